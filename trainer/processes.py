@@ -1,0 +1,154 @@
+"""What differs between systems: process identity, starting a process that outlives us, signals, locks."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import functools
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+from pydantic import BaseModel
+
+from trainer.workspace import PROJECT_ROOT
+
+PR_SET_PDEATHSIG = 1
+
+
+class ProcessIdentity(BaseModel, frozen=True):
+    """A process for ever: a pid alone is given again to strangers, the start since boot is not."""
+
+    host: str
+    boot_id: str
+    pid: int
+    start_ticks: int
+
+
+@functools.cache
+def boot_id() -> str:
+    """Changes at every boot of this machine."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return f"boot-{psutil.boot_time():.0f}"
+
+
+def boot_clock() -> float:
+    """Seconds since boot, sleep included: comparable between processes and immune to changes of the wall clock."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
+
+
+def _stat_fields(pid: int) -> list[str] | None:
+    """Fields of /proc/<pid>/stat from the state on; the name before them may hold spaces and brackets."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return None
+
+
+def _start_and_state(pid: int) -> tuple[int, str] | None:
+    """(start ticks, state letter) of a live process; None when it is gone or a zombie."""
+    if sys.platform == "linux":
+        fields = _stat_fields(pid)
+        return None if not fields or fields[0] in "ZX" else (int(fields[19]), fields[0])
+    try:
+        process = psutil.Process(pid)
+        state = process.status()
+        if state in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+            return None
+        return int(process.create_time() * 100), "T" if state == psutil.STATUS_STOPPED else "S"
+    except psutil.Error:
+        return None
+
+
+def identity_of(pid: int) -> ProcessIdentity:
+    """Identity of a live process of this machine. Raises ProcessLookupError when there is none."""
+    found = _start_and_state(pid)
+    if found is None:
+        raise ProcessLookupError(f"no live process {pid}")
+    return ProcessIdentity(host=socket.gethostname(), boot_id=boot_id(), pid=pid, start_ticks=found[0])
+
+
+def is_this_host(identity: ProcessIdentity) -> bool:
+    return identity.host == socket.gethostname()
+
+
+def is_alive(identity: ProcessIdentity) -> bool:
+    """Whether exactly this process lives on this machine: no zombie, no stranger with its pid, no earlier boot."""
+    if not is_this_host(identity) or identity.boot_id != boot_id():
+        return False
+    found = _start_and_state(identity.pid)
+    return found is not None and found[0] == identity.start_ticks
+
+
+def is_suspended(identity: ProcessIdentity) -> bool:
+    """Whether the process was stopped by a signal (SIGSTOP, Ctrl-Z) or a debugger."""
+    found = _start_and_state(identity.pid) if is_alive(identity) else None
+    return found is not None and found[1] in "Tt"
+
+
+def send_signal(identity: ProcessIdentity, number: signal.Signals) -> bool:
+    """Signal exactly this process; False when it is gone. A stranger that got its pid is never signalled."""
+    if not hasattr(os, "pidfd_open"):
+        alive = is_alive(identity)
+        if alive:
+            os.kill(identity.pid, number)
+        return alive
+    try:
+        descriptor = os.pidfd_open(identity.pid)
+    except ProcessLookupError:
+        return False
+    try:
+        if not is_alive(identity):  # checked while the pidfd pins the pid, so it cannot be given away in between
+            return False
+        signal.pidfd_send_signal(descriptor, number)
+        return True
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def start_detached(arguments: Sequence[str], log: Path, environment: dict[str, str]) -> None:
+    """Start `python ARGUMENTS` in a session of its own; it outlives this process. Output is appended to `log`.
+
+    A pipe would block the child once nobody reads it, a child of our session would get our Ctrl-C, and a child of
+    our own would stay a zombie; so `trainer.detach` starts it and leaves, and we wait for `trainer.detach` alone.
+    """
+    with open(log, "ab") as output:
+        subprocess.run(
+            [sys.executable, "-m", "trainer.detach", *arguments], stdin=subprocess.DEVNULL, stdout=output,
+            stderr=output, start_new_session=True, cwd=PROJECT_ROOT, env={**os.environ, **environment}, check=True,
+        )  # fmt: skip
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when its parent dies (Linux). Exits at once if it died already.
+
+    Must be called in the main thread of a process that was started from a main thread: the kernel ties the
+    request to the parent's thread, not to the parent.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+@contextmanager
+def exclusive_lock(path: Path) -> Iterator[None]:
+    """Hold the kernel's lock on `path`; it excludes threads and processes and is free the moment its holder dies."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,56 @@
+"""The workspace: where configurations, data and runs of one user lie on disk."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+LABELS = ("positive", "negative", "hard_negative", "background", "rirs")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Paths below one root folder; nothing is created by naming it."""
+
+    root: Path
+
+    @property
+    def configs(self) -> Path:
+        return self.root / "configs"
+
+    @property
+    def raw(self) -> Path:
+        return self.root / "data" / "raw"
+
+    @property
+    def scan_file(self) -> Path:
+        return self.root / "data" / "scan.json"
+
+    @property
+    def splits(self) -> Path:
+        return self.root / "data" / "splits"
+
+    @property
+    def cache(self) -> Path:
+        return self.root / "data" / "cache"
+
+    @property
+    def jobs(self) -> Path:
+        return self.root / "data" / "jobs"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+
+def open_workspace(root: str | Path | None = None) -> Workspace:
+    """The workspace at `root`, else at the environment variable WAKEWORD_ROOT, else at the project itself.
+
+    Raises FileNotFoundError when the folder does not exist.
+    """
+    path = Path(root or os.environ.get("WAKEWORD_ROOT") or PROJECT_ROOT).expanduser().resolve()
+    if not path.is_dir():
+        raise FileNotFoundError(f"Workspace folder {path} does not exist. Create it, or name another with --root.")
+    return Workspace(path)
