@@ -7,7 +7,6 @@ import json
 import os
 import secrets
 from pathlib import Path
-from typing import Any
 
 
 def write_all(descriptor: int, data: bytes) -> None:
@@ -46,12 +45,12 @@ def replace_bytes(path: Path, data: bytes) -> None:
     sync_folder(path.parent)
 
 
-def replace_json(path: Path, document: Any) -> None:
+def replace_json(path: Path, document: object) -> None:
     """Replace `path` by a JSON document; NaN and infinity are refused (ValueError), they are not JSON."""
     replace_bytes(path, json.dumps(document, allow_nan=False, ensure_ascii=False, indent=1).encode() + b"\n")
 
 
-def read_json(path: Path) -> Any | None:
+def read_json(path: Path) -> object:
     """The JSON document in `path`; None when the file is missing or does not hold one."""
     try:
         return json.loads(path.read_bytes())

@@ -1,0 +1,155 @@
+"""Configuration files: reading them with every problem as a sentence, presets, saving."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from trainer import durable, yaml_text
+from trainer.config import Config
+from trainer.options import options
+from trainer.workspace import PROJECT_ROOT, Workspace
+
+PRESETS = PROJECT_ROOT / "configs" / "presets"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,62}[A-Za-z0-9_-]|[A-Za-z0-9]")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with one option (`group.name`, or empty for the whole document)."""
+
+    option: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.option}: {self.message}" if self.option else self.message
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used; `problems` holds every reason, the message the first ones."""
+
+    def __init__(self, problems: list[Problem], source: str = "") -> None:
+        self.problems = problems
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        super().__init__(f"{source + ': ' if source else ''}{problems[0]}{more}")
+
+
+def _known(location: tuple[int | str, ...]) -> list[str]:
+    """Names that may stand where `location` points: groups at the top, options inside a group."""
+    group = location[0] if len(location) > 1 else None
+    return [o.name for o in options() if o.group == group] if group else list(Config.model_fields)
+
+
+def _unknown(location: tuple[int | str, ...]) -> str:
+    name = str(location[-1])
+    elsewhere = [o.key for o in options() if o.name == name]
+    near = elsewhere or difflib.get_close_matches(name, _known(location), 1, 0.4)
+    hint = f"did you mean {near[0]}?" if near else f"known here are {', '.join(_known(location))}."
+    return f"there is no such option; {hint}"
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    """One pydantic error as what is wrong, which value, what to do."""
+    given = f"{error['input']!r:.60} given"
+    limits = error.get("ctx", {})
+    match error["type"]:
+        case "extra_forbidden":
+            return _unknown(error["loc"])
+        case "greater_than_equal" | "greater_than":
+            return f"must be {'at least' if 'ge' in limits else 'above'} {limits.get('ge', limits.get('gt'))}; {given}."
+        case "less_than_equal" | "less_than":
+            return f"must be {'at most' if 'le' in limits else 'below'} {limits.get('le', limits.get('lt'))}; {given}."
+        case "int_type" | "int_from_float" | "int_parsing" | "int_parsing_size":
+            return f"must be a whole number; {given}."
+        case "float_type" | "float_parsing" | "finite_number":
+            return f"must be a number; {given}."
+        case "literal_error":
+            return f"must be {limits['expected']}; {given}."
+        case "model_type" | "dict_type" | "model_attributes_type":
+            return f"must hold options as `name: value`; {given}."
+    return f"{error['msg']}; {given}."
+
+
+def _problems(error: ValidationError) -> list[Problem]:
+    found = []
+    for item in error.errors(include_url=False):
+        if item["type"] == "value_error":  # rules between options: one line each, see config.Config.rules
+            for line in str(item["ctx"]["error"]).splitlines():
+                found.append(Problem(*line.split(": ", 1)))
+        else:
+            found.append(Problem(".".join(map(str, item["loc"])), _sentence(item)))
+    return found
+
+
+def build(document: object) -> Config:
+    """A configuration from nested plain values; what is not given keeps its default. Raises ConfigError."""
+    try:
+        return Config.model_validate({} if document is None else document)
+    except ValidationError as error:
+        raise ConfigError(_problems(error)) from None
+
+
+def parse(data: bytes, source: str = "") -> Config:
+    """A configuration from YAML bytes; `source` names them in messages. Raises ConfigError."""
+    try:
+        return build(yaml_text.parse(data))
+    except yaml_text.YamlError as error:
+        raise ConfigError([Problem("", str(error))], source) from None
+    except ConfigError as error:
+        raise ConfigError(error.problems, source) from None
+
+
+def dump(config: Config) -> bytes:
+    """Every option, resolved, as YAML."""
+    return yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True).encode()
+
+
+def presets() -> list[str]:
+    """Names of the shipped presets, the recommended one first."""
+    return sorted((path.stem for path in PRESETS.glob("*.yaml")), key=lambda name: (name != "recommended", name))
+
+
+def saved(workspace: Workspace) -> list[str]:
+    """Names of the user's configurations, the one saved last first."""
+    files = sorted(workspace.configs.glob("*.yaml"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    return [path.stem for path in files]
+
+
+def saved_path(workspace: Workspace, name: str) -> Path:
+    """Where the user's configuration of this name lies. Raises ConfigError for a name that is no plain file name."""
+    if not NAME.fullmatch(name):
+        message = f"{name!r:.80} cannot be a name; take up to 64 letters, digits, spaces, dots, dashes or underscores."
+        raise ConfigError([Problem("", message)])
+    return workspace.configs / f"{name}.yaml"
+
+
+def save(workspace: Workspace, name: str, config: Config) -> Path:
+    """Save under `name`, replacing what had it. Raises ConfigError for a bad name and OSError."""
+    path = saved_path(workspace, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    durable.replace_bytes(path, dump(config))
+    return path
+
+
+def find(workspace: Workspace, text: str) -> Path:
+    """The file that `text` names: a path, a configuration of the user or a preset. Raises FileNotFoundError."""
+    named = [workspace.configs / f"{text}.yaml", PRESETS / f"{text}.yaml"] if NAME.fullmatch(text) else []
+    for path in [Path(text), *named]:
+        if path.is_file():
+            return path
+    raise FileNotFoundError(
+        f"There is no configuration {text!r}. "
+        f"Give the path of a YAML file or one of the presets: {', '.join(presets())}."
+    )
+
+
+def load(path: Path) -> Config:
+    """The configuration in a file. Raises ConfigError, OSError."""
+    return parse(path.read_bytes(), path.name)

@@ -1,0 +1,100 @@
+"""The JSON documents of a run folder: who writes each and what it holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from trainer import durable
+from trainer.processes import ProcessIdentity
+from trainer.state import Ended, Want
+
+
+class Request(BaseModel, frozen=True):
+    """request.json, written by the page or the command line before the start; `created` is UTC, `clock` since boot."""
+
+    label: str
+    config_name: str
+    form: str
+    token: str
+    created: str
+    boot_id: str
+    clock: float
+    split_fingerprint: str
+    versions: dict[str, str]
+
+
+class Processes(BaseModel, frozen=True):
+    """process.json, written by the supervisor."""
+
+    attempt: int
+    host: str
+    boot_id: str
+    supervisor: ProcessIdentity
+    trainer: ProcessIdentity | None = None
+    clock: float
+
+
+class Outcome(BaseModel, frozen=True):
+    """outcome.json, written by the supervisor once per attempt."""
+
+    attempt: int
+    state: Ended
+    reason: str
+    exit_code: int | None = None
+    signal: str | None = None
+    ended: str
+
+
+class Control(BaseModel, frozen=True):
+    """control.json, written by the page or the command line: what is wanted, and the how-many-th wish it is."""
+
+    want: Want
+    sequence: int
+    clock: float
+
+
+class Best(BaseModel, frozen=True):
+    """The best epoch so far, by validation loss; `checkpoint` is a file name in checkpoints/."""
+
+    epoch: int
+    val_loss: float
+    val_accuracy: float | None
+    checkpoint: str
+
+
+class Progress(BaseModel, frozen=True):
+    """progress.json, written by the trainer at most twice a second. Rates from 0 to 1, times in seconds."""
+
+    attempt: int
+    beat: float
+    phase: str
+    doing: str = ""
+    device: str = ""
+    epoch: int = 0
+    epochs: int = 0
+    batch: int = 0
+    batches: int = 0
+    train_loss: float | None = None
+    train_accuracy: float | None = None
+    clips_per_second: float | None = None
+    eta_seconds: float | None = None
+    elapsed_seconds: float = 0.0
+    reading: dict[str, Any] | None = None
+    last_epoch: dict[str, Any] | None = None
+    best: Best | None = None
+    ended: Ended | None = None
+    reason: str = ""
+
+
+Document = TypeVar("Document", bound=BaseModel)
+
+
+def read(kind: type[Document], path: Path) -> Document | None:
+    """The document in `path`; None when the file is missing or holds something else."""
+    try:
+        return kind.model_validate(durable.read_json(path))
+    except ValidationError:
+        return None

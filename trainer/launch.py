@@ -1,0 +1,140 @@
+"""Starting and stopping runs, through the run folder and a detached supervisor."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from trainer import config_file, documents, durable, manifest, processes, runs
+from trainer.config import Config
+from trainer.documents import Control, Request
+from trainer.runs import Run
+from trainer.state import ACTIVE, State, Want
+from trainer.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Started:
+    """The run that a start led to; `already` when it had been started before by the same form."""
+
+    run: Run
+    already: bool
+
+
+def form_of(config: Config, split_fingerprint: str, label: str) -> str:
+    """What a start asks for, as a key: equal for a form that is sent twice, whoever sends it."""
+    return hashlib.sha256(
+        b"\0".join([config_file.dump(config), split_fingerprint.encode(), label.encode()])
+    ).hexdigest()
+
+
+def problems(workspace: Workspace) -> list[str]:
+    """What stands against a start now, as sentences; configurations are checked where they are read."""
+    found = []
+    try:
+        found += manifest.problems(workspace, manifest.read_splits(workspace))
+    except (FileNotFoundError, ValueError) as error:
+        found.append(str(error))
+    try:
+        _prepare_runs(workspace)
+    except ValueError as error:
+        found.append(str(error))
+    return found
+
+
+def _prepare_runs(workspace: Workspace) -> None:
+    """Make the runs folder and prove that it can be written to. Raises ValueError."""
+    probe = workspace.runs / f".probe-{os.getpid()}-{secrets.token_hex(4)}"
+    try:
+        workspace.runs.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ValueError(
+            f"The runs folder {workspace.runs} cannot be written to ({error.strerror}). "
+            "Make it writable, or choose another workspace with --root or WAKEWORD_ROOT."
+        ) from None
+
+
+def start(workspace: Workspace, config: Config, config_name: str, label: str = "", token: str | None = None) -> Started:
+    """Make a run folder and start its supervisor; returns at once.
+
+    With a `token` (of a form in the browser) the same form makes one run, however often and from wherever it is sent:
+    a form sent while its run is active, or sent again with the same token later, leads to that run. Without one
+    (command line) every call starts a run. Raises ValueError when the data or the runs folder are not fit.
+    """
+    if found := problems(workspace):
+        raise ValueError(found[0])
+    fingerprint = manifest.fingerprint(workspace)
+    form = form_of(config, fingerprint, label)
+    with processes.exclusive_lock(workspace.runs / ".start.lock"):
+        if token is not None and (earlier := _earlier(workspace, form, token)):
+            return Started(earlier, already=True)
+        run = _make_folder(workspace)
+        request = Request(
+            label=label, config_name=config_name, form=form, token=token or secrets.token_hex(16),
+            created=datetime.now(UTC).isoformat(timespec="seconds"), boot_id=processes.boot_id(),
+            clock=processes.boot_clock(), split_fingerprint=fingerprint, versions=_versions(),
+        )  # fmt: skip
+        durable.replace_bytes(run.config_file, config_file.dump(config))
+        durable.replace_json(run.request_file, request.model_dump())
+    processes.start_detached(["-m", "trainer.supervisor", str(run.folder)], run.log_file, {})
+    return Started(run, already=False)
+
+
+def _earlier(workspace: Workspace, form: str, token: str) -> Run | None:
+    """The run that this form, or a form with this token, has started and that stands in the way of another."""
+    for run in runs.all_runs(workspace):
+        request = documents.read(Request, run.request_file)
+        if request and request.token == token:
+            return run
+        if request and request.form == form and runs.status(run).state in ACTIVE:
+            return run
+    return None
+
+
+def _make_folder(workspace: Workspace) -> Run:
+    """A folder with a fresh id; `mkdir` decides when two want the same."""
+    while True:
+        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+        run = Run(workspace.runs / f"{stamp}-{secrets.token_hex(2)}")
+        try:
+            run.folder.mkdir()
+        except FileExistsError:
+            continue
+        return run
+
+
+def _versions() -> dict[str, str]:
+    names = ("wakeword-studio", "torch", "torchaudio", "numpy", "soundfile")
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for name in names:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def ask(run: Run, want: Want) -> None:
+    """Leave a wish for the run, read after every batch. Stop now beats stop after the epoch; both are idempotent."""
+    current = documents.read(Control, run.control_file)
+    if current and (current.want == want or current.want == "stop"):
+        return
+    sequence = current.sequence + 1 if current else 1
+    wish = Control(want=want, sequence=sequence, clock=processes.boot_clock())
+    durable.replace_json(run.control_file, wish.model_dump())
+
+
+def stop(run: Run, now: bool) -> State:
+    """Ask a run to stop, now or after its epoch; returns its state then. Raises ValueError when it does not run."""
+    state = runs.status(run).state
+    if state not in ACTIVE:
+        raise ValueError(f"Run {run.id} is {state}; there is nothing to stop.")
+    ask(run, "stop" if now else "stop_after_epoch")
+    return runs.status(run).state

@@ -1,0 +1,58 @@
+"""The declared options as a list, for forms, tables and messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from trainer.config import Config
+
+
+@dataclass(frozen=True)
+class Option:
+    """One declared option as a form or a table needs it."""
+
+    group: str
+    name: str
+    label: str
+    help: str
+    unit: str
+    advanced: bool
+    kind: type
+    default: float | int | str | bool
+    choices: tuple[str, ...]
+    low: float | None
+    high: float | None
+
+    @property
+    def key(self) -> str:
+        return f"{self.group}.{self.name}"
+
+
+def _limit(field: FieldInfo, *names: str) -> float | None:
+    found = [getattr(rule, name) for rule in field.metadata for name in names if hasattr(rule, name)]
+    return found[0] if found else None
+
+
+def options() -> list[Option]:
+    """Every option in the order of its declaration."""
+    found = []
+    for group, outer in Config.model_fields.items():
+        for name, field in outer.annotation.model_fields.items():
+            extra: dict[str, Any] = field.json_schema_extra  # type: ignore[assignment]
+            choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+            kind = str if choices else field.annotation
+            found.append(
+                Option(
+                    group, name, field.title or name, field.description or "", extra["unit"], extra["advanced"],
+                    kind, field.default, choices, _limit(field, "ge", "gt"), _limit(field, "le", "lt"),
+                )
+            )  # fmt: skip
+    return found
+
+
+def group_title(group: str) -> str:
+    """What a person reads above a group of options."""
+    return group.capitalize()

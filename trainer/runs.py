@@ -1,0 +1,189 @@
+"""The run folder: its paths, finding runs, and the status of a run as everybody reads it."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainer import documents, processes
+from trainer.documents import Control, Outcome, Processes, Progress, Request
+from trainer.state import ACTIVE, Facts, State, derive
+from trainer.workspace import Workspace
+
+ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: a folder named by its id."""
+
+    folder: Path
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    @property
+    def request_file(self) -> Path:
+        return self.folder / "request.json"
+
+    @property
+    def config_file(self) -> Path:
+        return self.folder / "config.yaml"
+
+    @property
+    def control_file(self) -> Path:
+        return self.folder / "control.json"
+
+    @property
+    def process_file(self) -> Path:
+        return self.folder / "process.json"
+
+    @property
+    def outcome_file(self) -> Path:
+        return self.folder / "outcome.json"
+
+    @property
+    def progress_file(self) -> Path:
+        return self.folder / "progress.json"
+
+    @property
+    def metrics_file(self) -> Path:
+        return self.folder / "metrics.jsonl"
+
+    @property
+    def log_file(self) -> Path:
+        return self.folder / "train.log"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+
+@dataclass(frozen=True)
+class Status:
+    """One reading of a run: its documents and the state that follows from them."""
+
+    run: Run
+    state: State
+    request: Request | None
+    progress: Progress | None
+    outcome: Outcome | None
+
+    @property
+    def label(self) -> str:
+        return (self.request.label if self.request else "") or self.run.id
+
+
+def all_runs(workspace: Workspace) -> list[Run]:
+    """Every run folder, newest first; folders with other names are not ours."""
+    if not workspace.runs.is_dir():
+        return []
+    found = [Run(path) for path in workspace.runs.iterdir() if ID.fullmatch(path.name) and path.is_dir()]
+    return sorted(found, key=lambda run: run.id, reverse=True)
+
+
+def by_id(workspace: Workspace, run_id: str) -> Run | None:
+    """The run with exactly this id; anything that is no id (a path, say) is no run."""
+    run = Run(workspace.runs / run_id) if ID.fullmatch(run_id) else None
+    return run if run and run.folder.is_dir() else None
+
+
+def find(workspace: Workspace, text: str) -> Run:
+    """The run that `text` names: an id, an unambiguous start of one, or `latest`. Raises ValueError."""
+    every = all_runs(workspace)
+    if not every:
+        raise ValueError(
+            f"There are no runs in {workspace.runs} yet. Start one with: python -m trainer train recommended"
+        )
+    if text == "latest":
+        return every[0]
+    matching = [run for run in every if text and run.id.startswith(text)]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        raise ValueError(
+            f"{text!r} fits {len(matching)} runs, {matching[-1].id} to {matching[0].id}; give more of the id."
+        )
+    raise ValueError(f"There is no run {text!r}; the newest is {every[0].id}. List them with: python -m trainer runs")
+
+
+def _beat_age(run: Run, found: Processes, progress: Progress | None) -> float | None:
+    """Seconds since the trainer was last heard of; on another host only the file's own time can be compared."""
+    if not processes.is_this_host(found.supervisor):
+        return _file_age(run.progress_file)
+    beat = progress.beat if progress and progress.attempt == found.attempt else found.clock
+    return processes.boot_clock() - max(beat, found.clock)
+
+
+def _file_age(path: Path) -> float | None:
+    try:
+        return abs(time.time() - path.stat().st_mtime)
+    except OSError:
+        return None
+
+
+def _request_age(request: Request | None) -> float:
+    if request is None or request.boot_id != processes.boot_id():
+        return float("inf")
+    return processes.boot_clock() - request.clock
+
+
+def status(run: Run) -> Status:
+    """Read a run once.
+
+    Processes are looked at before the outcome: whoever is seen dead has written all that it ever will, so a run that
+    ends between two reads is never taken for lost.
+    """
+    request = documents.read(Request, run.request_file)
+    found = documents.read(Processes, run.process_file)
+    trainer = found.trainer if found else None
+    supervisor_alive = found is not None and processes.is_alive(found.supervisor)
+    trainer_alive = trainer is not None and processes.is_alive(trainer)
+    suspended = trainer is not None and processes.is_suspended(trainer)
+    outcome = documents.read(Outcome, run.outcome_file)
+    control = documents.read(Control, run.control_file)
+    progress = documents.read(Progress, run.progress_file)
+    facts = Facts(
+        readable=request is not None,
+        outcome=outcome.state if outcome and outcome.attempt == (found.attempt if found else 1) else None,
+        has_process=found is not None,
+        this_host=found is None or processes.is_this_host(found.supervisor),
+        supervisor_alive=supervisor_alive,
+        trainer_alive=trainer_alive,
+        trainer_known=trainer is not None,
+        suspended=suspended,
+        want=control.want if control else None,
+        beat_age=_beat_age(run, found, progress) if found else None,
+        request_age=_request_age(request),
+    )
+    return Status(run, derive(facts), request, progress, outcome)
+
+
+def document(status: Status) -> dict[str, Any]:
+    """The status as scripts read it: rates from 0 to 1, times in seconds, None where nothing is known yet."""
+    progress = status.progress or Progress(attempt=1, beat=0, phase="")
+    last, best = progress.last_epoch or {}, progress.best
+    return {
+        "run": status.run.id,
+        "label": status.label,
+        "state": status.state,
+        "epoch": progress.epoch,
+        "epochs": progress.epochs,
+        "batch": progress.batch,
+        "batches": progress.batches,
+        "train_loss": progress.train_loss,
+        "train_accuracy": progress.train_accuracy,
+        **{name: last.get(name) for name in ("val_loss", "val_accuracy", "fpr", "fnr", "f1")},
+        "clips_per_second": progress.clips_per_second,
+        "eta_seconds": progress.eta_seconds if status.state in ACTIVE else None,
+        "elapsed_seconds": progress.elapsed_seconds,
+        "device": progress.device,
+        "best": best and {**best.model_dump(), "checkpoint": str(status.run.checkpoints / best.checkpoint)},
+        "outcome": status.outcome
+        and {name: getattr(status.outcome, name) for name in ("state", "reason", "exit_code", "signal")},
+        "folder": str(status.run.folder),
+    }

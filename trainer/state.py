@@ -1,0 +1,67 @@
+"""The state of a run, derived at every read from its files and processes and stored nowhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+State = Literal[
+    "queued", "running", "pausing", "paused", "stopping", "stopped", "completed", "failed", "finishing", "lost",
+    "unresponsive", "damaged",
+]  # fmt: skip
+Want = Literal["stop", "stop_after_epoch", "pause"]
+Ended = Literal["completed", "stopped", "paused", "failed"]
+
+ACTIVE: frozenset[State] = frozenset({"queued", "running", "pausing", "stopping", "finishing", "unresponsive"})
+
+STARTING_SECONDS = 10.0
+"""How long a run may have no process yet: the supervisor's interpreter is still starting."""
+SILENT_SECONDS = 30.0
+"""A live trainer whose beat is older than this does not answer."""
+SILENT_SECONDS_ELSEWHERE = 90.0
+"""The same for a run of another host, whose beat reaches us through a network file system."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that the state depends on; ages in seconds, None where there is nothing to age."""
+
+    readable: bool
+    outcome: Ended | None
+    has_process: bool
+    this_host: bool
+    supervisor_alive: bool
+    trainer_alive: bool
+    trainer_known: bool
+    suspended: bool
+    want: Want | None
+    beat_age: float | None
+    request_age: float
+
+
+def derive(facts: Facts) -> State:
+    """The state that follows from the facts; the first match wins."""
+    if not facts.readable:
+        return "damaged"
+    if facts.outcome is not None:
+        return facts.outcome
+    if not facts.has_process:
+        return "queued" if facts.request_age < STARTING_SECONDS else "lost"
+    if not facts.this_host:  # processes of another machine cannot be seen, only its beat
+        fresh = facts.beat_age is not None and facts.beat_age < SILENT_SECONDS_ELSEWHERE
+        return _wanted(facts.want) if fresh else "lost"
+    if facts.trainer_alive:
+        silent = facts.beat_age is not None and facts.beat_age > SILENT_SECONDS
+        return "unresponsive" if facts.suspended or silent else _wanted(facts.want)
+    if facts.supervisor_alive:
+        return "finishing" if facts.trainer_known else "queued"
+    return "lost"
+
+
+def _wanted(want: Want | None) -> State:
+    match want:
+        case "stop" | "stop_after_epoch":
+            return "stopping"
+        case "pause":
+            return "pausing"
+    return "running"

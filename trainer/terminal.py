@@ -1,0 +1,141 @@
+"""How the command line reads and writes: global options, progress, documents as JSON or as text."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from trainer import runs
+from trainer.job import Report
+from trainer.log import clock_time
+from trainer.runs import Run, Status
+from trainer.state import ACTIVE
+from trainer.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Session:
+    """What every verb gets: the workspace, and whether to answer in JSON."""
+
+    workspace: Workspace
+    as_json: bool
+
+
+def hoist_globals(arguments: Sequence[str]) -> list[str]:
+    """Move --root and --json to the front, so that they may stand before or after the verb."""
+    first: list[str] = []
+    rest: list[str] = []
+    left = iter(arguments)
+    for argument in left:
+        if argument == "--":
+            rest += [argument, *left]
+        elif argument == "--json" or argument.startswith("--root="):
+            first.append(argument)
+        elif argument == "--root":
+            first += [argument, *(value for value in [next(left, None)] if value is not None)]
+        else:
+            rest.append(argument)
+    return first + rest
+
+
+def show(session: Session, document: object, text: str) -> None:
+    """Print a result: the document with --json, else the text."""
+    if session.as_json:
+        sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+    elif text:
+        sys.stdout.write(text + "\n")
+
+
+def complain(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+def refuse(message: str, as_json: bool, code: int) -> int:
+    """Tell what is wrong in one line, and with --json as a document too; returns the exit code."""
+    line = " ".join(message.split())
+    complain(line)
+    if as_json:
+        sys.stdout.write(json.dumps({"error": line}, ensure_ascii=False) + "\n")
+    return code
+
+
+def _bar() -> Progress:
+    """A progress bar on standard error, so that standard output stays the result's."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True)
+
+
+@contextmanager
+def progress() -> Iterator[Report]:
+    """A bar that is moved by calling what this gives."""
+    with _bar() as bar:
+        task = bar.add_task("", total=None)
+
+        def report(done: int, total: int, doing: str) -> None:
+            bar.update(task, completed=done, total=total or None, description=doing)
+
+        yield report
+
+
+def wait_for_end(run: Run) -> Status:
+    """Show the progress of a run until it ends; Ctrl-C ends the watching, not the run."""
+    with _bar() as bar:
+        task = bar.add_task("Starting", total=None)
+        while (status := runs.status(run)).state in ACTIVE:
+            if now := status.progress:
+                done = max(0, now.epoch - 1) * now.batches + now.batch
+                loss = "" if now.train_loss is None else f" - loss {now.train_loss:.4f}"
+                text = f"Epoch {now.epoch}/{now.epochs}{loss} - {clock_time(now.eta_seconds)} left"
+                bar.update(task, completed=done, total=now.epochs * now.batches or None, description=text)
+            time.sleep(0.5)
+    return status
+
+
+def scan_line(summary: dict[str, Any]) -> str:
+    clips = sum(label["clips"] for label in summary["labels"].values())
+    minutes = sum(label["minutes"] for label in summary["labels"].values())
+    return f"{clips:,} clips, {minutes:,.1f} minutes, {len(summary['refused']):,} refused."
+
+
+def scan_text(summary: dict[str, Any]) -> str:
+    rows = [
+        f"{name:14} {label['clips']:7,} clips {label['minutes']:9,.1f} min" for name, label in summary["labels"].items()
+    ]
+    rows += [f"refused {item['path']}: {item['message']}" for item in summary["refused"]]
+    return "\n".join([*rows, *summary["warnings"], scan_line(summary)])
+
+
+def split_text(parts: dict[str, Any]) -> str:
+    rows = [
+        f"{part:6} " + ", ".join(f"{clips:,} {label}" for label, clips in parts[part].items())
+        for part in ("train", "val", "test")
+    ]
+    return "\n".join([*rows, f"Groups in two splits: {parts['groups_in_two_splits']}."])
+
+
+def status_text(document: dict[str, Any]) -> str:
+    """The status of a run as lines for a person."""
+    percent = {name: document[name] for name in ("val_accuracy", "fpr", "fnr", "f1") if document[name] is not None}
+    lines = [f"{document['run']}  {document['label']}: {document['state']}"]
+    lines.append(f"epoch {document['epoch']}/{document['epochs']}, batch {document['batch']}/{document['batches']}")
+    lines.append(", ".join(f"{name} {100 * value:.2f} %" for name, value in percent.items()))
+    if best := document["best"]:
+        lines.append(f"best: epoch {best['epoch']}, validation loss {best['val_loss']:.4f}, {best['checkpoint']}")
+    if document["outcome"]:
+        lines.append(document["outcome"]["reason"])
+    return "\n".join(line for line in lines if line)
+
+
+def runs_text(documents: list[dict[str, Any]]) -> str:
+    if not documents:
+        return "No runs yet. Start one with: python -m trainer train recommended"
+    rows = (f"{d['run']}  {d['state']:12} {d['epoch']:4}/{d['epochs']:<4} {d['label']}" for d in documents)
+    return "\n".join(rows)
