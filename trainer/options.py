@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, cast, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from trainer.config import Config
+from trainer.config import Config, Group
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,11 @@ def options() -> list[Option]:
     """Every option in the order of its declaration."""
     found = []
     for group, outer in Config.model_fields.items():
+        assert isinstance(outer.annotation, type) and issubclass(outer.annotation, Group)
         for name, field in outer.annotation.model_fields.items():
-            extra: dict[str, Any] = field.json_schema_extra  # type: ignore[assignment]
+            extra = cast(dict[str, Any], field.json_schema_extra)
             choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
-            kind = str if choices else field.annotation
+            kind = str if choices else cast(type, field.annotation)
             found.append(
                 Option(
                     group, name, field.title or name, field.description or "", extra["unit"], extra["advanced"],

@@ -1,0 +1,54 @@
+"""The trainer process of one attempt of one run; the supervisor starts it.
+
+python -m trainer.engine RUN_FOLDER ATTEMPT SUPERVISOR_PID
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import sys
+import threading
+import traceback
+from pathlib import Path
+from types import FrameType
+
+from trainer import processes
+from trainer.log import say
+from trainer.runs import Run
+from trainer.state import Want
+from trainer.workspace import Workspace
+
+
+def main(folder: str, attempt: str, supervisor: str) -> int:
+    """Train; exit 0 when it ended in order, 1 when it failed. The last word stands in progress.json."""
+    processes.die_with_parent(int(supervisor))
+    faulthandler.enable()
+    run, asked_to_end = Run(Path(folder)), threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        asked_to_end.set()
+
+    signal.signal(signal.SIGTERM, end)
+    say("Starting training...")
+    from trainer.engine import journal, loop  # torch takes seconds to import; the line above stands meanwhile
+
+    def wanted() -> Want | None:
+        if os.getppid() != int(supervisor):
+            os._exit(1)  # nobody would write how it ended; the run is lost and can be started again
+        return "stop" if asked_to_end.is_set() else loop.wish(run)
+
+    try:
+        parts = loop.prepare(Workspace(run.folder.parent.parent), run, int(attempt), wanted)
+        ended = loop.train(parts)
+    except Exception as error:  # the edge of the process: every failure becomes an outcome
+        traceback.print_exc()
+        journal.tell_failure(run, int(attempt), error)
+        return 1
+    journal.tell(parts.journal, now=True, phase="ended", ended=ended.state, reason=ended.reason, eta_seconds=None)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,111 @@
+"""What the trainer tells the world: progress.json, metrics.jsonl and the log. It is their only writer."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+import torch
+
+from trainer import devices, documents, durable, metrics, processes
+from trainer.documents import Progress
+from trainer.log import say
+from trainer.runs import Run
+
+WRITE_SECONDS = 0.5
+READ_DEVICES_SECONDS = 2.0
+SPEED_SECONDS = 5.0
+
+
+@dataclass
+class Journal:
+    """The progress of one attempt as it was last told, and what is needed to tell it seldom enough."""
+
+    run: Run
+    progress: Progress
+    gpu_index: int | None
+    started: float = field(default_factory=time.monotonic)
+    written: float = 0.0
+    devices_read: float = 0.0
+    heard: deque[tuple[float, int]] = field(default_factory=deque)
+    batch_seconds: float = 0.0
+    pause_seconds: float | None = None
+    """Time between two epochs' batches: validation and checkpoint, as last measured."""
+
+
+def open_journal(run: Run, attempt: int, device: torch.device, epochs: int) -> Journal:
+    index = (device.index or 0) if device.type == "cuda" else None
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    progress = Progress(attempt=attempt, beat=processes.boot_clock(), phase="preparing", device=name, epochs=epochs)
+    journal = Journal(run, progress, index)
+    tell(journal, now=True)
+    return journal
+
+
+def tell(journal: Journal, now: bool = False, **changes: object) -> None:
+    """Change the progress; it reaches the disk at most twice a second, or at once with `now`. Raises OSError."""
+    clock = time.monotonic()
+    changes |= {"beat": processes.boot_clock(), "elapsed_seconds": round(clock - journal.started, 2)}
+    if clock - journal.devices_read >= READ_DEVICES_SECONDS:
+        journal.devices_read = clock
+        changes["reading"] = devices.read(journal.gpu_index).model_dump()
+    journal.progress = journal.progress.model_copy(update=changes)
+    if now or clock - journal.written >= WRITE_SECONDS:
+        journal.written = clock
+        durable.replace_json(journal.run.progress_file, journal.progress.model_dump())
+
+
+def tell_failure(run: Run, attempt: int, error: Exception) -> None:
+    """Leave the exception in one line; a disk that takes nothing more leaves the supervisor the exit code."""
+    if isinstance(error, torch.OutOfMemoryError):
+        reason = f"The GPU's memory is full; take a smaller training.batch_size. ({error})"
+    elif isinstance(error, (ValueError, FileNotFoundError)):
+        reason = str(error)  # our own sentences
+    else:
+        reason = f"{type(error).__name__}: {error}"
+    earlier = documents.read(Progress, run.progress_file)
+    blank = Progress(attempt=attempt, beat=0, phase="")
+    last = earlier if earlier and earlier.attempt == attempt else blank
+    changes = {"phase": "ended", "ended": "failed", "reason": " ".join(reason.split()), "eta_seconds": None}
+    try:
+        durable.replace_json(run.progress_file, last.model_copy(update=changes).model_dump())
+    except OSError as full:
+        say(f"The reason could not be written to {run.progress_file}: {full}")
+
+
+def preparing(journal: Journal, done: int, total: int, doing: str) -> None:
+    """Progress before the first epoch."""
+    tell(journal, doing=f"{doing}: {done:,} of {total:,}" if total else doing)
+
+
+def batch_done(journal: Journal, windows: int, seconds: float, left: int, pauses_left: int) -> tuple[float, float]:
+    """Note a batch; returns windows per second lately, and the estimated seconds to the end.
+
+    `left` batches and `pauses_left` validations with checkpoints are still to come.
+    """
+    clock = time.monotonic()
+    journal.heard.append((clock, windows))
+    while clock - journal.heard[0][0] > SPEED_SECONDS and len(journal.heard) > 2:
+        journal.heard.popleft()
+    journal.batch_seconds = seconds if not journal.batch_seconds else 0.98 * journal.batch_seconds + 0.02 * seconds
+    span = clock - journal.heard[0][0]
+    speed = sum(count for _, count in list(journal.heard)[1:]) / span if span > 0 else windows / max(seconds, 1e-9)
+    return speed, left * journal.batch_seconds + pauses_left * (journal.pause_seconds or 0.0)
+
+
+def append_row(journal: Journal, kind: str, **values: object) -> None:
+    metrics.append(journal.run.metrics_file, {"kind": kind, "attempt": journal.progress.attempt, **values})
+
+
+def say_epoch(row: dict[str, object], epochs: int) -> None:
+    """The line of one epoch in the log."""
+
+    def percent(name: str) -> str:
+        value = row[name]
+        return f"{100 * value:.2f}%" if isinstance(value, float) else "n/a"
+
+    say(
+        f"Epoch {row['epoch']}/{epochs} - Loss: {row['train_loss']:.4f}/{row['val_loss']:.4f} - "
+        f"Acc: {percent('train_accuracy')}/{percent('val_accuracy')} - FPR: {percent('fpr')} - FNR: {percent('fnr')}"
+    )

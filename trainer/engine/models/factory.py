@@ -1,0 +1,23 @@
+"""The one place where a model is made from its options."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from trainer.config import Config
+from trainer.engine.models.bc_resnet import BcResNet
+from trainer.engine.models.resnet18 import ResNet18
+from trainer.engine.models.tc_resnet import TcResNet8
+
+MODELS = {"tc_resnet": TcResNet8, "bc_resnet": BcResNet, "resnet18": ResNet18}
+
+
+def build(config: Config) -> nn.Module:
+    """The network that `config` names: log-mel [n, bands, frames] to logit [n]."""
+    options = config.model
+    return MODELS[options.name](config.features.mel_bands, options.width, options.dropout)
+
+
+def parameters(model: nn.Module) -> int:
+    """Trainable numbers in a model."""
+    return sum(weights.numel() for weights in model.parameters() if weights.requires_grad)
