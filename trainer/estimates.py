@@ -1,4 +1,4 @@
-"""Estimates of what a training needs, before it starts. They are estimates and are called so wherever they are shown."""
+"""Estimates of what a training needs before it starts; they are called estimates wherever they are shown."""
 
 from __future__ import annotations
 
