@@ -1,0 +1,38 @@
+# make app    install what is missing and open the app      make app PORT=8600 HEADLESS=1
+# make test   install what is missing, run all tests        make setup   only install
+PYTHON ?= python3.11
+PORT ?= 8501
+HEADLESS ?=
+
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: setup app test lint format lock
+
+setup: $(INSTALLED)
+
+$(INSTALLED): requirements.lock
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found. Install Python 3.11 to 3.13, or name one: make setup PYTHON=python3"; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(sed -n 's/^\(uv==[0-9.]*\).*/\1/p' requirements.lock)"
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	touch $(INSTALLED)
+
+app: setup
+	$(BIN)/python -m streamlit run Home.py --server.port $(PORT) --server.headless $(if $(HEADLESS),true,false)
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Write the exact versions for the ranges in pyproject.toml, with hashes, for every platform.
+lock: setup
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header --upgrade -o requirements.lock
