@@ -1,0 +1,156 @@
+"""Sharing clips out to train, val and test so that no speaker and no audio lies in two of them."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from trainer import dataset, manifest
+from trainer.manifest import SPLITS, Clip
+from trainer.workspace import LABELS, Workspace
+
+Ratios = tuple[float, float, float]
+SPEECH = ("positive", "negative", "hard_negative")
+
+
+def parse_ratios(text: str) -> Ratios:
+    """`70/15/15` as parts of one. Raises ValueError."""
+    try:
+        parts = [float(part) for part in text.split("/")]
+    except ValueError:
+        parts = []
+    if len(parts) != 3 or not all(0 <= part <= 100 for part in parts) or abs(sum(parts) - 100) > 1e-6:
+        raise ValueError(f"Ratios {text!r:.60} are not three percentages that add up to 100, such as 70/15/15.")
+    if not parts[0] or not parts[1]:
+        raise ValueError(f"Ratios {text} leave train or val empty; give both a share, such as 70/15/15.")
+    return parts[0] / 100, parts[1] / 100, parts[2] / 100
+
+
+def _components(clips: Iterable[Clip]) -> list[list[Clip]]:
+    """Clips that must stay together: of one group, or of the same audio, or joined through others (union-find)."""
+    parent: dict[str, str] = {}
+
+    def root(key: str) -> str:
+        while parent.setdefault(key, key) != key:
+            parent[key] = parent[parent[key]]
+            key = parent[key]
+        return key
+
+    ordered = sorted(clips, key=lambda clip: clip.path)
+    for clip in ordered:
+        parent[root(f"audio {clip.digest}")] = root(f"group {clip.group}")
+    found = defaultdict(list)
+    for clip in ordered:
+        found[root(f"group {clip.group}")].append(clip)
+    return list(found.values())
+
+
+def _check(clips: Sequence[Clip]) -> None:
+    labels = {clip.label for clip in clips}
+    if "positive" not in labels:
+        raise ValueError(
+            "There are no positive clips. Put recordings of the word into data/raw/positive and scan again."
+        )
+    if not labels & {"negative", "hard_negative"}:
+        raise ValueError(
+            "There are no negative clips. Put other words and speech into data/raw/negative and scan again."
+        )
+
+
+def _best_split(
+    counts: Counter[str], have: dict[str, Counter[str]], targets: dict[str, Counter[str]], totals: Counter[str]
+) -> str:
+    """The split that a component with these counts by label brings closest to its target.
+
+    Measured as the change of the summed squared deviation, each label as a part of its own total, so that the 300
+    words count as much as the 3,000 other clips.
+    """
+
+    def change(split: str) -> float:
+        return sum(
+            (count**2 + 2 * count * (have[split][label] - targets[split][label])) / totals[label] ** 2
+            for label, count in counts.items()
+        )
+
+    return min(SPLITS, key=change)
+
+
+def _reserve(
+    part: str, label: str, waiting: list[list[Clip]], have: dict[str, Counter[str]], targets: dict[str, Counter[str]]
+) -> list[Clip] | None:
+    """Take the component that gives `part` its first clips of `label`, the one nearest to what it should have."""
+    fitting = [component for component in waiting if any(clip.label == label for clip in component)]
+    if have[part][label] or not fitting:
+        return None
+    chosen = min(fitting, key=lambda c: abs(sum(clip.label == label for clip in c) - targets[part][label]))
+    waiting.remove(chosen)
+    return chosen
+
+
+def split(clips: Sequence[Clip], ratios: Ratios, seed: int) -> dict[str, list[Clip]]:
+    """Clips by split, near the ratios for every label as far as groups allow; the same for the same clips and seed.
+
+    First train gets some of every label and val some of the speech, then the rest goes where it is missing most, big
+    components first, while there is room to make up for them. Raises ValueError when a label that training cannot do
+    without is missing, or too few groups hold the word for train and val both to have it.
+    """
+    _check(clips)
+    waiting = _components(clips)
+    random.Random(seed).shuffle(waiting)
+    waiting.sort(key=len, reverse=True)
+    totals = Counter(clip.label for clip in clips)
+    shares = dict(zip(SPLITS, ratios, strict=True))
+    targets = {part: Counter({label: share * totals[label] for label in totals}) for part, share in shares.items()}
+    have: dict[str, Counter[str]] = {part: Counter() for part in SPLITS}
+    placed: dict[str, list[Clip]] = {part: [] for part in SPLITS}
+
+    def place(part: str, component: list[Clip]) -> None:
+        placed[part] += component
+        have[part].update(clip.label for clip in component)
+
+    needs = [("train", label) for label in LABELS] + [("val", label) for label in SPEECH]
+    for part, label in needs:
+        if component := _reserve(part, label, waiting, have, targets):
+            place(part, component)
+    _check_val(have["val"])
+    for component in waiting:
+        place(_best_split(Counter(clip.label for clip in component), have, targets, totals), component)
+    return {part: sorted(chosen, key=lambda clip: clip.path) for part, chosen in placed.items()}
+
+
+def _check_val(have: Counter[str]) -> None:
+    if not have["positive"]:
+        raise ValueError(
+            "All positive clips belong to one group, so val would have none. Put the clips of each speaker into a "
+            "folder of their own below data/raw/positive, or all of them directly into it, and scan again."
+        )
+    if not have["negative"] + have["hard_negative"]:
+        raise ValueError(
+            "All negative clips belong to one group, so val would have none. Put the clips of each speaker into a "
+            "folder of their own below data/raw/negative, or all of them directly into it, and scan again."
+        )
+
+
+def describe(splits: Mapping[str, Sequence[Clip]]) -> dict[str, Any]:
+    """Clips by split and label, and how many groups or sounds lie in two splits (there should be none)."""
+    places: dict[str, set[str]] = defaultdict(set)
+    for part, clips in splits.items():
+        for clip in clips:
+            places[f"group {clip.group}"].add(part)
+            places[f"audio {clip.digest}"].add(part)
+    counts: dict[str, Any] = {part: dict(Counter(clip.label for clip in clips)) for part, clips in splits.items()}
+    return counts | {"groups_in_two_splits": sum(len(parts) > 1 for parts in places.values())}
+
+
+def split_dataset(workspace: Workspace, ratios: Ratios, seed: int) -> dict[str, Any]:
+    """Split what the last scan found and write the manifests. Raises FileNotFoundError without a scan, ValueError."""
+    found = dataset.load_scan(workspace)
+    if found is None:
+        raise FileNotFoundError(
+            "No scan found. Scan the data set first: Scan Datasets on the Dataset page, or `python -m trainer scan`."
+        )
+    for part, clips in split(found.clips, ratios, seed).items():
+        manifest.write_split(workspace, part, clips)
+    return describe(manifest.read_splits(workspace))
