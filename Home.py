@@ -1,0 +1,28 @@
+import streamlit as st
+
+from pages.ui import frame, next_step, now, run_table, watched
+from trainer.state import ACTIVE
+
+NEWEST_SHOWN = 8
+
+workspace = frame.page("Wakeword Studio", ":material/graphic_eq:")
+st.caption("A detector for a wake word of your own: get clips, choose a configuration, train, evaluate.")
+newest = watched.newest(workspace)
+next_step.show(next_step.next_step(workspace, newest))
+
+st.subheader("Running now", anchor=False)
+active = [status.run for status in newest if status.state in ACTIVE]
+if active:
+    now.show(active)
+    for run in active:
+        label = f"Watch {frame.plain(watched.name_of(run))}"
+        st.page_link(frame.TRAINING, label=label, query_params={"run": run.id}, icon=":material/monitoring:")
+else:
+    st.caption("Nothing is training.")
+
+st.subheader("Newest runs", anchor=False)
+if newest:
+    run_table.show(newest[:NEWEST_SHOWN], key="newest")
+    st.page_link(frame.RUNS, label="All runs", icon=":material/list_alt:")
+else:
+    st.caption("No runs yet.")

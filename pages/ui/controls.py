@@ -1,0 +1,137 @@
+"""The controls of a training: what to start, when to stop, how to draw."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import streamlit as st
+
+from pages.ui import frame, watched
+from pages.ui.charts import Style
+from pages.ui.frame import os_sentence, plain
+from pages.ui.words import state_word
+from trainer import config_file, launch, manifest, runs
+from trainer.config_file import ConfigError
+from trainer.runs import Run
+from trainer.state import ACTIVE
+from trainer.workspace import Workspace
+
+NO_CONFIGURATION = "No configuration loaded. Choose or save one on the Configuration page first."
+ALREADY = "Training already in progress"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why the last click did not do what it was meant to do; shown once."""
+
+    messages: list[str]
+
+
+def form_token(workspace: Workspace, name: str, config: bytes, label: str, newest_run: str) -> str:
+    """Names one filled-in form: equal in two tabs that were drawn over the same runs and say the same."""
+    parts = [name.encode(), config, manifest.fingerprint(workspace).encode(), label.encode(), newest_run.encode()]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def _start(workspace: Workspace, newest_run: str) -> None:
+    """On a click: check, start, and watch the run that came of it. `newest_run` is the one the form was drawn over."""
+    name: str = st.session_state.get("start_config") or ""
+    label = " ".join(st.session_state.get("start_label", "").split())
+    messages = [] if name else [NO_CONFIGURATION]
+    messages += launch.problems(workspace)
+    try:
+        data = config_file.saved_path(workspace, name).read_bytes() if name else b""
+        config = config_file.parse(data)
+        if not messages:
+            token = form_token(workspace, name, data, label, newest_run)
+            _watch(launch.start(workspace, config, name, label, token))
+    except ConfigError as error:
+        messages += [f"{name}.yaml: {problem}" for problem in error.problems]
+    except OSError as error:
+        messages.append(f"The training could not be started: {os_sentence(error)}")
+    except ValueError as error:
+        messages.append(str(error))
+    if messages:
+        st.session_state["refusal"] = Refusal(messages)
+
+
+def _watch(started: launch.Started) -> None:
+    """Show the run from now on, and say so when it had been started before."""
+    st.query_params["run"] = started.run.id
+    if started.already:
+        st.session_state["already_started"] = started.run
+
+
+def _stop(run: Run) -> None:
+    """On a click: ask the run to stop, as chosen."""
+    try:
+        launch.stop(run, now=st.session_state["stop_when"] == "now")
+    except (ValueError, OSError) as error:
+        text = os_sentence(error) if isinstance(error, OSError) else str(error)
+        st.session_state["refusal"] = Refusal([text])
+
+
+def start_form(workspace: Workspace) -> None:
+    """Configuration, name and `Start Training`. The button stays enabled: a click tells what is missing."""
+    newest_run = next((run.id for run in runs.all_runs(workspace)), "")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox(
+            "Configuration", config_file.saved(workspace), key="start_config", width=260, placeholder="None saved yet",
+            help="Your saved configurations, the one saved last first.",
+        )  # fmt: skip
+        st.text_input("Run name (optional)", key="start_label", max_chars=80, width=260)
+        st.button("Start Training", type="primary", on_click=_start, args=(workspace, newest_run))
+
+
+def stop_form(workspace: Workspace, run: Run | None) -> None:
+    """Which run is watched, and how to stop it."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if run:
+            watched.selector(workspace, run)
+        st.segmented_control(
+            "When to stop", ["after this epoch", "now"], default="after this epoch", required=True, key="stop_when",
+            help="Either way the best model so far is kept.",
+        )  # fmt: skip
+        idle = run is None or runs.status(run).state not in ACTIVE
+        st.button("Stop Training", on_click=_stop, args=(run,), disabled=idle)
+
+
+def chart_form() -> Style:
+    """How curves are drawn."""
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="right"):
+        log_scale = st.toggle("Log scale for loss", key="log_scale")
+        smoothing = st.slider("Smoothing", 0.0, 0.95, 0.0, 0.05, key="smoothing", width=220)
+    return Style(smoothing, log_scale)
+
+
+def messages(workspace: Workspace) -> None:
+    """What came of the last click, else what is still missing for a start; each sentence once, with where to go."""
+    run: Run | None = st.session_state.pop("already_started", None)
+    if run:
+        _show_already(run)
+    refusal: Refusal | None = st.session_state.pop("refusal", None)
+    texts = refusal.messages if refusal else _missing(workspace)
+    for text in dict.fromkeys(texts):
+        (st.error if refusal else st.warning)(plain(text))
+    if NO_CONFIGURATION in texts:
+        st.page_link(frame.CONFIGURATION, label="Go to Configuration", icon=":material/tune:")
+    if any("Dataset page" in text for text in texts):
+        st.page_link(frame.DATASET, label="Go to Dataset", icon=":material/library_music:")
+
+
+def _missing(workspace: Workspace) -> list[str]:
+    """What is missing altogether; whether what is there is fit is checked at the click."""
+    texts = [] if config_file.saved(workspace) else [NO_CONFIGURATION]
+    unsplit = not all(manifest.split_file(workspace, split).exists() for split in manifest.SPLITS)
+    return [*texts, manifest.NOT_FOUND] if unsplit else texts
+
+
+def _show_already(run: Run) -> None:
+    state = runs.status(run).state
+    word = state_word(state).lower()
+    st.warning(ALREADY if state in ACTIVE else f"This form has already started a run, which is {word} now.")
+    st.page_link(
+        frame.TRAINING, label=f"Open {plain(watched.name_of(run))}", query_params={"run": run.id},
+        icon=":material/monitoring:",
+    )  # fmt: skip

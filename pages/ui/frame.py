@@ -1,0 +1,41 @@
+"""The frame of every page: its head, its workspace, and foreign text made harmless."""
+
+from __future__ import annotations
+
+import re
+
+import streamlit as st
+
+from trainer.workspace import Workspace, open_workspace
+
+HOME = "Home.py"
+DATASET = "pages/1_Dataset.py"
+CONFIGURATION = "pages/2_Configuration.py"
+TRAINING = "pages/3_Training.py"
+EVALUATION = "pages/4_Evaluation.py"
+RUNS = "pages/5_Runs.py"
+
+_MARKDOWN = re.compile(r"[\\`*\[\]<>~$|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=[A-Za-z])|&(?=#?\w+;)|^(?=[#+=-])")
+
+
+def page(title: str, icon: str) -> Workspace:
+    """Head the page and open the workspace; a missing workspace is one sentence, and the page ends there."""
+    st.set_page_config(
+        page_title=f"{title} · Wakeword Studio", page_icon=icon, layout="wide", initial_sidebar_state=220
+    )
+    st.title(title, anchor=False)
+    try:
+        return open_workspace()
+    except FileNotFoundError as error:
+        st.error(plain(str(error)))
+        st.stop()
+
+
+def plain(text: str) -> str:
+    """Text from a file or a user as Markdown that shows exactly this text, on one line: no picture, link or layout."""
+    return _MARKDOWN.sub(lambda found: "\\" + found[0], " ".join(text.split()))
+
+
+def os_sentence(error: OSError) -> str:
+    """An operating system's error as one sentence that names the file."""
+    return f"{error.strerror}: {error.filename}." if error.strerror else str(error)

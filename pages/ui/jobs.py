@@ -1,0 +1,71 @@
+"""Jobs on the data set: starting them, their progress while they run, and their last word."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pages.ui.frame import os_sentence, plain
+from trainer import job
+from trainer.job import Job, Verb
+from trainer.workspace import Workspace
+
+REFRESH_SECONDS = 1.0
+TITLES: dict[Verb, str] = {"demo": "Making demo data", "scan": "Scanning", "split": "Splitting"}
+
+
+def running(workspace: Workspace) -> list[Job]:
+    """The jobs that run now."""
+    found = (job.read(workspace, verb) for verb in TITLES)
+    return [each for each in found if each and each.state == "running"]
+
+
+def last_ended(workspace: Workspace) -> Job | None:
+    """The job that had the last word, if it has ended."""
+    files = [(workspace.jobs / f"{verb}.json", verb) for verb in TITLES]
+    known = [(path.stat().st_mtime_ns, verb) for path, verb in files if path.exists()]
+    found = job.read(workspace, max(known)[1]) if known else None
+    return found if found and found.state != "running" else None
+
+
+def start(workspace: Workspace, verb: Verb, arguments: Sequence[str]) -> None:
+    """Start a job; what stands against it is told on the page once. For callbacks."""
+    try:
+        job.start(workspace, verb, list(arguments))
+    except OSError as error:
+        refuse(f"The data folder cannot be used: {os_sentence(error)}")
+    except subprocess.SubprocessError:
+        refuse(f"The job could not be started; see {job.log_file(workspace, verb)}.")
+
+
+def refuse(message: str) -> None:
+    """Have a sentence shown at the next drawing."""
+    st.session_state["job_refusal"] = message
+
+
+def show(workspace: Workspace) -> None:
+    """Progress bars while jobs run, each second anew; else what the last one said."""
+    busy = bool(running(workspace))
+    st.fragment(_live, run_every=REFRESH_SECONDS if busy else None, key="jobs")(workspace, busy)
+    refusal: str | None = st.session_state.pop("job_refusal", None)
+    if refusal:
+        st.error(plain(refusal))
+    elif not busy and (ended := last_ended(workspace)):
+        (st.success if ended.state == "done" else st.error)(plain(ended.message))
+
+
+def _live(workspace: Workspace, busy: bool) -> None:
+    """One look at the jobs; the first one that finds none draws the whole page once more, without the timer."""
+    now = running(workspace)
+    for each in now:
+        st.progress(min(1.0, each.done / each.total) if each.total else 0.0, text=plain(progress_text(each)))
+    if busy and not now:
+        st.rerun()
+
+
+def progress_text(each: Job) -> str:
+    """What a job does now, and how much of it is done."""
+    doing = f"{TITLES[each.verb]}: {each.doing}" if each.doing else TITLES[each.verb]
+    return f"{doing} ({each.done:,} of {each.total:,})" if each.total else doing

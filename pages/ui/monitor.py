@@ -1,0 +1,89 @@
+"""The live view of one run: one timed fragment that displays and holds no widget."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.ui import charts, history, numbers
+from pages.ui.charts import Style
+from pages.ui.frame import plain
+from pages.ui.numbers import Number
+from pages.ui.words import Notice, notice
+from trainer import log_tail, runs
+from trainer.runs import Run, Status
+from trainer.state import ACTIVE
+
+REFRESH_SECONDS = 2.0
+LOG_LINES = 100
+LOG_HEIGHT = 320
+
+
+def show(run: Run | None, style: Style) -> None:
+    """Draw the run, again every two seconds while it is active; the timer stops once nothing more can change."""
+    if run is None:
+        _show_nothing(style)
+        return
+    active = runs.status(run).state in ACTIVE
+    st.fragment(_live, run_every=REFRESH_SECONDS if active else None, key="live")(run, style, active)
+
+
+def _live(run: Run, style: Style, active: bool) -> None:
+    """One look at the run; the first one that finds it ended draws the whole page once more, without the timer."""
+    status = runs.status(run)
+    _draw(status, style)
+    if active and status.state not in ACTIVE:
+        st.rerun()
+
+
+def _draw(status: Status, style: Style) -> None:
+    with st.container(key="notice"):  # always there, so that what follows keeps its place when a notice comes or goes
+        if found := notice(status):
+            show_notice(found)
+    left, right = st.columns([1, 2], gap="medium")
+    with left:
+        numbers.show(numbers.numbers(status))
+    with right:
+        charts.show(history.epochs(status.run), style)
+    _show_best(status)
+    _show_log(status.run)
+
+
+def _show_nothing(style: Style) -> None:
+    """The page before the first run: where everything will stand."""
+    st.info("No runs yet. Choose a configuration and press Start Training; what it does is shown here, live.")
+    left, right = st.columns([1, 2], gap="medium")
+    with left:
+        numbers.show(numbers.numbers(None))
+    with right:
+        charts.show([], style)
+
+
+def show_notice(found: Notice) -> None:
+    """A notice in its colour; its text may hold what a file says."""
+    show_text = {"error": st.error, "warning": st.warning, "success": st.success, "info": st.info}[found.tone]
+    show_text(plain(found.text))
+
+
+def _show_best(status: Status) -> None:
+    best = status.progress.best if status.progress else None
+    st.subheader("Best model", anchor=False)
+    if best is None:
+        st.caption("None yet: the first finished epoch makes one.")
+        return
+    numbers.show(
+        [
+            Number("Best epoch", str(best.epoch), "The epoch with the lowest validation loss so far."),
+            Number("Best val loss", numbers.loss(best.val_loss)),
+            Number("Best val accuracy", numbers.percent(best.val_accuracy), numbers.PER_WINDOW),
+        ],
+        least_width=150,
+    )
+    st.code(str(status.run.checkpoints / best.checkpoint), language=None, wrap_lines=True)
+
+
+def _show_log(run: Run) -> None:
+    st.subheader("Log", anchor=False)
+    lines = log_tail.last_lines(run.log_file, LOG_LINES)
+    with st.container(height=LOG_HEIGHT, border=True, autoscroll=True, key="log"):
+        st.code("\n".join(lines) or "Nothing written yet.", language=None, wrap_lines=True)
+    st.caption(f"The last {LOG_LINES} lines; all of them are in {plain(str(run.log_file))}")

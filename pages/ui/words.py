@@ -1,0 +1,66 @@
+"""The words of a run's state: what happened, in one line, and what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from trainer import processes
+from trainer.runs import Status
+from trainer.state import SILENT_SECONDS, State
+
+Tone = Literal["error", "warning", "success", "info"]
+
+TRAINING_STATES: frozenset[State] = frozenset({"running", "pausing", "stopping"})
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What a person must know about a run beyond its numbers; `text` may hold foreign text."""
+
+    tone: Tone
+    text: str
+
+
+def state_word(state: State) -> str:
+    """The state as users read it."""
+    return state.capitalize()
+
+
+def silent_seconds(status: Status) -> float | None:
+    """How long the trainer has not been heard of; None when it has never been."""
+    return max(0.0, processes.boot_clock() - status.progress.beat) if status.progress else None
+
+
+def _unresponsive(status: Status) -> Notice:
+    silent = silent_seconds(status)
+    heard = "has not been heard of yet" if silent is None else f"has not been heard of for {silent:.0f} s"
+    return Notice(
+        "warning",
+        f"The training process is alive but {heard}: it may be suspended, or busy with one long step. Wait, or press "
+        f"Stop Training with “now”: if it still does not answer, it is ended after {SILENT_SECONDS:.0f} s.",
+    )
+
+
+def notice(status: Status) -> Notice | None:
+    """What to say about the state of a run; None when its numbers say enough."""
+    reason = status.outcome.reason if status.outcome else ""
+    match status.state:
+        case "failed":
+            return Notice("error", f"{reason} The stack trace, if there is one, is in the log below.")
+        case "lost":
+            return Notice(
+                "error",
+                "The training process is gone and left no last word (a power cut, or it was killed). "
+                "Its metrics, log and checkpoints are kept; press Start Training to train again.",
+            )
+        case "damaged":
+            return Notice("error", f"{status.run.request_file} cannot be read, so this run cannot be told.")
+        case "unresponsive":
+            return _unresponsive(status)
+        case "completed":
+            return Notice("success", reason)
+        case "stopped" | "paused":
+            return Notice("info", reason)
+    doing = status.progress.doing if status.progress and status.progress.phase == "preparing" else ""
+    return Notice("info", f"Preparing. {doing}") if doing else None
