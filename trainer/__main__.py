@@ -12,7 +12,6 @@ import typer
 
 from trainer import config_file, dataset, estimates, job, launch, log_tail, runs, split, terminal
 from trainer.job import Report, Verb
-from trainer.synthesis import demo as demo_data
 from trainer.terminal import Session, hoist_globals, show
 from trainer.workspace import open_workspace
 
@@ -54,6 +53,8 @@ def demo(
     as_job: AsJob = False,
 ) -> None:
     """Make a synthetic data set for trying the app, scan and split it."""
+    from trainer.synthesis import demo as demo_data  # scipy and the rooms take a second that no other verb needs
+
     session: Session = context.obj
 
     def work(report: Report) -> tuple[dict[str, Any], str]:

@@ -1,0 +1,116 @@
+"""Noise made by arithmetic: ten kinds of background, each different with every seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.config import SAMPLE_RATE
+
+Wave = NDArray[np.float64]
+
+
+def _coloured(samples: int, slope: float, rng: np.random.Generator) -> Wave:
+    """Gaussian noise whose power falls as 1 / frequency ** slope: 0 white, 1 pink, 2 brown."""
+    frequency = np.fft.rfftfreq(samples)
+    shape = np.maximum(frequency, 30 / SAMPLE_RATE) ** (-slope / 2)
+    return np.fft.irfft(np.fft.rfft(rng.standard_normal(samples)) * shape, samples)
+
+
+def _slow(samples: int, rng: np.random.Generator) -> Wave:
+    """A random curve between 0 and 1 that changes within seconds."""
+    points = rng.random(samples // SAMPLE_RATE + 3)
+    return np.interp(np.arange(samples) / SAMPLE_RATE, np.arange(len(points)), points)
+
+
+def _tones(samples: int, frequencies: Sequence[float], rng: np.random.Generator) -> Wave:
+    time = np.arange(samples) / SAMPLE_RATE
+    return sum((np.sin(2 * np.pi * (f * time + rng.random())) / (1 + i) for i, f in enumerate(frequencies)), 0 * time)
+
+
+def white(samples: int, rng: np.random.Generator) -> Wave:
+    return _coloured(samples, rng.uniform(0, 0.4), rng)
+
+
+def pink(samples: int, rng: np.random.Generator) -> Wave:
+    return _coloured(samples, rng.uniform(0.8, 1.2), rng)
+
+
+def brown(samples: int, rng: np.random.Generator) -> Wave:
+    return _coloured(samples, rng.uniform(1.7, 2.2), rng)
+
+
+def hum(samples: int, rng: np.random.Generator) -> Wave:
+    """Mains hum and its harmonics."""
+    base = rng.choice((50.0, 60.0))
+    return _tones(samples, [base * k for k in range(1, 9)], rng) + 0.05 * rng.standard_normal(samples)
+
+
+def fan(samples: int, rng: np.random.Generator) -> Wave:
+    """Pink noise beating with the blades."""
+    blades = 1 + 0.4 * _tones(samples, [rng.uniform(15, 60)], rng)
+    return _coloured(samples, 1.2, rng) * blades
+
+
+def rain(samples: int, rng: np.random.Generator) -> Wave:
+    """Many short drops over a hiss."""
+    drops = np.zeros(samples)
+    where = rng.integers(0, samples, samples // 160)
+    np.add.at(drops, where, rng.exponential(1.0, len(where)))
+    decay = np.exp(-np.arange(200) / rng.uniform(15, 60)) * rng.standard_normal(200)
+    return np.convolve(drops, decay, "same") + 0.5 * _coloured(samples, 0.3, rng)
+
+
+def knocks(samples: int, rng: np.random.Generator) -> Wave:
+    """Steps, doors, dishes: now and then something falls."""
+    wave = 0.02 * _coloured(samples, 1.0, rng)
+    for start in rng.integers(0, samples - 4000, rng.integers(6, 25)):
+        ring = _tones(4000, rng.uniform(80, 3000, 4).tolist(), rng) * np.exp(-np.arange(4000) / rng.uniform(100, 900))
+        wave[start : start + 4000] += rng.uniform(0.2, 1) * ring
+    return wave
+
+
+def traffic(samples: int, rng: np.random.Generator) -> Wave:
+    """Cars that come and go."""
+    return _coloured(samples, 1.8, rng) * (0.1 + _slow(samples, rng)) + 0.1 * _coloured(samples, 0.8, rng)
+
+
+def music(samples: int, rng: np.random.Generator) -> Wave:
+    """Chords that change every half second."""
+    length = SAMPLE_RATE // 2
+    fade = np.minimum(1, np.minimum(np.arange(length), np.arange(length)[::-1]) / 800)
+    scale = 220 * 2 ** (np.array([0, 2, 4, 5, 7, 9, 11, 12]) / 12)
+    chords = [
+        fade * sum((_tones(length, [f, 2 * f, 3 * f], rng) for f in rng.choice(scale, 3)), np.zeros(length))
+        for _ in range(samples // length + 1)
+    ]
+    return np.concatenate(chords)[:samples]
+
+
+def siren(samples: int, rng: np.random.Generator) -> Wave:
+    """A tone that rises and falls, over a street."""
+    pitch = rng.uniform(500, 900) * (1 + 0.4 * _tones(samples, [rng.uniform(0.2, 1.0)], rng))
+    return np.sin(2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE) + 0.5 * traffic(samples, rng)
+
+
+KINDS: dict[str, Callable[[int, np.random.Generator], Wave]] = {
+    make.__name__: make for make in (white, pink, brown, hum, fan, rain, knocks, traffic, music, siren)
+}
+
+
+def make(kind: str, seconds: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """One background clip of a kind, float32 [samples], its peak at half of full scale."""
+    wave = KINDS[kind](round(seconds * SAMPLE_RATE), rng)
+    return np.asarray(0.5 * wave / np.abs(wave).max(), dtype=np.float32)
+
+
+def babble(voices: Sequence[NDArray[np.float32]], seconds: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Many people talking at once: spoken clips laid over each other at random places."""
+    wave = np.zeros(round(seconds * SAMPLE_RATE))
+    for voice in voices:
+        start = int(rng.integers(0, max(1, len(wave) - len(voice))))
+        piece = voice[: len(wave) - start]
+        wave[start : start + len(piece)] += rng.uniform(0.3, 1.0) * piece
+    return (0.5 * wave / max(1e-9, float(np.abs(wave).max()))).astype(np.float32)

@@ -1,0 +1,104 @@
+"""What is said in demo clips: look-alikes of a phrase, other words, sentences. Text in, text out."""
+
+from __future__ import annotations
+
+import random
+import unicodedata
+from collections.abc import Callable, Sequence
+
+from trainer.synthesis.words import OPENINGS, PLACES, SUBJECTS, VERBS, WORDS
+
+Phonemes = tuple[str, ...]
+Pronounce = Callable[[Sequence[str]], list[Phonemes]]
+LONGEST_PHRASE = 60
+NEAREST = 8
+
+
+def check(phrase: str) -> str:
+    """The phrase without needless space. Raises ValueError when it cannot be spoken."""
+    cleaned = " ".join(phrase.split())
+    if not cleaned:
+        raise ValueError("The phrase is empty; give the words that the device shall answer to, such as hey atlas.")
+    if len(cleaned) > LONGEST_PHRASE:
+        raise ValueError(f"The phrase has {len(cleaned)} characters; give at most {LONGEST_PHRASE}.")
+    bad = [c for c in cleaned if unicodedata.category(c)[0] not in "LMNZ" and c not in "'’-.,!?"]
+    if bad or not any(c.isalpha() for c in cleaned):
+        raise ValueError(
+            f"The phrase {cleaned!r} holds more than words ({bad[0] if bad else 'no letters'!r}); give words."
+        )
+    return cleaned
+
+
+def distance(a: Phonemes, b: Phonemes) -> int:
+    """Fewest phonemes to insert, remove or replace to make `a` into `b` (Levenshtein 1966)."""
+    row = list(range(len(b) + 1))
+    for i, left in enumerate(a, 1):
+        diagonal, row[0] = row[0], i
+        for j, right in enumerate(b, 1):
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (left != right))
+    return row[-1]
+
+
+def contains(text: Phonemes, part: Phonemes) -> bool:
+    """Whether `part` is spoken somewhere in `text`."""
+    return any(text[i : i + len(part)] == part for i in range(len(text) - len(part) + 1))
+
+
+def _nearest(word: Phonemes, lexicon: dict[str, Phonemes], count: int = NEAREST) -> list[str]:
+    """Words that sound most like `word` without being it, by distance as a part of the longer one."""
+    other = [name for name, sound in lexicon.items() if sound != word]
+    return sorted(other, key=lambda name: (distance(word, lexicon[name]) / max(len(word), len(lexicon[name])), name))[
+        :count
+    ]
+
+
+def _parts(phrase: str) -> list[str]:
+    """Beginnings and ends of the phrase: each word, and half of a long one."""
+    words = phrase.split()
+    halves = [half for word in words if len(word) >= 5 for half in (word[: len(word) // 2 + 1], word[len(word) // 2 :])]
+    several = [" ".join(words[:-1]), " ".join(words[1:])] if len(words) > 1 else []
+    return [*(words if len(words) > 1 else []), *halves, *several]
+
+
+def look_alikes(phrase: str, pronounce: Pronounce) -> list[str]:
+    """Texts that are easily taken for the phrase: parts of it, its words swapped, words that sound like its words.
+
+    None of them sounds exactly like the phrase or holds it.
+    """
+    words = phrase.split()
+    target, *sounds = pronounce([phrase, *words])
+    lexicon = dict(zip(WORDS, pronounce(WORDS), strict=True))
+    found = _parts(phrase)
+    if len(words) > 1:
+        found.append(" ".join(reversed(words)))
+    for index, sound in enumerate(sounds):
+        for near in _nearest(sound, lexicon):
+            found += [" ".join([*words[:index], near, *words[index + 1 :]]), near]
+    found += _nearest(target, lexicon)
+    found += [f"{near} {words[-1]}" for near in _nearest(sounds[0], lexicon, 3)] if len(words) == 1 else []
+    unique = list(dict.fromkeys(text for text in found if text))
+    return [
+        text for text, sound in zip(unique, pronounce(unique), strict=True) if sound and not contains(sound, target)
+    ]
+
+
+def other_texts(phrase: str, count: int, seed: int, pronounce: Pronounce) -> list[str]:
+    """`count` texts that do not hold the phrase: two in five are a word or two, the others sentences."""
+    rng = random.Random(seed)
+    (target,) = pronounce([phrase])
+    found: list[str] = []
+    while len(found) < count:
+        drawn = [_words(rng) if rng.random() < 0.4 else _sentence(rng) for _ in range(count - len(found))]
+        sounds = pronounce(drawn)
+        found += [text for text, sound in zip(drawn, sounds, strict=True) if not contains(sound, target)]
+    return found
+
+
+def _words(rng: random.Random) -> str:
+    return " ".join(rng.sample(WORDS, rng.choice((1, 1, 2))))
+
+
+def _sentence(rng: random.Random) -> str:
+    opening = f"{rng.choice(OPENINGS)} " if rng.random() < 0.5 else ""
+    place = f" {rng.choice(PLACES)}" if rng.random() < 0.6 else ""
+    return f"{opening}{rng.choice(SUBJECTS)} {rng.choice(VERBS)} the {rng.choice(WORDS)} {rng.choice(WORDS)}{place}"

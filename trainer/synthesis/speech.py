@@ -1,0 +1,135 @@
+"""Speech from espeak-ng: its voices, and clips spoken by several of its processes at once."""
+
+from __future__ import annotations
+
+import json
+import select
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from trainer.config import SAMPLE_RATE
+from trainer.workspace import PROJECT_ROOT
+
+PROCESSES = 2
+"""Fixed, so that the same request always goes to the same process and gives the same sound on any machine."""
+ANSWER_SECONDS = 20.0
+ACCENTS = ("en-us", "en", "en-gb-scotland", "en-029", "en-gb-x-rp", "en-gb-x-gbcwmd", "en-gb-x-gbclan", "en-us-nyc")
+VARIANTS = (
+    "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "f1", "f2", "f3", "f4", "f5", "Alex", "Alicia", "Andrea", "Andy",
+    "Annie", "Denis", "Diogo", "Gene", "Gene2", "Henrique", "Hugo", "Jacky", "Lee", "Marco", "Mario", "Michael",
+    "Mike", "Nguyen", "Reed", "adam", "anika", "antonio", "aunty", "belinda", "benjamin", "boris", "caleb", "david",
+    "ed", "edward", "edward2", "grandma", "grandpa", "gustave", "ian", "iven", "iven2", "john", "kaukovalta", "linda",
+    "marcelo", "max", "michel", "miguel", "mike2", "norbert", "pablo", "paul", "pedro", "quincy", "rob", "robert",
+    "sandro", "shelby", "steph", "steph2", "travis", "victor", "zac",
+)  # fmt: skip
+"""Variants that sound like people; whispering, robots and characters are left out."""
+VOICES = tuple(f"{ACCENTS[index % len(ACCENTS)]}+{variant}" for index, variant in enumerate(VARIANTS))
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One clip to be spoken: rate in words per minute, pitch 0 to 99, silence around it in seconds, level in dBFS."""
+
+    text: str
+    voice: str
+    rate: int
+    pitch: int
+    lead_seconds: float
+    tail_seconds: float
+    level_db: float
+    seed: int
+    path: Path
+
+
+@contextmanager
+def _espeak() -> Iterator[subprocess.Popen[str]]:
+    child = subprocess.Popen(
+        [sys.executable, "-m", "trainer.synthesis.espeak"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        cwd=PROJECT_ROOT,
+    )  # fmt: skip
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def _ask(child: subprocess.Popen[str], request: dict[str, Any]) -> dict[str, Any]:
+    """Send one request, wait for its answer. Raises OSError when espeak died or hangs, ValueError when it refuses."""
+    assert child.stdin and child.stdout
+    told = f"espeak-ng failed on {request['text']!r:.80}"
+    try:
+        child.stdin.write(json.dumps(request) + "\n")
+        child.stdin.flush()
+    except BrokenPipeError:
+        raise OSError(f"{told}: its process has ended. Try another phrase.") from None
+    if not select.select([child.stdout], [], [], ANSWER_SECONDS)[0]:
+        raise OSError(f"{told}: no answer in {ANSWER_SECONDS:g} s. Try another phrase.")
+    line = child.stdout.readline()
+    if not line:
+        raise OSError(f"{told}: its process ended with code {child.wait()}. Try another phrase.")
+    answer: dict[str, Any] = json.loads(line)
+    if "error" in answer:
+        raise ValueError(f"{told}: {answer['error']}")
+    return answer
+
+
+def phonemes(texts: Sequence[str], voice: str = "en-us") -> list[tuple[str, ...]]:
+    """Each text as its phonemes (IPA), without stress marks."""
+    with _espeak() as child:
+        answers = [_ask(child, {"do": "phonemes", "text": text, "voice": voice}) for text in texts]
+    marks = str.maketrans("", "", "ˈˌ")
+    return [tuple(p for p in (phoneme.translate(marks) for phoneme in a["phonemes"]) if p) for a in answers]
+
+
+def _placed(wave: NDArray[np.float32], utterance: Utterance) -> NDArray[np.float32]:
+    """The spoken samples at their level, with silence around them and a faint noise floor under all."""
+    rng = np.random.default_rng(utterance.seed)
+    lead, tail = (round(s * SAMPLE_RATE) for s in (utterance.lead_seconds, utterance.tail_seconds))
+    power = float(np.sqrt(np.mean(np.square(wave)))) or 1.0
+    spoken = wave * np.float32(10 ** (utterance.level_db / 20) / power)
+    spoken /= max(1.0, float(np.abs(spoken).max()) / 0.99)
+    floor = 10 ** (rng.uniform(-80, -62) / 20) * rng.standard_normal(lead + len(spoken) + tail)
+    floor[lead : lead + len(spoken)] += spoken
+    return floor.astype(np.float32)
+
+
+def _speak(child: subprocess.Popen[str], utterance: Utterance) -> None:
+    raw = utterance.path.with_suffix(".raw.wav")
+    request = {"text": utterance.text, "voice": utterance.voice, "rate": utterance.rate, "pitch": utterance.pitch}
+    answer = _ask(child, {"do": "speak", "path": str(raw), **request})
+    if not answer["samples"]:
+        raise ValueError(f"espeak-ng makes no sound of {utterance.text!r:.80}. Choose a phrase of spoken words.")
+    wave, rate = soundfile.read(raw, dtype="float32")
+    raw.unlink()
+    resampled = soxr.resample(wave, rate, SAMPLE_RATE)
+    soundfile.write(utterance.path, _placed(resampled, utterance), SAMPLE_RATE, subtype="PCM_16")
+
+
+def speak(utterances: Sequence[Utterance], report: Callable[[int], None]) -> None:
+    """Speak every utterance into its file; `report` hears how many are done. Raises ValueError, OSError."""
+
+    def share(part: Sequence[Utterance]) -> None:
+        with _espeak() as child:
+            for utterance in part:
+                _speak(child, utterance)
+                done.append(1)
+
+    done: list[int] = []
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        shares = [pool.submit(share, utterances[index::PROCESSES]) for index in range(PROCESSES)]
+        while wait(shares, timeout=0.2).not_done:
+            report(len(done))
+    for one in shares:
+        one.result()
