@@ -5,7 +5,7 @@ from trainer.state import ACTIVE
 
 NEWEST_SHOWN = 8
 
-workspace = frame.page("Wakeword Studio", ":material/graphic_eq:")
+workspace = frame.page("Wakeword Studio", "🎙️")
 st.caption("A detector for a wake word of your own: get clips, choose a configuration, train, evaluate.")
 newest = watched.newest(workspace)
 next_step.show(next_step.next_step(workspace, newest))
@@ -14,9 +14,6 @@ st.subheader("Running now", anchor=False)
 active = [status.run for status in newest if status.state in ACTIVE]
 if active:
     now.show(active)
-    for run in active:
-        label = f"Watch {frame.plain(watched.name_of(run))}"
-        st.page_link(frame.TRAINING, label=label, query_params={"run": run.id}, icon=":material/monitoring:")
 else:
     st.caption("Nothing is training.")
 

@@ -22,7 +22,7 @@ def split_clips() -> None:
         jobs.start(workspace, "split", [f"--ratios={ratios}", f"--seed={seed}"])
 
 
-workspace = frame.page("Dataset", ":material/library_music:")
+workspace = frame.page("Dataset", "📂")
 busy = bool(jobs.running(workspace))
 demo, own = st.columns(2, border=True)
 with demo:

@@ -4,7 +4,7 @@ from pages.ui import draft, editing, form, frame
 from pages.ui.draft import Draft
 from trainer import config_file
 
-workspace = frame.page("Configuration", ":material/tune:")
+workspace = frame.page("Configuration", "🎛️")
 edited = draft.read(workspace)
 st.session_state.setdefault("save_name", draft.free_name(workspace, edited.source))
 

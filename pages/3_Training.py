@@ -1,8 +1,7 @@
 from pages.ui import controls, frame, monitor, watched
 
-workspace = frame.page("Training", ":material/monitoring:")
+workspace = frame.page("Training", "📈")
 controls.start_form(workspace)
 controls.messages(workspace)
 run = watched.choose(workspace)
-controls.stop_form(workspace, run)
-monitor.show(run, controls.chart_form())
+monitor.show(run, controls.watch_form(workspace, run))

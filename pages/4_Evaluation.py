@@ -3,7 +3,7 @@ import streamlit as st
 from pages.ui import confusion, frame, run_table, watched
 from trainer import runs
 
-workspace = frame.page("Evaluation", ":material/fact_check:")
+workspace = frame.page("Evaluation", "🎯")
 run = watched.choose(workspace)
 if run is None:
     st.info("No runs yet. Train a model first; its validation result is shown here.")

@@ -3,7 +3,7 @@ import streamlit as st
 from pages.ui import frame, run_table, watched
 from trainer import runs
 
-workspace = frame.page("Runs", ":material/list_alt:")
+workspace = frame.page("Runs", "📋")
 every = runs.all_runs(workspace)
 if not every:
     st.info("No runs yet. Start one on the Training page; it stays listed here.")

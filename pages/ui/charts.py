@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import altair as alt
-import pandas as pd
 import streamlit as st
 
 from pages.ui.curves import curve_table
 from trainer.metrics import Row
 
-HEIGHT = 260
+HEIGHT = 280
 BLUE, ORANGE, RED, GREEN, PURPLE, GREY = "#2f7ed8", "#f28e2b", "#d9363e", "#2e9e4f", "#8a63d2", "#7a8594"
 
 
@@ -68,12 +69,16 @@ def _y(plot: Plot, column: str, log: bool) -> alt.Y:
     return alt.Y(f"{column}:Q", title=plot.axis, scale=scale, axis=alt.Axis(grid=True, tickCount=6))
 
 
-def chart(plot: Plot, table: pd.DataFrame, style: Style) -> alt.LayerChart | alt.FacetChart:
-    """The chart of a table (epoch, line, value, smooth): lines, markers with tooltips, grid and legend."""
+def chart(plot: Plot, style: Style, point_size: int) -> alt.LayerChart | alt.FacetChart:
+    """The chart of any table (epoch, line, value, smooth): lines, markers with tooltips, grid and legend."""
     log = style.log_scale and plot.may_be_log
     names, colours = zip(*plot.lines.values(), strict=True)
-    legend = alt.Legend(title=None, orient="top-right", direction="horizontal") if len(names) > 1 else None
-    base = alt.Chart(table).encode(
+    legend = (
+        alt.Legend(title=None, orient="top", direction="horizontal", symbolSize=60, offset=4)
+        if len(names) > 1
+        else None
+    )
+    base = alt.Chart(alt.NamedData("table")).encode(
         x=alt.X(
             "epoch:Q", title="epoch", axis=alt.Axis(grid=True, tickMinStep=1, format="d"), scale=alt.Scale(zero=False)
         ),
@@ -85,14 +90,21 @@ def chart(plot: Plot, table: pd.DataFrame, style: Style) -> alt.LayerChart | alt
         ],
     )
     faint = 0.3 if style.smoothing else 1.0
-    size = _point_size(len(table) // len(names))
     layers = [
         base.mark_line(strokeWidth=1.5 if style.smoothing else 2, opacity=faint).encode(y=_y(plot, "value", log)),
-        base.mark_point(filled=True, size=size, opacity=faint).encode(y=_y(plot, "value", log)),
+        base.mark_point(filled=True, size=point_size, opacity=faint).encode(y=_y(plot, "value", log)),
     ]
     if style.smoothing:
         layers.append(base.mark_line(strokeWidth=2.5).encode(y=_y(plot, "smooth", log)))
     return alt.layer(*layers).properties(height=HEIGHT, title=alt.TitleParams(plot.title, anchor="start"))
+
+
+@functools.lru_cache(maxsize=64)
+def specification(key: str, style: Style, point_size: int) -> str:
+    """The chart as Vega-Lite JSON without data: it is the same at every tick, and making it is most of the work."""
+    plot = next(plot for plot in PLOTS if plot.key == key)
+    document = chart(plot, style, point_size).to_dict()
+    return json.dumps({name: value for name, value in document.items() if name not in ("data", "config", "$schema")})
 
 
 def show(rows: Sequence[Row], style: Style) -> None:
@@ -112,7 +124,8 @@ def _show_one(plot: Plot, rows: Sequence[Row], style: Style) -> None:
             st.markdown(f"**{plot.title}**")
             st.caption("No data yet")
         return
-    st.altair_chart(
-        chart(plot, table, style), width="stretch", height=HEIGHT, key=f"chart_{plot.key}",
-        alt=f"{plot.title} by epoch: {', '.join(names.values())}",
+    size = _point_size(len(table) // len(names))
+    st.vega_lite_chart(
+        table, json.loads(specification(plot.key, style, size)), width="stretch", height=HEIGHT,
+        key=f"chart_{plot.key}", alt=f"{plot.title} by epoch: {', '.join(names.values())}",
     )  # fmt: skip

@@ -18,13 +18,19 @@ TITLES = {"train": "Training", "val": "Validation", "test": "Test"}
 
 def show_scan(summary: dict[str, Any]) -> None:
     """Counts by label, then every refused file with its reason, then warnings."""
-    st.dataframe(label_table(summary), hide_index=True, width="stretch", alt="Clips by label", key="labels")
+    minutes = {"Minutes": st.column_config.NumberColumn(format="%.1f")}
+    st.dataframe(
+ label_table(summary), hide_index=True, width="stretch", alt="Clips by label", key="labels",
+ column_config=minutes,
+)  # fmt: skip
+
     for warning in summary["warnings"]:
         st.warning(plain(warning))
     refused = summary["refused"]
     if refused:
         st.markdown(f"**{len(refused):,} refused**: these files are left out of splits and training.")
         table = pd.DataFrame(refused[:MOST_REFUSED], columns=["path", "reason", "message"])
+        table.columns = ["File", "Reason", "What is wrong"]
         st.dataframe(table, hide_index=True, width="stretch", alt="Refused files", key="refused")
         if len(refused) > MOST_REFUSED:
             st.caption(f"The first {MOST_REFUSED:,} are shown; `python -m trainer scan --json` lists all.")
@@ -37,7 +43,7 @@ def label_table(summary: dict[str, Any]) -> pd.DataFrame:
         {
             "Label": [label for label, _ in rows],
             "Clips": [row["clips"] for _, row in rows],
-            "Minutes": [round(row["minutes"], 1) for _, row in rows],
+            "Minutes": [row["minutes"] for _, row in rows],
             "Speakers or groups": [row["groups"] for _, row in rows],
             "Sample rates": [
                 ", ".join(f"{int(rate):,} Hz ({count:,})" for rate, count in row["sample_rates"].items())

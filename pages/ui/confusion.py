@@ -43,4 +43,4 @@ def show(row: Row) -> None:
     if table is None:
         st.caption("This run did not record counts.")
     else:
-        st.table(table, width=560, alt="Confusion matrix of the validation windows")
+        st.table(table, width="content", alt="Confusion matrix of the validation windows")

@@ -84,8 +84,8 @@ def start_form(workspace: Workspace) -> None:
         st.button("Start Training", type="primary", on_click=_start, args=(workspace, newest_run))
 
 
-def stop_form(workspace: Workspace, run: Run | None) -> None:
-    """Which run is watched, and how to stop it."""
+def watch_form(workspace: Workspace, run: Run | None) -> Style:
+    """Which run is watched, how to stop it, and how its curves are drawn."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if run:
             watched.selector(workspace, run)
@@ -95,13 +95,9 @@ def stop_form(workspace: Workspace, run: Run | None) -> None:
         )  # fmt: skip
         idle = run is None or runs.status(run).state not in ACTIVE
         st.button("Stop Training", on_click=_stop, args=(run,), disabled=idle)
-
-
-def chart_form() -> Style:
-    """How curves are drawn."""
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="right"):
+        st.space("stretch")
+        smoothing = st.slider("Smoothing", 0.0, 0.95, 0.0, 0.05, key="smoothing", width=160)
         log_scale = st.toggle("Log scale for loss", key="log_scale")
-        smoothing = st.slider("Smoothing", 0.0, 0.95, 0.0, 0.05, key="smoothing", width=220)
     return Style(smoothing, log_scale)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -28,10 +27,11 @@ def thin(values: NDArray[np.float64], most: int = MOST_POINTS) -> NDArray[np.int
     """
     if len(values) <= most:
         return np.arange(len(values))
-    edges = np.linspace(0, len(values), (most - 2) // 2 + 1).astype(int)
-    bins = [(a, values[a:b]) for a, b in pairwise(edges)]
-    chosen = [a + pick for a, part in bins for pick in (int(part.argmin()), int(part.argmax()))]
-    return np.unique(np.array([0, *chosen, len(values) - 1]))
+    size = -(-len(values) // ((most - 2) // 2))
+    bins = np.pad(values, (0, -len(values) % size), mode="edge").reshape(-1, size)
+    starts = np.arange(len(bins)) * size
+    chosen = np.concatenate([starts + bins.argmin(axis=1), starts + bins.argmax(axis=1), [0, len(values) - 1]])
+    return np.unique(np.minimum(chosen, len(values) - 1))
 
 
 def smooth(values: NDArray[np.float64], smoothing: float) -> NDArray[np.float64]:
@@ -44,12 +44,17 @@ def smooth(values: NDArray[np.float64], smoothing: float) -> NDArray[np.float64]
 def curve_table(rows: Sequence[Row], lines: Mapping[str, str], scale: float, smoothing: float) -> pd.DataFrame:
     """Rows (epoch, line, value, smooth) of the lines {column of the rows: name}, values times `scale`."""
     epochs = column(rows, "epoch")
-    parts = []
-    for source, name in lines.items():
-        values = column(rows, source) * scale
-        known = np.isfinite(values) & np.isfinite(epochs)
-        at, values = epochs[known], values[known]
-        chosen = thin(values)
-        smoothed = smooth(values, smoothing)[chosen]
-        parts.append(pd.DataFrame({"epoch": at[chosen], "line": name, "value": values[chosen], "smooth": smoothed}))
-    return pd.concat(parts, ignore_index=True)
+    parts = [_line_table(epochs, column(rows, source) * scale, smoothing) for source in lines]
+    names = np.repeat(np.array(list(lines.values()), dtype=object), [len(part[0]) for part in parts])
+    at, values, smoothed = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return pd.DataFrame({"epoch": at, "line": names, "value": values, "smooth": smoothed})
+
+
+def _line_table(
+    epochs: NDArray[np.float64], values: NDArray[np.float64], smoothing: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Epoch, value and smoothed value [points] of one line, without what is no number."""
+    known = np.isfinite(values) & np.isfinite(epochs)
+    at, values = epochs[known], values[known]
+    chosen = thin(values)
+    return at[chosen], values[chosen], smooth(values, smoothing)[chosen]

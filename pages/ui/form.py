@@ -30,20 +30,26 @@ def draw(values: Values) -> Values:
     """Draw every option, basic ones open and advanced ones folded; returns what the fields hold."""
     for option in options():
         st.session_state.setdefault(widget_key(option), values[option.key])
+    groups = [list(members) for _, members in groupby(options(), key=lambda option: option.group)]
+    sides = st.columns(2, gap="small")
     found: Values = {}
-    for group, members in groupby(options(), key=lambda option: option.group):
-        every = list(members)
-        with st.container(border=True):
-            st.subheader(group_title(group), anchor=False)
-            found |= _draw_fields([option for option in every if not option.advanced])
-            if advanced := [option for option in every if option.advanced]:
-                with st.expander("Advanced"):
-                    found |= _draw_fields(advanced)
+    for number, members in enumerate(groups):
+        with sides[number * 2 >= len(groups) - 1], st.container(border=True):
+            found |= _draw_group(members)
     return {option.key: found[option.key] for option in options()}
 
 
+def _draw_group(members: list[Option]) -> Values:
+    st.subheader(group_title(members[0].group), anchor=False)
+    found = _draw_fields([option for option in members if not option.advanced])
+    if advanced := [option for option in members if option.advanced]:
+        with st.expander("Advanced"):
+            found |= _draw_fields(advanced)
+    return found
+
+
 def _draw_fields(found: list[Option]) -> Values:
-    with st.grid(4, min_column_width=200):
+    with st.grid(3, min_column_width=170):
         return {option.key: _field(option) for option in found}
 
 

@@ -16,13 +16,17 @@ EVALUATION = "pages/4_Evaluation.py"
 RUNS = "pages/5_Runs.py"
 
 _MARKDOWN = re.compile(r"[\\`*\[\]<>~$|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=[A-Za-z])|&(?=#?\w+;)|^(?=[#+=-])")
+_NUMBERED = re.compile(r"^(\d{1,9})(?=[.)])")
+_LINK = re.compile(r"(?=://)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)
+"""Where an invisible mark keeps addresses from turning into links: no backslash does."""
 
 
 def page(title: str, icon: str) -> Workspace:
-    """Head the page and open the workspace; a missing workspace is one sentence, and the page ends there."""
-    st.set_page_config(
-        page_title=f"{title} · Wakeword Studio", page_icon=icon, layout="wide", initial_sidebar_state=220
-    )
+    """Head the page and open the workspace; a missing workspace is one sentence, and the page ends there.
+
+    `icon` is an emoji: the browser draws it itself, while a named icon would be fetched from the network.
+    """
+    st.set_page_config(page_title=f"{title} · Wakeword Studio", page_icon=icon, layout="wide")
     st.title(title, anchor=False)
     try:
         return open_workspace()
@@ -33,7 +37,8 @@ def page(title: str, icon: str) -> Workspace:
 
 def plain(text: str) -> str:
     """Text from a file or a user as Markdown that shows exactly this text, on one line: no picture, link or layout."""
-    return _MARKDOWN.sub(lambda found: "\\" + found[0], " ".join(text.split()))
+    escaped = _MARKDOWN.sub(lambda found: "\\" + found[0], " ".join(text.split()))
+    return _LINK.sub("\N{WORD JOINER}", _NUMBERED.sub(r"\1\\", escaped))
 
 
 def os_sentence(error: OSError) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui import numbers, watched
-from pages.ui.frame import plain
+from pages.ui.frame import TRAINING, plain
 from pages.ui.monitor import REFRESH_SECONDS
 from trainer import runs
 from trainer.runs import Run, Status
@@ -29,5 +29,6 @@ def _live(active: list[Run]) -> None:
 
 def _show_one(status: Status) -> None:
     with st.container(border=True):
-        st.markdown(f"**{plain(watched.name_of(status.run))}**")
+        label = f"**{plain(watched.name_of(status.run))}**"
+        st.page_link(TRAINING, label=label, icon=":material/monitoring:", query_params={"run": status.run.id})
         numbers.show([number for number in numbers.numbers(status) if number.label in SHOWN])

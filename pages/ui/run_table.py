@@ -60,7 +60,7 @@ def show(found: Sequence[Status], key: str) -> None:
     columns |= {name: st.column_config.NumberColumn(format="%.2f %%", help=RATE_HELP) for name in RATES}
     chosen = st.dataframe(
         run_rows(found), hide_index=True, width="stretch", column_config=columns, on_select="rerun",
-        selection_mode="single-row", key=key, alt="Runs, newest first",
+        selection_mode="single-row", key=key, placeholder="–", alt="Runs, newest first",
     )  # fmt: skip
     rows = chosen["selection"]["rows"]
     if rows and rows[0] < len(found):

@@ -52,7 +52,7 @@ def selector(workspace: Workspace, run: Run) -> None:
     names = {other.id: name_of(other) for other in _listed(workspace, run)}
     st.session_state["watched_run"] = run.id
     st.selectbox(
-        "Run", list(names), format_func=lambda run_id: names[run_id], key="watched_run", on_change=_follow, width=340
+        "Run", list(names), format_func=lambda run_id: names[run_id], key="watched_run", on_change=_follow, width=280
     )
 
 
