@@ -1,0 +1,130 @@
+"""Demo data: real speech from espeak-ng, nothing lost, the same every time."""
+
+import hashlib
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.tiny import ignore
+from trainer.synthesis import demo, noise, phrases, rooms, speech
+from trainer.workspace import LABELS, Workspace
+
+
+def digest(workspace: Workspace) -> dict[str, str]:
+    files = sorted(path for path in workspace.raw.rglob("*.wav"))
+    return {str(path.relative_to(workspace.raw)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    workspace = Workspace(tmp_path_factory.mktemp("demo"))
+    told = []
+    counts = demo.make(workspace, "hey atlas", 80, 0, lambda *progress: told.append(progress))
+    return workspace, counts, told
+
+
+def test_every_label_is_made_and_three_others_for_each_positive(made):
+    workspace, counts, told = made
+    found = {label: len(list((workspace.raw / label).rglob("*.wav"))) for label in LABELS}
+    assert found == counts and counts["positive"] == 80
+    assert (
+        demo.Counts(600).negative + demo.Counts(600).hard_negative + demo.Counts(600).background + demo.Counts(600).rirs
+        == 1800
+    )
+    assert len(told) > 5 and not list((workspace.root / "data").glob("demo.partial*"))
+
+
+def test_positives_are_spoken_by_at_least_60_voices_that_differ(made):
+    workspace, _, _ = made
+    voices = sorted(path.name for path in (workspace.raw / "positive").iterdir())
+    assert len(voices) >= 60 and len(set(speech.VOICES)) == len(speech.VOICES) >= 60
+    one_each = [next((workspace.raw / "positive" / voice).glob("*.wav")) for voice in voices]
+    waves = [soundfile.read(path)[0] for path in one_each]
+    assert len({hash(wave.tobytes()) for wave in waves}) == len(voices)
+    assert all(0.8 < len(wave) / 16000 < 4 and 0.01 < np.abs(wave).max() < 1 for wave in waves)
+
+
+def test_the_same_voice_is_one_group_in_every_label(made):
+    workspace, _, _ = made
+    spoken = [{path.name for path in (workspace.raw / label).iterdir()} for label in ("positive", "negative")]
+    assert spoken[0] <= spoken[1]
+
+
+def test_the_same_seed_gives_the_same_bytes_and_the_old_demo_goes_to_the_trash(made, tmp_path):
+    again = Workspace(tmp_path)
+    demo.make(again, "hey atlas", 80, 0, ignore)
+    first = digest(again)
+    assert first == digest(made[0])
+    demo.make(again, "hello moon", 10, 1, ignore)
+    trashed = list((tmp_path / "data" / "trash").rglob("*.wav"))
+    assert len(trashed) == len(first) and not set(digest(again).values()) & set(first.values())
+
+
+def test_clips_of_the_users_own_are_never_mixed_or_moved(tmp_path):
+    workspace = Workspace(tmp_path)
+    own = workspace.raw / "positive" / "anna" / "1.wav"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"mine")
+    with pytest.raises(ValueError, match="holds clips of your own"):
+        demo.make(workspace, "hey atlas", 10, 0, ignore)
+    assert own.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("phrase", ["", "   ", "x" * 61, "12345", "<b>hi</b>", "a\0b", "💥💥"])
+def test_a_phrase_that_cannot_be_spoken_is_refused(phrase: str):
+    with pytest.raises(ValueError, match="give"):
+        phrases.check(phrase)
+
+
+@pytest.mark.parametrize("phrase", ["computer", "hola mundo", "Привет", "エコー", "hey o'neil"])
+def test_any_spoken_phrase_has_look_alikes_and_none_is_the_phrase(phrase: str):
+    found = phrases.look_alikes(phrases.check(phrase), speech.phonemes)
+    (target,) = speech.phonemes([phrase])
+    assert len(found) >= 8 and len(set(found)) == len(found)
+    assert not any(phrases.contains(sound, target) for sound in speech.phonemes(found))
+
+
+def test_other_texts_do_not_hold_the_phrase():
+    texts = phrases.other_texts("the market", 300, 0, speech.phonemes)
+    (target,) = speech.phonemes(["the market"])
+    assert len(texts) == 300 and not any(phrases.contains(sound, target) for sound in speech.phonemes(texts))
+    assert {len(text.split()) for text in texts} >= {1, 2, 8}
+
+
+@pytest.mark.parametrize(("a", "b", "edits"), [("kitten", "sitting", 3), ("", "abc", 3), ("same", "same", 0)])
+def test_distance_counts_edits(a: str, b: str, edits: int):
+    assert phrases.distance(tuple(a), tuple(b)) == edits
+
+
+@pytest.mark.parametrize("kind", noise.KINDS)
+def test_noise_is_audible_finite_and_different_each_time(kind: str):
+    first, second = (noise.make(kind, 2.0, np.random.default_rng(seed)) for seed in (1, 2))
+    assert first.shape == (32000,) and np.isfinite(first).all() and np.abs(first).max() == pytest.approx(0.5)
+    assert not np.array_equal(first, second)
+
+
+def test_a_room_rings_and_fades():
+    for rir in rooms.responses(2, np.random.default_rng(0)):
+        energy = np.cumsum(rir[::-1].astype(float) ** 2)[::-1]
+        assert len(rir) > 1000 and np.abs(rir).max() == pytest.approx(0.9)
+        assert energy[len(rir) // 2] < 0.1 * energy[0]
+
+
+def test_a_dead_espeak_is_one_sentence(monkeypatch):
+    dead = subprocess.Popen([sys.executable, "-c", "pass"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    dead.wait()
+    with pytest.raises(OSError, match=r"espeak-ng failed on 'hi'.*Try another phrase"):
+        speech._ask(dead, {"do": "phonemes", "text": "hi", "voice": "en-us"})
+    dead.communicate()
+
+
+def test_only_the_espeak_process_loads_the_library():
+    script = "import sys; from trainer.synthesis import demo; print('espeakng_loader' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": "."}
+    )
+    assert done.stdout.strip() == "False", done.stderr
