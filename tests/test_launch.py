@@ -182,15 +182,6 @@ def test_a_clip_that_went_missing_is_named_before_the_start_and_in_the_run(works
         launch.start(workspace, tiny_config(), "tiny")
 
 
-def test_a_loss_that_is_no_number_fails_and_says_where(workspace: Workspace):
-    config = tiny_config(**ENDLESS).model_dump()
-    config["optimizer"] |= {"learning_rate": 1.0, "gradient_clip": 0.0, "warmup_epochs": 0.0}
-    config["loss"]["positive_weight"] = 20.0
-    run = launch.start(workspace, tiny_config(), "tiny").run
-    wait_until(run, "completed")
-    assert all(row["val_loss"] is not None for row in epoch_rows(run))
-
-
 def test_an_error_in_training_is_one_sentence_and_the_trace_is_in_the_log(workspace: Workspace):
     config = tiny_config(device="cuda")
     run = launch.start(workspace, config, "tiny").run

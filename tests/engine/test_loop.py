@@ -1,0 +1,104 @@
+"""The loop inside one process: what a bad loss does, what the options reach, what is written."""
+
+import math
+
+import pytest
+import torch
+
+from tests.tiny import make_workspace, tiny_config
+from trainer import config_file, durable, metrics
+from trainer.config import Config
+from trainer.engine import checkpoints, clips, loop
+from trainer.runs import Run
+from trainer.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    return make_workspace(tmp_path_factory.mktemp("workspace"))
+
+
+def prepared(workspace: Workspace, config: Config, name: str) -> loop.Parts:
+    run = Run(workspace.runs / name)
+    run.folder.mkdir(parents=True)
+    durable.replace_bytes(run.config_file, config_file.dump(config))
+    return loop.prepare(workspace, run, 1, lambda: None)
+
+
+def test_a_tiny_task_is_learned_and_every_epoch_is_written(workspace: Workspace):
+    parts = prepared(workspace, tiny_config(epochs=6), "learned")
+    assert loop.train(parts).state == "completed"
+    tail = metrics.Tail()
+    metrics.read_more(tail, parts.run.metrics_file)
+    last = tail.epochs[-1]
+    assert last["train_accuracy"] > 0.9 and last["f1"] > 0.95 and last["fpr"] < 0.1
+    counts = ("true_positives", "false_positives", "true_negatives", "false_negatives")
+    assert sum(last[name] for name in counts) == len(parts.val_windows)
+    assert last["learning_rate"] == pytest.approx(0, abs=1e-9) and last["clips_per_second"] > 0
+    mark = durable.read_json(parts.run.checkpoints / "epoch-00006.pt.json")
+    assert mark["metrics_offset"] == parts.run.metrics_file.stat().st_size
+
+
+def test_the_best_checkpoint_scores_what_its_epoch_scored(workspace: Workspace):
+    parts = prepared(workspace, tiny_config(epochs=3), "best")
+    loop.train(parts)
+    best = parts.journal.progress.best
+    parts.model.load_state_dict(checkpoints.load(parts.run.checkpoints, best.checkpoint)["model"])
+    again = loop.validate(parts.model, parts.val, parts.val_windows, lambda: None)
+    assert again["val_loss"] == pytest.approx(best.val_loss, rel=1e-6)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_spares_the_best_model(workspace: Workspace):
+    parts = prepared(workspace, tiny_config(epochs=1), "nan")
+    loop.train(parts)
+    before = (parts.run.checkpoints / "epoch-00001.pt").read_bytes()
+    with torch.no_grad():
+        next(parts.model.parameters()).fill_(math.nan)
+    with pytest.raises(ValueError, match=r"became nan in epoch 1, batch 1, at learning rate .* \(clips .*/"):
+        loop.train(parts)
+    assert (parts.run.checkpoints / "epoch-00001.pt").read_bytes() == before
+
+
+def test_early_stopping_waits_as_long_as_it_was_told(workspace: Workspace, monkeypatch):
+    losses = iter([0.5, 0.4, 0.45, 0.41, 0.3])
+    monkeypatch.setattr(loop, "validate", lambda *rest: fixed_row(next(losses)))
+    parts = prepared(workspace, tiny_config(epochs=9, patience=2), "early")
+    end = loop.train(parts)
+    assert end.state == "completed" and "no better validation loss for 2 epochs" in end.reason
+    assert parts.journal.progress.epoch == 4 and parts.journal.progress.best.epoch == 2
+
+
+def fixed_row(loss: float) -> dict:
+    rates = dict.fromkeys(("val_accuracy", "fpr", "fnr", "f1"), 0.5)
+    return {"val_loss": loss, **rates}
+
+
+def test_clips_are_laid_out_once_and_as_they_are(workspace: Workspace):
+    parts = prepared(workspace, tiny_config(), "array")
+    array, told = parts.train.array, []
+    used = [*array.clips, *parts.val.array.clips]
+    again = clips.prepare(workspace, used, lambda *progress: told.append(progress))
+    assert len(again.clips) == len(used)
+    for index in (0, len(array.clips) - 1):
+        wave = clips.audio_file.read_16k(workspace.raw / array.clips[index].path)
+        stored = array.samples[array.starts[index] :][: array.lengths[index]] / clips.FULL_SCALE
+        assert abs(stored - wave).max() < 1 / 32000
+    told.clear()
+    clips.prepare(workspace, used, lambda *progress: told.append(progress))
+    assert told == [], "the second time nothing is read"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_a_gpu_learns_the_same_task(workspace: Workspace):
+    parts = prepared(workspace, tiny_config(epochs=6, device="cuda"), "cuda")
+    assert loop.train(parts).state == "completed"
+    assert parts.journal.progress.last_epoch["f1"] > 0.95
+    assert parts.journal.progress.reading["gpu_name"]
+
+
+def test_the_device_that_is_asked_for_must_be_there():
+    assert loop.choose_device("cpu").type == "cpu"
+    assert loop.choose_device("auto").type in ("cpu", "cuda")
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="no GPU was found"):
+            loop.choose_device("cuda")
