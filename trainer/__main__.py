@@ -5,31 +5,29 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
 
 import click
-import typer
 
 from trainer import config_file, dataset, estimates, job, launch, log_tail, runs, split, terminal
 from trainer.job import Report, Verb
 from trainer.terminal import Session, hoist_globals, show
 from trainer.workspace import open_workspace
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-AsJob = Annotated[bool, typer.Option("--job", hidden=True, help="Write progress where the Dataset page reads it.")]
-ConfigText = Annotated[str, typer.Argument(metavar="CONFIG", help="A YAML file, a saved configuration or a preset.")]
-RunText = Annotated[str, typer.Argument(metavar="RUN", help="An id, an unambiguous start of one, or `latest`.")]
-Ratios = Annotated[str, typer.Option(help="Train, validation and test in percent.")]
-Seed = Annotated[int, typer.Option(help="Same seed, same result.")]
+CONFIG = click.argument("config", metavar="CONFIG")
+RUN = click.argument("run", metavar="RUN")
+AS_JOB = click.option(
+    "--job", "as_job", is_flag=True, hidden=True, help="Write progress where the Dataset page reads it."
+)
+RATIOS = click.option("--ratios", default="70/15/15", show_default=True, help="Train, validation and test in percent.")
+SEED = click.option("--seed", default=0, show_default=True, help="Same seed, same result.")
 
 
-@app.callback(epilog="--root and --json may stand anywhere on the line.")
-def options_of_every_verb(
-    context: typer.Context,
-    root: Annotated[str, typer.Option(help="Workspace: the folder that holds configs, data and runs.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
-) -> None:
-    """Train a detector for a wake word of your own."""
+@click.group(help=__doc__, epilog="--root and --json may stand anywhere on the line.")
+@click.option("--root", default="", help="Workspace: the folder that holds configs, data and runs.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+@click.pass_context
+def app(context: click.Context, root: str, as_json: bool) -> None:
     context.obj = Session(open_workspace(root or None), as_json)
 
 
@@ -44,18 +42,17 @@ def _work(session: Session, verb: Verb, as_job: bool, work: Callable[[Report], t
 
 
 @app.command()
-def demo(
-    context: typer.Context,
-    phrase: Annotated[str, typer.Option(help="The words to train for.")] = "hey atlas",
-    positives: Annotated[int, typer.Option(help="Clips of the phrase; three others are made for each.")] = 600,
-    ratios: Ratios = "70/15/15",
-    seed: Seed = 0,
-    as_job: AsJob = False,
-) -> None:
+@click.option("--phrase", default="hey atlas", show_default=True, help="The words to train for.")
+@click.option(
+    "--positives", default=600, show_default=True, help="Clips of the phrase; three others are made for each."
+)
+@RATIOS
+@SEED
+@AS_JOB
+@click.pass_obj
+def demo(session: Session, phrase: str, positives: int, ratios: str, seed: int, as_job: bool) -> None:
     """Make a synthetic data set for trying the app, scan and split it."""
     from trainer.synthesis import demo as demo_data  # scipy and the rooms take a second that no other verb needs
-
-    session: Session = context.obj
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
         parsed = split.parse_ratios(ratios)
@@ -69,9 +66,10 @@ def demo(
 
 
 @app.command()
-def scan(context: typer.Context, as_job: AsJob = False) -> None:
+@AS_JOB
+@click.pass_obj
+def scan(session: Session, as_job: bool) -> None:
     """Find, check and count the clips in data/raw."""
-    session: Session = context.obj
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
         found = dataset.scan(session.workspace, report)
@@ -82,9 +80,12 @@ def scan(context: typer.Context, as_job: AsJob = False) -> None:
 
 
 @app.command(name="split")
-def split_verb(context: typer.Context, ratios: Ratios = "70/15/15", seed: Seed = 0, as_job: AsJob = False) -> None:
+@RATIOS
+@SEED
+@AS_JOB
+@click.pass_obj
+def split_verb(session: Session, ratios: str, seed: int, as_job: bool) -> None:
     """Share the clips out to train, val and test; no speaker and no audio lies in two of them."""
-    session: Session = context.obj
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
         parts = split.split_dataset(session.workspace, split.parse_ratios(ratios), seed)
@@ -94,9 +95,10 @@ def split_verb(context: typer.Context, ratios: Ratios = "70/15/15", seed: Seed =
 
 
 @app.command()
-def validate(context: typer.Context, config: ConfigText) -> None:
-    """Check a configuration: every problem, warnings, and the memory it needs by estimate."""
-    session: Session = context.obj
+@CONFIG
+@click.pass_obj
+def validate(session: Session, config: str) -> None:
+    """Check CONFIG, a YAML file, a saved configuration or a preset: problems, warnings, memory by estimate."""
     document: dict[str, Any] = {"problems": [], "warnings": [], "estimates": {}}
     path = config_file.find(session.workspace, config)
     try:
@@ -105,7 +107,7 @@ def validate(context: typer.Context, config: ConfigText) -> None:
         document["problems"] = [{"option": p.option, "message": p.message} for p in error.problems]
         show(session, document, "")
         terminal.complain("\n".join(map(str, error.problems)))
-        raise typer.Exit(2) from None
+        raise click.exceptions.Exit(2) from None
     document["warnings"] = estimates.warnings(checked)
     document["estimates"] = {"memory_bytes": estimates.memory_bytes(checked)}
     lines = ["No problems.", *(f"Warning: {warning}" for warning in document["warnings"])]
@@ -114,14 +116,12 @@ def validate(context: typer.Context, config: ConfigText) -> None:
 
 
 @app.command()
-def train(
-    context: typer.Context,
-    config: ConfigText,
-    name: Annotated[str, typer.Option(help="A label for the run.")] = "",
-    wait: Annotated[bool, typer.Option("--wait", help="Show progress until it ends.")] = False,
-) -> None:
-    """Start a detached run and print its id; it outlives this terminal."""
-    session: Session = context.obj
+@CONFIG
+@click.option("--name", default="", help="A label for the run.")
+@click.option("--wait", is_flag=True, help="Show progress until it ends.")
+@click.pass_obj
+def train(session: Session, config: str, name: str, wait: bool) -> None:
+    """Start a detached run of CONFIG (a YAML file, a saved configuration or a preset) and print its id."""
     path = config_file.find(session.workspace, config)
     started = launch.start(session.workspace, config_file.load(path), path.stem, name)
     if not wait:
@@ -130,44 +130,43 @@ def train(
     status = terminal.wait_for_end(started.run)
     show(session, runs.document(status), terminal.status_text(runs.document(status)))
     if status.state not in ("completed", "stopped"):
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
 @app.command(name="runs")
-def runs_verb(context: typer.Context) -> None:
+@click.pass_obj
+def runs_verb(session: Session) -> None:
     """List every run, newest first."""
-    session: Session = context.obj
     documents = [runs.document(runs.status(run)) for run in runs.all_runs(session.workspace)]
     show(session, documents, terminal.runs_text(documents))
 
 
 @app.command()
-def status(context: typer.Context, run: RunText) -> None:
-    """Tell how a run stands."""
-    session: Session = context.obj
+@RUN
+@click.pass_obj
+def status(session: Session, run: str) -> None:
+    """Tell how RUN stands: an id, an unambiguous start of one, or `latest`."""
     document = runs.document(runs.status(runs.find(session.workspace, run)))
     show(session, document, terminal.status_text(document))
 
 
 @app.command()
-def log(
-    context: typer.Context, run: RunText, lines: Annotated[int, typer.Option(help="How many from the end.")] = 100
-) -> None:
-    """Print the end of a run's log."""
-    session: Session = context.obj
+@RUN
+@click.option("--lines", default=100, show_default=True, help="How many from the end.")
+@click.pass_obj
+def log(session: Session, run: str, lines: int) -> None:
+    """Print the end of the log of RUN: an id, an unambiguous start of one, or `latest`."""
     found = runs.find(session.workspace, run)
     last = log_tail.last_lines(found.log_file, lines)
     show(session, {"run": found.id, "lines": last, "file": str(found.log_file)}, "\n".join(last))
 
 
 @app.command()
-def stop(
-    context: typer.Context,
-    run: RunText,
-    now: Annotated[bool, typer.Option("--now", help="Stop after this batch instead of this epoch.")] = False,
-) -> None:
-    """Stop a run; its best model is kept."""
-    session: Session = context.obj
+@RUN
+@click.option("--now", is_flag=True, help="Stop after this batch instead of this epoch.")
+@click.pass_obj
+def stop(session: Session, run: str, now: bool) -> None:
+    """Stop RUN (an id, an unambiguous start of one, or `latest`); its best model is kept."""
     found = runs.find(session.workspace, run)
     state = launch.stop(found, now)
     text = f"Stopping {found.id} after this {'batch' if now else 'epoch'}."
@@ -179,7 +178,7 @@ def main() -> int:
     arguments = hoist_globals(sys.argv[1:])
     as_json = "--json" in arguments
     try:
-        code = app(arguments, prog_name="python -m trainer", standalone_mode=False)
+        code = app.main(arguments, prog_name="python -m trainer", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
         terminal.complain(error.format_message())

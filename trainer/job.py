@@ -1,7 +1,7 @@
 """A job: work on the data set that a page asks for (demo, scan, split), done by a process of its own.
 
-A job is one file, `data/jobs/<verb>.json`, written only by the job's process and read by every page, so the work
-goes on when the browser or the server is gone, and a page opened later shows the same progress.
+A job is one file, `data/jobs/<verb>.json`: written once by who starts it, from then on by the job's process alone, and
+read by every page. So the work goes on when the browser or the server is gone, and a page opened later shows the same.
 """
 
 from __future__ import annotations
@@ -23,11 +23,17 @@ Report = Callable[[int, int, str], None]
 Verb = Literal["demo", "scan", "split"]
 
 
+STARTING_SECONDS = 30.0
+"""How long a job may have no process yet: its interpreter is starting."""
+
+
 class Job(BaseModel):
-    """What the file of a job says; `state` is what its process last wrote, see `read` for the truth."""
+    """What the file of a job says; `state` is what was last written, see `read` for the truth."""
 
     verb: Verb
-    identity: processes.ProcessIdentity
+    boot_id: str
+    clock: float
+    identity: processes.ProcessIdentity | None = None
     state: Literal["running", "done", "failed"] = "running"
     done: int = 0
     total: int = 0
@@ -39,19 +45,22 @@ def _file(workspace: Workspace, verb: Verb) -> Path:
     return workspace.jobs / f"{verb}.json"
 
 
+def _alive(job: Job) -> bool:
+    """Whether the job's process lives, or may still be starting."""
+    if job.identity:
+        return processes.is_alive(job.identity)
+    return job.boot_id == processes.boot_id() and processes.boot_clock() - job.clock < STARTING_SECONDS
+
+
 def read(workspace: Workspace, verb: Verb) -> Job | None:
     """The newest job of this verb; one whose process died without a last word has failed. None: never started."""
     try:
         job = Job.model_validate(durable.read_json(_file(workspace, verb)))
     except ValidationError:
         return None
-    if job.state == "running" and not processes.is_alive(job.identity):
-        return job.model_copy(
-            update={
-                "state": "failed",
-                "message": f"The {verb} job ended unexpectedly. Start it again; its log: {log_file(workspace, verb)}",
-            }
-        )
+    if job.state == "running" and not _alive(job):
+        message = f"The {verb} job ended unexpectedly. Start it again; its log: {log_file(workspace, verb)}"
+        return job.model_copy(update={"state": "failed", "message": message})
     return job
 
 
@@ -60,37 +69,35 @@ def log_file(workspace: Workspace, verb: Verb) -> Path:
 
 
 def start(workspace: Workspace, verb: Verb, arguments: list[str]) -> None:
-    """Start `python -m trainer VERB ARGUMENTS` as a job; returns once it has written its file.
+    """Start `python -m trainer VERB ARGUMENTS` as a job; does nothing while one of this verb runs.
 
-    Does nothing while one of this verb runs.
-
-    Raises OSError when the data folder cannot be written.
+    Raises OSError when the data folder cannot be written, subprocess.SubprocessError when no process could be started.
     """
     workspace.jobs.mkdir(parents=True, exist_ok=True)
     with processes.exclusive_lock(workspace.jobs / "lock"):
         current = read(workspace, verb)
         if current and current.state == "running":
             return
-        _file(workspace, verb).unlink(missing_ok=True)
-        processes.start_detached(
-            ["-m", "trainer", "--root", str(workspace.root), verb, *arguments, "--job"], log_file(workspace, verb), {}
-        )
-        for _ in range(100):  # the interpreter needs a moment; without this the page would draw as if nothing began
-            if _file(workspace, verb).exists():
-                return
-            time.sleep(0.05)
+        _write(workspace, Job(verb=verb, boot_id=processes.boot_id(), clock=processes.boot_clock()))
+        command = ["-m", "trainer", "--root", str(workspace.root), verb, *arguments, "--job"]
+        processes.start_detached(command, log_file(workspace, verb), {})
+
+
+def _write(workspace: Workspace, job: Job) -> None:
+    durable.replace_json(_file(workspace, job.verb), job.model_dump())
 
 
 def run(workspace: Workspace, verb: Verb, work: Callable[[Report], str]) -> None:
     """In the job's process: do the work, keep the file current, leave its last word there. Errors go to the log too."""
     workspace.jobs.mkdir(parents=True, exist_ok=True)
-    job = Job(verb=verb, identity=processes.identity_of(os.getpid()))
+    identity = processes.identity_of(os.getpid())
+    job = Job(verb=verb, boot_id=identity.boot_id, clock=processes.boot_clock(), identity=identity)
     last = 0.0
 
     def write(**changes: object) -> None:
         nonlocal job
         job = job.model_copy(update=changes)
-        durable.replace_json(_file(workspace, verb), job.model_dump())
+        _write(workspace, job)
 
     def report(done: int, total: int, doing: str) -> None:
         nonlocal last

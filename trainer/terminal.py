@@ -70,7 +70,8 @@ def refuse(message: str, as_json: bool, code: int) -> int:
 def _bar() -> Progress:
     """A progress bar on standard error, so that standard output stays the result's."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 @contextmanager

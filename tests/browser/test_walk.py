@@ -1,0 +1,229 @@
+"""A newcomer's way through the app in a real browser: from nothing to a trained model, whatever dies meanwhile."""
+
+import re
+import signal
+import time
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import app as server
+from tests.test_launch import ENDLESS, people, wait_for_epoch, wait_until
+from tests.tiny import make_workspace, tiny_config
+from trainer import config_file, launch, log_tail, processes, runs
+from trainer.state import ACTIVE
+from trainer.workspace import Workspace
+
+
+def button(page: Page, name: str):
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def metric(page: Page, label: str) -> str:
+    """What the page shows under a label."""
+    found = page.get_by_test_id("stMetric").filter(has=page.get_by_text(label, exact=True)).first
+    return found.get_by_test_id("stMetricValue").inner_text()
+
+
+def wait_for_metric(page: Page, label: str, pattern: str, seconds: float) -> str:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if re.fullmatch(pattern, value := metric(page, label)):
+            return value
+        time.sleep(0.1)
+    raise AssertionError(f"{label} is {value!r} after {seconds} s, not {pattern!r}")
+
+
+def no_traceback(page: Page) -> None:
+    assert page.get_by_test_id("stException").count() == 0, page.get_by_test_id("stException").first.inner_text()
+
+
+def make_data(page: Page, address: str) -> None:
+    page.goto(f"{address}/Dataset")
+    button(page, "Make demo data").click()
+    expect(page.get_by_text(re.compile(r"Made 2,400 clips"))).to_be_visible(timeout=90_000)
+    button(page, "Scan Datasets").click()
+    expect(page.get_by_text(re.compile(r"2,400 clips, .* 0 refused"))).to_be_visible(timeout=60_000)
+    button(page, "Split Datasets").click()
+    expect(page.get_by_text(re.compile(r"Groups in two splits: 0")).first).to_be_visible(timeout=30_000)
+    no_traceback(page)
+
+
+def make_configuration(page: Page, address: str) -> None:
+    page.goto(f"{address}/Configuration")
+    page.get_by_role("combobox", name="Preset").click()
+    page.get_by_role("option", name="quick").click()
+    button(page, "Load Preset").click()
+    expect(page.get_by_text(re.compile("Loaded: preset .quick."))).to_be_visible()
+    epochs = page.get_by_role("spinbutton", name=re.compile("^Epochs"))
+    epochs.fill("0")
+    epochs.press("Enter")
+    button(page, "Validate Configuration").click()
+    expect(page.get_by_text("must be at least 1; 0 given.")).to_be_visible()
+    epochs.fill("12")
+    epochs.press("Enter")
+    button(page, "Validate Configuration").click()
+    expect(page.get_by_text("Configuration is valid")).to_be_visible()
+    page.get_by_role("textbox", name="Name").fill("walk")
+    page.get_by_role("textbox", name="Name").press("Enter")
+    button(page, "Save Configuration").click()
+    expect(page.get_by_text("Saved to")).to_be_visible()
+    no_traceback(page)
+
+
+@pytest.mark.timeout(600)
+def test_from_nothing_to_a_trained_model(page: Page, tmp_path):
+    workspace = Workspace(tmp_path)
+    with server.running(workspace) as app:
+        page.goto(app.address)
+        expect(page.get_by_text("Dataset").first).to_be_visible()
+        make_data(page, app.address)
+        make_configuration(page, app.address)
+        page.goto(f"{app.address}/Training")
+        expect(button(page, "Start Training")).to_be_enabled()
+        expect(page.get_by_text("No data yet").first).to_be_visible()
+        button(page, "Start Training").dblclick()
+        wait_for_metric(page, "Status", "Running", 30)
+        page.evaluate("window.sameDocument = true")
+        wait_for_metric(page, "Epoch", "[23]/12", 60)
+        assert len(runs.all_runs(workspace)) == 1, "a double click is one run"
+        assert re.fullmatch(r"\d\d:\d\d:\d\d", metric(page, "ETA"))
+        assert float(metric(page, "Val loss")) > 0 and metric(page, "FPR").endswith("%")
+        assert page.locator("canvas, svg.marks").count() >= 3, "charts are drawn"
+        assert page.evaluate("window.sameDocument") is True, "the page was never loaded anew"
+        app.end(signal.SIGKILL)
+    run = runs.all_runs(workspace)[0]
+    assert runs.status(run).state in ACTIVE, "the training outlives the server"
+    with server.running(workspace) as app:
+        page.goto(f"{app.address}/Training")
+        assert run.id in page.url or page.get_by_text(run.id).count()
+        wait_for_metric(page, "Status", "Running", 20)
+        wait_for_metric(page, "Status", "Completed", 120)
+        best = runs.document(runs.status(run))["best"]
+        assert metric(page, "Best epoch") == str(best["epoch"])
+        expect(page.get_by_text(best["checkpoint"])).to_be_visible()
+        expect(page.get_by_text(re.compile(r"Epoch 12/12 - Loss: ")).first).to_be_visible()
+        assert metric(page, "ETA") == "--:--:--"
+        page.screenshot(path=tmp_path / "completed.png", full_page=True)
+        no_traceback(page)
+    assert runs.status(run).progress.last_epoch["f1"] >= 0.9
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    made = make_workspace(tmp_path)
+    config_file.save(made, "tiny", tiny_config(**ENDLESS))
+    yield made
+    for run in runs.all_runs(made):
+        if runs.status(run).state in ACTIVE:
+            processes.send_signal(people(run).supervisor, signal.SIGKILL)
+
+
+def test_the_same_form_from_two_tabs_makes_one_run(browser, workspace: Workspace):
+    with server.running(workspace) as app:
+        tabs = [browser.new_context().new_page() for _ in range(2)]
+        for tab in tabs:
+            tab.goto(f"{app.address}/Training")
+            expect(button(tab, "Start Training")).to_be_enabled()
+        for tab in tabs:
+            button(tab, "Start Training").click()
+        expect(tabs[1].get_by_text("Training already in progress")).to_be_visible()
+        wait_for_metric(tabs[1], "Status", "Running", 30)
+        assert len(runs.all_runs(workspace)) == 1
+        for tab in tabs:
+            tab.context.close()
+
+
+def test_stop_after_the_epoch_and_now_from_the_page(page: Page, workspace: Workspace):
+    with server.running(workspace) as app:
+        for choice in ("after this epoch", "now"):
+            run = launch.start(workspace, tiny_config(**ENDLESS), "tiny").run
+            wait_for_epoch(run, 2)
+            page.goto(f"{app.address}/Training?run={run.id}")
+            wait_for_metric(page, "Status", "Running", 20)
+            page.get_by_role("radio", name=choice).or_(
+                page.get_by_role("button", name=choice, exact=True)
+            ).first.click()
+            button(page, "Stop Training").click()
+            wait_for_metric(page, "Status", "Stopped", 30)
+            assert "Stopped by the user" in runs.status(run).outcome.reason
+            assert int(metric(page, "Best epoch")) >= 1
+
+
+def test_ctrl_c_on_the_server_leaves_the_training_alone(page: Page, workspace: Workspace):
+    with server.running(workspace) as app:
+        page.goto(f"{app.address}/Training")
+        button(page, "Start Training").click()
+        wait_for_metric(page, "Status", "Running", 30)
+        app.end(signal.SIGINT)
+        run = runs.all_runs(workspace)[0]
+        wait_for_epoch(run, runs.status(run).progress.epoch + 3)
+        assert runs.status(run).state == "running"
+
+
+@pytest.mark.parametrize(("both", "word"), [(False, "Failed"), (True, "Lost")])
+def test_a_kill_is_shown_within_5_s(page: Page, workspace: Workspace, both: bool, word: str):
+    run = launch.start(workspace, tiny_config(**ENDLESS), "tiny").run
+    wait_for_epoch(run, 2)
+    with server.running(workspace) as app:
+        page.goto(f"{app.address}/Training?run={run.id}")
+        wait_for_metric(page, "Status", "Running", 20)
+        found = people(run)
+        if both:
+            processes.send_signal(found.supervisor, signal.SIGKILL)
+        processes.send_signal(found.trainer, signal.SIGKILL)
+        wait_for_metric(page, "Status", word, 5)
+        if not both:
+            expect(page.get_by_text(re.compile("SIGKILL")).first).to_be_visible()
+        no_traceback(page)
+
+
+def test_bad_input_gets_its_one_sentence(page: Page, tmp_path, workspace: Workspace):
+    empty = Workspace(tmp_path / "empty")
+    empty.root.mkdir()
+    with server.running(empty) as app:
+        page.goto(f"{app.address}/Training")
+        for sentence in (
+            "No configuration loaded. Choose or save one on the Configuration page first.",
+            "Dataset splits not found. Scan and split on the Dataset page first.",
+        ):
+            expect(page.get_by_text(sentence)).to_have_count(1)
+        button(page, "Start Training").click()
+        expect(page.get_by_text("Dataset splits not found.")).to_have_count(1)
+        page.goto(f"{app.address}/Dataset")
+        button(page, "Scan Datasets").click()
+        expect(page.get_by_text(re.compile("No usable clips in"))).to_be_visible()
+        no_traceback(page)
+    (workspace.configs / "tiny.yaml").write_text("training: {epochs: 99999, epoch: 1}")
+    missing = next((workspace.raw / "positive").rglob("*.wav"))
+    missing.unlink()
+    with server.running(workspace) as app:
+        page.goto(f"{app.address}/Training")
+        button(page, "Start Training").click()
+        expect(page.get_by_text("must be at most 10000; 99999 given.")).to_be_visible()
+        expect(page.get_by_text("did you mean epochs?")).to_be_visible()
+        config_file.save(workspace, "tiny", tiny_config())
+        workspace.runs.rmdir()
+        workspace.runs.write_text("a file where the folder of runs should be")
+        button(page, "Start Training").click()
+        expect(page.get_by_text(re.compile("cannot be written to"))).to_be_visible()
+        no_traceback(page)
+    assert not any("Traceback" in line for line in log_tail.last_lines(workspace.root / "server.log"))
+
+
+def test_names_from_files_run_nothing_and_load_nothing(page: Page, workspace: Workspace):
+    beacons = []
+    page.on("request", lambda request: beacons.append(request.url) if "beacon" in request.url else None)
+    evil = "<img src=x onerror=window.hit=1> ![x](http://127.0.0.1:9/beacon)"
+    (workspace.raw / "positive" / "<img src=x onerror=window.hit=1>.txt").touch()
+    run = launch.start(workspace, tiny_config(), "tiny", evil).run
+    wait_until(run, "completed")
+    with server.running(workspace) as app:
+        page.goto(f"{app.address}/Dataset")
+        button(page, "Scan Datasets").click()
+        expect(page.get_by_text(re.compile("1 refused"))).to_be_visible()
+        for name in ("", "Training", "Runs", "Evaluation"):
+            page.goto(f"{app.address}/{name}")
+            page.wait_for_timeout(1500)
+            no_traceback(page)
+            assert page.evaluate("window.hit") is None and not beacons

@@ -1,0 +1,92 @@
+"""Run folders as a trainer and its supervisor would leave them, without either."""
+
+import math
+import os
+from pathlib import Path
+
+from trainer import config_file, durable, metrics, processes
+from trainer.config import Config
+from trainer.documents import Best, Outcome, Processes, Progress, Request
+from trainer.processes import ProcessIdentity
+from trainer.runs import Run
+from trainer.workspace import Workspace
+
+CPU = {"cpu_percent": 93.4, "memory_used": 6.5e9, "memory_total": 16.7e9, "process_memory": 1.23e9, "gpu_name": None}
+GPU = CPU | {"gpu_name": "NVIDIA X", "gpu_percent": 87.0, "gpu_memory_used": 12.3e9, "gpu_memory_total": 85.5e9}
+
+
+def epoch_row(epoch: int) -> dict:
+    fade = math.exp(-epoch / 8)
+    return {
+        "kind": "epoch", "attempt": 1, "epoch": epoch, "step": 30 * epoch, "train_loss": 0.1 + fade,
+        "train_accuracy": 1 - fade / 2, "val_loss": 0.2 + fade, "val_accuracy": 0.99 - fade / 2, "fpr": fade / 4,
+        "fnr": fade / 2, "f1": 1 - fade, "true_positives": 88, "false_positives": 7, "true_negatives": 1193,
+        "false_negatives": 12, "learning_rate": 0.002, "clips_per_second": 1450.0, "seconds": 7.5,
+        "elapsed_seconds": 7.5 * epoch, "reading": CPU,
+    }  # fmt: skip
+
+
+def dead_process() -> ProcessIdentity:
+    return processes.identity_of(os.getpid()).model_copy(update={"start_ticks": 1})
+
+
+def make_run(workspace: Workspace, number: int = 1, label: str = "", epochs: int = 3, **progress: object) -> Run:
+    """A run whose process is gone: add an outcome, or `make_alive`."""
+    run = Run(workspace.runs / f"20260101-120000-{number:04x}")
+    run.folder.mkdir(parents=True)
+    clock = processes.boot_clock()
+    request = Request(
+        label=label, config_name="mine", form=f"form {number}", token=f"token {number}", split_fingerprint="",
+        created="2026-01-01T12:00:00+00:00", boot_id=processes.boot_id(), clock=clock, versions={},
+    )  # fmt: skip
+    durable.replace_json(run.request_file, request.model_dump())
+    durable.replace_bytes(run.config_file, config_file.dump(Config()))
+    write_processes(run, dead_process(), clock)
+    rows = [epoch_row(epoch) for epoch in range(1, epochs + 1)]
+    for row in rows:
+        metrics.append(run.metrics_file, row)
+    write_progress(run, rows, **progress)
+    run.log_file.write_text("[23:45:18] Starting training...\n")
+    return run
+
+
+def write_processes(run: Run, identity: ProcessIdentity, clock: float) -> None:
+    document = Processes(
+        attempt=1, host=identity.host, boot_id=identity.boot_id, supervisor=identity, trainer=identity, clock=clock
+    )
+    durable.replace_json(run.process_file, document.model_dump())
+
+
+def write_progress(run: Run, rows: list[dict], **changes: object) -> None:
+    best = None
+    if rows:
+        last = rows[-1]
+        best = Best(
+            epoch=last["epoch"], val_loss=last["val_loss"], val_accuracy=last["val_accuracy"], checkpoint="epoch-3.pt"
+        )
+    values = {
+        "attempt": 1, "beat": processes.boot_clock(), "phase": "training", "epoch": len(rows) + 1, "epochs": 40,
+        "batch": 17, "batches": 38, "train_loss": 0.1234, "train_accuracy": 0.9712, "clips_per_second": 1456.7,
+        "eta_seconds": 3723.0, "elapsed_seconds": 130.0, "reading": CPU, "last_epoch": rows[-1] if rows else None,
+        "best": best,
+    }  # fmt: skip
+    durable.replace_json(run.progress_file, Progress(**(values | changes)).model_dump())
+
+
+def make_alive(run: Run, silent_seconds: float = 0.0) -> None:
+    """Let the run look as if this very process trained it."""
+    clock = processes.boot_clock() - silent_seconds
+    write_processes(run, processes.identity_of(os.getpid()), clock)
+    progress = durable.read_json(run.progress_file)
+    assert isinstance(progress, dict)
+    durable.replace_json(run.progress_file, progress | {"beat": clock})
+
+
+def end(run: Run, state: str, reason: str) -> None:
+    outcome = Outcome(attempt=1, state=state, reason=reason, ended="2026-01-01T13:00:00+00:00")
+    durable.replace_json(run.outcome_file, outcome.model_dump())
+
+
+def workspace_at(root: Path) -> Workspace:
+    root.mkdir(parents=True, exist_ok=True)
+    return Workspace(root)

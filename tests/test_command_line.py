@@ -1,0 +1,113 @@
+"""The command line as scripts use it: documents, exit codes, one line for what is wrong."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.tiny import make_raw, make_workspace, tiny_config
+from trainer import config_file
+from trainer.terminal import hoist_globals
+from trainer.workspace import PROJECT_ROOT, Workspace
+
+
+def call(workspace: Workspace, *arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "trainer", *arguments, "--root", str(workspace.root)]
+    return subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=120)
+
+
+def answer(workspace: Workspace, *arguments: str):
+    done = call(workspace, *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def refused(workspace: Workspace, *arguments: str) -> str:
+    """The one line that a bad input gets; with --json it is a document too."""
+    done = call(workspace, *arguments)
+    assert done.returncode == 2 and not done.stdout, (done.returncode, done.stdout, done.stderr)
+    (line,) = done.stderr.splitlines()
+    assert json.loads(call(workspace, *arguments, "--json").stdout)
+    return line
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return Workspace(tmp_path)
+
+
+def test_the_whole_path(workspace):
+    make_raw(workspace)
+    assert answer(workspace, "scan")["labels"]["positive"]["clips"] == 24
+    parts = answer(workspace, "split", "--ratios", "60/20/20", "--seed", "0")
+    assert parts["train"]["positive"] > parts["val"]["positive"] > 0 and parts["groups_in_two_splits"] == 0
+    config_file.save(workspace, "tiny", tiny_config(epochs=3))
+    checked = answer(workspace, "validate", "tiny")
+    assert checked["problems"] == [] and checked["estimates"]["memory_bytes"] > 1e8
+    status = answer(workspace, "train", "tiny", "--name", "the first", "--wait")
+    assert (status["state"], status["epoch"], status["label"]) == ("completed", 3, "the first")
+    assert 0 <= status["fpr"] <= 1 and status["best"]["checkpoint"].startswith(status["folder"])
+    assert answer(workspace, "status", "latest") == status == answer(workspace, "status", status["run"][:12])
+    assert answer(workspace, "runs") == [status]
+    lines = answer(workspace, "log", "latest")["lines"]
+    assert any("Epoch 3/3 - Loss:" in line for line in lines)
+    assert "nothing to stop" in refused(workspace, "stop", "latest")
+
+
+def test_a_started_run_is_stopped_by_its_id(workspace):
+    made = make_workspace(workspace.root)
+    config_file.save(made, "tiny", tiny_config(epochs=10_000))
+    run = answer(made, "train", "tiny")["run"]
+    answer(made, "stop", run, "--now")
+    for _ in range(100):
+        status = answer(made, "status", run)
+        if status["state"] == "stopped":
+            break
+    assert status["state"] == "stopped" and status["outcome"]["state"] == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["scan"], "Make demo data, or put WAV"),
+        (["split"], "No scan found."),
+        (["split", "--ratios", "1/2/3"], "such as 70/15/15"),
+        (["train", "recommended"], "Dataset splits not found. Scan and split on the Dataset page first."),
+        (["train", "nothing"], "There is no configuration 'nothing'. Give the path of a YAML file or one of the presets"),
+        (["status", "latest"], "There are no runs"),
+        (["demo", "--phrase", ""], "The phrase is empty"),
+        (["demo", "--positives", "many"], "'many' is not a valid"),
+        (["fly"], "No such command 'fly'"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_line_and_exit_2(workspace, arguments: list[str], told: str):
+    assert told in refused(workspace, *arguments)
+
+
+def test_bad_configurations_name_the_option(workspace):
+    path = workspace.root / "bad.yaml"
+    path.write_text("training: {epochs: 0, epoch: 1}")
+    done = call(workspace, "validate", str(path), "--json")
+    problems = json.loads(done.stdout)["problems"]
+    assert done.returncode == 2 and {problem["option"] for problem in problems} == {"training.epochs", "training.epoch"}
+    assert "training.epochs: must be at least 1; 0 given." in refused(workspace, "train", str(path))
+
+
+def test_a_workspace_that_is_not_there_is_told(tmp_path):
+    assert "does not exist" in refused(Workspace(tmp_path / "nowhere"), "runs")
+
+
+def test_a_missing_clip_and_an_unwritable_runs_folder_are_told(workspace):
+    made = make_workspace(workspace.root)
+    made.runs.write_text("a file where the folder of runs should be")
+    assert "cannot be written to" in refused(made, "train", "quick")
+    made.runs.unlink()
+    next((made.raw / "positive").rglob("*.wav")).unlink()
+    assert "is missing on disk. Scan and split again" in refused(made, "train", "quick")
+
+
+def test_global_options_may_stand_anywhere():
+    assert hoist_globals(["scan", "--json", "--root", "/x"]) == ["--json", "--root", "/x", "scan"]
+    assert hoist_globals(["detect", "--", "--json"]) == ["detect", "--", "--json"]
+    assert hoist_globals(["runs", "--root"]) == ["--root", "runs"]
