@@ -7,11 +7,13 @@ import subprocess
 import sys
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from pages.ui.controls import form_token
 from tests.run_folders import end, make_alive, make_run, workspace_at
 from tests.tiny import make_workspace, tiny_config
-from trainer import config_file, documents, durable, job, launch, manifest, processes, runs
+from trainer import config_file, documents, durable, job, processes, runs
 from trainer.config import Config
 from trainer.documents import Control
 from trainer.job import Job
@@ -190,7 +192,8 @@ def test_bad_ratios_and_an_empty_phrase_start_nothing(empty, monkeypatch):
 
 
 def write_job(workspace: Workspace, **changes: object) -> None:
-    document = Job(verb="scan", identity=processes.identity_of(os.getpid())).model_copy(update=changes)
+    identity = processes.identity_of(os.getpid())
+    document = Job(verb="scan", boot_id=identity.boot_id, clock=processes.boot_clock(), identity=identity, **changes)
     workspace.jobs.mkdir(parents=True, exist_ok=True)
     durable.replace_json(workspace.jobs / "scan.json", document.model_dump())
 
@@ -338,7 +341,7 @@ def test_a_start_makes_a_run_and_watches_it(workspace, no_processes):
     field(app, "text_input", "Run name (optional)").set_value(" Kitchen   at night ")
     press(app, "Start Training")
     (run,) = runs.all_runs(workspace)
-    assert app.query_params["run"] == [run.id]
+    assert app.query_params["run"] == run.id
     assert metric(app, "Status") == "Queued"
     assert runs.status(run).label == "Kitchen at night"
     assert config_file.load(run.config_file) == tiny_config()
@@ -420,12 +423,35 @@ def test_the_newest_active_run_is_watched_until_another_is_chosen(workspace):
     active, newest = make_run(workspace, 1), make_run(workspace, 2)
     make_alive(active)
     app = draw("Training")
-    assert app.query_params["run"] == [active.id]
+    assert app.query_params["run"] == active.id
     field(app, "selectbox", "Run").set_value(newest.id)
     checked(app.run())
-    assert app.query_params["run"] == [newest.id]
+    assert app.query_params["run"] == newest.id
     assert metric(app, "Status") == "Lost"
     assert "checkpoints are kept" in app.error[0].value
+
+
+@pytest.mark.parametrize(("page", "every"), [("Training", 2.0), ("Wakeword Studio", 2.0), ("Dataset", 1.0)])
+def test_the_timer_ends_with_what_it_watches(workspace, monkeypatch, page, every):
+    """The look that finds it ended draws the page once more, and then without a timer."""
+    run = make_run(workspace)
+    make_alive(run)
+    write_job(workspace)
+    timers = []
+
+    def fragment(draw_once, run_every, key):
+        def ended_meanwhile(*arguments):
+            end(run, "completed", "All done.")
+            write_job(workspace, state="done", message="Done.")
+            draw_once(*arguments)
+
+        timers.append(run_every)
+        return ended_meanwhile
+
+    monkeypatch.setattr(st, "fragment", fragment)
+    app = draw(page)
+    assert timers in ([every, None], [every])  # Home has nothing left to watch
+    assert page == "Wakeword Studio" or app.success[0].value in ("All done.", "Done.")
 
 
 @pytest.mark.parametrize("wanted", ["../../etc", "20990101-000000-0000", "*x*"])
@@ -433,7 +459,7 @@ def test_an_unknown_run_in_the_address_is_told(workspace, wanted):
     run = make_run(workspace)
     app = draw("Training", wanted)
     assert "There is no run" in app.warning[0].value
-    assert app.query_params["run"] == [run.id]
+    assert app.query_params["run"] == run.id
 
 
 @pytest.mark.parametrize("page", ["Wakeword Studio", "Training", "Evaluation", "Runs"])
@@ -484,12 +510,9 @@ def test_no_runs_leads_to_training(empty):
 
 
 def test_a_form_is_named_by_all_that_it_says(workspace):
-    from pages.ui.controls import form_token
-
-    said = [workspace, "mine", b"config", "label", "newest"]
-    token = form_token(*said)
-    assert token == form_token(*said)
-    others = [said[:at] + [said[at] + type(said[at])(b"x" if at == 2 else "x")] + said[at + 1 :] for at in (1, 2, 3, 4)]
+    said = {"name": "mine", "config": b"config", "label": "label", "newest_run": "newest"}
+    token = form_token(workspace, **said)
+    assert token == form_token(workspace, **said)
+    others = [form_token(workspace, **said | {key: value + value}) for key, value in said.items()]
     (workspace.splits / "val.csv").write_bytes(b"")
-    assert len({token, *(form_token(*other) for other in others), form_token(*said)}) == 6
-    assert manifest.fingerprint(workspace) and launch.ask
+    assert len({token, *others, form_token(workspace, **said)}) == 6

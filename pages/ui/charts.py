@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import altair as alt
+import pandas as pd
 import streamlit as st
 
 from pages.ui.curves import curve_table
+from pages.ui.history import Epochs
 from trainer.metrics import Row
 
 HEIGHT = 280
@@ -74,7 +76,7 @@ def chart(plot: Plot, style: Style, point_size: int) -> alt.LayerChart | alt.Fac
     log = style.log_scale and plot.may_be_log
     names, colours = zip(*plot.lines.values(), strict=True)
     legend = (
-        alt.Legend(title=None, orient="top", direction="horizontal", symbolSize=60, offset=4)
+        alt.Legend(title=None, orient="top", direction="horizontal", symbolSize=60, symbolOpacity=1, offset=4)
         if len(names) > 1
         else None
     )
@@ -107,25 +109,32 @@ def specification(key: str, style: Style, point_size: int) -> str:
     return json.dumps({name: value for name, value in document.items() if name not in ("data", "config", "$schema")})
 
 
-def show(rows: Sequence[Row], style: Style) -> None:
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _table(version: str, key: str, style: Style, _rows: Sequence[Row]) -> pd.DataFrame:
+    """The rows of one chart; made once for every version of the epochs, so that a tick without news costs no more."""
+    plot = next(plot for plot in PLOTS if plot.key == key)
+    names = {source: name for source, (name, _) in plot.lines.items()}
+    table = curve_table(_rows, names, plot.scale, style.smoothing)
+    log = style.log_scale and plot.may_be_log
+    return table[table["value"] > 0].reset_index(drop=True) if log else table
+
+
+def show(epochs: Epochs, style: Style) -> None:
     """Draw every chart of a training, two beside each other where there is room."""
     with st.grid(2, min_column_width=300, key="charts"):
         for plot in PLOTS:
-            _show_one(plot, rows, style)
+            _show_one(plot, epochs, style)
 
 
-def _show_one(plot: Plot, rows: Sequence[Row], style: Style) -> None:
-    names = {source: name for source, (name, _) in plot.lines.items()}
-    table = curve_table(rows, names, plot.scale, style.smoothing)
-    if style.log_scale and plot.may_be_log:
-        table = table[table["value"] > 0]
+def _show_one(plot: Plot, epochs: Epochs, style: Style) -> None:
+    table = _table(epochs.version, plot.key, style, epochs.rows)
     if table.empty:
         with st.container(height=HEIGHT + 20, border=True, key=f"empty_{plot.key}"):
             st.markdown(f"**{plot.title}**")
             st.caption("No data yet")
         return
-    size = _point_size(len(table) // len(names))
+    size = _point_size(len(table) // len(plot.lines))
     st.vega_lite_chart(
         table, json.loads(specification(plot.key, style, size)), width="stretch", height=HEIGHT,
-        key=f"chart_{plot.key}", alt=f"{plot.title} by epoch: {', '.join(names.values())}",
+        key=f"chart_{plot.key}", alt=f"{plot.title} by epoch",
     )  # fmt: skip

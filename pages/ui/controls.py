@@ -98,6 +98,7 @@ def watch_form(workspace: Workspace, run: Run | None) -> Style:
         st.space("stretch")
         smoothing = st.slider("Smoothing", 0.0, 0.95, 0.0, 0.05, key="smoothing", width=160)
         log_scale = st.toggle("Log scale for loss", key="log_scale")
+    st.space("xsmall")  # the charts' own buttons, seen on hovering, need room above
     return Style(smoothing, log_scale)
 
 

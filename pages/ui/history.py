@@ -19,22 +19,31 @@ class History:
     lock: Lock = field(default_factory=Lock)
 
 
+@dataclass(frozen=True)
+class Epochs:
+    """Epoch rows of one run; `version` is equal for equal rows."""
+
+    rows: list[Row] = field(default_factory=list)
+    version: str = ""
+
+
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _history(folder: str) -> History:
     return History()
 
 
-def epochs(run: Run) -> list[Row]:
-    """The epoch rows of a run so far; reads only what was appended since the last call of any session."""
+def read(run: Run) -> Epochs:
+    """The epochs of a run so far; reads only what was appended since the last call of any session."""
     history = _history(str(run.folder))
+    tail = history.tail
     with history.lock:
         before = -1
-        while history.tail.offset != before:  # one look takes in at most 8 MiB
-            before = history.tail.offset
-            read_more(history.tail, run.metrics_file)
-        return history.tail.epochs.copy()
+        while tail.offset != before:  # one look takes in at most 8 MiB
+            before = tail.offset
+            read_more(tail, run.metrics_file)
+        return Epochs(tail.epochs.copy(), f"{run.folder} {tail.inode} {tail.offset}")
 
 
 def epoch_row(run: Run, epoch: int) -> Row | None:
     """The last row of this epoch; None when there is none."""
-    return next((row for row in reversed(epochs(run)) if row.get("epoch") == epoch), None)
+    return next((row for row in reversed(read(run).rows) if row.get("epoch") == epoch), None)

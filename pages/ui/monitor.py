@@ -7,6 +7,7 @@ import streamlit as st
 from pages.ui import charts, history, numbers
 from pages.ui.charts import Style
 from pages.ui.frame import plain
+from pages.ui.history import Epochs
 from pages.ui.numbers import Number
 from pages.ui.words import Notice, notice
 from trainer import log_tail, runs
@@ -43,7 +44,7 @@ def _draw(status: Status, style: Style) -> None:
     with left:
         numbers.show(numbers.numbers(status))
     with right:
-        charts.show(history.epochs(status.run), style)
+        charts.show(history.read(status.run), style)
     _show_best(status)
     _show_log(status.run)
 
@@ -55,7 +56,7 @@ def _show_nothing(style: Style) -> None:
     with left:
         numbers.show(numbers.numbers(None))
     with right:
-        charts.show([], style)
+        charts.show(Epochs(), style)
 
 
 def show_notice(found: Notice) -> None:
