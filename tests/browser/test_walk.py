@@ -26,7 +26,7 @@ def metric(page: Page, label: str) -> str:
 
 
 def wait_for_metric(page: Page, label: str, pattern: str, seconds: float) -> str:
-    deadline = time.monotonic() + seconds
+    value, deadline = "", time.monotonic() + seconds
     while time.monotonic() < deadline:
         if re.fullmatch(pattern, value := metric(page, label)):
             return value
@@ -89,15 +89,15 @@ def test_from_nothing_to_a_trained_model(page: Page, tmp_path):
         assert len(runs.all_runs(workspace)) == 1, "a double click is one run"
         assert re.fullmatch(r"\d\d:\d\d:\d\d", metric(page, "ETA"))
         assert float(metric(page, "Val loss")) > 0 and metric(page, "FPR").endswith("%")
-        assert page.locator("canvas, svg.marks").count() >= 3, "charts are drawn"
+        expect(page.get_by_test_id("stVegaLiteChart").locator("canvas, svg").nth(2)).to_be_visible()
         assert page.evaluate("window.sameDocument") is True, "the page was never loaded anew"
         app.end(signal.SIGKILL)
     run = runs.all_runs(workspace)[0]
     assert runs.status(run).state in ACTIVE, "the training outlives the server"
     with server.running(workspace) as app:
         page.goto(f"{app.address}/Training")
-        assert run.id in page.url or page.get_by_text(run.id).count()
         wait_for_metric(page, "Status", "Running", 20)
+        assert run.id in page.url, "a new browser shows the same run"
         wait_for_metric(page, "Status", "Completed", 120)
         best = runs.document(runs.status(run))["best"]
         assert metric(page, "Best epoch") == str(best["epoch"])
@@ -155,9 +155,10 @@ def test_ctrl_c_on_the_server_leaves_the_training_alone(page: Page, workspace: W
         page.goto(f"{app.address}/Training")
         button(page, "Start Training").click()
         wait_for_metric(page, "Status", "Running", 30)
-        app.end(signal.SIGINT)
         run = runs.all_runs(workspace)[0]
-        wait_for_epoch(run, runs.status(run).progress.epoch + 3)
+        before = wait_for_epoch(run, 1)
+        app.end(signal.SIGINT)
+        wait_for_epoch(run, before.progress.epoch + 3)
         assert runs.status(run).state == "running"
 
 
@@ -221,7 +222,7 @@ def test_names_from_files_run_nothing_and_load_nothing(page: Page, workspace: Wo
     with server.running(workspace) as app:
         page.goto(f"{app.address}/Dataset")
         button(page, "Scan Datasets").click()
-        expect(page.get_by_text(re.compile("1 refused"))).to_be_visible()
+        expect(page.get_by_text(re.compile("1 refused")).first).to_be_visible()
         for name in ("", "Training", "Runs", "Evaluation"):
             page.goto(f"{app.address}/{name}")
             page.wait_for_timeout(1500)
