@@ -74,7 +74,7 @@ def test_a_started_run_is_stopped_by_its_id(workspace):
         (["split"], "No scan found."),
         (["split", "--ratios", "1/2/3"], "such as 70/15/15"),
         (["train", "recommended"], "Dataset splits not found. Scan and split on the Dataset page first."),
-        (["train", "nothing"], "There is no configuration 'nothing'. Give the path of a YAML file or one of the presets"),
+        (["train", "nothing"], "There is no configuration 'nothing'. Give the path of a YAML file or one of"),
         (["status", "latest"], "There are no runs"),
         (["demo", "--phrase", ""], "The phrase is empty"),
         (["demo", "--positives", "many"], "'many' is not a valid"),

@@ -88,7 +88,8 @@ def test_from_nothing_to_a_trained_model(page: Page, tmp_path):
         wait_for_metric(page, "Epoch", "[23]/12", 60)
         assert len(runs.all_runs(workspace)) == 1, "a double click is one run"
         assert re.fullmatch(r"\d\d:\d\d:\d\d", metric(page, "ETA"))
-        assert float(metric(page, "Val loss")) > 0 and metric(page, "FPR").endswith("%")
+        wait_for_metric(page, "Val loss", r"0\.\d+", 5)
+        wait_for_metric(page, "FPR", r"[\d.]+ ?%", 5)
         expect(page.get_by_test_id("stVegaLiteChart").locator("canvas, svg").nth(2)).to_be_visible()
         assert page.evaluate("window.sameDocument") is True, "the page was never loaded anew"
         app.end(signal.SIGKILL)
