@@ -74,18 +74,26 @@ def test_clips_of_the_users_own_are_never_mixed_or_moved(tmp_path):
     assert own.read_bytes() == b"mine"
 
 
-@pytest.mark.parametrize("phrase", ["", "   ", "x" * 61, "12345", "<b>hi</b>", "a\0b", "💥💥"])
+@pytest.mark.parametrize("phrase", ["", "   ", "x" * 61, "12345", "<b>hi</b>", "a\0b", "💥💥", "Привет", "hey エコー"])
 def test_a_phrase_that_cannot_be_spoken_is_refused(phrase: str):
     with pytest.raises(ValueError, match="give"):
         phrases.check(phrase)
 
 
-@pytest.mark.parametrize("phrase", ["computer", "hola mundo", "Привет", "エコー", "hey o'neil"])
+@pytest.mark.parametrize("phrase", ["computer", "hola mundo", "hey o'neil", "hé"])
 def test_any_spoken_phrase_has_look_alikes_and_none_is_the_phrase(phrase: str):
     found = phrases.look_alikes(phrases.check(phrase), speech.phonemes)
     (target,) = speech.phonemes([phrase])
     assert len(found) >= 8 and len(set(found)) == len(found)
     assert not any(phrases.contains(sound, target) for sound in speech.phonemes(found))
+
+
+@pytest.mark.parametrize("phrase", ["a", "I", "hi", "no"])
+def test_a_very_short_phrase_is_in_no_text_as_a_word(phrase: str):
+    texts = phrases.look_alikes(phrase, speech.phonemes)
+    assert len(texts) >= 5 and all(phrase.casefold() not in text.casefold().split() for text in texts)
+    texts = phrases.other_texts(phrase, 50, 0, speech.phonemes)
+    assert len(texts) == 50 and all(phrase.casefold() not in text.casefold().split() for text in texts)
 
 
 def test_other_texts_do_not_hold_the_phrase():

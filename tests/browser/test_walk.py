@@ -101,10 +101,10 @@ def test_from_nothing_to_a_trained_model(page: Page, tmp_path):
         assert run.id in page.url, "a new browser shows the same run"
         wait_for_metric(page, "Status", "Completed", 120)
         best = runs.document(runs.status(run))["best"]
-        assert metric(page, "Best epoch") == str(best["epoch"])
+        wait_for_metric(page, "Best epoch", str(best["epoch"]), 5)
         expect(page.get_by_text(best["checkpoint"])).to_be_visible()
         expect(page.get_by_text(re.compile(r"Epoch 12/12 - Loss: ")).first).to_be_visible()
-        assert metric(page, "ETA") == "--:--:--"
+        wait_for_metric(page, "ETA", "--:--:--", 5)
         page.screenshot(path=tmp_path / "completed.png", full_page=True)
         no_traceback(page)
     assert runs.status(run).progress.last_epoch["f1"] >= 0.9

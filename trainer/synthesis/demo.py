@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
+import secrets
 import shutil
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,12 +16,14 @@ import soundfile
 
 from trainer.config import SAMPLE_RATE
 from trainer.job import Report
+from trainer.processes import exclusive_lock
 from trainer.synthesis import noise, phrases, rooms, speech
 from trainer.synthesis.speech import VOICES, Utterance
 from trainer.workspace import LABELS, Workspace
 
 PREFIX = "demo-"
 PARTIAL = "demo.partial"
+LOCK = "demo.lock"
 FEWEST, MOST = 10, 20_000
 POSITIONS_IN_A_ROOM = 3
 BACKGROUND_SECONDS = 8.0
@@ -95,14 +98,21 @@ def _make_rooms(folder: Path, count: int, seed: int, report: Report) -> None:
         report(min(first + POSITIONS_IN_A_ROOM, count), count, "Building rooms")
 
 
+def _holds_a_file(place: Path) -> bool:
+    return not place.is_dir() or any(_holds_a_file(inner) for inner in place.iterdir())
+
+
 def _check_empty(workspace: Workspace) -> None:
     """Refuse to mix synthetic clips with clips of the user's own."""
     for label in LABELS:
         folder = workspace.raw / label
-        own = [path for path in folder.iterdir() if not path.name.startswith((PREFIX, "."))] if folder.is_dir() else []
+        places = folder.iterdir() if folder.is_dir() else ()
+        own = next(
+            (place for place in places if not place.name.startswith((PREFIX, ".")) and _holds_a_file(place)), None
+        )
         if own:
             raise ValueError(
-                f"data/raw/{label} holds clips of your own ({own[0].name}); demo data is not mixed with them. "
+                f"data/raw/{label} holds clips of your own ({own.name}); demo data is not mixed with them. "
                 "Choose another workspace with --root or WAKEWORD_ROOT, or move them away first."
             )
 
@@ -110,7 +120,7 @@ def _check_empty(workspace: Workspace) -> None:
 def _put_in_place(workspace: Workspace, partial: Path) -> None:
     """Move earlier demo folders to the trash, then the new ones into data/raw."""
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    trash = workspace.root / "data" / "trash" / f"demo-{stamp}"
+    trash = workspace.root / "data" / "trash" / f"demo-{stamp}-{secrets.token_hex(2)}"
     for label in LABELS:
         earlier = sorted((workspace.raw / label).glob(f"{PREFIX}*"))
         for folder in earlier:
@@ -119,7 +129,6 @@ def _put_in_place(workspace: Workspace, partial: Path) -> None:
         (workspace.raw / label).mkdir(parents=True, exist_ok=True)
         for folder in sorted((partial / label).iterdir()):
             folder.rename(workspace.raw / label / folder.name)
-    shutil.rmtree(partial)
 
 
 def make(workspace: Workspace, phrase: str, positives: int, seed: int, report: Report) -> dict[str, int]:
@@ -132,24 +141,41 @@ def make(workspace: Workspace, phrase: str, positives: int, seed: int, report: R
     phrase = phrases.check(phrase)
     if not FEWEST <= positives <= MOST:
         raise ValueError(f"{positives} positives cannot be made; choose {FEWEST} to {MOST:,}.")
-    _check_empty(workspace)
-    counts, rng = Counts(positives), random.Random(seed)
-    partial = workspace.root / "data" / PARTIAL
-    shutil.rmtree(partial, ignore_errors=True)  # what an interrupted demo left
+    data = workspace.root / "data"
+    data.mkdir(parents=True, exist_ok=True)
     report(0, 0, "Finding look-alikes")
+    with exclusive_lock(data / LOCK), _aside(data / PARTIAL) as partial:
+        _check_empty(workspace)
+        made = _make_aside(partial, phrase, Counts(positives), seed, report)
+        _put_in_place(workspace, partial)
+    return made
+
+
+@contextmanager
+def _aside(folder: Path) -> Iterator[Path]:
+    """A folder that is empty at first, whatever a killed demo left there, and gone at the end."""
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_aside(folder: Path, phrase: str, counts: Counts, seed: int, report: Report) -> dict[str, int]:
+    """Make every clip below `folder`; returns clips by label."""
+    rng = random.Random(seed)
     texts = {
         "positive": [phrase],
         "hard_negative": phrases.look_alikes(phrase, speech.phonemes),
         "negative": phrases.other_texts(phrase, counts.negative, seed, speech.phonemes),
     }
-    spoken = [
-        utterance for label, chosen in texts.items()
-        for utterance in _utterances(label, chosen, getattr(counts, label), partial, rng)
-    ]  # fmt: skip
-    speech.speak(spoken, lambda done: report(done, len(spoken), f"Speaking {phrase} and other words"))
-    voices = [utterance.path for utterance in spoken if "/negative/" in utterance.path.as_posix()]
-    _make_background(partial / "background", counts.background, voices, seed, report)
-    _make_rooms(partial / "rirs", counts.rirs, seed, report)
-    _put_in_place(workspace, partial)
-    made = Counter(utterance.path.parent.parent.name for utterance in spoken)
-    return {**made, "background": counts.background, "rirs": counts.rirs}
+    spoken = {label: _utterances(label, chosen, getattr(counts, label), folder, rng) for label, chosen in texts.items()}
+    everything = [utterance for utterances in spoken.values() for utterance in utterances]
+    speech.speak(everything, lambda done: report(done, len(everything), f"Speaking {phrase} and other words"))
+    _make_background(folder / "background", counts.background, [u.path for u in spoken["negative"]], seed, report)
+    _make_rooms(folder / "rirs", counts.rirs, seed, report)
+    return {
+        **{label: len(made) for label, made in spoken.items()},
+        "background": counts.background,
+        "rirs": counts.rirs,
+    }

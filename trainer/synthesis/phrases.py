@@ -11,6 +11,8 @@ from trainer.synthesis.words import OPENINGS, PLACES, SUBJECTS, VERBS, WORDS
 Phonemes = tuple[str, ...]
 Pronounce = Callable[[Sequence[str]], list[Phonemes]]
 LONGEST_PHRASE = 60
+SHORT = 4
+"""Fewer phonemes than this are part of many an ordinary word, in which nobody hears the phrase."""
 NEAREST = 8
 
 
@@ -22,6 +24,12 @@ def check(phrase: str) -> str:
     if len(cleaned) > LONGEST_PHRASE:
         raise ValueError(f"The phrase has {len(cleaned)} characters; give at most {LONGEST_PHRASE}.")
     bad = [c for c in cleaned if unicodedata.category(c)[0] not in "LMNZ" and c not in "'’-.,!?"]
+    foreign = [c for c in cleaned if c.isalpha() and not unicodedata.name(c, "").startswith("LATIN")]
+    if foreign:
+        raise ValueError(
+            f"The phrase {cleaned!r} is not in Latin letters ({foreign[0]!r}), and the demo speaks English only; "
+            "give it as it would be written in Latin letters."
+        )
     if bad or not any(c.isalpha() for c in cleaned):
         raise ValueError(
             f"The phrase {cleaned!r} holds more than words ({bad[0] if bad else 'no letters'!r}); give words."
@@ -44,6 +52,14 @@ def contains(text: Phonemes, part: Phonemes) -> bool:
     return any(text[i : i + len(part)] == part for i in range(len(text) - len(part) + 1))
 
 
+def _without(phrase: str, target: Phonemes, texts: Sequence[str], pronounce: Pronounce) -> list[str]:
+    """The texts in which the phrase is not heard: not anywhere, or for a short one not as words of its own."""
+    if len(target) >= SHORT:
+        return [t for t, sound in zip(texts, pronounce(texts), strict=True) if sound and not contains(sound, target)]
+    others = [text for text in texts if f" {phrase.casefold()} " not in f" {text.casefold()} "]
+    return [text for text, sound in zip(others, pronounce(others), strict=True) if sound and sound != target]
+
+
 def _nearest(word: Phonemes, lexicon: dict[str, Phonemes], count: int = NEAREST) -> list[str]:
     """Words that sound most like `word` without being it, by distance as a part of the longer one."""
     other = [name for name, sound in lexicon.items() if sound != word]
@@ -63,7 +79,7 @@ def _parts(phrase: str) -> list[str]:
 def look_alikes(phrase: str, pronounce: Pronounce) -> list[str]:
     """Texts that are easily taken for the phrase: parts of it, its words swapped, words that sound like its words.
 
-    None of them sounds exactly like the phrase or holds it.
+    In none of them the phrase itself is heard.
     """
     words = phrase.split()
     target, *sounds = pronounce([phrase, *words])
@@ -77,9 +93,7 @@ def look_alikes(phrase: str, pronounce: Pronounce) -> list[str]:
     found += _nearest(target, lexicon)
     found += [f"{near} {words[-1]}" for near in _nearest(sounds[0], lexicon, 3)] if len(words) == 1 else []
     unique = list(dict.fromkeys(text for text in found if text))
-    return [
-        text for text, sound in zip(unique, pronounce(unique), strict=True) if sound and not contains(sound, target)
-    ]
+    return _without(phrase, target, unique, pronounce)
 
 
 def other_texts(phrase: str, count: int, seed: int, pronounce: Pronounce) -> list[str]:
@@ -89,8 +103,7 @@ def other_texts(phrase: str, count: int, seed: int, pronounce: Pronounce) -> lis
     found: list[str] = []
     while len(found) < count:
         drawn = [_words(rng) if rng.random() < 0.4 else _sentence(rng) for _ in range(count - len(found))]
-        sounds = pronounce(drawn)
-        found += [text for text, sound in zip(drawn, sounds, strict=True) if not contains(sound, target)]
+        found += _without(phrase, target, drawn, pronounce)
     return found
 
 

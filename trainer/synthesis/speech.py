@@ -6,6 +6,7 @@ import json
 import select
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -124,10 +125,17 @@ def speak(utterances: Sequence[Utterance], report: Callable[[int], None]) -> Non
     def share(part: Sequence[Utterance]) -> None:
         with _espeak() as child:
             for utterance in part:
-                _speak(child, utterance)
+                if failed.is_set():
+                    return
+                try:
+                    _speak(child, utterance)
+                except BaseException:
+                    failed.set()  # the others need not finish what will not be used
+                    raise
                 done.append(1)
 
     done: list[int] = []
+    failed = threading.Event()
     with ThreadPoolExecutor(PROCESSES) as pool:
         shares = [pool.submit(share, utterances[index::PROCESSES]) for index in range(PROCESSES)]
         while wait(shares, timeout=0.2).not_done:
