@@ -1,7 +1,8 @@
 import streamlit as st
 
 from pages.ui import clip_tables, frame, jobs
-from trainer import dataset, split
+from trainer.dataset import clips
+from trainer.dataset.split import parse_ratios
 
 
 def make_demo() -> None:
@@ -15,7 +16,7 @@ def make_demo() -> None:
 def split_clips() -> None:
     ratios, seed = st.session_state["ratios"], st.session_state["seed"]
     try:
-        split.parse_ratios(ratios)
+        parse_ratios(ratios)
     except ValueError as error:
         jobs.refuse(str(error))
     else:
@@ -44,12 +45,12 @@ with own:
     st.button("Scan Datasets", type="primary", disabled=busy, on_click=jobs.start, args=(workspace, "scan", []))
 
 jobs.show(workspace)
-found = dataset.load_scan(workspace)
+found = clips.load(workspace)
 st.subheader("Clips", anchor=False)
 if found is None:
     st.info("No clips are known yet. Make demo data, or put your own clips into the folders and scan them.")
 else:
-    clip_tables.show_scan(dataset.summary(found))
+    clip_tables.show_scan(clips.summary(workspace, found))
 
 st.subheader("Splits", anchor=False)
 st.caption("A speaker and identical audio stay in one split, so that validation and test tell the truth.")

@@ -9,8 +9,10 @@ import tempfile
 from pathlib import Path
 
 from tests.tiny import ignore, make_raw
-from trainer import config_file, dataset, durable, estimates, split
+from trainer import config_file, durable, estimates
 from trainer.config import Config
+from trainer.dataset import splits
+from trainer.dataset.scan import scan
 from trainer.runs import Run
 from trainer.workspace import Workspace
 
@@ -44,8 +46,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as root:
         workspace = Workspace(Path(root))
         make_raw(workspace, voices=160)
-        dataset.scan(workspace, ignore)
-        split.split_dataset(workspace, (0.7, 0.15, 0.15), 0)
+        scan(workspace, ignore)
+        splits.split_dataset(workspace, (0.7, 0.15, 0.15), 0)
         print("| model | width | batch | window | estimate MB | measured MB | off by |\n|---|---|---|---|---|---|---|")
         for case in CASES:
             config = config_of(*case)
@@ -53,7 +55,10 @@ def main() -> None:
             estimate = estimates.memory_bytes(config) / 1e6
             model, width, batch, seconds = case
             off = 100 * (estimate / measured - 1)
-            print(f"| {model} | {width:g} | {batch} | {seconds:g} s | {estimate:.0f} | {measured:.0f} | {off:+.0f} % |", flush=True)
+            print(
+                f"| {model} | {width:g} | {batch} | {seconds:g} s | {estimate:.0f} | {measured:.0f} | {off:+.0f} % |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -5,15 +5,23 @@ import shutil
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
 from tests.tiny import clip_of, ignore, make_raw, write_wav
-from trainer import dataset
+from trainer.dataset import clips, table
+from trainer.dataset import scan as scan_module
+from trainer.dataset.clips import Found
+from trainer.dataset.scan import scan
 from trainer.workspace import PROJECT_ROOT, Workspace
 
 RECORDINGS = PROJECT_ROOT.parent / "shared" / "data"
 needs_recordings = pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the real recordings (../shared/data) are absent")
+
+
+def scanned(workspace: Workspace, report=ignore) -> Found:
+    return clips.of_table(workspace, scan(workspace, report))
 
 
 @pytest.fixture
@@ -25,20 +33,18 @@ def workspace(tmp_path):
 
 def test_clips_are_counted_by_label(workspace):
     told = []
-    found = dataset.scan(workspace, lambda *progress: told.append(progress))
-    labels = dataset.summary(found)["labels"]
+    found = scanned(workspace, lambda *progress: told.append(progress))
+    summary = clips.summary(workspace, found)
+    labels = summary["labels"]
     assert {name: label["clips"] for name, label in labels.items()} == {
         "positive": 6, "negative": 6, "hard_negative": 0, "background": 4, "rirs": 4,
     }  # fmt: skip
-    assert labels["positive"] == {"clips": 6, "minutes": 0.15, "sample_rates": {"16000": 6}, "groups": 3}
-    assert found.refused == [] and found.warnings == []
-    assert told[-1][:2] == (20, 20)
-    assert dataset.load_scan(workspace) == found
-
-
-def test_the_group_is_the_first_folder_else_the_clip(workspace):
-    assert dataset.group_of("positive/anna/monday/1.wav") == "anna" == dataset.group_of("negative/anna/2.wav")
-    assert dataset.group_of("positive/1.wav") == "positive/1.wav"
+    assert labels["positive"] == {
+        "clips": 6, "minutes": 0.15, "sample_rates": {"16000": 6}, "speakers": 3, "without_speaker": 0,
+    }  # fmt: skip
+    assert summary["refused"] == [] and summary["warnings"] == []
+    assert (20, 20) in [progress[:2] for progress in told]
+    pd.testing.assert_frame_equal(clips.load(workspace).clips, found.clips)
 
 
 @pytest.mark.parametrize(
@@ -46,15 +52,59 @@ def test_the_group_is_the_first_folder_else_the_clip(workspace):
 )
 def test_strange_names_are_only_names(workspace, name: str):
     write_wav(workspace.raw / "positive" / name, clip_of(np.random.default_rng(0), 600))
-    assert f"positive/{name}" in [clip.path for clip in dataset.scan(workspace, ignore).clips]
+    assert f"positive/{name}" in scanned(workspace).clips["path"].tolist()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems take no such names")
 def test_a_name_that_is_no_text_is_refused_and_shown_escaped(workspace):
     folder = os.fsencode(workspace.raw / "positive")
     shutil.copy(workspace.raw / "positive" / "voice0" / "0.wav", os.path.join(folder, b"bad\xff.wav"))
-    (refused,) = dataset.scan(workspace, ignore).refused
-    assert refused.reason == "bad_name" and refused.path == "positive/bad\\xff.wav"
+    refused = scanned(workspace).refused.iloc[0]
+    assert refused["reason"] == "bad_name" and refused["path"] == "positive/bad\\xff.wav"
+
+
+def test_only_new_and_changed_files_are_read_again(workspace, monkeypatch):
+    first, read = scan(workspace, ignore), []
+    inspect = scan_module.inspect_all
+    monkeypatch.setattr(scan_module, "inspect_all", lambda paths: read.extend(paths) or inspect(paths))
+    pd.testing.assert_frame_equal(scan(workspace, ignore), first)
+    assert read == []
+    write_wav(workspace.raw / "positive" / "new.wav", clip_of(np.random.default_rng(1), 600))
+    changed = workspace.raw / "positive" / "voice0" / "0.wav"
+    write_wav(changed, clip_of(np.random.default_rng(2), 600))
+    (workspace.raw / "negative" / "voice0" / "0.wav").unlink()
+    again = scan(workspace, ignore)
+    assert sorted(path.name for path in read) == ["0.wav", "new.wav"] and len(again) == 20
+    assert (
+        again.set_index("path")["digest"]["positive/voice0/0.wav"]
+        != first.set_index("path")["digest"]["positive/voice0/0.wav"]
+    )
+
+
+def test_a_cancelled_scan_goes_on_where_it_was(workspace, monkeypatch):
+    def cancel(done: int, total: int, doing: str) -> None:
+        if done == 12:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scan(workspace, cancel)
+    assert table.load(workspace) is None and len(table.load(workspace, partial=True)) == 12
+    told = []
+    assert len(scan(workspace, lambda *progress: told.append(progress))) == 20
+    assert (8, 8) in [progress[:2] for progress in told] and not workspace.partial_scan_file.exists()
+
+
+def test_near_duplicates_are_found_and_others_are_not(workspace):
+    time = np.arange(12000) / 16000
+    spoken = np.hanning(12000) * np.sin(2 * np.pi * 500 * time + 40 * np.sin(2 * np.pi * 3 * time))
+    spoken = np.pad(0.4 * spoken, 6000)
+    place = workspace.raw / "positive"
+    write_wav(place / "take.wav", spoken)
+    write_wav(place / "louder_and_trimmed.wav", 1.8 * spoken[5000:-4000])
+    soundfile.write(place / "encoded.ogg", spoken, 16000)
+    near = scan(workspace, ignore).set_index("path")["near"]
+    same = {near[f"positive/{name}"] for name in ("take.wav", "louder_and_trimmed.wav", "encoded.ogg")}
+    assert len(same) == 1 and same != {-1} and (near == same.pop()).sum() == 3
 
 
 def test_refused_files_do_not_stop_the_others(workspace):
@@ -63,42 +113,40 @@ def test_refused_files_do_not_stop_the_others(workspace):
     (workspace.raw / "positive" / ".DS_Store").write_text("hidden files are the system's")
     (workspace.raw / "negative" / "loop").symlink_to(workspace.raw)
     os.mkfifo(workspace.raw / "negative" / "pipe.wav")
-    found = dataset.scan(workspace, ignore)
-    assert sorted((item.path, item.reason) for item in found.refused) == [
+    found = scanned(workspace)
+    assert sorted(found.refused[["path", "reason"]].itertuples(index=False, name=None)) == [
         ("negative/loop", "unreadable"), ("negative/pipe.wav", "not_a_file"), ("positive/empty.wav", "empty"),
         ("positive/notes.txt", "unsupported_format"),
     ]  # fmt: skip
-    assert len(found.clips) == 20
+    assert len(found) == 20
 
 
-def test_what_looks_wrong_is_told(workspace):
-    shutil.copy(workspace.raw / "positive" / "voice0" / "0.wav", workspace.raw / "negative" / "same.wav")
+def test_a_folder_that_is_no_label_is_told(workspace):
     (workspace.raw / "noise").mkdir()
     shutil.rmtree(workspace.raw / "background")
-    warnings = "\n".join(dataset.scan(workspace, ignore).warnings)
-    assert "are the same audio under two labels" in warnings and "Folder noise was not scanned" in warnings
+    assert "Folder noise was not scanned" in clips.warnings(workspace, scanned(workspace))[0]
 
 
 def test_the_same_audio_in_wav_and_flac_has_one_digest(workspace):
     wave, rate = soundfile.read(workspace.raw / "positive" / "voice0" / "0.wav", dtype="int16")
     soundfile.write(workspace.raw / "positive" / "again.flac", wave, rate)
-    digests = {clip.path: clip.digest for clip in dataset.scan(workspace, ignore).clips}
+    digests = scanned(workspace).clips.set_index("path")["digest"]
     assert digests["positive/again.flac"] == digests["positive/voice0/0.wav"] != digests["positive/voice0/1.wav"]
 
 
 def test_an_empty_label_folder_is_a_warning_and_no_clips_at_all_an_error(workspace):
     shutil.rmtree(workspace.raw / "positive")
     (workspace.raw / "positive").mkdir()
-    assert "No usable clips in" in dataset.scan(workspace, ignore).warnings[0]
+    assert "No usable clips in" in clips.warnings(workspace, scanned(workspace))[0]
     shutil.rmtree(workspace.raw)
     with pytest.raises(ValueError, match="Make demo data, or put WAV"):
-        dataset.scan(workspace, ignore)
+        scan(workspace, ignore)
 
 
 def test_a_damaged_scan_file_is_as_none(workspace):
-    dataset.scan(workspace, ignore)
+    scan(workspace, ignore)
     workspace.scan_file.write_text("{")
-    assert dataset.load_scan(workspace) is None
+    assert table.load(workspace) is None and clips.load(workspace) is None
 
 
 @needs_recordings
@@ -109,7 +157,7 @@ def test_the_14_damaged_files_are_refused_and_no_other_real_recording_is(tmp_pat
     shutil.copytree(RECORDINGS / "dev" / "wake", raw / "positive")
     shutil.copytree(RECORDINGS / "dev" / "noise", raw / "background")
     shutil.copytree(RECORDINGS / "dev" / "rir", raw / "rirs")
-    found = dataset.scan(Workspace(tmp_path), ignore)
-    refused = [item for item in found.refused if item.reason != "unsupported_format"]
-    assert len(damaged) == 14 and {os.path.basename(item.path) for item in refused} == damaged
-    assert all(item.reason == "damaged" for item in refused)
+    refused = scanned(Workspace(tmp_path)).refused
+    refused = refused[refused["reason"] != "unsupported_format"]
+    assert len(damaged) == 14 and {os.path.basename(path) for path in refused["path"]} == damaged
+    assert set(refused["reason"]) == {"damaged"}

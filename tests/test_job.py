@@ -6,7 +6,8 @@ import time
 import pytest
 
 from tests.tiny import make_raw
-from trainer import dataset, job, processes
+from trainer import job, processes
+from trainer.dataset import clips
 from trainer.workspace import Workspace
 
 
@@ -32,7 +33,7 @@ def test_a_job_does_its_work_and_leaves_its_last_word(workspace):
     assert job.read(workspace, "scan").state == "running", "at once, before its process has even started"
     ended = wait_for_end(workspace, "scan")
     assert ended.state == "done" and ended.message.startswith("26 clips, ") and "0 refused" in ended.message
-    assert len(dataset.load_scan(workspace).clips) == 26
+    assert len(clips.load(workspace)) == 26
 
 
 def test_a_refused_job_says_why_in_one_sentence(workspace):

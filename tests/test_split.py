@@ -1,5 +1,6 @@
 """Splits that do not leak."""
 
+import dataclasses
 from collections import defaultdict
 
 import pytest
@@ -7,7 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tiny import ignore, make_raw
-from trainer import dataset, manifest, split
+from trainer import manifest
+from trainer.dataset import split
+from trainer.dataset import splits as split_files
+from trainer.dataset.scan import scan
 from trainer.manifest import SPLITS, Clip
 from trainer.workspace import Workspace
 
@@ -40,26 +44,26 @@ def test_bad_ratios_are_refused(text: str):
 
 
 def test_ratios_are_met_when_groups_are_small():
-    splits = split.split(layout(100, 1), RATIOS, 0)
+    splits = split.split(layout(100, 1), RATIOS, 0).splits
     assert [len(splits[part]) for part in SPLITS] == [140, 30, 30]
 
 
 def test_the_test_split_may_be_left_out():
-    splits = split.split(layout(20), split.parse_ratios("80/20/0"), 0)
+    splits = split.split(layout(20), split.parse_ratios("80/20/0"), 0).splits
     assert not splits["test"] and len(splits["train"]) == 128
 
 
 def test_identical_audio_keeps_groups_together():
     clips = [*layout(10), clip("positive", "g0", 99, "twin"), clip("positive", "g1", 99, "twin")]
-    splits = split.split(clips, RATIOS, 0)
+    splits = split.split(clips, RATIOS, 0).splits
     places = parts_of(splits, "group")
     assert places["g0"] == places["g1"] and all(len(parts) == 1 for parts in places.values())
 
 
 def test_seed_and_clips_decide_not_their_order():
     clips = layout(12)
-    assert split.split(clips, RATIOS, 1) == split.split(clips[::-1], RATIOS, 1)
-    assert split.split(clips, RATIOS, 1) != split.split(clips, RATIOS, 2)
+    assert split.split(clips, RATIOS, 1).splits == split.split(clips[::-1], RATIOS, 1).splits
+    assert split.split(clips, RATIOS, 1).splits != split.split(clips, RATIOS, 2).splits
 
 
 @pytest.mark.parametrize(
@@ -86,27 +90,74 @@ def test_no_group_and_no_audio_lies_in_two_splits(rows, seed: int):
     clips = extra + [
         clip(label, f"g{group}", number, f"audio{number}" if number % 5 == 0 else "") for label, group, number in rows
     ]
-    splits = split.split(clips, RATIOS, seed)
+    splits = split.split(clips, RATIOS, seed).splits
     assert sorted(one.path for part in splits.values() for one in part) == sorted(one.path for one in clips)
     for key in ("group", "digest"):
         assert all(len(parts) == 1 for parts in parts_of(splits, key).values())
     assert {one.label for one in splits["train"]} == {one.label for one in clips}
-    assert split.describe(splits)["groups_in_two_splits"] == 0
+    assert split_files.describe(splits)["groups_in_two_splits"] == 0
 
 
 def test_leaks_are_counted_not_assumed():
     leaking = {"train": [clip("positive", "anna", 1)], "val": [clip("positive", "anna", 2)], "test": []}
-    assert split.describe(leaking)["groups_in_two_splits"] == 1
+    assert split_files.describe(leaking)["groups_in_two_splits"] == 1
 
 
 def test_a_split_is_written_and_read_back(tmp_path):
     workspace = Workspace(tmp_path)
     with pytest.raises(FileNotFoundError, match="No scan found"):
-        split.split_dataset(workspace, RATIOS, 0)
+        split_files.split_dataset(workspace, RATIOS, 0)
     make_raw(workspace)
-    found = dataset.scan(workspace, ignore)
-    document = split.split_dataset(workspace, RATIOS, 0)
+    found = scan(workspace, ignore)
+    document = split_files.split_dataset(workspace, RATIOS, 0)
     splits = manifest.read_splits(workspace)
-    assert sum(map(len, splits.values())) == len(found.clips)
+    assert sum(map(len, splits.values())) == len(found)
     assert document["groups_in_two_splits"] == 0
     assert document["train"]["positive"] == sum(one.label == "positive" for one in splits["train"])
+
+
+def test_new_clips_move_none_that_were_assigned(tmp_path):
+    workspace = Workspace(tmp_path)
+    make_raw(workspace, voices=6)
+    scan(workspace, ignore)
+    split_files.split_dataset(workspace, RATIOS, 0)
+    before = {one.path: part for part, clips in manifest.read_splits(workspace).items() for one in clips}
+    make_raw(workspace, voices=14)
+    scan(workspace, ignore)
+    document = split_files.split_dataset(workspace, RATIOS, 0)
+    after = {one.path: part for part, clips in manifest.read_splits(workspace).items() for one in clips}
+    assert len(after) == len(before) + 48 and all(after[path] == part for path, part in before.items())
+    assert document["groups_in_two_splits"] == 0 and document["left_out"] == []
+    split_files.split_dataset(workspace, RATIOS, 1)
+    assert split_files.facts(workspace).seed == 1, "another seed shares all out anew"
+    assert [facts.seed for facts in split_files.versions(workspace)].count(0) == 2
+
+
+@given(random_clips, random_clips, st.integers(0, 3))
+def test_added_clips_never_move_others_and_never_leak(rows, added, seed: int):
+    extra = [clip(label, f"x{n}", n) for label in ("positive", "negative") for n in range(3)]
+    first, more = ([clip(label, f"{name}{group}", number, f"audio{number}" if number % 5 == 0 else "")
+                    for label, group, number in found] for name, found in (("g", rows), ("h", added)))  # fmt: skip
+    before = split.split(extra + first, RATIOS, seed).splits
+    assigned = {one.path: part for part, clips in before.items() for one in clips}
+    shared = split.split(extra + first + more, RATIOS, seed, assigned)
+    placed = {one.path: part for part, clips in shared.splits.items() for one in clips}
+    assert all(placed[path] == part for path, part in assigned.items())
+    assert len(placed) + len(shared.left_out) == len({one.path for one in extra + first + more})
+    assert split_files.describe(shared.splits)["groups_in_two_splits"] == 0
+
+
+def test_a_clip_that_would_join_two_splits_is_left_out():
+    first = split.split(layout(8), RATIOS, 0).splits
+    train, val = first["train"][0], first["val"][0]
+    assigned = {one.path: part for part, clips in first.items() for one in clips}
+    bridge = clip("positive", train.group, 99, val.digest)
+    assert split.split([*layout(8), bridge], RATIOS, 0, assigned).left_out == [bridge]
+
+
+def test_speakers_known_anew_ask_for_a_split_from_scratch():
+    first = split.split(layout(8), RATIOS, 0).splits
+    assigned = {one.path: part for part, clips in first.items() for one in clips}
+    one_speaker = [dataclasses.replace(one, group="anna") for one in layout(8)]
+    with pytest.raises(ValueError, match="Split from scratch"):
+        split.split(one_speaker, RATIOS, 0, assigned)

@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from trainer import config_file, dataset, split
+from trainer import config_file
 from trainer.config import Config
+from trainer.dataset import splits
+from trainer.dataset.scan import scan
 from trainer.workspace import Workspace
 
 RATE = 16000
@@ -47,8 +49,8 @@ def make_workspace(root: Path) -> Workspace:
     """A workspace with clips, a scan, splits and no runs."""
     workspace = Workspace(root)
     make_raw(workspace)
-    dataset.scan(workspace, ignore)
-    split.split_dataset(workspace, (0.6, 0.2, 0.2), 0)
+    scan(workspace, ignore)
+    splits.split_dataset(workspace, (0.6, 0.2, 0.2), 0)
     return workspace
 
 

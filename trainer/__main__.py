@@ -9,7 +9,10 @@ from typing import Any
 
 import click
 
-from trainer import config_file, dataset, estimates, job, launch, log_tail, runs, split, terminal
+from trainer import config_file, estimates, job, launch, log_tail, runs, terminal
+from trainer.dataset import clips, splits
+from trainer.dataset.scan import scan as scan_clips
+from trainer.dataset.split import parse_ratios
 from trainer.job import Report, Verb
 from trainer.terminal import Session, hoist_globals, show
 from trainer.workspace import open_workspace
@@ -55,12 +58,12 @@ def demo(session: Session, phrase: str, positives: int, ratios: str, seed: int, 
     from trainer.synthesis import demo as demo_data  # scipy and the rooms take a second that no other verb needs
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
-        parsed = split.parse_ratios(ratios)
+        parsed = parse_ratios(ratios)
         demo_data.make(session.workspace, phrase, positives, seed, report)
-        found = dataset.scan(session.workspace, report)
-        parts = split.split_dataset(session.workspace, parsed, seed)
-        document = {"phrase": phrase, **dataset.summary(found), "split": parts}
-        return document, f"Made {len(found.clips):,} clips for “{phrase}”, scanned and split."
+        found = clips.of_table(session.workspace, scan_clips(session.workspace, report))
+        parts = splits.split_dataset(session.workspace, parsed, seed, scratch=True)
+        document = {"phrase": phrase, **clips.summary(session.workspace, found), "split": parts}
+        return document, f"Made {len(found):,} clips for “{phrase}”, scanned and split."
 
     _work(session, "demo", as_job, work)
 
@@ -72,8 +75,8 @@ def scan(session: Session, as_job: bool) -> None:
     """Find, check and count the clips in data/raw."""
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
-        found = dataset.scan(session.workspace, report)
-        summary = dataset.summary(found)
+        found = clips.of_table(session.workspace, scan_clips(session.workspace, report))
+        summary = clips.summary(session.workspace, found)
         return summary, terminal.scan_text(summary) if not as_job else terminal.scan_line(summary)
 
     _work(session, "scan", as_job, work)
@@ -82,13 +85,17 @@ def scan(session: Session, as_job: bool) -> None:
 @app.command(name="split")
 @RATIOS
 @SEED
+@click.option("--from-scratch", is_flag=True, help="Share all clips out anew instead of only the new ones.")
 @AS_JOB
 @click.pass_obj
-def split_verb(session: Session, ratios: str, seed: int, as_job: bool) -> None:
-    """Share the clips out to train, val and test; no speaker and no audio lies in two of them."""
+def split_verb(session: Session, ratios: str, seed: int, from_scratch: bool, as_job: bool) -> None:
+    """Share the clips out to train, val and test; no speaker and no audio lies in two of them.
+
+    Clips that are in a split already stay there; other ratios or another seed share all of them out anew.
+    """
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
-        parts = split.split_dataset(session.workspace, split.parse_ratios(ratios), seed)
+        parts = splits.split_dataset(session.workspace, parse_ratios(ratios), seed, from_scratch)
         return parts, terminal.split_text(parts)
 
     _work(session, "split", as_job, work)

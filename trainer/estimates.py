@@ -6,23 +6,28 @@ import psutil
 
 from trainer.config import SAMPLE_RATE, Config
 
-MEGABYTE = 1 << 20
-PROCESS_BYTES = 420 * MEGABYTE
-"""Resident size of a trainer that has imported torch and done nothing yet (measured on Linux, CPU)."""
+_PROCESS_BYTES = {"tc_resnet": 830e6, "bc_resnet": 934e6, "resnet18": 830e6}
+"""A trainer on the CPU before its batches count: Python, torch, and what its kernels keep for each kind of layer."""
+_WEIGHTS_AT_WIDTH_1 = {"tc_resnet": 66e3, "bc_resnet": 50e3, "resnet18": 11.2e6}
+_BYTES_PER_WEIGHT = 24.0
+"""Weight, gradient, two moments of AdamW, and the copy that is being written to a checkpoint."""
+_BYTES_PER_SAMPLE = 50.0
+"""A window's audio while it is augmented: the clean one, the noise, the spectra of the room."""
+_BYTES_PER_CELL = {"tc_resnet": 50.0, "bc_resnet": 710.0, "resnet18": 645.0}
+"""What a training step holds for one cell of the spectrogram at width 1.
 
-_PEAK_FLOATS_PER_CELL = {"tc_resnet": 20.0, "bc_resnet": 60.0, "resnet18": 110.0}
-"""Floats held for one cell of the spectrogram in a training step at width 1 (measured, see docs)."""
-_AUDIO_COPIES = 14
-"""Copies of a batch's audio while it is augmented: the clean one, the noise, and the complex spectra of the room."""
+All of these are fitted to measured peaks; `python -m tests.measure_memory` prints how far off they are (at most 10 %).
+"""
 
 
 def memory_bytes(config: Config) -> int:
-    """Estimated peak memory of the training process in bytes; on a GPU most of it lies there."""
+    """Estimated peak memory of the training process in bytes; on a GPU a part of it lies there."""
+    model, width = config.model.name, config.model.width
     samples = round(config.data.window_seconds * SAMPLE_RATE)
-    frames = samples * 1000 // (SAMPLE_RATE * config.features.hop_ms)
-    cells = frames * config.features.mel_bands
-    floats = _AUDIO_COPIES * samples + _PEAK_FLOATS_PER_CELL[config.model.name] * config.model.width * cells
-    return PROCESS_BYTES + round(4 * config.training.batch_size * floats)
+    cells = samples * 1000 // (SAMPLE_RATE * config.features.hop_ms) * config.features.mel_bands
+    window = _BYTES_PER_SAMPLE * samples + _BYTES_PER_CELL[model] * width * cells
+    weights = _BYTES_PER_WEIGHT * _WEIGHTS_AT_WIDTH_1[model] * width**2
+    return round(_PROCESS_BYTES[model] + weights + config.training.batch_size * window)
 
 
 def warnings(config: Config) -> list[str]:

@@ -26,7 +26,19 @@ class Workspace:
 
     @property
     def scan_file(self) -> Path:
-        return self.root / "data" / "scan.json"
+        return self.root / "data" / "scan.parquet"
+
+    @property
+    def partial_scan_file(self) -> Path:
+        return self.root / "data" / "scan.partial.parquet"
+
+    @property
+    def trash(self) -> Path:
+        return self.root / "data" / "trash"
+
+    @property
+    def changes(self) -> Path:
+        return self.root / "data" / "changes"
 
     @property
     def splits(self) -> Path:

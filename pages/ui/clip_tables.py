@@ -8,7 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from pages.ui.frame import plain
-from trainer import manifest, split
+from trainer import manifest
+from trainer.dataset import splits
 from trainer.manifest import SPLITS
 from trainer.workspace import LABELS, Workspace
 
@@ -44,7 +45,8 @@ def label_table(summary: dict[str, Any]) -> pd.DataFrame:
             "Label": [label for label, _ in rows],
             "Clips": [row["clips"] for _, row in rows],
             "Minutes": [row["minutes"] for _, row in rows],
-            "Speakers or groups": [row["groups"] for _, row in rows],
+            "Speakers": [row["speakers"] for _, row in rows],
+            "Clips of nobody known": [row["without_speaker"] for _, row in rows],
             "Sample rates": [
                 ", ".join(f"{int(rate):,} Hz ({count:,})" for rate, count in row["sample_rates"].items())
                 for _, row in rows
@@ -56,7 +58,7 @@ def label_table(summary: dict[str, Any]) -> pd.DataFrame:
 def show_splits(workspace: Workspace) -> bool:
     """Clips by label and split; returns whether there are splits to train with."""
     try:
-        found = split.describe(manifest.read_splits(workspace))
+        found = splits.describe(manifest.read_splits(workspace))
     except (FileNotFoundError, ValueError) as error:
         st.info(plain(str(error)))
         return False

@@ -5,11 +5,10 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
-from trainer import dataset, manifest
 from trainer.manifest import SPLITS, Clip
-from trainer.workspace import LABELS, Workspace
+from trainer.workspace import LABELS
 
 Ratios = tuple[float, float, float]
 SPEECH = ("positive", "negative", "hard_negative")
@@ -40,10 +39,11 @@ def _components(clips: Iterable[Clip]) -> list[list[Clip]]:
 
     ordered = sorted(clips, key=lambda clip: clip.path)
     for clip in ordered:
-        parent[root(f"audio {clip.digest}")] = root(f"group {clip.group}")
+        group, audio = _keys(clip)
+        parent[root(audio)] = root(group)
     found = defaultdict(list)
     for clip in ordered:
-        found[root(f"group {clip.group}")].append(clip)
+        found[root(_keys(clip)[0])].append(clip)
     return list(found.values())
 
 
@@ -89,22 +89,67 @@ def _reserve(
     return chosen
 
 
-def split(clips: Sequence[Clip], ratios: Ratios, seed: int) -> dict[str, list[Clip]]:
+@dataclass(frozen=True)
+class Shared:
+    """Clips by split; `left_out` are new ones that would join what already lies in two splits."""
+
+    splits: dict[str, list[Clip]]
+    left_out: list[Clip]
+
+
+def _keys(clip: Clip) -> tuple[str, str]:
+    return f"group {clip.group}", f"audio {clip.digest}"
+
+
+def _keep(clips: Sequence[Clip], assigned: Mapping[str, str]) -> tuple[dict[str, list[Clip]], list[Clip], list[Clip]]:
+    """Clips that stay where they are with the new ones that belong to them; new ones still free; those left out.
+
+    Raises ValueError when clips that stay would have to be in two splits at once.
+    """
+    placed: dict[str, list[Clip]] = {part: [] for part in SPLITS}
+    owner: dict[str, str] = {}
+    new = []
+    for clip in clips:
+        part = assigned.get(clip.path)
+        if part is None:
+            new.append(clip)
+            continue
+        for key in _keys(clip):
+            if owner.setdefault(key, part) != part:
+                raise ValueError(
+                    f"{clip.path} now belongs to clips of another split (its speaker or its audio is the same). "
+                    "Split from scratch."
+                )
+        placed[part].append(clip)
+    free, left_out = [], []
+    for component in _components(new):
+        near = {owner[key] for clip in component for key in _keys(clip) if key in owner}
+        if not near:
+            free += component
+        elif len(near) == 1:
+            placed[near.pop()] += component
+        else:
+            left_out += component
+    return placed, free, left_out
+
+
+def split(clips: Sequence[Clip], ratios: Ratios, seed: int, assigned: Mapping[str, str] | None = None) -> Shared:
     """Clips by split, near the ratios for every label as far as groups allow; the same for the same clips and seed.
 
-    First train gets some of every label and val some of the speech, then the rest goes where it is missing most, big
+    Clips whose path is in `assigned` stay in that split, and new clips of the same speaker or audio join them. Then
+    train gets some of every label and val some of the speech, and the rest goes where it is missing most, big
     components first, while there is room to make up for them. Raises ValueError when a label that training cannot do
-    without is missing, or too few groups hold the word for train and val both to have it.
+    without is missing, too few groups hold the word for train and val both to have it, or `assigned` leaks.
     """
     _check(clips)
-    waiting = _components(clips)
+    placed, free, left_out = _keep(sorted(clips, key=lambda clip: clip.path), assigned or {})
+    waiting = _components(free)
     random.Random(seed).shuffle(waiting)
     waiting.sort(key=len, reverse=True)
     totals = Counter(clip.label for clip in clips)
     shares = dict(zip(SPLITS, ratios, strict=True))
     targets = {part: Counter({label: share * totals[label] for label in totals}) for part, share in shares.items()}
-    have: dict[str, Counter[str]] = {part: Counter() for part in SPLITS}
-    placed: dict[str, list[Clip]] = {part: [] for part in SPLITS}
+    have = {part: Counter(clip.label for clip in placed[part]) for part in SPLITS}
 
     def place(part: str, component: list[Clip]) -> None:
         placed[part] += component
@@ -117,7 +162,7 @@ def split(clips: Sequence[Clip], ratios: Ratios, seed: int) -> dict[str, list[Cl
     _check_val(have["val"])
     for component in waiting:
         place(_best_split(Counter(clip.label for clip in component), have, targets, totals), component)
-    return {part: sorted(chosen, key=lambda clip: clip.path) for part, chosen in placed.items()}
+    return Shared({part: sorted(chosen, key=lambda clip: clip.path) for part, chosen in placed.items()}, left_out)
 
 
 def _check_val(have: Counter[str]) -> None:
@@ -131,26 +176,3 @@ def _check_val(have: Counter[str]) -> None:
             "All negative clips belong to one group, so val would have none. Put the clips of each speaker into a "
             "folder of their own below data/raw/negative, or all of them directly into it, and scan again."
         )
-
-
-def describe(splits: Mapping[str, Sequence[Clip]]) -> dict[str, Any]:
-    """Clips by split and label, and how many groups or sounds lie in two splits (there should be none)."""
-    places: dict[str, set[str]] = defaultdict(set)
-    for part, clips in splits.items():
-        for clip in clips:
-            places[f"group {clip.group}"].add(part)
-            places[f"audio {clip.digest}"].add(part)
-    counts: dict[str, Any] = {part: dict(Counter(clip.label for clip in clips)) for part, clips in splits.items()}
-    return counts | {"groups_in_two_splits": sum(len(parts) > 1 for parts in places.values())}
-
-
-def split_dataset(workspace: Workspace, ratios: Ratios, seed: int) -> dict[str, Any]:
-    """Split what the last scan found and write the manifests. Raises FileNotFoundError without a scan, ValueError."""
-    found = dataset.load_scan(workspace)
-    if found is None:
-        raise FileNotFoundError(
-            "No scan found. Scan the data set first: Scan Datasets on the Dataset page, or `python -m trainer scan`."
-        )
-    for part, clips in split(found.clips, ratios, seed).items():
-        manifest.write_split(workspace, part, clips)
-    return describe(manifest.read_splits(workspace))

@@ -1,0 +1,89 @@
+"""What the last scan found, as the pages and the split use it: clips with label and speaker, refused files, counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from trainer.dataset import speakers, table
+from trainer.manifest import Clip
+from trainer.workspace import LABELS, Workspace
+
+
+@dataclass(frozen=True)
+class Found:
+    """`clips`: the columns of dataset.table and `label`, `speaker` (empty: unknown), `group` (the speaker, else the
+    clip alone: what stays in one split). `refused`: path, reason, message."""
+
+    clips: pd.DataFrame
+    refused: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+
+def of_table(workspace: Workspace, files: pd.DataFrame) -> Found:
+    """Clips and refused files of a table, speakers by the rule in force."""
+    fine = files["reason"] == ""
+    clips = files[fine].reset_index(drop=True)
+    clips["label"] = clips["path"].str.split("/", n=1).str[0]
+    clips["speaker"] = speakers.current(workspace, clips["path"])
+    clips["group"] = clips["speaker"].where(clips["speaker"] != "", clips["path"])
+    return Found(clips, files.loc[~fine, ["path", "reason", "message"]].reset_index(drop=True))
+
+
+def load(workspace: Workspace) -> Found | None:
+    """What the last scan found; None when there was none."""
+    files = table.load(workspace)
+    return None if files is None else of_table(workspace, files)
+
+
+def as_manifest(clips: pd.DataFrame) -> list[Clip]:
+    """Rows as the manifests hold them."""
+    columns = [
+        clips[name].tolist()
+        for name in ("path", "label", "group", "seconds", "sample_rate", "channels", "digest", "size", "mtime_ns")
+    ]
+    return [Clip(*row) for row in zip(*columns, strict=True)]
+
+
+def warnings(workspace: Workspace, found: Found) -> list[str]:
+    """What stands in the way of a good training, beyond single clips."""
+    told = []
+    counts = found.clips["label"].value_counts()
+    positives, negatives = counts.get("positive", 0), counts.get("negative", 0) + counts.get("hard_negative", 0)
+    if not positives:
+        told.append(f"No usable clips in {workspace.raw / 'positive'}. Put recordings of the word there.")
+    if not negatives:
+        told.append(f"No usable clips in {workspace.raw / 'negative'}. Put other words and speech there.")
+    if positives and negatives and max(positives, negatives) > 50 * min(positives, negatives):
+        fewer = "positive" if positives < negatives else "negative"
+        told.append(
+            f"{positives:,} positive and {negatives:,} negative clips: the {fewer} ones will be repeated very often. "
+            f"Get more {fewer} clips, or fewer of the others."
+        )
+    for folder in sorted(workspace.raw.iterdir()) if workspace.raw.is_dir() else ():
+        if folder.is_dir() and folder.name not in LABELS and not folder.name.startswith("."):
+            shown = folder.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+            told.append(f"Folder {shown} was not scanned: it is none of the labels {', '.join(LABELS)}.")
+    return told
+
+
+def _label_summary(clips: pd.DataFrame) -> dict[str, Any]:
+    rates = clips["sample_rate"].value_counts().sort_index()
+    return {
+        "clips": len(clips),
+        "minutes": round(float(clips["seconds"].sum()) / 60, 2),
+        "sample_rates": {str(rate): int(count) for rate, count in rates.items()},
+        "speakers": int(clips.loc[clips["speaker"] != "", "speaker"].nunique()),
+        "without_speaker": int((clips["speaker"] == "").sum()),
+    }
+
+
+def summary(workspace: Workspace, found: Found) -> dict[str, Any]:
+    """Counts by label, refused files and warnings, as a document."""
+    labels = {label: _label_summary(found.clips[found.clips["label"] == label]) for label in LABELS}
+    refused = found.refused.to_dict("records")
+    return {"labels": labels, "refused": refused, "warnings": warnings(workspace, found)}

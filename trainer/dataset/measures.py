@@ -1,0 +1,116 @@
+"""What is measured of one clip's sound: levels, faults, where the speech lies, and a fingerprint. Arrays only."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Wave = NDArray[np.float32]
+
+FRAME_SECONDS = 0.02
+ACTIVE_BELOW_LOUDEST_DB = 35.0
+"""A frame within this much of the loudest one holds sound."""
+SILENT_DB = -120.0
+_DEPTH_DB = 25.0  # of the fingerprint: noise below does not count
+FULL_SCALE = 0.999
+BANDS, SEGMENTS = 16, 12
+FINGERPRINT_BYTES = BANDS * SEGMENTS
+_LOWEST_HZ, _HIGHEST_HZ = 120.0, 3600.0  # what a telephone and the coarsest encoder keep
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Facts of a wave. Levels in dB relative to full scale, `clipped` as a share of the samples, times in seconds.
+
+    `level_db` is the root mean square over the frames that hold sound; `lead_seconds` and `tail_seconds` are the
+    quiet before the first and after the last of them. `fingerprint` has FINGERPRINT_BYTES bytes.
+    """
+
+    peak_db: float
+    level_db: float
+    clipped: float
+    offset: float
+    lead_seconds: float
+    tail_seconds: float
+    fingerprint: bytes
+
+
+def fingerprint_of(text: str) -> bytes:
+    """The fingerprint as bytes from how tables and answers hold it (base64)."""
+    return base64.b64decode(text)
+
+
+def decibels(amplitude: float) -> float:
+    return max(SILENT_DB, float(20 * np.log10(max(amplitude, 1e-9))))
+
+
+def _frames(wave: Wave, size: int) -> Wave:
+    """The wave as rows [frames, size]; a wave shorter than a frame is padded to one."""
+    if len(wave) < size:
+        wave = np.pad(wave, (0, size - len(wave)))
+    return wave[: len(wave) // size * size].reshape(-1, size)
+
+
+def _active(frames: Wave) -> NDArray[np.bool_]:
+    """Which frames [n] hold sound."""
+    power = np.mean(np.square(frames), axis=1)
+    return np.asarray(power >= max(float(power.max()), 1e-18) / 10 ** (ACTIVE_BELOW_LOUDEST_DB / 10))
+
+
+def measure(wave: Wave, sample_rate: int) -> Measures:
+    """Measure a mono wave [samples] in -1..1."""
+    offset = float(wave.mean())
+    size = max(1, round(FRAME_SECONDS * sample_rate))
+    frames = _frames(wave - np.float32(offset), size)
+    active = _active(frames)
+    first, last = int(np.argmax(active)), len(active) - 1 - int(np.argmax(active[::-1]))
+    tail = max(0, len(wave) - (last + 1) * size)
+    level = float(np.sqrt(np.mean(np.square(frames[active])))) if active.any() else 0.0
+    magnitude = np.abs(wave)
+    return Measures(
+        decibels(float(magnitude.max())), decibels(level), float(np.mean(magnitude >= FULL_SCALE)), offset,
+        first * size / sample_rate, tail / sample_rate, fingerprint(wave, sample_rate),
+    )  # fmt: skip
+
+
+@cache
+def _filters(size: int, sample_rate: int) -> NDArray[np.float32]:
+    """Rectangular bands, evenly spaced on the mel scale of O'Shaughnessy (1987): [BANDS, size // 2 + 1]."""
+    lowest, highest = (float(_mel(hertz)) for hertz in (_LOWEST_HZ, min(_HIGHEST_HZ, 0.45 * sample_rate)))
+    width = (highest - lowest) / BANDS
+    band = np.floor((_mel(np.fft.rfftfreq(size, 1 / sample_rate)) - lowest) / width)
+    filters = (band[None, :] == np.arange(BANDS)[:, None]).astype(np.float32)
+    return np.asarray(filters / np.maximum(1, filters.sum(axis=1, keepdims=True)))
+
+
+def _mel(hertz: NDArray[np.floating[Any]] | float) -> NDArray[np.float64]:
+    return np.asarray(2595 * np.log10(1 + np.asarray(hertz) / 700))
+
+
+def fingerprint(wave: Wave, sample_rate: int) -> bytes:
+    """A coarse log-mel picture of the sounding part, much the same after re-encoding, trimming or a change of level.
+
+    BANDS by SEGMENTS cells, the quietest raised to _DEPTH_DB below the loudest, their mean taken out, scaled to the
+    largest, as signed bytes.
+    """
+    size = max(64, round(2 * FRAME_SECONDS * sample_rate))
+    hop = size // 4
+    padded = np.pad(wave, (0, max(0, size - len(wave))))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
+    spectrum = np.square(np.abs(np.fft.rfft(frames * np.hanning(size).astype(np.float32))))
+    power = spectrum @ _filters(size, sample_rate).T
+    energy = power.sum(axis=1)
+    sounding = np.flatnonzero(energy >= energy.max() * 10 ** (-_DEPTH_DB / 10))
+    power = power[sounding[0] : sounding[-1] + 1]
+    whole = np.concatenate([np.zeros((1, BANDS)), np.cumsum(power, axis=0)])
+    bounds = np.linspace(0, len(power), SEGMENTS + 1)
+    at_bounds = np.stack([np.interp(bounds, np.arange(len(whole)), band) for band in whole.T])
+    cells = np.diff(at_bounds, axis=1)
+    picture = np.log10(np.maximum(cells, cells.max() * 10 ** (-_DEPTH_DB / 10)) + 1e-12)
+    picture -= picture.mean()
+    return bytes(np.rint(127 * picture / max(float(np.abs(picture).max()), 1e-6)).astype(np.int8).tobytes())

@@ -1,0 +1,150 @@
+"""Scanning data/raw: every file is a clip or refused with a reason; what has not changed is not read again."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from trainer.dataset import duplicates, table
+from trainer.dataset.inspection import inspect_all
+from trainer.dataset.measures import fingerprint_of
+from trainer.job import Report
+from trainer.workspace import LABELS, Workspace
+
+MOST_FILES = 1_000_000
+TRY_AGAIN = ("vanished", "changing", "decoder_hang")
+"""Refusals that need not hold the next time, though the file is the same."""
+COMPARED = ("positive", "negative", "hard_negative", "background")
+"""Labels among which near duplicates are sought; room impulse responses are all alike to an ear."""
+_KEY = ["path", "size", "mtime_ns"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file as the folder tells it; `path` below data/raw may hold bytes that are no text (surrogates)."""
+
+    path: str
+    size: int
+    mtime_ns: int
+
+
+def _walk(folder: Path, below: str) -> Iterator[Entry]:
+    """Every file below a folder; hidden ones are the system's, not clips. Links and odd things come as they are."""
+    try:
+        inside = list(os.scandir(folder))
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError):
+            yield Entry(below, 0, 0)  # a folder that cannot be opened is told as one refused file
+        return
+    for entry in inside:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(Path(entry.path), f"{below}/{entry.name}")
+            continue
+        try:
+            facts = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            continue
+        yield Entry(f"{below}/{entry.name}", facts.st_size, facts.st_mtime_ns)
+
+
+def _files(workspace: Workspace) -> list[Entry]:
+    found = []
+    for label in LABELS:
+        for entry in _walk(workspace.raw / label, label):
+            found.append(entry)
+            if len(found) > MOST_FILES:
+                raise ValueError(
+                    f"There are more than {MOST_FILES:,} files below {workspace.raw}. Is it the right folder? "
+                    "Remove what is no clip."
+                )
+    return found
+
+
+def printable(path: str) -> str:
+    """A path that can be printed and stored; bytes that are no text are escaped."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _known(workspace: Workspace) -> pd.DataFrame:
+    """What is known of files by path, size and time of change, from the last scan and a cancelled one after it."""
+    tables = [found for partial in (True, False) if (found := table.load(workspace, partial)) is not None]
+    if not tables:
+        return table.make([])
+    known = pd.concat(tables, ignore_index=True)
+    return known[~known["reason"].isin(TRY_AGAIN)].drop_duplicates("path")
+
+
+def _bad_name(entry: Entry) -> dict[str, Any]:
+    told = {"reason": "bad_name", "message": "Its name is not valid text; rename it."}
+    return {"path": printable(entry.path), "size": entry.size, "mtime_ns": entry.mtime_ns, **told}
+
+
+def _pace(report: Report, total: int) -> Callable[[int], None]:
+    """Progress with files per second and the time left, by estimate."""
+    began = time.monotonic()
+
+    def told(done: int) -> None:
+        rate = done / max(1e-3, time.monotonic() - began)
+        left = f", about {(total - done) / rate:.0f} s left" if done > 50 and rate > 0 else ""
+        report(done, total, f"Reading new and changed files, {rate:,.0f} a second{left}")
+
+    return told
+
+
+def _inspected(workspace: Workspace, entries: list[Entry], rows: list[dict[str, Any]], report: Report) -> None:
+    """Add a row for each of these files to `rows`."""
+    told = _pace(report, len(entries))
+    paths = [workspace.raw / entry.path for entry in entries]
+    for done, (place, answer) in enumerate(inspect_all(paths), 1):
+        entry = entries[place]
+        rows.append({"path": entry.path, "size": entry.size, "mtime_ns": entry.mtime_ns, "near": -1, **answer})
+        told(done)
+
+
+def _with_near(found: pd.DataFrame) -> pd.DataFrame:
+    compared = found.index[(found["reason"] == "") & found["path"].str.split("/", n=1).str[0].isin(COMPARED)]
+    numbers = duplicates.near([fingerprint_of(text) for text in found.loc[compared, "fingerprint"]])
+    found["near"] = -1
+    found.loc[compared, "near"] = numbers
+    return found
+
+
+def scan(workspace: Workspace, report: Report) -> pd.DataFrame:
+    """Read every new and changed file below data/raw/<label>; returns the table of all files (see dataset.table).
+
+    Raises ValueError when there is not one clip, OSError. A scan that is cancelled keeps what it has read for the next.
+    """
+    report(0, 0, "Looking for files")
+    entries = _files(workspace)
+    text = [entry for entry in entries if printable(entry.path) == entry.path]
+    now = pd.DataFrame({name: [getattr(entry, name) for entry in text] for name in _KEY})
+    before = _known(workspace)
+    known = now.merge(before, on=_KEY) if len(now) else before.iloc[:0]
+    have = set(known["path"])
+    new = [entry for entry in text if entry.path not in have]
+    rows = [_bad_name(entry) for entry in entries if printable(entry.path) != entry.path]
+    try:
+        _inspected(workspace, new, rows, report)
+    except BaseException:
+        table.save(workspace, pd.concat([known, table.make(rows)]), partial=True)
+        raise
+    found = pd.concat([known, table.make(rows)], ignore_index=True).sort_values("path", ignore_index=True)
+    if not (found["reason"] == "").any():
+        raise ValueError(
+            f"No usable clips in {workspace.raw} ({len(found)} files refused). Make demo data, or put WAV, FLAC or "
+            "OGG files into data/raw/positive and data/raw/negative."
+        )
+    if new or len(known) != len(before):
+        report(len(new), len(new), "Comparing clips")
+        found = _with_near(found)
+    table.save(workspace, found)
+    workspace.partial_scan_file.unlink(missing_ok=True)
+    return found

@@ -1,0 +1,103 @@
+"""Who speaks in a clip: from its folder, from a pattern on its name, or from a table; unknown is said to be unknown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from typing import Literal
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from trainer import durable
+from trainer.workspace import Workspace
+
+PLACE = "{speaker}"
+FILE, CSV_FILE = "speakers.json", "speakers.csv"
+LONGEST_PATTERN = 200
+
+
+class Rule(BaseModel):
+    """How speakers are known; kept in data/speakers.json, the table of names in data/speakers.csv beside it.
+
+    folder: the first folder below the label. pattern: the part of the file name at {speaker}, where * stands for
+    anything; with a / in it the pattern is for the path below the label. csv: columns `path` (a file name, or a path
+    below data/raw) and `speaker`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["folder", "pattern", "csv"] = "folder"
+    pattern: str = ""
+
+
+def load_rule(workspace: Workspace) -> Rule:
+    """The rule in force: speakers are folders unless the user has said otherwise."""
+    try:
+        return Rule.model_validate(durable.read_json(workspace.root / "data" / FILE))
+    except ValidationError:
+        return Rule()
+
+
+def save_rule(workspace: Workspace, rule: Rule, names: bytes | None = None) -> None:
+    """Keep a rule, and with it the CSV table that it reads. Raises ValueError when it cannot work, OSError."""
+    if rule.kind == "pattern":
+        compiled(rule.pattern)
+    data = workspace.root / "data"
+    data.mkdir(parents=True, exist_ok=True)
+    if rule.kind == "csv":
+        if names is None and not (data / CSV_FILE).exists():
+            raise ValueError("There is no table of speakers yet. Upload a CSV file with the columns path and speaker.")
+        if names is not None:
+            read_names(names)
+            durable.replace_bytes(data / CSV_FILE, names)
+    durable.replace_json(data / FILE, rule.model_dump())
+
+
+def compiled(pattern: str) -> re.Pattern[str]:
+    """A pattern as a regular expression. Raises ValueError with what to write instead."""
+    if pattern.count(PLACE) != 1 or len(pattern) > LONGEST_PATTERN:
+        raise ValueError(f"The pattern {pattern!r:.80} must hold {PLACE} once, such as {PLACE}_*.wav.")
+    if f"*{PLACE}" in pattern or f"{PLACE}*" in pattern or "**" in pattern:
+        raise ValueError(f"In {pattern!r:.80} nothing tells where {PLACE} begins or ends; put text beside it.")
+    parts = re.split(r"(\{speaker\}|\*)", pattern)
+    made = [r"(?P<speaker>[^/]+?)" if p == PLACE else r"[^/]*?" if p == "*" else re.escape(p) for p in parts]
+    return re.compile("".join(made))
+
+
+def read_names(data: bytes) -> dict[str, str]:
+    """Speakers by file name or path, from a CSV table. Raises ValueError."""
+    try:
+        rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"The table of speakers cannot be read ({error}); save it as CSV in UTF-8.") from None
+    if not rows or not {"path", "speaker"} <= set(rows[0]):
+        raise ValueError("The table of speakers needs a first line with the columns path and speaker, and rows below.")
+    return {row["path"].strip(): row["speaker"].strip() for row in rows if row["path"] and row["speaker"]}
+
+
+def of_paths(paths: pd.Series, rule: Rule, names: dict[str, str]) -> pd.Series:
+    """The speaker of each path below data/raw; an empty text where it is unknown."""
+    below = paths.str.split("/", n=1).str[1]
+    if rule.kind == "folder":
+        folder = below.str.split("/", n=1).str[0]
+        return folder.where(below.str.contains("/", regex=False), "")
+    name = paths.str.rsplit("/", n=1).str[-1]
+    if rule.kind == "csv":
+        return paths.map(names).fillna(name.map(names)).fillna("")
+    expression = compiled(rule.pattern)
+    matched = [expression.fullmatch(text) for text in (below if "/" in rule.pattern else name)]
+    return pd.Series([found["speaker"] if found else "" for found in matched], index=paths.index, dtype="str")
+
+
+def current(workspace: Workspace, paths: pd.Series) -> pd.Series:
+    """The speaker of each path by the rule in force."""
+    rule = load_rule(workspace)
+    names: dict[str, str] = {}
+    try:
+        if rule.kind == "csv":
+            names = read_names((workspace.root / "data" / CSV_FILE).read_bytes())
+        return of_paths(paths, rule, names)
+    except (OSError, ValueError):  # a table or pattern that was damaged by hand: nobody is known
+        return pd.Series("", index=paths.index, dtype="str")

@@ -1,0 +1,118 @@
+"""The split in force: made from the last scan, kept in data/splits with every earlier version, and what it is worth."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from trainer import durable, manifest
+from trainer.dataset import clips as clips_of
+from trainer.dataset.split import Ratios, split
+from trainer.manifest import SPLITS, Clip
+from trainer.workspace import Workspace
+
+NO_SCAN = "No scan found. Scan the data set first: Scan Datasets on the Dataset page, or `python -m trainer scan`."
+
+
+class Facts(BaseModel, frozen=True):
+    """How a split was made; data/splits/split.json. `left_out`: paths that would have leaked."""
+
+    fingerprint: str
+    ratios: Ratios
+    seed: int
+    created: str
+    left_out: list[str]
+
+
+def _facts_file(workspace: Workspace) -> Path:
+    return workspace.splits / "split.json"
+
+
+def facts(workspace: Workspace) -> Facts | None:
+    """How the split in force was made; None when there is none, or its manifests have been changed since by hand."""
+    try:
+        found = Facts.model_validate(durable.read_json(_facts_file(workspace)))
+        return found if found.fingerprint == manifest.fingerprint(workspace) else None
+    except (ValidationError, FileNotFoundError):
+        return None
+
+
+def _assigned(workspace: Workspace, ratios: Ratios, seed: int, scratch: bool) -> dict[str, str]:
+    """Where clips lie now, if that is to stay: the same ratios and seed, and not from scratch."""
+    now = facts(workspace)
+    if scratch or now is None or (now.ratios, now.seed) != (ratios, seed):
+        return {}
+    return {clip.path: part for part, clips in manifest.read_splits(workspace).items() for clip in clips}
+
+
+def split_dataset(workspace: Workspace, ratios: Ratios, seed: int, scratch: bool = False) -> dict[str, Any]:
+    """Split what the last scan found and write the manifests.
+
+    Clips that were assigned by the same ratios and seed stay where they are, unless from scratch. Raises
+    FileNotFoundError without a scan, ValueError, OSError.
+    """
+    found = clips_of.load(workspace)
+    if found is None:
+        raise FileNotFoundError(NO_SCAN)
+    assigned = _assigned(workspace, ratios, seed, scratch)
+    shared = split(clips_of.as_manifest(found.clips), ratios, seed, assigned)
+    for part, clips in shared.splits.items():
+        manifest.write_split(workspace, part, clips)
+    made = Facts(
+        fingerprint=manifest.fingerprint(workspace), ratios=ratios, seed=seed,
+        created=datetime.now(UTC).isoformat(timespec="seconds"), left_out=[clip.path for clip in shared.left_out],
+    )  # fmt: skip
+    durable.replace_json(_facts_file(workspace), made.model_dump())
+    _keep_version(workspace, made.fingerprint)
+    return describe(manifest.read_splits(workspace)) | {"fingerprint": made.fingerprint, "left_out": made.left_out}
+
+
+def _keep_version(workspace: Workspace, fingerprint: str) -> None:
+    """A copy under its fingerprint, so that the split of an old run can be looked up and put back."""
+    place = workspace.splits / "versions" / fingerprint
+    if place.exists():
+        return
+    partial = place.with_name(f"{fingerprint}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    for file in (*(manifest.split_file(workspace, part) for part in SPLITS), _facts_file(workspace)):
+        shutil.copyfile(file, partial / file.name)
+    partial.rename(place)
+
+
+def versions(workspace: Workspace) -> list[Facts]:
+    """Every split there has been, newest first."""
+    found = []
+    for file in (workspace.splits / "versions").glob("*/split.json"):
+        try:
+            found.append(Facts.model_validate(durable.read_json(file)))
+        except ValidationError:
+            continue
+    return sorted(found, key=lambda facts: facts.created, reverse=True)
+
+
+def describe(splits: Mapping[str, Sequence[Clip]]) -> dict[str, Any]:
+    """Clips by split and label, what share of its label that is, and what is known of leakage.
+
+    `groups_in_two_splits` counts speakers and sounds (there should be none); `without_speaker` counts positives of
+    nobody known, for which leakage cannot be excluded.
+    """
+    places: dict[str, set[str]] = defaultdict(set)
+    for part, clips in splits.items():
+        for clip in clips:
+            places[f"group {clip.group}"].add(part)
+            places[f"audio {clip.digest}"].add(part)
+    counts: dict[str, Any] = {part: dict(Counter(clip.label for clip in clips)) for part, clips in splits.items()}
+    every = [clip for clips in splits.values() for clip in clips]
+    totals = Counter(clip.label for clip in every)
+    return counts | {
+        "shares": {part: {label: n / totals[label] for label, n in counts[part].items()} for part in splits},
+        "groups_in_two_splits": sum(len(parts) > 1 for parts in places.values()),
+        "without_speaker": sum(clip.group == clip.path and clip.label == "positive" for clip in every),
+    }
