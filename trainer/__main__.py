@@ -10,9 +10,6 @@ from typing import Any
 import click
 
 from trainer import config_file, estimates, job, launch, log_tail, runs, terminal
-from trainer.dataset import clips, splits
-from trainer.dataset.scan import scan as scan_clips
-from trainer.dataset.split import parse_ratios
 from trainer.job import Report, Verb
 from trainer.terminal import Session, hoist_globals, show
 from trainer.workspace import open_workspace
@@ -55,7 +52,10 @@ def _work(session: Session, verb: Verb, as_job: bool, work: Callable[[Report], t
 @click.pass_obj
 def demo(session: Session, phrase: str, positives: int, ratios: str, seed: int, as_job: bool) -> None:
     """Make a synthetic data set for trying the app, scan and split it."""
-    from trainer.synthesis import demo as demo_data  # scipy and the rooms take a second that no other verb needs
+    from trainer.dataset import clips, splits  # pandas and scipy take seconds that other verbs do not need
+    from trainer.dataset.scan import scan as scan_clips
+    from trainer.dataset.split import parse_ratios
+    from trainer.synthesis import demo as demo_data
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
         parsed = parse_ratios(ratios)
@@ -73,6 +73,8 @@ def demo(session: Session, phrase: str, positives: int, ratios: str, seed: int, 
 @click.pass_obj
 def scan(session: Session, as_job: bool) -> None:
     """Find, check and count the clips in data/raw."""
+    from trainer.dataset import clips  # see demo
+    from trainer.dataset.scan import scan as scan_clips
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
         found = clips.of_table(session.workspace, scan_clips(session.workspace, report))
@@ -93,6 +95,8 @@ def split_verb(session: Session, ratios: str, seed: int, from_scratch: bool, as_
 
     Clips that are in a split already stay there; other ratios or another seed share all of them out anew.
     """
+    from trainer.dataset import splits  # see demo
+    from trainer.dataset.split import parse_ratios
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
         parts = splits.split_dataset(session.workspace, parse_ratios(ratios), seed, from_scratch)

@@ -7,9 +7,11 @@ read by every page. So the work goes on when the browser or the server is gone, 
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Literal
 
 from pydantic import BaseModel, ValidationError
@@ -20,7 +22,7 @@ from trainer.workspace import Workspace
 Report = Callable[[int, int, str], None]
 """Tells progress: done, total (0: not known yet), what is being done in a few words."""
 
-Verb = Literal["demo", "scan", "split"]
+Verb = Literal["demo", "scan", "split", "import", "synthesise", "mend", "preview"]
 
 
 STARTING_SECONDS = 30.0
@@ -34,7 +36,7 @@ class Job(BaseModel):
     boot_id: str
     clock: float
     identity: processes.ProcessIdentity | None = None
-    state: Literal["running", "done", "failed"] = "running"
+    state: Literal["running", "done", "failed", "cancelled"] = "running"
     done: int = 0
     total: int = 0
     doing: str = ""
@@ -83,8 +85,19 @@ def start(workspace: Workspace, verb: Verb, arguments: list[str]) -> None:
         processes.start_detached(command, log_file(workspace, verb), {})
 
 
+def cancel(workspace: Workspace, verb: Verb) -> None:
+    """Ask a job to end; it tidies up and says so. Does nothing when none runs."""
+    found = read(workspace, verb)
+    if found and found.state == "running" and found.identity:
+        processes.send_signal(found.identity, signal.SIGTERM)
+
+
 def _write(workspace: Workspace, job: Job) -> None:
     durable.replace_json(_file(workspace, job.verb), job.model_dump())
+
+
+def _interrupted(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def run(workspace: Workspace, verb: Verb, work: Callable[[Report], str]) -> None:
@@ -107,8 +120,12 @@ def run(workspace: Workspace, verb: Verb, work: Callable[[Report], str]) -> None
             write(done=done, total=total, doing=doing)
 
     write()
+    signal.signal(signal.SIGTERM, _interrupted)
     try:
         message = work(report)
+    except KeyboardInterrupt:
+        write(state="cancelled", message=f"The {verb} job was cancelled. The clips are as they were.")
+        raise
     except (ValueError, OSError) as error:
         write(state="failed", message=str(error))
         raise

@@ -13,7 +13,10 @@ from trainer.job import Job, Verb
 from trainer.workspace import Workspace
 
 REFRESH_SECONDS = 1.0
-TITLES: dict[Verb, str] = {"demo": "Making demo data", "scan": "Scanning", "split": "Splitting"}
+TITLES: dict[Verb, str] = {
+    "demo": "Making demo data", "scan": "Scanning", "split": "Splitting", "import": "Importing",
+    "synthesise": "Synthesising", "mend": "Mending clips", "preview": "Drawing examples",
+}  # fmt: skip
 
 
 def running(workspace: Workspace) -> list[Job]:

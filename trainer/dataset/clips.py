@@ -12,6 +12,9 @@ from trainer.manifest import Clip
 from trainer.workspace import LABELS, Workspace
 
 
+MOST_ALIKE = 50
+
+
 @dataclass(frozen=True)
 class Found:
     """`clips`: the columns of dataset.table and `label`, `speaker` (empty: unknown), `group` (the speaker, else the
@@ -47,6 +50,13 @@ def as_manifest(clips: pd.DataFrame) -> list[Clip]:
         for name in ("path", "label", "group", "seconds", "sample_rate", "channels", "digest", "size", "mtime_ns")
     ]
     return [Clip(*row) for row in zip(*columns, strict=True)]
+
+
+def near_sets(clips: pd.DataFrame) -> dict[str, int]:
+    """Sets of near duplicates by path; a very large one is not copies of one recording but sounds of one kind."""
+    sizes = clips.groupby("near")["path"].transform("size")
+    alike = clips[(clips["near"] >= 0) & (sizes <= MOST_ALIKE)]
+    return dict(zip(alike["path"], alike["near"].astype(int), strict=True))
 
 
 def warnings(workspace: Workspace, found: Found) -> list[str]:

@@ -26,6 +26,7 @@ SECONDS = 2.0
 SECONDS_PER_MEGABYTE = 0.1
 STARTING_SECONDS = 30.0
 _CHUNK = 1 << 16
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # there is a process for each core already
 
 
 class _Inspector:
@@ -53,8 +54,9 @@ class _Inspector:
     def _start(self) -> None:
         command = [sys.executable, "-m", "trainer.dataset.inspector"]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=PROJECT_ROOT
-        )
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=PROJECT_ROOT,
+            env=os.environ | _ONE_THREAD,
+        )  # fmt: skip
         if self.answer(STARTING_SECONDS) is None:
             raise OSError(f"The process that reads audio files does not start (it ended with {self.end()}). Try again.")
 

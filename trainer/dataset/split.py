@@ -27,8 +27,18 @@ def parse_ratios(text: str) -> Ratios:
     return parts[0] / 100, parts[1] / 100, parts[2] / 100
 
 
-def _components(clips: Iterable[Clip]) -> list[list[Clip]]:
-    """Clips that must stay together: of one group, or of the same audio, or joined through others (union-find)."""
+Alike = Mapping[str, int]
+"""Numbers of sets of near duplicates, by path."""
+
+
+def keys(clip: Clip, alike: Alike) -> list[str]:
+    """What ties a clip to others: its group first, its audio, and the near duplicates it is one of."""
+    near = [f"near {alike[clip.path]}"] if clip.path in alike else []
+    return [f"group {clip.group}", f"audio {clip.digest}", *near]
+
+
+def _components(clips: Iterable[Clip], alike: Alike) -> list[list[Clip]]:
+    """Clips that must stay together: tied by a key, or through others (union-find)."""
     parent: dict[str, str] = {}
 
     def root(key: str) -> str:
@@ -39,11 +49,12 @@ def _components(clips: Iterable[Clip]) -> list[list[Clip]]:
 
     ordered = sorted(clips, key=lambda clip: clip.path)
     for clip in ordered:
-        group, audio = _keys(clip)
-        parent[root(audio)] = root(group)
+        first, *others = keys(clip, alike)
+        for key in others:
+            parent[root(key)] = root(first)
     found = defaultdict(list)
     for clip in ordered:
-        found[root(_keys(clip)[0])].append(clip)
+        found[root(keys(clip, alike)[0])].append(clip)
     return list(found.values())
 
 
@@ -97,11 +108,9 @@ class Shared:
     left_out: list[Clip]
 
 
-def _keys(clip: Clip) -> tuple[str, str]:
-    return f"group {clip.group}", f"audio {clip.digest}"
-
-
-def _keep(clips: Sequence[Clip], assigned: Mapping[str, str]) -> tuple[dict[str, list[Clip]], list[Clip], list[Clip]]:
+def _keep(
+    clips: Sequence[Clip], assigned: Mapping[str, str], alike: Alike
+) -> tuple[dict[str, list[Clip]], list[Clip], list[Clip]]:
     """Clips that stay where they are with the new ones that belong to them; new ones still free; those left out.
 
     Raises ValueError when clips that stay would have to be in two splits at once.
@@ -114,7 +123,7 @@ def _keep(clips: Sequence[Clip], assigned: Mapping[str, str]) -> tuple[dict[str,
         if part is None:
             new.append(clip)
             continue
-        for key in _keys(clip):
+        for key in keys(clip, alike):
             if owner.setdefault(key, part) != part:
                 raise ValueError(
                     f"{clip.path} now belongs to clips of another split (its speaker or its audio is the same). "
@@ -122,8 +131,8 @@ def _keep(clips: Sequence[Clip], assigned: Mapping[str, str]) -> tuple[dict[str,
                 )
         placed[part].append(clip)
     free, left_out = [], []
-    for component in _components(new):
-        near = {owner[key] for clip in component for key in _keys(clip) if key in owner}
+    for component in _components(new, alike):
+        near = {owner[key] for clip in component for key in keys(clip, alike) if key in owner}
         if not near:
             free += component
         elif len(near) == 1:
@@ -133,17 +142,21 @@ def _keep(clips: Sequence[Clip], assigned: Mapping[str, str]) -> tuple[dict[str,
     return placed, free, left_out
 
 
-def split(clips: Sequence[Clip], ratios: Ratios, seed: int, assigned: Mapping[str, str] | None = None) -> Shared:
+def split(
+    clips: Sequence[Clip], ratios: Ratios, seed: int, assigned: Mapping[str, str] | None = None,
+    alike: Alike | None = None,
+) -> Shared:  # fmt: skip
     """Clips by split, near the ratios for every label as far as groups allow; the same for the same clips and seed.
 
-    Clips whose path is in `assigned` stay in that split, and new clips of the same speaker or audio join them. Then
+    Clips whose path is in `assigned` stay in that split, and new clips of the same speaker or audio, or
+    nearly the same, join them. Then
     train gets some of every label and val some of the speech, and the rest goes where it is missing most, big
     components first, while there is room to make up for them. Raises ValueError when a label that training cannot do
     without is missing, too few groups hold the word for train and val both to have it, or `assigned` leaks.
     """
     _check(clips)
-    placed, free, left_out = _keep(sorted(clips, key=lambda clip: clip.path), assigned or {})
-    waiting = _components(free)
+    placed, free, left_out = _keep(sorted(clips, key=lambda clip: clip.path), assigned or {}, alike or {})
+    waiting = _components(free, alike or {})
     random.Random(seed).shuffle(waiting)
     waiting.sort(key=len, reverse=True)
     totals = Counter(clip.label for clip in clips)

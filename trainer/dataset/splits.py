@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from trainer import durable, manifest
 from trainer.dataset import clips as clips_of
-from trainer.dataset.split import Ratios, split
+from trainer.dataset.split import Alike, Ratios, keys, split
 from trainer.manifest import SPLITS, Clip
 from trainer.workspace import Workspace
 
@@ -61,7 +61,8 @@ def split_dataset(workspace: Workspace, ratios: Ratios, seed: int, scratch: bool
     if found is None:
         raise FileNotFoundError(NO_SCAN)
     assigned = _assigned(workspace, ratios, seed, scratch)
-    shared = split(clips_of.as_manifest(found.clips), ratios, seed, assigned)
+    alike = clips_of.near_sets(found.clips)
+    shared = split(clips_of.as_manifest(found.clips), ratios, seed, assigned, alike)
     for part, clips in shared.splits.items():
         manifest.write_split(workspace, part, clips)
     made = Facts(
@@ -70,7 +71,10 @@ def split_dataset(workspace: Workspace, ratios: Ratios, seed: int, scratch: bool
     )  # fmt: skip
     durable.replace_json(_facts_file(workspace), made.model_dump())
     _keep_version(workspace, made.fingerprint)
-    return describe(manifest.read_splits(workspace)) | {"fingerprint": made.fingerprint, "left_out": made.left_out}
+    return describe(manifest.read_splits(workspace), alike) | {
+        "fingerprint": made.fingerprint,
+        "left_out": made.left_out,
+    }
 
 
 def _keep_version(workspace: Workspace, fingerprint: str) -> None:
@@ -97,17 +101,17 @@ def versions(workspace: Workspace) -> list[Facts]:
     return sorted(found, key=lambda facts: facts.created, reverse=True)
 
 
-def describe(splits: Mapping[str, Sequence[Clip]]) -> dict[str, Any]:
+def describe(splits: Mapping[str, Sequence[Clip]], alike: Alike | None = None) -> dict[str, Any]:
     """Clips by split and label, what share of its label that is, and what is known of leakage.
 
-    `groups_in_two_splits` counts speakers and sounds (there should be none); `without_speaker` counts positives of
-    nobody known, for which leakage cannot be excluded.
+    `groups_in_two_splits` counts speakers, sounds and sets of near duplicates (there should be none);
+    `without_speaker` counts positives of nobody known, for which leakage cannot be excluded.
     """
     places: dict[str, set[str]] = defaultdict(set)
     for part, clips in splits.items():
         for clip in clips:
-            places[f"group {clip.group}"].add(part)
-            places[f"audio {clip.digest}"].add(part)
+            for key in keys(clip, alike or {}):
+                places[key].add(part)
     counts: dict[str, Any] = {part: dict(Counter(clip.label for clip in clips)) for part, clips in splits.items()}
     every = [clip for clips in splits.values() for clip in clips]
     totals = Counter(clip.label for clip in every)

@@ -1,0 +1,143 @@
+"""Changes to the clips on disk: each is recorded before it is done, loses nothing, and can be undone.
+
+A change is a list of moves inside the data folder. Deleting moves a file to data/trash, importing moves it from
+data/incoming into data/raw; undoing moves everything back, and is a change itself.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from trainer import durable
+from trainer.processes import exclusive_lock
+from trainer.workspace import Workspace
+
+RAW, TRASH, INCOMING = "raw", "trash", "incoming"
+
+
+class Move(BaseModel, frozen=True):
+    """One file from here to there; both below the data folder."""
+
+    source: str
+    target: str
+
+
+class Change(BaseModel, frozen=True):
+    """What was done, when (UTC), and whether it has been undone since."""
+
+    id: str
+    title: str
+    created: str
+    moves: list[Move]
+    undone: bool = False
+
+
+def new_id() -> str:
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def _data(workspace: Workspace) -> Path:
+    return workspace.root / "data"
+
+
+def _file(workspace: Workspace, change_id: str) -> Path:
+    return workspace.changes / f"{change_id}.json"
+
+
+def _move(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.copy2(source, target)  # the trash or the clips lie on another disk
+        source.unlink()
+
+
+def apply(workspace: Workspace, title: str, moves: Sequence[Move], change_id: str = "") -> Change:
+    """Record the change, then make its moves.
+
+    Raises FileExistsError when a target exists (nothing is moved then), OSError half-way: what was moved stays
+    recorded and can be undone.
+    """
+    data = _data(workspace)
+    workspace.changes.mkdir(parents=True, exist_ok=True)
+    with exclusive_lock(workspace.changes / "lock"):
+        freed = {move.source for move in moves}
+        for move in moves:
+            if move.target not in freed and os.path.lexists(data / move.target):
+                raise FileExistsError(f"{move.target} exists already; nothing was changed. Rename or remove it first.")
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        change = Change(id=change_id or new_id(), title=title, created=now, moves=list(moves))
+        durable.replace_json(_file(workspace, change.id), change.model_dump())
+        for move in moves:
+            _move(data / move.source, data / move.target)
+        _remove_empty(data, moves)
+    return change
+
+
+def _remove_empty(data: Path, moves: Sequence[Move]) -> None:
+    """Folders that the moves have emptied, up to the label."""
+    for folder in {(data / move.source).parent for move in moves}:
+        while len(folder.relative_to(data).parts) > (2 if folder.is_relative_to(data / RAW) else 1):
+            try:
+                folder.rmdir()
+            except OSError:
+                break
+            folder = folder.parent
+
+
+def to_trash(change_id: str, paths: Sequence[str]) -> list[Move]:
+    """The moves that delete these clips (paths below data/raw)."""
+    return [Move(source=f"{RAW}/{path}", target=f"{TRASH}/{change_id}/{path}") for path in paths]
+
+
+def _back(move: Move, change_id: str) -> Move:
+    """The move that takes one back; what came from outside goes to the trash."""
+    if move.source.startswith(f"{INCOMING}/"):
+        return Move(source=move.target, target=f"{TRASH}/{change_id}/{move.target.removeprefix(f'{RAW}/')}")
+    return Move(source=move.target, target=move.source)
+
+
+def undo(workspace: Workspace, change_id: str) -> tuple[Change, int]:
+    """Take a change back; returns the change that does so and how many files could not be moved back.
+
+    A file that is gone since, or whose old place is taken, stays as it is. Raises ValueError for a change that is not
+    known or undone already, OSError.
+    """
+    change = read(workspace, change_id)
+    if change is None or change.undone:
+        raise ValueError("This change was undone already." if change else "There is no such change.")
+    data, undoing = _data(workspace), new_id()
+    wanted = [_back(move, undoing) for move in reversed(change.moves)]
+    freed = {move.source for move in wanted}
+    moves = [
+        move for move in wanted
+        if os.path.lexists(data / move.source)
+        and (move.target in freed or not os.path.lexists(data / move.target))
+    ]  # fmt: skip
+    made = apply(workspace, f"Undone: {change.title}", moves, undoing)
+    durable.replace_json(_file(workspace, change.id), change.model_copy(update={"undone": True}).model_dump())
+    return made, len(wanted) - len(moves)
+
+
+def read(workspace: Workspace, change_id: str) -> Change | None:
+    try:
+        return Change.model_validate(durable.read_json(_file(workspace, change_id)))
+    except ValidationError:
+        return None
+
+
+def recent(workspace: Workspace, most: int = 10) -> list[Change]:
+    """The newest changes, newest first."""
+    files = sorted(workspace.changes.glob("*.json"), reverse=True)[:most]
+    return [change for file in files if (change := read(workspace, file.stem))]

@@ -1,0 +1,176 @@
+"""The health of a data set: what is wrong with which clips, what it would do to a training, and what mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+Severity = Literal["error", "warning", "info"]
+Remedy = Literal["", "quarantine", "trim", "convert"]
+
+SPEECH = ("positive", "negative", "hard_negative")
+SILENT_DB, QUIET_DB = -50.0, -45.0
+CLIPPED_SHARE = 0.005
+OFFSET = 0.02
+SHORTEST_WORD_SECONDS, SHORTEST_SECONDS = 0.2, 0.1
+LONGEST_WORD_SECONDS = 4.0
+SILENCE_SECONDS = 1.0
+FEW_POSITIVES = 50
+LOWEST_RATE = 16000
+MUCH_BY_ONE = 0.5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`paths` below data/raw are the clips concerned, those that `remedy` acts on; `effect` is one or two sentences."""
+
+    code: str
+    severity: Severity
+    title: str
+    effect: str
+    paths: tuple[str, ...] = ()
+    remedy: Remedy = ""
+
+
+@dataclass(frozen=True)
+class _Check:
+    """One rule over single clips: which rows it is about, and what is said of them."""
+
+    code: str
+    severity: Severity
+    title: str
+    effect: str
+    remedy: Remedy
+    rows: Callable[[pd.DataFrame], pd.Series]
+
+
+def _speech(clips: pd.DataFrame) -> pd.Series:
+    return clips["label"].isin(SPEECH)
+
+
+def _word_seconds(clips: pd.DataFrame) -> pd.Series:
+    return clips["seconds"] - clips["lead_seconds"] - clips["tail_seconds"]
+
+
+_CHECKS = (
+    _Check(
+        "silent", "error", "Silent clips",
+        "Nothing can be heard in them. A silent positive teaches the detector to fire at silence.", "quarantine",
+        lambda clips: _speech(clips) & (clips["peak_db"] < SILENT_DB),
+    ),
+    _Check(
+        "too_short", "error", "Positives too short for a word",
+        f"Less than {SHORTEST_WORD_SECONDS} s of sound is no word; they teach the detector to fire at clicks.",
+        "quarantine",
+        lambda clips: (clips["label"] == "positive") & (clips["peak_db"] >= SILENT_DB)
+        & (_word_seconds(clips) < SHORTEST_WORD_SECONDS),
+    ),
+    _Check(
+        "too_long", "warning", "Positives too long for a word",
+        f"Over {LONGEST_WORD_SECONDS:g} s of sound: more is said than the word, and the trainer takes the end of the "
+        "sound for the end of the word.", "quarantine",
+        lambda clips: (clips["label"] == "positive") & (_word_seconds(clips) > LONGEST_WORD_SECONDS),
+    ),
+    _Check(
+        "much_silence", "info", "Long silence around the word",
+        f"Over {SILENCE_SECONDS:g} s of it. It costs memory and nothing else; trimming keeps 0.3 s on either side.",
+        "trim",
+        lambda clips: (clips["label"] == "positive") & (clips["peak_db"] >= SILENT_DB)
+        & (clips[["lead_seconds", "tail_seconds"]].max(axis=1) > SILENCE_SECONDS),
+    ),
+    _Check(
+        "clipped", "warning", "Clipped clips",
+        f"Over {100 * CLIPPED_SHARE:g} % of their samples are at full scale: the recording was too loud. A few do "
+        "no harm; many teach the detector the distortion instead of the word.", "quarantine",
+        lambda clips: (clips["label"] != "rirs") & (clips["clipped"] > CLIPPED_SHARE),
+    ),
+    _Check(
+        "quiet", "info", "Very quiet clips",
+        "Their noise is raised with them when levels are evened out. Record closer to the microphone if you can.", "",
+        lambda clips: _speech(clips) & (clips["peak_db"] >= SILENT_DB) & (clips["level_db"] < QUIET_DB),
+    ),
+    _Check(
+        "offset", "warning", "Clips with a constant offset (DC)",
+        "A fault of the recording device; energy and levels are judged wrongly with it. Converting takes it out.",
+        "convert", lambda clips: clips["offset"].abs() > OFFSET,
+    ),
+    _Check(
+        "low_rate", "warning", "Clips below 16 kHz",
+        "They hold nothing above half their rate. If one label has more of them than another, the detector learns to "
+        "tell the rate instead of the word.", "",
+        lambda clips: (clips["label"] != "rirs") & (clips["sample_rate"] < LOWEST_RATE),
+    ),
+)  # fmt: skip
+
+
+def _copies(clips: pd.DataFrame) -> Iterator[Finding]:
+    """The same audio more than once, under one label or under two."""
+    labels = clips.groupby("digest")["label"].transform("nunique")
+    two = clips[labels > 1]
+    if len(two):
+        yield Finding(
+            "two_labels", "error", "The same audio under two labels",
+            "The detector is told that a sound is the word and that it is not. Listen, and keep it under one label.",
+            tuple(two["path"]), "quarantine",
+        )  # fmt: skip
+    again = clips[(labels == 1) & clips.duplicated("digest")]
+    if len(again):
+        yield Finding(
+            "duplicates", "warning", "Exact duplicates",
+            "The same audio again, under whatever name; all copies stay in one split. They count double in training. "
+            "Quarantine keeps the first of each.", tuple(again["path"]), "quarantine",
+        )  # fmt: skip
+
+
+def _alike(clips: pd.DataFrame) -> Iterator[Finding]:
+    sets = clips[(clips["near"] >= 0) & ~clips.duplicated("digest")]
+    sets = sets[sets.groupby("near")["path"].transform("size") > 1]
+    across = sets.groupby("near")["label"].transform("nunique") > 1
+    if across.any():
+        yield Finding(
+            "near_labels", "warning", "Nearly the same audio under two labels",
+            "Re-encoded, trimmed or made louder, and said to be two things. Listen, and remove the wrong one.",
+            tuple(sets.loc[across, "path"]),
+        )  # fmt: skip
+    if (~across).any():
+        yield Finding(
+            "near_duplicates", "info", "Near duplicates",
+            "Clips that sound the same but for level, length or encoding. They stay in one split, so they flatter no "
+            "figure; variety is less than the count says.", tuple(sets.loc[~across, "path"]),
+        )  # fmt: skip
+
+
+def _whole(clips: pd.DataFrame) -> Iterator[Finding]:
+    """What is wrong with the set rather than with single clips."""
+    positives = clips[clips["label"] == "positive"]
+    if 0 < len(positives) < FEW_POSITIVES:
+        yield Finding(
+            "few_positives", "warning", f"Only {len(positives)} positives",
+            f"Under {FEW_POSITIVES}, every figure rests on a handful of clips. Record more, by more people.",
+        )  # fmt: skip
+    known = positives.loc[positives["speaker"] != "", "speaker"].value_counts()
+    if len(known) and known.iloc[0] > MUCH_BY_ONE * len(positives) and len(positives) >= FEW_POSITIVES:
+        yield Finding(
+            "one_speaker", "warning", "Most positives are by one speaker",
+            f"{known.iloc[0]:,} of {len(positives):,} are by {known.index[0]}: the detector will know that voice best.",
+        )  # fmt: skip
+    for label, text in (("background", "noise"), ("rirs", "rooms")):
+        if len(clips) and not (clips["label"] == label).any():
+            yield Finding(
+                f"no_{label}", "info", f"No {label} clips",
+                f"The detector will be trained without {text}. Generate some, or import recordings.",
+            )  # fmt: skip
+
+
+def find(clips: pd.DataFrame) -> list[Finding]:
+    """Every finding about these clips (dataset.clips.Found.clips), the gravest first."""
+    found = [
+        Finding(check.code, check.severity, check.title, check.effect, tuple(clips.loc[rows, "path"]), check.remedy)
+        for check in _CHECKS if (rows := check.rows(clips)).any()
+    ]  # fmt: skip
+    found += [*_copies(clips), *_alike(clips), *_whole(clips)]
+    order: list[Severity] = ["error", "warning", "info"]
+    return sorted(found, key=lambda finding: order.index(finding.severity))

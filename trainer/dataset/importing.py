@@ -1,0 +1,194 @@
+"""Clips from elsewhere into data/raw: folders, archives, uploads. Nothing is overwritten; an import can be undone."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from trainer.audio_file import SUFFIXES
+from trainer.dataset import archives, changes, names
+from trainer.dataset.changes import INCOMING, RAW, Change, Move
+from trainer.job import Report
+from trainer.workspace import LABELS, Workspace
+
+MOST_FILES = 200_000
+SPARE_BYTES = 500_000_000
+"""Left free on the disk by an import."""
+ROOTS_VARIABLE = "WAKEWORD_IMPORT_ROOTS"
+
+How = Literal["copy", "link"]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import did: clips by label, files that are no audio, files that got another name."""
+
+    change: Change
+    counts: Counter[str]
+    skipped: int
+    renamed: int
+
+    def sentence(self) -> str:
+        told = ", ".join(f"{count:,} into {label}" for label, count in self.counts.items())
+        more = f" {self.skipped:,} files were skipped: they are not WAV, FLAC or OGG." if self.skipped else ""
+        more += f" {self.renamed:,} got a number, as their names were taken." if self.renamed else ""
+        return f"Imported {told}.{more} Undo is in the list of changes."
+
+
+def allowed_roots() -> list[Path]:
+    """Folders that the page may import from: those in WAKEWORD_IMPORT_ROOTS, else the home folder."""
+    named = os.environ.get(ROOTS_VARIABLE)
+    return [Path(part).expanduser().resolve() for part in named.split(os.pathsep) if part] if named else [Path.home()]
+
+
+def check_folder(text: str, roots: Sequence[Path] | None = None) -> Path:
+    """The folder that a user named. Raises ValueError when it is none, or outside the allowed roots."""
+    if not text.strip():
+        raise ValueError("Type the folder that holds your clips, such as ~/recordings.")
+    folder = Path(text.strip()).expanduser().resolve()
+    if roots is not None and not any(folder.is_relative_to(root) for root in roots):
+        named = ", ".join(map(str, roots))
+        raise ValueError(f"{folder} is not inside {named}. To allow others, start the app with {ROOTS_VARIABLE} set.")
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is no folder. Check the spelling.")
+    return folder
+
+
+def check_label(label: str) -> None:
+    if label and label not in LABELS:
+        raise ValueError(f"There is no label {label!r:.40}; choose one of {', '.join(LABELS)}.")
+
+
+@contextmanager
+def staging(workspace: Workspace) -> Iterator[tuple[str, Path]]:
+    """(id of the change to come, an empty folder of its own in data/incoming); what is left there goes at the end."""
+    change_id = changes.new_id()
+    folder = workspace.root / "data" / INCOMING / change_id
+    folder.mkdir(parents=True)
+    try:
+        yield change_id, folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _label_of(path: str, label: str) -> tuple[str, str]:
+    """(label, path below it) of a file; without a label given, a folder of the path must be one."""
+    if label:
+        return label, path
+    parts = path.split("/")
+    for place, part in enumerate(parts[:-1]):
+        if part in LABELS:
+            return part, "/".join(parts[place + 1 :])
+    return "", path
+
+
+def take(
+    workspace: Workspace, files: Sequence[tuple[str, Path]], label: str, title: str, change_id: str, skipped: int,
+    speaker: str = "",
+) -> Imported:  # fmt: skip
+    """Move staged files (their path as the user knows it, the file) into data/raw as one change.
+
+    Without a label, one of the folders in each path must be a label; other files are skipped. Raises ValueError when
+    nothing is left, OSError.
+    """
+    data = workspace.root / "data"
+    taken = {path.relative_to(workspace.raw).as_posix().casefold() for path in workspace.raw.rglob("*")}
+    moves, counts, renamed = [], Counter[str](), 0
+    for path, file in files:
+        found, below = _label_of(names.safe_path(path), label)
+        if not found or not below:
+            skipped += 1
+            continue
+        wanted = "/".join(part for part in (found, names.safe_part(speaker), below) if part)
+        name = names.free(wanted, taken)
+        renamed += name != wanted
+        counts[found] += 1
+        moves.append(Move(source=file.relative_to(data).as_posix(), target=f"{RAW}/{name}"))
+    if not moves:
+        hint = "" if label else f" Choose a label, or name the folders inside {', '.join(LABELS)}."
+        raise ValueError(f"Nothing to import: no WAV, FLAC or OGG file was found.{hint}")
+    return Imported(changes.apply(workspace, title, moves, change_id), counts, skipped, renamed)
+
+
+def _audio_below(folder: Path) -> tuple[list[Path], int]:
+    """Audio files below a folder, and how many others there are; links and hidden files are no clips."""
+    found, others = [], 0
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            path = Path(place, name)
+            fits = path.suffix.lower() in SUFFIXES and path.is_file() and not path.is_symlink()
+            if fits and not name.startswith("."):
+                found.append(path)
+            else:
+                others += 1
+            if len(found) > MOST_FILES:
+                raise ValueError(f"{folder} holds more than {MOST_FILES:,} clips; import its folders one by one.")
+    return found, others
+
+
+def _check_space(workspace: Workspace, files: Sequence[Path]) -> None:
+    need, free = sum(file.stat().st_size for file in files), shutil.disk_usage(workspace.root).free
+    if need + SPARE_BYTES > free:
+        raise ValueError(
+            f"The clips take {need / 1e9:.1f} GB, the disk has {free / 1e9:.1f} GB left. Free some, or import by link."
+        )
+
+
+def import_folder(
+    workspace: Workspace, folder: Path, label: str, how: How, report: Report, speaker: str = ""
+) -> Imported:
+    """Copy or hard-link the audio files below a folder. Raises ValueError with the reason, OSError."""
+    check_label(label)
+    if folder.is_relative_to(workspace.root / "data") or workspace.raw.is_relative_to(folder):
+        raise ValueError(f"{folder} and this workspace's data lie in one another; choose the folder of the originals.")
+    sources, others = _audio_below(folder)
+    if how == "copy":
+        _check_space(workspace, sources)
+    with staging(workspace) as (change_id, incoming):
+        files = []
+        for number, source in enumerate(sources):
+            report(number, len(sources), "Importing")
+            target = incoming / f"{number:06d}"
+            _bring(source, target, how)
+            files.append((os.fsencode(source.relative_to(folder)).decode("utf-8", "replace"), target))
+        return take(workspace, files, label, f"Import of {folder.name}", change_id, others, speaker)
+
+
+def _bring(source: Path, target: Path, how: How) -> None:
+    if how == "copy":
+        shutil.copyfile(source, target)
+        return
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno in (errno.EXDEV, errno.EPERM, errno.ENOTSUP):
+            raise ValueError(f"{source} cannot be linked: it lies on another disk. Import by copy.") from None
+        raise
+
+
+def import_zip(
+    workspace: Workspace, file: Path, label: str, report: Report, name: str = "", speaker: str = ""
+) -> Imported:
+    """Take the audio files of a zip. Raises ValueError with the reason, OSError."""
+    check_label(label)
+    with staging(workspace) as (change_id, incoming):
+        found = archives.extract(file, incoming, report)
+        title = f"Import of {names.safe_part(name or file.name) or 'a zip'}"
+        return take(workspace, found.files, label, title, change_id, len(found.skipped), speaker)
+
+
+def import_paths(
+    workspace: Workspace, files: Sequence[tuple[str, Path]], label: str, title: str, change_id: str, speaker: str = ""
+) -> Imported:
+    """Take staged files, those that are audio by their name."""
+    check_label(label)
+    fitting = [(name, file) for name, file in files if PurePosixPath(name).suffix.lower() in SUFFIXES]
+    return take(workspace, fitting, label, title, change_id, len(files) - len(fitting), speaker)

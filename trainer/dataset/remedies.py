@@ -1,0 +1,84 @@
+"""Mending clips: quarantine, trimming, converting. The originals go to the trash, so that each can be undone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from trainer import audio_file
+from trainer.dataset import changes, clips, findings, importing
+from trainer.dataset.changes import RAW, Change, Move
+from trainer.dataset.findings import Finding
+from trainer.dataset.measures import measure
+from trainer.job import Report
+from trainer.workspace import LABELS, Workspace
+
+Wave = NDArray[np.float32]
+
+KEPT_SECONDS = 0.3
+"""Silence left before and after the sound by trimming."""
+
+
+def trimmed(wave: Wave, sample_rate: int) -> Wave:
+    """The sounding part of a mono wave [samples] with KEPT_SECONDS around it."""
+    found, kept = measure(wave, sample_rate), round(KEPT_SECONDS * sample_rate)
+    first = max(0, round(found.lead_seconds * sample_rate) - kept)
+    return wave[first : len(wave) - max(0, round(found.tail_seconds * sample_rate) - kept)]
+
+
+def converted(wave: Wave, sample_rate: int) -> Wave:
+    """The wave without its constant offset."""
+    return np.asarray(wave - wave.mean())
+
+
+def mend(workspace: Workspace, code: str, report: Report) -> Change:
+    """Apply the remedy of one finding to all its clips. Raises ValueError when there is nothing to mend, OSError."""
+    found = clips.load(workspace)
+    every = findings.find(found.clips) if found else []
+    finding = next((one for one in every if one.code == code and one.remedy), None)
+    if finding is None:
+        raise ValueError("There is nothing to mend here any more. Scan again to see how the clips are now.")
+    if finding.remedy == "quarantine":
+        return delete(workspace, finding.paths, f"Quarantine: {finding.title.lower()}")
+    return _rewrite(workspace, finding, trimmed if finding.remedy == "trim" else converted, report)
+
+
+def _rewrite(workspace: Workspace, finding: Finding, remedy: Callable[[Wave, int], Wave], report: Report) -> Change:
+    """Put a new 16-bit WAV file in the place of each clip."""
+    word = "Trimmed" if remedy is trimmed else "Converted"
+    with importing.staging(workspace) as (change_id, folder):
+        moves = []
+        for number, path in enumerate(finding.paths):
+            report(number, len(finding.paths), f"{word}: writing clips")
+            wave, facts = audio_file.read(workspace.raw / path)
+            new = folder / f"{number:06d}"
+            soundfile.write(new, remedy(wave, facts.sample_rate), facts.sample_rate, "PCM_16", format="WAV")
+            target = str(PurePosixPath(path).with_suffix(".wav"))
+            if target != path and (workspace.raw / target).exists():
+                raise ValueError(f"{target} is in the way of {path} as WAV. Rename one of them first.")
+            moves += changes.to_trash(change_id, [path])
+            moves.append(Move(source=new.relative_to(workspace.root / "data").as_posix(), target=f"{RAW}/{target}"))
+        return changes.apply(workspace, f"{word}: {finding.title.lower()}", moves, change_id)
+
+
+def delete(workspace: Workspace, paths: Sequence[str], title: str = "") -> Change:
+    """Move clips to the trash. Raises OSError."""
+    change_id = changes.new_id()
+    shown = title or (f"Deleted {paths[0]}" if len(paths) == 1 else f"Deleted {len(paths):,} clips")
+    return changes.apply(workspace, shown, changes.to_trash(change_id, paths), change_id)
+
+
+def relabel(workspace: Workspace, paths: Sequence[str], label: str) -> Change:
+    """Move clips to the same place under another label. Raises ValueError, FileExistsError, OSError."""
+    if label not in LABELS:
+        raise ValueError(f"There is no label {label!r:.40}; choose one of {', '.join(LABELS)}.")
+    moved = [path for path in paths if Path(path).parts[0] != label]
+    if not moved:
+        raise ValueError(f"These clips are under {label} already.")
+    moves = [Move(source=f"{RAW}/{path}", target=f"{RAW}/{label}/{path.split('/', 1)[1]}") for path in moved]
+    shown = moved[0] if len(moved) == 1 else f"{len(moved):,} clips"
+    return changes.apply(workspace, f"Relabelled {shown} as {label}", moves)
