@@ -10,8 +10,11 @@ import pytest
 import soundfile
 
 from tests.tiny import ignore
-from trainer.synthesis import demo, noise, phrases, rooms, speech
+from trainer.dataset import changes
+from trainer.synthesis import demo, languages, noise, order, phrases, rooms, speech
 from trainer.workspace import LABELS, Workspace
+
+ENGLISH = languages.find("en")
 
 
 def digest(workspace: Workspace) -> dict[str, str]:
@@ -35,13 +38,13 @@ def test_every_label_is_made_and_three_others_for_each_positive(made):
         demo.Counts(600).negative + demo.Counts(600).hard_negative + demo.Counts(600).background + demo.Counts(600).rirs
         == 1800
     )
-    assert len(told) > 5 and not list((workspace.root / "data").glob("demo.partial*"))
+    assert len(told) > 5 and not list((workspace.root / "data" / "incoming").iterdir())
 
 
 def test_positives_are_spoken_by_at_least_60_voices_that_differ(made):
     workspace, _, _ = made
     voices = sorted(path.name for path in (workspace.raw / "positive").iterdir())
-    assert len(voices) >= 60 and len(set(speech.VOICES)) == len(speech.VOICES) >= 60
+    assert len(voices) >= 60 and len(set(ENGLISH.voices)) == len(ENGLISH.voices) >= 60
     one_each = [next((workspace.raw / "positive" / voice).glob("*.wav")) for voice in voices]
     waves = [soundfile.read(path)[0] for path in one_each]
     assert len({hash(wave.tobytes()) for wave in waves}) == len(voices)
@@ -60,8 +63,11 @@ def test_the_same_seed_gives_the_same_bytes_and_the_old_demo_goes_to_the_trash(m
     first = digest(again)
     assert first == digest(made[0])
     demo.make(again, "hello moon", 10, 1, ignore)
+    second = digest(again)
     trashed = list((tmp_path / "data" / "trash").rglob("*.wav"))
-    assert len(trashed) == len(first) and not set(digest(again).values()) & set(first.values())
+    assert len(trashed) == len(first) and not set(second.values()) & set(first.values())
+    changes.undo(again, changes.recent(again)[0].id)
+    assert digest(again) == first
 
 
 def test_clips_of_the_users_own_are_never_mixed_or_moved(tmp_path):
@@ -77,29 +83,29 @@ def test_clips_of_the_users_own_are_never_mixed_or_moved(tmp_path):
 @pytest.mark.parametrize("phrase", ["", "   ", "x" * 61, "12345", "<b>hi</b>", "a\0b", "💥💥", "Привет", "hey エコー"])
 def test_a_phrase_that_cannot_be_spoken_is_refused(phrase: str):
     with pytest.raises(ValueError, match="give"):
-        phrases.check(phrase)
+        phrases.check(phrase, ENGLISH)
 
 
-@pytest.mark.parametrize("phrase", ["computer", "hola mundo", "hey o'neil", "hé"])
+@pytest.mark.parametrize("phrase", ["computer", "hola mundo", "hey o'neil"])
 def test_any_spoken_phrase_has_look_alikes_and_none_is_the_phrase(phrase: str):
-    found = phrases.look_alikes(phrases.check(phrase), speech.phonemes)
-    (target,) = speech.phonemes([phrase])
+    found = phrases.look_alikes(phrases.check(phrase, ENGLISH), ENGLISH)
+    (target,) = speech.phonemes([phrase], "en-us")
     assert len(found) >= 8 and len(set(found)) == len(found)
-    assert not any(phrases.contains(sound, target) for sound in speech.phonemes(found))
+    assert not any(phrases.contains(sound, target) for sound in speech.phonemes(found, "en-us"))
 
 
-@pytest.mark.parametrize("phrase", ["a", "I", "hi", "no"])
+@pytest.mark.parametrize("phrase", ["a", "I", "hi", "hé"])
 def test_a_very_short_phrase_is_in_no_text_as_a_word(phrase: str):
-    texts = phrases.look_alikes(phrase, speech.phonemes)
+    texts = phrases.look_alikes(phrase, ENGLISH)
     assert len(texts) >= 5 and all(phrase.casefold() not in text.casefold().split() for text in texts)
-    texts = phrases.other_texts(phrase, 50, 0, speech.phonemes)
+    texts = phrases.other_texts(phrase, 50, 0, ENGLISH)
     assert len(texts) == 50 and all(phrase.casefold() not in text.casefold().split() for text in texts)
 
 
 def test_other_texts_do_not_hold_the_phrase():
-    texts = phrases.other_texts("the market", 300, 0, speech.phonemes)
-    (target,) = speech.phonemes(["the market"])
-    assert len(texts) == 300 and not any(phrases.contains(sound, target) for sound in speech.phonemes(texts))
+    texts = phrases.other_texts("the market", 300, 0, ENGLISH)
+    (target,) = speech.phonemes(["the market"], "en-us")
+    assert len(texts) == 300 and not any(phrases.contains(sound, target) for sound in speech.phonemes(texts, "en-us"))
     assert {len(text.split()) for text in texts} >= {1, 2, 8}
 
 
@@ -136,3 +142,52 @@ def test_only_the_espeak_process_loads_the_library():
         [sys.executable, "-c", script], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": "."}
     )
     assert done.stdout.strip() == "False", done.stderr
+
+
+@pytest.mark.parametrize("code", ["de", "ru", "el"])
+def test_every_language_has_its_words_voices_and_letters(code: str):
+    language = languages.find(code)
+    words = languages.lexicon(code)
+    assert len(words) > 2000 and phrases.check(words[100], language) == words[100]
+    sounds = phrases.pronounce_in(language)(words[:50])
+    assert all(sounds) and len(set(sounds)) > 40
+    assert len(phrases.look_alikes(f"{words[200]} {words[300]}", language)) >= 8
+
+
+@pytest.mark.parametrize("code", languages.LANGUAGES)
+def test_every_voice_is_known_to_espeak(code: str):
+    for accent in languages.find(code).accents:
+        assert speech.phonemes([languages.lexicon(code)[0]], accent)[0]
+
+
+def test_an_order_is_met_beside_what_is_there_and_can_be_undone(tmp_path):
+    workspace = Workspace(tmp_path)
+    own = workspace.raw / "positive" / "anna" / "1.wav"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"mine")
+    counts = {"positive": 6, "hard_negative": 4, "negative": 4, "background": 3, "rirs": 3}
+    wanted = order.Order("guten morgen", "de", voices=3, counts=counts, look_alikes=("guten abend", "morgen"))
+    made = order.fill(workspace, wanted, ignore)
+    assert made.counts == counts and own.read_bytes() == b"mine"
+    assert len(list((workspace.raw / "positive").glob("demo-de-*"))) == 3
+    again = order.fill(workspace, wanted, ignore)
+    assert again.renamed == 20, "nothing is overwritten"
+    changes.undo(workspace, made.change.id)
+    changes.undo(workspace, again.change.id)
+    assert list(workspace.raw.rglob("*.wav")) == [own]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        (order.Order("hey", counts={}), "every count is 0"),
+        (order.Order("hey", counts={"positive": 10**6}), "choose 0 to 20,000"),
+        (order.Order("hey", language="xx", counts={"positive": 1}), "choose one of en"),
+        (order.Order("hey", voices=0, counts={"positive": 1}), "choose 1 to 66"),
+        (order.Order("hey", counts={"hard_negative": 1}, look_alikes=("hay",)), "sounds like the phrase itself"),
+        (order.Order("", counts={"positive": 1}), "The phrase is empty"),
+    ],
+)
+def test_an_order_that_cannot_be_met_says_why(tmp_path, wanted, told: str):
+    with pytest.raises(ValueError, match=told):
+        order.fill(Workspace(tmp_path), wanted, ignore)

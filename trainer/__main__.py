@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable
 from typing import Any
 
 import click
 
-from trainer import config_file, estimates, job, launch, log_tail, runs, terminal
-from trainer.job import Report, Verb
+from trainer import config_file, estimates, launch, log_tail, runs, terminal
+from trainer.dataset.verbs import VERBS
 from trainer.terminal import Session, hoist_globals, show
 from trainer.workspace import open_workspace
 
 CONFIG = click.argument("config", metavar="CONFIG")
 RUN = click.argument("run", metavar="RUN")
-AS_JOB = click.option(
-    "--job", "as_job", is_flag=True, hidden=True, help="Write progress where the Dataset page reads it."
-)
-RATIOS = click.option("--ratios", default="70/15/15", show_default=True, help="Train, validation and test in percent.")
-SEED = click.option("--seed", default=0, show_default=True, help="Same seed, same result.")
 
 
 @click.group(help=__doc__, epilog="--root and --json may stand anywhere on the line.")
@@ -29,80 +23,6 @@ SEED = click.option("--seed", default=0, show_default=True, help="Same seed, sam
 @click.pass_context
 def app(context: click.Context, root: str, as_json: bool) -> None:
     context.obj = Session(open_workspace(root or None), as_json)
-
-
-def _work(session: Session, verb: Verb, as_job: bool, work: Callable[[Report], tuple[dict[str, Any], str]]) -> None:
-    """Do long work with progress: in the terminal, or as a job that a page watches."""
-    if as_job:
-        job.run(session.workspace, verb, lambda report: work(report)[1])
-        return
-    with terminal.progress() as report:
-        document, text = work(report)
-    show(session, document, text)
-
-
-@app.command()
-@click.option("--phrase", default="hey atlas", show_default=True, help="The words to train for.")
-@click.option(
-    "--positives", default=600, show_default=True, help="Clips of the phrase; three others are made for each."
-)
-@RATIOS
-@SEED
-@AS_JOB
-@click.pass_obj
-def demo(session: Session, phrase: str, positives: int, ratios: str, seed: int, as_job: bool) -> None:
-    """Make a synthetic data set for trying the app, scan and split it."""
-    from trainer.dataset import clips, splits  # pandas and scipy take seconds that other verbs do not need
-    from trainer.dataset.scan import scan as scan_clips
-    from trainer.dataset.split import parse_ratios
-    from trainer.synthesis import demo as demo_data
-
-    def work(report: Report) -> tuple[dict[str, Any], str]:
-        parsed = parse_ratios(ratios)
-        demo_data.make(session.workspace, phrase, positives, seed, report)
-        found = clips.of_table(session.workspace, scan_clips(session.workspace, report))
-        parts = splits.split_dataset(session.workspace, parsed, seed, scratch=True)
-        document = {"phrase": phrase, **clips.summary(session.workspace, found), "split": parts}
-        return document, f"Made {len(found):,} clips for “{phrase}”, scanned and split."
-
-    _work(session, "demo", as_job, work)
-
-
-@app.command()
-@AS_JOB
-@click.pass_obj
-def scan(session: Session, as_job: bool) -> None:
-    """Find, check and count the clips in data/raw."""
-    from trainer.dataset import clips  # see demo
-    from trainer.dataset.scan import scan as scan_clips
-
-    def work(report: Report) -> tuple[dict[str, Any], str]:
-        found = clips.of_table(session.workspace, scan_clips(session.workspace, report))
-        summary = clips.summary(session.workspace, found)
-        return summary, terminal.scan_text(summary) if not as_job else terminal.scan_line(summary)
-
-    _work(session, "scan", as_job, work)
-
-
-@app.command(name="split")
-@RATIOS
-@SEED
-@click.option("--from-scratch", is_flag=True, help="Share all clips out anew instead of only the new ones.")
-@AS_JOB
-@click.pass_obj
-def split_verb(session: Session, ratios: str, seed: int, from_scratch: bool, as_job: bool) -> None:
-    """Share the clips out to train, val and test; no speaker and no audio lies in two of them.
-
-    Clips that are in a split already stay there; other ratios or another seed share all of them out anew.
-    """
-    from trainer.dataset import splits  # see demo
-    from trainer.dataset.split import parse_ratios
-
-    def work(report: Report) -> tuple[dict[str, Any], str]:
-        parts = splits.split_dataset(session.workspace, parse_ratios(ratios), seed, from_scratch)
-        return parts, terminal.split_text(parts)
-
-    _work(session, "split", as_job, work)
 
 
 @app.command()
@@ -182,6 +102,10 @@ def stop(session: Session, run: str, now: bool) -> None:
     state = launch.stop(found, now)
     text = f"Stopping {found.id} after this {'batch' if now else 'epoch'}."
     show(session, {"run": found.id, "state": state}, text)
+
+
+for verb in VERBS:
+    app.add_command(verb)
 
 
 def main() -> int:

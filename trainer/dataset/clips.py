@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from trainer.dataset import speakers, table
+from trainer.dataset import findings, speakers, table
 from trainer.manifest import Clip
 from trainer.workspace import LABELS, Workspace
 
-
-MOST_ALIKE = 50
+MOST_ALIKE_SHARE = 0.05
+"""Of the clips of a label; a larger set of near duplicates does not tie its clips to one split."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,10 @@ def as_manifest(clips: pd.DataFrame) -> list[Clip]:
 
 
 def near_sets(clips: pd.DataFrame) -> dict[str, int]:
-    """Sets of near duplicates by path; a very large one is not copies of one recording but sounds of one kind."""
+    """Sets of near duplicates by path. A large one is left out: not copies of one recording, but one kind of sound."""
     sizes = clips.groupby("near")["path"].transform("size")
-    alike = clips[(clips["near"] >= 0) & (sizes <= MOST_ALIKE)]
+    most = MOST_ALIKE_SHARE * clips.groupby("label")["path"].transform("size")
+    alike = clips[(clips["near"] >= 0) & (sizes <= most.clip(lower=2))]
     return dict(zip(alike["path"], alike["near"].astype(int), strict=True))
 
 
@@ -96,4 +97,14 @@ def summary(workspace: Workspace, found: Found) -> dict[str, Any]:
     """Counts by label, refused files and warnings, as a document."""
     labels = {label: _label_summary(found.clips[found.clips["label"] == label]) for label in LABELS}
     refused = found.refused.to_dict("records")
-    return {"labels": labels, "refused": refused, "warnings": warnings(workspace, found)}
+    told = [
+        {
+            "finding": one.code,
+            "severity": one.severity,
+            "title": one.title,
+            "clips": len(one.paths),
+            "remedy": one.remedy,
+        }
+        for one in findings.find(found.clips)
+    ]
+    return {"labels": labels, "refused": refused, "warnings": warnings(workspace, found), "findings": told}

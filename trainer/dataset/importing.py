@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ MOST_FILES = 200_000
 SPARE_BYTES = 500_000_000
 """Left free on the disk by an import."""
 ROOTS_VARIABLE = "WAKEWORD_IMPORT_ROOTS"
+
+FORGOTTEN_SECONDS = 86_400
 
 How = Literal["copy", "link"]
 
@@ -72,6 +75,9 @@ def staging(workspace: Workspace) -> Iterator[tuple[str, Path]]:
     change_id = changes.new_id()
     folder = workspace.root / "data" / INCOMING / change_id
     folder.mkdir(parents=True)
+    for other in folder.parent.iterdir():
+        if time.time() - other.stat().st_mtime > FORGOTTEN_SECONDS:
+            shutil.rmtree(other, ignore_errors=True)  # a killed import's
     try:
         yield change_id, folder
     finally:

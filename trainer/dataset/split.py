@@ -27,13 +27,14 @@ def parse_ratios(text: str) -> Ratios:
     return parts[0] / 100, parts[1] / 100, parts[2] / 100
 
 
+NEAR = "near "
 Alike = Mapping[str, int]
 """Numbers of sets of near duplicates, by path."""
 
 
 def keys(clip: Clip, alike: Alike) -> list[str]:
     """What ties a clip to others: its group first, its audio, and the near duplicates it is one of."""
-    near = [f"near {alike[clip.path]}"] if clip.path in alike else []
+    near = [f"{NEAR}{alike[clip.path]}"] if clip.path in alike else []
     return [f"group {clip.group}", f"audio {clip.digest}", *near]
 
 
@@ -113,10 +114,11 @@ def _keep(
 ) -> tuple[dict[str, list[Clip]], list[Clip], list[Clip]]:
     """Clips that stay where they are with the new ones that belong to them; new ones still free; those left out.
 
-    Raises ValueError when clips that stay would have to be in two splits at once.
+    Raises ValueError when clips that stay would have to be in two splits at once. (Near duplicates that came to lie in
+    two splits are no such case: a new clip can make two others look alike that did not before.)
     """
     placed: dict[str, list[Clip]] = {part: [] for part in SPLITS}
-    owner: dict[str, str] = {}
+    owners: dict[str, set[str]] = defaultdict(set)
     new = []
     for clip in clips:
         part = assigned.get(clip.path)
@@ -124,7 +126,8 @@ def _keep(
             new.append(clip)
             continue
         for key in keys(clip, alike):
-            if owner.setdefault(key, part) != part:
+            owners[key].add(part)
+            if len(owners[key]) > 1 and not key.startswith(NEAR):
                 raise ValueError(
                     f"{clip.path} now belongs to clips of another split (its speaker or its audio is the same). "
                     "Split from scratch."
@@ -132,7 +135,7 @@ def _keep(
         placed[part].append(clip)
     free, left_out = [], []
     for component in _components(new, alike):
-        near = {owner[key] for clip in component for key in keys(clip, alike) if key in owner}
+        near = set().union(*(owners.get(key, ()) for clip in component for key in keys(clip, alike)))
         if not near:
             free += component
         elif len(near) == 1:

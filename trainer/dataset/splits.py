@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from trainer import durable, manifest
 from trainer.dataset import clips as clips_of
-from trainer.dataset.split import Alike, Ratios, keys, split
+from trainer.dataset.split import NEAR, Alike, Ratios, keys, split
 from trainer.manifest import SPLITS, Clip
 from trainer.workspace import Workspace
 
@@ -104,8 +104,8 @@ def versions(workspace: Workspace) -> list[Facts]:
 def describe(splits: Mapping[str, Sequence[Clip]], alike: Alike | None = None) -> dict[str, Any]:
     """Clips by split and label, what share of its label that is, and what is known of leakage.
 
-    `groups_in_two_splits` counts speakers, sounds and sets of near duplicates (there should be none);
-    `without_speaker` counts positives of nobody known, for which leakage cannot be excluded.
+    `groups_in_two_splits` counts speakers and sounds (there should be none), `near_in_two_splits` sets of near
+    duplicates; `without_speaker` counts positives of nobody known, for which leakage cannot be excluded.
     """
     places: dict[str, set[str]] = defaultdict(set)
     for part, clips in splits.items():
@@ -117,6 +117,7 @@ def describe(splits: Mapping[str, Sequence[Clip]], alike: Alike | None = None) -
     totals = Counter(clip.label for clip in every)
     return counts | {
         "shares": {part: {label: n / totals[label] for label, n in counts[part].items()} for part in splits},
-        "groups_in_two_splits": sum(len(parts) > 1 for parts in places.values()),
+        "groups_in_two_splits": sum(len(parts) > 1 for key, parts in places.items() if not key.startswith(NEAR)),
+        "near_in_two_splits": sum(len(parts) > 1 for key, parts in places.items() if key.startswith(NEAR)),
         "without_speaker": sum(clip.group == clip.path and clip.label == "positive" for clip in every),
     }

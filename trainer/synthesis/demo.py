@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import random
-import secrets
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
-import numpy as np
-import soundfile
-
-from trainer.config import SAMPLE_RATE
+from trainer.dataset import changes, importing
+from trainer.dataset.changes import RAW, Move
 from trainer.job import Report
-from trainer.processes import exclusive_lock
-from trainer.synthesis import noise, phrases, rooms, speech
-from trainer.synthesis.speech import VOICES, Utterance
+from trainer.synthesis import languages, noise, phrases, recipe, speech
 from trainer.workspace import LABELS, Workspace
 
-PREFIX = "demo-"
-PARTIAL = "demo.partial"
-LOCK = "demo.lock"
+ENGLISH = languages.find("en")
 FEWEST, MOST = 10, 20_000
-POSITIONS_IN_A_ROOM = 3
-BACKGROUND_SECONDS = 8.0
 
 
 @dataclass(frozen=True)
@@ -41,7 +28,7 @@ class Counts:
 
     @property
     def rirs(self) -> int:
-        return max(POSITIONS_IN_A_ROOM * 3, self.positive // 10)
+        return max(recipe.POSITIONS_IN_A_ROOM * 3, self.positive // 10)
 
     @property
     def background(self) -> int:
@@ -50,52 +37,6 @@ class Counts:
     @property
     def negative(self) -> int:
         return max(self.positive, 3 * self.positive - self.hard_negative - self.rirs - self.background)
-
-
-def _utterances(label: str, texts: Sequence[str], count: int, folder: Path, rng: random.Random) -> list[Utterance]:
-    """`count` clips: texts and voices by turns, rate, pitch, level and place in the clip at random."""
-    made = []
-    for number in range(count):
-        voice = VOICES[number % len(VOICES)]
-        path = folder / label / f"{PREFIX}{voice.replace('+', '-')}" / f"{number:05d}.wav"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        made.append(
-            Utterance(
-                text=texts[(number * 7919) % len(texts)] if label != "positive" else texts[0], voice=voice,
-                rate=rng.randint(125, 210), pitch=rng.randint(25, 75), lead_seconds=rng.uniform(0.1, 0.8),
-                tail_seconds=rng.uniform(0.3, 0.8), level_db=rng.uniform(-32, -18), seed=rng.getrandbits(32), path=path,
-            )
-        )  # fmt: skip
-    return made
-
-
-def _write(folder: Path, kind: str, number: int, wave: np.ndarray) -> None:
-    place = folder / f"{PREFIX}{kind}"
-    place.mkdir(parents=True, exist_ok=True)
-    soundfile.write(place / f"{number:03d}.wav", wave, SAMPLE_RATE, subtype="PCM_16")
-
-
-def _make_background(folder: Path, count: int, voices: list[Path], seed: int, report: Report) -> None:
-    kinds = [*noise.KINDS, "babble"]
-    for number in range(count):
-        rng, kind = np.random.default_rng([seed, number, 2]), kinds[number % len(kinds)]
-        if kind == "babble":
-            chosen = rng.choice(len(voices), min(16, len(voices)), replace=False)
-            spoken = [soundfile.read(voices[index], dtype="float32")[0] for index in chosen]
-            wave = noise.babble(spoken, BACKGROUND_SECONDS, rng)
-        else:
-            wave = noise.make(kind, BACKGROUND_SECONDS, rng)
-        _write(folder, kind, number, wave)
-        report(number + 1, count, "Making noise")
-
-
-def _make_rooms(folder: Path, count: int, seed: int, report: Report) -> None:
-    for room in range(-(-count // POSITIONS_IN_A_ROOM)):
-        first = room * POSITIONS_IN_A_ROOM
-        rng = np.random.default_rng([seed, room, 3])
-        for number, rir in enumerate(rooms.responses(min(POSITIONS_IN_A_ROOM, count - first), rng), first):
-            _write(folder, f"room{room:03d}", number, rir)
-        report(min(first + POSITIONS_IN_A_ROOM, count), count, "Building rooms")
 
 
 def _holds_a_file(place: Path) -> bool:
@@ -108,7 +49,8 @@ def _check_empty(workspace: Workspace) -> None:
         folder = workspace.raw / label
         places = folder.iterdir() if folder.is_dir() else ()
         own = next(
-            (place for place in places if not place.name.startswith((PREFIX, ".")) and _holds_a_file(place)), None
+            (place for place in places if not place.name.startswith((recipe.PREFIX, ".")) and _holds_a_file(place)),
+            None,
         )
         if own:
             raise ValueError(
@@ -117,48 +59,37 @@ def _check_empty(workspace: Workspace) -> None:
             )
 
 
-def _put_in_place(workspace: Workspace, partial: Path) -> None:
-    """Move earlier demo folders to the trash, then the new ones into data/raw."""
-    stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    trash = workspace.root / "data" / "trash" / f"demo-{stamp}-{secrets.token_hex(2)}"
-    for label in LABELS:
-        earlier = sorted((workspace.raw / label).glob(f"{PREFIX}*"))
-        for folder in earlier:
-            (trash / label).mkdir(parents=True, exist_ok=True)
-            folder.rename(trash / label / folder.name)
-        (workspace.raw / label).mkdir(parents=True, exist_ok=True)
-        for folder in sorted((partial / label).iterdir()):
-            folder.rename(workspace.raw / label / folder.name)
+def _put_in_place(workspace: Workspace, folder: Path, phrase: str, change_id: str) -> None:
+    """One change: earlier demo clips to the trash, the new ones into data/raw."""
+    data = workspace.root / "data"
+    earlier = [
+        path.relative_to(workspace.raw).as_posix()
+        for label in LABELS for path in sorted((workspace.raw / label).glob(f"{recipe.PREFIX}*/**/*")) if path.is_file()
+    ]  # fmt: skip
+    moves = changes.to_trash(change_id, earlier)
+    for path in sorted(folder.rglob("*.wav")):
+        target = f"{RAW}/{path.relative_to(folder).as_posix()}"
+        moves.append(Move(source=path.relative_to(data).as_posix(), target=target))
+    changes.apply(workspace, f"Demo data for {phrase}", moves, change_id)
 
 
 def make(workspace: Workspace, phrase: str, positives: int, seed: int, report: Report) -> dict[str, int]:
     """Make the data set for a phrase in data/raw; returns clips by label. The same arguments give the same bytes.
 
     Each clip lies in a folder named after its voice (kind of noise, room), which is the group for splitting. All is
-    made aside and moved into place at the end; an earlier demo goes to data/trash. Raises ValueError for a phrase
-    that cannot be spoken, or when data/raw holds clips of the user's own; OSError.
+    made aside and moved into place at the end, as one change that can be undone; an earlier demo goes to the trash.
+    Raises ValueError for a phrase that cannot be spoken, or when data/raw holds clips of the user's own; OSError.
     """
-    phrase = phrases.check(phrase)
+    phrase = phrases.check(phrase, ENGLISH)
     if not FEWEST <= positives <= MOST:
         raise ValueError(f"{positives} positives cannot be made; choose {FEWEST} to {MOST:,}.")
-    data = workspace.root / "data"
-    data.mkdir(parents=True, exist_ok=True)
+    _check_empty(workspace)
     report(0, 0, "Finding look-alikes")
-    with exclusive_lock(data / LOCK), _aside(data / PARTIAL) as partial:
+    with importing.staging(workspace) as (change_id, folder):
+        made = _make_aside(folder, phrase, Counts(positives), seed, report)
         _check_empty(workspace)
-        made = _make_aside(partial, phrase, Counts(positives), seed, report)
-        _put_in_place(workspace, partial)
+        _put_in_place(workspace, folder, phrase, change_id)
     return made
-
-
-@contextmanager
-def _aside(folder: Path) -> Iterator[Path]:
-    """A folder that is empty at first, whatever a killed demo left there, and gone at the end."""
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _make_aside(folder: Path, phrase: str, counts: Counts, seed: int, report: Report) -> dict[str, int]:
@@ -166,14 +97,18 @@ def _make_aside(folder: Path, phrase: str, counts: Counts, seed: int, report: Re
     rng = random.Random(seed)
     texts = {
         "positive": [phrase],
-        "hard_negative": phrases.look_alikes(phrase, speech.phonemes),
-        "negative": phrases.other_texts(phrase, counts.negative, seed, speech.phonemes),
+        "hard_negative": phrases.look_alikes(phrase, ENGLISH),
+        "negative": phrases.other_texts(phrase, counts.negative, seed, ENGLISH),
     }
-    spoken = {label: _utterances(label, chosen, getattr(counts, label), folder, rng) for label, chosen in texts.items()}
+    spoken = {
+        label: recipe.utterances(chosen, ENGLISH.voices, getattr(counts, label), folder / label, rng)
+        for label, chosen in texts.items()
+    }
     everything = [utterance for utterances in spoken.values() for utterance in utterances]
-    speech.speak(everything, lambda done: report(done, len(everything), f"Speaking {phrase} and other words"))
-    _make_background(folder / "background", counts.background, [u.path for u in spoken["negative"]], seed, report)
-    _make_rooms(folder / "rirs", counts.rirs, seed, report)
+    speech.speak(everything, recipe.told_by(report, len(everything), phrase))
+    babble = [utterance.path for utterance in spoken["negative"]]
+    recipe.write_background(folder / "background", counts.background, babble, seed, report)
+    recipe.write_rooms(folder / "rirs", counts.rirs, seed, report)
     return {
         **{label: len(made) for label, made in spoken.items()},
         "background": counts.background,

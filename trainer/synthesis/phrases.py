@@ -6,29 +6,38 @@ import random
 import unicodedata
 from collections.abc import Callable, Sequence
 
-from trainer.synthesis.words import OPENINGS, PLACES, SUBJECTS, VERBS, WORDS
+from trainer.synthesis import languages, speech
+from trainer.synthesis.languages import Language
+from trainer.synthesis.sentences import sentence
 
 Phonemes = tuple[str, ...]
 Pronounce = Callable[[Sequence[str]], list[Phonemes]]
+
+
+def pronounce_in(language: Language) -> Pronounce:
+    """How texts sound in a language: each as its phonemes."""
+    return lambda texts: speech.phonemes(texts, language.accents[0])
+
+
 LONGEST_PHRASE = 60
 SHORT = 4
 """Fewer phonemes than this are part of many an ordinary word, in which nobody hears the phrase."""
 NEAREST = 8
 
 
-def check(phrase: str) -> str:
-    """The phrase without needless space. Raises ValueError when it cannot be spoken."""
+def check(phrase: str, language: Language) -> str:
+    """The phrase without needless space. Raises ValueError when it cannot be spoken in this language."""
     cleaned = " ".join(phrase.split())
     if not cleaned:
         raise ValueError("The phrase is empty; give the words that the device shall answer to, such as hey atlas.")
     if len(cleaned) > LONGEST_PHRASE:
         raise ValueError(f"The phrase has {len(cleaned)} characters; give at most {LONGEST_PHRASE}.")
     bad = [c for c in cleaned if unicodedata.category(c)[0] not in "LMNZ" and c not in "'’-.,!?"]
-    foreign = [c for c in cleaned if c.isalpha() and not unicodedata.name(c, "").startswith("LATIN")]
+    foreign = [c for c in cleaned if c.isalpha() and not unicodedata.name(c, "").startswith(language.script)]
     if foreign:
         raise ValueError(
-            f"The phrase {cleaned!r} is not in Latin letters ({foreign[0]!r}), and the demo speaks English only; "
-            "give it as it would be written in Latin letters."
+            f"The phrase {cleaned!r} holds {foreign[0]!r}, which is no letter of {language.name}; "
+            "choose its language, or give it in other letters."
         )
     if bad or not any(c.isalpha() for c in cleaned):
         raise ValueError(
@@ -76,14 +85,27 @@ def _parts(phrase: str) -> list[str]:
     return [*(words if len(words) > 1 else []), *halves, *several]
 
 
-def look_alikes(phrase: str, pronounce: Pronounce) -> list[str]:
+def check_texts(texts: Sequence[str], phrase: str, language: Language) -> list[str]:
+    """A user's look-alikes, cleaned. Raises ValueError for one that cannot be spoken, or that is the phrase."""
+    cleaned = list(dict.fromkeys(check(text, language) for text in texts if text.strip()))
+    pronounce = pronounce_in(language)
+    (target,) = pronounce([phrase])
+    kept = _without(phrase, target, cleaned, pronounce)
+    if wrong := [text for text in cleaned if text not in kept]:
+        raise ValueError(f"{wrong[0]!r} sounds like the phrase itself; take it off the list of look-alikes.")
+    return cleaned
+
+
+def look_alikes(phrase: str, language: Language) -> list[str]:
     """Texts that are easily taken for the phrase: parts of it, its words swapped, words that sound like its words.
+
+    The words come from the commonest ones of the language, nearest by phonemes.
 
     In none of them the phrase itself is heard.
     """
-    words = phrase.split()
+    words, pronounce, common = phrase.split(), pronounce_in(language), languages.lexicon(language.code)
     target, *sounds = pronounce([phrase, *words])
-    lexicon = dict(zip(WORDS, pronounce(WORDS), strict=True))
+    lexicon = dict(zip(common, pronounce(common), strict=True))
     found = _parts(phrase)
     if len(words) > 1:
         found.append(" ".join(reversed(words)))
@@ -96,22 +118,20 @@ def look_alikes(phrase: str, pronounce: Pronounce) -> list[str]:
     return _without(phrase, target, unique, pronounce)
 
 
-def other_texts(phrase: str, count: int, seed: int, pronounce: Pronounce) -> list[str]:
-    """`count` texts that do not hold the phrase: two in five are a word or two, the others sentences."""
-    rng = random.Random(seed)
+def other_texts(phrase: str, count: int, seed: int, language: Language) -> list[str]:
+    """`count` texts that do not hold the phrase: two in five are a word or two, the others sentences.
+
+    In other languages than English a sentence is three to eight words in a row.
+    """
+    rng, pronounce, words = random.Random(seed), pronounce_in(language), languages.lexicon(language.code)
     (target,) = pronounce([phrase])
+
+    def draw() -> str:
+        if rng.random() < 0.4:
+            return " ".join(rng.sample(words, rng.choice((1, 1, 2))))
+        return sentence(words, rng) if language.code == "en" else " ".join(rng.sample(words, rng.randint(3, 8)))
+
     found: list[str] = []
     while len(found) < count:
-        drawn = [_words(rng) if rng.random() < 0.4 else _sentence(rng) for _ in range(count - len(found))]
-        found += _without(phrase, target, drawn, pronounce)
+        found += _without(phrase, target, [draw() for _ in range(count - len(found))], pronounce)
     return found
-
-
-def _words(rng: random.Random) -> str:
-    return " ".join(rng.sample(WORDS, rng.choice((1, 1, 2))))
-
-
-def _sentence(rng: random.Random) -> str:
-    opening = f"{rng.choice(OPENINGS)} " if rng.random() < 0.5 else ""
-    place = f" {rng.choice(PLACES)}" if rng.random() < 0.6 else ""
-    return f"{opening}{rng.choice(SUBJECTS)} {rng.choice(VERBS)} the {rng.choice(WORDS)} {rng.choice(WORDS)}{place}"

@@ -25,18 +25,6 @@ from trainer.workspace import PROJECT_ROOT
 PROCESSES = 2
 """Fixed, so that the same request always goes to the same process and gives the same sound on any machine."""
 ANSWER_SECONDS = 20.0
-ACCENTS = ("en-us", "en", "en-gb-scotland", "en-029", "en-gb-x-rp", "en-gb-x-gbcwmd", "en-gb-x-gbclan", "en-us-nyc")
-VARIANTS = (
-    "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "f1", "f4", "Alex", "Andrea", "Andy",
-    "Annie", "Denis", "Diogo", "Gene", "Gene2", "Henrique", "Hugo", "Jacky", "Lee", "Marco", "Mario", "Michael",
-    "Mike", "Nguyen", "Reed", "adam", "anika", "antonio", "aunty", "belinda", "benjamin", "boris", "caleb", "david",
-    "ed", "edward", "edward2", "grandma", "grandpa", "gustave", "ian", "iven", "iven2", "john", "kaukovalta", "linda",
-    "marcelo", "max", "michel", "miguel", "mike2", "norbert", "pablo", "paul", "pedro", "quincy", "rob", "robert",
-    "shelby", "steph", "steph2", "travis", "zac",
-)  # fmt: skip
-"""Variants that sound like people, 66 of them. Left out are whispering, robots and characters, and six breathy ones
-(Alicia, f2, f3, f5, sandro, victor) that sound different each time, so that a seed would not give the same clips."""
-VOICES = tuple(f"{ACCENTS[index % len(ACCENTS)]}+{variant}" for index, variant in enumerate(VARIANTS))
 
 
 @dataclass(frozen=True)
@@ -87,7 +75,7 @@ def _ask(child: subprocess.Popen[str], request: dict[str, Any]) -> dict[str, Any
     return answer
 
 
-def phonemes(texts: Sequence[str], voice: str = "en-us") -> list[tuple[str, ...]]:
+def phonemes(texts: Sequence[str], voice: str) -> list[tuple[str, ...]]:
     """Each text as its phonemes (IPA), without stress marks."""
     with _espeak() as child:
         answers = [_ask(child, {"do": "phonemes", "text": text, "voice": voice}) for text in texts]

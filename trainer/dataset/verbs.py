@@ -1,0 +1,192 @@
+"""The verbs of the command line about clips: demo, synthesise, scan, split, import, mend, undo.
+
+The pages run the long ones as jobs. What a verb needs is imported when it runs: pandas and scipy take a second that
+`runs` and `status` do not have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from trainer import job, terminal
+from trainer.job import Report, Verb
+from trainer.terminal import Session, show
+
+AS_JOB = click.option(
+    "--job", "as_job", is_flag=True, hidden=True, help="Write progress where the Dataset page reads it."
+)
+RATIOS = click.option("--ratios", default="70/15/15", show_default=True, help="Train, validation and test in percent.")
+SEED = click.option("--seed", default=0, show_default=True, help="Same seed, same result.")
+
+
+def _work(session: Session, verb: Verb, as_job: bool, work: Callable[[Report], tuple[dict[str, Any], str]]) -> None:
+    """Do long work with progress: in the terminal, or as a job that a page watches."""
+    if as_job:
+        job.run(session.workspace, verb, lambda report: work(report)[1])
+        return
+    with terminal.progress() as report:
+        document, text = work(report)
+    show(session, document, text)
+
+
+@click.command()
+@click.option("--phrase", default="hey atlas", show_default=True, help="The words to train for.")
+@click.option(
+    "--positives", default=600, show_default=True, help="Clips of the phrase; three others are made for each."
+)
+@RATIOS
+@SEED
+@AS_JOB
+@click.pass_obj
+def demo(session: Session, phrase: str, positives: int, ratios: str, seed: int, as_job: bool) -> None:
+    """Make a synthetic data set for trying the app, scan and split it."""
+    from trainer.dataset import clips, splits
+    from trainer.dataset.scan import scan as scan_clips
+    from trainer.dataset.split import parse_ratios
+    from trainer.synthesis import demo as demo_data
+
+    def work(report: Report) -> tuple[dict[str, Any], str]:
+        parsed = parse_ratios(ratios)
+        demo_data.make(session.workspace, phrase, positives, seed, report)
+        found = clips.of_table(session.workspace, scan_clips(session.workspace, report))
+        parts = splits.split_dataset(session.workspace, parsed, seed, scratch=True)
+        document = {"phrase": phrase, **clips.summary(session.workspace, found), "split": parts}
+        return document, f"Made {len(found):,} clips for “{phrase}”, scanned and split."
+
+    _work(session, "demo", as_job, work)
+
+
+@click.command()
+@AS_JOB
+@click.pass_obj
+def scan(session: Session, as_job: bool) -> None:
+    """Find, check and count the clips in data/raw."""
+    from trainer.dataset import clips
+    from trainer.dataset.scan import scan as scan_clips
+
+    def work(report: Report) -> tuple[dict[str, Any], str]:
+        found = clips.of_table(session.workspace, scan_clips(session.workspace, report))
+        summary = clips.summary(session.workspace, found)
+        return summary, terminal.scan_text(summary) if not as_job else terminal.scan_line(summary)
+
+    _work(session, "scan", as_job, work)
+
+
+@click.command(name="split")
+@RATIOS
+@SEED
+@click.option("--from-scratch", is_flag=True, help="Share all clips out anew instead of only the new ones.")
+@AS_JOB
+@click.pass_obj
+def split_verb(session: Session, ratios: str, seed: int, from_scratch: bool, as_job: bool) -> None:
+    """Share the clips out to train, val and test; no speaker and no audio lies in two of them.
+
+    Clips that are in a split already stay there; other ratios or another seed share all of them out anew.
+    """
+    from trainer.dataset import splits
+    from trainer.dataset.split import parse_ratios
+
+    def work(report: Report) -> tuple[dict[str, Any], str]:
+        parts = splits.split_dataset(session.workspace, parse_ratios(ratios), seed, from_scratch)
+        return parts, terminal.split_text(parts)
+
+    _work(session, "split", as_job, work)
+
+
+@click.command(name="import")
+@click.argument("source", metavar="FOLDER_OR_ZIP")
+@click.option("--label", default="", help="Where the clips belong; without it, folders named after labels tell.")
+@click.option("--speaker", default="", help="Who speaks in all of them.")
+@click.option("--link", is_flag=True, help="Hard links instead of copies; the same disk only.")
+@click.option("--title", default="", hidden=True, help="How the page names an uploaded zip.")
+@AS_JOB
+@click.pass_obj
+def import_verb(
+    session: Session, source: str, label: str, speaker: str, link: bool, title: str, as_job: bool
+) -> None:  # fmt: skip
+    """Bring the WAV, FLAC and OGG files of a folder or a zip into data/raw, and scan."""
+    from trainer.dataset import importing
+    from trainer.dataset.scan import scan as scan_clips
+
+    def work(report: Report) -> tuple[dict[str, Any], str]:
+        path = Path(source).expanduser()
+        if path.is_file():
+            made = importing.import_zip(session.workspace, path, label, report, title, speaker)
+        else:
+            folder = importing.check_folder(source)
+            how: importing.How = "link" if link else "copy"
+            made = importing.import_folder(session.workspace, folder, label, how, report, speaker)
+        scan_clips(session.workspace, report)
+        document = {"change": made.change.id, "imported": made.counts, "skipped": made.skipped}
+        return document, made.sentence()
+
+    _work(session, "import", as_job, work)
+
+
+@click.command()
+@click.argument("finding", metavar="FINDING")
+@AS_JOB
+@click.pass_obj
+def mend(session: Session, finding: str, as_job: bool) -> None:
+    """Apply the remedy of FINDING (its code, as `scan --json` names it) to its clips, and scan."""
+    from trainer.dataset import remedies
+    from trainer.dataset.scan import scan as scan_clips
+
+    def work(report: Report) -> tuple[dict[str, Any], str]:
+        change = remedies.mend(session.workspace, finding, report)
+        scan_clips(session.workspace, report)
+        return {"change": change.id}, f"{change.title}. Undo is in the list of changes."
+
+    _work(session, "mend", as_job, work)
+
+
+@click.command()
+@click.argument("change", metavar="CHANGE")
+@click.pass_obj
+def undo(session: Session, change: str) -> None:
+    """Take a change to the clips back (its id, as `import` and `mend` print it with --json)."""
+    from trainer.dataset import changes
+
+    made, left = changes.undo(session.workspace, change)
+    text = f"{made.title}." + (f" {left:,} files could not be moved back." if left else "")
+    show(session, {"change": made.id, "not_moved": left}, text)
+
+
+@click.command()
+@click.option("--phrase", default="", help="What is said in the positives.")
+@click.option("--language", default="en", show_default=True, help="Code of the language, such as de.")
+@click.option("--voices", default=66, show_default=True, help="How many different voices.")
+@click.option("--positives", default=0, help="Clips of the phrase.")
+@click.option("--hard-negatives", default=0, help="Clips of look-alikes.")
+@click.option("--look-alike", "look_alikes", multiple=True, help="A text for hard negatives; none: they are proposed.")
+@click.option("--negatives", default=0, help="Clips of other words and sentences.")
+@click.option("--background", default=0, help="Clips of noise.")
+@click.option("--rirs", default=0, help="Room impulse responses.")
+@SEED
+@AS_JOB
+@click.pass_obj
+def synthesise(
+    session: Session, phrase: str, language: str, voices: int, positives: int, hard_negatives: int,
+    look_alikes: tuple[str, ...], negatives: int, background: int, rirs: int, seed: int, as_job: bool,
+) -> None:  # fmt: skip
+    """Add synthetic speech, noise and rooms to data/raw, and scan. It can be undone."""
+    from trainer.dataset.scan import scan as scan_clips
+    from trainer.synthesis import order
+
+    def work(report: Report) -> tuple[dict[str, Any], str]:
+        counts = {
+            "positive": positives, "hard_negative": hard_negatives, "negative": negatives, "background": background,
+            "rirs": rirs,
+        }  # fmt: skip
+        made = order.fill(session.workspace, order.Order(phrase, language, voices, seed, counts, look_alikes), report)
+        scan_clips(session.workspace, report)
+        return {"change": made.change.id, "imported": made.counts}, made.sentence()
+
+    _work(session, "synthesise", as_job, work)
+
+
+VERBS = (demo, synthesise, scan, split_verb, import_verb, mend, undo)
