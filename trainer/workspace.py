@@ -37,6 +37,10 @@ class Workspace:
         return self.root / "data" / "trash"
 
     @property
+    def preview(self) -> Path:
+        return self.root / "data" / "preview"
+
+    @property
     def changes(self) -> Path:
         return self.root / "data" / "changes"
 

@@ -1,4 +1,4 @@
-"""The tables of the Dataset page: labels, refused files, warnings, and what lies in which split."""
+"""The clips of the data set by label, and their views: health, listening, pictures, speakers."""
 
 from __future__ import annotations
 
@@ -7,34 +7,38 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pages.ui.frame import plain
-from trainer import manifest
-from trainer.dataset import splits
-from trainer.manifest import SPLITS
-from trainer.workspace import LABELS, Workspace
+from pages.ui import clip_browser, clip_cache, clip_pictures, health, preview, speaker_form
+from trainer.workspace import Workspace
 
-MOST_REFUSED = 1000
-TITLES = {"train": "Training", "val": "Validation", "test": "Test"}
+FORMATS = {"Clips": "localized", "Minutes": "%.1f", "Speakers": "localized", "Clips of nobody known": "localized"}
+VIEWS = ("Health", "Listen", "Pictures", "Speakers", "Augmentation")
 
 
-def show_scan(summary: dict[str, Any]) -> None:
-    """Counts by label, then every refused file with its reason, then warnings."""
-    minutes = {"Minutes": st.column_config.NumberColumn(format="%.1f")}
+def show(workspace: Workspace, busy: bool) -> None:
+    """Counts by label, and below them the view that is chosen."""
+    found = clip_cache.found(workspace)
+    if found is None:
+        st.info("No clips are known yet. Make demo data, import or record some; then scan.")
+        return
+    summary = clip_cache.summary(workspace, found)
+    numbers = {name: st.column_config.NumberColumn(format=how) for name, how in FORMATS.items()}
     st.dataframe(
- label_table(summary), hide_index=True, width="stretch", alt="Clips by label", key="labels",
- column_config=minutes,
-)  # fmt: skip
-
-    for warning in summary["warnings"]:
-        st.warning(plain(warning))
-    refused = summary["refused"]
-    if refused:
-        st.markdown(f"**{len(refused):,} refused**: these files are left out of splits and training.")
-        table = pd.DataFrame(refused[:MOST_REFUSED], columns=["path", "reason", "message"])
-        table.columns = ["File", "Reason", "What is wrong"]
-        st.dataframe(table, hide_index=True, width="stretch", alt="Refused files", key="refused")
-        if len(refused) > MOST_REFUSED:
-            st.caption(f"The first {MOST_REFUSED:,} are shown; `python -m trainer scan --json` lists all.")
+        label_table(summary), hide_index=True, width="stretch", alt="Clips by label", key="labels",
+        column_config=numbers,
+    )  # fmt: skip
+    findings = clip_cache.health(workspace, found)
+    st.segmented_control("View", VIEWS, default="Health", key="clips_view", label_visibility="collapsed", required=True)
+    match st.session_state["clips_view"]:
+        case "Health":
+            health.show(workspace, summary, findings, busy)
+        case "Listen":
+            clip_browser.show(workspace, found, findings, busy)
+        case "Pictures":
+            _pictures(found.clips)
+        case "Speakers":
+            speaker_form.show(workspace, found)
+        case "Augmentation":
+            preview.show(workspace, found, busy)
 
 
 def label_table(summary: dict[str, Any]) -> pd.DataFrame:
@@ -55,26 +59,13 @@ def label_table(summary: dict[str, Any]) -> pd.DataFrame:
     )
 
 
-def show_splits(workspace: Workspace) -> bool:
-    """Clips by label and split; returns whether there are splits to train with."""
-    try:
-        found = splits.describe(manifest.read_splits(workspace))
-    except (FileNotFoundError, ValueError) as error:
-        st.info(plain(str(error)))
-        return False
-    st.dataframe(split_table(found), hide_index=True, width="stretch", alt="Clips by label and split", key="splits")
-    twice = found["groups_in_two_splits"]
-    if twice:
-        st.error(f"{twice:,} groups lie in two splits, so validation would flatter the model. Split again.")
-    else:
-        st.caption("Groups in two splits: 0. What is measured on validation and test was never trained on.")
-    return True
-
-
-def split_table(found: dict[str, Any]) -> pd.DataFrame:
-    """One row for each label and one for all of them."""
-    labels = [label for label in LABELS if any(label in found[part] for part in SPLITS)]
-    columns = {TITLES[part]: [found[part].get(label, 0) for label in labels] for part in SPLITS}
-    table = pd.DataFrame({"Label": labels, **columns})
-    table.loc[len(table)] = ["all", *(sum(column) for column in columns.values())]
-    return table
+def _pictures(clips: pd.DataFrame) -> None:
+    left, right = st.columns(2)
+    left.markdown("**Durations**")
+    left.altair_chart(clip_pictures.durations(clips), width="stretch", key="durations")
+    right.markdown("**Loudness**")
+    right.altair_chart(clip_pictures.loudness(clips), width="stretch", key="loudness")
+    left.markdown("**Minutes by label**")
+    left.altair_chart(clip_pictures.minutes(clips, "label"), width="stretch", key="minutes_label")
+    right.markdown("**Minutes by speaker** (the twenty with the most)")
+    right.altair_chart(clip_pictures.minutes(clips, "speaker"), width="stretch", key="minutes_speaker")

@@ -13,6 +13,7 @@ from trainer.job import Job, Verb
 from trainer.workspace import Workspace
 
 REFRESH_SECONDS = 1.0
+CANCELLING = "The clips stay as they are. What a scan has read by then, the next one need not read again."
 TITLES: dict[Verb, str] = {
     "demo": "Making demo data", "scan": "Scanning", "split": "Splitting", "import": "Importing",
     "synthesise": "Synthesising", "mend": "Mending clips", "preview": "Drawing examples",
@@ -48,22 +49,33 @@ def refuse(message: str) -> None:
     st.session_state["job_refusal"] = message
 
 
+def tell(message: str) -> None:
+    """Have it said at the next drawing that something was done."""
+    st.session_state["job_told"] = message
+
+
 def show(workspace: Workspace) -> None:
     """Progress bars while jobs run, each second anew; else what the last one said."""
     busy = bool(running(workspace))
     st.fragment(_live, run_every=REFRESH_SECONDS if busy else None, key="jobs")(workspace, busy)
+    if told := st.session_state.pop("job_told", ""):
+        st.success(plain(told))
     refusal: str | None = st.session_state.pop("job_refusal", None)
     if refusal:
         st.error(plain(refusal))
     elif not busy and (ended := last_ended(workspace)):
-        (st.success if ended.state == "done" else st.error)(plain(ended.message))
+        show_as = {"done": st.success, "cancelled": st.info}.get(ended.state, st.error)
+        show_as(plain(ended.message))
 
 
 def _live(workspace: Workspace, busy: bool) -> None:
     """One look at the jobs; the first one that finds none draws the whole page once more, without the timer."""
     now = running(workspace)
     for each in now:
-        st.progress(min(1.0, each.done / each.total) if each.total else 0.0, text=plain(progress_text(each)))
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.progress(min(1.0, each.done / each.total) if each.total else 0.0, text=plain(progress_text(each)))
+            key = f"cancel_{each.verb}"
+            st.button("Cancel", key=key, on_click=job.cancel, args=(workspace, each.verb), help=CANCELLING)
     if busy and not now:
         st.rerun()
 

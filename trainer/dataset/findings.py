@@ -106,17 +106,21 @@ _CHECKS = (
 )  # fmt: skip
 
 
+def _contradicts(clips: pd.DataFrame, by: str) -> pd.Series:
+    """Which clips share `by` with one that is said to be the word where they are not, or the other way round."""
+    return clips.assign(word=clips["label"] == "positive").groupby(by)["word"].transform("nunique") > 1
+
+
 def _copies(clips: pd.DataFrame) -> Iterator[Finding]:
-    """The same audio more than once, under one label or under two."""
-    labels = clips.groupby("digest")["label"].transform("nunique")
-    two = clips[labels > 1]
-    if len(two):
+    """The same audio more than once: said to be the word and not to be, or merely again."""
+    two = _contradicts(clips, "digest")
+    if two.any():
         yield Finding(
-            "two_labels", "error", "The same audio under two labels",
+            "two_labels", "error", "The same audio as positive and as something else",
             "The detector is told that a sound is the word and that it is not. Listen, and keep it under one label.",
-            tuple(two["path"]), "quarantine",
+            tuple(clips.loc[two, "path"]), "quarantine",
         )  # fmt: skip
-    again = clips[(labels == 1) & clips.duplicated("digest")]
+    again = clips[~two & clips.duplicated("digest")]
     if len(again):
         yield Finding(
             "duplicates", "warning", "Exact duplicates",
@@ -128,18 +132,18 @@ def _copies(clips: pd.DataFrame) -> Iterator[Finding]:
 def _alike(clips: pd.DataFrame) -> Iterator[Finding]:
     sets = clips[(clips["near"] >= 0) & ~clips.duplicated("digest")]
     sets = sets[sets.groupby("near")["path"].transform("size") > 1]
-    across = sets.groupby("near")["label"].transform("nunique") > 1
-    if across.any():
+    two = _contradicts(sets, "near")
+    if two.any():
         yield Finding(
-            "near_labels", "warning", "Nearly the same audio under two labels",
+            "near_labels", "warning", "Nearly the same audio as positive and as something else",
             "Re-encoded, trimmed or made louder, and said to be two things. Listen, and remove the wrong one.",
-            tuple(sets.loc[across, "path"]),
+            tuple(sets.loc[two, "path"]),
         )  # fmt: skip
-    if (~across).any():
+    if (~two).any():
         yield Finding(
             "near_duplicates", "info", "Near duplicates",
-            "Clips that sound the same but for level, length or encoding. They stay in one split, so they flatter no "
-            "figure; variety is less than the count says.", tuple(sets.loc[~across, "path"]),
+            "Clips that sound the same but for level, length or encoding. Copies of one recording stay in one split, so "
+            "they flatter no figure; variety is less than the count says.", tuple(sets.loc[~two, "path"]),
         )  # fmt: skip
 
 

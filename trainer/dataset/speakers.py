@@ -16,6 +16,7 @@ from trainer.workspace import Workspace
 PLACE = "{speaker}"
 FILE, CSV_FILE = "speakers.json", "speakers.csv"
 LONGEST_PATTERN = 200
+NO_TABLE = "There is no table of speakers yet. Upload a CSV file with the columns path and speaker."
 
 
 class Rule(BaseModel):
@@ -48,7 +49,7 @@ def save_rule(workspace: Workspace, rule: Rule, names: bytes | None = None) -> N
     data.mkdir(parents=True, exist_ok=True)
     if rule.kind == "csv":
         if names is None and not (data / CSV_FILE).exists():
-            raise ValueError("There is no table of speakers yet. Upload a CSV file with the columns path and speaker.")
+            raise ValueError(NO_TABLE)
         if names is not None:
             read_names(names)
             durable.replace_bytes(data / CSV_FILE, names)
@@ -77,6 +78,14 @@ def read_names(data: bytes) -> dict[str, str]:
     return {row["path"].strip(): row["speaker"].strip() for row in rows if row["path"] and row["speaker"]}
 
 
+def kept_names(workspace: Workspace) -> dict[str, str]:
+    """The table that was kept last. Raises ValueError when there is none."""
+    try:
+        return read_names((workspace.root / "data" / CSV_FILE).read_bytes())
+    except FileNotFoundError:
+        raise ValueError(NO_TABLE) from None
+
+
 def of_paths(paths: pd.Series, rule: Rule, names: dict[str, str]) -> pd.Series:
     """The speaker of each path below data/raw; an empty text where it is unknown."""
     below = paths.str.split("/", n=1).str[1]
@@ -97,7 +106,7 @@ def current(workspace: Workspace, paths: pd.Series) -> pd.Series:
     names: dict[str, str] = {}
     try:
         if rule.kind == "csv":
-            names = read_names((workspace.root / "data" / CSV_FILE).read_bytes())
+            names = kept_names(workspace)
         return of_paths(paths, rule, names)
     except (OSError, ValueError):  # a table or pattern that was damaged by hand: nobody is known
         return pd.Series("", index=paths.index, dtype="str")

@@ -1,4 +1,4 @@
-"""The verbs of the command line about clips: demo, synthesise, scan, split, import, mend, undo.
+"""The verbs of the command line about clips: demo, synthesise, scan, split, import, mend, undo, preview.
 
 The pages run the long ones as jobs. What a verb needs is imported when it runs: pandas and scipy take a second that
 `runs` and `status` do not have.
@@ -103,10 +103,12 @@ def split_verb(session: Session, ratios: str, seed: int, from_scratch: bool, as_
 @click.option("--speaker", default="", help="Who speaks in all of them.")
 @click.option("--link", is_flag=True, help="Hard links instead of copies; the same disk only.")
 @click.option("--title", default="", hidden=True, help="How the page names an uploaded zip.")
+@click.option("--consume", is_flag=True, hidden=True, help="Remove the uploaded zip afterwards.")
 @AS_JOB
 @click.pass_obj
 def import_verb(
-    session: Session, source: str, label: str, speaker: str, link: bool, title: str, as_job: bool
+    session: Session, source: str, label: str, speaker: str, link: bool, title: str, consume: bool,
+    as_job: bool
 ) -> None:  # fmt: skip
     """Bring the WAV, FLAC and OGG files of a folder or a zip into data/raw, and scan."""
     from trainer.dataset import importing
@@ -115,7 +117,10 @@ def import_verb(
     def work(report: Report) -> tuple[dict[str, Any], str]:
         path = Path(source).expanduser()
         if path.is_file():
-            made = importing.import_zip(session.workspace, path, label, report, title, speaker)
+            try:
+                made = importing.import_zip(session.workspace, path, label, report, title, speaker)
+            finally:
+                path.unlink() if consume else None
         else:
             folder = importing.check_folder(source)
             how: importing.How = "link" if link else "copy"
@@ -189,4 +194,23 @@ def synthesise(
     _work(session, "synthesise", as_job, work)
 
 
-VERBS = (demo, synthesise, scan, split_verb, import_verb, mend, undo)
+@click.command()
+@click.argument("config", metavar="CONFIG")
+@click.argument("clip", metavar="CLIP")
+@AS_JOB
+@click.pass_obj
+def preview(session: Session, config: str, clip: str, as_job: bool) -> None:
+    """Write ten draws of CLIP (a path below data/raw) as training by CONFIG would hear them, to data/preview."""
+    from trainer import config_file
+    from trainer.dataset import previews
+
+    def work(report: Report) -> tuple[dict[str, Any], str]:
+        report(0, 0, "The trainer is drawing")
+        path = config_file.find(session.workspace, config)
+        folder = previews.make(session.workspace, path, clip)
+        return {"folder": str(folder)}, f"Ten draws of {clip}, as training by {path.stem} would hear them."
+
+    _work(session, "preview", as_job, work)
+
+
+VERBS = (demo, synthesise, scan, split_verb, import_verb, mend, undo, preview)

@@ -41,8 +41,8 @@ def batch_seed(seed: int, epoch: int, batch: int) -> int:
     return int(np.random.SeedSequence([seed, epoch, batch]).generate_state(1, np.uint64)[0] >> 1)
 
 
-def training_batch(feed: Feed, windows: Windows, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
-    """Features [n, bands, frames] and labels [n] of one augmented batch: a pure function of (seed, epoch, batch)."""
+def training_draw(feed: Feed, windows: Windows, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
+    """Augmented waves [n, samples] and features [n, bands, frames]: a pure function of (seed, epoch, batch)."""
     seed = batch_seed(feed.config.training.seed, epoch, batch)
     torch.manual_seed(seed)  # dropout
     generator = Generator(feed.device).manual_seed(seed)
@@ -54,8 +54,13 @@ def training_batch(feed: Feed, windows: Windows, epoch: int, batch: int) -> tupl
         noise = feed.place(drawn)
     wave = feed.place(gather(feed.array, windows, size))
     wave = augmentation.augment_wave(wave, noise, feed.rirs, options, generator)
-    features = feed.log_mel(wave)
-    features = augmentation.augment_features(features, options, feed.config.features.hop_ms, generator)
+    hop_ms = feed.config.features.hop_ms
+    return wave, augmentation.augment_features(feed.log_mel(wave), options, hop_ms, generator)
+
+
+def training_batch(feed: Feed, windows: Windows, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
+    """Features [n, bands, frames] and labels [n] of one augmented batch."""
+    _, features = training_draw(feed, windows, epoch, batch)
     return features, torch.from_numpy(windows.positive).to(feed.device).float()
 
 

@@ -6,8 +6,6 @@ import unicodedata
 from dataclasses import dataclass
 from functools import cache
 
-import wordfreq
-
 LEXICON_WORDS = 4000
 ENGLISH_ACCENTS = (
     "en-us", "en", "en-gb-scotland", "en-029", "en-gb-x-rp", "en-gb-x-gbcwmd", "en-gb-x-gbclan", "en-us-nyc",
@@ -76,6 +74,8 @@ def find(code: str) -> Language:
 @cache
 def lexicon(code: str) -> tuple[str, ...]:
     """The commonest words of a language that are written in its own letters, commonest first."""
+    import wordfreq  # reads for a while, and a page that only names the languages need not wait
+
     script = find(code).script
     words = wordfreq.top_n_list(code, LEXICON_WORDS)
     return tuple(word for word in words if len(word) > 1 and all(_is_letter(c, script) for c in word))

@@ -103,7 +103,7 @@ def _speak(child: subprocess.Popen[str], utterance: Utterance) -> None:
         raise ValueError(f"espeak-ng makes no sound of {utterance.text!r:.80}. Choose a phrase of spoken words.")
     wave, rate = soundfile.read(raw, dtype="float32")
     raw.unlink()
-    resampled = soxr.resample(wave, rate, SAMPLE_RATE)
+    resampled = soxr.resample(wave - wave.mean(), rate, SAMPLE_RATE)  # some voices have a constant offset
     soundfile.write(utterance.path, _placed(resampled, utterance), SAMPLE_RATE, subtype="PCM_16")
 
 

@@ -1,0 +1,118 @@
+"""The table of clips: filter and sort, listen and look, relabel, delete to the trash."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+import streamlit as st
+
+from pages.ui import clip_pictures, jobs
+from pages.ui.frame import os_sentence, plain
+from trainer import audio_file
+from trainer.dataset import remedies
+from trainer.dataset.clips import Found
+from trainer.dataset.findings import Finding
+from trainer.workspace import LABELS, Workspace
+
+MOST_ROWS = 1000
+ALL = "all clips"
+SORTS = {
+    "path": "path", "duration": "seconds", "level": "level_db", "clipping": "clipped", "sample rate": "sample_rate",
+}  # fmt: skip
+COLUMNS = {
+    "path": "Clip", "label": "Label", "speaker": "Speaker", "seconds": "Seconds", "sample_rate": "Rate (Hz)",
+    "level_db": "Level (dB)", "peak_db": "Peak (dB)", "clipped": "Clipped",
+}  # fmt: skip
+FORMATS = {"Seconds": "%.2f", "Level (dB)": "%.0f", "Peak (dB)": "%.0f", "Clipped": "percent"}
+
+
+def choose_finding(code: str) -> None:
+    """Show the clips of one finding at the next drawing. For callbacks."""
+    st.session_state["clip_finding"] = code
+    st.session_state["clips_view"] = "Listen"
+
+
+def show(workspace: Workspace, found: Found, health: list[Finding], busy: bool) -> None:
+    chosen = _filtered(found.clips, health)
+    more = f", the first {MOST_ROWS:,} shown: filter or sort." if len(chosen) > MOST_ROWS else "."
+    st.caption(f"{len(chosen):,} clips{more} Choose rows to listen to one, or to change several.")
+    shown = chosen.head(MOST_ROWS)[list(COLUMNS)].rename(columns=COLUMNS)
+    numbers = {name: st.column_config.NumberColumn(format=how) for name, how in FORMATS.items()}
+    event = st.dataframe(
+        shown, hide_index=True, width="stretch", height=360, key="clip_table", on_select="rerun",
+        selection_mode="multi-row", column_config=numbers, alt="Clips",
+    )  # fmt: skip
+    rows = [row for row in event["selection"]["rows"] if row < len(shown)]
+    if rows:
+        picked = chosen.head(MOST_ROWS).iloc[rows]
+        _actions(workspace, picked["path"].tolist(), busy)
+        _one(workspace, picked.iloc[0])
+
+
+def _filtered(clips: pd.DataFrame, health: list[Finding]) -> pd.DataFrame:
+    titles = {ALL: ALL} | {finding.code: finding.title for finding in health if finding.paths}
+    if st.session_state.get("clip_finding") not in titles:
+        st.session_state["clip_finding"] = ALL
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        text = st.text_input("Name holds", key="clip_text", width=220)
+        labels = st.multiselect("Labels", LABELS, key="clip_labels", width=260)
+        code = st.selectbox("Finding", list(titles), format_func=titles.__getitem__, key="clip_finding", width=260)
+        sort = st.selectbox("Sort by", list(SORTS), key="clip_sort", width=150)
+        falling = st.toggle("Highest first", key="clip_falling")
+    keep = pd.Series(True, index=clips.index)
+    if text:
+        keep &= clips["path"].str.contains(text, case=False, regex=False)
+    if labels:
+        keep &= clips["label"].isin(labels)
+    if code != ALL:
+        keep &= clips["path"].isin(next(finding.paths for finding in health if finding.code == code))
+    return clips[keep].sort_values(SORTS[sort], ascending=not falling, kind="stable")
+
+
+def _actions(workspace: Workspace, paths: list[str], busy: bool) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox("New label", LABELS, key="new_label", width=200)
+        count = f"{len(paths):,} clip{'s' if len(paths) != 1 else ''}"
+        st.button(f"Relabel {count}", disabled=busy, on_click=_relabel, args=(workspace, paths))
+        st.button(f"Delete {count}", disabled=busy, on_click=_delete, args=(workspace, paths), help="To the trash.")
+
+
+def _relabel(workspace: Workspace, paths: list[str]) -> None:
+    _change(workspace, lambda: remedies.relabel(workspace, paths, st.session_state["new_label"]).title)
+
+
+def _delete(workspace: Workspace, paths: list[str]) -> None:
+    _change(workspace, lambda: remedies.delete(workspace, paths).title)
+
+
+def _change(workspace: Workspace, act: Callable[[], str]) -> None:
+    try:
+        jobs.tell(f"{act()}. Undo is in the list of changes.")
+    except OSError as error:
+        jobs.refuse(os_sentence(error))
+        return
+    except ValueError as error:
+        jobs.refuse(str(error))
+        return
+    jobs.start(workspace, "scan", [])
+
+
+def _one(workspace: Workspace, clip: pd.Series) -> None:
+    """Player, waveform and log-mel of one clip, as it was when it was scanned."""
+    path = workspace.raw / clip["path"]
+    try:
+        facts = path.stat()
+        if (facts.st_size, facts.st_mtime_ns) != (clip["size"], clip["mtime_ns"]):
+            st.warning("This file has changed since the scan. Scan again to see it as it is now.")
+            return
+        wave, read = audio_file.read(path)
+    except (OSError, audio_file.AudioRefused) as error:
+        st.warning(plain(f"{clip['path']} cannot be read: {error} Scan again."))
+        return
+    st.markdown(f"**{plain(clip['path'])}**")
+    st.audio(str(path))
+    left, right = st.columns(2)
+    left.altair_chart(clip_pictures.waveform(wave, read.sample_rate), width="stretch", key="clip_wave")
+    picture = clip_pictures.image(clip_pictures.log_mel(wave[: 15 * read.sample_rate], read.sample_rate))
+    right.image(picture, width="stretch", caption="Log-mel spectrogram, low tones below")

@@ -1,0 +1,49 @@
+"""What the last scan found, read once for all pages and tabs until it changes. What comes from here is only read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from trainer.dataset import clips, findings, speakers
+from trainer.dataset.clips import Found
+from trainer.dataset.findings import Finding
+from trainer.workspace import Workspace
+
+Stamp = tuple[int, ...]
+
+
+def stamp(workspace: Workspace) -> Stamp:
+    """Changes whenever what was found, or how speakers are known, changes."""
+    data = workspace.root / "data"
+    files = (workspace.scan_file, data / speakers.FILE, data / speakers.CSV_FILE)
+    return tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _found(root: str, workspace_stamp: Stamp, _workspace: Workspace) -> Found | None:
+    return clips.load(_workspace)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _findings(root: str, workspace_stamp: Stamp, _found: Found) -> list[Finding]:
+    return findings.find(_found.clips)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _summary(root: str, workspace_stamp: Stamp, _workspace: Workspace, _found: Found) -> dict[str, Any]:
+    return clips.summary(_workspace, _found)
+
+
+def found(workspace: Workspace) -> Found | None:
+    """What the last scan found; None when there was none."""
+    return _found(str(workspace.root), stamp(workspace), workspace)
+
+
+def health(workspace: Workspace, of: Found) -> list[Finding]:
+    return _findings(str(workspace.root), stamp(workspace), of)
+
+
+def summary(workspace: Workspace, of: Found) -> dict[str, Any]:
+    return _summary(str(workspace.root), stamp(workspace), workspace, of)

@@ -1,0 +1,191 @@
+"""Ways to get clips: demo data, files and folders, synthesis; and the list of changes with Undo."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import PurePosixPath
+
+import streamlit as st
+
+from pages.ui import jobs
+from pages.ui.frame import os_sentence, plain
+from trainer.dataset import changes, importing
+from trainer.synthesis import languages, phrases
+from trainer.workspace import LABELS, Workspace
+
+BY_FOLDER = "as its folders say"
+KINDS = ["wav", "flac", "ogg", "opus", "oga", "zip"]
+HOW = {"Copy": "copy", "Link": "link"}
+
+
+def demo(workspace: Workspace, busy: bool) -> None:
+    st.caption(
+        "Speech synthesised on this machine by many voices, with noise and rooms. It is synthetic and meant for trying "
+        "the app: a detector for real use needs recordings of real people."
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.text_input("Phrase", "hey atlas", key="phrase", max_chars=60, width=220)
+        st.button("Make demo data", on_click=_make_demo, args=(workspace,), disabled=busy)
+
+
+def _make_demo(workspace: Workspace) -> None:
+    phrase = " ".join(st.session_state["phrase"].split())
+    if phrase:
+        jobs.start(workspace, "demo", [f"--phrase={phrase}"])
+    else:
+        jobs.refuse("Type the words to train for first.")
+
+
+def files(workspace: Workspace, busy: bool) -> None:
+    """Upload files or a zip, or import a folder of the machine that the app runs on."""
+    st.caption(
+        "WAV, FLAC or OGG. Labels: `positive` (the word), `negative` (other speech), `hard_negative` (look-alikes), "
+        "`background` (noise), `rirs` (rooms). A folder inside a label is a speaker."
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox("Label", [*LABELS, BY_FOLDER], key="import_label", width=200)
+        st.text_input("Speaker, if it is one person", key="import_speaker", max_chars=60, width=220)
+    upload, folder = st.columns(2, gap="medium")
+    with upload:
+        key = f"upload_{st.session_state.get('uploads', 0)}"
+        st.file_uploader("Files or a zip", KINDS, accept_multiple_files=True, key=key)
+        st.button("Import files", on_click=_import_files, args=(workspace, key), disabled=busy)
+    with folder:
+        st.text_input("Folder on this machine", key="import_folder", placeholder="~/recordings")
+        st.radio("How", list(HOW), key="import_how", horizontal=True, help="A link takes no space, on the same disk.")
+        st.button("Import folder", on_click=_import_folder, args=(workspace,), disabled=busy)
+    st.caption("Or put the files here yourself, and scan:")
+    st.code(str(workspace.raw), language=None, wrap_lines=True)
+
+
+def _label() -> str:
+    chosen: str = st.session_state["import_label"]
+    return "" if chosen == BY_FOLDER else chosen
+
+
+def _import_folder(workspace: Workspace) -> None:
+    try:
+        folder = importing.check_folder(st.session_state["import_folder"], importing.allowed_roots())
+    except ValueError as error:
+        jobs.refuse(str(error))
+        return
+    link = ["--link"] if HOW[st.session_state["import_how"]] == "link" else []
+    jobs.start(workspace, "import", [str(folder), *_where(), *link])
+
+
+def _where() -> list[str]:
+    return [f"--label={_label()}", f"--speaker={st.session_state['import_speaker']}"]
+
+
+def _import_files(workspace: Workspace, key: str) -> None:
+    """Zips go to a job that unpacks them; single files are moved into place at once and scanned."""
+    uploads = st.session_state.get(key) or []
+    zips = [upload for upload in uploads if upload.name.lower().endswith(".zip")]
+    try:
+        if not uploads:
+            raise ValueError("Choose the files to import first.")
+        if zips and len(uploads) > 1:
+            raise ValueError("Import one zip at a time, without other files beside it.")
+        if zips:
+            place = workspace.root / "data" / "uploads" / f"{secrets.token_hex(8)}.zip"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(zips[0].getbuffer())
+            jobs.start(workspace, "import", [str(place), *_where(), f"--title={zips[0].name}", "--consume"])
+        else:
+            _take(workspace, uploads)
+        st.session_state["uploads"] = st.session_state.get("uploads", 0) + 1  # empties the widget
+    except ValueError as error:
+        jobs.refuse(str(error))
+    except OSError as error:
+        jobs.refuse(os_sentence(error))
+
+
+def _take(workspace: Workspace, uploads: list[st.runtime.uploaded_file_manager.UploadedFile]) -> None:
+    if not _label():
+        raise ValueError("Choose the label of these files; only a zip or a folder can say it by its folders.")
+    with importing.staging(workspace) as (change_id, folder):
+        staged = []
+        for number, upload in enumerate(uploads):
+            file = folder / f"{number:06d}"
+            file.write_bytes(upload.getbuffer())
+            staged.append((PurePosixPath(upload.name.replace("\\", "/")).name, file))
+        title = f"Upload of {len(staged):,} files"
+        made = importing.import_paths(workspace, staged, _label(), title, change_id, st.session_state["import_speaker"])
+    jobs.tell(made.sentence())
+    jobs.start(workspace, "scan", [])
+
+
+def synthesis(workspace: Workspace, busy: bool) -> None:
+    """Speech of a phrase and its look-alikes, in many voices; noise and rooms."""
+    st.caption(
+        "Adds synthetic clips beside what is there. Voices of espeak-ng are no people: they help where recordings are "
+        "few, and cannot replace them."
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.text_input("Phrase", key="order_phrase", max_chars=60, width=220, placeholder="hey atlas")
+        names = {code: language.name for code, language in languages.LANGUAGES.items()}
+        st.selectbox("Language", list(names), format_func=names.__getitem__, key="order_language", width=160)
+        st.number_input("Voices", 1, len(languages.VARIANTS), len(languages.VARIANTS), key="order_voices", width=120)
+        st.number_input("Seed", 0, 2**31 - 1, 0, key="order_seed", width=120)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        for label, count in zip(LABELS, (200, 200, 200, 0, 0), strict=True):
+            st.number_input(label, 0, 20_000, count, 50, key=f"order_{label}", width=140)
+    st.text_area("Look-alikes, one a line (empty: they are proposed)", key="order_texts", height=120)
+    with st.container(horizontal=True):
+        st.button("Propose look-alikes", on_click=_propose, disabled=busy)
+        st.button("Synthesise clips", on_click=_order, args=(workspace,), disabled=busy)
+
+
+def _propose() -> None:
+    try:
+        language = languages.find(st.session_state["order_language"])
+        phrase = phrases.check(st.session_state["order_phrase"], language)
+        st.session_state["order_texts"] = "\n".join(phrases.look_alikes(phrase, language))
+    except (ValueError, OSError) as error:
+        jobs.refuse(str(error))
+
+
+def _order(workspace: Workspace) -> None:
+    state = st.session_state
+    speech = any(state[f"order_{label}"] for label in ("positive", "hard_negative", "negative"))
+    if speech and not state["order_phrase"].strip():
+        jobs.refuse("Type the phrase first, or set the counts of speech to 0.")
+        return
+    texts = [f"--look-alike={line}" for line in state["order_texts"].splitlines() if line.strip()]
+    counts = {
+        "positives": "positive", "hard-negatives": "hard_negative", "negatives": "negative",
+        "background": "background", "rirs": "rirs",
+    }  # fmt: skip
+    chosen = [f"--{option}={state[f'order_{label}']}" for option, label in counts.items()]
+    settings = [f"--{name}={state[f'order_{name}']}" for name in ("phrase", "language", "voices", "seed")]
+    jobs.start(workspace, "synthesise", [*settings, *chosen, *texts])
+
+
+def history(workspace: Workspace, busy: bool) -> None:
+    """What was changed lately, each with a button that takes it back."""
+    recent = changes.recent(workspace)
+    if not recent:
+        st.info("No changes yet. Imports, recordings, quarantine and deleted clips will be listed here, with Undo.")
+    for change in recent:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(
+                f"{plain(change.title)} · {len(change.moves):,} files · {change.created[:16].replace('T', ' ')} UTC"
+            )
+            label = "Undone" if change.undone else "Undo"
+            st.button(
+                label, key=f"undo_{change.id}", disabled=busy or change.undone, on_click=_undo,
+                args=(workspace, change.id),
+            )  # fmt: skip
+    st.caption("Nothing is deleted: what is taken out lies in data/trash until you empty it.")
+
+
+def _undo(workspace: Workspace, change_id: str) -> None:
+    try:
+        made, left = changes.undo(workspace, change_id)
+    except (ValueError, OSError) as error:
+        jobs.refuse(str(error))
+        return
+    jobs.tell(
+        f"{made.title}." + (f" {left:,} files could not be moved back; they stay where they are." if left else "")
+    )
+    jobs.start(workspace, "scan", [])

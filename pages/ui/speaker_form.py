@@ -1,0 +1,69 @@
+"""How speakers are known: folders, a pattern on file names with a live preview, or a table."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from pages.ui.frame import os_sentence, plain
+from trainer.dataset import speakers
+from trainer.dataset.clips import Found
+from trainer.dataset.speakers import PLACE, Rule
+from trainer.workspace import Workspace
+
+KINDS = {"folder": "The folder below the label", "pattern": "A part of the file name", "csv": "A table (CSV)"}
+SHOWN = 200
+
+
+def show(workspace: Workspace, found: Found) -> None:
+    """Choose a rule, see what it makes of the clips, keep it."""
+    rule = speakers.load_rule(workspace)
+    st.caption("All clips of a speaker stay in one split. A clip of nobody known is a speaker of its own.")
+    kinds = list(KINDS)
+    kind = st.radio(
+        "Speakers are known by", kinds, kinds.index(rule.kind), format_func=KINDS.__getitem__, horizontal=True,
+        key="speaker_kind",
+    )  # fmt: skip
+    pattern, names = rule.pattern, None
+    if kind == "pattern":
+        text = (
+            f"{PLACE} stands for the speaker, * for anything. With a / it is matched against the path below the label."
+        )
+        pattern = st.text_input("Pattern", rule.pattern or f"{PLACE}_*", key="speaker_pattern", help=text)
+    if kind == "csv":
+        upload = st.file_uploader("Table with the columns path and speaker", ["csv"], key="speaker_csv")
+        names = upload.getvalue() if upload else None
+    chosen = Rule(kind=kind, pattern=pattern if kind == "pattern" else "")
+    try:
+        table = speakers.read_names(names) if names else speakers.kept_names(workspace) if kind == "csv" else {}
+        _preview(found.clips["path"], chosen, table)
+    except ValueError as error:
+        st.warning(plain(str(error)))
+        return
+    if chosen != rule or names:
+        st.button("Keep this rule", type="primary", on_click=_keep, args=(workspace, chosen, names))
+        st.caption("Splits made by another rule may leak; split from scratch afterwards.")
+    if told := st.session_state.pop("speaker_error", ""):
+        st.error(plain(told))
+
+
+def _preview(paths: pd.Series, rule: Rule, names: dict[str, str]) -> None:
+    found = speakers.of_paths(paths, rule, names)
+    known = int((found != "").sum())
+    st.markdown(
+        f"**{found[found != ''].nunique():,} speakers**, {known:,} clips; {len(found) - known:,} of nobody known."
+    )
+    if known < len(found):
+        st.caption("For clips of nobody known, leakage between the splits cannot be excluded.")
+    step = max(1, len(paths) // SHOWN)
+    table = pd.DataFrame({"Clip": paths[::step], "Speaker": found[::step]}).head(SHOWN)
+    st.dataframe(
+        table, hide_index=True, width="stretch", height=220, alt="Speakers of some clips", key="speaker_preview"
+    )
+
+
+def _keep(workspace: Workspace, rule: Rule, names: bytes | None) -> None:
+    try:
+        speakers.save_rule(workspace, rule, names)
+    except (ValueError, OSError) as error:
+        st.session_state["speaker_error"] = os_sentence(error) if isinstance(error, OSError) else str(error)

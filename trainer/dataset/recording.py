@@ -1,0 +1,85 @@
+"""Takes recorded in the browser: their level and faults, trimming, and keeping them."""
+
+from __future__ import annotations
+
+import io
+import wave as wav
+from dataclasses import dataclass
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from trainer.audio_file import HIGHEST_RATE, LOWEST_RATE
+from trainer.dataset import changes, findings, importing, names, remedies
+from trainer.dataset.changes import RAW, Change, Move
+from trainer.dataset.measures import Measures, measure
+from trainer.workspace import Workspace
+
+LONGEST_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Take:
+    """One recording: mono float32 [samples] in -1..1, trimmed, and what was measured before trimming."""
+
+    wave: NDArray[np.float32]
+    sample_rate: int
+    measures: Measures
+    spoken_seconds: float
+
+    @property
+    def seconds(self) -> float:
+        return len(self.wave) / self.sample_rate
+
+
+def read(data: bytes) -> Take:
+    """A take from the browser: WAV, 16 bit. Read by Python itself, not by a decoder. Raises ValueError."""
+    again = "Record it again."
+    try:
+        with wav.open(io.BytesIO(data)) as file:
+            rate, frames = file.getframerate(), file.getnframes()
+            channels, width = file.getnchannels(), file.getsampwidth()
+            if width != 2 or not LOWEST_RATE <= rate <= HIGHEST_RATE or not 1 <= channels <= 2:
+                raise ValueError(f"The recording is of a kind that is not taken ({8 * width} bit, {rate} Hz). {again}")
+            if frames > LONGEST_SECONDS * rate:
+                raise ValueError(f"The recording is longer than {LONGEST_SECONDS} s; say the word once for each take.")
+            samples = np.frombuffer(file.readframes(frames), "<i2")
+    except (wav.Error, EOFError) as error:
+        raise ValueError(f"The recording cannot be read ({error}). {again}") from None
+    if not len(samples):
+        raise ValueError(f"The recording is empty; allow the browser to use the microphone. {again}")
+    mono = (samples.reshape(-1, channels).mean(axis=1) / 32768).astype(np.float32)
+    found = measure(mono, rate)
+    spoken = len(mono) / rate - found.lead_seconds - found.tail_seconds
+    return Take(remedies.trimmed(mono, rate), rate, found, spoken)
+
+
+def problems(take: Take, label: str) -> list[str]:
+    """What speaks against keeping a take, as sentences; none: it is good."""
+    found, told = take.measures, []
+    if found.peak_db < findings.SILENT_DB:
+        return ["Nothing was heard. Check that the right microphone is chosen and not muted."]
+    if found.clipped > findings.CLIPPED_SHARE:
+        told.append("It is clipped: too loud. Move away from the microphone or lower its level.")
+    if found.level_db < findings.QUIET_DB:
+        told.append("It is very quiet. Move closer to the microphone or raise its level.")
+    if label == "positive" and take.spoken_seconds < findings.SHORTEST_WORD_SECONDS:
+        told.append("It is too short for a word.")
+    if label == "positive" and take.spoken_seconds > findings.LONGEST_WORD_SECONDS:
+        told.append("It is too long for one word; say it once for each take.")
+    return told
+
+
+def keep(workspace: Workspace, take: Take, label: str, speaker: str) -> Change:
+    """Save a take as 16-bit WAV under its label and speaker. Raises ValueError when no speaker is named, OSError."""
+    importing.check_label(label)
+    folder = names.safe_part(speaker)
+    if not folder:
+        raise ValueError("Type who speaks: takes of one person must stay together when the data is split.")
+    with importing.staging(workspace) as (change_id, incoming):
+        file = incoming / "take.wav"
+        soundfile.write(file, take.wave, take.sample_rate, "PCM_16")
+        target = f"{RAW}/{label}/{folder}/take-{change_id}.wav"
+        move = Move(source=file.relative_to(workspace.root / "data").as_posix(), target=target)
+        return changes.apply(workspace, f"Recorded {label} by {folder}", [move], change_id)
