@@ -43,7 +43,7 @@ def files(workspace: Workspace, busy: bool) -> None:
         "`background` (noise), `rirs` (rooms). A folder inside a label is a speaker."
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.selectbox("Label", [*LABELS, BY_FOLDER], key="import_label", width=200)
+        st.selectbox("Label of the clips", [*LABELS, BY_FOLDER], key="import_label", width=200)
         st.text_input("Speaker, if it is one person", key="import_speaker", max_chars=60, width=220)
     upload, folder = st.columns(2, gap="medium")
     with upload:
@@ -122,14 +122,14 @@ def synthesis(workspace: Workspace, busy: bool) -> None:
         "few, and cannot replace them."
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.text_input("Phrase", key="order_phrase", max_chars=60, width=220, placeholder="hey atlas")
+        st.text_input("Phrase to speak", key="order_phrase", max_chars=60, width=220, placeholder="hey atlas")
         names = {code: language.name for code, language in languages.LANGUAGES.items()}
         st.selectbox("Language", list(names), format_func=names.__getitem__, key="order_language", width=160)
         st.number_input("Voices", 1, len(languages.VARIANTS), len(languages.VARIANTS), key="order_voices", width=120)
-        st.number_input("Seed", 0, 2**31 - 1, 0, key="order_seed", width=120)
+        st.number_input("Variation", 0, 2**31 - 1, 0, key="order_seed", width=120, help="Same number, same clips.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for label, count in zip(LABELS, (200, 200, 200, 0, 0), strict=True):
-            st.number_input(label, 0, 20_000, count, 50, key=f"order_{label}", width=140)
+            st.number_input(f"{label} clips", 0, 20_000, count, 50, key=f"order_{label}", width=140)
     st.text_area("Look-alikes, one a line (empty: they are proposed)", key="order_texts", height=120)
     with st.container(horizontal=True):
         st.button("Propose look-alikes", on_click=_propose, disabled=busy)

@@ -21,7 +21,7 @@ def show(workspace: Workspace) -> None:
         "microphone to this page on this machine only, or over https."
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        label = st.selectbox("Label", LABELS, key="take_label", width=200)
+        label = st.selectbox("Label of the takes", LABELS, key="take_label", width=200)
         speaker = st.text_input("Speaker", key="take_speaker", max_chars=60, width=220, placeholder="anna")
         st.checkbox("Keep good takes at once", True, key="take_at_once")
     number = st.session_state.get("take_number", 0)

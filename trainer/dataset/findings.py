@@ -142,7 +142,7 @@ def _alike(clips: pd.DataFrame) -> Iterator[Finding]:
     if (~two).any():
         yield Finding(
             "near_duplicates", "info", "Near duplicates",
-            "Clips that sound the same but for level, length or encoding. Copies of one recording stay in one split, so "
+            "Clips that sound the same but for level, length or encoding. Copies of a recording stay in one split, so "
             "they flatter no figure; variety is less than the count says.", tuple(sets.loc[~two, "path"]),
         )  # fmt: skip
 

@@ -25,6 +25,7 @@ SECONDS = 2.0
 """Most time for one file; a large one gets SECONDS_PER_MEGABYTE on top."""
 SECONDS_PER_MEGABYTE = 0.1
 STARTING_SECONDS = 30.0
+COMMAND = [sys.executable, "-m", "trainer.dataset.inspector"]
 _CHUNK = 1 << 16
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # there is a process for each core already
 
@@ -52,9 +53,8 @@ class _Inspector:
         return process.returncode
 
     def _start(self) -> None:
-        command = [sys.executable, "-m", "trainer.dataset.inspector"]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=PROJECT_ROOT,
+            COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=PROJECT_ROOT,
             env=os.environ | _ONE_THREAD,
         )  # fmt: skip
         if self.answer(STARTING_SECONDS) is None:

@@ -1,0 +1,54 @@
+"""The preview shows what training would be fed, to the sample."""
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from tests.tiny import make_workspace, tiny_config
+from trainer import config_file, manifest
+from trainer.dataset import previews
+from trainer.engine import batches, clips, preview
+from trainer.engine.windows import epoch_windows
+
+
+def test_ten_draws_are_the_windows_of_training(tmp_path):
+    workspace, config = make_workspace(tmp_path), tiny_config()
+    path = config_file.save(workspace, "tiny", config)
+    splits = manifest.read_splits(workspace)
+    clip = next(clip.path for clip in splits["train"] if clip.label == "positive")
+    previews.make(workspace, path, clip)
+    named, draws = previews.read(workspace)
+    assert named == clip and len(draws) == 10 and any(draw.positive for draw in draws)
+    array = clips.prepare(workspace, [*splits["train"], *splits["val"]], lambda *progress: None)
+    array = array.of_split(frozenset(one.path for one in splits["train"]))
+    place = next(i for i, one in enumerate(array.clips) if one.path == clip)
+    first = draws[0]
+    windows = epoch_windows(array, config, first.epoch)
+    row = int(np.flatnonzero(windows.clip == place)[0])
+    batch, inside = divmod(row, config.training.batch_size)
+    part = windows.take(slice(batch * config.training.batch_size, (batch + 1) * config.training.batch_size))
+    feed = batches.open_feed(array, config, torch.device("cpu"), augmented=True)
+    features, _ = batches.training_batch(feed, part, first.epoch, batch)
+    np.testing.assert_array_equal(first.features, features[inside].numpy())
+    heard, rate = soundfile.read(first.wav)
+    assert rate == 16000 and len(heard) == round(config.data.window_seconds * rate)
+
+
+@pytest.mark.parametrize(("label", "told"), [("rirs", "heard through other clips"), ("positive", "never hears it")])
+def test_a_clip_that_training_never_hears_says_so(tmp_path, label: str, told: str, monkeypatch):
+    monkeypatch.setattr(preview, "MOST_EPOCHS", 3)
+    workspace = make_workspace(tmp_path)
+    splits = manifest.read_splits(workspace)
+    part = "train" if label == "rirs" else "test"
+    clip = next(clip.path for clip in splits[part] if clip.label == label)
+    with pytest.raises(ValueError, match=told):
+        preview.write(workspace, tiny_config(), clip, tmp_path)
+
+
+def test_a_damaged_preview_is_none(tmp_path):
+    workspace = make_workspace(tmp_path)
+    assert previews.read(workspace) == ("", [])
+    workspace.preview.mkdir(parents=True)
+    (workspace.preview / "index.json").write_text('{"clip": "x", "draws": [{"epoch": 1, "positive": true}]}')
+    assert previews.read(workspace) == ("", [])

@@ -1,0 +1,183 @@
+"""Clips from elsewhere: nothing outside the label, nothing overwritten, everything undone."""
+
+import io
+import os
+import stat
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.bad_audio import encoded
+from tests.tiny import ignore
+from trainer.dataset import archives, changes, importing, names
+from trainer.workspace import Workspace
+
+WAV = encoded()
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    made = Workspace(tmp_path / "workspace")
+    made.raw.mkdir(parents=True)
+    return made
+
+
+def zip_of(path: Path, entries: dict[str, bytes], **modes: int) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in entries.items():
+            entry = zipfile.ZipInfo(name)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = (modes.get("mode") or 0) << 16
+            archive.writestr(entry, data)
+    return path
+
+
+def clips(workspace: Workspace) -> list[str]:
+    return sorted(path.relative_to(workspace.raw).as_posix() for path in workspace.raw.rglob("*") if path.is_file())
+
+
+def test_a_zip_brings_its_audio_and_says_what_was_skipped(workspace, tmp_path):
+    entries = {
+        "set/anna/1.wav": WAV, "set/anna/2.WAV": WAV, "set/ben/1.flac": WAV, "set/notes.txt": b"x",
+        "__MACOSX/set/anna/._1.wav": WAV, "set/.hidden.wav": WAV,
+    }  # fmt: skip
+    made = importing.import_zip(workspace, zip_of(tmp_path / "a.zip", entries), "positive", ignore)
+    assert clips(workspace) == ["positive/set/anna/1.wav", "positive/set/anna/2.WAV", "positive/set/ben/1.flac"]
+    assert made.skipped == 3 and "Imported 3 into positive. 3 files were skipped" in made.sentence()
+
+
+def test_folders_named_after_labels_say_the_label(workspace, tmp_path):
+    entries = {"mine/positive/anna/1.wav": WAV, "mine/background/rain.ogg": WAV, "mine/other/1.wav": WAV}
+    importing.import_zip(workspace, zip_of(tmp_path / "a.zip", entries), "", ignore)
+    assert clips(workspace) == ["background/rain.ogg", "positive/anna/1.wav"]
+
+
+@pytest.mark.parametrize("name", ["../../up.wav", "/etc/up.wav", "a/../../../up.wav", "..\\..\\up.wav", "C:\\up.wav"])
+def test_an_archive_that_wants_out_is_refused_whole(workspace, tmp_path, name: str):
+    entries = {"good.wav": WAV, name: WAV}
+    with pytest.raises(ValueError, match=r"outside its folder.*nothing is taken"):
+        importing.import_zip(workspace, zip_of(tmp_path / "a.zip", entries), "positive", ignore)
+    assert clips(workspace) == [] and not list(tmp_path.rglob("up.wav"))
+    assert not list((workspace.root / "data" / "incoming").iterdir())
+
+
+@pytest.mark.parametrize("mode", [stat.S_IFLNK | 0o777, stat.S_IFIFO | 0o644, stat.S_IFCHR | 0o644])
+def test_links_and_devices_in_an_archive_are_refused(workspace, tmp_path, mode: int):
+    bad = zip_of(tmp_path / "a.zip", {"link.wav": b"/etc/passwd"}, mode=mode)
+    with pytest.raises(ValueError, match="holds a link"):
+        importing.import_zip(workspace, bad, "positive", ignore)
+
+
+def test_bombs_are_stopped_by_what_they_write(workspace, tmp_path, monkeypatch):
+    bomb = zip_of(tmp_path / "a.zip", {"zeros.wav": bytes(50_000_000)})
+    with pytest.raises(ValueError, match="unpacks to over 100 times its size"):
+        importing.import_zip(workspace, bomb, "positive", ignore)
+    monkeypatch.setattr(archives, "MOST_BYTES", 3 * len(WAV))
+    many = zip_of(tmp_path / "b.zip", {f"{n}.wav": os.urandom(len(WAV)) for n in range(4)})
+    with pytest.raises(ValueError, match="unpacks to more than"):
+        importing.import_zip(workspace, many, "positive", ignore)
+    monkeypatch.setattr(archives, "MOST_ENTRIES", 3)
+    with pytest.raises(ValueError, match="at most 3 are taken"):
+        importing.import_zip(workspace, many, "positive", ignore)
+    assert clips(workspace) == []
+
+
+def lying_size(path: Path) -> Path:
+    """An entry that says it is 10 bytes long and is 20 MB."""
+    data = bytearray(zip_of(path, {"zeros.wav": bytes(20_000_000)}).read_bytes())
+    for signature, offset in ((b"PK\3\4", 22), (b"PK\1\2", 24)):
+        place = data.index(signature) + offset
+        data[place : place + 4] = (10).to_bytes(4, "little")
+    path.write_bytes(data)
+    return path
+
+
+def test_an_archive_that_lies_or_is_damaged_is_one_sentence(workspace, tmp_path):
+    for bad in (lying_size(tmp_path / "a.zip"), tmp_path / "b.zip", tmp_path / "c.zip"):
+        if bad.name == "b.zip":
+            bad.write_bytes(b"PK\3\4 no archive")
+        if bad.name == "c.zip":
+            whole = zip_of(bad, {"1.wav": WAV}).read_bytes()
+            bad.write_bytes(whole[:40] + b"\xff" * 30 + whole[70:])
+        with pytest.raises(ValueError, match=r"cannot be unpacked|times its size"):
+            importing.import_zip(workspace, bad, "positive", ignore)
+    assert clips(workspace) == []
+
+
+def test_the_same_name_twice_gets_a_number_on_any_disk(workspace, tmp_path):
+    out = io.BytesIO()
+    with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(out, "w") as archive:
+        for name in ("a.wav", "a.wav", "A.WAV"):
+            archive.writestr(name, WAV)
+    (tmp_path / "a.zip").write_bytes(out.getvalue())
+    made = importing.import_zip(workspace, tmp_path / "a.zip", "positive", ignore)
+    assert clips(workspace) == ["positive/A (3).WAV", "positive/a (2).wav", "positive/a.wav"] and made.renamed == 2
+
+
+def folder_of(tmp_path: Path) -> Path:
+    folder = tmp_path / "recordings"
+    for name in ("anna/1.wav", "anna/2.wav", "ben/deep/3.flac", ".git/4.wav"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(WAV)
+    (folder / "out.wav").symlink_to("/etc/hostname")
+    return folder
+
+
+@pytest.mark.parametrize("how", ["copy", "link"])
+def test_a_folder_is_copied_or_linked_and_the_originals_stay(workspace, tmp_path, how):
+    folder = folder_of(tmp_path)
+    made = importing.import_folder(workspace, folder, "negative", how, ignore)
+    assert clips(workspace) == ["negative/anna/1.wav", "negative/anna/2.wav", "negative/ben/deep/3.flac"]
+    assert made.skipped == 1 and (folder / "anna/1.wav").read_bytes() == WAV
+    same = (folder / "anna/1.wav").stat().st_ino == (workspace.raw / "negative/anna/1.wav").stat().st_ino
+    assert same == (how == "link")
+    changes.undo(workspace, made.change.id)
+    assert clips(workspace) == [] and (folder / "anna/1.wav").read_bytes() == WAV
+
+
+@pytest.mark.parametrize(
+    ("folder", "told"),
+    [("", "Type the folder"), ("/nowhere/at/all", "is no folder"), ("/etc", "is not inside"), ("~nobody/x", "is no")],
+)
+def test_a_folder_that_cannot_be_taken_says_why(tmp_path, folder: str, told: str):
+    roots = [tmp_path] if folder == "/etc" else None
+    with pytest.raises(ValueError, match=told):
+        importing.check_folder(folder, roots)
+
+
+def test_links_do_not_lead_out_of_the_allowed_folders(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "out").symlink_to("/etc")
+    with pytest.raises(ValueError, match="is not inside"):
+        importing.check_folder(str(tmp_path / "mine" / "out"), [tmp_path / "mine"])
+
+
+def test_a_folder_inside_the_data_and_an_empty_one_are_refused(workspace, tmp_path):
+    for folder in (workspace.raw, tmp_path):
+        with pytest.raises(ValueError, match="lie in one another"):
+            importing.import_folder(workspace, folder, "positive", "copy", ignore)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="Nothing to import"):
+        importing.import_folder(workspace, tmp_path / "empty", "positive", "copy", ignore)
+    with pytest.raises(ValueError, match="choose one of positive"):
+        importing.import_folder(workspace, tmp_path / "empty", "positives", "copy", ignore)
+
+
+def test_a_full_disk_is_told_before_the_first_copy(workspace, tmp_path, monkeypatch):
+    monkeypatch.setattr(importing, "SPARE_BYTES", 10**15)
+    with pytest.raises(ValueError, match=r"Free some, or import by link\."):
+        importing.import_folder(workspace, folder_of(tmp_path), "positive", "copy", ignore)
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("../../etc/passwd", "etc/passwd"), ("/a/b.wav", "a/b.wav"), ("a\\b.wav", "a/b.wav"),
+        ("x\u202egnp.wav", "xgnp.wav"), ("new\nline\x1b[31m.wav", "newline[31m.wav"), (".hidden.wav", "hidden.wav"),
+        ("-rf.wav", "rf.wav"), ("日本 🎤.wav", "日本 🎤.wav"), ("e\u0301.wav", "é.wav"),
+        ("a" * 300 + ".wav", "a" * 96 + ".wav"), ("..", ""), ("con<>:|?*.wav", "con.wav"),
+    ],
+)  # fmt: skip
+def test_names_are_made_safe(name: str, safe: str):
+    assert names.safe_path(name) == safe

@@ -1,0 +1,110 @@
+"""Files that could crash, hang or swell the reader cost themselves and nothing else."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.bad_audio import SPECIAL, encoded, fuzzed, write_corpus
+from trainer.dataset import inspection, inspector
+from trainer.workspace import PROJECT_ROOT
+
+MOST_MEMORY = 512 * 1_000_000
+
+
+def answers(paths: list) -> dict[str, dict]:
+    return {paths[place].name: answer for place, answer in inspection.inspect_all(paths)}
+
+
+def test_every_bad_file_is_refused_with_one_reason_and_a_sentence(tmp_path):
+    names = write_corpus(tmp_path)
+    (tmp_path / "good.wav").write_bytes(encoded())
+    found = answers([tmp_path / name for name in [*names, "good.wav"]])
+    assert len(names) >= 60 and found.pop("good.wav")["reason"] == ""
+    assert {name for name, answer in found.items() if not answer["reason"]} == set()
+    for name, answer in found.items():
+        assert answer["reason"].isidentifier() and answer["message"].endswith("."), (name, answer)
+    assert not any(answer["reason"].startswith("decoder") for answer in found.values())
+
+
+MEASURE = """
+import json, pathlib, resource, sys, time
+from trainer.dataset import inspection
+paths = sorted(pathlib.Path(sys.argv[1]).iterdir())
+reasons, slowest, last = {}, 0.0, None
+for place, answer in inspection.inspect_all(paths):
+    now = time.monotonic()
+    slowest, last = max(slowest, now - (last or now)), now
+    reasons[paths[place].name] = answer["reason"]
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+print(json.dumps({"reasons": reasons, "slowest": slowest, "peak": peak}))
+"""
+
+
+def test_2000_damaged_files_each_get_an_answer_in_time_and_memory(tmp_path):
+    for name, data in fuzzed(2000, seed=0):
+        (tmp_path / name).write_bytes(data)
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(tmp_path)], capture_output=True, text=True, cwd=PROJECT_ROOT, timeout=120
+    )
+    found = json.loads(done.stdout)
+    assert len(found["reasons"]) == 2000 and sum(map(bool, found["reasons"].values())) > 500
+    assert not {"decoder_crash", "decoder_hang"} & set(found["reasons"].values())
+    assert found["slowest"] < inspection.SECONDS and found["peak"] < MOST_MEMORY
+
+
+@pytest.fixture
+def saboteur(monkeypatch, tmp_path):
+    """An inspector whose decoder does what the name of the file says."""
+    script = tmp_path / "saboteur.py"
+    script.write_text(
+        "import os, sys, time\n"
+        f"sys.path.insert(0, {str(PROJECT_ROOT)!r})\n"
+        "from trainer.dataset import inspector\n"
+        "real = inspector.inspect\n"
+        "def inspect(path):\n"
+        "    if 'crash' in path.name: os.kill(os.getpid(), 11)\n"
+        "    if 'hang' in path.name: time.sleep(60)\n"
+        "    if 'swell' in path.name: bytearray(3 << 30)\n"
+        "    return real(path)\n"
+        "inspector.inspect = inspect\n"
+        "inspector.main()\n"
+    )
+    monkeypatch.setattr(inspection, "COMMAND", [sys.executable, str(script)])
+    monkeypatch.setattr(inspection, "SECONDS", 0.5)
+
+
+def test_a_crash_or_a_hang_costs_one_file_only(saboteur, tmp_path):
+    names = [f"{number:02d}_{kind}.wav" for number, kind in enumerate(["good", "crash", "good", "hang", "good"] * 4)]
+    for name in names:
+        (tmp_path / name).write_bytes(encoded())
+    found = answers([tmp_path / name for name in names])
+    reasons = {"good": "", "crash": "decoder_crash", "hang": "decoder_hang"}
+    assert {name: answer["reason"] for name, answer in found.items()} == {
+        name: reasons[name[3:-4]] for name in names
+    }  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="address space is limited on Linux only")
+def test_a_bomb_is_stopped_by_the_limit_of_memory(saboteur, tmp_path):
+    (tmp_path / "swell.wav").write_bytes(encoded())
+    assert answers([tmp_path / "swell.wav"])["swell.wav"]["reason"] == "decoder_crash"
+
+
+def test_leaving_early_ends_the_processes(tmp_path):
+    for number in range(200):
+        (tmp_path / f"{number}.wav").write_bytes(encoded())
+    asked = inspection.inspect_all(sorted(tmp_path.iterdir()))
+    next(asked)
+    asked.close()
+    listed = subprocess.run(["ps", "-o", "args", "--ppid", str(os.getpid())], capture_output=True, text=True)
+    assert "trainer.dataset.inspector" not in listed.stdout
+
+
+@pytest.mark.parametrize("name", SPECIAL)
+@pytest.mark.timeout(10)
+def test_what_is_no_regular_file_never_blocks(tmp_path, name: str):
+    SPECIAL[name](tmp_path / name)
+    assert inspector.inspect(tmp_path / name)["reason"] in ("unreadable", "not_a_file", "vanished")
