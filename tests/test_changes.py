@@ -52,7 +52,7 @@ def test_nothing_is_overwritten(workspace):
     before = state(workspace)
     (workspace.raw / "hard_negative" / "voice0").mkdir(parents=True)
     (workspace.raw / "hard_negative" / "voice0" / "0.wav").write_bytes(b"here already")
-    with pytest.raises(FileExistsError, match="exists already; nothing was changed"):
+    with pytest.raises(ValueError, match="exists already; nothing was changed"):
         remedies.relabel(workspace, ["positive/voice0/1.wav", "positive/voice0/0.wav"], "hard_negative")
     assert {name: data for name, data in state(workspace).items() if "hard" not in name} == before
 

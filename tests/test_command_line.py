@@ -1,13 +1,15 @@
 """The command line as scripts use it: documents, exit codes, one line for what is wrong."""
 
 import json
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.tiny import make_raw, make_workspace, tiny_config
-from trainer import config_file
+from trainer import config_file, manifest
 from trainer.terminal import hoist_globals
 from trainer.workspace import PROJECT_ROOT, Workspace
 
@@ -55,6 +57,36 @@ def test_the_whole_path(workspace):
     assert "nothing to stop" in refused(workspace, "stop", "latest")
 
 
+def test_clips_come_in_are_mended_and_go_again(workspace, tmp_path_factory):
+    elsewhere = Workspace(tmp_path_factory.mktemp("elsewhere"))
+    make_raw(elsewhere)
+    made = answer(workspace, "import", str(elsewhere.raw))
+    assert made["imported"] == {"background": 4, "negative": 24, "positive": 24, "rirs": 4}
+    shutil.copy(workspace.raw / "positive/voice0/0.wav", workspace.raw / "positive/voice0/copy.wav")
+    found = answer(workspace, "scan")["findings"]
+    assert {"finding": "duplicates", "severity": "warning", "title": "Exact duplicates", "clips": 1,
+            "remedy": "quarantine"} in found  # fmt: skip
+    mended = answer(workspace, "mend", "duplicates")["change"]
+    assert answer(workspace, "scan")["labels"]["positive"]["clips"] == 24
+    assert "nothing to mend" in refused(workspace, "mend", "duplicates")
+    answer(workspace, "undo", mended)
+    assert answer(workspace, "scan")["labels"]["positive"]["clips"] == 25
+    assert answer(workspace, "synthesise", "--rirs", "3", "--background", "2")["imported"] == {
+        "background": 2,
+        "rirs": 3,
+    }
+    first = answer(workspace, "split")
+    assert answer(workspace, "split", "--from-scratch")["fingerprint"] == first["fingerprint"]
+    config_file.save(workspace, "tiny", tiny_config())
+    (clip, *_) = sorted(path for path, part in parts(workspace).items() if part == "train" and path.startswith("pos"))
+    folder = Path(answer(workspace, "preview", "tiny", clip)["folder"])
+    assert len(list(folder.glob("*.wav"))) == 10
+
+
+def parts(workspace: Workspace) -> dict[str, str]:
+    return {clip.path: part for part, clips in manifest.read_splits(workspace).items() for clip in clips}
+
+
 def test_a_started_run_is_stopped_by_its_id(workspace):
     made = make_workspace(workspace.root)
     config_file.save(made, "tiny", tiny_config(epochs=10_000))
@@ -78,6 +110,13 @@ def test_a_started_run_is_stopped_by_its_id(workspace):
         (["status", "latest"], "There are no runs"),
         (["demo", "--phrase", ""], "The phrase is empty"),
         (["demo", "--positives", "many"], "'many' is not a valid"),
+        (["import", "/nowhere/at/all"], "is no folder"),
+        (["import", "/etc/hostname"], "cannot be unpacked"),
+        (["import", "/etc", "--label", "good"], "choose one of positive"),
+        (["undo", "nothing"], "There is no such change."),
+        (["synthesise"], "every count is 0"),
+        (["synthesise", "--phrase", "привет", "--positives", "1"], "is no letter of English"),
+        (["preview", "quick", "positive/1.wav"], "Dataset splits not found"),
         (["fly"], "No such command 'fly'"),
     ],
 )  # fmt: skip

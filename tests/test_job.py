@@ -56,6 +56,19 @@ def test_a_killed_job_is_failed_and_can_be_started_again(tmp_path):
     assert ended.state == "done", ended.message
 
 
+def test_a_cancelled_job_says_so_and_leaves_nothing_behind(tmp_path):
+    workspace = Workspace(tmp_path)
+    job.start(workspace, "demo", ["--positives=3000"])
+    deadline = time.monotonic() + 40
+    while not (found := job.read(workspace, "demo")).done and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert found.done, "it was speaking"
+    job.cancel(workspace, "demo")
+    ended = wait_for_end(workspace, "demo")
+    assert ended.state == "cancelled" and "The clips are as they were" in ended.message
+    assert not list((tmp_path / "data" / "incoming").iterdir()) and not workspace.raw.exists()
+
+
 def test_a_second_start_while_one_runs_does_nothing(workspace, monkeypatch):
     job.start(workspace, "scan", [])
     monkeypatch.setattr(processes, "start_detached", lambda *rest: pytest.fail("started twice"))

@@ -39,8 +39,9 @@ def show(workspace: Workspace, found: Found, health: list[Finding], busy: bool) 
     st.caption(f"{len(chosen):,} clips{more} Choose rows to listen to one, or to change several.")
     shown = chosen.head(MOST_ROWS)[list(COLUMNS)].rename(columns=COLUMNS)
     numbers = {name: st.column_config.NumberColumn(format=how) for name, how in FORMATS.items()}
+    key = f"clip_table_{st.session_state.get('clip_changes', 0)}"
     event = st.dataframe(
-        shown, hide_index=True, width="stretch", height=360, key="clip_table", on_select="rerun",
+        shown, hide_index=True, width="stretch", height=360, key=key, on_select="rerun",
         selection_mode="multi-row", column_config=numbers, alt="Clips",
     )  # fmt: skip
     rows = [row for row in event["selection"]["rows"] if row < len(shown)]
@@ -95,6 +96,9 @@ def _change(workspace: Workspace, act: Callable[[], str]) -> None:
     except ValueError as error:
         jobs.refuse(str(error))
         return
+    st.session_state["clip_changes"] = (
+        st.session_state.get("clip_changes", 0) + 1
+    )  # another table, nothing chosen in it
     jobs.start(workspace, "scan", [])
 
 
@@ -107,8 +111,11 @@ def _one(workspace: Workspace, clip: pd.Series) -> None:
             st.warning("This file has changed since the scan. Scan again to see it as it is now.")
             return
         wave, read = audio_file.read(path)
+    except FileNotFoundError:
+        st.warning(plain(f"{clip['path']} is not there any more. Scan again to see what is."))
+        return
     except (OSError, audio_file.AudioRefused) as error:
-        st.warning(plain(f"{clip['path']} cannot be read: {error} Scan again."))
+        st.warning(plain(f"{clip['path']} cannot be read: {error}"))
         return
     st.markdown(f"**{plain(clip['path'])}**")
     st.audio(str(path))

@@ -48,8 +48,8 @@ def files(workspace: Workspace, busy: bool) -> None:
     upload, folder = st.columns(2, gap="medium")
     with upload:
         key = f"upload_{st.session_state.get('uploads', 0)}"
-        st.file_uploader("Files or a zip", KINDS, accept_multiple_files=True, key=key)
-        st.button("Import files", on_click=_import_files, args=(workspace, key), disabled=busy)
+        uploads = st.file_uploader("Files or a zip", KINDS, accept_multiple_files=True, key=key)
+        st.button("Import files", on_click=_import_files, args=(workspace, key), disabled=busy or not uploads)
     with folder:
         st.text_input("Folder on this machine", key="import_folder", placeholder="~/recordings")
         st.radio("How", list(HOW), key="import_how", horizontal=True, help="A link takes no space, on the same disk.")
@@ -82,8 +82,6 @@ def _import_files(workspace: Workspace, key: str) -> None:
     uploads = st.session_state.get(key) or []
     zips = [upload for upload in uploads if upload.name.lower().endswith(".zip")]
     try:
-        if not uploads:
-            raise ValueError("Choose the files to import first.")
         if zips and len(uploads) > 1:
             raise ValueError("Import one zip at a time, without other files beside it.")
         if zips:

@@ -66,8 +66,8 @@ def _move(source: Path, target: Path) -> None:
 def apply(workspace: Workspace, title: str, moves: Sequence[Move], change_id: str = "") -> Change:
     """Record the change, then make its moves.
 
-    Raises FileExistsError when a target exists (nothing is moved then), OSError half-way: what was moved stays
-    recorded and can be undone.
+    Raises ValueError when a target exists (nothing is moved then), OSError half-way: what was moved stays recorded
+    and can be undone.
     """
     data = _data(workspace)
     workspace.changes.mkdir(parents=True, exist_ok=True)
@@ -75,7 +75,7 @@ def apply(workspace: Workspace, title: str, moves: Sequence[Move], change_id: st
         freed = {move.source for move in moves}
         for move in moves:
             if move.target not in freed and os.path.lexists(data / move.target):
-                raise FileExistsError(f"{move.target} exists already; nothing was changed. Rename or remove it first.")
+                raise ValueError(f"{move.target} exists already; nothing was changed. Rename or remove it first.")
         now = datetime.now(UTC).isoformat(timespec="seconds")
         change = Change(id=change_id or new_id(), title=title, created=now, moves=list(moves))
         durable.replace_json(_file(workspace, change.id), change.model_dump())

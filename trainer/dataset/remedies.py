@@ -73,7 +73,7 @@ def delete(workspace: Workspace, paths: Sequence[str], title: str = "") -> Chang
 
 
 def relabel(workspace: Workspace, paths: Sequence[str], label: str) -> Change:
-    """Move clips to the same place under another label. Raises ValueError, FileExistsError, OSError."""
+    """Move clips to the same place under another label. Raises ValueError, OSError."""
     if label not in LABELS:
         raise ValueError(f"There is no label {label!r:.40}; choose one of {', '.join(LABELS)}.")
     moved = [path for path in paths if Path(path).parts[0] != label]

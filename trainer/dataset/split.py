@@ -184,11 +184,11 @@ def split(
 def _check_val(have: Counter[str]) -> None:
     if not have["positive"]:
         raise ValueError(
-            "All positive clips belong to one group, so val would have none. Put the clips of each speaker into a "
-            "folder of their own below data/raw/positive, or all of them directly into it, and scan again."
+            "All positive clips belong to one group, so val would have none: they are of one speaker, or copies of one "
+            "recording. Say who speaks under Clips, Speakers, or get positive clips of other people, and scan again."
         )
     if not have["negative"] + have["hard_negative"]:
         raise ValueError(
-            "All negative clips belong to one group, so val would have none. Put the clips of each speaker into a "
-            "folder of their own below data/raw/negative, or all of them directly into it, and scan again."
+            "All negative clips belong to one group, so val would have none: they are of one speaker, or copies of one "
+            "recording. Say who speaks under Clips, Speakers, or get negative clips of other people, and scan again."
         )
