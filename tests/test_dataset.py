@@ -141,6 +141,7 @@ def test_an_empty_label_folder_is_a_warning_and_no_clips_at_all_an_error(workspa
     shutil.rmtree(workspace.raw)
     with pytest.raises(ValueError, match="Make demo data, or put WAV"):
         scan(workspace, ignore)
+    assert len(clips.load(workspace)) == 0, "what is gone is not shown any more"
 
 
 def test_a_damaged_scan_file_is_as_none(workspace):

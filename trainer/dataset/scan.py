@@ -138,6 +138,7 @@ def scan(workspace: Workspace, report: Report) -> pd.DataFrame:
         raise
     found = pd.concat([known, table.make(rows)], ignore_index=True).sort_values("path", ignore_index=True)
     if not (found["reason"] == "").any():
+        table.save(workspace, found)  # so that no page goes on showing what is gone
         raise ValueError(
             f"No usable clips in {workspace.raw} ({len(found)} files refused). Make demo data, or put WAV, FLAC or "
             "OGG files into data/raw/positive and data/raw/negative."
