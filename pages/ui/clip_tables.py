@@ -10,7 +10,7 @@ import streamlit as st
 from pages.ui import clip_browser, clip_cache, clip_pictures, health, preview, speaker_form
 from trainer.workspace import Workspace
 
-FORMATS = {"Clips": "localized", "Minutes": "%.1f", "Speakers": "localized", "Clips of nobody known": "localized"}
+FORMATS = {"Clips": "localized", "Minutes": "%.1f", "Speakers": "localized", "Unknown speaker": "localized"}
 VIEWS = ("Health", "Listen", "Pictures", "Speakers", "Augmentation")
 
 
@@ -50,7 +50,7 @@ def label_table(summary: dict[str, Any]) -> pd.DataFrame:
             "Clips": [row["clips"] for _, row in rows],
             "Minutes": [row["minutes"] for _, row in rows],
             "Speakers": [row["speakers"] for _, row in rows],
-            "Clips of nobody known": [row["without_speaker"] for _, row in rows],
+            "Unknown speaker": [row["without_speaker"] for _, row in rows],
             "Sample rates": [
                 ", ".join(f"{int(rate):,} Hz ({count:,})" for rate, count in row["sample_rates"].items())
                 for _, row in rows

@@ -129,6 +129,10 @@ def synthesis(workspace: Workspace, busy: bool) -> None:
         for label, count in zip(LABELS, (200, 200, 200, 0, 0), strict=True):
             st.number_input(f"{label} clips", 0, 20_000, count, 50, key=f"order_{label}", width=140)
     st.text_area("Look-alikes, one a line (empty: they are proposed)", key="order_texts", height=120)
+    st.text_input(
+        "Piper voices (optional)", key="order_piper", placeholder="~/voices",
+        help="A file NAME.onnx with its NAME.onnx.json, or a folder of them. They sound more like people.",
+    )  # fmt: skip
     with st.container(horizontal=True):
         st.button("Propose look-alikes", on_click=_propose, disabled=busy)
         st.button("Synthesise clips", on_click=_order, args=(workspace,), disabled=busy)
@@ -155,7 +159,7 @@ def _order(workspace: Workspace) -> None:
         "background": "background", "rirs": "rirs",
     }  # fmt: skip
     chosen = [f"--{option}={state[f'order_{label}']}" for option, label in counts.items()]
-    settings = [f"--{name}={state[f'order_{name}']}" for name in ("phrase", "language", "voices", "seed")]
+    settings = [f"--{name}={state[f'order_{name}']}" for name in ("phrase", "language", "voices", "seed", "piper")]
     jobs.start(workspace, "synthesise", [*settings, *chosen, *texts])
 
 
@@ -166,9 +170,7 @@ def history(workspace: Workspace, busy: bool) -> None:
         st.info("No changes yet. Imports, recordings, quarantine and deleted clips will be listed here, with Undo.")
     for change in recent:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(
-                f"{plain(change.title)} · {len(change.moves):,} files · {change.created[:16].replace('T', ' ')} UTC"
-            )
+            st.markdown(f"{plain(change.title)} · {change.files:,} files · {change.created[:16].replace('T', ' ')} UTC")
             label = "Undone" if change.undone else "Undo"
             st.button(
                 label, key=f"undo_{change.id}", disabled=busy or change.undone, on_click=_undo,

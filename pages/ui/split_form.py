@@ -30,17 +30,28 @@ def show(workspace: Workspace, busy: bool) -> None:
     st.checkbox("Split from scratch", key="scratch", help=scratch)
     st.caption("New clips are added and the others stay where they are, unless ratios or seed change.")
     try:
-        parts = manifest.read_splits(workspace)
+        described = _described(str(workspace.root), _stamp(workspace), workspace)
     except (FileNotFoundError, ValueError) as error:
         st.info(plain(str(error)))
         return
-    found = clip_cache.found(workspace)
-    described = splits.describe(parts, clips.near_sets(found.clips) if found else None)
     facts = splits.facts(workspace)
     st.dataframe(table(described), hide_index=True, width="stretch", alt="Clips by label and split", key="splits")
     _leakage(described, facts)
     _versions(workspace, facts)
     st.page_link(frame.CONFIGURATION, label="Go on to Configuration", icon=":material/arrow_forward:")
+
+
+def _stamp(workspace: Workspace) -> tuple[int, ...]:
+    """Changes whenever the manifests or what is known of the clips change."""
+    files = [manifest.split_file(workspace, part) for part in SPLITS]
+    return *clip_cache.stamp(workspace), *(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _described(root: str, stamp: tuple[int, ...], _workspace: Workspace) -> dict[str, Any]:
+    found = clip_cache.found(_workspace)
+    parts = manifest.read_splits(_workspace)
+    return splits.describe(parts, clips.near_sets(found.clips) if found else None)
 
 
 def _split(workspace: Workspace) -> None:

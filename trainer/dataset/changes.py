@@ -31,13 +31,17 @@ class Move(BaseModel, frozen=True):
 
 
 class Change(BaseModel, frozen=True):
-    """What was done, when (UTC), and whether it has been undone since."""
+    """What was done, when (UTC), to how many files, and whether it has been undone since. Its moves lie beside it."""
 
     id: str
     title: str
     created: str
-    moves: list[Move]
+    files: int
     undone: bool = False
+
+
+class _Moves(BaseModel):
+    moves: list[Move]
 
 
 def new_id() -> str:
@@ -50,6 +54,10 @@ def _data(workspace: Workspace) -> Path:
 
 def _file(workspace: Workspace, change_id: str) -> Path:
     return workspace.changes / f"{change_id}.json"
+
+
+def _moves_file(workspace: Workspace, change_id: str) -> Path:
+    return workspace.changes / f"{change_id}.moves"
 
 
 def _move(source: Path, target: Path) -> None:
@@ -77,7 +85,8 @@ def apply(workspace: Workspace, title: str, moves: Sequence[Move], change_id: st
             if move.target not in freed and os.path.lexists(data / move.target):
                 raise ValueError(f"{move.target} exists already; nothing was changed. Rename or remove it first.")
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        change = Change(id=change_id or new_id(), title=title, created=now, moves=list(moves))
+        change = Change(id=change_id or new_id(), title=title, created=now, files=len(moves))
+        durable.replace_bytes(_moves_file(workspace, change.id), _Moves(moves=list(moves)).model_dump_json().encode())
         durable.replace_json(_file(workspace, change.id), change.model_dump())
         for move in moves:
             _move(data / move.source, data / move.target)
@@ -118,16 +127,20 @@ def undo(workspace: Workspace, change_id: str) -> tuple[Change, int]:
     if change is None or change.undone:
         raise ValueError("This change was undone already." if change else "There is no such change.")
     data, undoing = _data(workspace), new_id()
-    wanted = [_back(move, undoing) for move in reversed(change.moves)]
+    try:
+        made = _Moves.model_validate_json(_moves_file(workspace, change_id).read_bytes()).moves
+    except (OSError, ValidationError):
+        raise ValueError(f"What {change_id} moved cannot be read, so it cannot be undone by itself.") from None
+    wanted = [_back(move, undoing) for move in reversed(made)]
     freed = {move.source for move in wanted}
     moves = [
         move for move in wanted
         if os.path.lexists(data / move.source)
         and (move.target in freed or not os.path.lexists(data / move.target))
     ]  # fmt: skip
-    made = apply(workspace, f"Undone: {change.title}", moves, undoing)
+    undone = apply(workspace, f"Undone: {change.title}", moves, undoing)
     durable.replace_json(_file(workspace, change.id), change.model_copy(update={"undone": True}).model_dump())
-    return made, len(wanted) - len(moves)
+    return undone, len(wanted) - len(moves)
 
 
 def read(workspace: Workspace, change_id: str) -> Change | None:

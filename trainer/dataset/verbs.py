@@ -165,6 +165,7 @@ def undo(session: Session, change: str) -> None:
 @click.option("--phrase", default="", help="What is said in the positives.")
 @click.option("--language", default="en", show_default=True, help="Code of the language, such as de.")
 @click.option("--voices", default=66, show_default=True, help="How many different voices.")
+@click.option("--piper", default="", help="A Piper voice (NAME.onnx), or a folder of them, to speak instead.")
 @click.option("--positives", default=0, help="Clips of the phrase.")
 @click.option("--hard-negatives", default=0, help="Clips of look-alikes.")
 @click.option("--look-alike", "look_alikes", multiple=True, help="A text for hard negatives; none: they are proposed.")
@@ -175,7 +176,7 @@ def undo(session: Session, change: str) -> None:
 @AS_JOB
 @click.pass_obj
 def synthesise(
-    session: Session, phrase: str, language: str, voices: int, positives: int, hard_negatives: int,
+    session: Session, phrase: str, language: str, voices: int, piper: str, positives: int, hard_negatives: int,
     look_alikes: tuple[str, ...], negatives: int, background: int, rirs: int, seed: int, as_job: bool,
 ) -> None:  # fmt: skip
     """Add synthetic speech, noise and rooms to data/raw, and scan. It can be undone."""
@@ -187,7 +188,9 @@ def synthesise(
             "positive": positives, "hard_negative": hard_negatives, "negative": negatives, "background": background,
             "rirs": rirs,
         }  # fmt: skip
-        made = order.fill(session.workspace, order.Order(phrase, language, voices, seed, counts, look_alikes), report)
+        made = order.fill(
+            session.workspace, order.Order(phrase, language, voices, seed, counts, look_alikes, piper), report
+        )
         scan_clips(session.workspace, report)
         return {"change": made.change.id, "imported": made.counts}, made.sentence()
 

@@ -1,7 +1,7 @@
 """espeak-ng in a process of its own: JSON requests on standard input, one JSON answer each on standard output.
 
     {"do": "speak", "text": "hey atlas", "voice": "en-us+f2", "rate": 160, "pitch": 50, "path": "/tmp/x.wav"}
-    {"do": "phonemes", "text": "hey atlas", "voice": "en-us"}
+    {"do": "phonemes", "text": "hey atlas", "voice": "en-us"}      also "ipa": as one line, with stress
 
 espeak-ng is under the GPL-3, so nothing but this process loads it; it imports nothing else of the project. The values
 of the constants are those of espeak-ng's public header speak_lib.h.
@@ -72,16 +72,27 @@ def speak(library: ctypes.CDLL, rate: int, request: dict[str, Any]) -> dict[str,
     return {"samples": len(samples) // 2}
 
 
-def phonemes(library: ctypes.CDLL, request: dict[str, Any]) -> dict[str, Any]:
-    """The text as a list of phonemes in the International Phonetic Alphabet."""
+def _clauses(library: ctypes.CDLL, request: dict[str, Any], mode: int) -> list[str]:
+    """The clauses of a text in the International Phonetic Alphabet."""
     choose_voice(library, request["voice"])
     text = ctypes.c_char_p(request["text"].encode() + b"\0")
     pointer = ctypes.cast(text, ctypes.c_void_p)
     found: list[str] = []
     while pointer.value:
-        clause = library.espeak_TextToPhonemes(ctypes.byref(pointer), CHARS_UTF8, PHONEMES_IPA | PHONEME_SEPARATOR)
-        found += (clause or b"").decode().replace(" ", "_").split("_")
+        clause = library.espeak_TextToPhonemes(ctypes.byref(pointer), CHARS_UTF8, PHONEMES_IPA | mode)
+        found.append((clause or b"").decode())
+    return found
+
+
+def phonemes(library: ctypes.CDLL, request: dict[str, Any]) -> dict[str, Any]:
+    """The text as a list of phonemes."""
+    found = "_".join(_clauses(library, request, PHONEME_SEPARATOR)).replace(" ", "_").split("_")
     return {"phonemes": [phoneme for phoneme in found if phoneme]}
+
+
+def ipa(library: ctypes.CDLL, request: dict[str, Any]) -> dict[str, Any]:
+    """The text as one line with stress marks and spaces between words."""
+    return {"ipa": " ".join(_clauses(library, request, 0)).strip()}
 
 
 def main() -> None:
@@ -89,8 +100,13 @@ def main() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            speaking = request["do"] == "speak"
-            answer = speak(library, rate, request) if speaking else phonemes(library, request)
+            match request["do"]:
+                case "speak":
+                    answer = speak(library, rate, request)
+                case "ipa":
+                    answer = ipa(library, request)
+                case _:
+                    answer = phonemes(library, request)
         except (Refused, OSError) as error:
             answer = {"error": str(error)}
         sys.stdout.write(json.dumps(answer) + "\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 from trainer.dataset import importing
 from trainer.dataset.importing import Imported
 from trainer.job import Report
-from trainer.synthesis import languages, phrases, recipe, speech
+from trainer.synthesis import languages, phrases, piper, piper_speech, recipe, speech
 from trainer.workspace import Workspace
 
 MOST = 20_000
@@ -18,7 +18,8 @@ LABELS_OF_SPEECH = ("positive", "hard_negative", "negative")
 
 @dataclass(frozen=True)
 class Order:
-    """How many clips of each label; `look_alikes` are the texts for hard negatives (none: they are proposed)."""
+    """How many clips of each label; `look_alikes` are the texts for hard negatives (none: they are proposed);
+    `piper` is a voice of Piper or a folder of them, which speak instead of espeak-ng."""
 
     phrase: str
     language: str = "en"
@@ -26,6 +27,7 @@ class Order:
     seed: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     look_alikes: tuple[str, ...] = ()
+    piper: str = ""
 
     def check(self) -> None:
         """Raises ValueError with what to change."""
@@ -53,14 +55,20 @@ def _speak(order: Order, folder: Path, report: Report) -> list[Path]:
     """Speak what is ordered; returns the negatives, for babble."""
     language = languages.find(order.language)
     phrase = phrases.check(order.phrase, language)
-    rng, voices = random.Random(order.seed), language.voices[: order.voices]
+    piper_voices = [piper.load(file) for file in piper.find(Path(order.piper).expanduser())] if order.piper else []
+    named = [name for _, _, name in piper.named_speakers(piper_voices)] or language.voices
+    rng, voices = random.Random(order.seed), named[: order.voices]
     texts = _texts(order, phrase, order.seed)
     spoken = {
         label: recipe.utterances(texts[label], voices, count, folder / label, rng)
         for label in LABELS_OF_SPEECH if (count := order.counts.get(label, 0))
     }  # fmt: skip
     everything = [utterance for utterances in spoken.values() for utterance in utterances]
-    speech.speak(everything, recipe.told_by(report, len(everything), phrase))
+    told = recipe.told_by(report, len(everything), phrase)
+    if piper_voices:
+        piper_speech.speak(piper_voices, everything, told)
+    else:
+        speech.speak(everything, told)
     return [utterance.path for utterance in spoken.get("negative", [])]
 
 

@@ -83,6 +83,18 @@ def phonemes(texts: Sequence[str], voice: str) -> list[tuple[str, ...]]:
     return [tuple(p for p in (phoneme.translate(marks) for phoneme in a["phonemes"]) if p) for a in answers]
 
 
+def ipa(texts: Sequence[str], voice: str) -> dict[str, str]:
+    """Each text as a line of IPA with stress marks."""
+    with _espeak() as child:
+        return {text: _ask(child, {"do": "ipa", "text": text, "voice": voice})["ipa"] for text in texts}
+
+
+def write(wave: NDArray[np.float32], rate: int, utterance: Utterance) -> None:
+    """The clip of an utterance, from what was spoken [samples] at `rate`."""
+    resampled = soxr.resample(wave - wave.mean(), rate, SAMPLE_RATE)  # some voices have a constant offset
+    soundfile.write(utterance.path, _placed(resampled, utterance), SAMPLE_RATE, subtype="PCM_16")
+
+
 def _placed(wave: NDArray[np.float32], utterance: Utterance) -> NDArray[np.float32]:
     """The spoken samples at their level, with silence around them and a faint noise floor under all."""
     rng = np.random.default_rng(utterance.seed)
@@ -103,8 +115,7 @@ def _speak(child: subprocess.Popen[str], utterance: Utterance) -> None:
         raise ValueError(f"espeak-ng makes no sound of {utterance.text!r:.80}. Choose a phrase of spoken words.")
     wave, rate = soundfile.read(raw, dtype="float32")
     raw.unlink()
-    resampled = soxr.resample(wave - wave.mean(), rate, SAMPLE_RATE)  # some voices have a constant offset
-    soundfile.write(utterance.path, _placed(resampled, utterance), SAMPLE_RATE, subtype="PCM_16")
+    write(wave, rate, utterance)
 
 
 def speak(utterances: Sequence[Utterance], report: Callable[[int], None]) -> None:
