@@ -3,12 +3,14 @@
 import dataclasses
 from collections import defaultdict
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tiny import ignore, make_raw
 from trainer import manifest
+from trainer.dataset import clips as clips_of
 from trainer.dataset import split
 from trainer.dataset import splits as split_files
 from trainer.dataset.scan import scan
@@ -161,3 +163,23 @@ def test_speakers_known_anew_ask_for_a_split_from_scratch():
     one_speaker = [dataclasses.replace(one, group="anna") for one in layout(8)]
     with pytest.raises(ValueError, match="Split from scratch"):
         split.split(one_speaker, RATIOS, 0, assigned)
+
+
+def frame_of(rows: list[tuple[str, str, int]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["path", "speaker", "near"]).assign(label="positive")
+
+
+def test_near_duplicates_tie_clips_of_nobody_known_and_no_others():
+    rows = [(f"positive/{n}.wav", "", -1) for n in range(40)]
+    rows += [("positive/a.wav", "", 40), ("positive/b.wav", "", 40), ("positive/anna/c.wav", "anna", 40)]
+    assert clips_of.near_sets(frame_of(rows)) == {"positive/a.wav": 40, "positive/b.wav": 40}
+    kind = [(f"positive/tone{n}.wav", "", 50) for n in range(30)]
+    assert len(clips_of.near_sets(frame_of(rows + kind))) == 2, "thirty alike are a kind of sound, not copies"
+
+
+def test_copies_of_a_recording_stay_in_one_split():
+    flat = [dataclasses.replace(one, group=one.path) for one in layout(20, 3)]
+    pairs = {one.path: number // 2 for number, one in enumerate(sorted(flat, key=lambda one: one.path))}
+    shared = split.split(flat, RATIOS, 0, alike=pairs)
+    assert split_files.describe(shared.splits, pairs)["near_in_two_splits"] == 0
+    assert split_files.describe(split.split(flat, RATIOS, 0).splits, pairs)["near_in_two_splits"] > 0

@@ -85,7 +85,9 @@ def _leakage(found: dict[str, Any], facts: splits.Facts | None) -> None:
     else:
         st.caption("Groups in two splits: 0. What is measured on validation and test was never trained on.")
     if near:
-        st.warning(f"{near:,} sets of near duplicates lie in two splits. Split from scratch to bring them together.")
+        st.warning(
+            f"{near:,} sets of near duplicates of nobody known lie in two splits. Split from scratch to join them."
+        )
     if found["without_speaker"]:
         st.caption(
             f"{found['without_speaker']:,} positives are of nobody known: leakage cannot be excluded, as clips of one "

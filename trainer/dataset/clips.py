@@ -53,10 +53,15 @@ def as_manifest(clips: pd.DataFrame) -> list[Clip]:
 
 
 def near_sets(clips: pd.DataFrame) -> dict[str, int]:
-    """Sets of near duplicates by path. A large one is left out: not copies of one recording, but one kind of sound."""
-    sizes = clips.groupby("near")["path"].transform("size")
-    most = MOST_ALIKE_SHARE * clips.groupby("label")["path"].transform("size")
-    alike = clips[(clips["near"] >= 0) & (sizes <= most.clip(lower=2))]
+    """Sets of near duplicates by path, as far as they tie their clips to one split.
+
+    Clips of known speakers are tied by these, and voices may be alike; so only clips of nobody known are in sets here.
+    A large set is none: not copies of one recording, but one kind of sound.
+    """
+    nobody = clips[(clips["near"] >= 0) & (clips["speaker"] == "")]
+    sizes = nobody.groupby("near")["path"].transform("size")
+    most = MOST_ALIKE_SHARE * nobody["label"].map(clips["label"].value_counts())
+    alike = nobody[sizes <= most.clip(lower=2)]
     return dict(zip(alike["path"], alike["near"].astype(int), strict=True))
 
 

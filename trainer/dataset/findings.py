@@ -142,8 +142,8 @@ def _alike(clips: pd.DataFrame) -> Iterator[Finding]:
     if (~two).any():
         yield Finding(
             "near_duplicates", "info", "Near duplicates",
-            "Clips that sound the same but for level, length or encoding. Copies of a recording stay in one split, so "
-            "they flatter no figure; variety is less than the count says.", tuple(sets.loc[~two, "path"]),
+            "Clips that sound the same but for level, length or encoding. Where nobody is known to speak they stay "
+            "in one split; variety is less than the count says.", tuple(sets.loc[~two, "path"]),
         )  # fmt: skip
 
 
