@@ -1,6 +1,6 @@
 import streamlit as st
 
-from pages.ui import clip_tables, frame, get_clips, jobs, record, split_form
+from pages.ui import change_list, clip_tables, frame, get_clips, jobs, record, split_form, synthesis_form
 
 workspace = frame.page("Dataset", "📂")
 busy = bool(jobs.running(workspace))
@@ -13,9 +13,9 @@ with files:
 with recording:
     record.show(workspace)
 with synthesis:
-    get_clips.synthesis(workspace, busy)
+    synthesis_form.show(workspace, busy)
 with history:
-    get_clips.history(workspace, busy)
+    change_list.show(workspace, busy)
 
 jobs.show(workspace)
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):

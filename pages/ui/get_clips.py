@@ -1,4 +1,4 @@
-"""Ways to get clips: demo data, files and folders, synthesis; and the list of changes with Undo."""
+"""Clips from the demo, from uploaded files and zips, and from folders of this machine."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from pathlib import PurePosixPath
 import streamlit as st
 
 from pages.ui import jobs
-from pages.ui.frame import os_sentence, plain
-from trainer.dataset import changes, importing
-from trainer.synthesis import languages, phrases
+from pages.ui.frame import os_sentence
+from trainer.dataset import importing
 from trainer.workspace import LABELS, Workspace
 
 BY_FOLDER = "as its folders say"
@@ -110,82 +109,4 @@ def _take(workspace: Workspace, uploads: list[st.runtime.uploaded_file_manager.U
         title = f"Upload of {len(staged):,} files"
         made = importing.import_paths(workspace, staged, _label(), title, change_id, st.session_state["import_speaker"])
     jobs.tell(made.sentence())
-    jobs.start(workspace, "scan", [])
-
-
-def synthesis(workspace: Workspace, busy: bool) -> None:
-    """Speech of a phrase and its look-alikes, in many voices; noise and rooms."""
-    st.caption(
-        "Adds synthetic clips beside what is there. Voices of espeak-ng are no people: they help where recordings are "
-        "few, and cannot replace them."
-    )
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.text_input("Phrase to speak", key="order_phrase", max_chars=60, width=220, placeholder="hey atlas")
-        names = {code: language.name for code, language in languages.LANGUAGES.items()}
-        st.selectbox("Language", list(names), format_func=names.__getitem__, key="order_language", width=160)
-        st.number_input("Voices", 1, len(languages.VARIANTS), len(languages.VARIANTS), key="order_voices", width=120)
-        st.number_input("Variation", 0, 2**31 - 1, 0, key="order_seed", width=120, help="Same number, same clips.")
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        for label, count in zip(LABELS, (200, 200, 200, 0, 0), strict=True):
-            st.number_input(f"{label} clips", 0, 20_000, count, 50, key=f"order_{label}", width=140)
-    st.text_area("Look-alikes, one a line (empty: they are proposed)", key="order_texts", height=120)
-    st.text_input(
-        "Piper voices (optional)", key="order_piper", placeholder="~/voices",
-        help="A file NAME.onnx with its NAME.onnx.json, or a folder of them. They sound more like people.",
-    )  # fmt: skip
-    with st.container(horizontal=True):
-        st.button("Propose look-alikes", on_click=_propose, disabled=busy)
-        st.button("Synthesise clips", on_click=_order, args=(workspace,), disabled=busy)
-
-
-def _propose() -> None:
-    try:
-        language = languages.find(st.session_state["order_language"])
-        phrase = phrases.check(st.session_state["order_phrase"], language)
-        st.session_state["order_texts"] = "\n".join(phrases.look_alikes(phrase, language))
-    except (ValueError, OSError) as error:
-        jobs.refuse(str(error))
-
-
-def _order(workspace: Workspace) -> None:
-    state = st.session_state
-    speech = any(state[f"order_{label}"] for label in ("positive", "hard_negative", "negative"))
-    if speech and not state["order_phrase"].strip():
-        jobs.refuse("Type the phrase first, or set the counts of speech to 0.")
-        return
-    texts = [f"--look-alike={line}" for line in state["order_texts"].splitlines() if line.strip()]
-    counts = {
-        "positives": "positive", "hard-negatives": "hard_negative", "negatives": "negative",
-        "background": "background", "rirs": "rirs",
-    }  # fmt: skip
-    chosen = [f"--{option}={state[f'order_{label}']}" for option, label in counts.items()]
-    settings = [f"--{name}={state[f'order_{name}']}" for name in ("phrase", "language", "voices", "seed", "piper")]
-    jobs.start(workspace, "synthesise", [*settings, *chosen, *texts])
-
-
-def history(workspace: Workspace, busy: bool) -> None:
-    """What was changed lately, each with a button that takes it back."""
-    recent = changes.recent(workspace)
-    if not recent:
-        st.info("No changes yet. Imports, recordings, quarantine and deleted clips will be listed here, with Undo.")
-    for change in recent:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"{plain(change.title)} · {change.files:,} files · {change.created[:16].replace('T', ' ')} UTC")
-            label = "Undone" if change.undone else "Undo"
-            st.button(
-                label, key=f"undo_{change.id}", disabled=busy or change.undone, on_click=_undo,
-                args=(workspace, change.id),
-            )  # fmt: skip
-    st.caption("Nothing is deleted: what is taken out lies in data/trash until you empty it.")
-
-
-def _undo(workspace: Workspace, change_id: str) -> None:
-    try:
-        made, left = changes.undo(workspace, change_id)
-    except (ValueError, OSError) as error:
-        jobs.refuse(str(error))
-        return
-    jobs.tell(
-        f"{made.title}." + (f" {left:,} files could not be moved back; they stay where they are." if left else "")
-    )
     jobs.start(workspace, "scan", [])

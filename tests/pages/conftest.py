@@ -1,0 +1,40 @@
+"""Workspaces that pages are drawn for."""
+
+import shutil
+
+import pytest
+
+from tests.run_folders import workspace_at
+from tests.tiny import make_workspace, tiny_config
+from trainer import config_file, processes
+from trainer.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """A workspace with clips, splits and a configuration: made once, copied for each test."""
+    workspace = make_workspace(tmp_path_factory.mktemp("filled"))
+    config_file.save(workspace, "mine", tiny_config())
+    return workspace
+
+
+@pytest.fixture
+def workspace(tmp_path, filled, monkeypatch):
+    root = tmp_path / "workspace"
+    shutil.copytree(filled.root, root, copy_function=shutil.copy2)
+    monkeypatch.setenv("WAKEWORD_ROOT", str(root))
+    return Workspace(root)
+
+
+@pytest.fixture
+def empty(tmp_path, monkeypatch):
+    monkeypatch.setenv("WAKEWORD_ROOT", str(tmp_path))
+    return workspace_at(tmp_path)
+
+
+@pytest.fixture
+def no_processes(monkeypatch):
+    """Nothing is started: what a page would have started is noted instead."""
+    started: list[list[str]] = []
+    monkeypatch.setattr(processes, "start_detached", lambda arguments, log, environment: started.append(arguments))
+    return started

@@ -1,0 +1,102 @@
+"""What holds for every page, drawn without a browser."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+import streamlit as st
+
+from tests.pages.tools import DRAW_ALL, PAGES, draw, links, metric, texts, write_job
+from tests.run_folders import end, make_alive, make_run
+from trainer import config_file
+from trainer.config import Config
+from trainer.workspace import PROJECT_ROOT
+
+
+def test_every_page_draws_fast_and_without_torch(workspace):
+    make_alive(make_run(workspace, 2, epochs=1000))
+    end(make_run(workspace, 1, epochs=40), "completed", "All done.")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", DRAW_ALL, str(PROJECT_ROOT / "Home.py"), json.dumps(PAGES)],
+        cwd=PROJECT_ROOT, env=os.environ | {"WAKEWORD_ROOT": str(workspace.root)}, capture_output=True, text=True,
+        timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert list(found) == list(PAGES)
+    for name, (seconds, title, errors, torch) in found.items():
+        assert (title, errors, torch) == (name, [], False)
+        assert seconds < 1.5, name
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_missing_workspace_is_one_sentence(page, monkeypatch):
+    monkeypatch.setenv("WAKEWORD_ROOT", "/nowhere/_at_all_")
+    app = draw(page)
+    assert texts(app) == [
+        "Workspace folder /nowhere/\\_at_all\\_ does not exist. Create it, or name another with --root."
+    ]
+    assert not app.button
+
+
+def test_home_leads_from_clips_to_a_model(empty, filled):
+    assert links(draw("Wakeword Studio")) == ["Go to Dataset"]
+    shutil.copytree(filled.root / "data", empty.root / "data")
+    assert links(draw("Wakeword Studio")) == ["Go to Configuration"]
+    config_file.save(empty, "mine", Config())
+    assert links(draw("Wakeword Studio")) == ["Go to Training"]
+    run = make_run(empty, label="Kitchen")
+    make_alive(run)
+    app = draw("Wakeword Studio")
+    assert links(app) == ["Go to Training", f"**Kitchen · {run.id}**", "All runs"]
+    assert (metric(app, "Status"), metric(app, "Epoch"), metric(app, "ETA")) == ("Running", "4/40", "01:02:03")
+    end(run, "completed", "All done.")
+    assert links(draw("Wakeword Studio"))[0] == "Go to Evaluation"
+
+
+@pytest.mark.parametrize("page", ["Wakeword Studio", "Training", "Evaluation", "Runs"])
+def test_names_and_reasons_are_shown_as_text(workspace, page):
+    foreign = "![x](http:a) <img src=x> *y*"
+    run = make_run(workspace, label=foreign)
+    make_alive(run)
+    if page != "Wakeword Studio":
+        end(run, "failed", f"ValueError: {foreign}")
+    app = draw(page)
+    shown = [*texts(app), *links(app), *(markdown.value for markdown in app.markdown)]
+    assert not any(foreign in text or "<img" in text.replace("\\<img", "") for text in shown)
+    if page == "Training":
+        assert "ValueError: !\\[x\\]" in app.error[0].value
+
+
+@pytest.mark.parametrize(("page", "every"), [("Training", 2.0), ("Wakeword Studio", 2.0), ("Dataset", 1.0)])
+def test_the_timer_ends_with_what_it_watches(workspace, monkeypatch, page, every):
+    """The look that finds it ended draws the page once more, and then without a timer."""
+    run = make_run(workspace)
+    make_alive(run)
+    write_job(workspace)
+    timers = []
+
+    def fragment(draw_once, run_every, key):
+        def ended_meanwhile(*arguments):
+            end(run, "completed", "All done.")
+            write_job(workspace, state="done", message="Done.")
+            draw_once(*arguments)
+
+        timers.append(run_every)
+        return ended_meanwhile
+
+    monkeypatch.setattr(st, "fragment", fragment)
+    app = draw(page)
+    assert timers in ([every, None], [every])  # Home has nothing left to watch
+    assert page == "Wakeword Studio" or app.success[0].value in ("All done.", "Done.")
+
+
+@pytest.mark.parametrize("wanted", ["../../etc", "20990101-000000-0000", "*x*"])
+def test_an_unknown_run_in_the_address_is_told(workspace, wanted):
+    run = make_run(workspace)
+    app = draw("Training", wanted)
+    assert "There is no run" in app.warning[0].value
+    assert app.query_params["run"] == run.id

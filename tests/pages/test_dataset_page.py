@@ -1,0 +1,198 @@
+"""The Dataset page as a user meets it."""
+
+import io
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+from streamlit.testing.v1 import AppTest
+
+from tests.pages.tools import draw, field, press, texts, write_job
+from tests.tiny import ignore
+from trainer import job
+from trainer.dataset import speakers
+from trainer.dataset.scan import scan
+
+
+def test_an_empty_data_set_page_says_what_to_do(empty):
+    app = draw("Dataset")
+    assert {"Make demo data", "Scan Datasets", "Split Datasets"} <= {button.label for button in app.button}
+    assert field(app, "text_input", "Phrase").value == "hey atlas"
+    assert any("Make demo data, import or record some" in text for text in texts(app))
+    assert any("synthetic and meant for trying" in caption.value for caption in app.caption)
+
+
+def test_the_buttons_of_the_data_set_page_start_jobs(empty, monkeypatch):
+    started = []
+    monkeypatch.setattr(job, "start", lambda workspace, verb, arguments: started.append((verb, arguments)))
+    app = draw("Dataset")
+    field(app, "text_input", "Phrase").set_value("--ok computer")
+    press(app, "Make demo data")
+    press(app, "Scan Datasets")
+    field(app, "text_input", "Ratios: train/val/test (%)").set_value("80/10/10")
+    field(app, "number_input", "Seed").set_value(7)
+    press(app, "Split Datasets")
+    assert started == [
+        ("demo", ["--phrase=--ok computer"]), ("scan", []), ("split", ["--ratios=80/10/10", "--seed=7"]),
+    ]  # fmt: skip
+
+
+def test_bad_ratios_and_an_empty_phrase_start_nothing(empty, monkeypatch):
+    monkeypatch.setattr(job, "start", lambda *arguments: pytest.fail("a job was started"))
+    app = draw("Dataset")
+    field(app, "text_input", "Ratios: train/val/test (%)").set_value("70/20/15")
+    assert "add up to 100" in press(app, "Split Datasets").error[0].value
+    field(app, "text_input", "Phrase").set_value("  ")
+    assert "Type the words" in press(app, "Make demo data").error[0].value
+    assert not app.run().error  # said once
+
+
+def test_a_job_shows_its_progress_then_its_last_word(workspace):
+    write_job(workspace, done=30, total=120, doing="Checking clips")
+    app = draw("Dataset")
+    bar = app.get("progress")[0].proto
+    assert (bar.value, bar.text) == (25, "Scanning: Checking clips (30 of 120)")
+    starters = {
+        "Make demo data",
+        "Import folder",
+        "Synthesise clips",
+        "Scan Datasets",
+        "Split Datasets",
+    }
+    assert starters <= {button.label for button in app.button if button.disabled}
+    assert "Cancel" in {button.label for button in app.button if not button.disabled}
+    write_job(workspace, state="done", message="56 clips, 1.3 minutes, 0 refused.")
+    app.run()
+    assert not app.get("progress")
+    assert app.success[0].value == "56 clips, 1.3 minutes, 0 refused."
+    assert [button.label for button in app.button if button.disabled] == ["Import files"], "nothing is uploaded"
+
+
+def test_a_job_that_failed_says_why_in_one_sentence(workspace):
+    write_job(workspace, state="failed", message="No usable clips in ![x](http://a.b).")
+    assert draw("Dataset").error[0].value == "No usable clips in !\\[x\\](http\N{WORD JOINER}://a.b)."
+
+
+def test_what_a_scan_found_is_shown_as_text(workspace):
+    name = "![x](http:a) <img src=x>.wav"
+    (workspace.raw / "positive" / name).write_bytes(b"no audio")
+    (workspace.raw / "*odd*").mkdir()
+    scan(workspace, ignore)
+    app = draw("Dataset")
+    tables = {tuple(frame.value.columns[:2]): frame.value for frame in app.dataframe}
+    labels, refused, splits = tables["Label", "Clips"], tables["File", "Reason"], tables["Label", "Training"]
+    assert labels.loc[0, ["Label", "Clips", "Speakers", "Sample rates"]].tolist() == [
+        "positive", 24, 8, "16,000 Hz (24)",
+    ]  # fmt: skip
+    assert refused.values.tolist()[0][:2] == [f"positive/{name}", "damaged"]
+    assert "Folder \\*odd\\* was not scanned" in app.warning[0].value
+    assert splits.iloc[0].tolist() == ["positive", "15 (62%)", "6 (25%)", "3 (12%)"]
+    assert any("Groups in two splits: 0" in caption.value for caption in app.caption)
+    assert not any(name in markdown.value for markdown in app.markdown)
+
+
+def view(app: AppTest, name: str) -> AppTest:
+    app.session_state["clips_view"] = name
+    return app.run()
+
+
+def test_findings_are_told_and_mended_by_a_job(workspace, monkeypatch):
+    started = []
+    monkeypatch.setattr(job, "start", lambda workspace, verb, arguments: started.append((verb, arguments)))
+    shutil.copy(workspace.raw / "positive/voice0/0.wav", workspace.raw / "negative/voice0/same.wav")
+    scan(workspace, ignore)
+    app = draw("Dataset")
+    assert any("The same audio as positive and as something else" in text.value for text in app.markdown)
+    press(app, "Quarantine")
+    assert started == [("mend", ["two_labels"])]
+
+
+def test_the_clips_of_a_finding_are_listed(workspace):
+    shutil.copy(workspace.raw / "positive/voice0/0.wav", workspace.raw / "negative/voice0/same.wav")
+    scan(workspace, ignore)
+    app = press(draw("Dataset"), "Show")
+    table = next(frame.value for frame in app.dataframe if frame.value.columns[0] == "Clip")
+    assert table["Clip"].tolist() == ["negative/voice0/same.wav", "positive/voice0/0.wav"]
+
+
+def test_clips_are_filtered_by_name_and_label(workspace):
+    app = view(draw("Dataset"), "Listen")
+    field(app, "text_input", "Name holds").set_value("voice3").run()
+    field(app, "multiselect", "Labels").set_value(["negative"]).run()
+    table = next(frame.value for frame in app.dataframe if frame.value.columns[0] == "Clip")
+    assert table["Clip"].tolist() == [f"negative/voice3/{n}.wav" for n in range(3)] and set(table["Seconds"]) == {1.5}
+
+
+@pytest.mark.parametrize("name", ["Pictures", "Augmentation", "Speakers"])
+def test_every_view_of_the_clips_draws(workspace, name: str):
+    assert not view(draw("Dataset"), name).exception
+
+
+def test_a_speaker_pattern_is_shown_at_work_before_it_is_kept(workspace):
+    app = view(draw("Dataset"), "Speakers")
+    field(app, "radio", "Speakers are known by").set_value("pattern").run()
+    field(app, "text_input", "Pattern").set_value("no place for it").run()
+    assert any("must hold {speaker} once" in text for text in texts(app))
+    field(app, "text_input", "Pattern").set_value("voice{speaker}/*.wav").run()
+    assert any(text.value.startswith("**8 speakers**, 48 clips; 8 of nobody known") for text in app.markdown)
+    press(app, "Keep this rule")
+    assert speakers.load_rule(workspace) == speakers.Rule(kind="pattern", pattern="voice{speaker}/*.wav")
+
+
+def test_a_folder_outside_the_allowed_ones_is_refused(empty, monkeypatch):
+    monkeypatch.setattr(job, "start", lambda *arguments: pytest.fail("a job was started"))
+    monkeypatch.setenv("WAKEWORD_IMPORT_ROOTS", str(empty.root / "mine"))
+    app = draw("Dataset")
+    field(app, "text_input", "Folder on this machine").set_value("/etc")
+    assert "/etc is not inside" in press(app, "Import folder").error[0].value
+
+
+def test_uploaded_files_are_taken_scanned_and_can_be_undone(workspace, monkeypatch):
+    started = []
+    monkeypatch.setattr(job, "start", lambda workspace, verb, arguments: started.append(verb))
+    data = (workspace.raw / "positive/voice0/0.wav").read_bytes()
+    app = draw("Dataset")
+    field(app, "text_input", "Speaker, if it is one person").set_value("anna")
+    app.file_uploader[0].upload("../../up.wav", data, "audio/wav").upload("up.wav", data, "audio/wav").run()
+    press(app, "Import files")
+    assert "Imported 2 into positive" in app.success[0].value and "1 got a number" in app.success[0].value
+    names = sorted(path.name for path in (workspace.raw / "positive" / "anna").iterdir())
+    assert names == ["up (2).wav", "up.wav"] and started == ["scan"]
+    press(app, "Undo")
+    assert not (workspace.raw / "positive" / "anna").exists() and started == ["scan", "scan"]
+
+
+def test_takes_are_kept_or_told_what_is_wrong(workspace):
+    app = draw("Dataset")
+    field(app, "text_input", "Speaker").set_value("anna").run()
+    app.audio_input[0].upload("take.wav", (workspace.raw / "positive/voice0/0.wav").read_bytes(), "audio/wav").run()
+    assert any("1 takes kept" in text.value for text in app.markdown)
+    (kept,) = (workspace.raw / "positive" / "anna").iterdir()
+    assert 0.8 < soundfile.info(kept).duration < 1.3, "silence is cut off"
+    app.audio_input[0].upload("take.wav", wav_of(np.zeros(16000)), "audio/wav").run()
+    assert any("Nothing was heard" in text for text in texts(app))
+    press(app, "Discard")
+    press(app, "Undo the last take")
+    assert not (workspace.raw / "positive" / "anna").exists()
+
+
+def wav_of(wave: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    soundfile.write(out, wave, 16000, "PCM_16", format="WAV")
+    return out.getvalue()
+
+
+def test_an_order_of_synthetic_clips_becomes_a_job(empty, monkeypatch):
+    started = []
+    monkeypatch.setattr(job, "start", lambda workspace, verb, arguments: started.append((verb, arguments)))
+    app = draw("Dataset")
+    assert "Type the phrase first" in press(app, "Synthesise clips").error[0].value
+    field(app, "text_input", "Phrase to speak").set_value("guten morgen").run()
+    field(app, "selectbox", "Language").set_value("de").run()
+    press(app, "Propose look-alikes")
+    proposed = field(app, "text_area", "Look-alikes, one a line (empty: they are proposed)").value.splitlines()
+    assert len(proposed) >= 8 and "guten morgen" not in proposed
+    press(app, "Synthesise clips")
+    ((verb, arguments),) = started
+    assert verb == "synthesise" and "--language=de" in arguments and f"--look-alike={proposed[0]}" in arguments

@@ -1,0 +1,129 @@
+"""The Training page as a user meets it."""
+
+import shutil
+
+import pytest
+
+from pages.ui.controls import form_token
+from tests.pages.tools import METRICS, NO_CONFIGURATION, NO_SPLITS, charts, checked, draw, field, links, metric, press
+from tests.run_folders import end, make_alive, make_run
+from tests.tiny import tiny_config
+from trainer import config_file, documents, runs
+from trainer.documents import Control
+
+
+def test_without_anything_the_training_page_says_what_is_missing(empty, no_processes):
+    app = draw("Training")
+    assert [text.value for text in app.warning] == [NO_CONFIGURATION, NO_SPLITS]
+    assert {found.label for found in app.metric} >= METRICS
+    assert sum(caption.value == "No data yet" for caption in app.caption) == 5
+    press(app, "Start Training")
+    assert [text.value for text in app.error] == [NO_CONFIGURATION, NO_SPLITS]
+    assert not app.warning and not no_processes
+    assert links(app) == ["Go to Configuration", "Go to Dataset"]
+    assert not app.run().error  # said once
+
+
+def test_a_start_makes_a_run_and_watches_it(workspace, no_processes):
+    app = draw("Training")
+    assert not app.warning
+    field(app, "text_input", "Run name (optional)").set_value(" Kitchen   at night ")
+    press(app, "Start Training")
+    (run,) = runs.all_runs(workspace)
+    assert app.query_params["run"] == run.id
+    assert metric(app, "Status") == "Queued"
+    assert runs.status(run).label == "Kitchen at night"
+    assert config_file.load(run.config_file) == tiny_config()
+    assert no_processes == [["-m", "trainer.supervisor", str(run.folder)]]
+
+
+def test_the_same_form_sent_twice_leads_to_one_run(workspace, no_processes):
+    app = press(press(draw("Training"), "Start Training"), "Start Training")
+    (run,) = runs.all_runs(workspace)
+    assert [text.value for text in app.warning] == ["Training already in progress"]
+    assert links(app) == [f"Open {run.id}"]
+
+
+def test_two_tabs_that_send_one_form_start_one_run(workspace, no_processes):
+    first, second = draw("Training"), draw("Training")
+    press(first, "Start Training")
+    (run,) = runs.all_runs(workspace)
+    end(run, "completed", "All done.")  # the form counts, also when its run is over already
+    press(second, "Start Training")
+    assert runs.all_runs(workspace) == [run]
+    assert second.warning[0].value == "This form has already started a run, which is completed now."
+    press(second, "Start Training")  # drawn anew, it is another form
+    assert len(runs.all_runs(workspace)) == 2
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda w: (w.configs / "mine.yaml").write_text("training: {epoch: 1}"), "did you mean epochs?"),
+        (lambda w: (w.configs / "mine.yaml").write_text("training: {epochs: 0}"), "must be at least 1"),
+        (lambda w: (w.configs / "mine.yaml").unlink(), "mine.yaml"),
+        (lambda w: next(w.raw.glob("positive/*/*.wav")).unlink() or shutil.rmtree(w.raw / "positive"), "on disk"),
+        (lambda w: w.runs.write_text("a file where the folder should be"), "cannot be written to"),
+    ],
+)
+def test_what_stands_against_a_start_is_said_in_a_sentence(workspace, no_processes, spoil, told):
+    app = draw("Training")
+    spoil(workspace)
+    press(app, "Start Training")
+    assert len(app.error) == 1 and told in app.error[0].value
+    assert not no_processes
+
+
+@pytest.mark.parametrize(("choice", "want"), [("after this epoch", "stop_after_epoch"), ("now", "stop")])
+def test_stop_asks_the_run_to_end(workspace, choice, want):
+    run = make_run(workspace)
+    make_alive(run)
+    app = draw("Training", run.id)
+    app.button_group(key="stop_when").set_value(choice)
+    press(app, "Stop Training")
+    assert documents.read(Control, run.control_file).want == want
+    assert metric(app, "Status") == "Stopping"
+
+
+def test_a_run_that_ended_under_the_button_cannot_be_stopped(workspace):
+    run = make_run(workspace)
+    make_alive(run)
+    app = draw("Training", run.id)
+    end(run, "completed", "All done.")
+    press(app, "Stop Training")
+    assert "nothing to stop" in app.error[0].value
+    assert next(button for button in app.button if button.label == "Stop Training").disabled
+
+
+def test_a_running_training_shows_everything(workspace):
+    run = make_run(workspace, label="Kitchen", epochs=5)
+    make_alive(run)
+    app = draw("Training")
+    assert {found.label for found in app.metric} >= METRICS | {"CPU", "RAM", "Elapsed", "Best epoch"}
+    assert (metric(app, "Status"), metric(app, "Epoch"), metric(app, "Best epoch")) == ("Running", "6/40", "5")
+    assert charts(app) == 5
+    code = [element.value for element in app.code]
+    assert str(run.checkpoints / "epoch-3.pt") in code
+    assert "[23:45:18] Starting training..." in code
+    assert any(str(run.log_file) in caption.value for caption in app.caption)
+
+
+def test_the_newest_active_run_is_watched_until_another_is_chosen(workspace):
+    active, newest = make_run(workspace, 1), make_run(workspace, 2)
+    make_alive(active)
+    app = draw("Training")
+    assert app.query_params["run"] == active.id
+    field(app, "selectbox", "Run").set_value(newest.id)
+    checked(app.run())
+    assert app.query_params["run"] == newest.id
+    assert metric(app, "Status") == "Lost"
+    assert "checkpoints are kept" in app.error[0].value
+
+
+def test_a_form_is_named_by_all_that_it_says(workspace):
+    said = {"name": "mine", "config": b"config", "label": "label", "newest_run": "newest"}
+    token = form_token(workspace, **said)
+    assert token == form_token(workspace, **said)
+    others = [form_token(workspace, **said | {key: value + value}) for key, value in said.items()]
+    (workspace.splits / "val.csv").write_bytes(b"")
+    assert len({token, *others, form_token(workspace, **said)}) == 6
