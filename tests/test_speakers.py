@@ -31,6 +31,8 @@ def test_the_folder_below_the_label_is_the_speaker():
         ("{speaker}_*", "positive/noline.wav", ""),
         ("{speaker}.wav", "positive/a.b.wav", "a.b"),
         ("{speaker}+(*).wav", "positive/anna+(2).wav", "anna"),
+        ("*_{speaker}_*.wav", "positive/a_b_c_d.wav", "b"),
+        ("*_x{speaker}.wav", "positive/1_x2_x3.wav", "2_x3"),
     ],
 )
 def test_a_pattern_finds_the_speaker_in_the_name(pattern: str, path: str, speaker: str):
@@ -52,6 +54,12 @@ def test_any_pattern_is_refused_or_works(pattern: str, name: str):
     except ValueError:
         return
     expression.fullmatch(name)
+
+
+@pytest.mark.timeout(20)
+def test_no_pattern_takes_for_ever():
+    expression = speakers.compiled("*a" * 60 + "*b{speaker}c")
+    assert not any(expression.fullmatch("a" * 250) for _ in range(1000))
 
 
 def test_a_table_names_speakers_by_path_or_file_name():

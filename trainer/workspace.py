@@ -33,6 +33,10 @@ class Workspace:
         return self.root / "data" / "scan.partial.parquet"
 
     @property
+    def uploads(self) -> Path:
+        return self.root / "data" / "uploads"
+
+    @property
     def trash(self) -> Path:
         return self.root / "data" / "trash"
 

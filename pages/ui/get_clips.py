@@ -84,7 +84,7 @@ def _import_files(workspace: Workspace, key: str) -> None:
         if zips and len(uploads) > 1:
             raise ValueError("Import one zip at a time, without other files beside it.")
         if zips:
-            place = workspace.root / "data" / "uploads" / f"{secrets.token_hex(8)}.zip"
+            place = workspace.uploads / f"{secrets.token_hex(8)}.zip"
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(zips[0].getbuffer())
             jobs.start(workspace, "import", [str(place), *_where(), f"--title={zips[0].name}", "--consume"])

@@ -75,13 +75,19 @@ def staging(workspace: Workspace) -> Iterator[tuple[str, Path]]:
     change_id = changes.new_id()
     folder = workspace.root / "data" / INCOMING / change_id
     folder.mkdir(parents=True)
-    for other in folder.parent.iterdir():
-        if time.time() - other.stat().st_mtime > FORGOTTEN_SECONDS:
-            shutil.rmtree(other, ignore_errors=True)  # a killed import's
+    _sweep(folder.parent)
+    _sweep(workspace.uploads)
     try:
         yield change_id, folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed imports left behind."""
+    for left in folder.iterdir() if folder.is_dir() else ():
+        if time.time() - left.stat().st_mtime > FORGOTTEN_SECONDS:
+            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
 
 
 def _label_of(path: str, label: str) -> tuple[str, str]:

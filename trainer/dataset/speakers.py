@@ -62,9 +62,11 @@ def compiled(pattern: str) -> re.Pattern[str]:
         raise ValueError(f"The pattern {pattern!r:.80} must hold {PLACE} once, such as {PLACE}_*.wav.")
     if f"*{PLACE}" in pattern or f"{PLACE}*" in pattern or "**" in pattern:
         raise ValueError(f"In {pattern!r:.80} nothing tells where {PLACE} begins or ends; put text beside it.")
-    parts = re.split(r"(\{speaker\}|\*)", pattern)
-    made = [r"(?P<speaker>[^/]+?)" if p == PLACE else r"[^/]*?" if p == "*" else re.escape(p) for p in parts]
-    return re.compile("".join(made))
+    first, *rest = re.split(r"(\{speaker\}|\*)", pattern)
+    pairs = list(zip(rest[::2], rest[1::2], strict=True))  # a place holder and the text after it
+    made = [(r"(?P<speaker>[^/]+?)" if holder == PLACE else r"[^/]*?") + re.escape(text) for holder, text in pairs]
+    # Atomic but for the last: the text after a place holder is taken where it first stands, and never tried again.
+    return re.compile(re.escape(first) + "".join(f"(?>{part})" for part in made[:-1]) + made[-1])
 
 
 def read_names(data: bytes) -> dict[str, str]:

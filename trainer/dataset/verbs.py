@@ -120,7 +120,8 @@ def import_verb(
             try:
                 made = importing.import_zip(session.workspace, path, label, report, title, speaker)
             finally:
-                path.unlink() if consume else None
+                if consume:
+                    path.unlink()
         else:
             folder = importing.check_folder(source)
             how: importing.How = "link" if link else "copy"
