@@ -17,8 +17,10 @@ VIEWS = ("Health", "Listen", "Pictures", "Speakers", "Augmentation")
 def show(workspace: Workspace, busy: bool) -> None:
     """Counts by label, and below them the view that is chosen."""
     found = clip_cache.found(workspace)
-    if found is None:
+    if found is None or not len(found):
         st.info("No clips are known yet. Make demo data, import or record some; then scan.")
+        if found is not None:
+            health.show_refused(found.refused)
         return
     summary = clip_cache.summary(workspace, found)
     numbers = {name: st.column_config.NumberColumn(format=how) for name, how in FORMATS.items()}
@@ -30,7 +32,7 @@ def show(workspace: Workspace, busy: bool) -> None:
     st.segmented_control("View", VIEWS, default="Health", key="clips_view", label_visibility="collapsed", required=True)
     match st.session_state["clips_view"]:
         case "Health":
-            health.show(workspace, summary, findings, busy)
+            health.show(workspace, found, summary["warnings"], findings, busy)
         case "Listen":
             clip_browser.show(workspace, found, findings, busy)
         case "Pictures":

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 import streamlit as st
 
 from pages.ui import clip_browser, jobs
 from pages.ui.frame import plain
+from trainer.dataset.clips import Found
 from trainer.dataset.findings import Finding
 from trainer.workspace import Workspace
 
@@ -17,14 +16,14 @@ REMEDIES = {"quarantine": "Quarantine", "trim": "Trim", "convert": "Convert"}
 MOST_REFUSED = 1000
 
 
-def show(workspace: Workspace, summary: dict[str, Any], found: list[Finding], busy: bool) -> None:
-    for warning in summary["warnings"]:
+def show(workspace: Workspace, found: Found, warnings: list[str], findings: list[Finding], busy: bool) -> None:
+    for warning in warnings:
         st.warning(plain(warning))
-    for finding in found:
+    for finding in findings:
         _finding(workspace, finding, busy)
-    if not found and not summary["warnings"]:
+    if not findings and not warnings:
         st.success("Nothing was found that stands in the way of a good training.")
-    _refused(summary["refused"])
+    show_refused(found.refused)
 
 
 def _finding(workspace: Workspace, finding: Finding, busy: bool) -> None:
@@ -43,11 +42,12 @@ def _finding(workspace: Workspace, finding: Finding, busy: bool) -> None:
             )  # fmt: skip
 
 
-def _refused(refused: list[dict[str, Any]]) -> None:
-    if not refused:
+def show_refused(refused: pd.DataFrame) -> None:
+    """Files that are no clips, each with its reason."""
+    if not len(refused):
         return
     st.markdown(f"**{len(refused):,} refused**: these files are left out of splits and training.")
-    table = pd.DataFrame(refused[:MOST_REFUSED], columns=["path", "reason", "message"])
+    table = refused.head(MOST_REFUSED)[["path", "reason", "message"]]
     table.columns = ["File", "Reason", "What is wrong"]
     st.dataframe(table, hide_index=True, width="stretch", alt="Refused files", key="refused")
     if len(refused) > MOST_REFUSED:

@@ -37,7 +37,9 @@ def save(workspace: Workspace, table: pd.DataFrame, partial: bool = False) -> No
     arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), b"version": VERSION})
     out = io.BytesIO()
     pyarrow.parquet.write_table(arrow, out, compression="zstd")
-    durable.replace_bytes(workspace.partial_scan_file if partial else workspace.scan_file, out.getvalue())
+    file = workspace.partial_scan_file if partial else workspace.scan_file
+    file.parent.mkdir(parents=True, exist_ok=True)
+    durable.replace_bytes(file, out.getvalue())
 
 
 def load(workspace: Workspace, partial: bool = False) -> pd.DataFrame | None:
