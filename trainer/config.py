@@ -11,14 +11,23 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SAMPLE_RATE = 16000
+LATEST = "latest"
+"""In `training.start_from`: the newest run that has a model; the start puts its id there."""
 
 
 def option(
-    default: float | int | str | bool, label: str, help: str, *, unit: str = "", advanced: bool = False, **limits: float
+    default: float | int | str | bool,
+    label: str,
+    help: str,
+    *,
+    unit: str = "",
+    advanced: bool = False,
+    pattern: str | None = None,
+    **limits: float,
 ) -> Any:  # noqa: ANN401 - the type of a pydantic field is the annotation beside it
-    """One option: its default, what a person reads, and its limits (`ge`, `le`, `gt`, `lt`)."""
+    """One option: its default, what a person reads, and its limits (`ge`, `le`, `gt`, `lt`; `pattern` of a text)."""
     extra = {"unit": unit, "advanced": advanced}
-    return Field(default, title=label, description=help, json_schema_extra=extra, **limits)  # type: ignore[call-overload]
+    return Field(default, title=label, description=help, json_schema_extra=extra, pattern=pattern, **limits)  # type: ignore[call-overload]
 
 
 # One option, one line: a table to read, so the formatter keeps off it.
@@ -32,77 +41,81 @@ class Group(BaseModel):
 class Data(Group):
     """How clips become the windows that the model hears."""
 
-    window_seconds: float = option(1.5, "Window", "How much audio one decision hears. Longer fits longer phrases and costs time in training and on the device; it must hold the whole phrase.", unit="s", ge=0.5, le=5.0)
-    word_margin_ms: int = option(50, "Margin after the word", "A positive window ends at least this long after the word. Lower makes the detector quicker, higher more certain.", unit="ms", ge=0, le=1000, advanced=True)
-    positive_share: float = option(0.25, "Share of positives", "Part of an epoch's windows that hold the word; positives are repeated until it is reached. Higher finds more words and gives more false alarms.", ge=0.05, le=0.9)
-    unfinished_share: float = option(0.1, "Share of unfinished words", "Part of an epoch's windows that show the word before it is finished or after it is gone, as negatives. They teach the detector to fire at the end of the word; 0 turns them off.", ge=0.0, le=0.5, advanced=True)
-    background_share: float = option(0.05, "Share of background", "Part of an epoch's windows that hold background noise alone, as negatives.", ge=0.0, le=0.5, advanced=True)
-    epoch_windows: int = option(0, "Windows per epoch", "At most this many windows in an epoch, drawn anew each time; 0 means every training clip at least once.", ge=0, le=10_000_000, advanced=True)
+    window_seconds: float = option(1.5, "Window", "How much audio one decision hears; it must hold the whole phrase. Higher fits longer phrases and costs time in training and on the device; lower is quicker and cuts long phrases off.", unit="s", ge=0.5, le=5.0)
+    word_margin_ms: int = option(50, "Margin after the word", "A positive window ends at least this long after the word. Higher makes the detector surer and later; lower makes it answer sooner.", unit="ms", ge=0, le=1000, advanced=True)
+    positive_share: float = option(0.25, "Share of positives", "Part of an epoch's windows that hold the word; positives are repeated until it is reached. Higher finds more words and gives more false alarms; lower the other way round.", ge=0.05, le=0.9)
+    unfinished_share: float = option(0.1, "Share of unfinished words", "Part of an epoch's windows that show the word before it is finished or after it is gone, as negatives. Higher makes the detector wait for the end of the word; 0 lets it fire on a part of it.", ge=0.0, le=0.5, advanced=True)
+    background_share: float = option(0.05, "Share of background", "Part of an epoch's windows that hold background noise alone, as negatives. Higher keeps the detector quiet in noise and leaves fewer windows for speech; 0 turns them off.", ge=0.0, le=0.5, advanced=True)
+    mined_share: float = option(0.0, "Share of mined negatives", "Part of an epoch's windows that are the negatives the model finds hardest to tell from the word. Higher means fewer false alarms and, in the end, more misses; 0 turns mining off.", ge=0.0, le=0.5)
+    mining_epochs: int = option(5, "Mine every", "The hardest negatives are looked for anew after this many epochs. Lower follows the model more closely and takes longer, as every negative is scored each time.", unit="epochs", ge=1, le=1000, advanced=True)
+    epoch_windows: int = option(0, "Windows per epoch", "At most this many windows in an epoch, drawn anew each time. Higher hears more of the clips before each validation; lower ends epochs sooner; 0 means every training clip at least once.", ge=0, le=10_000_000, advanced=True)
 
 
 class Features(Group):
     """Log-mel spectrogram of a window."""
 
-    mel_bands: int = option(40, "Mel bands", "Rows of the spectrogram. More show finer detail of the voice and cost time.", ge=16, le=128)
-    frame_ms: int = option(25, "Frame", "Length of the piece of sound behind one column of the spectrogram.", unit="ms", ge=10, le=64, advanced=True)
-    hop_ms: int = option(10, "Hop", "Step from one column to the next. Lower is finer in time and costs time.", unit="ms", ge=5, le=32, advanced=True)
-    low_hz: int = option(60, "Lowest frequency", "Sound below is not heard; rumble lies there.", unit="Hz", ge=0, le=1000, advanced=True)
-    high_hz: int = option(7600, "Highest frequency", "Sound above is not heard. Take 3,800 Hz for telephone audio.", unit="Hz", ge=2000, le=8000, advanced=True)
+    mel_bands: int = option(40, "Mel bands", "Rows of the spectrogram. Higher shows finer detail of the voice and costs time and size; lower suits small devices.", ge=16, le=128)
+    frame_ms: int = option(25, "Frame", "Length of the piece of sound behind one column of the spectrogram. Higher tells pitches apart better; lower tells moments apart better.", unit="ms", ge=10, le=64, advanced=True)
+    hop_ms: int = option(10, "Hop", "Step from one column to the next. Higher means fewer columns and less work; lower is finer in time and costs time.", unit="ms", ge=5, le=32, advanced=True)
+    low_hz: int = option(60, "Lowest frequency", "Sound below is not heard. Higher keeps rumble and hum out; lower keeps all of a deep voice.", unit="Hz", ge=0, le=1000, advanced=True)
+    high_hz: int = option(7600, "Highest frequency", "Sound above is not heard. Higher keeps the hiss of s and f; lower suits narrow microphones: take 3800 for telephone audio.", unit="Hz", ge=2000, le=8000, advanced=True)
 
 
 class Augmentation(Group):
     """What is done to a window each time it is drawn, so that no two epochs hear the same."""
 
-    gain_db: float = option(10.0, "Gain", "Each window is made louder or quieter by up to this much.", unit="dB", ge=0.0, le=30.0)
-    shift_ms: int = option(400, "Shift", "The end of a positive window lies anywhere in this span after the margin behind the word. Higher keeps the score up for longer and trains slower.", unit="ms", ge=0, le=1000)
-    background_probability: float = option(0.7, "Background: how often", "Part of the windows that get background noise mixed in.", ge=0.0, le=1.0)
-    snr_low_db: float = option(0.0, "Background: lowest SNR", "The loudest noise: speech is this much above it. Lower makes the detector hold in noise and harder to train.", unit="dB", ge=-10.0, le=60.0)
-    snr_high_db: float = option(20.0, "Background: highest SNR", "The quietest noise.", unit="dB", ge=-10.0, le=60.0)
-    rir_probability: float = option(0.3, "Room: how often", "Part of the windows that are heard through a room impulse response.", ge=0.0, le=1.0)
-    time_masks: int = option(1, "Time masks", "Stretches of time blanked in the spectrogram (SpecAugment).", ge=0, le=5, advanced=True)
-    time_mask_ms: int = option(150, "Time mask: longest", "Longest stretch that is blanked.", unit="ms", ge=0, le=1000, advanced=True)
-    frequency_masks: int = option(1, "Frequency masks", "Bands blanked in the spectrogram (SpecAugment).", ge=0, le=5, advanced=True)
-    frequency_mask_bands: int = option(6, "Frequency mask: widest", "Most mel bands that one mask blanks.", ge=0, le=64, advanced=True)
+    gain_db: float = option(10.0, "Gain", "Each window is made louder or quieter by up to this much. Higher holds over more distances and microphones; 0 leaves the level as recorded.", unit="dB", ge=0.0, le=30.0)
+    shift_ms: int = option(400, "Shift", "The end of a positive window lies anywhere in this span after the margin behind the word. Higher keeps the score up for longer and trains slower; lower gives a short, sharp peak.", unit="ms", ge=0, le=1000)
+    background_probability: float = option(0.7, "Background: how often", "Part of the windows that get background noise mixed in. Higher makes the detector hold in noise; lower makes it keener in quiet rooms; 0 turns it off.", ge=0.0, le=1.0)
+    snr_low_db: float = option(0.0, "Background: lowest SNR", "The loudest noise: speech is this much above it. Lower makes the detector hold in louder noise and is harder to train; higher is easier.", unit="dB", ge=-10.0, le=60.0)
+    snr_high_db: float = option(20.0, "Background: highest SNR", "The quietest noise: speech is this much above it. Higher keeps more windows nearly clean; lower makes all noise loud.", unit="dB", ge=-10.0, le=60.0)
+    rir_probability: float = option(0.3, "Room: how often", "Part of the windows that are heard through a room impulse response. Higher makes the detector hold across the room; lower suits a close microphone; 0 turns it off.", ge=0.0, le=1.0)
+    time_masks: int = option(1, "Time masks", "Stretches of time blanked in the spectrogram (SpecAugment). Higher counters learning by heart and slows learning; 0 turns them off.", ge=0, le=5, advanced=True)
+    time_mask_ms: int = option(150, "Time mask: longest", "Longest stretch that is blanked. Higher hides more of the word at once; lower hides less; 0 turns the masks off.", unit="ms", ge=0, le=1000, advanced=True)
+    frequency_masks: int = option(1, "Frequency masks", "Bands blanked in the spectrogram (SpecAugment). Higher counters learning by heart and slows learning; 0 turns them off.", ge=0, le=5, advanced=True)
+    frequency_mask_bands: int = option(6, "Frequency mask: widest", "Most mel bands that one mask blanks. Higher hides more of the voice at once; lower hides less; 0 turns the masks off.", ge=0, le=64, advanced=True)
 
 
 class Model(Group):
     """The network."""
 
     name: Literal["tc_resnet", "bc_resnet", "resnet18"] = option("tc_resnet", "Model", "tc_resnet: quick and strong, runs on small boards. bc_resnet: fewest parameters, slower to train. resnet18: large, for a GPU.")
-    width: float = option(1.0, "Width", "Scales the channels of every layer. Higher learns finer differences, and is larger and slower.", ge=0.25, le=8.0)
-    dropout: float = option(0.1, "Dropout", "Part of the last layer's inputs that are switched off while training. Higher counters learning by heart.", ge=0.0, le=0.8, advanced=True)
+    width: float = option(1.0, "Width", "Scales the channels of every layer. Higher learns finer differences, and is larger and slower; lower is smaller, quicker and coarser.", ge=0.25, le=8.0)
+    dropout: float = option(0.1, "Dropout", "Part of the inner activations that are switched off while training. Higher counters learning by heart; lower learns faster from much data.", ge=0.0, le=0.8, advanced=True)
 
 
 class Loss(Group):
     """Weighted cross-entropy."""
 
-    positive_weight: float = option(1.0, "Weight of positives", "A missed word counts this many times a false alarm. Higher: fewer misses, more false alarms.", ge=0.05, le=20.0)
-    label_smoothing: float = option(0.05, "Label smoothing", "Keeps the model from being too sure of itself; a little helps when labels are not perfect.", ge=0.0, lt=0.5, advanced=True)
+    positive_weight: float = option(1.0, "Weight of positives", "A missed word counts this many times a false alarm. Higher: fewer misses, more false alarms; lower: the other way round.", ge=0.05, le=20.0)
+    label_smoothing: float = option(0.05, "Label smoothing", "Keeps the model from being too sure of itself. Higher helps when labels are not perfect and flattens the scores; 0 trusts every label.", ge=0.0, lt=0.5, advanced=True)
 
 
 class Optimizer(Group):
     """AdamW with warm-up and a cosine to zero."""
 
-    learning_rate: float = option(2e-3, "Learning rate", "Size of a step at its highest. Too high makes the loss jump, too low makes it crawl.", gt=0.0, le=1.0)
-    weight_decay: float = option(1e-2, "Weight decay", "Pulls weights towards zero; higher counters learning by heart.", ge=0.0, le=1.0, advanced=True)
-    warmup_epochs: float = option(1.0, "Warm-up", "The learning rate rises from zero over this time, then falls along a cosine.", unit="epochs", ge=0.0, le=100.0, advanced=True)
-    gradient_clip: float = option(5.0, "Gradient clip", "Longest gradient that is followed; 0 turns the limit off.", ge=0.0, le=1000.0, advanced=True)
+    learning_rate: float = option(2e-3, "Learning rate", "Size of a step at its highest. Higher learns faster until the loss jumps; lower is steadier and slower.", gt=0.0, le=1.0)
+    weight_decay: float = option(1e-2, "Weight decay", "Pulls weights towards zero. Higher counters learning by heart; lower lets the model fit finer detail.", ge=0.0, le=1.0, advanced=True)
+    warmup_epochs: float = option(1.0, "Warm-up", "The learning rate rises from zero over this time, then falls along a cosine. Higher is gentler at the start; 0 starts at full rate.", unit="epochs", ge=0.0, le=100.0, advanced=True)
+    gradient_clip: float = option(5.0, "Gradient clip", "Longest gradient that is followed. Higher trusts steep steps; lower makes every step small; 0 turns the limit off.", ge=0.0, le=1000.0, advanced=True)
 
 
 class Training(Group):
     """How long, how fast and where."""
 
-    epochs: int = option(40, "Epochs", "Passes over the data. More learn more and take longer; early stopping ends what no longer improves.", ge=1, le=10_000)
-    batch_size: int = option(64, "Batch size", "Windows per step. Larger fills a GPU and needs more memory; on a CPU 32 to 128 is best.", ge=2, le=8192)
-    patience: int = option(15, "Early stopping", "Stop when the validation loss has not improved for this many epochs; 0 never stops early.", unit="epochs", ge=0, le=10_000)
-    seed: int = option(0, "Seed", "Same seed, same data, same machine: same model.", ge=0, le=2**31 - 1, advanced=True)
-    device: Literal["auto", "cpu", "cuda"] = option("auto", "Device", "auto takes a GPU where there is one.")
-    threads: int = option(0, "CPU threads", "0 takes all cores.", ge=0, le=256, advanced=True)
+    start_from: str = option("", "Start from", "The run whose best model is trained on instead of a new one: its id, or `latest` for the newest run that has a model. Empty starts anew. Model and features must be those of that run.", pattern=r"^(|latest|[0-9]{8}-[0-9]{6}-[0-9a-f]{4})$")
+    epochs: int = option(40, "Epochs", "Passes over the data. Higher learns more and takes longer, and early stopping ends what no longer improves; lower ends sooner.", ge=1, le=10_000)
+    batch_size: int = option(64, "Batch size", "Windows per step. Higher fills a GPU, needs more memory and takes fewer steps; lower takes more and noisier steps. On a CPU 32 to 128 is best.", ge=2, le=8192)
+    patience: int = option(15, "Early stopping", "Stop when the validation loss has not improved for this many epochs. Higher waits longer for a better model; lower ends sooner; 0 never stops early.", unit="epochs", ge=0, le=10_000)
+    seed: int = option(0, "Seed", "Same seed, same data, same machine: same model. Higher or lower makes no better model, only another draw of windows and first weights.", ge=0, le=2**31 - 1, advanced=True)
+    device: Literal["auto", "cpu", "cuda"] = option("auto", "Device", "auto takes a GPU where there is one. cpu: this machine's processor. cuda: an NVIDIA GPU, or the start is refused.")
+    threads: int = option(0, "CPU threads", "Higher trains faster up to the number of cores; lower leaves cores to others; 0 takes all cores.", ge=0, le=256, advanced=True)
 
 
 class Config(Group):
-    """Everything that decides a training."""
+    """Everything that decides a training. `preset` names the preset that it began as, or is empty."""
 
+    preset: str = Field("", pattern=r"^[a-z0-9_]{0,64}$")
     data: Data = Data()
     features: Features = Features()
     augmentation: Augmentation = Augmentation()
@@ -121,9 +134,9 @@ class Config(Group):
 
 def _broken_rules(config: Config) -> Iterator[str]:
     data, features, augmentation = config.data, config.features, config.augmentation
-    shares = data.positive_share + data.unfinished_share + data.background_share
+    shares = data.positive_share + data.unfinished_share + data.background_share + data.mined_share
     if shares > 0.95:
-        yield f"data.positive_share: the shares of positives, unfinished words and background add up to {shares:.2f}; leave at least 0.05 for other negatives."
+        yield f"data.positive_share: the shares of positives, unfinished words, background and mined negatives add up to {shares:.2f}; leave at least 0.05 for other negatives."
     if augmentation.snr_low_db > augmentation.snr_high_db:
         yield f"augmentation.snr_low_db: the lowest SNR ({augmentation.snr_low_db:g} dB) is above the highest ({augmentation.snr_high_db:g} dB); swap them."
     if features.low_hz >= features.high_hz:

@@ -1,23 +1,24 @@
-"""Configuration files: reading them with every problem as a sentence, presets, saving."""
+"""Configuration files: reading them with every problem as a sentence, presets, and where files of a name lie."""
 
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
-from trainer import durable, yaml_text
+from trainer import durable, option_text, yaml_text
 from trainer.config import Config
 from trainer.options import options
 from trainer.workspace import PROJECT_ROOT, Workspace
 
 PRESETS = PROJECT_ROOT / "configs" / "presets"
+FIRST = ("recommended", "quick")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,62}[A-Za-z0-9_-]|[A-Za-z0-9]")
 
 
@@ -74,6 +75,12 @@ def _sentence(error: Mapping[str, Any]) -> str:
             return f"must be {limits['expected']}; {given}."
         case "model_type" | "dict_type" | "model_attributes_type":
             return f"must hold options as `name: value`; {given}."
+        case "string_type":
+            return f"must be text; {given}."
+        case "string_pattern_mismatch" if error["loc"] == ("training", "start_from"):
+            return f"must be the id of a run, `latest` or nothing; {given}."
+        case "string_pattern_mismatch":
+            return f"must be a plain name; {given}."
     return f"{error['msg']}; {given}."
 
 
@@ -89,11 +96,35 @@ def _problems(error: ValidationError) -> list[Problem]:
 
 
 def build(document: object) -> Config:
-    """A configuration from nested plain values; what is not given keeps its default. Raises ConfigError."""
+    """A configuration from nested plain values. Raises ConfigError.
+
+    What is not given keeps the value of the preset that `preset` names, else its default. A document that gives
+    every option may name a preset that is no longer shipped.
+    """
     try:
-        return Config.model_validate({} if document is None else document)
+        return Config.model_validate({} if document is None else _on_its_preset(document))
     except ValidationError as error:
         raise ConfigError(_problems(error)) from None
+
+
+def _on_its_preset(document: object) -> object:
+    name = document.get("preset") if isinstance(document, dict) else None
+    if not isinstance(document, dict) or not isinstance(name, str) or not name:
+        return document
+    if name not in presets():
+        if all(option.name in _group(document, option.group) for option in options()):
+            return document
+        near = difflib.get_close_matches(name, presets(), 1, 0.4)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(presets())}."
+        raise ConfigError([Problem("preset", f"there is no preset {name!r:.60}; {hint}")])
+    below = preset_document(name)
+    merged = {group: _group(below, group) | document[group] for group in below if _group(document, group)}
+    return below | document | merged
+
+
+def _group(document: Mapping[str, Any], name: str) -> dict[str, Any]:
+    found = document.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def parse(data: bytes, source: str = "") -> Config:
@@ -107,13 +138,33 @@ def parse(data: bytes, source: str = "") -> Config:
 
 
 def dump(config: Config) -> bytes:
-    """Every option, resolved, as YAML."""
-    return yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True).encode()
+    """Every option, resolved, as YAML that explains itself."""
+    document = config.model_dump()
+    return option_text.commented(document if config.preset else {k: v for k, v in document.items() if k != "preset"})
 
 
 def presets() -> list[str]:
-    """Names of the shipped presets, the recommended one first."""
-    return sorted((path.stem for path in PRESETS.glob("*.yaml")), key=lambda name: (name != "recommended", name))
+    """Names of the shipped presets, those to begin with first."""
+    return sorted(
+        (path.stem for path in PRESETS.glob("*.yaml")), key=lambda name: (name not in FIRST, name != FIRST[0], name)
+    )
+
+
+def preset_document(name: str) -> dict[str, Any]:
+    """What a preset says: only what differs from the defaults, `{group: {name: value}}`."""
+    found = yaml_text.parse((PRESETS / f"{name}.yaml").read_bytes())
+    return found if isinstance(found, dict) else {}
+
+
+def preset(name: str) -> Config:
+    """The configuration that a preset stands for."""
+    return build({"preset": name})
+
+
+def situation(name: str) -> str:
+    """For whom a preset is: the comment at the head of its file."""
+    lines = (PRESETS / f"{name}.yaml").read_text().splitlines()
+    return " ".join(line[2:] for line in itertools.takewhile(lambda line: line.startswith("# "), lines))
 
 
 def saved(workspace: Workspace) -> list[str]:
@@ -151,5 +202,5 @@ def find(workspace: Workspace, text: str) -> Path:
 
 
 def load(path: Path) -> Config:
-    """The configuration in a file. Raises ConfigError, OSError."""
-    return parse(path.read_bytes(), path.name)
+    """The configuration in a file; that of a preset knows which it is. Raises ConfigError, OSError."""
+    return preset(path.stem) if path.parent == PRESETS else parse(path.read_bytes(), path.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args, get_origin
 
@@ -25,6 +26,8 @@ class Option:
     choices: tuple[str, ...]
     low: float | None
     high: float | None
+    above_low: bool
+    below_high: bool
 
     @property
     def key(self) -> str:
@@ -36,12 +39,18 @@ def _limit(field: FieldInfo, *names: str) -> float | None:
     return found[0] if found else None
 
 
-def options() -> list[Option]:
+def groups() -> dict[str, type[Group]]:
+    """The groups of options by name, in the order of their declaration."""
+    found = {name: field.annotation for name, field in Config.model_fields.items()}
+    return {name: kind for name, kind in found.items() if isinstance(kind, type) and issubclass(kind, Group)}
+
+
+@functools.cache
+def options() -> tuple[Option, ...]:
     """Every option in the order of its declaration."""
     found = []
-    for group, outer in Config.model_fields.items():
-        assert isinstance(outer.annotation, type) and issubclass(outer.annotation, Group)
-        for name, field in outer.annotation.model_fields.items():
+    for group, outer in groups().items():
+        for name, field in outer.model_fields.items():
             extra = cast(dict[str, Any], field.json_schema_extra)
             choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
             kind = str if choices else cast(type, field.annotation)
@@ -49,9 +58,10 @@ def options() -> list[Option]:
                 Option(
                     group, name, field.title or name, field.description or "", extra["unit"], extra["advanced"],
                     kind, field.default, choices, _limit(field, "ge", "gt"), _limit(field, "le", "lt"),
+                    _limit(field, "gt") is not None, _limit(field, "lt") is not None,
                 )
             )  # fmt: skip
-    return found
+    return tuple(found)
 
 
 def group_title(group: str) -> str:

@@ -8,6 +8,7 @@ import yaml
 
 MOST_BYTES = 1_000_000
 DEEPEST = 20
+MOST_DIGITS = 300
 
 
 class YamlError(ValueError):
@@ -15,35 +16,59 @@ class YamlError(ValueError):
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader that refuses a key given twice and reads 1e-3 as a number."""
+    """SafeLoader that reads only what has one meaning: YAML 1.2's null, true, false and decimal numbers.
+
+    Everything else is text, so that `no`, `010` (8 in YAML 1.1) and `12:30:45` (45045 there) become errors where a
+    number is due instead of another number, and `1e-3` is the number that everybody means.
+    """
+
+    yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML's way to begin without the resolvers of YAML 1.1
 
 
-# YAML 1.1 wants a dot in a number with an exponent and would read 1e-3 as text.
-_StrictLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
+for _tag, _pattern, _first in (
+    ("null", r"(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+    ("bool", r"(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
+    ("int", r"[-+]?(?:0|[1-9][0-9]*)$", list("-+0123456789")),
+    ("float", r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", list("-+.0123456789")),
+    ("float", r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$", list("-+.")),
+):
+    _StrictLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
 
 
-def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[object, object]:
-    seen: set[str] = set()
-    for key, _ in node.value:
-        if key.value in seen:
-            raise YamlError(f"line {key.start_mark.line + 1}: {key.value!r} is given twice; keep one.")
-        if isinstance(key.value, str):
-            seen.add(key.value)
-    return loader.construct_mapping(node, deep=True)
+def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for key, value in node.value:
+        line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode):
+            raise YamlError(f"line {line}: a name must be plain text, as in `name: value`.")
+        if key.value in found:
+            raise YamlError(f"line {line}: {key.value!r:.80} is given twice; keep one.")
+        found[key.value] = loader.construct_object(value, deep=True)
+    return found
 
 
 _StrictLoader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
+def _integer(loader: _StrictLoader, node: yaml.ScalarNode) -> int:
+    if len(node.value) > MOST_DIGITS:
+        line = node.start_mark.line + 1
+        raise YamlError(f"line {line}: a number of {len(node.value):,} digits is too long; at most {MOST_DIGITS}.")
+    return int(node.value)
+
+
+_StrictLoader.add_constructor("tag:yaml.org,2002:int", _integer)
+
+
 def _check_shape(text: str) -> None:
-    """Refuse aliases (a few lines can stand for gigabytes) and deep nesting before anything is built."""
+    """Refuse aliases (a few lines can stand for gigabytes), tags and deep nesting before anything is built."""
     depth = 0
     for event in yaml.parse(text, Loader=_StrictLoader):
         line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, yaml.AliasEvent):
             raise YamlError(f"line {line}: aliases (*name) are not taken; write the value out.")
+        if tag := getattr(event, "tag", None):
+            raise YamlError(f"line {line}: tags ({tag!r:.60}) are not taken; write plain values.")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
             raise YamlError(f"line {line}: nested more than {DEEPEST} deep; a configuration has two levels.")

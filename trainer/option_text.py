@@ -1,0 +1,69 @@
+"""Options as text, made from their declarations: YAML that explains itself, and the table of all options."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+
+import yaml
+
+from trainer.options import Option, group_title, options
+
+WIDTH = 110
+
+
+def limits(option: Option) -> str:
+    """What an option may be, in a few words with its unit; a text option's help says it."""
+    if option.choices:
+        return " or ".join(option.choices)
+    if option.low is None or option.high is None:
+        return "text"
+    lowest = f"above {option.low:g}" if option.above_low else f"{option.low:,g}"
+    highest = f"below {option.high:g}" if option.below_high else f"{option.high:,g}"
+    return " ".join(filter(None, [f"{lowest} to {highest}", option.unit]))
+
+
+def default(option: Option) -> str:
+    """The default as a file says it; empty text is `nothing`."""
+    return "nothing" if option.default == "" else f"{option.default:g}" if option.kind is float else str(option.default)
+
+
+def _scalar(name: str, value: object) -> str:
+    return yaml.safe_dump({name: value}, allow_unicode=True).strip()
+
+
+def _comment(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+
+
+def _lines(document: Mapping[str, object], head: str) -> Iterator[str]:
+    if head:
+        yield from _comment(head, "")
+    known = {option.key: option for option in options()}
+    for name, value in document.items():
+        if not isinstance(value, Mapping):
+            yield _scalar(name, value)
+            continue
+        yield f"{name}:"
+        for inner, inner_value in value.items():
+            option = known[f"{name}.{inner}"]
+            yield from _comment(f"{option.label} ({limits(option)}; default {default(option)}). {option.help}", "  ")
+            yield f"  {_scalar(inner, inner_value)}"
+
+
+def commented(document: Mapping[str, object], head: str = "") -> bytes:
+    """A configuration's document `{group: {name: value}}` as YAML, each option under what it is and does."""
+    return ("\n".join(_lines(document, head)) + "\n").encode()
+
+
+def table() -> str:
+    """Every option as a Markdown table, for the README."""
+    rows = ["| option | default | range | what it does |", "| --- | --- | --- | --- |"]
+    group = ""
+    for option in options():
+        if option.group != group:
+            group = option.group
+            rows.append(f"| **{group_title(group)}** | | | |")
+        basic = "" if option.advanced else " ★"
+        rows.append(f"| `{option.key}`{basic} | {default(option)} | {limits(option)} | {option.help} |")
+    return "\n".join(rows)
