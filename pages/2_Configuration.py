@@ -1,34 +1,59 @@
 import streamlit as st
 
-from pages.ui import draft, editing, form, frame
-from pages.ui.draft import Draft
-from trainer import config_file
+from pages.ui import (
+    checked,
+    config_compare,
+    config_files,
+    config_text,
+    editing,
+    estimate_panel,
+    form,
+    frame,
+    opened,
+    watched,
+)
+from pages.ui.notes import notes
+from trainer import config_file, runs
 
 workspace = frame.page("Configuration", "🎛️")
-edited = draft.read(workspace)
-st.session_state.setdefault("save_name", draft.free_name(workspace, edited.source))
+edited = opened.keep_values(workspace, form.current(opened.current(workspace).values))
+st.session_state.setdefault("save_name", editing.offered_name(workspace, edited.source))
+saved, made = config_file.saved(workspace), {run.id: run for run in runs.all_runs(workspace)[: watched.MOST_RUNS]}
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    st.selectbox("Preset", config_file.presets(), key="chosen_preset", width=200)
+    preset = st.selectbox("Preset", config_file.presets(), key="chosen_preset", width=190)
     st.button("Load Preset", on_click=editing.load_chosen, args=(workspace, "preset"))
-    saved = config_file.saved(workspace)
-    st.selectbox("Saved configuration", saved, key="chosen_saved", width=240, placeholder="None saved yet")
+    st.selectbox("Saved configuration", saved, key="chosen_saved", width=220, placeholder="None saved yet")
     st.button("Load", on_click=editing.load_chosen, args=(workspace, "saved"), disabled=not saved)
+    if made:
+        st.selectbox(
+            "Run", list(made), key="chosen_run", width=240, format_func=lambda run_id: watched.name_of(made[run_id])
+        )
+        st.button("Load from Run", on_click=editing.load_chosen, args=(workspace, "run"))
+st.caption(frame.plain(config_file.situation(preset)))
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    name = st.text_input("Name", key="save_name", max_chars=64, width=300)
-    st.button("Save Configuration", type="primary", on_click=editing.save, args=(workspace, edited))
-    st.button("Validate Configuration", on_click=editing.validate, args=(edited.values,))
-    st.button("Reset", on_click=editing.load, args=(workspace, edited.source), help="Back to what was loaded.")
-if editing.would_replace(workspace, edited.source, name.strip()):
-    st.checkbox("Replace it", key="replace", help="A configuration of this name exists and is not the one loaded.")
+    name = st.text_input(
+        "Name", key="save_name", max_chars=64, width=300, help="Under another name it is saved as a new file."
+    )
+    st.button("Save Configuration", type="primary", on_click=editing.save, args=(workspace,))
+    st.button("Validate Configuration", on_click=editing.validate, args=(workspace,))
+    st.button("Reset", on_click=editing.reset, args=(workspace,), help="Back to what was loaded.")
+if editing.would_replace(workspace, edited.source, name.strip()) or st.session_state.get("offer_replace"):
+    st.checkbox("Replace it", key="replace", help="Saves over what the configuration of this name holds now.")
 
 editing.show_messages()
-line = st.empty()
-values = form.draw(edited.values)
-if values != edited.values:
-    edited = Draft(edited.source, values)
-    editing.keep(workspace, edited)
-line.markdown(editing.source_line(workspace, edited))
+st.markdown(editing.source_line(edited))
+found = checked.check(workspace, edited)
+estimate_panel.show(workspace, found)
+options, difference, text, files = st.tabs(["Options", "Difference", "YAML", "Files"])
+with options:
+    form.draw(edited.values, notes(workspace, edited, found))
+with difference:
+    config_compare.show(workspace, edited)
+with text:
+    config_text.show(workspace, found, name.strip())
+with files:
+    config_files.show(workspace)
 if saved:
     st.page_link(frame.TRAINING, label="Go to Training", icon=":material/arrow_forward:")

@@ -1,15 +1,20 @@
 """Options, their rules and configuration files."""
 
+import os
+import re
+
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pages.ui import draft
+from tests.preset_files import preset_text, with_table
 from trainer import config_file
 from trainer.config import Config
 from trainer.config_file import ConfigError
-from trainer.options import options
-from trainer.workspace import Workspace
+from trainer.options import Option, options
+from trainer.workspace import PROJECT_ROOT, Workspace
 
 
 def problems_of(text: str) -> list[str]:
@@ -40,9 +45,36 @@ def test_presets_are_valid_and_hold_only_differences(name: str):
             assert defaults[group][option] != value, f"{name}: {group}.{option} is the default"
 
 
-def test_there_are_the_two_presets_everybody_starts_from():
-    assert config_file.presets()[0] == "recommended"
-    assert "quick" in config_file.presets()
+def test_presets_are_explained_by_the_declarations():
+    assert config_file.presets()[:2] == ["recommended", "quick"]
+    for name in config_file.presets():
+        written = (config_file.PRESETS / f"{name}.yaml").read_bytes()
+        assert written == preset_text(name), "run: python -m tests.preset_files"
+        assert config_file.situation(name).endswith(".")
+
+
+def test_the_option_table_in_the_readme_is_current():
+    readme = (PROJECT_ROOT / "README.md").read_text()
+    assert readme == with_table(readme), "run: python -m tests.preset_files"
+
+
+def test_what_a_file_does_not_say_is_as_in_the_preset_it_names():
+    config = config_file.parse(b"preset: quick\ntraining: {epochs: 3}")
+    assert config.training.epochs == 3 and config.training.patience == 0 and config.model.width == 1.5
+    assert config.preset == "quick" == config_file.load(config_file.PRESETS / "quick.yaml").preset
+    assert b"\n\n" not in config_file.dump(config)
+
+
+def test_a_file_that_gives_every_option_may_name_a_preset_that_is_gone():
+    text = config_file.dump(Config()) + b"preset: gone\n"
+    assert config_file.parse(text).preset == "gone"
+
+
+def test_help_tells_what_happens_when_an_option_goes_up_or_down():
+    for option in options():
+        if option.kind in (int, float):
+            assert re.search(r"[Hh]igher|[Ll]ower", option.help), option.key
+        assert len(option.help) < 320, option.key
 
 
 @pytest.mark.parametrize(
@@ -61,6 +93,24 @@ def test_there_are_the_two_presets_everybody_starts_from():
         ("optimizer: {learning_rate: 0}", "optimizer.learning_rate: must be above 0.0; 0 given."),
         ("model: {name: vgg}", "model.name: must be 'tc_resnet', 'bc_resnet' or 'resnet18'; 'vgg' given."),
         ("training: 5", "training: must hold options as `name: value`; 5 given."),
+        ("training: {epochs: 010}", "training.epochs: must be a whole number; '010' given."),
+        ("training: {epochs: 12:30}", "training.epochs: must be a whole number; '12:30' given."),
+        ("training: {epochs: 0x10}", "training.epochs: must be a whole number; '0x10' given."),
+        ("training: {epochs: no}", "training.epochs: must be a whole number; 'no' given."),
+        ("training: {epochs: 1_000}", "training.epochs: must be a whole number; '1_000' given."),
+        ("training: {epochs: 1" + "0" * 400 + "}", "line 1: a number of 401 digits is too long"),
+        ("training: {epochs: 1" + "0" * 200 + "}", "training.epochs: must be at most 10000;"),
+        ("model: {width: 1" + "0" * 299 + "}", "model.width: must be at most 8"),
+        ("training: {batch_size: 1000000000}", "training.batch_size: must be at most 8192"),
+        ("training: {start_from: ../../etc}", "training.start_from: must be the id of a run, `latest` or nothing"),
+        ("preset: recomended", "preset: there is no preset 'recomended'; did you mean recommended?"),
+        ("preset: 5", "preset: must be text; 5 given."),
+        ("'': 5", "'': there is no such option"),
+        ("5: 5", "5: there is no such option"),
+        ("? [a]\n: 1", "line 1: a name must be plain text"),
+        ("!!int x", "line 1: tags ('tag:yaml.org,2002:int') are not taken"),
+        ("a: 1\n--- \nb: 2", "line 2, column 1: but found another document."),
+        ("\ta: 1", "line 1, column 1: found character"),
         ("- a\n- b", "must hold options as `name: value`; ['a', 'b'] given."),
         ("training: {epochs: 5, epochs: 6}", "line 1: 'epochs' is given twice; keep one."),
         ("a: &x {}\nb: *x", "line 2: aliases (*name) are not taken; write the value out."),
@@ -93,19 +143,54 @@ def test_too_large_and_binary_files_are_refused():
         config_file.parse(b"\xff\xfe\x00")
 
 
-values = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
-names = st.sampled_from([*Config.model_fields, "epochs", "name", "width", "x"])
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+junk = scalars | st.lists(scalars, max_size=2) | st.dictionaries(st.text(max_size=4), scalars, max_size=2)
+MANY = int(os.environ.get("CONFIG_DOCUMENTS", "1000"))
 
 
-@given(st.dictionaries(names, st.dictionaries(names, values, max_size=3) | values, max_size=4))
-def test_any_document_is_a_configuration_or_problems(document: dict):
+def fitting(option: Option) -> st.SearchStrategy:
+    """Values within the declared limits of one option."""
+    if option.choices:
+        return st.sampled_from(option.choices)
+    if option.kind is str:
+        return st.sampled_from(["", "latest", "20260101-120000-ab12"])
+    if option.kind is bool:
+        return st.booleans()
+    if option.kind is int:
+        return st.integers(int(option.low), int(option.high))
+    return st.floats(option.low, option.high, exclude_min=option.above_low, exclude_max=option.below_high)
+
+
+@st.composite
+def documents(draw) -> dict:
+    """A few options, most of them valid, a few not, some misspelt or misplaced."""
+    document: dict = {}
+    for option in draw(st.lists(st.sampled_from(options()), max_size=6)):
+        held = document.setdefault(option.group, {})
+        name = draw(st.sampled_from([option.name] * 9 + [option.name[:-1], "x"]))
+        held[name] = draw(fitting(option) if draw(st.integers(0, 9)) else junk)
+    if not draw(st.integers(0, 19)):
+        document[draw(st.sampled_from(["epochs", "preset", "", "data"]))] = draw(junk)
+    return document
+
+
+@settings(max_examples=MANY, deadline=None, suppress_health_check=list(HealthCheck))
+@given(documents())
+def test_any_document_is_a_configuration_or_problems_of_fields(document: dict):
+    """And a configuration is the same after it went through a file, the form's draft and a file again."""
     try:
-        assert isinstance(config_file.build(document), Config)
+        config = config_file.parse(yaml.safe_dump(document, allow_unicode=True).encode())
     except ConfigError as error:
         assert error.problems and all(problem.message for problem in error.problems)
+        assert all(problem.option for problem in error.problems), "each names the option"
+        return
+    text = config_file.dump(config)
+    edited = draft.of_config(config_file.parse(text), draft.Source("file", "x"))
+    assert config_file.dump(config_file.build(draft.document(edited))) == text
 
 
-@given(st.binary(max_size=200))
+@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.binary(max_size=200) | st.text(alphabet="ab:-[]{},&*!|>'\"%@`#\n \t0189.", max_size=60).map(str.encode))
 def test_any_bytes_are_a_configuration_or_problems(data: bytes):
     try:
         config_file.parse(data)

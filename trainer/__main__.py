@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 import traceback
-from typing import Any
 
 import click
 
-from trainer import config_file, estimates, launch, log_tail, runs, terminal
-from trainer.dataset.verbs import VERBS
+from trainer import config_file, config_verbs, launch, log_tail, runs, terminal
+from trainer.dataset import verbs as dataset_verbs
 from trainer.terminal import Session, hoist_globals, show
 from trainer.workspace import open_workspace
 
@@ -23,27 +22,6 @@ RUN = click.argument("run", metavar="RUN")
 @click.pass_context
 def app(context: click.Context, root: str, as_json: bool) -> None:
     context.obj = Session(open_workspace(root or None), as_json)
-
-
-@app.command()
-@CONFIG
-@click.pass_obj
-def validate(session: Session, config: str) -> None:
-    """Check CONFIG, a YAML file, a saved configuration or a preset: problems, warnings, memory by estimate."""
-    document: dict[str, Any] = {"problems": [], "warnings": [], "estimates": {}}
-    path = config_file.find(session.workspace, config)
-    try:
-        checked = config_file.load(path)
-    except config_file.ConfigError as error:
-        document["problems"] = [{"option": p.option, "message": p.message} for p in error.problems]
-        show(session, document, "")
-        terminal.complain("\n".join(map(str, error.problems)))
-        raise click.exceptions.Exit(2) from None
-    document["warnings"] = estimates.warnings(checked)
-    document["estimates"] = {"memory_bytes": estimates.memory_bytes(checked)}
-    lines = ["No problems.", *(f"Warning: {warning}" for warning in document["warnings"])]
-    lines.append(f"Memory (estimate): {estimates.memory_bytes(checked) / 1e9:.1f} GB")
-    show(session, document, "\n".join(lines))
 
 
 @app.command()
@@ -104,7 +82,7 @@ def stop(session: Session, run: str, now: bool) -> None:
     show(session, {"run": found.id, "state": state}, text)
 
 
-for verb in VERBS:
+for verb in (*dataset_verbs.VERBS, *config_verbs.VERBS):
     app.add_command(verb)
 
 

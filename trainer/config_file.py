@@ -91,7 +91,7 @@ def _problems(error: ValidationError) -> list[Problem]:
             for line in str(item["ctx"]["error"]).splitlines():
                 found.append(Problem(*line.split(": ", 1)))
         else:
-            found.append(Problem(".".join(map(str, item["loc"])), _sentence(item)))
+            found.append(Problem(".".join(str(part) or "''" for part in item["loc"]), _sentence(item)))
     return found
 
 

@@ -2,46 +2,165 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import psutil
 
+from trainer import devices, model_size
 from trainer.config import SAMPLE_RATE, Config
+from trainer.config_file import Problem
+from trainer.workspace import Workspace
 
-_PROCESS_BYTES = {"tc_resnet": 830e6, "bc_resnet": 934e6, "resnet18": 830e6}
-"""A trainer on the CPU before its batches count: Python, torch, and what its kernels keep for each kind of layer."""
-_WEIGHTS_AT_WIDTH_1 = {"tc_resnet": 66e3, "bc_resnet": 50e3, "resnet18": 11.2e6}
-_BYTES_PER_WEIGHT = 24.0
+_PROCESS_BYTES = 870e6
+"""A trainer on the CPU before its batches count: Python, torch and its libraries, validation in batches of its own."""
+_KERNEL_BYTES = {"tc_resnet": 0.0, "bc_resnet": 30e6, "resnet18": 30e6}
+"""What the CPU's convolutions of each model reserve besides."""
+_CONTEXT_BYTES = 500e6
+"""What a CUDA context and its libraries take on a GPU."""
+_BYTES_PER_PARAMETER = 24.0
 """Weight, gradient, two moments of AdamW, and the copy that is being written to a checkpoint."""
-_BYTES_PER_SAMPLE = 50.0
+_GPU_BYTES_PER_PARAMETER = 16.0
+_BYTES_PER_SAMPLE = 30.0
 """A window's audio while it is augmented: the clean one, the noise, the spectra of the room."""
-_BYTES_PER_CELL = {"tc_resnet": 50.0, "bc_resnet": 710.0, "resnet18": 645.0}
-"""What a training step holds for one cell of the spectrogram at width 1.
+_BYTES_PER_KEPT = {"tc_resnet": 7.6, "bc_resnet": 7.0, "resnet18": 4.8}
+"""Four for each number that the backward pass needs, the rest for gradients under way.
 
-All of these are fitted to measured peaks; `python -m tests.measure_memory` prints how far off they are (at most 10 %).
+All of these are fitted to peaks measured on CPUs; `python -m tests.measure_estimates` prints how far off they are. The
+clips are not counted: they lie in a mapped file, and the system holds of it what memory allows.
 """
+_CHECKPOINTS = 4
+"""The best, the two newest, and the one that is being written."""
+_BYTES_PER_CHECKPOINT_PARAMETER = 12.0
+_CHECKPOINT_BYTES = 80e3
+_BYTES_PER_EPOCH = 4.2e3
+"""Rows of metrics and lines of the log."""
+LARGE_RATE = 1e-3
+"""A higher learning rate is for models that start anew."""
+_BATCH_SIZES = tuple(2**power for power in range(1, 14))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a training needs: `parameters` and `multiply_adds` (of one window) exactly, bytes by estimate."""
+
+    parameters: int
+    multiply_adds: int
+    memory_bytes: int
+    gpu_memory_bytes: int
+    disk_bytes: int
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What there is to train with, in bytes; `gpu_name` is empty and its memory 0 where there is no GPU."""
+
+    cores: int
+    memory_total: int
+    memory_free: int
+    disk_free: int
+    gpu_name: str = ""
+    gpu_memory_total: int = 0
+    gpu_memory_free: int = 0
+
+
+def machine(workspace: Workspace) -> Machine:
+    """This machine as it is now."""
+    memory, reading = psutil.virtual_memory(), devices.read()
+    total, used = reading.gpu_memory_total or 0, reading.gpu_memory_used or 0
+    disk = shutil.disk_usage(workspace.root).free
+    return Machine(
+        devices.cores(), memory.total, memory.available, disk, reading.gpu_name or "", total, total - used
+    )  # fmt: skip
+
+
+def _samples(config: Config) -> int:
+    return round(config.data.window_seconds * SAMPLE_RATE)
 
 
 def memory_bytes(config: Config) -> int:
-    """Estimated peak memory of the training process in bytes; on a GPU a part of it lies there."""
-    model, width = config.model.name, config.model.width
-    samples = round(config.data.window_seconds * SAMPLE_RATE)
-    cells = samples * 1000 // (SAMPLE_RATE * config.features.hop_ms) * config.features.mel_bands
-    window = _BYTES_PER_SAMPLE * samples + _BYTES_PER_CELL[model] * width * cells
-    weights = _BYTES_PER_WEIGHT * _WEIGHTS_AT_WIDTH_1[model] * width**2
-    return round(_PROCESS_BYTES[model] + weights + config.training.batch_size * window)
+    """Estimated peak memory of the training process in bytes when it trains on the CPU."""
+    size, model = model_size.size(config), config.model.name
+    window = _BYTES_PER_SAMPLE * _samples(config) + _BYTES_PER_KEPT[model] * size.kept
+    fixed = _PROCESS_BYTES + _KERNEL_BYTES[model] + _BYTES_PER_PARAMETER * size.parameters
+    return round(fixed + config.training.batch_size * window)
 
 
-def warnings(config: Config) -> list[str]:
-    """What is allowed but likely not meant, as sentences."""
+def gpu_memory_bytes(config: Config) -> int:
+    """Estimated peak memory on the GPU in bytes when the training runs there."""
+    size = model_size.size(config)
+    window = _BYTES_PER_SAMPLE * _samples(config) + _BYTES_PER_KEPT[config.model.name] * size.kept
+    fixed = _CONTEXT_BYTES + _GPU_BYTES_PER_PARAMETER * size.parameters
+    return round(fixed + config.training.batch_size * window)
+
+
+def disk_bytes(config: Config) -> int:
+    """Estimated size of the run's folder in bytes, at its largest."""
+    checkpoint = _CHECKPOINT_BYTES + _BYTES_PER_CHECKPOINT_PARAMETER * model_size.size(config).parameters
+    return round(_CHECKPOINTS * checkpoint + _BYTES_PER_EPOCH * config.training.epochs)
+
+
+def estimate(config: Config) -> Estimate:
+    """All of them."""
+    size = model_size.size(config)
+    memory, gpu = memory_bytes(config), gpu_memory_bytes(config)
+    return Estimate(size.parameters, size.multiply_adds, memory, gpu, disk_bytes(config))
+
+
+def on_gpu(config: Config, here: Machine) -> bool:
+    """Whether this configuration would train on a GPU of this machine."""
+    return config.training.device != "cpu" and bool(here.gpu_name)
+
+
+def _fits(config: Config, here: Machine, batch_size: int) -> bool:
+    training = config.training.model_copy(update={"batch_size": batch_size})
+    other = config.model_copy(update={"training": training})
+    if on_gpu(config, here):
+        return gpu_memory_bytes(other) <= here.gpu_memory_free
+    return memory_bytes(other) <= here.memory_free
+
+
+def batch_size_that_fits(config: Config, here: Machine) -> int:
+    """The largest power of two that fits into free memory by estimate, 8192 at most; 0 when none does."""
+    return max((size for size in _BATCH_SIZES if _fits(config, here, size)), default=0)
+
+
+def fitting_sentence(config: Config, here: Machine) -> str:
+    """Which batch sizes fit, as a sentence."""
+    largest = batch_size_that_fits(config, here)
+    if largest == 0:
+        return "By estimate no batch size fits into the free memory; take a smaller model."
+    if largest == _BATCH_SIZES[-1]:
+        return f"By estimate every batch size up to {largest:,} fits."
+    return f"By estimate batch size {largest:,} fits, {2 * largest:,} does not."
+
+
+def warnings(config: Config, here: Machine) -> list[Problem]:
+    """What is allowed but likely not meant."""
+    gpu = on_gpu(config, here)
+    need = gpu_memory_bytes(config) if gpu else memory_bytes(config)
+    have, where = (here.gpu_memory_free, here.gpu_name) if gpu else (here.memory_free, "this machine")
     found = []
-    need, have = memory_bytes(config), psutil.virtual_memory().total
     if need > have:
-        found.append(
-            f"training.batch_size: {config.training.batch_size} needs an estimated {need / 1e9:.1f} GB of memory; "
-            f"this machine has {have / 1e9:.1f} GB. Take a smaller batch."
-        )
-    if config.training.patience >= config.training.epochs:
-        found.append(
-            f"training.patience: early stopping after {config.training.patience} epochs never acts "
-            f"in a training of {config.training.epochs}; 0 says so plainly."
-        )
-    return found
+        text = f"needs an estimated {need / 1e9:.1f} GB; {where} has {have / 1e9:.1f} GB free."
+        found.append(Problem("training.batch_size", f"{text} {fitting_sentence(config, here)}"))
+    if (disk := disk_bytes(config)) > here.disk_free:
+        text = f"the run needs an estimated {disk / 1e6:,.0f} MB of disk; {here.disk_free / 1e6:,.0f} MB are free."
+        found.append(Problem("training.epochs", text))
+    return found + list(_unlikely(config, here))
+
+
+def _unlikely(config: Config, here: Machine) -> Iterator[Problem]:
+    training, rate = config.training, config.optimizer.learning_rate
+    if training.patience >= training.epochs:
+        text = f"{training.patience} epochs without a better model never come in a training of {training.epochs}; "
+        yield Problem("training.patience", f"{text}0 says so plainly.")
+    if training.threads > here.cores:
+        text = f"{training.threads} threads for {here.cores} cores wait for each other; 0 takes as many as there are."
+        yield Problem("training.threads", text)
+    if config.model.name == "resnet18" and not on_gpu(config, here):
+        yield Problem("model.name", "resnet18 is slow on a CPU; measure the time before you start.")
+    if training.start_from and rate > LARGE_RATE:
+        text = f"{rate:g} may undo what the earlier model has learned; 0.0003 to {LARGE_RATE:g} keeps it."
+        yield Problem("optimizer.learning_rate", text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import textwrap
 from collections.abc import Iterator, Mapping
 
@@ -23,9 +24,9 @@ def limits(option: Option) -> str:
     return " ".join(filter(None, [f"{lowest} to {highest}", option.unit]))
 
 
-def default(option: Option) -> str:
-    """The default as a file says it; empty text is `nothing`."""
-    return "nothing" if option.default == "" else f"{option.default:g}" if option.kind is float else str(option.default)
+def shown(value: float | int | str | bool) -> str:
+    """A value as a person reads it; empty text is `nothing`."""
+    return "nothing" if value == "" else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _scalar(name: str, value: object) -> str:
@@ -34,6 +35,12 @@ def _scalar(name: str, value: object) -> str:
 
 def _comment(text: str, indent: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+
+
+@functools.cache
+def _explained(option: Option) -> list[str]:
+    text = f"{option.label} ({limits(option)}; default {shown(option.default)}). {option.help}"
+    return _comment(text, "  ")
 
 
 def _lines(document: Mapping[str, object], head: str) -> Iterator[str]:
@@ -47,7 +54,9 @@ def _lines(document: Mapping[str, object], head: str) -> Iterator[str]:
         yield f"{name}:"
         for inner, inner_value in value.items():
             option = known[f"{name}.{inner}"]
-            yield from _comment(f"{option.label} ({limits(option)}; default {default(option)}). {option.help}", "  ")
+            yield from _comment(
+                f"{option.label} ({limits(option)}; default {shown(option.default)}). {option.help}", "  "
+            )
             yield f"  {_scalar(inner, inner_value)}"
 
 
@@ -65,5 +74,5 @@ def table() -> str:
             group = option.group
             rows.append(f"| **{group_title(group)}** | | | |")
         basic = "" if option.advanced else " ★"
-        rows.append(f"| `{option.key}`{basic} | {default(option)} | {limits(option)} | {option.help} |")
+        rows.append(f"| `{option.key}`{basic} | {shown(option.default)} | {limits(option)} | {option.help} |")
     return "\n".join(rows)

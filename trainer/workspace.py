@@ -21,6 +21,14 @@ class Workspace:
         return self.root / "configs"
 
     @property
+    def drafts(self) -> Path:
+        return self.configs / ".drafts"
+
+    @property
+    def trashed_configs(self) -> Path:
+        return self.configs / ".trash"
+
+    @property
     def raw(self) -> Path:
         return self.root / "data" / "raw"
 

@@ -23,6 +23,22 @@ class _StrictLoader(yaml.SafeLoader):
     """
 
     yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML's way to begin without the resolvers of YAML 1.1
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Refuse aliases (a few lines can stand for gigabytes), tags and deep nesting before anything is built."""
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent):
+            raise YamlError(f"line {line}: aliases (*name) are not taken; write the value out.")
+        if tag := getattr(event, "tag", None):
+            raise YamlError(f"line {line}: tags ({tag!r:.60}) are not taken; write plain values.")
+        if self.depth >= DEEPEST:
+            raise YamlError(f"line {line}: nested more than {DEEPEST} deep; a configuration has two levels.")
+        self.depth += 1
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
 
 for _tag, _pattern, _first in (
@@ -60,20 +76,6 @@ def _integer(loader: _StrictLoader, node: yaml.ScalarNode) -> int:
 _StrictLoader.add_constructor("tag:yaml.org,2002:int", _integer)
 
 
-def _check_shape(text: str) -> None:
-    """Refuse aliases (a few lines can stand for gigabytes), tags and deep nesting before anything is built."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_StrictLoader):
-        line = event.start_mark.line + 1 if event.start_mark else 0
-        if isinstance(event, yaml.AliasEvent):
-            raise YamlError(f"line {line}: aliases (*name) are not taken; write the value out.")
-        if tag := getattr(event, "tag", None):
-            raise YamlError(f"line {line}: tags ({tag!r:.60}) are not taken; write plain values.")
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST:
-            raise YamlError(f"line {line}: nested more than {DEEPEST} deep; a configuration has two levels.")
-
-
 def parse(data: bytes) -> object:
     """The document in `data` as plain Python values. Raises YamlError."""
     if len(data) > MOST_BYTES:
@@ -83,7 +85,6 @@ def parse(data: bytes) -> object:
     except UnicodeDecodeError as error:
         raise YamlError(f"not a text file (byte {error.start} is not UTF-8).") from None
     try:
-        _check_shape(text)
         return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader, made stricter
     except YamlError:
         raise

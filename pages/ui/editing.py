@@ -1,22 +1,22 @@
-"""What the buttons of the Configuration page do, and what they have to say."""
+"""What the buttons of the Configuration page do to the edited configuration, and what they have to say."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import streamlit as st
 
-from pages.ui import draft, form, numbers
-from pages.ui.draft import Draft, Source, Values
+from pages.ui import checked, draft, form, numbers, opened
+from pages.ui.draft import Draft, Source
 from pages.ui.frame import os_sentence, plain
-from trainer import config_file, estimates
-from trainer.config import Config
+from trainer import config_file, config_folder, estimates
 from trainer.config_file import ConfigError, Problem
 from trainer.options import options
 from trainer.workspace import Workspace
 
 MESSAGES = "configuration_messages"
+KINDS = {"preset": "preset", "saved": "saved configuration", "run": "configuration of run", "file": "file"}
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,14 @@ def show_messages() -> None:
         {"error": st.error, "warning": st.warning, "success": st.success}[message.tone](message.text)
 
 
-def _say(*messages: Message) -> None:
+def say(*messages: Message) -> None:
     st.session_state[MESSAGES] = list(messages)
+
+
+def refuse(error: ValueError | OSError, head: str = "") -> None:
+    """Say why a click did not do what it was meant to."""
+    text = os_sentence(error) if isinstance(error, OSError) and error.strerror else str(error)
+    say(Message("error", plain(f"{head} {text}")))
 
 
 def problem_sentence(problem: Problem) -> str:
@@ -44,73 +50,86 @@ def problem_sentence(problem: Problem) -> str:
     return plain(f"{name}: {problem.message}" if name else problem.message)
 
 
-def _problems(head: str, error: ConfigError) -> Message:
-    if len(error.problems) == 1:
-        return Message("error", f"{head} {problem_sentence(error.problems[0])}")
-    lines = "\n".join(f"- {problem_sentence(problem)}" for problem in error.problems)
-    return Message("error", f"{head} It has {len(error.problems)} problems:\n\n{lines}")
+def problems_message(head: str, problems: list[Problem]) -> Message:
+    """All problems in one message."""
+    if len(problems) == 1:
+        return Message("error", f"{head} {problem_sentence(problems[0])}")
+    lines = "\n".join(f"- {problem_sentence(problem)}" for problem in problems)
+    return Message("error", f"{head} It has {len(problems)} problems:\n\n{lines}")
+
+
+def take(workspace: Workspace, taken: Draft) -> None:
+    """Put a draft into the form, over what stood there."""
+    form.fill(taken.values)
+    opened.keep(workspace, taken)
+    st.session_state["save_name"] = offered_name(workspace, taken.source)
 
 
 def load(workspace: Workspace, source: Source) -> None:
-    """Take a preset or a saved file into the form; a file with problems is told and the form stays as it is."""
+    """Take a configuration into the form; one with problems is told and the form stays as it is."""
     try:
-        loaded = draft.load(workspace, source)
-        draft.write(workspace, loaded)
+        taken = draft.load(workspace, source)
     except ConfigError as error:
-        _say(_problems(f"{plain(source.name)}.yaml cannot be loaded.", error))
+        say(problems_message(f"{plain(source.name)} cannot be loaded.", error.problems))
     except OSError as error:
-        _say(Message("error", f"{plain(source.name)} cannot be loaded: {plain(os_sentence(error))}"))
+        refuse(error, f"{source.name} cannot be loaded:")
     else:
-        form.fill(loaded.values)
-        st.session_state["save_name"] = draft.free_name(workspace, source)
+        take(workspace, taken)
 
 
-def load_chosen(workspace: Workspace, kind: Literal["preset", "saved"]) -> None:
+def load_chosen(workspace: Workspace, kind: Literal["preset", "saved", "run"]) -> None:
     """Load what the list of this kind shows."""
     if name := st.session_state.get(f"chosen_{kind}"):
         load(workspace, Source(kind, name))
     else:
-        _say(Message("warning", "Nothing is saved yet; load a preset and save it under a name of your own."))
+        say(Message("warning", "Nothing is saved yet; load a preset and save it under a name of your own."))
 
 
-def _build(values: Values, refused: str) -> Config | None:
+def reset(workspace: Workspace) -> None:
+    """Back to where the configuration came from, as that is now; to what was opened when it is gone."""
+    edited = opened.current(workspace)
+    if edited.source.kind == "file":
+        take(workspace, replace(edited, values=edited.before))
+        return
     try:
-        return config_file.build(draft.nested(values))
-    except ConfigError as error:
-        _say(_problems(refused, error))
-        return None
+        taken = draft.load(workspace, edited.source)
+    except (ConfigError, OSError):
+        taken = replace(edited, values=edited.before)
+    take(workspace, taken)
 
 
-def validate(fallback: Values) -> None:
+def validate(workspace: Workspace) -> None:
     """Tell every problem of the form at once, or that there is none, with what the training may need."""
-    config = _build(form.current(fallback), "The configuration is not valid.")
-    if config is None:
+    edited = opened.keep_values(workspace, form.current(opened.current(workspace).values))
+    found = checked.check(workspace, edited)
+    if found.problems or found.config is None:
+        say(problems_message("The configuration is not valid.", found.problems))
         return
-    need = numbers.gigabytes(estimates.memory_bytes(config))
-    valid = f"Configuration is valid. Memory of the training: about {need}, by estimate."
-    _say(Message("success", valid), *(Message("warning", plain(text)) for text in estimates.warnings(config)))
+    need = numbers.gigabytes(estimates.memory_bytes(found.config))
+    fits = estimates.fitting_sentence(found.config, found.machine)
+    valid = f"Configuration is valid. Memory of the training: about {need}, by estimate. {fits}"
+    say(Message("success", valid), *(Message("warning", problem_sentence(each)) for each in found.warnings))
 
 
-def save(workspace: Workspace, edited: Draft) -> None:
+def save(workspace: Workspace) -> None:
     """Save the form under the name on the page, if it is valid and replaces nothing by accident."""
-    values, name = form.current(edited.values), st.session_state.get("save_name", "").strip()
-    config = _build(values, "Not saved: the configuration is not valid.")
-    if config is None:
-        return
+    edited = opened.keep_values(workspace, form.current(opened.current(workspace).values))
+    name, config = st.session_state.get("save_name", "").strip(), None
     try:
-        if would_replace(workspace, edited.source, name) and not st.session_state.get("replace"):
-            text = f"There is a configuration “{name}” already. Choose another name, or tick “Replace it”."
-            _say(Message("error", plain(text)))
-            return
-        path = config_file.save(workspace, name, config)
-        draft.write(workspace, Draft(Source("saved", name), draft.flat(config)))
+        config = config_file.build(draft.document(edited))
+        seen = edited.seen if edited.source == Source("saved", name) else config_folder.ABSENT
+        path = config_folder.save(workspace, name, config, None if st.session_state.get("replace") else seen)
+        opened.keep(workspace, draft.load(workspace, Source("saved", name)))
     except ConfigError as error:
-        _say(_problems("Not saved:", error))
-    except OSError as error:
-        _say(Message("error", f"Not saved: {plain(os_sentence(error))}"))
+        head = "Not saved:" if config else "Not saved: the configuration is not valid."
+        say(problems_message(head, error.problems))
+    except (ValueError, OSError) as error:
+        st.session_state["offer_replace"] = isinstance(error, ValueError)
+        refuse(error, "Not saved:")
     else:
         st.session_state["chosen_saved"] = name
-        _say(Message("success", f"Saved to {plain(str(path))}"))
+        st.session_state["offer_replace"] = False
+        say(Message("success", f"Saved to {plain(str(path))}"))
 
 
 def would_replace(workspace: Workspace, source: Source, name: str) -> bool:
@@ -118,24 +137,21 @@ def would_replace(workspace: Workspace, source: Source, name: str) -> bool:
     return name in config_file.saved(workspace) and source != Source("saved", name)
 
 
-def source_line(workspace: Workspace, edited: Draft) -> str:
+def offered_name(workspace: Workspace, source: Source) -> str:
+    """The name to offer for saving: that of the user's own file, or one that no file has yet."""
+    if source.kind == "saved":
+        return source.name
+    base = f"my-{source.name}" if source.kind in ("preset", "run") else source.name
+    fits = config_file.NAME.fullmatch(base)
+    return config_folder.free_name(workspace, base if fits else "my-configuration")
+
+
+def source_line(edited: Draft) -> str:
     """Where the form's values come from and what was changed since."""
-    kind = "preset" if edited.source.kind == "preset" else "saved configuration"
-    start = f"Loaded: {kind} “{plain(edited.source.name)}”."
-    changed = draft.changed(workspace, edited)
-    if changed is None:
-        return f"{start} **Its file cannot be read any more**; save to keep these values."
-    if changed:
+    start = f"Loaded: {KINDS[edited.source.kind]} “{plain(edited.source.name)}”."
+    if changed := edited.changed():
         labels = [option.label for option in options() if option.key in changed]
         return f"{start} **Unsaved changes**: {', '.join(labels)}."
-    if edited.source.kind == "preset":
-        return f"{start} No changes. Save it under a name of your own to train with it."
-    return f"{start} No unsaved changes."
-
-
-def keep(workspace: Workspace, edited: Draft) -> None:
-    """Keep what was edited for the next visit."""
-    try:
-        draft.write(workspace, edited)
-    except OSError as error:
-        st.warning(f"Changes cannot be kept for the next visit: {plain(os_sentence(error))}")
+    if edited.source.kind == "saved":
+        return f"{start} No unsaved changes."
+    return f"{start} No changes. Save it under a name of your own to train with it."

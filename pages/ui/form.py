@@ -1,13 +1,17 @@
-"""The form of all options, drawn from their declaration."""
+"""The form of all options, drawn from their declaration, each with what is to be said about it beside it."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import groupby
 
 import streamlit as st
 
-from pages.ui.draft import Value, Values
+from pages.ui.frame import plain
+from pages.ui.notes import Notes
+from trainer import option_text
+from trainer.config_difference import Value, Values
 from trainer.options import Option, group_title, options
 
 
@@ -23,34 +27,78 @@ def fill(values: Values) -> None:
 
 def current(fallback: Values) -> Values:
     """What the fields hold now; `fallback` for those that are not on the page."""
-    return {option.key: st.session_state.get(widget_key(option), fallback[option.key]) for option in options()}
+    held = {option: st.session_state.get(widget_key(option)) for option in options()}
+    return {option.key: fallback[option.key] if v is None else option.kind(v) for option, v in held.items()}
 
 
-def draw(values: Values) -> Values:
-    """Draw every option, basic ones open and advanced ones folded; returns what the fields hold."""
-    for option in options():
+def draw(values: Values, notes: Notes) -> None:
+    """Draw the search and every option that it finds: basic ones open, advanced ones folded."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        words = st.text_input("Search options", key="option_search", width=300, placeholder="noise, epochs, Hz…")
+        only_changed = st.toggle("Only what differs from the preset", key="option_changed")
+    found = [option for option in options() if matches(option, words)]
+    if only_changed:
+        found = [option for option in found if values[option.key] != notes.preset_values[option.key]]
+    for option in found:
         st.session_state.setdefault(widget_key(option), values[option.key])
-    groups = [list(members) for _, members in groupby(options(), key=lambda option: option.group)]
+    if not found:
+        what = f"matches “{plain(words.strip())}”" if words.strip() else "differs"
+        st.info(f"No option {what}. Empty the search and turn the switch off to see all.")
+    elif words.strip() or only_changed:
+        with st.container(border=True):
+            _draw_fields(found, notes, with_group=True)
+    else:
+        _draw_groups(found, values, notes)
+
+
+def matches(option: Option, words: str) -> bool:
+    """Whether every word stands somewhere in what is known of the option."""
+    text = f"{option.key} {option.group} {option.label} {option.unit} {option.help}".lower()
+    return all(word in text for word in words.lower().split())
+
+
+def _draw_groups(found: Sequence[Option], values: Values, notes: Notes) -> None:
+    groups = [list(members) for _, members in groupby(found, key=lambda option: option.group)]
     sides = st.columns(2, gap="small")
-    found: Values = {}
     for number, members in enumerate(groups):
         with sides[number * 2 >= len(groups) - 1], st.container(border=True):
-            found |= _draw_group(members)
-    return {option.key: found[option.key] for option in options()}
+            st.subheader(group_title(members[0].group), anchor=False)
+            _draw_fields([option for option in members if not option.advanced], notes)
+            if advanced := [option for option in members if option.advanced]:
+                title = _advanced_title(advanced, values, notes)
+                with st.expander(title, key=f"advanced_{members[0].group}"):
+                    _draw_fields(advanced, notes)
 
 
-def _draw_group(members: list[Option]) -> Values:
-    st.subheader(group_title(members[0].group), anchor=False)
-    found = _draw_fields([option for option in members if not option.advanced])
-    if advanced := [option for option in members if option.advanced]:
-        with st.expander("Advanced"):
-            found |= _draw_fields(advanced)
-    return found
+def _advanced_title(advanced: Sequence[Option], values: Values, notes: Notes) -> str:
+    """What is folded must not go unseen."""
+    wrong = sum(len(notes.problems.get(option.key, ())) for option in advanced)
+    differ = sum(values[option.key] != notes.preset_values[option.key] for option in advanced)
+    told = [f":red[{wrong} to mend]"] if wrong else []
+    return " · ".join(["Advanced", *told, *([f":primary[{differ} differ]"] if differ else [])])
 
 
-def _draw_fields(found: list[Option]) -> Values:
+def _draw_fields(found: Sequence[Option], notes: Notes, with_group: bool = False) -> None:
     with st.grid(3, min_column_width=170):
-        return {option.key: _field(option) for option in found}
+        for option in found:
+            with st.container(gap="xxsmall"):
+                value = _field(option, notes, f"{group_title(option.group)}: " if with_group else "")
+                _notes(option, value, notes)
+
+
+def _notes(option: Option, value: Value, notes: Notes) -> None:
+    """The mark of what differs from the preset, and every sentence about the field."""
+    before = notes.preset_values[option.key]
+    if value != before:
+        st.caption(f":primary[●] {plain(notes.preset or 'default')}: {plain(option_text.shown(before))}")
+    for sentence in notes.problems.get(option.key, ()):
+        st.markdown(f":red[{plain(_capital(sentence))}]")
+    for sentence in notes.warnings.get(option.key, ()):
+        st.markdown(f":orange[{plain(_capital(sentence))}]")
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def label(option: Option) -> str:
@@ -59,11 +107,9 @@ def label(option: Option) -> str:
 
 def help_text(option: Option) -> str:
     """The help with the range; the range is told, not enforced, so that Validate can say what is wrong."""
-    low, high = option.low, option.high
-    if low is None and high is None:
-        return option.help
-    limits = f"{low:,g} to {high:,g}" if low is not None and high is not None else f"{low:g} and more"
-    return f"{option.help}\n\nRange: {limits}. Default: {option.default}. Name in files: `{option.key}`."
+    names = f"Default: {option_text.shown(option.default)}. Name in files: `{option.key}`."
+    limits = "" if option.kind is str else f"Range: {option_text.limits(option)}. "
+    return f"{option.help}\n\n{limits}{names}"
 
 
 def step(option: Option) -> float:
@@ -74,12 +120,21 @@ def step(option: Option) -> float:
     return 10.0 ** (math.floor(math.log10(abs(default))) - 1)
 
 
-def _field(option: Option) -> Value:
-    key, text, explanation = widget_key(option), label(option), help_text(option)
+def _field(option: Option, notes: Notes, before: str) -> Value:
+    key, text, explanation = widget_key(option), before + label(option), help_text(option)
     if option.kind is bool:
         return st.checkbox(text, key=key, help=explanation)
-    if option.choices:
-        return st.selectbox(text, option.choices, key=key, help=explanation)
+    if option.kind is str:
+        return _choice(option, notes, text)
     if option.kind is int:
         return int(st.number_input(text, key=key, step=1, format="%d", help=explanation))
     return float(st.number_input(text, key=key, step=step(option), format="%g", help=explanation))
+
+
+def _choice(option: Option, notes: Notes, text: str) -> str:
+    names = dict(notes.choices.get(option.key) or {choice: choice for choice in option.choices})
+    held = str(st.session_state[widget_key(option)])
+    names.setdefault(held, held)
+    return str(
+        st.selectbox(text, list(names), format_func=names.__getitem__, key=widget_key(option), help=help_text(option))
+    )

@@ -42,6 +42,10 @@ def gigabytes(size: float) -> str:
     return f"{size / 1e9:.1f} GB"
 
 
+def seconds(value: float) -> str:
+    return f"{value:.1f} s" if value < 60 else clock_time(value)
+
+
 def _of(done: int, total: int) -> str:
     return f"{done:,}/{total:,}" if total else NONE_YET
 

@@ -2,14 +2,33 @@
 
 import pytest
 
-from tests.pages.tools import draw, field, press
-from trainer import config_file, durable
+from tests.pages.tools import draw, field, press, texts
+from tests.run_folders import make_run
+from trainer import config_file, config_folder, estimates
 from trainer.config import Config
+from trainer.options import options
+
+EPOCHS = Config().training.epochs
+
+
+def said(app, words: str) -> bool:
+    return any(words in element.value for element in [*app.markdown, *app.caption])
+
+
+def edit(app, kind: str, label: str, value):
+    field(app, kind, label).set_value(value).run()
+    return app
+
+
+def saved_epochs(workspace, name: str) -> int:
+    return config_file.load(workspace.configs / f"{name}.yaml").training.epochs
 
 
 def test_the_form_shows_every_option_and_saves(empty):
     app = draw("Configuration")
-    assert field(app, "number_input", "Learning rate").value == Config().optimizer.learning_rate
+    kinds = ("number_input", "selectbox", "checkbox")
+    shown = {widget.key for kind in kinds for widget in getattr(app, kind)}
+    assert {f"option.{option.key}" for option in options()} <= shown
     press(app, "Save Configuration")
     assert app.success[0].value == f"Saved to {empty.configs / 'my-recommended.yaml'}"
     assert config_file.saved(empty) == ["my-recommended"]
@@ -18,20 +37,36 @@ def test_the_form_shows_every_option_and_saves(empty):
 
 
 def test_an_edit_outlives_the_page_and_reset_undoes_it(empty):
-    app = draw("Configuration")
-    field(app, "number_input", "Learning rate").set_value(0.00125).run()
-    assert any("Unsaved changes" in text.value and "Learning rate" in text.value for text in app.markdown)
+    app = edit(draw("Configuration"), "number_input", "Learning rate", 0.00125)
+    assert said(app, "Unsaved changes") and said(app, "Learning rate")
+    app.switch_page("pages/3_Training.py").run()
+    app.switch_page("pages/2_Configuration.py").run()
+    assert field(app, "number_input", "Learning rate").value == 0.00125 and said(app, "Unsaved changes")
     later = draw("Configuration")
     assert field(later, "number_input", "Learning rate").value == 0.00125
     press(later, "Reset")
     assert field(later, "number_input", "Learning rate").value == Config().optimizer.learning_rate
-    assert any("No changes" in text.value for text in later.markdown)
+    assert said(later, "No changes")
 
 
-def test_validation_tells_all_problems_at_once_and_saves_nothing(empty):
+def test_what_differs_from_the_preset_is_marked_with_its_value(empty):
+    app = draw("Configuration")
+    assert not said(app, ":primary[●]")
+    edit(app, "number_input", "Epochs", 50)
+    assert said(app, ":primary[●] recommended: 40")
+    press(app, "Save Configuration")
+    assert said(app, ":primary[●] recommended: 40"), "a saved one still knows its preset"
+    app.toggle(key="option_changed").set_value(True).run()
+    assert [widget.label for widget in app.number_input] == ["Training: Epochs"]
+
+
+def test_problems_stand_beside_their_fields_all_at_once(empty):
     app = draw("Configuration")
     field(app, "number_input", "Epochs").set_value(0)
     field(app, "number_input", "Window (s)").set_value(9.0)
+    edit(app, "number_input", "Background: lowest SNR (dB)", 30.0)
+    assert said(app, ":red[Must be at least 1; 0 given.]")
+    assert said(app, ":red[Must be at most 5.0; 9.0 given.]")
     press(app, "Validate Configuration")
     (told,) = app.error
     assert "Epochs (training.epochs): must be at least 1; 0 given." in told.value
@@ -40,10 +75,35 @@ def test_validation_tells_all_problems_at_once_and_saves_nothing(empty):
     assert config_file.saved(empty) == []
 
 
-def test_a_valid_configuration_comes_with_an_estimate(empty):
-    app = press(draw("Configuration"), "Validate Configuration")
+def test_a_broken_rule_and_a_warning_stand_beside_the_option_they_name(empty):
+    app = edit(draw("Configuration"), "number_input", "Background: lowest SNR (dB)", 30.0)
+    assert said(app, "is above the highest")
+    edit(app, "number_input", "Background: lowest SNR (dB)", 0.0)
+    edit(app, "number_input", "Early stopping (epochs)", 100)
+    assert said(app, ":orange[100 epochs without a better model")
+    app = press(app, "Validate Configuration")
+    assert app.success and app.warning[0].value.startswith("Early stopping (training.patience)")
+
+
+def test_a_valid_configuration_comes_with_estimates(empty):
+    app = draw("Configuration")
+    shown = {metric.label: metric.value for metric in app.metric}
+    assert shown["Parameters"] == f"{estimates.estimate(config_file.preset('recommended')).parameters:,}"
+    press(app, "Validate Configuration")
     assert app.success[0].value.startswith("Configuration is valid.")
-    assert "estimate" in app.success[0].value
+    assert "estimate" in app.success[0].value and "atch size" in app.success[0].value
+
+
+def test_search_finds_options_by_what_is_known_of_them(empty):
+    app = draw("Configuration")
+    app.text_input(key="option_search").set_value("noise loud").run()
+    labels = [widget.label for widget in app.number_input]
+    assert "Augmentation: Background: lowest SNR (dB)" in labels and len(labels) < 6
+    edit(app, "number_input", "Augmentation: Background: lowest SNR (dB)", -5.0)
+    app.text_input(key="option_search").set_value("zebra").run()
+    assert "No option matches “zebra”" in app.info[0].value
+    app.text_input(key="option_search").set_value("").run()
+    assert field(app, "number_input", "Background: lowest SNR (dB)").value == -5.0, "what is not shown is kept"
 
 
 def test_another_configuration_is_replaced_only_on_purpose(empty):
@@ -57,7 +117,34 @@ def test_another_configuration_is_replaced_only_on_purpose(empty):
     assert (empty.configs / "mine.yaml").read_bytes() == before
     app.checkbox(key="replace").check()
     press(app, "Save Configuration")
-    assert config_file.load(empty.configs / "mine.yaml").training.epochs == 3
+    assert saved_epochs(empty, "mine") == 3
+
+
+def test_the_second_of_two_tabs_is_told_instead_of_overwriting(empty):
+    config_file.save(empty, "mine", Config())
+    tabs = [press(draw("Configuration"), "Load") for _ in range(2)]
+    for epochs, tab in enumerate(tabs, 5):
+        edit(tab, "number_input", "Epochs", epochs)
+        press(tab, "Save Configuration")
+    assert tabs[0].success and "was changed since it was opened here" in tabs[1].error[0].value
+    assert saved_epochs(empty, "mine") == 5
+    assert field(tabs[1], "number_input", "Epochs").value == 6, "the edits of the second tab are kept"
+    edit(tabs[0], "number_input", "Epochs", 7)
+    assert field(tabs[1].run(), "number_input", "Epochs").value == 6
+    tabs[1].checkbox(key="replace").check()
+    press(tabs[1], "Save Configuration")
+    assert saved_epochs(empty, "mine") == 6
+
+
+def test_a_tab_opened_at_another_tabs_address_goes_on_in_a_file_of_its_own(empty):
+    first = edit(draw("Configuration"), "number_input", "Epochs", 5)
+    second = draw("Configuration")
+    second.query_params["draft"] = first.query_params["draft"]
+    del second.session_state["opened_draft"]
+    edit(second.run(), "number_input", "Epochs", 6)
+    edit(first, "number_input", "Epochs", 7)
+    assert len(list(empty.drafts.glob("*.json"))) == 2
+    assert first.query_params["draft"] != second.query_params["draft"]
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden"])
@@ -68,29 +155,110 @@ def test_a_name_that_is_no_file_name_is_refused(empty, name):
     assert not list(empty.root.rglob("*.yaml"))
 
 
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("training: {epoch: 3}", "did you mean epochs?"),
-        ("training: {epochs: many}", "must be a whole number"),
-        ("training: {epochs: -1}\nloss: {positive_weight: 1e9}", "It has 2 problems"),
-        ("training: [", "line 1"),
-    ],
-)
+BAD = [
+    ("training: {epoch: 3}", "did you mean epochs?"),
+    ("training: {epochs: many}", "must be a whole number"),
+    ("training: {epochs: -1}\nloss: {positive_weight: 1e9}", "It has 2 problems"),
+    ("training: [", "line 1"),
+    ("a: &x 1\nb: *x", "aliases"),
+    ("x: !!python/object/apply:os.system ['true']", "tags"),
+]
+
+
+@pytest.mark.parametrize(("text", "told"), BAD)
 def test_a_file_edited_by_hand_is_refused_with_a_sentence(empty, text, told):
     empty.configs.mkdir()
     (empty.configs / "hand.yaml").write_text(text)
     app = press(draw("Configuration"), "Load")
     assert told in app.error[0].value
-    assert field(app, "number_input", "Epochs").value == Config().training.epochs
+    assert field(app, "number_input", "Epochs").value == EPOCHS
+
+
+@pytest.mark.parametrize(("text", "told"), BAD)
+def test_pasted_and_uploaded_yaml_is_refused_with_a_sentence(empty, text, told):
+    app = draw("Configuration")
+    app.text_area(key="pasted").set_value(text)
+    assert told in press(app, "Load YAML").error[0].value
+    app.file_uploader(key="uploaded").upload("bad.yaml", text.encode()).run()
+    assert told in app.error[0].value and "bad.yaml" in app.error[0].value
+    assert field(app, "number_input", "Epochs").value == EPOCHS
+
+
+def test_pasted_yaml_fills_the_form_and_names_its_preset(empty):
+    app = draw("Configuration")
+    assert "is empty" in press(app, "Load YAML").warning[0].value
+    app.text_area(key="pasted").set_value("preset: quick\noptimizer: {learning_rate: 1e-3}")
+    press(app, "Load YAML")
+    assert field(app, "number_input", "Learning rate").value == 0.001
+    assert field(app, "number_input", "Epochs").value == 20
+    assert said(app, "Loaded: file “pasted text”") and said(app, ":primary[●] quick: 0")
+    edit(app, "number_input", "Epochs", 21)
+    press(app, "Reset")
+    assert field(app, "number_input", "Epochs").value == 20
+
+
+def test_what_is_downloaded_is_what_the_form_holds(empty):
+    app = edit(draw("Configuration"), "number_input", "Epochs", 33)
+    (shown,) = [code.value for code in app.code]
+    assert config_file.parse(shown.encode()).training.epochs == 33
+    assert "# Epochs (1 to 10,000; default 40)." in shown
+    assert app.get("download_button")
+
+
+def test_a_runs_configuration_can_be_loaded_back(empty):
+    run = make_run(empty)
+    config = config_file.build({"preset": "quick", "training": {"epochs": 8}})
+    run.config_file.write_bytes(config_file.dump(config))
+    app = press(draw("Configuration"), "Load from Run")
+    assert field(app, "number_input", "Epochs").value == 8
+    assert said(app, f"Loaded: configuration of run “{run.id}”") and said(app, ":primary[●] quick: 20")
+    run.config_file.unlink()
+    app = press(app, "Load from Run")
+    assert "cannot be loaded" in app.error[0].value
+
+
+def test_the_difference_of_any_two(empty):
+    config_file.save(empty, "mine", config_file.build({"preset": "quick", "training": {"epochs": 9}}))
+    app = edit(draw("Configuration"), "number_input", "Epochs", 0)
+    table = app.dataframe[0].value
+    assert table.values.tolist() == [["Epochs", "training.epochs", "40", "0"]]
+    field(app, "selectbox", "Compare").set_value("preset quick")
+    field(app, "selectbox", "with").set_value("saved mine").run()
+    assert app.dataframe[0].value.values.tolist() == [["Epochs", "training.epochs", "20", "9"]]
+    field(app, "selectbox", "with").set_value("preset quick").run()
+    assert "They are equal" in app.success[0].value
+
+
+def test_rename_duplicate_delete_and_restore(empty):
+    config_file.save(empty, "mine", Config())
+    app = press(draw("Configuration"), "Load")
+    field(app, "text_input", "New name").set_value("yours")
+    assert "Renamed" in press(app, "Rename").success[0].value
+    assert config_file.saved(empty) == ["yours"] and said(app, "Loaded: saved configuration “yours”")
+    field(app, "text_input", "New name").set_value("")
+    press(app, "Duplicate")
+    assert sorted(config_file.saved(empty)) == ["yours", "yours-2"]
+    field(app, "selectbox", "Saved configuration to tidy").set_value("yours-2")
+    assert "trash" in press(app, "Delete").success[0].value
+    assert config_file.saved(empty) == ["yours"] and len(config_folder.trash(empty)) == 1
+    assert "yours-2" in press(app, "Restore").success[0].value
+    field(app, "text_input", "New name").set_value("yours")
+    assert "already" in press(app, "Duplicate").error[0].value
+
+
+def test_going_on_from_a_run_that_is_not_there_is_told_beside_the_field(empty):
+    app = draw("Configuration")
+    field(app, "selectbox", "Preset").set_value("fine_tune").run()
+    press(app, "Load Preset")
+    assert said(app, ":red[`latest`".replace("`", "\\`")), [m.value for m in app.markdown]
+    assert "training.start" in press(app, "Validate Configuration").error[0].value
 
 
 def test_a_damaged_draft_is_no_obstacle(empty):
-    empty.configs.mkdir()
-    values = {"training.epochs": "many", "optimizer.learning_rate": True, "model.name": "x", "loss.gone": 3}
-    durable.replace_json(empty.configs / ".draft.json", {"kind": "preset", "name": "gone", "values": values})
-    app = draw("Configuration")
-    assert field(app, "number_input", "Epochs").value == Config().training.epochs
-    assert any("cannot be read any more" in text.value for text in app.markdown)
-    (empty.configs / ".draft.json").write_text("{")
-    draw("Configuration")
+    app = edit(draw("Configuration"), "number_input", "Epochs", 5)
+    (kept,) = empty.drafts.glob("*.json")
+    for text in ('{"kind": "gone"}', "{", kept.read_text().replace(": 5", ': "many"')):
+        kept.write_text(text)
+        assert field(draw("Configuration"), "number_input", "Epochs").value == EPOCHS
+    assert field(app.run(), "number_input", "Epochs").value == 5
+    assert texts(app) == []

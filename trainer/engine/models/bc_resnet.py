@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-STAGES = ((8, 2, 1, 1), (12, 2, 2, 2), (16, 4, 2, 4), (20, 4, 1, 8))
-"""Channels at tau 1, blocks, stride over frequency and dilation over time of each stage (table 1 of the paper)."""
+from trainer.model_size import BC_STAGES, scaled
 
 
 class SubSpectralNorm(nn.Module):
@@ -60,19 +59,19 @@ class BcResNet(nn.Module):
 
     def __init__(self, bands: int, width: float, dropout: float) -> None:
         super().__init__()
-        channels, height = max(4, round(16 * width)), (bands - 1) // 2 + 1
+        channels, height = scaled(16, width, 4), (bands - 1) // 2 + 1
         self.first = nn.Sequential(
             nn.BatchNorm2d(1), nn.Conv2d(1, channels, 5, (2, 1), 2, bias=False), nn.BatchNorm2d(channels), nn.ReLU()
         )
         blocks: list[nn.Module] = []
-        for size, count, stride, dilation in STAGES:
-            outputs = max(4, round(size * width))
+        for size, count, stride, dilation in BC_STAGES:
+            outputs = scaled(size, width, 4)
             for index in range(count):
                 step = stride if index == 0 else 1
                 blocks.append(BroadcastBlock(channels, outputs, height, step, dilation, dropout))
                 channels, height = outputs, (height - 1) // step + 1
         self.blocks = nn.Sequential(*blocks)
-        last = max(4, round(32 * width))
+        last = scaled(32, width, 4)
         self.squeeze = nn.Sequential(
             nn.Conv2d(channels, channels, (height, 5), padding=(0, 2), groups=channels, bias=False),
             nn.Conv2d(channels, last, 1, bias=False), nn.BatchNorm2d(last), nn.ReLU(),

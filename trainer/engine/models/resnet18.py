@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-CHANNELS = (64, 128, 256, 512)
+from trainer.model_size import RESNET_CHANNELS, scaled
 
 
 class BasicBlock(nn.Module):
@@ -33,7 +33,7 @@ class ResNet18(nn.Module):
 
     def __init__(self, bands: int, width: float, dropout: float) -> None:
         super().__init__()
-        sizes = [max(8, round(width * channels)) for channels in CHANNELS]
+        sizes = [scaled(channels, width, 8) for channels in RESNET_CHANNELS]
         self.first = nn.Sequential(
             nn.BatchNorm2d(1), nn.Conv2d(1, sizes[0], 7, 2, 3, bias=False), nn.BatchNorm2d(sizes[0]), nn.ReLU(),
             nn.MaxPool2d(3, 2, 1),

@@ -6,7 +6,7 @@ import itertools
 
 from torch import Tensor, nn
 
-CHANNELS = (16, 24, 32, 48)
+from trainer.model_size import TC_CHANNELS, scaled
 
 
 class TemporalBlock(nn.Module):
@@ -35,7 +35,7 @@ class TcResNet8(nn.Module):
 
     def __init__(self, bands: int, width: float, dropout: float) -> None:
         super().__init__()
-        sizes = [max(4, round(width * channels)) for channels in CHANNELS]
+        sizes = [scaled(channels, width, 4) for channels in TC_CHANNELS]
         self.norm = nn.BatchNorm1d(bands)
         self.first = nn.Conv1d(bands, sizes[0], 3, padding=1, bias=False)
         blocks = [TemporalBlock(a, b) for a, b in itertools.pairwise(sizes)]

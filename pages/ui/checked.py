@@ -1,0 +1,35 @@
+"""What is wrong with the edited configuration: one check behind the fields and the buttons of the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pages.ui import draft
+from pages.ui.draft import Draft
+from trainer import config_file, earlier_run, estimates
+from trainer.config import Config
+from trainer.config_file import ConfigError, Problem
+from trainer.estimates import Machine
+from trainer.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Checked:
+    """`config` is None when there are problems that keep it from being one."""
+
+    config: Config | None
+    problems: list[Problem]
+    warnings: list[Problem]
+    machine: Machine
+
+
+def check(workspace: Workspace, edited: Draft) -> Checked:
+    """Every problem and every warning of the edited values."""
+    here = estimates.machine(workspace)
+    try:
+        config = config_file.build(draft.document(edited))
+    except ConfigError as error:
+        return Checked(None, error.problems, [], here)
+    sentence = earlier_run.problem(workspace, config)
+    problems = [Problem(*sentence.split(": ", 1))] if sentence else []
+    return Checked(config, problems, estimates.warnings(config, here), here)

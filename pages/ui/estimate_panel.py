@@ -1,0 +1,127 @@
+"""What the edited configuration would need, beside what the machine has: sizes at once, times from a probe."""
+
+from __future__ import annotations
+
+import subprocess
+
+import streamlit as st
+
+from pages.ui import editing, numbers
+from pages.ui.checked import Checked
+from pages.ui.frame import os_sentence, plain
+from pages.ui.numbers import Number
+from trainer import config_file, durable, estimates, job, manifest, probe
+from trainer.config import Config
+from trainer.estimates import Machine
+from trainer.log import clock_time
+from trainer.probe import Probe
+from trainer.workspace import Workspace
+
+REFRESH_SECONDS = 1.0
+UNKNOWN = "–"
+MEASURE = "Measure time"
+
+
+def show(workspace: Workspace, found: Checked) -> None:
+    """The numbers, what fits, and the probe."""
+    config = found.config
+    with st.container(border=True, gap="small"):
+        numbers.show([*_sizes(config, found.machine), *_times(workspace, config)], least_width=135)
+        told, button = st.columns([5, 1], vertical_alignment="center")
+        told.caption(_caption(config, found.machine))
+        with button:
+            st.button(
+                MEASURE, on_click=_measure, args=(workspace, config), disabled=config is None or _running(workspace),
+                help="Trains a few seconds by this configuration, in a process of its own, and tells how long it would "
+                "take here. No run is made.",
+            )  # fmt: skip
+        _progress(workspace)
+
+
+def _sizes(config: Config | None, here: Machine) -> list[Number]:
+    size = estimates.estimate(config) if config else None
+    gpu = bool(config and estimates.on_gpu(config, here))
+    memory = size and numbers.gigabytes(size.gpu_memory_bytes if gpu else size.memory_bytes)
+    where = f"on {here.gpu_name}" if gpu else "of the training process, without the clips, which the system caches"
+    return [
+        Number("Parameters", f"{size.parameters:,}" if size else UNKNOWN, "Trainable numbers of the model. Exact."),
+        Number(
+            "Multiply-adds", f"{size.multiply_adds / 1e6:,.2f} M" if size else UNKNOWN,
+            "Of the model's convolutions and linear layers for one window: its work for one decision. Exact.",
+        ),
+        Number("GPU memory" if gpu else "Memory", memory or UNKNOWN, f"Estimated peak {where}."),
+        Number(
+            "Disk", f"{size.disk_bytes / 1e6:,.1f} MB" if size else UNKNOWN, "Estimated size of the run's folder."
+        ),
+    ]  # fmt: skip
+
+
+def _times(workspace: Workspace, config: Config | None) -> list[Number]:
+    measured = _matching(workspace, config) if config else None
+    epoch = numbers.seconds(measured.epoch_seconds) if measured else UNKNOWN
+    total = clock_time(measured.total_seconds) if measured else UNKNOWN
+    hint = f"Press {MEASURE} to have it measured on this machine."
+    return [
+        Number(
+            "Time per epoch", epoch, "Estimated from a few seconds of training on this machine." if measured else hint
+        ),
+        Number(
+            "Time in all", total, "Estimated for all epochs; early stopping may end it sooner." if measured else hint
+        ),
+    ]
+
+
+def _matching(workspace: Workspace, config: Config) -> Probe | None:
+    """What the last probe measured, if it was of this configuration and these splits."""
+    found = probe.read(workspace)
+    fits = found and found.config == probe.key(config) and found.split_fingerprint == manifest.fingerprint(workspace)
+    return found if fits else None
+
+
+def _caption(config: Config | None, here: Machine) -> str:
+    gpu = f"{plain(here.gpu_name)} with {numbers.gigabytes(here.gpu_memory_free)} free" if here.gpu_name else "no GPU"
+    machine = (
+        f"Estimates, but for parameters and multiply-adds, which are exact. This machine: {here.cores} cores, "
+        f"{numbers.gigabytes(here.memory_free)} of {numbers.gigabytes(here.memory_total)} memory free, {gpu}, "
+        f"{numbers.gigabytes(here.disk_free)} of disk free."
+    )
+    return f"{machine} {estimates.fitting_sentence(config, here)}" if config else machine
+
+
+def _running(workspace: Workspace) -> bool:
+    found = job.read(workspace, "probe")
+    return found is not None and found.state == "running"
+
+
+def _progress(workspace: Workspace) -> None:
+    """What the probe does while it runs; why it did not work, if so."""
+    busy = _running(workspace)
+    st.fragment(_live, run_every=REFRESH_SECONDS if busy else None, key="probe")(workspace, busy)
+
+
+def _live(workspace: Workspace, busy: bool) -> None:
+    found = job.read(workspace, "probe")
+    if found and found.state == "running":
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.progress(
+                min(1.0, found.done / found.total) if found.total else 0.0, text=plain(found.doing or "Starting")
+            )
+            st.button("Cancel", key="cancel_probe", on_click=job.cancel, args=(workspace, "probe"))
+    elif busy:
+        st.rerun()
+    elif found and found.state == "failed":
+        st.error(plain(found.message))
+
+
+def _measure(workspace: Workspace, config: Config) -> None:
+    """Start the probe of the form as it is, saved or not."""
+    path = workspace.jobs / "probe.yaml"
+    try:
+        workspace.jobs.mkdir(parents=True, exist_ok=True)
+        durable.replace_bytes(path, config_file.dump(config))
+        job.start(workspace, "probe", [str(path)])
+    except OSError as error:
+        editing.say(editing.Message("error", plain(f"The data folder cannot be used: {os_sentence(error)}")))
+    except subprocess.SubprocessError:
+        log = job.log_file(workspace, "probe")
+        editing.say(editing.Message("error", plain(f"The probe could not be started; see {log}.")))

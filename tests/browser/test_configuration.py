@@ -1,0 +1,97 @@
+"""The Configuration page in a real browser: preset, edit, invalid value, mend, validate, save, leave, return, reset."""
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.browser import app as server
+from tests.browser.test_walk import button, metric, no_traceback, wait_for_metric
+from tests.tiny import make_workspace
+from trainer import config_file
+from trainer.workspace import Workspace
+
+
+def type_in(page: Page, role: str, name: str | re.Pattern, text: str) -> None:
+    found = page.get_by_role(role, name=name)
+    found.fill(text)
+    found.press("Enter")
+
+
+def choose(page: Page, name: str, option: str) -> None:
+    page.get_by_role("combobox", name=name, exact=True).click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+EPOCHS = re.compile("^Epochs")
+
+
+def test_a_configuration_from_preset_to_file_and_back(page: Page, tmp_path):
+    workspace = Workspace(tmp_path)
+    with server.running(workspace) as app:
+        page.goto(f"{app.address}/Configuration")
+        choose(page, "Preset", "tiny_device")
+        button(page, "Load Preset").click()
+        expect(page.get_by_text("Loaded: preset “tiny_device”. No changes.")).to_be_visible()
+        size = wait_for_metric(page, "Parameters", r"1\d,\d{3}", 10)
+        type_in(page, "spinbutton", EPOCHS, "0")
+        expect(page.get_by_text("Must be at least 1; 0 given.", exact=True)).to_be_visible()
+        button(page, "Save Configuration").click()
+        expect(page.get_by_text(re.compile("Not saved: the configuration is not valid"))).to_be_visible()
+        type_in(page, "spinbutton", EPOCHS, "45")
+        type_in(page, "spinbutton", "Width", "0.75")
+        expect(page.get_by_text("● tiny_device: 60")).to_be_visible()
+        button(page, "Validate Configuration").click()
+        expect(page.get_by_text(re.compile("Configuration is valid"))).to_be_visible()
+        assert metric(page, "Parameters") != size, "sizes follow the form"
+        type_in(page, "textbox", "Name", "small")
+        button(page, "Save Configuration").click()
+        expect(page.get_by_text(re.compile("Saved to .*small.yaml"))).to_be_visible()
+        type_in(page, "spinbutton", EPOCHS, "46")
+        expect(page.get_by_text("Unsaved changes")).to_be_visible()
+        page.get_by_role("link", name="Runs").first.click()
+        expect(page.get_by_text(re.compile("No runs yet"))).to_be_visible()
+        page.get_by_role("link", name="Configuration").first.click()
+        expect(page.get_by_role("spinbutton", name=EPOCHS)).to_have_value("46")
+        page.reload()
+        expect(page.get_by_role("spinbutton", name=EPOCHS)).to_have_value("46")
+        expect(page.get_by_text("Unsaved changes")).to_be_visible()
+        page.get_by_role("tab", name="Difference").click()
+        expect(page.get_by_test_id("stDataFrame").last).to_be_visible()
+        button(page, "Reset").click()
+        page.get_by_role("tab", name="Options").click()
+        expect(page.get_by_role("spinbutton", name=EPOCHS)).to_have_value("45")
+        expect(page.get_by_text("No unsaved changes.")).to_be_visible()
+        no_traceback(page)
+    assert config_file.load(workspace.configs / "small.yaml").training.epochs == 45
+
+
+def test_yaml_goes_out_and_comes_in(page: Page, tmp_path):
+    with server.running(Workspace(tmp_path)) as app:
+        page.goto(f"{app.address}/Configuration")
+        page.get_by_role("tab", name="YAML").click()
+        with page.expect_download() as waiting:
+            button(page, "Download YAML").click()
+        text = waiting.value.path().read_text()
+        assert config_file.parse(text.encode()) == config_file.preset("recommended")
+        edited = tmp_path / "edited.yaml"
+        edited.write_text(text.replace("epochs: 40", "epochs: 41"))
+        page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(edited)
+        expect(page.get_by_text("Loaded: file “edited”. No changes.")).to_be_visible()
+        misspelt = tmp_path / "misspelt.yaml"
+        misspelt.write_text(text.replace("epochs: 40", "epoch: 41"))
+        page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(misspelt)
+        expect(page.get_by_text(re.compile("did you mean epochs?"))).to_be_visible()
+        no_traceback(page)
+
+
+def test_the_time_is_measured_on_request(page: Page, tmp_path):
+    workspace = make_workspace(tmp_path)
+    with server.running(workspace) as app:
+        page.goto(f"{app.address}/Configuration")
+        wait_for_metric(page, "Time in all", "–", 10)
+        button(page, "Measure time").click()
+        wait_for_metric(page, "Time in all", r"\d\d:\d\d:\d\d", 90)
+        type_in(page, "spinbutton", EPOCHS, "41")
+        wait_for_metric(page, "Time in all", "–", 10)
+        no_traceback(page)
+    assert not workspace.runs.exists() or not list(workspace.runs.glob("2*")), "no run is made"

@@ -1,0 +1,70 @@
+"""Sizes told before a model is built are those of the model that is built."""
+
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from trainer import config_file, model_size
+from trainer.config import Config
+from trainer.engine.features import LogMel
+from trainer.engine.models import factory
+
+MOST = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+configs = st.builds(
+    lambda name, width, bands, hop, seconds: config_file.build(
+        {
+            "model": {"name": name, "width": width},
+            "features": {"mel_bands": bands, "hop_ms": hop},
+            "data": {"window_seconds": seconds},
+            "augmentation": {"shift_ms": 100},
+        }
+    ),
+    st.sampled_from(list(factory.MODELS)), st.floats(0.25, 1.5), st.integers(16, 64), st.integers(5, 25),
+    st.floats(0.5, 2.0),
+)  # fmt: skip
+
+
+def spectrogram(config: Config, count: int) -> torch.Tensor:
+    samples = round(config.data.window_seconds * 16000)
+    return LogMel(config.features)(torch.randn(count, samples))
+
+
+def kept_bytes(model: nn.Module, features: torch.Tensor) -> int:
+    """What autograd keeps for the backward pass, each piece of memory counted once, weights not."""
+    weights = {tensor.untyped_storage().data_ptr() for tensor in [*model.parameters(), *model.buffers()]}
+    found: dict[int, int] = {}
+    held = []
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        held.append(tensor)  # memory that is given back could be counted twice under one address
+        if storage.data_ptr() not in weights:
+            found[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        model(features)
+    return sum(found.values())
+
+
+@MOST
+@given(configs)
+def test_parameters_and_multiply_adds_are_exact(config: Config):
+    model, expected = factory.build(config).eval(), model_size.size(config)
+    features = spectrogram(config, 1)
+    assert features.shape == (1, config.features.mel_bands, model_size.frames(config))
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(features)
+    assert expected.parameters == factory.parameters(model)
+    assert 2 * expected.multiply_adds == counter.get_total_flops()
+
+
+@MOST
+@given(configs)
+def test_what_a_step_keeps_is_told_within_five_percent(config: Config):
+    model, features = factory.build(config), spectrogram(config, 8)
+    model.train()
+    kept = kept_bytes(model, features) / 8
+    assert abs(4 * model_size.size(config).kept / kept - 1) < 0.05, (kept / 4, model_size.size(config))

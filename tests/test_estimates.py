@@ -1,0 +1,64 @@
+"""Estimates, and what they say of a machine."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.measure_estimates import VARIANTS, config_of, described
+from trainer import config_file, estimates
+from trainer.config import Config
+from trainer.estimates import Machine
+
+MEASURED = {}
+"""Peak memory in MB of a real training, printed by `python -m tests.measure_estimates`."""
+LARGE = Machine(cores=2, memory_total=64 * 10**9, memory_free=60 * 10**9, disk_free=10**12)
+GPU = replace(LARGE, gpu_name="A GPU", gpu_memory_total=8 * 10**9, gpu_memory_free=8 * 10**9)
+
+
+def told(config: Config, here: Machine) -> dict[str, str]:
+    return {problem.option: problem.message for problem in estimates.warnings(config, here)}
+
+
+@pytest.mark.parametrize("model", list(MEASURED))
+def test_memory_is_within_a_quarter_of_what_was_measured(model: str):
+    for variant, measured in zip(VARIANTS, MEASURED[model], strict=True):
+        estimate = estimates.memory_bytes(config_of(model, variant)) / 1e6
+        assert abs(estimate / measured - 1) < 0.25, (described(variant), estimate, measured)
+
+
+def test_a_batch_that_does_not_fit_is_told_with_one_that_does():
+    config = config_file.build({"model": {"name": "bc_resnet"}, "training": {"batch_size": 4096}})
+    small = replace(LARGE, memory_free=4 * 10**9)
+    fits = estimates.batch_size_that_fits(config, small)
+    sentence = told(config, small)["training.batch_size"]
+    assert "has 4.0 GB free" in sentence and f"batch size {fits:,} fits, {2 * fits:,} does not" in sentence
+    for size, does in ((fits, True), (2 * fits, False)):
+        other = config_file.build({"model": {"name": "bc_resnet"}, "training": {"batch_size": size}})
+        assert (estimates.memory_bytes(other) <= small.memory_free) == does
+    assert "no batch size fits" in estimates.fitting_sentence(config, replace(LARGE, memory_free=10**8))
+    assert "up to 8,192 fits" in estimates.fitting_sentence(Config(), LARGE)
+
+
+def test_a_gpu_counts_its_own_memory():
+    config = config_file.build({"model": {"name": "resnet18"}, "training": {"batch_size": 8192}})
+    assert "A GPU has 8.0 GB free" in told(config, GPU)["training.batch_size"]
+    assert "model.name" not in told(config, GPU) and "model.name" in told(config, LARGE)
+    on_cpu = config_file.build({"training": {"device": "cpu"}})
+    assert not estimates.on_gpu(on_cpu, GPU) and estimates.on_gpu(Config(), GPU)
+
+
+@pytest.mark.parametrize(
+    ("document", "option"),
+    [
+        ({"training": {"patience": 40}}, "training.patience"),
+        ({"training": {"threads": 64}}, "training.threads"),
+        ({"training": {"start_from": "latest"}}, "optimizer.learning_rate"),
+    ],
+)
+def test_what_is_likely_not_meant_is_a_warning(document: dict, option: str):
+    assert list(told(config_file.build(document), LARGE)) == [option]
+    assert told(Config(), LARGE) == {}
+
+
+def test_a_disk_that_is_too_small_is_told():
+    assert "MB of disk" in told(Config(), replace(LARGE, disk_free=10**6))["training.epochs"]
