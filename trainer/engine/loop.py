@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainer import config_file, documents, manifest
+from trainer import config_file, documents, earlier_run, manifest
 from trainer.config import Config
 from trainer.documents import Best, Control
 from trainer.engine import checkpoints, clips, objective
@@ -70,7 +70,7 @@ def prepare(workspace: Workspace, run: Run, attempt: int, wanted: Callable[[], W
     used = [*splits["train"], *splits["val"]]
     array = clips.prepare(workspace, used, lambda *args: preparing(journal, *args))
     parts = {name: array.of_split(frozenset(clip.path for clip in splits[name])) for name in ("train", "val")}
-    model = factory.build(config).to(device)
+    model = _first_model(workspace, config).to(device)
     say(f"Model {config.model.name}: {factory.parameters(model):,} parameters, on {journal.progress.device}.")
     return Parts(
         run, config, journal, model, objective.make_optimizer(model, config.optimizer),
@@ -78,6 +78,16 @@ def prepare(workspace: Workspace, run: Run, attempt: int, wanted: Callable[[], W
         open_feed(parts["val"], config, device, augmented=False),
         validation_windows(parts["val"], config), wanted,
     )  # fmt: skip
+
+
+def _first_model(workspace: Workspace, config: Config) -> nn.Module:
+    """The model before its first step: new, or the best one of an earlier run. Raises ValueError, OSError."""
+    model = factory.build(config)
+    if earlier := earlier_run.find(workspace, config):
+        state = checkpoints.load(earlier.run.checkpoints, earlier.best.checkpoint)
+        model.load_state_dict(state["model"])
+        say(f"Starting from the best model of run {earlier.run.id}, that of epoch {earlier.best.epoch}.")
+    return model
 
 
 def train(parts: Parts) -> End:
