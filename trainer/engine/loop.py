@@ -152,7 +152,7 @@ def _train_epoch(parts: Parts, epoch: int, step: int, pool: Windows | None) -> t
         rate = objective.learning_rate(config.optimizer, epoch - 1 + (batch + 1) / batches, epochs)
         part = windows.take(slice(batch * size, (batch + 1) * size))
         features, positive = training_batch(parts.train, part, epoch, batch)
-        loss, logit = _step(parts, features, positive, rate)
+        loss, logit = take_step(parts, features, positive, rate)
         if not math.isfinite(loss):
             raise ValueError(_not_finite(parts, part, epoch, batch, rate, loss))
         step, seen, loss_sum = step + 1, seen + len(part), loss_sum + loss * len(part)
@@ -174,7 +174,7 @@ def _train_epoch(parts: Parts, epoch: int, step: int, pool: Windows | None) -> t
     return {**means, "learning_rate": rate, "clips_per_second": round(speed, 1)}, step
 
 
-def _step(parts: Parts, features: torch.Tensor, positive: torch.Tensor, rate: float) -> tuple[float, torch.Tensor]:
+def take_step(parts: Parts, features: torch.Tensor, positive: torch.Tensor, rate: float) -> tuple[float, torch.Tensor]:
     """Forward, backward and one step of the optimizer; returns the loss and the logits [n]."""
     for group in parts.optimizer.param_groups:
         group["lr"] = rate
