@@ -11,6 +11,7 @@ import pytest
 
 from trainer import processes
 from trainer.processes import ProcessIdentity
+from trainer.workspace import PROJECT_ROOT
 
 
 @pytest.fixture
@@ -95,3 +96,12 @@ def test_a_lock_excludes_threads_and_is_free_when_left(tmp_path):
 def test_an_identity_reads_back_from_json():
     identity = processes.identity_of(os.getpid())
     assert ProcessIdentity.model_validate_json(identity.model_dump_json()) == identity
+
+
+def test_a_process_knows_its_age_and_its_own_peak_of_memory():
+    big = bytearray(os.urandom(1)) * 300_000_000  # the peak of a child must not be that of its parent
+    code = "import time; from trainer.processes import *; time.sleep(0.3); print(age_seconds(), peak_memory_bytes())"
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
+    age, peak = map(float, done.stdout.split())
+    assert 0.3 < age < time.monotonic() - began + 0.05 and 1e7 < peak < len(big) < processes.peak_memory_bytes()

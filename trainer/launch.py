@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from trainer import config_file, documents, durable, manifest, processes, runs
+from trainer import config_file, documents, durable, earlier_run, manifest, processes, runs
 from trainer.config import Config
 from trainer.documents import Control, Request
 from trainer.runs import Run
@@ -66,10 +66,12 @@ def start(workspace: Workspace, config: Config, config_name: str, label: str = "
 
     With a `token` (of a form in the browser) the same form makes one run, however often and from wherever it is sent:
     a form sent while its run is active, or sent again with the same token later, leads to that run. Without one
-    (command line) every call starts a run. Raises ValueError when the data or the runs folder are not fit.
+    (command line) every call starts a run. The run to go on from is settled here, so that the run can be repeated.
+    Raises ValueError when the data, the runs folder or the run to go on from are not fit.
     """
     if found := problems(workspace):
         raise ValueError(found[0])
+    config = earlier_run.resolved(workspace, config)
     fingerprint = manifest.fingerprint(workspace)
     form = form_of(config, fingerprint, label)
     with processes.exclusive_lock(workspace.runs / ".start.lock"):

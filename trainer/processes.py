@@ -6,6 +6,7 @@ import ctypes
 import fcntl
 import functools
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -76,6 +77,25 @@ def identity_of(pid: int) -> ProcessIdentity:
     if found is None:
         raise ProcessLookupError(f"no live process {pid}")
     return ProcessIdentity(host=socket.gethostname(), boot_id=boot_id(), pid=pid, start_ticks=found[0])
+
+
+def age_seconds() -> float:
+    """Seconds since this process was started, its interpreter and imports included."""
+    if sys.platform == "linux":
+        return boot_clock() - identity_of(os.getpid()).start_ticks / os.sysconf("SC_CLK_TCK")
+    return time.time() - psutil.Process().create_time()
+
+
+def peak_memory_bytes() -> int:
+    """Most memory that this process has held at once.
+
+    Linux is asked for the peak of this program: getrusage would answer with that of the parent, were it larger.
+    """
+    if sys.platform == "linux":
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
 
 
 def is_this_host(identity: ProcessIdentity) -> bool:

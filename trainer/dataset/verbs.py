@@ -1,4 +1,4 @@
-"""The verbs of the command line about clips: demo, synthesise, scan, split, import, mend, undo, preview.
+"""The verbs of the command line about clips: demo, synthesise, scan, split, import, mend, undo, preview, probe.
 
 The pages run the long ones as jobs. What a verb needs is imported when it runs: pandas and scipy take a second that
 `runs` and `status` do not have.
@@ -217,4 +217,20 @@ def preview(session: Session, config: str, clip: str, as_job: bool) -> None:
     _work(session, "preview", as_job, work)
 
 
-VERBS = (demo, synthesise, scan, split_verb, import_verb, mend, undo, preview)
+@click.command(name="probe")
+@click.argument("config", metavar="CONFIG")
+@AS_JOB
+@click.pass_obj
+def probe_verb(session: Session, config: str, as_job: bool) -> None:
+    """Measure how long CONFIG would train on this machine with the clips of the split, and how much memory it takes."""
+    from trainer import config_file, probe
+
+    def work(report: Report) -> tuple[dict[str, Any], str]:
+        report(0, 0, "Some batches of each kind")
+        found = probe.measure(session.workspace, config_file.find(session.workspace, config))
+        return found.model_dump(), probe.sentence(found)
+
+    _work(session, "probe", as_job, work)
+
+
+VERBS = (demo, synthesise, scan, split_verb, import_verb, mend, undo, preview, probe_verb)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from trainer import durable
 from trainer.documents import Best
@@ -26,16 +26,18 @@ def _mark(folder: Path, checkpoint: str) -> Path:
 
 
 def commit(
-    folder: Path, epoch: int, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, extra: dict[str, Any]
-) -> str:
+    folder: Path, epoch: int, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, extra: dict[str, Any],
+    pool: dict[str, Tensor] | None = None,
+) -> str:  # fmt: skip
     """Write one checkpoint and then its mark; without the mark it does not count. Returns its file name.
 
-    `extra` goes into the mark (metrics offset, best so far). Order and augmentation need no state: they are functions
-    of (seed, epoch, batch). Raises OSError.
+    `extra` goes into the mark (metrics offset, best so far), `pool` is what mining found last. Order and augmentation
+    need no state: they are functions of (seed, epoch, batch) and the pool. Raises OSError.
     """
     folder.mkdir(exist_ok=True)
     buffer = io.BytesIO()
-    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch, "step": step}, buffer)
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch, "step": step}
+    torch.save(state | {"pool": pool}, buffer)
     data = buffer.getvalue()
     durable.replace_bytes(folder / name(epoch), data)
     facts = {"epoch": epoch, "step": step, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}

@@ -32,6 +32,8 @@ class Journal:
     batch_seconds: float = 0.0
     pause_seconds: float | None = None
     """Time between two epochs' batches: validation and checkpoint, as last measured."""
+    mining_seconds: float = 0.0
+    """Time of one look for hard negatives, as last measured."""
 
 
 def open_journal(run: Run, attempt: int, device: torch.device, epochs: int) -> Journal:
@@ -79,10 +81,12 @@ def preparing(journal: Journal, done: int, total: int, doing: str) -> None:
     tell(journal, doing=f"{doing}: {done:,} of {total:,}" if total else doing)
 
 
-def batch_done(journal: Journal, windows: int, seconds: float, left: int, pauses_left: int) -> tuple[float, float]:
+def batch_done(
+    journal: Journal, windows: int, seconds: float, left: int, pauses_left: int, minings_left: int
+) -> tuple[float, float]:
     """Note a batch; returns windows per second lately, and the estimated seconds to the end.
 
-    `left` batches and `pauses_left` validations with checkpoints are still to come.
+    `left` batches, `pauses_left` validations with checkpoints and `minings_left` looks are still to come.
     """
     clock = time.monotonic()
     journal.heard.append((clock, windows))
@@ -91,7 +95,8 @@ def batch_done(journal: Journal, windows: int, seconds: float, left: int, pauses
     journal.batch_seconds = seconds if not journal.batch_seconds else 0.98 * journal.batch_seconds + 0.02 * seconds
     span = clock - journal.heard[0][0]
     speed = sum(count for _, count in list(journal.heard)[1:]) / span if span > 0 else windows / max(seconds, 1e-9)
-    return speed, left * journal.batch_seconds + pauses_left * (journal.pause_seconds or 0.0)
+    between = pauses_left * (journal.pause_seconds or 0.0) + minings_left * journal.mining_seconds
+    return speed, left * journal.batch_seconds + between
 
 
 def append_row(journal: Journal, kind: str, **values: object) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainer import config_file, documents, manifest
+from trainer import config_file, documents, earlier_run, manifest
 from trainer.config import Config
 from trainer.documents import Best, Control
-from trainer.engine import checkpoints, clips, objective
+from trainer.engine import checkpoints, clips, mining, objective
 from trainer.engine.batches import Feed, open_feed, training_batch
 from trainer.engine.journal import Journal, append_row, batch_done, open_journal, preparing, say_epoch, tell
 from trainer.engine.models import factory
@@ -70,7 +70,7 @@ def prepare(workspace: Workspace, run: Run, attempt: int, wanted: Callable[[], W
     used = [*splits["train"], *splits["val"]]
     array = clips.prepare(workspace, used, lambda *args: preparing(journal, *args))
     parts = {name: array.of_split(frozenset(clip.path for clip in splits[name])) for name in ("train", "val")}
-    model = factory.build(config).to(device)
+    model = _first_model(workspace, config).to(device)
     say(f"Model {config.model.name}: {factory.parameters(model):,} parameters, on {journal.progress.device}.")
     return Parts(
         run, config, journal, model, objective.make_optimizer(model, config.optimizer),
@@ -80,14 +80,27 @@ def prepare(workspace: Workspace, run: Run, attempt: int, wanted: Callable[[], W
     )  # fmt: skip
 
 
+def _first_model(workspace: Workspace, config: Config) -> nn.Module:
+    """The model before its first step: new, or the best one of an earlier run. Raises ValueError, OSError."""
+    model = factory.build(config)
+    if earlier := earlier_run.find(workspace, config):
+        state = checkpoints.load(earlier.run.checkpoints, earlier.best.checkpoint)
+        model.load_state_dict(state["model"])
+        say(f"Starting from the best model of run {earlier.run.id}, that of epoch {earlier.best.epoch}.")
+    return model
+
+
 def train(parts: Parts) -> End:
     """Run all epochs; returns how it ended. Raises ValueError when the loss is no number any more, OSError."""
     epochs, patience = parts.config.training.epochs, parts.config.training.patience
     best: Best | None = None
+    pool: Windows | None = None
     step = 0
     for epoch in range(1, epochs + 1):
+        if mining.due(parts.config, epoch) and (pool := _mine(parts, epoch)) is None:
+            return End("stopped", f"Stopped by the user before epoch {epoch}{_kept(best)}.")
         began = time.monotonic()
-        summary, step = _train_epoch(parts, epoch, step)
+        summary, step = _train_epoch(parts, epoch, step, pool)
         if summary is None:
             return End("stopped", f"Stopped by the user in epoch {epoch}{_kept(best)}.")
         pause = time.monotonic()
@@ -95,7 +108,7 @@ def train(parts: Parts) -> End:
         row = {"epoch": epoch, "step": step, **summary}
         row |= validate(parts.model, parts.val, parts.val_windows, lambda: tell(parts.journal))
         row["seconds"] = round(time.monotonic() - began, 3)
-        best = _finish_epoch(parts, row, best)
+        best = _finish_epoch(parts, row, best, pool)
         parts.journal.pause_seconds = time.monotonic() - pause
         if parts.wanted() in ("stop", "stop_after_epoch"):
             return End("stopped", f"Stopped by the user after epoch {epoch}{_kept(best)}.")
@@ -108,13 +121,30 @@ def _kept(best: Best | None) -> str:
     return f"; the best model is of epoch {best.epoch}" if best else "; no epoch was finished, so there is no model"
 
 
-def _train_epoch(parts: Parts, epoch: int, step: int) -> tuple[dict[str, Any] | None, int]:
+def _mine(parts: Parts, epoch: int) -> Windows | None:
+    """The pool of the negatives that are hardest now; None when it was stopped half-way."""
+    journal, began = parts.journal, time.monotonic()
+    tell(journal, now=True, phase="mining", doing="Looking for the hardest negatives")
+
+    def heard(done: int, of: int) -> bool:
+        tell(journal, doing=f"Looking for the hardest negatives: {done:,} of {of:,}")
+        return parts.wanted() != "stop"
+
+    mined = mining.mine(parts.model, parts.train, heard)
+    if mined is None:
+        return None
+    journal.mining_seconds = time.monotonic() - began
+    say(mining.sentence(mined, epoch, journal.mining_seconds))
+    return mined.pool
+
+
+def _train_epoch(parts: Parts, epoch: int, step: int, pool: Windows | None) -> tuple[dict[str, Any] | None, int]:
     """Train one epoch. Returns its means (None when it was stopped half-way) and the steps taken so far."""
     config, journal, size = parts.config, parts.journal, parts.config.training.batch_size
-    windows = epoch_windows(parts.train.array, config, epoch)
+    windows = epoch_windows(parts.train.array, config, epoch, pool)
     batches, epochs = math.ceil(len(windows) / size), config.training.epochs
     loss_sum = correct = seen = 0.0
-    rate, began = 0.0, time.monotonic()
+    rate, began, minings_left = 0.0, time.monotonic(), mining.times(config, after=epoch)
     parts.model.train()
     tell(journal, now=True, phase="training", doing="", epoch=epoch, batch=0, batches=batches)
     for batch in range(batches):
@@ -122,13 +152,14 @@ def _train_epoch(parts: Parts, epoch: int, step: int) -> tuple[dict[str, Any] | 
         rate = objective.learning_rate(config.optimizer, epoch - 1 + (batch + 1) / batches, epochs)
         part = windows.take(slice(batch * size, (batch + 1) * size))
         features, positive = training_batch(parts.train, part, epoch, batch)
-        loss, logit = _step(parts, features, positive, rate)
+        loss, logit = take_step(parts, features, positive, rate)
         if not math.isfinite(loss):
             raise ValueError(_not_finite(parts, part, epoch, batch, rate, loss))
         step, seen, loss_sum = step + 1, seen + len(part), loss_sum + loss * len(part)
         correct += float(((logit >= 0) == (positive > 0)).sum())
         left = (epochs - epoch + 1) * batches - batch - 1
-        speed, eta = batch_done(journal, len(part), time.monotonic() - start, left, epochs - epoch + 1)
+        seconds = time.monotonic() - start
+        speed, eta = batch_done(journal, len(part), seconds, left, epochs - epoch + 1, minings_left)
         loss_mean, accuracy = loss_sum / seen, correct / seen
         tell(
             journal, batch=batch + 1, clips_per_second=round(speed, 1), eta_seconds=round(eta, 1),
@@ -143,7 +174,7 @@ def _train_epoch(parts: Parts, epoch: int, step: int) -> tuple[dict[str, Any] | 
     return {**means, "learning_rate": rate, "clips_per_second": round(speed, 1)}, step
 
 
-def _step(parts: Parts, features: torch.Tensor, positive: torch.Tensor, rate: float) -> tuple[float, torch.Tensor]:
+def take_step(parts: Parts, features: torch.Tensor, positive: torch.Tensor, rate: float) -> tuple[float, torch.Tensor]:
     """Forward, backward and one step of the optimizer; returns the loss and the logits [n]."""
     for group in parts.optimizer.param_groups:
         group["lr"] = rate
@@ -168,7 +199,7 @@ def _not_finite(parts: Parts, windows: Windows, epoch: int, batch: int, rate: fl
     )
 
 
-def _finish_epoch(parts: Parts, row: dict[str, Any], best: Best | None) -> Best | None:
+def _finish_epoch(parts: Parts, row: dict[str, Any], best: Best | None, pool: Windows | None) -> Best | None:
     """Write the epoch's row, line and checkpoint; returns the best epoch so far."""
     epoch, journal, folder = row["epoch"], parts.journal, parts.run.checkpoints
     tell(journal, phase="saving")
@@ -182,7 +213,7 @@ def _finish_epoch(parts: Parts, row: dict[str, Any], best: Best | None) -> Best 
             epoch=epoch, val_loss=row["val_loss"], val_accuracy=row["val_accuracy"], checkpoint=checkpoints.name(epoch)
         )
     facts = {"metrics_offset": parts.run.metrics_file.stat().st_size, "best": best and best.model_dump()}
-    checkpoints.commit(folder, epoch, row["step"], parts.model, parts.optimizer, facts)
+    checkpoints.commit(folder, epoch, row["step"], parts.model, parts.optimizer, facts, mining.tensors(pool))
     if better and best:
         checkpoints.mark_best(folder, best)
         say(f"New best model: epoch {epoch}, validation loss {best.val_loss:.4f}")

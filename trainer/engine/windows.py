@@ -11,6 +11,9 @@ from trainer.config import SAMPLE_RATE, Config
 from trainer.engine.clips import ClipArray
 
 OTHER_WORDS = ("negative", "hard_negative")
+MINED_LABELS = (*OTHER_WORDS, "background")
+MINED_JITTER_MS = 100
+"""A mined window moves by up to this much each time it is drawn, so that no sample of it can be learned by heart."""
 
 
 @dataclass(frozen=True)
@@ -78,37 +81,75 @@ def _fill(clips: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDA
     return np.concatenate(rounds)[:count]
 
 
+def _repeats(array: ClipArray, clips: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """How often each clip is heard in an epoch: once, a long one as often as it holds windows."""
+    return np.maximum(1, array.lengths[clips] // size)
+
+
 def _of_other_words(array: ClipArray, config: Config, rng: np.random.Generator) -> Windows:
     """Every negative clip, a long one as often as it holds windows; half of the short ones end like a positive."""
     size = window_samples(config)
     clips = array.labelled(*OTHER_WORDS)
-    clips = np.repeat(clips, np.maximum(1, array.lengths[clips] // size))
+    clips = np.repeat(clips, _repeats(array, clips, size))
     short = array.lengths[clips] < 3 * size
     like_positive = short & (rng.random(len(clips)) < 0.5)
     ends = np.where(like_positive, _after_word(array, clips, config, rng), _anywhere(array, clips, size, rng))
     return _ending(array, clips, ends, size, positive=False)
 
 
-def epoch_windows(array: ClipArray, config: Config, epoch: int) -> Windows:
-    """The windows of one training epoch in the order in which they are heard."""
-    rng = np.random.default_rng([config.training.seed, epoch, 1])
-    size, data = window_samples(config), config.data
-    other = _of_other_words(array, config, rng)
-    shares = np.array([data.positive_share, data.unfinished_share, data.background_share])
-    total = len(other) / (1 - shares.sum())
-    positives = array.labelled("positive")
-    total = max(total, len(positives) / shares[0])
+@dataclass(frozen=True)
+class Counts:
+    """How many windows of each kind an epoch hears; `mined` ones are ordinary negatives until there is a pool."""
+
+    positive: int
+    unfinished: int
+    background: int
+    mined: int
+    other: int
+
+
+def epoch_counts(array: ClipArray, config: Config) -> Counts:
+    """The same for every epoch: each clip at least once, the shares as asked, unless `epoch_windows` limits it."""
+    data, positives = config.data, len(array.labelled("positive"))
+    others = int(_repeats(array, array.labelled(*OTHER_WORDS), window_samples(config)).sum())
+    shares = np.array([data.positive_share, data.unfinished_share, data.background_share, data.mined_share])
+    total = max(others / (1 - shares.sum()), positives / shares[0])
     if data.epoch_windows:
         total = min(total, data.epoch_windows)
-    counts = np.rint(total * shares).astype(int)
-    spoken, unfinished = (_fill(positives, count, rng) for count in counts[:2])
-    background = _fill(array.labelled("background"), int(counts[2]), rng)
-    rest = max(1, round(total) - len(spoken) - len(unfinished) - len(background))
+    spoken, unfinished, background, mined = np.rint(total * shares).astype(int).tolist()
+    background = background if len(array.labelled("background")) else 0
+    spoken, unfinished = (spoken, unfinished) if positives else (0, 0)
+    return Counts(
+        spoken, unfinished, background, mined, max(1, round(total) - spoken - unfinished - background - mined)
+    )
+
+
+def _of_pool(pool: Windows | None, count: int, rng: np.random.Generator) -> Windows:
+    """`count` windows from the pool, each moved a little; none without a pool."""
+    pool = pool or Windows(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, bool))
+    drawn = pool.take(_fill(np.arange(len(pool)), count, rng))
+    most = _milliseconds(MINED_JITTER_MS)
+    return Windows(drawn.clip, drawn.start + rng.integers(-most, most + 1, len(drawn)), drawn.positive)
+
+
+def epoch_windows(array: ClipArray, config: Config, epoch: int, pool: Windows | None = None) -> Windows:
+    """The windows of one training epoch in the order in which they are heard.
+
+    `pool` holds the negatives that the model found hardest, see `engine.mining`.
+    """
+    rng = np.random.default_rng([config.training.seed, epoch, 1])
+    size, counts = window_samples(config), epoch_counts(array, config)
+    other = _of_other_words(array, config, rng)
+    positives, backgrounds = array.labelled("positive"), array.labelled("background")
+    spoken, unfinished = (_fill(positives, count, rng) for count in (counts.positive, counts.unfinished))
+    background = _fill(backgrounds, counts.background, rng)
+    rest = counts.other if pool else counts.other + counts.mined
     parts = [
         _ending(array, spoken, _after_word(array, spoken, config, rng), size, positive=True),
         _ending(array, unfinished, _unfinished(array, unfinished, size, rng), size, positive=False),
         _ending(array, background, _anywhere(array, background, size, rng), size, positive=False),
         other.take(_fill(np.arange(len(other)), rest, rng)),
+        _of_pool(pool, counts.mined, rng),
     ]
     every = join(parts)
     return every.take(rng.permutation(len(every)))

@@ -1,0 +1,193 @@
+"""Every option acts: changing it alone changes what is built, fed, optimised or written by a training that really runs.
+
+The parts of a training in the order in which one follows from the other: the machine it runs on, what is built (first
+weights), what is fed (windows and features of every batch), what is optimised (losses and last weights), and what is
+written (rows, checkpoints). The table names the first part that an option changes; the parts before must stay as
+they were.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+
+from tests import run_folders
+from tests.tiny import make_workspace
+from trainer import config_file, durable, metrics
+from trainer.config import Config
+from trainer.engine import checkpoints, loop
+from trainer.engine.loop import Parts
+from trainer.options import options
+from trainer.workspace import Workspace
+
+PARTS = ("machine", "built", "fed", "optimised", "written")
+NOT_OF_THE_TRAINING = ("elapsed_seconds", "seconds", "clips_per_second", "reading", "attempt")
+BASE = {
+    "model": {"width": 0.25},
+    "augmentation": {"shift_ms": 100},
+    "optimizer": {"learning_rate": 0.01, "warmup_epochs": 0.5},
+    "training": {"epochs": 1, "batch_size": 16, "patience": 0, "threads": 1, "device": "cpu"},
+}
+MINING = {"data": {"mined_share": 0.3, "mining_epochs": 1}, "training": {"epochs": 3}}
+NOT_IMPROVING = {"optimizer": {"learning_rate": 1.0, "warmup_epochs": 5.0}, "training": {"epochs": 5}}
+"""The rate rises to the end, so that the validation loss soon stops falling."""
+EARLIER = "20260101-120000-0001"
+
+
+@dataclass(frozen=True)
+class Act:
+    """Another value of an option, the first part of a training that it changes, and a base on which it can act."""
+
+    value: float | int | str
+    first: str
+    base: dict[str, dict[str, object]] = field(default_factory=dict)
+
+
+ACTS = {
+    "data.window_seconds": Act(1.0, "fed"),
+    "data.word_margin_ms": Act(150, "fed"),
+    "data.positive_share": Act(0.5, "fed"),
+    "data.unfinished_share": Act(0.3, "fed"),
+    "data.background_share": Act(0.3, "fed"),
+    "data.mined_share": Act(0.3, "fed", {"data": {"mining_epochs": 1}, "training": {"epochs": 2}}),
+    "data.mining_epochs": Act(2, "fed", MINING),
+    "data.epoch_windows": Act(20, "fed"),
+    "features.mel_bands": Act(32, "built"),
+    "features.frame_ms": Act(32, "fed"),
+    "features.hop_ms": Act(20, "fed"),
+    "features.low_hz": Act(300, "fed"),
+    "features.high_hz": Act(3800, "fed"),
+    "augmentation.gain_db": Act(0.0, "fed"),
+    "augmentation.shift_ms": Act(300, "fed"),
+    "augmentation.background_probability": Act(0.0, "fed"),
+    "augmentation.snr_low_db": Act(-5.0, "fed"),
+    "augmentation.snr_high_db": Act(5.0, "fed"),
+    "augmentation.rir_probability": Act(0.9, "fed"),
+    "augmentation.time_masks": Act(0, "fed"),
+    "augmentation.time_mask_ms": Act(600, "fed"),
+    "augmentation.frequency_masks": Act(3, "fed"),
+    "augmentation.frequency_mask_bands": Act(20, "fed"),
+    "model.name": Act("bc_resnet", "built", {"model": {"width": 0.5}}),
+    "model.width": Act(0.5, "built"),
+    "model.dropout": Act(0.5, "optimised"),
+    "loss.positive_weight": Act(4.0, "optimised"),
+    "loss.label_smoothing": Act(0.2, "optimised"),
+    "optimizer.learning_rate": Act(0.001, "optimised"),
+    "optimizer.weight_decay": Act(1.0, "optimised"),
+    "optimizer.warmup_epochs": Act(0.0, "optimised"),
+    "optimizer.gradient_clip": Act(0.01, "optimised"),
+    "training.start_from": Act(EARLIER, "built"),
+    "training.epochs": Act(2, "fed"),
+    "training.batch_size": Act(8, "fed"),
+    "training.patience": Act(1, "fed", NOT_IMPROVING),
+    "training.seed": Act(1, "built"),
+    "training.device": Act("cuda", "machine"),
+    "training.threads": Act(2, "machine"),
+}
+
+
+def config_of(base: dict[str, dict[str, object]], **changes: object) -> Config:
+    """The base of all, the special one above it, and one option by its key above both."""
+    document = {group: BASE.get(group, {}) | base.get(group, {}) for group in {*BASE, *base}}
+    for key, value in changes.items():
+        group, name = key.split(".")
+        document[group] = document.get(group, {}) | {name: value}
+    return config_file.build(document)
+
+
+def digest_of(tensors: dict[str, torch.Tensor]) -> str:
+    found = hashlib.sha256()
+    for name, tensor in tensors.items():
+        found.update(f"{name} {tuple(tensor.shape)}".encode() + tensor.numpy().tobytes())
+    return found.hexdigest()
+
+
+def written(parts: Parts) -> list[object]:
+    """Rows without what no option is meant to decide, and the checkpoints by name."""
+    lines = parts.run.metrics_file.read_bytes().splitlines()
+    rows = [
+        {k: v for k, v in row.items() if k not in NOT_OF_THE_TRAINING} for row in metrics._rows(b"\n".join(lines))[0]
+    ]
+    return [rows, sorted(path.name for path in parts.run.checkpoints.glob("*.pt")), parts.journal.progress.epochs]
+
+
+class Laboratory:
+    """Runs tiny trainings in one workspace, each once, and tells what there is to see of every part."""
+
+    def __init__(self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.workspace, self.fed, self.known, self.number = workspace, [], {}, 1
+        real = loop.training_batch
+
+        def training_batch(feed, windows, epoch, batch):
+            features, positive = real(feed, windows, epoch, batch)
+            heard = {"clip": windows.clip, "start": windows.start, "positive": windows.positive}
+            tensors = {name: torch.from_numpy(value) for name, value in heard.items()}
+            self.fed.append((epoch, batch, digest_of(tensors | {"features": features.cpu()})))
+            return features, positive
+
+        monkeypatch.setattr(loop, "training_batch", training_batch)
+
+    def run(self, config: Config, again: bool = False) -> dict[str, object]:
+        """What is to be seen of a training by this configuration; `again` runs it anew."""
+        key = config_file.dump(config)
+        if again or key not in self.known:
+            self.known[key] = self._run(config)
+        return self.known[key]
+
+    def _run(self, config: Config) -> dict[str, object]:
+        run = run_folders.make_run(self.workspace, self.number, epochs=0)
+        self.number += 1
+        durable.replace_bytes(run.config_file, config_file.dump(config))
+        self.fed.clear()
+        parts = loop.prepare(self.workspace, run, 1, lambda: None)
+        built = digest_of({name: value.cpu().clone() for name, value in parts.model.state_dict().items()})
+        end = loop.train(parts)
+        run_folders.end(run, end.state, end.reason)
+        last = checkpoints.load(run.checkpoints, checkpoints.name(parts.journal.progress.epoch))["model"]
+        rows = written(parts)
+        losses = [row["loss"] for row in rows[0] if row["kind"] == "step"]
+        machine = (parts.journal.progress.device, torch.get_num_threads(), next(parts.model.parameters()).device.type)
+        return {
+            "machine": machine, "built": built, "fed": tuple(self.fed), "optimised": (losses, digest_of(last)),
+            "written": (rows, end.reason),
+        }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def laboratory(tmp_path_factory) -> Iterator[Laboratory]:
+    threads = torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        found = Laboratory(make_workspace(tmp_path_factory.mktemp("workspace")), monkeypatch)
+        found.run(config_of({}))  # the earlier run that one option needs
+        yield found
+    torch.set_num_threads(threads)
+
+
+def test_the_table_has_a_true_alternative_for_every_option():
+    assert list(ACTS) == [option.key for option in options()]
+    for key, act in ACTS.items():
+        changed, base = config_of(act.base, **{key: act.value}), config_of(act.base)
+        assert changed != base and act.first in PARTS, key
+
+
+def test_changing_nothing_changes_nothing(laboratory: Laboratory):
+    for base in ({}, MINING):
+        assert laboratory.run(config_of(base)) == laboratory.run(config_of(base), again=True)
+
+
+@pytest.mark.parametrize("key", ACTS)
+def test_an_option_acts_where_it_should_and_not_before(laboratory: Laboratory, key: str):
+    act = ACTS[key]
+    changed = config_of(act.base, **{key: act.value})
+    if key == "training.device" and not torch.cuda.is_available():
+        with pytest.raises(
+            ValueError, match=r"^training\.device is cuda, but no GPU was found\. Choose auto or cpu\.$"
+        ):
+            laboratory.run(changed)
+        return
+    before, after = laboratory.run(config_of(act.base)), laboratory.run(changed)
+    differing = [part for part in PARTS if before[part] != after[part]]
+    assert differing and differing[0] == act.first, differing
+    assert len(differing) > 1 or act.first == "machine", "what is built, fed and optimised is seen in what is written"

@@ -1,0 +1,113 @@
+"""The earlier run that a training goes on from (`training.start_from`): which it is, and whether it fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from trainer import config_file, documents, runs
+from trainer.config import LATEST, Config
+from trainer.documents import Best
+from trainer.options import options
+from trainer.runs import Run
+from trainer.state import ACTIVE
+from trainer.workspace import Workspace
+
+OPTION = "training.start_from"
+MUST_EQUAL = (
+    "model.name", "model.width", "data.window_seconds", *(o.key for o in options() if o.group == "features")
+)  # fmt: skip
+"""Weights mean something only in the same network that hears the same pictures of the same length."""
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A run with a model to go on from; `best.checkpoint` lies in its checkpoints folder."""
+
+    run: Run
+    best: Best
+
+
+def _best(run: Run) -> Best | None:
+    """The best model of a run; None when it has none, or its file is gone."""
+    best = documents.read(Best, run.checkpoints / "best.json")
+    return best if best and (run.checkpoints / best.checkpoint).is_file() else None
+
+
+def _latest(workspace: Workspace) -> Run:
+    """The newest run that has a model and has ended: the best model of one that still trains is not its last."""
+    for run in runs.all_runs(workspace):
+        if _best(run) and runs.status(run).state not in ACTIVE:
+            return run
+    raise ValueError(
+        f"{OPTION}: `{LATEST}` finds no run that has ended with a model; train one first, or leave the option empty."
+    )
+
+
+def _named(workspace: Workspace, text: str) -> Run:
+    run = runs.by_id(workspace, text)
+    if run is None:
+        raise ValueError(f"{OPTION}: there is no run {text}; give the id of another, or leave the option empty.")
+    if (state := runs.status(run).state) in ACTIVE:
+        raise ValueError(
+            f"{OPTION}: run {text} is {state}, so its best model may still change; wait for its end, or stop it."
+        )
+    return run
+
+
+def _differences(earlier: Config, config: Config) -> Iterator[str]:
+    for key in MUST_EQUAL:
+        group, name = key.split(".")
+        there, here = (getattr(getattr(one, group), name) for one in (earlier, config))
+        if there != here:
+            there, here = (f"{value:g}" if isinstance(value, float) else str(value) for value in (there, here))
+            yield f"with {key} {there}, and here it is {here}; set {key} to {there}"
+
+
+def _check(run: Run, config: Config) -> None:
+    """Raises ValueError when the model of `run` does not fit `config`."""
+    try:
+        earlier = config_file.load(run.config_file)
+    except (config_file.ConfigError, OSError):
+        raise ValueError(
+            f"{OPTION}: the configuration of run {run.id} cannot be read; give the id of another run."
+        ) from None
+    if found := list(_differences(earlier, config)):
+        more = f" ({len(found) - 1} more {'option differs' if len(found) == 2 else 'options differ'})"
+        raise ValueError(
+            f"{OPTION}: run {run.id} was trained {found[0]}, or choose another run{more if len(found) > 1 else ''}."
+        )
+
+
+def find(workspace: Workspace, config: Config) -> Earlier | None:
+    """The run to go on from; None when the training starts anew.
+
+    Raises ValueError with one sentence, `training.start_from: what is wrong and what to do`, when it cannot be.
+    """
+    text = config.training.start_from
+    if not text:
+        return None
+    run = _latest(workspace) if text == LATEST else _named(workspace, text)
+    best = _best(run)
+    if best is None:
+        raise ValueError(f"{OPTION}: run {run.id} has no best model; give the id of a run that finished an epoch.")
+    _check(run, config)
+    return Earlier(run, best)
+
+
+def problem(workspace: Workspace, config: Config) -> str | None:
+    """What stands against `training.start_from`, as the sentence of `find`; None when nothing does."""
+    try:
+        find(workspace, config)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def resolved(workspace: Workspace, config: Config) -> Config:
+    """The configuration with the id of the run that `latest` means now. Raises ValueError as `find`."""
+    earlier = find(workspace, config)
+    if earlier is None:
+        return config
+    training = config.training.model_copy(update={"start_from": earlier.run.id})
+    return config.model_copy(update={"training": training})
