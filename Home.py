@@ -11,9 +11,8 @@ newest = watched.newest(workspace)
 next_step.show(next_step.next_step(workspace, newest))
 
 st.subheader("Running now", anchor=False)
-active = [status.run for status in newest if status.state in ACTIVE]
-if active:
-    now.show(active)
+if any(status.state in ACTIVE for status in newest):
+    now.follow(newest, cards=True)
 else:
     st.caption("Nothing is training.")
 

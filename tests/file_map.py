@@ -6,6 +6,7 @@ python -m tests.file_map        # writes it into README.md
 import ast
 import re
 
+from trainer import config_file
 from trainer.workspace import PROJECT_ROOT
 
 START, END = "<!-- files -->", "<!-- end of files -->"
@@ -17,6 +18,14 @@ PAGES = {
     "pages/4_Evaluation.py": "the validation results of a run",
     "pages/5_Runs.py": "every run",
 }
+AROUND = {
+    "Makefile": "set-up, app, tests, lint, lock",
+    "pyproject.toml": "dependencies as ranges; settings of ruff, mypy and pytest",
+    "requirements.lock": "every package by version and hash, for every platform",
+    "ruff.toml": "in `pages/`, `trainer/`, `trainer/engine/`: who may import what",
+    ".streamlit/config.toml": "the server: this machine only, nothing sent out; colours and sizes",
+    ".ci/run": "what must hold in a fresh clone",
+}
 
 
 def sentence(path) -> str:
@@ -25,17 +34,31 @@ def sentence(path) -> str:
     return re.split(r"(?<=[.])\s", " ".join(said.split("\n\n")[0].split()), maxsplit=1)[0].rstrip(".")
 
 
+def modules() -> list[str]:
+    """Every module of the app that is no page, by path: a folder's own modules before those of its folders."""
+    found = [
+        path.relative_to(PROJECT_ROOT) for top in ("pages", "trainer") for path in (PROJECT_ROOT / top).rglob("*.py")
+    ]
+    mine = [path for path in found if path.name != "__init__.py" and str(path) not in PAGES]
+    return [str(path) for path in sorted(mine, key=lambda path: (path.parts[:-1], path.name))]
+
+
+def rows_of_tests() -> list[str]:
+    """One row for each folder of tests, naming its modules."""
+    rows = []
+    for folder in sorted({path.parent for path in (PROJECT_ROOT / "tests").rglob("*.py")}):
+        names = ", ".join(path.stem for path in sorted(folder.glob("[!_]*.py")))
+        rows.append(f"| `{folder.relative_to(PROJECT_ROOT)}/` | {names} |")
+    return rows
+
+
 def file_map() -> str:
     rows = ["| file | owns |", "| --- | --- |"]
     rows += [f"| `{name}` | {text} |" for name, text in PAGES.items()]
-    for folder in ("pages/ui", "trainer", "trainer/engine", "trainer/engine/models", "trainer/synthesis"):
-        for path in sorted((PROJECT_ROOT / folder).glob("*.py")):
-            if path.name != "__init__.py":
-                rows.append(f"| `{folder}/{path.name}` | {sentence(path)} |")
-    rows += [f"| `configs/presets/{path.name}` | {path.read_text().splitlines()[0][2:]} |"
-             for path in sorted((PROJECT_ROOT / "configs" / "presets").glob("*.yaml"))]  # fmt: skip
-    rows.append("| `tests/` | a test module for each module; `tests/engine/`, `tests/browser/` |")
-    return "\n".join(rows)
+    rows += [f"| `{name}` | {sentence(PROJECT_ROOT / name)} |" for name in modules()]
+    rows += [f"| `configs/presets/{name}.yaml` | {config_file.situation(name)} |" for name in config_file.presets()]
+    rows += [f"| `{name}` | {text} |" for name, text in AROUND.items()]
+    return "\n".join(rows + rows_of_tests())
 
 
 def with_map(readme: str) -> str:

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 
+import psutil
 import pytest
 
 from tests.tiny import make_workspace, tiny_config
@@ -124,6 +125,13 @@ def test_a_killed_trainer_and_supervisor_are_lost_within_5_s(workspace: Workspac
     processes.send_signal(found.supervisor, signal.SIGKILL)
     processes.send_signal(found.trainer, signal.SIGKILL)
     wait_until(run, "lost", seconds=5)
+
+
+def test_the_waiting_threads_of_a_trainer_sleep(workspace: Workspace):
+    """Threads that spin while they wait made a training thirty times slower beside one other busy program."""
+    run = launch.start(workspace, tiny_config(**ENDLESS), "tiny").run
+    wait_for_epoch(run, 1)
+    assert psutil.Process(people(run).trainer.pid).environ()["OMP_WAIT_POLICY"] == "passive"
 
 
 def test_a_trainer_does_not_outlive_its_supervisor(workspace: Workspace):

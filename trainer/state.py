@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 State = Literal[
-    "queued", "running", "pausing", "paused", "stopping", "stopped", "completed", "failed", "finishing", "lost",
-    "unresponsive", "damaged",
+    "queued", "running", "pausing", "paused", "stopping", "stopped", "completed", "failed", "lost", "unresponsive",
+    "damaged",
 ]  # fmt: skip
 Want = Literal["stop", "stop_after_epoch", "pause"]
 Ended = Literal["completed", "stopped", "paused", "failed"]
 
-ACTIVE: frozenset[State] = frozenset({"queued", "running", "pausing", "stopping", "finishing", "unresponsive"})
+ACTIVE: frozenset[State] = frozenset({"queued", "running", "pausing", "stopping", "unresponsive"})
 
 STARTING_SECONDS = 10.0
 """How long a run may have no process yet: the supervisor's interpreter is still starting."""
@@ -50,12 +50,13 @@ def derive(facts: Facts) -> State:
     if not facts.this_host:  # processes of another machine cannot be seen, only its beat
         fresh = facts.beat_age is not None and facts.beat_age < SILENT_SECONDS_ELSEWHERE
         return _wanted(facts.want) if fresh else "lost"
-    if facts.trainer_alive:
-        silent = facts.beat_age is not None and facts.beat_age > SILENT_SECONDS
-        return "unresponsive" if facts.suspended or silent else _wanted(facts.want)
-    if facts.supervisor_alive:
-        return "finishing" if facts.trainer_known else "queued"
-    return "lost"
+    if not (facts.trainer_alive or facts.supervisor_alive):
+        return "lost"
+    if not facts.trainer_known:
+        return "queued"
+    # A trainer that has just gone counts as before until its supervisor has written how it ended: no word of its own.
+    silent = facts.beat_age is not None and facts.beat_age > SILENT_SECONDS
+    return "unresponsive" if facts.suspended or silent else _wanted(facts.want)
 
 
 def _wanted(want: Want | None) -> State:

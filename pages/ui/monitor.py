@@ -8,7 +8,6 @@ from pages.ui import charts, history, numbers
 from pages.ui.charts import Style
 from pages.ui.frame import plain
 from pages.ui.history import Epochs
-from pages.ui.numbers import Number
 from pages.ui.words import Notice, notice
 from trainer import log_tail, runs
 from trainer.runs import Run, Status
@@ -57,6 +56,7 @@ def _show_nothing(style: Style) -> None:
         numbers.show(numbers.numbers(None))
     with right:
         charts.show(Epochs(), style)
+    _show_best(None)
 
 
 def show_notice(found: Notice) -> None:
@@ -65,21 +65,14 @@ def show_notice(found: Notice) -> None:
     show_text(plain(found.text))
 
 
-def _show_best(status: Status) -> None:
-    best = status.progress.best if status.progress else None
+def _show_best(status: Status | None) -> None:
+    best = status.progress.best if status and status.progress else None
     st.subheader("Best model", anchor=False)
-    if best is None:
+    numbers.show(numbers.best_numbers(best), least_width=150)
+    if status and best:
+        st.code(str(status.run.checkpoints / best.checkpoint), language=None, wrap_lines=True)
+    else:
         st.caption("None yet: the first finished epoch makes one.")
-        return
-    numbers.show(
-        [
-            Number("Best epoch", str(best.epoch), "The epoch with the lowest validation loss so far."),
-            Number("Best val loss", numbers.loss(best.val_loss)),
-            Number("Best val accuracy", numbers.percent(best.val_accuracy), numbers.PER_WINDOW),
-        ],
-        least_width=150,
-    )
-    st.code(str(status.run.checkpoints / best.checkpoint), language=None, wrap_lines=True)
 
 
 def _show_log(run: Run) -> None:

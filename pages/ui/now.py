@@ -1,6 +1,9 @@
-"""What runs now: one timed fragment that displays one line of numbers for each active run."""
+"""What runs now: one timed fragment that shows the active runs and has the page drawn anew when they have gone on."""
 
 from __future__ import annotations
+
+import time
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -8,23 +11,34 @@ from pages.ui import numbers, watched
 from pages.ui.frame import TRAINING, plain
 from pages.ui.monitor import REFRESH_SECONDS
 from trainer import runs
-from trainer.runs import Run, Status
+from trainer.runs import Status
 from trainer.state import ACTIVE
 
 SHOWN = frozenset({"Status", "Epoch", "ETA", "Val loss", "FPR", "FNR"})
 
 
-def show(active: list[Run]) -> None:
-    """Draw the active runs, every two seconds anew while there are any."""
-    st.fragment(_live, run_every=REFRESH_SECONDS if active else None, key="now")(active)
+def follow(drawn: Sequence[Status], cards: bool) -> None:
+    """Look at the active ones of the runs on this page every two seconds; with `cards`, show the numbers of each.
+
+    What else the page says of them (a table of runs) is drawn anew when a run has changed its state or its epoch.
+    """
+    active = [status for status in drawn if status.state in ACTIVE]
+    st.fragment(_live, run_every=REFRESH_SECONDS if active else None, key="now")(active, cards, time.monotonic())
 
 
-def _live(active: list[Run]) -> None:
-    found = [runs.status(run) for run in active]
-    for status in found:
+def _live(drawn: Sequence[Status], cards: bool, drawn_at: float) -> None:
+    found = [runs.status(status.run) for status in drawn]
+    for status in found if cards else []:
         _show_one(status)
-    if any(status.state not in ACTIVE for status in found):
+    fresh = time.monotonic() - drawn_at < REFRESH_SECONDS / 2  # epochs shorter than a page takes must not chase it
+    if any(_has_gone_on(*pair, fresh) for pair in zip(drawn, found, strict=True)):
         st.rerun()
+
+
+def _has_gone_on(drawn: Status, found: Status, fresh: bool) -> bool:
+    """Whether a table of runs would say something else of a run now."""
+    epochs = [status.progress.epoch if status.progress else 0 for status in (drawn, found)]
+    return found.state != drawn.state or (epochs[0] != epochs[1] and not fresh)
 
 
 def _show_one(status: Status) -> None:

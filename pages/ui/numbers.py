@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui.words import TRAINING_STATES, state_word
-from trainer.documents import Progress
+from trainer.documents import Best, Progress
 from trainer.log import clock_time
 from trainer.runs import Status
 from trainer.state import ACTIVE
@@ -89,6 +89,17 @@ def numbers(status: Status | None) -> list[Number]:
         Number("FPR", percent(last.get("fpr")), FPR_HELP),
         Number("FNR", percent(last.get("fnr")), FNR_HELP),
         *_devices(progress.reading if state in ACTIVE else None),
+    ]
+
+
+def best_numbers(best: Best | None) -> list[Number]:
+    """The metrics of the best epoch so far."""
+    return [
+        Number(
+            "Best epoch", str(best.epoch) if best else NONE_YET, "The epoch with the lowest validation loss so far."
+        ),
+        Number("Best val loss", loss(best.val_loss if best else None)),
+        Number("Best val accuracy", percent(best.val_accuracy if best else None), PER_WINDOW),
     ]
 
 

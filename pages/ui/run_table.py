@@ -40,6 +40,7 @@ def _row(status: Status) -> dict[str, Any]:
     return {
         "State": state_word(status.state),
         "Name": status.label,
+        "Configuration": status.request.config_name if status.request else None,
         "Started": started(status),
         "Epochs": f"{document['epoch']}/{document['epochs']}",
         "Best epoch": rates.get("epoch"),

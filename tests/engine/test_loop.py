@@ -18,11 +18,11 @@ def workspace(tmp_path_factory):
     return make_workspace(tmp_path_factory.mktemp("workspace"))
 
 
-def prepared(workspace: Workspace, config: Config, name: str) -> loop.Parts:
+def prepared(workspace: Workspace, config: Config, name: str, wanted=lambda: None) -> loop.Parts:
     run = Run(workspace.runs / name)
     run.folder.mkdir(parents=True)
     durable.replace_bytes(run.config_file, config_file.dump(config))
-    return loop.prepare(workspace, run, 1, lambda: None)
+    return loop.prepare(workspace, run, 1, wanted)
 
 
 def test_a_tiny_task_is_learned_and_every_epoch_is_written(workspace: Workspace):
@@ -86,6 +86,14 @@ def test_clips_are_laid_out_once_and_as_they_are(workspace: Workspace):
     told.clear()
     clips.prepare(workspace, used, lambda *progress: told.append(progress))
     assert told == [], "the second time nothing is read"
+
+
+def test_stop_is_heard_while_clips_are_read_and_leaves_nothing_half_done(tmp_path):
+    fresh = make_workspace(tmp_path)
+    with pytest.raises(loop.StoppedEarlyError, match=r"before the first epoch") as stopped:
+        prepared(fresh, tiny_config(), "early", lambda: "stop")
+    assert stopped.value.journal.progress.doing.startswith("Reading clips: 1 of")
+    assert not list(fresh.cache.iterdir())
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")

@@ -10,7 +10,7 @@ import pytest
 import streamlit as st
 
 from tests.pages.tools import DRAW_ALL, PAGES, draw, links, metric, texts, write_job
-from tests.run_folders import end, make_alive, make_run
+from tests.run_folders import end, epoch_row, make_alive, make_run, write_progress
 from trainer import config_file
 from trainer.config import Config
 from trainer.workspace import PROJECT_ROOT
@@ -71,7 +71,9 @@ def test_names_and_reasons_are_shown_as_text(workspace, page):
         assert "ValueError: !\\[x\\]" in app.error[0].value
 
 
-@pytest.mark.parametrize(("page", "every"), [("Training", 2.0), ("Wakeword Studio", 2.0), ("Dataset", 1.0)])
+@pytest.mark.parametrize(
+    ("page", "every"), [("Training", 2.0), ("Wakeword Studio", 2.0), ("Runs", 2.0), ("Dataset", 1.0)]
+)
 def test_the_timer_ends_with_what_it_watches(workspace, monkeypatch, page, every):
     """The look that finds it ended draws the page once more, and then without a timer."""
     run = make_run(workspace)
@@ -91,7 +93,28 @@ def test_the_timer_ends_with_what_it_watches(workspace, monkeypatch, page, every
     monkeypatch.setattr(st, "fragment", fragment)
     app = draw(page)
     assert timers in ([every, None], [every])  # Home has nothing left to watch
-    assert page == "Wakeword Studio" or app.success[0].value in ("All done.", "Done.")
+    if page in ("Wakeword Studio", "Runs"):
+        assert app.dataframe[0].value.loc[0, "State"] == "Completed"
+        return
+    assert app.success[0].value in ("All done.", "Done.")
+
+
+@pytest.mark.parametrize("page", ["Wakeword Studio", "Runs"])
+@pytest.mark.parametrize(("later", "epochs"), [(0.0, "6/40"), (2.0, "7/40")])
+def test_a_table_of_runs_keeps_up_with_them(workspace, monkeypatch, page, later, epochs):
+    """Another epoch draws the page anew at the next look, but never chases a page that was drawn just now."""
+    run = make_run(workspace, epochs=5)
+    make_alive(run)
+
+    def fragment(draw_once, run_every, key):
+        def an_epoch_later(drawn, cards, drawn_at):
+            write_progress(run, [epoch_row(epoch) for epoch in range(1, 7)])
+            draw_once(drawn, cards, drawn_at - later)
+
+        return an_epoch_later
+
+    monkeypatch.setattr(st, "fragment", fragment)
+    assert draw(page).dataframe[0].value.loc[0, "Epochs"] == epochs
 
 
 @pytest.mark.parametrize("wanted", ["../../etc", "20990101-000000-0000", "*x*"])

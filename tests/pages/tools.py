@@ -20,7 +20,7 @@ NO_CONFIGURATION = "No configuration loaded. Choose or save one on the Configura
 NO_SPLITS = "Dataset splits not found. Scan and split on the Dataset page first."
 METRICS = {
     "Status", "Epoch", "Batch", "Train loss", "Train accuracy", "Val loss", "Val accuracy", "FPR", "FNR", "Speed",
-    "GPU", "ETA",
+    "GPU", "ETA", "Best epoch",
 }  # fmt: skip
 DRAW_ALL = """
 import json, sys, time

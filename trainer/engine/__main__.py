@@ -41,12 +41,14 @@ def main(folder: str, attempt: str, supervisor: str) -> int:
 
     try:
         parts = loop.prepare(Workspace(run.folder.parent.parent), run, int(attempt), wanted)
-        ended = loop.train(parts)
+        told, ended = parts.journal, loop.train(parts)
+    except loop.StoppedEarlyError as stopped:
+        told, ended = stopped.journal, loop.End("stopped", str(stopped))
     except Exception as error:  # the edge of the process: every failure becomes an outcome
         traceback.print_exc()
         journal.tell_failure(run, int(attempt), error)
         return 1
-    journal.tell(parts.journal, now=True, phase="ended", ended=ended.state, reason=ended.reason, eta_seconds=None)
+    journal.tell(told, now=True, phase="ended", ended=ended.state, reason=ended.reason, eta_seconds=None)
     return 0
 
 

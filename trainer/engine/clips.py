@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -100,7 +101,11 @@ def prepare(workspace: Workspace, clips: Sequence[Clip], report: Report) -> Clip
         workspace.cache.mkdir(parents=True, exist_ok=True)
         partial = workspace.cache / f"{folder.name}.partial.{os.getpid()}.{secrets.token_hex(2)}"
         partial.mkdir()
-        _lay_out(workspace, clips, partial, report)
+        try:
+            _lay_out(workspace, clips, partial, report)
+        except BaseException:
+            shutil.rmtree(partial)  # half an array serves nobody, and may be gigabytes
+            raise
         try:
             partial.rename(folder)
         except OSError:  # another run has made the same array meanwhile: same key, same samples

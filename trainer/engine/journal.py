@@ -38,7 +38,9 @@ class Journal:
 
 def open_journal(run: Run, attempt: int, device: torch.device, epochs: int) -> Journal:
     index = (device.index or 0) if device.type == "cuda" else None
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    cpu = f"CPU, {threads} thread{'s' if threads > 1 else ''}"
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu
     progress = Progress(attempt=attempt, beat=processes.boot_clock(), phase="preparing", device=name, epochs=epochs)
     journal = Journal(run, progress, index)
     tell(journal, now=True)

@@ -36,6 +36,14 @@ class End:
     reason: str
 
 
+class StoppedEarlyError(Exception):
+    """The user stopped the run while its clips were read; `journal` is where that is told."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        super().__init__("Stopped by the user before the first epoch; there is no model.")
+
+
 @dataclass(frozen=True)
 class Parts:
     """All that the epochs need."""
@@ -59,7 +67,10 @@ def choose_device(name: str) -> torch.device:
 
 
 def prepare(workspace: Workspace, run: Run, attempt: int, wanted: Callable[[], Want | None]) -> Parts:
-    """Load the configuration, the clips and the model of a run. Raises ValueError, FileNotFoundError, OSError."""
+    """Load the configuration, the clips and the model of a run.
+
+    Raises StoppedEarlyError, ValueError, FileNotFoundError, OSError.
+    """
     config = config_file.load(run.config_file)
     if config.training.threads:
         torch.set_num_threads(config.training.threads)
@@ -68,7 +79,13 @@ def prepare(workspace: Workspace, run: Run, attempt: int, wanted: Callable[[], W
     journal = open_journal(run, attempt, device, config.training.epochs)
     splits = manifest.read_splits(workspace)
     used = [*splits["train"], *splits["val"]]
-    array = clips.prepare(workspace, used, lambda *args: preparing(journal, *args))
+
+    def report(done: int, total: int, doing: str) -> None:
+        preparing(journal, done, total, doing)
+        if wanted() == "stop":  # reading many clips takes minutes
+            raise StoppedEarlyError(journal)
+
+    array = clips.prepare(workspace, used, report)
     parts = {name: array.of_split(frozenset(clip.path for clip in splits[name])) for name in ("train", "val")}
     model = _first_model(workspace, config).to(device)
     say(f"Model {config.model.name}: {factory.parameters(model):,} parameters, on {journal.progress.device}.")
