@@ -10,11 +10,10 @@ from pages.ui import editing, numbers
 from pages.ui.checked import Checked
 from pages.ui.frame import os_sentence, plain
 from pages.ui.numbers import Number
-from trainer import config_file, durable, estimates, job, manifest, probe
+from trainer import config_file, durable, estimates, job, probe
 from trainer.config import Config
 from trainer.estimates import Machine
 from trainer.log import clock_time
-from trainer.probe import Probe
 from trainer.workspace import Workspace
 
 REFRESH_SECONDS = 1.0
@@ -57,7 +56,7 @@ def _sizes(config: Config | None, here: Machine) -> list[Number]:
 
 
 def _times(workspace: Workspace, config: Config | None) -> list[Number]:
-    measured = _matching(workspace, config) if config else None
+    measured = probe.of(workspace, config) if config else None
     epoch = numbers.seconds(measured.epoch_seconds) if measured else UNKNOWN
     total = clock_time(measured.total_seconds) if measured else UNKNOWN
     hint = f"Press {MEASURE} to have it measured on this machine."
@@ -69,13 +68,6 @@ def _times(workspace: Workspace, config: Config | None) -> list[Number]:
             "Time in all", total, "Estimated for all epochs; early stopping may end it sooner." if measured else hint
         ),
     ]
-
-
-def _matching(workspace: Workspace, config: Config) -> Probe | None:
-    """What the last probe measured, if it was of this configuration and these splits."""
-    found = probe.read(workspace)
-    fits = found and found.config == probe.key(config) and found.split_fingerprint == manifest.fingerprint(workspace)
-    return found if fits else None
 
 
 def _caption(config: Config | None, here: Machine) -> str:

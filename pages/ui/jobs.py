@@ -17,6 +17,7 @@ CANCELLING = "The clips stay as they are. What a scan has read by then, the next
 TITLES: dict[Verb, str] = {
     "demo": "Making demo data", "scan": "Scanning", "split": "Splitting", "import": "Importing",
     "synthesise": "Synthesising", "mend": "Mending clips", "preview": "Drawing examples",
+    "probe": "Measuring time",
 }  # fmt: skip
 
 
