@@ -115,7 +115,7 @@ def test_refused_files_do_not_stop_the_others(workspace):
     os.mkfifo(workspace.raw / "negative" / "pipe.wav")
     found = scanned(workspace)
     assert sorted(found.refused[["path", "reason"]].itertuples(index=False, name=None)) == [
-        ("negative/loop", "unreadable"), ("negative/pipe.wav", "not_a_file"), ("positive/empty.wav", "empty"),
+        ("negative/loop", "not_a_file"), ("negative/pipe.wav", "not_a_file"), ("positive/empty.wav", "empty"),
         ("positive/notes.txt", "unsupported_format"),
     ]  # fmt: skip
     assert len(found) == 20
