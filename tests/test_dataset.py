@@ -121,6 +121,36 @@ def test_refused_files_do_not_stop_the_others(workspace):
     assert len(found) == 20
 
 
+class NameOnly:
+    """An entry of a folder that tells names and nothing more, as one without the right to enter it does."""
+
+    def __init__(self, entry: os.DirEntry) -> None:
+        self.name, self.path = entry.name, entry.path
+
+    def is_dir(self, follow_symlinks: bool) -> bool:
+        return False
+
+    def stat(self, follow_symlinks: bool) -> None:
+        raise PermissionError(13, "Permission denied")
+
+
+@pytest.mark.parametrize(("names_told", "clips_left"), [(False, 18), (True, 20)])
+def test_a_folder_without_permission_does_not_stop_the_others(
+    workspace, monkeypatch, names_told: bool, clips_left: int
+):
+    closed, real = workspace.raw / "positive" / "voice0", os.scandir
+
+    def scandir(folder):
+        if os.fspath(folder) != str(closed):
+            return real(folder)
+        if not names_told:
+            raise PermissionError(13, "Permission denied")
+        return [NameOnly(entry) for entry in real(folder)]
+
+    monkeypatch.setattr(scan_module.os, "scandir", scandir)
+    assert len(scanned(workspace)) == clips_left
+
+
 def test_a_folder_that_is_no_label_is_told(workspace):
     (workspace.raw / "noise").mkdir()
     shutil.rmtree(workspace.raw / "background")

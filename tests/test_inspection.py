@@ -1,5 +1,6 @@
 """Files that could crash, hang or swell the reader cost themselves and nothing else."""
 
+import errno
 import json
 import os
 import subprocess
@@ -133,3 +134,28 @@ def test_a_clip_that_cannot_be_measured_in_memory_says_so(tmp_path, monkeypatch)
     (tmp_path / "a.wav").write_bytes(encoded())
     monkeypatch.setattr(inspector.measures, "measure", swell)
     assert inspector.inspect(tmp_path / "a.wav")["reason"] == "too_large"
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_taken(tmp_path, monkeypatch):
+    path, read = tmp_path / "a.wav", audio_file.read
+    path.write_bytes(encoded())
+
+    def grow(name):
+        found = read(name)
+        path.write_bytes(encoded() + b"more")
+        return found
+
+    monkeypatch.setattr(inspector.audio_file, "read", grow)
+    assert inspector.inspect(path)["reason"] == "changing"
+
+
+@pytest.mark.parametrize("call", ["open", "pread"])
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
+def test_what_the_system_will_not_read_is_unreadable(tmp_path, monkeypatch, call: str, number: int):
+    def refuse(*arguments: object, **more: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    (tmp_path / "a.wav").write_bytes(encoded())
+    monkeypatch.setattr(audio_file.os, call, refuse)
+    found = inspector.inspect(tmp_path / "a.wav")
+    assert found["reason"] == "unreadable" and os.strerror(number) in found["message"]

@@ -26,7 +26,7 @@ def waveform(wave: NDArray[np.float32], sample_rate: int) -> alt.Chart:
     table = pd.DataFrame({"Seconds": seconds, "Lowest": rows.min(axis=1), "Highest": rows.max(axis=1)})
     scale = alt.Scale(domain=[-1, 1])
     chart: alt.Chart = (
-        alt.Chart(table, height=120)
+        alt.Chart(table, height=170)  # of which the axis takes 50
         .mark_area(color="#3f82e0")
         .encode(
             x=alt.X("Seconds:Q", title="Seconds"), y=alt.Y("Lowest:Q", scale=scale, title=None), y2="Highest:Q",

@@ -54,6 +54,9 @@ def inspect(path: Path) -> dict[str, Any]:
         return {"reason": error.reason, "message": str(error)}
     except FileNotFoundError:
         return {"reason": "vanished", "message": "It vanished during the scan; scan again."}
+    except OSError as error:
+        told = f"It cannot be read ({error.strerror}); check its permissions and the disk."
+        return {"reason": "unreadable", "message": told}
     except MemoryError:
         return {"reason": "too_large", "message": "It needs too much memory; cut it into pieces."}
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):

@@ -52,6 +52,9 @@ def _walk(folder: Path, below: str) -> Iterator[Entry]:
             facts = entry.stat(follow_symlinks=False)
         except FileNotFoundError:
             continue
+        except OSError:  # a folder may tell names and nothing more; reading the file will say what is wrong
+            yield Entry(f"{below}/{entry.name}", 0, 0)
+            continue
         yield Entry(f"{below}/{entry.name}", facts.st_size, facts.st_mtime_ns)
 
 
