@@ -94,6 +94,18 @@ def test_a_cancelled_scan_goes_on_where_it_was(workspace, monkeypatch):
     assert (8, 8) in [progress[:2] for progress in told] and not workspace.partial_scan_file.exists()
 
 
+def test_progress_tells_the_pace_and_the_time_left(monkeypatch):
+    now = iter([0.0, 1.0, 10.0, 10.0])
+    monkeypatch.setattr(scan_module.time, "monotonic", lambda: next(now))
+    told = []
+    report = scan_module._pace(lambda done, total, doing: told.append(doing), 100_000)
+    for done in (10, 1000, 99_000):
+        report(done)
+    doing = "Reading new and changed files"
+    assert told == [f"{doing}, 10 a second", f"{doing}, 100 a second, about 16 min left",
+                    f"{doing}, 9,900 a second, about 0 s left"]  # fmt: skip
+
+
 def test_near_duplicates_are_found_and_others_are_not(workspace):
     time = np.arange(12000) / 16000
     spoken = np.hanning(12000) * np.sin(2 * np.pi * 500 * time + 40 * np.sin(2 * np.pi * 3 * time))

@@ -96,7 +96,9 @@ def _pace(report: Report, total: int) -> Callable[[int], None]:
 
     def told(done: int) -> None:
         rate = done / max(1e-3, time.monotonic() - began)
-        left = f", about {(total - done) / rate:.0f} s left" if done > 50 and rate > 0 else ""
+        seconds = (total - done) / rate if rate else 0
+        amount = f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
+        left = f", about {amount} left" if done > 50 else ""
         report(done, total, f"Reading new and changed files, {rate:,.0f} a second{left}")
 
     return told
