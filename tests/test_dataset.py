@@ -94,6 +94,29 @@ def test_a_cancelled_scan_goes_on_where_it_was(workspace, monkeypatch):
     assert (8, 8) in [progress[:2] for progress in told] and not workspace.partial_scan_file.exists()
 
 
+def test_a_scan_cancelled_while_comparing_keeps_what_it_read_and_compares_the_next_time(workspace, monkeypatch):
+    shutil.copy(workspace.raw / "positive/voice0/0.wav", workspace.raw / "positive/copy.wav")
+
+    def cancel(done: int, total: int, doing: str) -> None:
+        if doing == "Comparing clips":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scan(workspace, cancel)
+    monkeypatch.setattr(scan_module, "inspect_all", lambda paths: iter(() if not paths else pytest.fail("read again")))
+    near = scan(workspace, ignore).set_index("path")["near"]
+    assert near["positive/copy.wav"] == near["positive/voice0/0.wav"] >= 0
+
+
+def test_a_scan_that_finds_no_change_writes_and_compares_nothing(workspace, monkeypatch):
+    (workspace.raw / "positive" / "broken.wav").write_bytes(b"no audio")
+    first = scan(workspace, ignore)
+    written = workspace.scan_file.stat().st_mtime_ns
+    monkeypatch.setattr(scan_module, "_with_near", lambda found: pytest.fail("compared again"))
+    pd.testing.assert_frame_equal(scan(workspace, ignore), first)
+    assert workspace.scan_file.stat().st_mtime_ns == written
+
+
 def test_progress_tells_the_pace_and_the_time_left(monkeypatch):
     now = iter([0.0, 1.0, 10.0, 10.0])
     monkeypatch.setattr(scan_module.time, "monotonic", lambda: next(now))

@@ -117,6 +117,12 @@ def test_every_label_meets_the_ratios_within_one_group(layouts, seed: int):
             assert abs(have - ratio * sum(groups)) <= max(groups), (label, part, have)
 
 
+def test_a_split_is_told_in_one_line():
+    described = {"train": {"positive": 1200, "negative": 5}, "val": {"positive": 3}, "test": {}}
+    told = split_files.sentence(described | {"groups_in_two_splits": 0})
+    assert told == "Split 1,208 clips: 1,205 to train, 3 to val, 0 to test. Groups in two splits: 0."
+
+
 def test_leaks_are_counted_not_assumed():
     leaking = {"train": [clip("positive", "anna", 1)], "val": [clip("positive", "anna", 2)], "test": []}
     assert split_files.describe(leaking)["groups_in_two_splits"] == 1

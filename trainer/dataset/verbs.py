@@ -92,7 +92,7 @@ def split_verb(session: Session, ratios: str, seed: int, from_scratch: bool, as_
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
         parts = splits.split_dataset(session.workspace, parse_ratios(ratios), seed, from_scratch)
-        return parts, terminal.split_text(parts)
+        return parts, terminal.split_text(parts) if not as_job else splits.sentence(parts)
 
     _work(session, "split", as_job, work)
 
