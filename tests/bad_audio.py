@@ -114,6 +114,7 @@ BYTES: dict[str, bytes] = {
     "minus_inf.wav": with_sample(-float("inf")),
     "loud_1e30.wav": with_sample(1e30),
     "loud_5.wav": with_sample(5.0),
+    "rate_192k_long.wav": wav(rate=192_000, bits=8, channels=1, data=bytes(192_000 * 160)),
     "long_wav.wav": encoded(np.zeros(4000 * 601), 4000),
     "flac_bomb.flac": encoded(np.zeros(4000 * 601), 4000, "FLAC"),
     "flac_says_68g.flac": lying_flac(0x0F, b"\xff" * 4),

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from tests.tiny import ignore, make_raw
-from trainer.dataset import changes, clips, remedies
+from trainer.dataset import changes, clips, findings, remedies
 from trainer.dataset.changes import Move
 from trainer.dataset.scan import scan
 from trainer.workspace import Workspace
@@ -122,3 +122,32 @@ def test_moves_between_disks_copy(workspace, tmp_path, monkeypatch):
     after = state(workspace)
     assert after["negative/voice0/moved.wav"] == before["positive/voice0/0.wav"]
     assert "positive/voice0/0.wav" not in after
+
+
+def test_refused_files_are_quarantined_and_come_back(workspace):
+    place = workspace.raw / "positive" / "voice0"
+    (place / "notes.txt").write_text("no clip")
+    (place / "link.wav").symlink_to(place / "0.wav")
+    scan(workspace, ignore)
+    change = remedies.mend(workspace, "refused", ignore)
+    assert change.files == 2 and sorted(path.name for path in place.iterdir()) == ["0.wav", "1.wav"]
+    scan(workspace, ignore)
+    assert not len(clips.load(workspace).refused)
+    with pytest.raises(ValueError, match="nothing to mend"):
+        remedies.mend(workspace, "refused", ignore)
+    changes.undo(workspace, change.id)
+    assert (place / "notes.txt").exists() and (place / "link.wav").is_symlink()
+
+
+def test_of_near_duplicates_the_first_is_kept(workspace):
+    place = workspace.raw / "positive" / "anna"
+    place.mkdir()
+    wave, rate = soundfile.read(workspace.raw / "positive" / "voice0" / "0.wav")
+    for number in range(3):
+        soundfile.write(place / f"{number}.wav", (1 - number / 4) * wave[200 * number :], rate)
+    scan(workspace, ignore)
+    found = next(one for one in findings.find(clips.load(workspace).clips) if one.code == "near_duplicates")
+    remedies.mend(workspace, "near_duplicates", ignore)
+    left = [path for path in found.paths if (workspace.raw / path).exists()]
+    assert len(found.surplus) >= 3 and left == [path for path in found.paths if path not in found.surplus]
+    assert "positive/anna/0.wav" in left

@@ -75,6 +75,12 @@ def test_clips_come_in_are_mended_and_go_again(workspace, tmp_path_factory):
         "background": 2,
         "rirs": 3,
     }
+    shutil.rmtree(workspace.raw / "rirs")
+    assert {"no_rirs": "generate"}.items() <= {
+        one["finding"]: one["remedy"] for one in answer(workspace, "scan")["findings"]
+    }.items()
+    answer(workspace, "mend", "no_rirs")
+    assert answer(workspace, "scan")["labels"]["rirs"]["clips"] == 50
     first = answer(workspace, "split")
     assert answer(workspace, "split", "--from-scratch")["fingerprint"] == first["fingerprint"]
     config_file.save(workspace, "tiny", tiny_config())

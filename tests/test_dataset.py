@@ -94,6 +94,41 @@ def test_a_cancelled_scan_goes_on_where_it_was(workspace, monkeypatch):
     assert (8, 8) in [progress[:2] for progress in told] and not workspace.partial_scan_file.exists()
 
 
+def test_a_scan_cancelled_while_comparing_keeps_what_it_read_and_compares_the_next_time(workspace, monkeypatch):
+    shutil.copy(workspace.raw / "positive/voice0/0.wav", workspace.raw / "positive/copy.wav")
+
+    def cancel(done: int, total: int, doing: str) -> None:
+        if doing == "Comparing clips":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scan(workspace, cancel)
+    monkeypatch.setattr(scan_module, "inspect_all", lambda paths: iter(() if not paths else pytest.fail("read again")))
+    near = scan(workspace, ignore).set_index("path")["near"]
+    assert near["positive/copy.wav"] == near["positive/voice0/0.wav"] >= 0
+
+
+def test_a_scan_that_finds_no_change_writes_and_compares_nothing(workspace, monkeypatch):
+    (workspace.raw / "positive" / "broken.wav").write_bytes(b"no audio")
+    first = scan(workspace, ignore)
+    written = workspace.scan_file.stat().st_mtime_ns
+    monkeypatch.setattr(scan_module, "_with_near", lambda found: pytest.fail("compared again"))
+    pd.testing.assert_frame_equal(scan(workspace, ignore), first)
+    assert workspace.scan_file.stat().st_mtime_ns == written
+
+
+def test_progress_tells_the_pace_and_the_time_left(monkeypatch):
+    now = iter([0.0, 1.0, 10.0, 10.0])
+    monkeypatch.setattr(scan_module.time, "monotonic", lambda: next(now))
+    told = []
+    report = scan_module._pace(lambda done, total, doing: told.append(doing), 100_000)
+    for done in (10, 1000, 99_000):
+        report(done)
+    doing = "Reading new and changed files"
+    assert told == [f"{doing}, 10 a second", f"{doing}, 100 a second, about 16 min left",
+                    f"{doing}, 9,900 a second, about 0 s left"]  # fmt: skip
+
+
 def test_near_duplicates_are_found_and_others_are_not(workspace):
     time = np.arange(12000) / 16000
     spoken = np.hanning(12000) * np.sin(2 * np.pi * 500 * time + 40 * np.sin(2 * np.pi * 3 * time))
@@ -115,10 +150,40 @@ def test_refused_files_do_not_stop_the_others(workspace):
     os.mkfifo(workspace.raw / "negative" / "pipe.wav")
     found = scanned(workspace)
     assert sorted(found.refused[["path", "reason"]].itertuples(index=False, name=None)) == [
-        ("negative/loop", "unreadable"), ("negative/pipe.wav", "not_a_file"), ("positive/empty.wav", "empty"),
+        ("negative/loop", "not_a_file"), ("negative/pipe.wav", "not_a_file"), ("positive/empty.wav", "empty"),
         ("positive/notes.txt", "unsupported_format"),
     ]  # fmt: skip
     assert len(found) == 20
+
+
+class NameOnly:
+    """An entry of a folder that tells names and nothing more, as one without the right to enter it does."""
+
+    def __init__(self, entry: os.DirEntry) -> None:
+        self.name, self.path = entry.name, entry.path
+
+    def is_dir(self, follow_symlinks: bool) -> bool:
+        return False
+
+    def stat(self, follow_symlinks: bool) -> None:
+        raise PermissionError(13, "Permission denied")
+
+
+@pytest.mark.parametrize(("names_told", "clips_left"), [(False, 18), (True, 20)])
+def test_a_folder_without_permission_does_not_stop_the_others(
+    workspace, monkeypatch, names_told: bool, clips_left: int
+):
+    closed, real = workspace.raw / "positive" / "voice0", os.scandir
+
+    def scandir(folder):
+        if os.fspath(folder) != str(closed):
+            return real(folder)
+        if not names_told:
+            raise PermissionError(13, "Permission denied")
+        return [NameOnly(entry) for entry in real(folder)]
+
+    monkeypatch.setattr(scan_module.os, "scandir", scandir)
+    assert len(scanned(workspace)) == clips_left
 
 
 def test_a_folder_that_is_no_label_is_told(workspace):

@@ -83,6 +83,17 @@ def test_bombs_are_stopped_by_what_they_write(workspace, tmp_path, monkeypatch):
     assert clips(workspace) == []
 
 
+def test_many_small_bombs_are_stopped_by_the_size_of_the_archive(workspace, tmp_path, monkeypatch):
+    many = zip_of(tmp_path / "a.zip", {f"{n}.wav": bytes(9_000_000) for n in range(3)})
+    with pytest.raises(ValueError, match="unpacks to more than 20 GB, 100 times its size"):
+        importing.import_zip(workspace, many, "positive", ignore)
+    good = zip_of(tmp_path / "b.zip", {"a.wav": WAV})
+    monkeypatch.setattr(archives, "SPARE_BYTES", 10**15)
+    with pytest.raises(ValueError, match="the room on the disk"):
+        importing.import_zip(workspace, good, "positive", ignore)
+    assert clips(workspace) == []
+
+
 def lying_size(path: Path) -> Path:
     """An entry that says it is 10 bytes long and is 20 MB."""
     data = bytearray(zip_of(path, {"zeros.wav": bytes(20_000_000)}).read_bytes())

@@ -1,13 +1,17 @@
 """Files that could crash, hang or swell the reader cost themselves and nothing else."""
 
+import errno
 import json
 import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import soundfile
 
 from tests.bad_audio import SPECIAL, encoded, fuzzed, write_corpus
+from trainer import audio_file
 from trainer.dataset import inspection, inspector
 from trainer.workspace import PROJECT_ROOT
 
@@ -108,3 +112,50 @@ def test_leaving_early_ends_the_processes(tmp_path):
 def test_what_is_no_regular_file_never_blocks(tmp_path, name: str):
     SPECIAL[name](tmp_path / name)
     assert inspector.inspect(tmp_path / name)["reason"] in ("unreadable", "not_a_file", "vanished")
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("WAV", "wav"), ("OGG", "ogg"), ("FLAC", "flac")])
+@pytest.mark.timeout(120)
+def test_ten_minutes_of_noise_are_a_clip_within_the_limits(tmp_path, kind: str, suffix: str):
+    folder, rng = tmp_path / "long", np.random.default_rng(0)
+    folder.mkdir()
+    with soundfile.SoundFile(folder / f"rain.{suffix}", "w", 48000, 1, format=kind) as out:
+        for _ in range(audio_file.LONGEST_SECONDS):
+            out.write(rng.uniform(-0.3, 0.3, 48000).astype(np.float32))
+    command = [sys.executable, "-c", MEASURE, str(folder)]
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, cwd=PROJECT_ROOT).stdout)
+    assert found["reasons"] == {f"rain.{suffix}": ""} and found["peak"] < MOST_MEMORY
+
+
+def test_a_clip_that_cannot_be_measured_in_memory_says_so(tmp_path, monkeypatch):
+    def swell(wave: np.ndarray, sample_rate: int) -> None:
+        raise MemoryError
+
+    (tmp_path / "a.wav").write_bytes(encoded())
+    monkeypatch.setattr(inspector.measures, "measure", swell)
+    assert inspector.inspect(tmp_path / "a.wav")["reason"] == "too_large"
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_taken(tmp_path, monkeypatch):
+    path, read = tmp_path / "a.wav", audio_file.read
+    path.write_bytes(encoded())
+
+    def grow(name):
+        found = read(name)
+        path.write_bytes(encoded() + b"more")
+        return found
+
+    monkeypatch.setattr(inspector.audio_file, "read", grow)
+    assert inspector.inspect(path)["reason"] == "changing"
+
+
+@pytest.mark.parametrize("call", ["open", "pread"])
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
+def test_what_the_system_will_not_read_is_unreadable(tmp_path, monkeypatch, call: str, number: int):
+    def refuse(*arguments: object, **more: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    (tmp_path / "a.wav").write_bytes(encoded())
+    monkeypatch.setattr(audio_file.os, call, refuse)
+    found = inspector.inspect(tmp_path / "a.wav")
+    assert found["reason"] == "unreadable" and os.strerror(number) in found["message"]

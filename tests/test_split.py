@@ -100,6 +100,29 @@ def test_no_group_and_no_audio_lies_in_two_splits(rows, seed: int):
     assert split_files.describe(splits)["groups_in_two_splits"] == 0
 
 
+sizes = st.lists(st.integers(1, 40), min_size=2, max_size=30)
+
+
+@given(st.fixed_dictionaries({"positive": sizes, "negative": sizes}, optional={"background": sizes, "rirs": sizes}),
+       st.integers(0, 3))  # fmt: skip
+def test_every_label_meets_the_ratios_within_one_group(layouts, seed: int):
+    clips = [
+        clip(label, f"{label}{group}", number)
+        for label, groups in layouts.items() for group, size in enumerate(groups) for number in range(size)
+    ]  # fmt: skip
+    splits = split.split(clips, RATIOS, seed).splits
+    for label, groups in layouts.items():
+        for part, ratio in zip(SPLITS, RATIOS, strict=True):
+            have = sum(one.label == label for one in splits[part])
+            assert abs(have - ratio * sum(groups)) <= max(groups), (label, part, have)
+
+
+def test_a_split_is_told_in_one_line():
+    described = {"train": {"positive": 1200, "negative": 5}, "val": {"positive": 3}, "test": {}}
+    told = split_files.sentence(described | {"groups_in_two_splits": 0})
+    assert told == "Split 1,208 clips: 1,205 to train, 3 to val, 0 to test. Groups in two splits: 0."
+
+
 def test_leaks_are_counted_not_assumed():
     leaking = {"train": [clip("positive", "anna", 1)], "val": [clip("positive", "anna", 2)], "test": []}
     assert split_files.describe(leaking)["groups_in_two_splits"] == 1

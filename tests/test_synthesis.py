@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import random
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ import soundfile
 
 from tests.tiny import ignore
 from trainer.dataset import changes
-from trainer.synthesis import demo, languages, noise, order, phrases, rooms, speech
+from trainer.synthesis import demo, languages, noise, order, phrases, recipe, rooms, speech
 from trainer.workspace import LABELS, Workspace
 
 ENGLISH = languages.find("en")
@@ -191,3 +192,15 @@ def test_an_order_is_met_beside_what_is_there_and_can_be_undone(tmp_path):
 def test_an_order_that_cannot_be_met_says_why(tmp_path, wanted, told: str):
     with pytest.raises(ValueError, match=told):
         order.fill(Workspace(tmp_path), wanted, ignore)
+
+
+def test_who_is_cancelled_speaks_no_more(tmp_path):
+    def cancel(done: int) -> None:
+        raise KeyboardInterrupt
+
+    texts = [f"number {number}" for number in range(400)]
+    rng, voices = random.Random(0), languages.find("en").voices
+    spoken = recipe.utterances(texts, voices, len(texts), tmp_path / "positive", rng)
+    with pytest.raises(KeyboardInterrupt):
+        speech.speak(spoken, cancel)
+    assert len(list(tmp_path.rglob("*.wav"))) < len(texts) / 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import struct
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 
 SAMPLE_RATE = 16000
 LONGEST_SECONDS = 600
+MOST_FRAMES = LONGEST_SECONDS * 48_000
+"""At higher rates the longest clip is shorter, so that no file takes more memory than one of 48 kHz."""
 MOST_CHANNELS = 8
 LOWEST_RATE, HIGHEST_RATE = 4_000, 192_000
 LOUDEST = 4.0
@@ -28,6 +31,7 @@ SUBTYPES = {
     "OGG": {"VORBIS", "OPUS"},
 }
 SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".oga"}
+NO_FILE = "It is no regular file; put the audio itself here."
 _BLOCK_FRAMES = 1 << 18
 
 
@@ -58,12 +62,18 @@ def _opened(path: Path) -> Iterator[int]:
     except FileNotFoundError:
         raise
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise AudioRefused(
+                "not_a_file", "It is a link; links are not followed, put the audio itself here."
+            ) from None
+        if error.errno == errno.ENXIO:
+            raise AudioRefused("not_a_file", NO_FILE) from None
         raise AudioRefused("unreadable", f"It cannot be opened ({error.strerror}); check its permissions.") from None
     except UnicodeEncodeError:
         raise AudioRefused("bad_name", "Its name is not valid text; rename it.") from None
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise AudioRefused("not_a_file", "It is no regular file; put the audio itself here.")
+            raise AudioRefused("not_a_file", NO_FILE)
         yield descriptor
     finally:
         os.close(descriptor)
@@ -102,19 +112,25 @@ def _check_header(sound: soundfile.SoundFile) -> None:
         raise AudioRefused(
             "too_long", f"It says it is longer than {LONGEST_SECONDS // 60} minutes; cut it into pieces."
         )
+    if sound.frames > MOST_FRAMES:
+        longest = MOST_FRAMES / sound.samplerate / 60
+        raise AudioRefused(
+            "too_long", f"At {sound.samplerate:,} Hz at most {longest:.1f} minutes are taken; cut it into pieces."
+        )
 
 
 def _decode(sound: soundfile.SoundFile) -> NDArray[np.float32]:
     """Mono samples, block by block, and as many as the header says."""
-    blocks = []
-    left = sound.frames
-    while left > 0:
-        block = sound.read(min(left, _BLOCK_FRAMES), dtype="float32", always_2d=True)
+    wave = np.empty(sound.frames, np.float32)
+    done = 0
+    while done < len(wave):
+        block = sound.read(min(len(wave) - done, _BLOCK_FRAMES), dtype="float32", always_2d=True)
         if not len(block):
-            raise AudioRefused("truncated", f"It ends {left / sound.samplerate:.2f} s early; copy or record it again.")
-        left -= len(block)
-        blocks.append(block[:, 0] if block.shape[1] == 1 else block.mean(axis=1))
-    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+            missing = (len(wave) - done) / sound.samplerate
+            raise AudioRefused("truncated", f"It ends {missing:.2f} s early; copy or record it again.")
+        wave[done : done + len(block)] = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
+        done += len(block)
+    return wave
 
 
 def read(path: Path) -> tuple[NDArray[np.float32], AudioFacts]:
@@ -139,7 +155,7 @@ def read(path: Path) -> tuple[NDArray[np.float32], AudioFacts]:
         except soundfile.SoundFileError as error:
             told = str(error).rpartition(": ")[2].rstrip(".")
             raise AudioRefused("damaged", f"It cannot be decoded ({told}); copy or record it again.") from None
-    peak = float(np.abs(wave).max())
+    peak = max(float(wave.max()), -float(wave.min()))  # abs() would take as much memory again
     if not np.isfinite(peak):
         raise AudioRefused("not_finite", "It holds samples that are no numbers; export it again.")
     if peak > LOUDEST:

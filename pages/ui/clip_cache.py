@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
+from trainer import manifest
 from trainer.dataset import clips, findings, speakers
 from trainer.dataset.clips import Found
 from trainer.dataset.findings import Finding
@@ -36,6 +38,13 @@ def _summary(root: str, workspace_stamp: Stamp, _workspace: Workspace, _found: F
     return clips.summary(_workspace, _found)
 
 
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _training_paths(root: str, stamps: Stamp, _workspace: Workspace, _found: Found) -> pd.Series:
+    heard = {clip.path for clip in manifest.read_split(_workspace, "train") if clip.label != "rirs"}
+    paths = _found.clips["path"]
+    return paths[paths.isin(heard)]
+
+
 def found(workspace: Workspace) -> Found | None:
     """What the last scan found; None when there was none."""
     return _found(str(workspace.root), stamp(workspace), workspace)
@@ -47,3 +56,10 @@ def health(workspace: Workspace, of: Found) -> list[Finding]:
 
 def summary(workspace: Workspace, of: Found) -> dict[str, Any]:
     return _summary(str(workspace.root), stamp(workspace), workspace, of)
+
+
+def training_paths(workspace: Workspace, of: Found) -> pd.Series:
+    """Clips that training hears by themselves. Raises FileNotFoundError without splits, ValueError."""
+    file = manifest.split_file(workspace, "train")
+    split_stamp = file.stat().st_mtime_ns if file.exists() else 0
+    return _training_paths(str(workspace.root), (*stamp(workspace), split_stamp), workspace, of)

@@ -26,7 +26,7 @@ def waveform(wave: NDArray[np.float32], sample_rate: int) -> alt.Chart:
     table = pd.DataFrame({"Seconds": seconds, "Lowest": rows.min(axis=1), "Highest": rows.max(axis=1)})
     scale = alt.Scale(domain=[-1, 1])
     chart: alt.Chart = (
-        alt.Chart(table, height=120)
+        alt.Chart(table, height=170)  # of which the axis takes 50
         .mark_area(color="#3f82e0")
         .encode(
             x=alt.X("Seconds:Q", title="Seconds"), y=alt.Y("Lowest:Q", scale=scale, title=None), y2="Highest:Q",
@@ -78,19 +78,21 @@ def _histogram(clips: pd.DataFrame, column: str, title: str, clip_at: tuple[floa
         rows += [(label, low, high, int(n)) for low, high, n in zip(edges, edges[1:], counts, strict=False) if n]
     table = pd.DataFrame(rows, columns=["Label", "From", "To", "Clips"])
     chart: alt.Chart = (
-        alt.Chart(table, height=220)
+        alt.Chart(table, height=300)
         .mark_bar(opacity=0.75)
         .encode(
             x=alt.X("From:Q", title=title, bin="binned"), x2="To:Q", y=alt.Y("Clips:Q", stack=True),
-            color=_color(), tooltip=["Label", "Clips", alt.Tooltip("From:Q", format=".2f")],
+            color=_color(clips["label"]), tooltip=["Label", "Clips", alt.Tooltip("From:Q", format=".2f")],
         )
     )  # fmt: skip
     return chart
 
 
-def _color() -> alt.Color:
-    scale = alt.Scale(domain=list(LABELS), range=list(LABEL_COLORS))
-    return alt.Color("Label:N", scale=scale, legend=alt.Legend(orient="top", columns=3, title=None))
+def _color(labels: pd.Series, legend: bool = True) -> alt.Color:
+    """A colour for each label that there is."""
+    there = {label: color for label, color in zip(LABELS, LABEL_COLORS, strict=True) if (labels == label).any()}
+    scale = alt.Scale(domain=list(there), range=list(there.values()))
+    return alt.Color("Label:N", scale=scale, legend=alt.Legend(orient="top", columns=3, title=None) if legend else None)
 
 
 def durations(clips: pd.DataFrame) -> alt.Chart:
@@ -107,10 +109,11 @@ def minutes(clips: pd.DataFrame, by: str) -> alt.Chart:
     table = rows.groupby(["By", "Label"])["Minutes"].sum().reset_index()
     most: Sequence[str] = table.groupby("By")["Minutes"].sum().nlargest(MOST_SPEAKERS).index.tolist()
     chart: alt.Chart = (
-        alt.Chart(table[table["By"].isin(most)], height=max(120, 20 * len(most)))
+        alt.Chart(table[table["By"].isin(most)], height=110 + 24 * len(most))  # with axis and legend
         .mark_bar()
         .encode(
-            x="Minutes:Q", y=alt.Y("By:N", sort=list(most), title=by.capitalize()), color=_color(),
+            x="Minutes:Q", y=alt.Y("By:N", sort=list(most), title=None, axis=alt.Axis(labelOverlap=False)),
+            color=_color(clips["label"], legend=by != "label"),
             tooltip=["By", "Label", alt.Tooltip("Minutes:Q", format=".2f")],
         )
     )  # fmt: skip

@@ -20,7 +20,7 @@ def show(workspace: Workspace, busy: bool) -> None:
     if found is None or not len(found):
         st.info("No clips are known yet. Make demo data, import or record some; then scan.")
         if found is not None:
-            health.show_refused(found.refused)
+            health.show_refused(workspace, found.refused, busy)
         return
     summary = clip_cache.summary(workspace, found)
     numbers = {name: st.column_config.NumberColumn(format=how) for name, how in FORMATS.items()}

@@ -8,11 +8,11 @@ import streamlit as st
 from pages.ui import clip_browser, jobs
 from pages.ui.frame import plain
 from trainer.dataset.clips import Found
-from trainer.dataset.findings import Finding
+from trainer.dataset.findings import GENERATED, REFUSED, Finding
 from trainer.workspace import Workspace
 
 BADGES = {"error": ":red-badge[Error]", "warning": ":orange-badge[Warning]", "info": ":blue-badge[Note]"}
-REMEDIES = {"quarantine": "Quarantine", "trim": "Trim", "convert": "Convert"}
+REMEDIES = {"quarantine": "Quarantine", "trim": "Trim", "convert": "Convert", "generate": "Generate"}
 MOST_REFUSED = 1000
 
 
@@ -23,7 +23,7 @@ def show(workspace: Workspace, found: Found, warnings: list[str], findings: list
         _finding(workspace, finding, busy)
     if not findings and not warnings:
         st.success("Nothing was found that stands in the way of a good training.")
-    show_refused(found.refused)
+    show_refused(workspace, found.refused, busy)
 
 
 def _finding(workspace: Workspace, finding: Finding, busy: bool) -> None:
@@ -36,17 +36,22 @@ def _finding(workspace: Workspace, finding: Finding, busy: bool) -> None:
         if finding.paths:
             st.button("Show", key=f"show_{finding.code}", on_click=clip_browser.choose_finding, args=(finding.code,))
         if finding.remedy:
-            st.button(
-                REMEDIES[finding.remedy], key=f"mend_{finding.code}", disabled=busy, on_click=jobs.start,
-                args=(workspace, "mend", [finding.code]), help="The originals go to the trash; it can be undone.",
-            )  # fmt: skip
+            _mend(workspace, REMEDIES[finding.remedy], finding.code, busy)
 
 
-def show_refused(refused: pd.DataFrame) -> None:
+def _mend(workspace: Workspace, name: str, code: str, busy: bool) -> None:
+    told = "It can be undone." if code in GENERATED else "The originals go to the trash; it can be undone."
+    arguments = (workspace, "mend", [code])
+    st.button(name, key=f"mend_{code}", disabled=busy, on_click=jobs.start, args=arguments, help=told)
+
+
+def show_refused(workspace: Workspace, refused: pd.DataFrame, busy: bool) -> None:
     """Files that are no clips, each with its reason."""
     if not len(refused):
         return
-    st.markdown(f"**{len(refused):,} refused**: these files are left out of splits and training.")
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f"**{len(refused):,} refused**: these files are left out of splits and training.")
+        _mend(workspace, "Quarantine", REFUSED, busy)
     table = refused.head(MOST_REFUSED)[["path", "reason", "message"]]
     table.columns = ["File", "Reason", "What is wrong"]
     st.dataframe(table, hide_index=True, width="stretch", alt="Refused files", key="refused")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from pages.ui import clip_pictures, jobs
+from pages.ui import clip_cache, clip_pictures, jobs
 from pages.ui.frame import plain
 from trainer import config_file
 from trainer.dataset import previews
@@ -20,13 +20,18 @@ def show(workspace: Workspace, found: Found, busy: bool) -> None:
     """Choose, draw, hear and see."""
     st.caption(
         "Made by the engine with its own code: what is heard here and the picture below it are what training by this "
-        "configuration gets, in the order of its epochs."
+        "configuration gets, in the order of its epochs. Only clips of the training split are heard in training."
     )
+    try:
+        heard = clip_cache.training_paths(workspace, found)
+    except (FileNotFoundError, ValueError) as error:
+        st.info(plain(str(error)))
+        return
     names = [*config_file.saved(workspace), *config_file.presets()]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox("Configuration", names, key="preview_config", width=220)
         text = st.text_input("Clip name holds", "positive/", key="preview_text", width=220)
-        paths = _matching(found.clips["path"], text)
+        paths = _matching(heard, text)
         st.selectbox("Clip", paths, key="preview_clip", width=360)
         st.button("Draw examples", on_click=_draw, args=(workspace,), disabled=busy or not paths)
     clip, draws = previews.read(workspace)

@@ -70,7 +70,9 @@ def _keep(workspace: Workspace, take: Take, label: str, speaker: str) -> None:
         jobs.refuse(os_sentence(error) if isinstance(error, OSError) else str(error))
         return
     st.session_state["takes_kept"] = [*st.session_state.get("takes_kept", []), change.id]
-    st.session_state["take_last"] = f"{take.seconds:.2f} s, peak {take.measures.peak_db:.0f} dB"
+    found = take.measures
+    told = f"{take.seconds:.2f} s, peak {found.peak_db:.0f} dB, clipped {100 * found.clipped:.1f} %"
+    st.session_state["take_last"] = f" · the last one: {told}"
     _next()
 
 
@@ -78,7 +80,7 @@ def _so_far(workspace: Workspace) -> None:
     kept = st.session_state.get("takes_kept", [])
     if kept:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{len(kept):,} takes kept** · the last one: {st.session_state['take_last']}")
+            st.markdown(f"**{len(kept):,} takes kept**{st.session_state['take_last']}")
             st.button("Undo the last take", on_click=_undo_last, args=(workspace,))
         st.caption("When you are done, press Scan Datasets.")
 
@@ -90,3 +92,4 @@ def _undo_last(workspace: Workspace) -> None:
     except (ValueError, OSError) as error:
         jobs.refuse(str(error))
     st.session_state["takes_kept"] = kept[:-1]
+    st.session_state["take_last"] = ""

@@ -55,11 +55,17 @@ def _preview(paths: pd.Series, rule: Rule, names: dict[str, str]) -> None:
     )
     if known < len(found):
         st.caption("For clips of nobody known, leakage between the splits cannot be excluded.")
-    step = max(1, len(paths) // SHOWN)
-    table = pd.DataFrame({"Clip": paths[::step], "Speaker": found[::step]}).head(SHOWN)
+    some = [_some(paths[found != ""], SHOWN), _some(paths[found == ""], SHOWN // 4)]  # what is matched comes first
+    chosen = pd.concat(some)
+    table = pd.DataFrame({"Clip": chosen, "Speaker": found[chosen.index]})
     st.dataframe(
         table, hide_index=True, width="stretch", height=220, alt="Speakers of some clips", key="speaker_preview"
     )
+
+
+def _some(paths: pd.Series, count: int) -> pd.Series:
+    """At most so many of them, from the first to the last."""
+    return paths.iloc[:: max(1, -(-len(paths) // count))]
 
 
 def _keep(workspace: Workspace, rule: Rule, names: bytes | None) -> None:

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.pages.tools import draw, field, press, texts, write_job
 from tests.tiny import ignore
-from trainer import job
+from trainer import job, manifest
 from trainer.dataset import speakers
 from trainer.dataset.scan import scan
 
@@ -127,6 +127,22 @@ def test_clips_are_filtered_by_name_and_label(workspace):
 @pytest.mark.parametrize("name", ["Pictures", "Augmentation", "Speakers"])
 def test_every_view_of_the_clips_draws(workspace, name: str):
     assert not view(draw("Dataset"), name).exception
+
+
+def test_only_what_training_hears_can_be_previewed(workspace):
+    app = view(draw("Dataset"), "Augmentation")
+    heard = {clip.path for clip in manifest.read_split(workspace, "train") if clip.path.startswith("positive/")}
+    assert set(field(app, "selectbox", "Clip").options) == heard
+    manifest.split_file(workspace, "train").unlink()
+    assert "Dataset splits not found." in " ".join(texts(view(draw("Dataset"), "Augmentation")))
+
+
+def test_of_a_pattern_the_clips_that_it_matches_are_shown_first(workspace):
+    app = view(draw("Dataset"), "Speakers")
+    field(app, "radio", "Speakers are known by").set_value("pattern").run()
+    field(app, "text_input", "Pattern").set_value("voice{speaker}/*.wav").run()
+    table = next(frame.value for frame in app.dataframe if list(frame.value.columns) == ["Clip", "Speaker"])
+    assert all(table["Speaker"].head(48)) and not any(table["Speaker"].tail(8)) and len(table) == 56
 
 
 def test_a_speaker_pattern_is_shown_at_work_before_it_is_kept(workspace):

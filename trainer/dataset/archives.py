@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 import zipfile
 import zlib
@@ -15,8 +16,14 @@ from trainer.job import Report
 MOST_ENTRIES = 200_000
 MOST_BYTES = 20_000_000_000
 MOST_RATIO = 100
+SPARE_BYTES = 500_000_000
+"""Left free on the disk."""
 _FREE_BYTES = 10_000_000
 """A ratio above MOST_RATIO is a bomb only beyond this: digital silence packs well."""
+TOO_MUCH = (
+    f"The archive unpacks to more than {MOST_BYTES / 1e9:.0f} GB, {MOST_RATIO} times its size, or the room on the "
+    "disk; nothing is taken."
+)
 _CHUNK = 1 << 20
 
 
@@ -61,14 +68,20 @@ def _write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, left:
     with archive.open(entry) as source, open(target, "xb") as out:
         while chunk := source.read(_CHUNK):
             written += len(chunk)
-            if written > left:
-                raise ValueError(f"The archive unpacks to more than {MOST_BYTES / 1e9:.0f} GB; nothing is taken.")
             if written > _FREE_BYTES and written > MOST_RATIO * max(1, entry.compress_size):
                 raise ValueError(
                     f"{entry.filename!r:.80} unpacks to over {MOST_RATIO} times its size; nothing is taken."
                 )
+            if written > left:
+                raise ValueError(TOO_MUCH)
             out.write(chunk)
     return written
+
+
+def _room(file: Path, folder: Path) -> int:
+    """Most bytes that all entries together may write; entries that share their data are no way around it."""
+    free = shutil.disk_usage(folder).free - SPARE_BYTES
+    return min(MOST_BYTES, free, max(_FREE_BYTES, MOST_RATIO * file.stat().st_size))
 
 
 def extract(file: Path, folder: Path, report: Report) -> Extracted:
@@ -76,7 +89,7 @@ def extract(file: Path, folder: Path, report: Report) -> Extracted:
 
     Raises ValueError with what is wrong with the archive, OSError.
     """
-    files, skipped, left = [], [], MOST_BYTES
+    files, skipped, left = [], [], _room(file, folder)
     try:
         with zipfile.ZipFile(file) as archive:
             entries = _entries(archive)

@@ -31,7 +31,7 @@ def of_table(workspace: Workspace, files: pd.DataFrame) -> Found:
     """Clips and refused files of a table, speakers by the rule in force."""
     fine = files["reason"] == ""
     clips = files[fine].reset_index(drop=True)
-    clips["label"] = clips["path"].str.split("/", n=1).str[0]
+    clips["label"] = pd.Series([path.partition("/")[0] for path in clips["path"]], index=clips.index, dtype=object)
     clips["speaker"] = speakers.current(workspace, clips["path"])
     clips["group"] = clips["speaker"].where(clips["speaker"] != "", clips["path"])
     return Found(clips, files.loc[~fine, ["path", "reason", "message"]].reset_index(drop=True))

@@ -9,7 +9,7 @@ from typing import Literal
 import pandas as pd
 
 Severity = Literal["error", "warning", "info"]
-Remedy = Literal["", "quarantine", "trim", "convert"]
+Remedy = Literal["", "quarantine", "trim", "convert", "generate"]
 
 SPEECH = ("positive", "negative", "hard_negative")
 SILENT_DB, QUIET_DB = -50.0, -45.0
@@ -21,11 +21,18 @@ SILENCE_SECONDS = 1.0
 FEW_POSITIVES = 50
 LOWEST_RATE = 16000
 MUCH_BY_ONE = 0.5
+REFUSED = "refused"
+"""Code under which all refused files are quarantined."""
+GENERATED = {"no_background": ("background", 100), "no_rirs": ("rirs", 50)}
+"""What `generate` makes: label and number of clips."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """`paths` below data/raw are the clips concerned, those that `remedy` acts on; `effect` is one or two sentences."""
+    """`paths` below data/raw are the clips concerned; `remedy` acts on them, or only on `surplus` where there is some.
+
+    `effect` is what they do to a training, in one or two sentences.
+    """
 
     code: str
     severity: Severity
@@ -33,6 +40,7 @@ class Finding:
     effect: str
     paths: tuple[str, ...] = ()
     remedy: Remedy = ""
+    surplus: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,18 +97,19 @@ _CHECKS = (
     ),
     _Check(
         "quiet", "info", "Very quiet clips",
-        "Their noise is raised with them when levels are evened out. Record closer to the microphone if you can.", "",
+        "Their noise is raised with them when levels are evened out. Record closer to the microphone if you can.",
+        "quarantine",
         lambda clips: _speech(clips) & (clips["peak_db"] >= SILENT_DB) & (clips["level_db"] < QUIET_DB),
     ),
     _Check(
         "offset", "warning", "Clips with a constant offset (DC)",
         "A fault of the recording device; energy and levels are judged wrongly with it. Converting takes it out.",
-        "convert", lambda clips: clips["offset"].abs() > OFFSET,
+        "convert", lambda clips: (clips["label"] != "rirs") & (clips["offset"].abs() > OFFSET),
     ),
     _Check(
         "low_rate", "warning", "Clips below 16 kHz",
         "They hold nothing above half their rate. If one label has more of them than another, the detector learns to "
-        "tell the rate instead of the word.", "",
+        "tell the rate instead of the word. Nothing brings back what is missing.", "quarantine",
         lambda clips: (clips["label"] != "rirs") & (clips["sample_rate"] < LOWEST_RATE),
     ),
 )  # fmt: skip
@@ -117,7 +126,8 @@ def _copies(clips: pd.DataFrame) -> Iterator[Finding]:
     if two.any():
         yield Finding(
             "two_labels", "error", "The same audio as positive and as something else",
-            "The detector is told that a sound is the word and that it is not. Listen, and keep it under one label.",
+            "The detector is told that a sound is the word and that it is not. Listen, and delete the wrong one; "
+            "Quarantine takes all of them out.",
             tuple(clips.loc[two, "path"]), "quarantine",
         )  # fmt: skip
     again = clips[~two & clips.duplicated("digest")]
@@ -136,14 +146,16 @@ def _alike(clips: pd.DataFrame) -> Iterator[Finding]:
     if two.any():
         yield Finding(
             "near_labels", "warning", "Nearly the same audio as positive and as something else",
-            "Re-encoded, trimmed or made louder, and said to be two things. Listen, and remove the wrong one.",
-            tuple(sets.loc[two, "path"]),
+            "Re-encoded, trimmed or made louder, and said to be two things. Listen, and delete the wrong one; "
+            "Quarantine takes all of them out.", tuple(sets.loc[two, "path"]), "quarantine",
         )  # fmt: skip
-    if (~two).any():
+    same = sets[~two]
+    if len(same):
         yield Finding(
             "near_duplicates", "info", "Near duplicates",
             "Clips that sound the same but for level, length or encoding. Where nobody is known to speak they stay "
-            "in one split; variety is less than the count says.", tuple(sets.loc[~two, "path"]),
+            "in one split; variety is less than the count says. Quarantine keeps the first of each.",
+            tuple(same["path"]), "quarantine", tuple(same.loc[same.duplicated("near"), "path"]),
         )  # fmt: skip
 
 
@@ -165,7 +177,8 @@ def _whole(clips: pd.DataFrame) -> Iterator[Finding]:
         if len(clips) and not (clips["label"] == label).any():
             yield Finding(
                 f"no_{label}", "info", f"No {label} clips",
-                f"The detector will be trained without {text}. Generate some, or import recordings.",
+                f"The detector will be trained without {text}. Import recordings, or have "
+                f"{GENERATED[f'no_{label}'][1]} made by arithmetic.", (), "generate",
             )  # fmt: skip
 
 

@@ -22,8 +22,8 @@ Answer = dict[str, Any]
 
 BATCH = 32
 SECONDS = 2.0
-"""Most time for one file; a large one gets SECONDS_PER_MEGABYTE on top."""
-SECONDS_PER_MEGABYTE = 0.1
+"""Most time for one file; a large one gets some for each megabyte on top, more when it is compressed."""
+WAV_SECONDS_PER_MEGABYTE, SECONDS_PER_MEGABYTE = 0.1, 0.5
 STARTING_SECONDS = 30.0
 COMMAND = [sys.executable, "-m", "trainer.dataset.inspector"]
 _CHUNK = 1 << 16
@@ -97,8 +97,9 @@ class _Inspector:
 
 
 def _patience(path: Path) -> float:
+    each = WAV_SECONDS_PER_MEGABYTE if path.suffix.lower() == ".wav" else SECONDS_PER_MEGABYTE
     try:
-        return SECONDS + SECONDS_PER_MEGABYTE * path.lstat().st_size / 1e6
+        return SECONDS + each * path.lstat().st_size / 1e6
     except OSError:
         return SECONDS
 

@@ -21,8 +21,9 @@ from trainer import audio_file
 from trainer.audio_file import AudioRefused
 from trainer.dataset import measures
 
-MOST_MEMORY = 1 << 30
-"""Address space of the process in bytes beyond what its libraries take at the start."""
+MOST_MEMORY = 400 << 20
+"""Address space of the process in bytes beyond its libraries at the start; with them it stays below 512 MB."""
+_HASHED_AT_ONCE = 1 << 20
 
 
 def _limit_memory() -> None:
@@ -35,8 +36,11 @@ def _limit_memory() -> None:
 
 def audio_digest(wave: measures.Wave, sample_rate: int) -> str:
     """SHA-256 of the samples as 16 bits: the same audio in any container has the same."""
-    samples = np.rint(np.clip(wave, -1, 1) * 32767).astype("<i2")
-    return hashlib.sha256(f"{sample_rate}\n".encode() + samples.tobytes()).hexdigest()
+    digest = hashlib.sha256(f"{sample_rate}\n".encode())
+    for first in range(0, len(wave), _HASHED_AT_ONCE):
+        samples = np.rint(np.clip(wave[first : first + _HASHED_AT_ONCE], -1, 1) * 32767).astype("<i2")
+        digest.update(samples.tobytes())
+    return digest.hexdigest()
 
 
 def inspect(path: Path) -> dict[str, Any]:
@@ -45,15 +49,18 @@ def inspect(path: Path) -> dict[str, Any]:
         before = path.stat(follow_symlinks=False)
         wave, facts = audio_file.read(path)
         after = path.stat(follow_symlinks=False)
+        measured = asdict(measures.measure(wave, facts.sample_rate))
     except AudioRefused as error:
         return {"reason": error.reason, "message": str(error)}
     except FileNotFoundError:
         return {"reason": "vanished", "message": "It vanished during the scan; scan again."}
+    except OSError as error:
+        told = f"It cannot be read ({error.strerror}); check its permissions and the disk."
+        return {"reason": "unreadable", "message": told}
     except MemoryError:
         return {"reason": "too_large", "message": "It needs too much memory; cut it into pieces."}
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         return {"reason": "changing", "message": "It changed during the scan; scan again."}
-    measured = asdict(measures.measure(wave, facts.sample_rate))
     measured["fingerprint"] = base64.b64encode(measured["fingerprint"]).decode()
     digest = audio_digest(wave, facts.sample_rate)
     return {"reason": "", "message": "", "digest": digest, **asdict(facts), **measured}

@@ -20,6 +20,9 @@ _DEPTH_DB = 25.0  # of the fingerprint: noise below does not count
 FULL_SCALE = 0.999
 BANDS, SEGMENTS = 16, 12
 FINGERPRINT_BYTES = BANDS * SEGMENTS
+MOST_FRAMES = 6000
+"""Spectra looked at for the fingerprint: all there are in a minute, fewer a second in a longer recording."""
+_FRAMES_AT_ONCE = 2048  # all spectra of a long recording at once would take gigabytes
 _LOWEST_HZ, _HIGHEST_HZ = 120.0, 3600.0  # what a telephone and the coarsest encoder keep
 
 
@@ -56,24 +59,26 @@ def _frames(wave: Wave, size: int) -> Wave:
     return wave[: len(wave) // size * size].reshape(-1, size)
 
 
-def _active(frames: Wave) -> NDArray[np.bool_]:
-    """Which frames [n] hold sound."""
-    power = np.mean(np.square(frames), axis=1)
+def _active(power: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which frames hold sound, by their mean square [n]."""
     return np.asarray(power >= max(float(power.max()), 1e-18) / 10 ** (ACTIVE_BELOW_LOUDEST_DB / 10))
 
 
 def measure(wave: Wave, sample_rate: int) -> Measures:
-    """Measure a mono wave [samples] in -1..1."""
+    """Measure a mono wave [samples] in -1..1. Takes the memory of one more such wave: recordings may be long."""
     offset = float(wave.mean())
     size = max(1, round(FRAME_SECONDS * sample_rate))
     frames = _frames(wave - np.float32(offset), size)
-    active = _active(frames)
+    power = np.einsum("ij,ij->i", frames, frames).astype(np.float64) / size
+    active = _active(power)
     first, last = int(np.argmax(active)), len(active) - 1 - int(np.argmax(active[::-1]))
     tail = max(0, len(wave) - (last + 1) * size)
-    level = float(np.sqrt(np.mean(np.square(frames[active])))) if active.any() else 0.0
-    magnitude = np.abs(wave)
+    level = float(np.sqrt(power[active].mean())) if active.any() else 0.0
+    del frames
+    peak = max(float(wave.max()), -float(wave.min()))
+    clipped = np.count_nonzero(wave >= FULL_SCALE) + np.count_nonzero(wave <= -FULL_SCALE)
     return Measures(
-        decibels(float(magnitude.max())), decibels(level), float(np.mean(magnitude >= FULL_SCALE)), offset,
+        decibels(peak), decibels(level), clipped / len(wave), offset,
         first * size / sample_rate, tail / sample_rate, fingerprint(wave, sample_rate),
     )  # fmt: skip
 
@@ -92,6 +97,13 @@ def _mel(hertz: NDArray[np.floating[Any]] | float) -> NDArray[np.float64]:
     return np.asarray(2595 * np.log10(1 + np.asarray(hertz) / 700))
 
 
+def _band_power(frames: Wave, sample_rate: int) -> Wave:
+    """Power of frames [n, size] in each band [n, BANDS]."""
+    size = frames.shape[1]
+    spectrum = np.square(np.abs(np.fft.rfft(frames * np.hanning(size).astype(np.float32))))
+    return np.asarray(spectrum @ _filters(size, sample_rate).T)
+
+
 def fingerprint(wave: Wave, sample_rate: int) -> bytes:
     """A coarse log-mel picture of the sounding part, much the same after re-encoding, trimming or a change of level.
 
@@ -99,11 +111,12 @@ def fingerprint(wave: Wave, sample_rate: int) -> bytes:
     largest, as signed bytes.
     """
     size = max(64, round(2 * FRAME_SECONDS * sample_rate))
-    hop = size // 4
+    hop = max(size // 4, len(wave) // MOST_FRAMES)
     padded = np.pad(wave, (0, max(0, size - len(wave))))
     frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
-    spectrum = np.square(np.abs(np.fft.rfft(frames * np.hanning(size).astype(np.float32))))
-    power = spectrum @ _filters(size, sample_rate).T
+    power = np.concatenate(
+        [_band_power(frames[n : n + _FRAMES_AT_ONCE], sample_rate) for n in range(0, len(frames), _FRAMES_AT_ONCE)]
+    )
     energy = power.sum(axis=1)
     sounding = np.flatnonzero(energy >= energy.max() * 10 ** (-_DEPTH_DB / 10))
     power = power[sounding[0] : sounding[-1] + 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -19,6 +20,7 @@ from trainer.workspace import LABELS, Workspace
 
 Wave = NDArray[np.float32]
 
+NOTHING = "There is nothing to mend here any more. Scan again to see how the clips are now."
 KEPT_SECONDS = 0.3
 """Silence left before and after the sound by trimming."""
 
@@ -36,15 +38,29 @@ def converted(wave: Wave, sample_rate: int) -> Wave:
 
 
 def mend(workspace: Workspace, code: str, report: Report) -> Change:
-    """Apply the remedy of one finding to all its clips. Raises ValueError when there is nothing to mend, OSError."""
+    """Apply the remedy of one finding to all its clips. Raises ValueError when there is nothing to mend, OSError.
+
+    What is to be generated is no matter of these clips: see findings.GENERATED.
+    """
     found = clips.load(workspace)
+    if found and code == findings.REFUSED:
+        return _quarantine_refused(workspace, found.refused["path"].tolist())
     every = findings.find(found.clips) if found else []
     finding = next((one for one in every if one.code == code and one.remedy), None)
-    if finding is None:
-        raise ValueError("There is nothing to mend here any more. Scan again to see how the clips are now.")
+    if finding is None or not finding.paths:
+        raise ValueError(NOTHING)
     if finding.remedy == "quarantine":
-        return delete(workspace, finding.paths, f"Quarantine: {finding.title.lower()}")
+        return delete(workspace, finding.surplus or finding.paths, f"Quarantine: {finding.title.lower()}")
     return _rewrite(workspace, finding, trimmed if finding.remedy == "trim" else converted, report)
+
+
+def _quarantine_refused(workspace: Workspace, paths: Sequence[str]) -> Change:
+    """Refused files to the trash; folders that cannot be opened and names that are no text stay."""
+    files = [path for path in paths if os.path.lexists(workspace.raw / path)]
+    files = [path for path in files if (workspace.raw / path).is_symlink() or not (workspace.raw / path).is_dir()]
+    if not files:
+        raise ValueError(NOTHING)
+    return delete(workspace, files, "Quarantine: refused files")
 
 
 def _rewrite(workspace: Workspace, finding: Finding, remedy: Callable[[Wave, int], Wave], report: Report) -> Change:

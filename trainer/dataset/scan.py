@@ -11,14 +11,14 @@ from typing import Any
 
 import pandas as pd
 
-from trainer.dataset import duplicates, table
+from trainer.dataset import table
 from trainer.dataset.inspection import inspect_all
 from trainer.dataset.measures import fingerprint_of
 from trainer.job import Report
 from trainer.workspace import LABELS, Workspace
 
 MOST_FILES = 1_000_000
-TRY_AGAIN = ("vanished", "changing", "decoder_hang")
+TRY_AGAIN = ("vanished", "changing", "decoder_hang", "bad_name")
 """Refusals that need not hold the next time, though the file is the same."""
 COMPARED = ("positive", "negative", "hard_negative", "background")
 """Labels among which near duplicates are sought; room impulse responses are all alike to an ear."""
@@ -51,6 +51,9 @@ def _walk(folder: Path, below: str) -> Iterator[Entry]:
         try:
             facts = entry.stat(follow_symlinks=False)
         except FileNotFoundError:
+            continue
+        except OSError:  # a folder may tell names and nothing more; reading the file will say what is wrong
+            yield Entry(f"{below}/{entry.name}", 0, 0)
             continue
         yield Entry(f"{below}/{entry.name}", facts.st_size, facts.st_mtime_ns)
 
@@ -93,7 +96,9 @@ def _pace(report: Report, total: int) -> Callable[[int], None]:
 
     def told(done: int) -> None:
         rate = done / max(1e-3, time.monotonic() - began)
-        left = f", about {(total - done) / rate:.0f} s left" if done > 50 and rate > 0 else ""
+        seconds = (total - done) / rate if rate else 0
+        amount = f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
+        left = f", about {amount} left" if done > 50 else ""
         report(done, total, f"Reading new and changed files, {rate:,.0f} a second{left}")
 
     return told
@@ -110,6 +115,8 @@ def _inspected(workspace: Workspace, entries: list[Entry], rows: list[dict[str, 
 
 
 def _with_near(found: pd.DataFrame) -> pd.DataFrame:
+    from trainer.dataset import duplicates  # its scipy takes a second that a scan without changes need not wait
+
     compared = found.index[(found["reason"] == "") & found["path"].str.split("/", n=1).str[0].isin(COMPARED)]
     numbers = duplicates.near([fingerprint_of(text) for text in found.loc[compared, "fingerprint"]])
     found["near"] = -1
@@ -124,28 +131,29 @@ def scan(workspace: Workspace, report: Report) -> pd.DataFrame:
     """
     report(0, 0, "Looking for files")
     entries = _files(workspace)
-    text = [entry for entry in entries if printable(entry.path) == entry.path]
+    text = [entry for entry in entries if entry.path.isascii() or printable(entry.path) == entry.path]
     now = pd.DataFrame({name: [getattr(entry, name) for entry in text] for name in _KEY})
-    before = _known(workspace)
+    before, cancelled = _known(workspace), workspace.partial_scan_file.exists()
     known = now.merge(before, on=_KEY) if len(now) else before.iloc[:0]
     have = set(known["path"])
     new = [entry for entry in text if entry.path not in have]
-    rows = [_bad_name(entry) for entry in entries if printable(entry.path) != entry.path]
+    rows = [] if len(text) == len(entries) else [_bad_name(e) for e in entries if printable(e.path) != e.path]
     try:
         _inspected(workspace, new, rows, report)
+        found = pd.concat([known, table.make(rows)], ignore_index=True).sort_values("path", ignore_index=True)
+        clips = int((found["reason"] == "").sum())
+        if cancelled or any(not row["reason"] for row in rows) or clips != int((before["reason"] == "").sum()):
+            report(len(new), len(new), "Comparing clips")
+            found = _with_near(found)
     except BaseException:
         table.save(workspace, pd.concat([known, table.make(rows)]), partial=True)
         raise
-    found = pd.concat([known, table.make(rows)], ignore_index=True).sort_values("path", ignore_index=True)
-    if not (found["reason"] == "").any():
-        table.save(workspace, found)  # so that no page goes on showing what is gone
+    if rows or cancelled or len(known) != len(before) or not workspace.scan_file.exists():
+        table.save(workspace, found)  # also without a clip, so that no page goes on showing what is gone
+    workspace.partial_scan_file.unlink(missing_ok=True)
+    if not clips:
         raise ValueError(
             f"No usable clips in {workspace.raw} ({len(found)} files refused). Make demo data, or put WAV, FLAC or "
             "OGG files into data/raw/positive and data/raw/negative."
         )
-    if new or len(known) != len(before):
-        report(len(new), len(new), "Comparing clips")
-        found = _with_near(found)
-    table.save(workspace, found)
-    workspace.partial_scan_file.unlink(missing_ok=True)
     return found

@@ -90,10 +90,10 @@ def kept_names(workspace: Workspace) -> dict[str, str]:
 
 def of_paths(paths: pd.Series, rule: Rule, names: dict[str, str]) -> pd.Series:
     """The speaker of each path below data/raw; an empty text where it is unknown."""
-    below = paths.str.split("/", n=1).str[1]
     if rule.kind == "folder":
-        folder = below.str.split("/", n=1).str[0]
-        return folder.where(below.str.contains("/", regex=False), "")
+        parts = [path.split("/", 2) for path in paths]
+        return pd.Series([part[1] if len(part) > 2 else "" for part in parts], index=paths.index, dtype="str")
+    below = paths.str.split("/", n=1).str[1]
     name = paths.str.rsplit("/", n=1).str[-1]
     if rule.kind == "csv":
         return paths.map(names).fillna(name.map(names)).fillna("")

@@ -101,6 +101,13 @@ def versions(workspace: Workspace) -> list[Facts]:
     return sorted(found, key=lambda facts: facts.created, reverse=True)
 
 
+def sentence(described: Mapping[str, Any]) -> str:
+    """The document of `describe` in a line, for the page; its table tells the labels."""
+    counts = {part: sum(described[part].values()) for part in SPLITS}
+    told = ", ".join(f"{count:,} to {part}" for part, count in counts.items())
+    return f"Split {sum(counts.values()):,} clips: {told}. Groups in two splits: {described['groups_in_two_splits']}."
+
+
 def describe(splits: Mapping[str, Sequence[Clip]], alike: Alike | None = None) -> dict[str, Any]:
     """Clips by split and label, what share of its label that is, and what is known of leakage.
 

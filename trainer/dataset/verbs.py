@@ -92,7 +92,7 @@ def split_verb(session: Session, ratios: str, seed: int, from_scratch: bool, as_
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
         parts = splits.split_dataset(session.workspace, parse_ratios(ratios), seed, from_scratch)
-        return parts, terminal.split_text(parts)
+        return parts, terminal.split_text(parts) if not as_job else splits.sentence(parts)
 
     _work(session, "split", as_job, work)
 
@@ -138,12 +138,20 @@ def import_verb(
 @AS_JOB
 @click.pass_obj
 def mend(session: Session, finding: str, as_job: bool) -> None:
-    """Apply the remedy of FINDING (its code, as `scan --json` names it) to its clips, and scan."""
-    from trainer.dataset import remedies
+    """Apply the remedy of FINDING (its code, as `scan --json` names it) to its clips, and scan.
+
+    `refused` quarantines all refused files.
+    """
+    from trainer.dataset import findings, remedies
     from trainer.dataset.scan import scan as scan_clips
+    from trainer.synthesis import order
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
-        change = remedies.mend(session.workspace, finding, report)
+        if finding in findings.GENERATED:
+            label, count = findings.GENERATED[finding]
+            change = order.fill(session.workspace, order.Order("", counts={label: count}), report).change
+        else:
+            change = remedies.mend(session.workspace, finding, report)
         scan_clips(session.workspace, report)
         return {"change": change.id}, f"{change.title}. Undo is in the list of changes."
 

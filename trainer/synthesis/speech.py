@@ -137,7 +137,11 @@ def speak(utterances: Sequence[Utterance], report: Callable[[int], None]) -> Non
     failed = threading.Event()
     with ThreadPoolExecutor(PROCESSES) as pool:
         shares = [pool.submit(share, utterances[index::PROCESSES]) for index in range(PROCESSES)]
-        while wait(shares, timeout=0.2).not_done:
-            report(len(done))
+        try:
+            while wait(shares, timeout=0.2).not_done:
+                report(len(done))
+        except BaseException:  # cancelled: the pool would wait until everything is spoken
+            failed.set()
+            raise
     for one in shares:
         one.result()
