@@ -123,6 +123,17 @@ def test_a_split_is_told_in_one_line():
     assert told == "Split 1,208 clips: 1,205 to train, 3 to val, 0 to test. Groups in two splits: 0."
 
 
+def test_a_label_that_a_split_has_nothing_of_is_told():
+    parts = {
+        "train": [clip("positive", "anna", 1), clip("hard_negative", "computer", 1)],
+        "val": [clip("positive", "ben", 1)],
+        "test": [],
+    }
+    (told,) = split_files.missing_sentences(split_files.describe(parts))
+    assert told.startswith("The val split has no hard_negative")
+    assert split_files.missing_sentences(split_files.describe({**parts, "val": []})) == []
+
+
 def test_leaks_are_counted_not_assumed():
     leaking = {"train": [clip("positive", "anna", 1)], "val": [clip("positive", "anna", 2)], "test": []}
     assert split_files.describe(leaking)["groups_in_two_splits"] == 1

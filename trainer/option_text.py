@@ -19,8 +19,8 @@ def limits(option: Option) -> str:
         return " or ".join(option.choices)
     if option.low is None or option.high is None:
         return "text"
-    lowest = f"above {option.low:g}" if option.above_low else f"{option.low:,g}"
-    highest = f"below {option.high:g}" if option.below_high else f"{option.high:,g}"
+    lowest, highest = (f"{limit:,.0f}" if limit == int(limit) else f"{limit:g}" for limit in (option.low, option.high))
+    lowest, highest = ("above " * option.above_low + lowest, "below " * option.below_high + highest)
     return " ".join(filter(None, [f"{lowest} to {highest}", option.unit]))
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from trainer import runs
+from trainer.dataset import splits
 from trainer.job import Report
 from trainer.log import clock_time
 from trainer.runs import Run, Status
@@ -119,7 +120,8 @@ def split_text(parts: dict[str, Any]) -> str:
         f"{part:6} " + ", ".join(f"{clips:,} {label}" for label, clips in parts[part].items())
         for part in ("train", "val", "test")
     ]
-    return "\n".join([*rows, f"Groups in two splits: {parts['groups_in_two_splits']}."])
+    told = [f"Groups in two splits: {parts['groups_in_two_splits']}.", *splits.missing_sentences(parts)]
+    return "\n".join([*rows, *told])
 
 
 def status_text(document: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
 from dataclasses import dataclass
 
 import streamlit as st
@@ -48,6 +49,8 @@ def _start(workspace: Workspace, newest_run: str) -> None:
             _watch(launch.start(workspace, config, name, label, token))
     except ConfigError as error:
         messages += [f"{name}.yaml: {problem}" for problem in error.problems]
+    except subprocess.SubprocessError:
+        messages.append("The training could not be started: its supervisor did not come up; see the log of the server.")
     except OSError as error:
         messages.append(f"The training could not be started: {os_sentence(error)}")
     except ValueError as error:

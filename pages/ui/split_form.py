@@ -84,6 +84,8 @@ def _leakage(found: dict[str, Any], facts: splits.Facts | None) -> None:
         st.error(f"{twice:,} groups lie in two splits, so validation would flatter the model. Split from scratch.")
     else:
         st.caption("Groups in two splits: 0. What is measured on validation and test was never trained on.")
+    for sentence in splits.missing_sentences(found):
+        st.warning(plain(sentence))
     if near:
         st.warning(
             f"{near:,} sets of near duplicates of nobody known lie in two splits. Split from scratch to join them."

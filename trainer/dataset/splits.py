@@ -108,11 +108,21 @@ def sentence(described: Mapping[str, Any]) -> str:
     return f"Split {sum(counts.values()):,} clips: {told}. Groups in two splits: {described['groups_in_two_splits']}."
 
 
+def missing_sentences(described: Mapping[str, Any]) -> list[str]:
+    """What a split has nothing of, as sentences: what is measured on it says nothing of such clips."""
+    return [
+        f"The {part} split has no {' and no '.join(labels)}: there are too few speakers (folders) to share out. "
+        "If a folder holds several people, say who speaks on the Dataset page under Clips, Speakers."
+        for part, labels in described["missing"].items() if labels
+    ]  # fmt: skip
+
+
 def describe(splits: Mapping[str, Sequence[Clip]], alike: Alike | None = None) -> dict[str, Any]:
     """Clips by split and label, what share of its label that is, and what is known of leakage.
 
     `groups_in_two_splits` counts speakers and sounds (there should be none), `near_in_two_splits` sets of near
-    duplicates; `without_speaker` counts positives of nobody known, for which leakage cannot be excluded.
+    duplicates; `without_speaker` counts positives of nobody known, for which leakage cannot be excluded; `missing`
+    lists the labels that a split has nothing of although others do.
     """
     places: dict[str, set[str]] = defaultdict(set)
     for part, clips in splits.items():
@@ -126,5 +136,6 @@ def describe(splits: Mapping[str, Sequence[Clip]], alike: Alike | None = None) -
         "shares": {part: {label: n / totals[label] for label, n in counts[part].items()} for part in splits},
         "groups_in_two_splits": sum(len(parts) > 1 for key, parts in places.items() if not key.startswith(NEAR)),
         "near_in_two_splits": sum(len(parts) > 1 for key, parts in places.items() if key.startswith(NEAR)),
+        "missing": {part: [name for name in totals if name not in counts[part]] for part in splits if counts[part]},
         "without_speaker": sum(clip.group == clip.path and clip.label == "positive" for clip in every),
     }
