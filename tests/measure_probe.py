@@ -6,7 +6,7 @@ python -m tests.measure_probe ROOT     # on the split of a workspace; the runs a
 
 from __future__ import annotations
 
-import sys
+import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -20,15 +20,15 @@ from trainer.state import ACTIVE
 from trainer.workspace import Workspace
 
 CASES = [("tc_resnet", 1.5, 0.0), ("bc_resnet", 1.0, 0.0), ("resnet18", 0.5, 0.0), ("tc_resnet", 1.5, 0.3)]
-EPOCHS = 4
+EPOCHS = 3
 
 
-def config_of(model: str, width: float, mined: float) -> Config:
+def config_of(model: str, width: float, mined: float, threads: int) -> Config:
     return config_file.build(
         {
             "model": {"name": model, "width": width},
             "data": {"mined_share": mined, "mining_epochs": 1},
-            "training": {"epochs": EPOCHS, "patience": 0},
+            "training": {"epochs": EPOCHS, "patience": 0, "threads": threads},
         }
     )
 
@@ -47,16 +47,16 @@ def reality(workspace: Workspace, config: Config) -> tuple[float, float]:
     return (ends[-1] - ends[0]) / (len(ends) - 1), total
 
 
-def main(root: Path, made_up: bool) -> None:
+def main(root: Path, made_up: bool, threads: int) -> None:
     workspace = Workspace(root)
     if made_up:
-        make_raw(workspace, voices=160)
+        make_raw(workspace, voices=100)
         scan(workspace, ignore)
         splits.split_dataset(workspace, (0.7, 0.15, 0.15), 0)
     print("| model | width | mined | probe s/epoch | real | ratio | probe total s | real | ratio |")
     print("|---|---|---|---|---|---|---|---|---|")
     for model, width, mined in CASES:
-        config = config_of(model, width, mined)
+        config = config_of(model, width, mined, threads)
         found = probe.measure(workspace, config_file.save(workspace, "measured", config))
         epoch, total = reality(workspace, config)
         per_epoch = found.epoch_seconds + (found.mining_seconds if mined else 0.0)
@@ -68,8 +68,9 @@ def main(root: Path, made_up: bool) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        main(Path(sys.argv[1]), made_up=False)
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            main(Path(folder), made_up=True)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", default="")
+    parser.add_argument("--threads", type=int, default=0)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        main(Path(given.root or folder), not given.root, given.threads)

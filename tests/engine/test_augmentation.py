@@ -67,6 +67,12 @@ def test_length_level_and_finiteness_hold_under_the_strongest_options(wave):
         assert out.shape == wave.shape and out.isfinite().all() and out.abs().max() <= 1
 
 
+def test_a_batch_in_which_no_window_gets_a_room_is_a_batch_like_any_other(wave):
+    rirs, options = torch.randn(3, 8000, generator=generator(3)), Augmentation(rir_probability=0.01)
+    for seed in range(20):
+        assert augmentation.augment_wave(wave[:1], None, rirs, options, generator(seed)).shape == (1, 24000)
+
+
 def test_without_augmentation_only_faint_dither_is_added(wave):
     off = Augmentation(gain_db=0.0, background_probability=0.0, rir_probability=0.0)
     out = augmentation.augment_wave(wave, None, None, off, generator())

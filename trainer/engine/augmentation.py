@@ -88,7 +88,8 @@ def augment_wave(
     if rirs is not None and options.rir_probability > 0:
         rows = chosen(len(wave), options.rir_probability, generator).nonzero()[:, 0]
         room = torch.randint(len(rirs), (len(rows),), generator=generator, device=wave.device)
-        wave = wave.index_copy(0, rows, reverberate(wave[rows], rirs[room]))
+        if len(rows):  # a small last batch often has none, and an FFT of nothing is an error
+            wave = wave.index_copy(0, rows, reverberate(wave[rows], rirs[room]))
     if noise is not None and options.background_probability > 0:
         snr = uniform(len(wave), options.snr_low_db, options.snr_high_db, generator)
         mixed = mix_at_snr(wave, noise, snr)
