@@ -133,6 +133,13 @@ def test_rules_between_options_name_the_option():
     assert [line.split(":")[0] for line in found] == ["augmentation.snr_low_db", "features.hop_ms"]
 
 
+def test_rules_between_options_are_told_beside_options_that_are_wrong_themselves():
+    text = "augmentation: {snr_low_db: 30}\nfeatures: {mel_bands: 5, low_hz: many}\nmodel: 5"
+    found = [line.split(":")[0] for line in problems_of(text)]
+    assert sorted(found) == ["augmentation.snr_low_db", "features.low_hz", "features.mel_bands", "model"]
+    assert [line.split(":")[0] for line in problems_of("training: 5\noptimizer: {warmup_epochs: 90}")] == ["training"]
+
+
 def test_an_exponent_without_a_dot_is_a_number():
     assert config_file.parse(b"optimizer: {learning_rate: 1e-3}").optimizer.learning_rate == 0.001
 

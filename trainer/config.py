@@ -127,12 +127,13 @@ class Config(Group):
     @model_validator(mode="after")
     def rules(self) -> Config:
         """Rules between options; each broken one is a line `option: sentence` that names the option to change."""
-        if broken := list(_broken_rules(self)):
+        if broken := list(broken_rules(self)):
             raise ValueError("\n".join(broken))
         return self
 
 
-def _broken_rules(config: Config) -> Iterator[str]:
+def broken_rules(config: Config) -> Iterator[str]:
+    """Each rule between options that does not hold, as `option: sentence`; a NaN breaks none."""
     data, features, augmentation = config.data, config.features, config.augmentation
     shares = data.positive_share + data.unfinished_share + data.background_share + data.mined_share
     if shares > 0.95:

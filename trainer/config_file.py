@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from trainer import durable, option_text, yaml_text
-from trainer.config import Config
-from trainer.options import options
+from trainer.config import Config, broken_rules
+from trainer.options import groups, options
 from trainer.workspace import PROJECT_ROOT, Workspace
 
 PRESETS = PROJECT_ROOT / "configs" / "presets"
@@ -84,15 +85,33 @@ def _sentence(error: Mapping[str, Any]) -> str:
     return f"{error['msg']}; {given}."
 
 
-def _problems(error: ValidationError) -> list[Problem]:
+def problem_of(line: str) -> Problem:
+    """The problem that a line `option: sentence` tells."""
+    return Problem(*line.split(": ", 1))
+
+
+def _problems(error: ValidationError, document: object) -> list[Problem]:
     found = []
     for item in error.errors(include_url=False):
         if item["type"] == "value_error":  # rules between options: one line each, see config.Config.rules
-            for line in str(item["ctx"]["error"]).splitlines():
-                found.append(Problem(*line.split(": ", 1)))
-        else:
-            found.append(Problem(".".join(str(part) or "''" for part in item["loc"]), _sentence(item)))
-    return found
+            return [problem_of(line) for line in str(item["ctx"]["error"]).splitlines()]
+        found.append(Problem(".".join(str(part) or "''" for part in item["loc"]), _sentence(item)))
+    wrong = {item["loc"] for item in error.errors(include_url=False, include_input=False)}
+    return found + [problem_of(line) for line in broken_rules(_without(document, wrong))]
+
+
+def _without(document: object, wrong: Set[tuple[int | str, ...]]) -> Config:
+    """The document with NaN, which breaks no rule, for what is wrong in itself.
+
+    pydantic looks at the rules between options only when every option is right; a person wants to know all at once.
+    """
+    given = document if isinstance(document, dict) else {}
+    built: dict[str, Any] = {}
+    for group, kind in groups().items():
+        values = {o.name: o.default for o in options() if o.group == group} | _group(given, group)
+        bad = {o.name: math.nan for o in options() if {(group,), (group, o.name)} & wrong}
+        built[group] = kind.model_construct(**(values | bad))
+    return Config.model_construct(**built)
 
 
 def build(document: object) -> Config:
@@ -101,10 +120,11 @@ def build(document: object) -> Config:
     What is not given keeps the value of the preset that `preset` names, else its default. A document that gives
     every option may name a preset that is no longer shipped.
     """
+    whole = {} if document is None else _on_its_preset(document)
     try:
-        return Config.model_validate({} if document is None else _on_its_preset(document))
+        return Config.model_validate(whole)
     except ValidationError as error:
-        raise ConfigError(_problems(error)) from None
+        raise ConfigError(_problems(error, whole)) from None
 
 
 def _on_its_preset(document: object) -> object:

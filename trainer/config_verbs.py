@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from trainer import config_difference, config_file, earlier_run, estimates, option_text, terminal
-from trainer.config_file import ConfigError, Problem
+from trainer.config_file import ConfigError
 from trainer.estimates import Estimate
 from trainer.terminal import Session, show
 
@@ -31,7 +31,7 @@ def validate(session: Session, config: str) -> None:
     try:
         checked = config_file.load(path)
         if sentence := earlier_run.problem(session.workspace, checked):
-            raise ConfigError([Problem(*sentence.split(": ", 1))])
+            raise ConfigError([config_file.problem_of(sentence)])
     except ConfigError as error:
         problems = [asdict(problem) for problem in error.problems]
         show(session, {"problems": problems, "warnings": [], "estimates": {}}, "")

@@ -31,5 +31,5 @@ def check(workspace: Workspace, edited: Draft) -> Checked:
     except ConfigError as error:
         return Checked(None, error.problems, [], here)
     sentence = earlier_run.problem(workspace, config)
-    problems = [Problem(*sentence.split(": ", 1))] if sentence else []
+    problems = [config_file.problem_of(sentence)] if sentence else []
     return Checked(config, problems, estimates.warnings(config, here), here)
