@@ -39,8 +39,10 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     st.button("Save Configuration", type="primary", on_click=editing.save, args=(workspace,))
     st.button("Validate Configuration", on_click=editing.validate, args=(workspace,))
     st.button("Reset", on_click=editing.reset, args=(workspace,), help="Back to what was loaded.")
-if editing.would_replace(workspace, edited.source, name.strip()) or st.session_state.get("offer_replace"):
-    st.checkbox("Replace it", key="replace", help="Saves over what the configuration of this name holds now.")
+if editing.would_replace(workspace, edited.source, name := name.strip()):
+    st.checkbox(
+        "Replace it", key=editing.replace_key(name), help="Saves over what the configuration of this name holds now."
+    )
 
 editing.show_messages()
 st.markdown(editing.source_line(edited))
@@ -52,7 +54,7 @@ with options:
 with difference:
     config_compare.show(workspace, edited)
 with text:
-    config_text.show(workspace, found, name.strip())
+    config_text.show(workspace, found, name)
 with files:
     config_files.show(workspace)
 if saved:

@@ -205,6 +205,25 @@ def test_any_bytes_are_a_configuration_or_problems(data: bytes):
         assert str(error)
 
 
+def test_of_a_file_that_is_too_large_no_more_is_read_than_shows_it(tmp_path):
+    path = tmp_path / "large.yaml"
+    with path.open("wb") as file:
+        file.truncate(10**12)  # a hole: reading all of it would need a terabyte of memory
+    with pytest.raises(ConfigError, match="too large"):
+        config_file.load(path)
+
+
+def test_a_preset_is_known_by_its_path_from_here_too(monkeypatch):
+    monkeypatch.chdir(PROJECT_ROOT)
+    found = config_file.load(config_file.find(Workspace(PROJECT_ROOT), "configs/presets/quick.yaml"))
+    assert found.preset == "quick"
+
+
+def test_a_text_too_long_for_a_file_name_names_nothing(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no configuration"):
+        config_file.find(Workspace(tmp_path), "n" * 5000)
+
+
 def test_saving_under_a_name_and_finding_it(tmp_path):
     workspace = Workspace(tmp_path)
     config_file.save(workspace, "mine", Config())

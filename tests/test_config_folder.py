@@ -64,6 +64,18 @@ def test_what_is_deleted_comes_back_and_replaces_nothing(workspace: Workspace):
             config_folder.restore(workspace, name)
 
 
+def test_a_long_name_comes_back_whole(workspace: Workspace):
+    name = "n" * 57 + ". " + "m" * 5
+    assert config_file.NAME.fullmatch(name)
+    for expected in (name, "n" * 57 + "-2"):
+        config_folder.save(workspace, name, OTHER, None)
+        trashed = config_folder.delete(workspace, name)
+        assert config_folder.free_name(workspace, name) == name
+        if expected != name:
+            config_folder.save(workspace, name, OTHER, None)
+        assert config_folder.restore(workspace, trashed) == expected
+
+
 def test_the_trash_holds_several_of_one_name(workspace: Workspace):
     first = config_folder.delete(workspace, "mine")
     config_folder.save(workspace, "mine", OTHER, config_folder.ABSENT)

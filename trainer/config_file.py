@@ -7,6 +7,7 @@ import itertools
 import math
 import re
 from collections.abc import Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -189,14 +190,13 @@ def situation(name: str) -> str:
 
 def saved(workspace: Workspace) -> list[str]:
     """Names of the user's configurations, the one saved last first."""
-    files = sorted(workspace.configs.glob("*.yaml"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    return [path.stem for path in files]
+    return [path.stem for path in durable.newest_first(workspace.configs.glob("*.yaml"))]
 
 
 def saved_path(workspace: Workspace, name: str) -> Path:
     """Where the user's configuration of this name lies. Raises ConfigError for a name that is no plain file name."""
     if not NAME.fullmatch(name):
-        message = f"{name!r:.80} cannot be a name; take up to 64 letters, digits, spaces, dots, dashes or underscores."
+        message = f"{name!r:.80} cannot be a name; take up to 64 letters (a to z), digits, spaces, dots, - or _."
         raise ConfigError([Problem("", message)])
     return workspace.configs / f"{name}.yaml"
 
@@ -213,8 +213,9 @@ def find(workspace: Workspace, text: str) -> Path:
     """The file that `text` names: a path, a configuration of the user or a preset. Raises FileNotFoundError."""
     named = [workspace.configs / f"{text}.yaml", PRESETS / f"{text}.yaml"] if NAME.fullmatch(text) else []
     for path in [Path(text), *named]:
-        if path.is_file():
-            return path
+        with suppress(OSError):  # a text too long for a file's name is no file's name
+            if path.is_file():
+                return path
     raise FileNotFoundError(
         f"There is no configuration {text!r}. "
         f"Give the path of a YAML file or one of the presets: {', '.join(presets())}."
@@ -223,4 +224,7 @@ def find(workspace: Workspace, text: str) -> Path:
 
 def load(path: Path) -> Config:
     """The configuration in a file; that of a preset knows which it is. Raises ConfigError, OSError."""
-    return preset(path.stem) if path.parent == PRESETS else parse(path.read_bytes(), path.name)
+    if path.resolve().parent == PRESETS:
+        return preset(path.stem)
+    with path.open("rb") as file:
+        return parse(file.read(yaml_text.MOST_BYTES + 1), path.name)  # enough to know that it is too large

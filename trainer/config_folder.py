@@ -34,6 +34,11 @@ def _locked(workspace: Workspace) -> Iterator[None]:
         yield
 
 
+def digest_of(config: Config) -> str:
+    """The digest of the file that this configuration is saved as."""
+    return hashlib.sha256(config_file.dump(config)).hexdigest()
+
+
 def save(workspace: Workspace, name: str, config: Config, seen: str | None) -> Path:
     """Save under `name` if the file still has the content with digest `seen`; None saves whatever it holds.
 
@@ -118,6 +123,6 @@ def restore(workspace: Workspace, trashed: str) -> str:
 
 def free_name(workspace: Workspace, name: str) -> str:
     """`name`, or with the first number behind it that no configuration has yet."""
-    taken = set(config_file.saved(workspace))
-    candidates = (f"{name[:58]}{suffix}" for suffix in ["", *(f"-{n}" for n in range(2, len(taken) + 3))])
+    taken, base = set(config_file.saved(workspace)), name[:58].rstrip(" .")
+    candidates = [name, *(f"{base}-{number}" for number in range(2, len(taken) + 3))]
     return next(candidate for candidate in candidates if candidate not in taken)

@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import secrets
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -48,6 +50,15 @@ def replace_bytes(path: Path, data: bytes) -> None:
 def replace_json(path: Path, document: object) -> None:
     """Replace `path` by a JSON document; NaN and infinity are refused (ValueError), they are not JSON."""
     replace_bytes(path, json.dumps(document, allow_nan=False, ensure_ascii=False, indent=1).encode() + b"\n")
+
+
+def newest_first(paths: Iterable[Path]) -> list[Path]:
+    """By time of change; what is gone by now, or is a link to nothing, is left out."""
+    found = []
+    for path in paths:
+        with suppress(OSError):
+            found.append((path.stat().st_mtime_ns, path))
+    return [path for _, path in sorted(found, reverse=True)]
 
 
 def read_json(path: Path) -> object:

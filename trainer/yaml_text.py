@@ -79,7 +79,7 @@ _StrictLoader.add_constructor("tag:yaml.org,2002:int", _integer)
 def parse(data: bytes) -> object:
     """The document in `data` as plain Python values. Raises YamlError."""
     if len(data) > MOST_BYTES:
-        raise YamlError(f"{len(data):,} bytes are too much for a configuration; at most {MOST_BYTES:,} are read.")
+        raise YamlError(f"too large for a configuration: at most {MOST_BYTES:,} bytes are read.")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -138,7 +138,7 @@ def _read(path: Path) -> Draft | None:
 
 def _newest_first(workspace: Workspace) -> list[Path]:
     found = (path for path in workspace.drafts.glob("*.json") if ID.fullmatch(path.stem))
-    return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    return durable.newest_first(found)
 
 
 def newest(workspace: Workspace) -> Draft:

@@ -16,6 +16,8 @@ from trainer.options import options
 from trainer.workspace import Workspace
 
 MESSAGES = "configuration_messages"
+OFFER_REPLACE = "offer_replace"
+"""The name that was refused when the form was saved; it may be replaced on purpose."""
 KINDS = {"preset": "preset", "saved": "saved configuration", "run": "configuration of run", "file": "file"}
 
 
@@ -60,6 +62,7 @@ def problems_message(head: str, problems: list[Problem]) -> Message:
 
 def take(workspace: Workspace, taken: Draft) -> None:
     """Put a draft into the form, over what stood there."""
+    st.session_state.pop(OFFER_REPLACE, None)
     form.fill(taken.values)
     opened.keep(workspace, taken)
     st.session_state["save_name"] = offered_name(workspace, taken.source)
@@ -118,23 +121,29 @@ def save(workspace: Workspace) -> None:
     try:
         config = config_file.build(draft.document(edited))
         seen = edited.seen if edited.source == Source("saved", name) else config_folder.ABSENT
-        path = config_folder.save(workspace, name, config, None if st.session_state.get("replace") else seen)
-        opened.keep(workspace, draft.load(workspace, Source("saved", name)))
+        path = config_folder.save(workspace, name, config, None if st.session_state.get(replace_key(name)) else seen)
+        opened.keep(workspace, draft.of_config(config, Source("saved", name), config_folder.digest_of(config)))
     except ConfigError as error:
         head = "Not saved:" if config else "Not saved: the configuration is not valid."
         say(problems_message(head, error.problems))
     except (ValueError, OSError) as error:
-        st.session_state["offer_replace"] = isinstance(error, ValueError)
+        st.session_state[OFFER_REPLACE] = name if isinstance(error, ValueError) else ""
         refuse(error, "Not saved:")
     else:
         st.session_state["chosen_saved"] = name
-        st.session_state["offer_replace"] = False
+        st.session_state.pop(OFFER_REPLACE, None)
         say(Message("success", f"Saved to {plain(str(path))}"))
 
 
+def replace_key(name: str) -> str:
+    """The key of the tick that allows to replace `name`, and no other configuration that is named afterwards."""
+    return f"replace.{name}"
+
+
 def would_replace(workspace: Workspace, source: Source, name: str) -> bool:
-    """Whether saving under `name` would overwrite a configuration that is not the one being edited."""
-    return name in config_file.saved(workspace) and source != Source("saved", name)
+    """Whether saving under `name` would overwrite something else than what is being edited, or was refused to."""
+    another = name in config_file.saved(workspace) and source != Source("saved", name)
+    return another or (bool(name) and st.session_state.get(OFFER_REPLACE) == name)
 
 
 def offered_name(workspace: Workspace, source: Source) -> str:

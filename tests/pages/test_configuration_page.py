@@ -115,9 +115,47 @@ def test_another_configuration_is_replaced_only_on_purpose(empty):
     press(app, "Save Configuration")
     assert "“mine” already" in app.error[0].value
     assert (empty.configs / "mine.yaml").read_bytes() == before
-    app.checkbox(key="replace").check()
+    app.checkbox(key="replace.mine").check()
     press(app, "Save Configuration")
     assert saved_epochs(empty, "mine") == 3
+
+
+def test_a_tick_to_replace_one_configuration_replaces_no_other(empty):
+    for name in ("mine", "other"):
+        config_file.save(empty, name, Config())
+    app = edit(draw("Configuration"), "number_input", "Epochs", 3)
+    edit(app, "text_input", "Name", "mine")
+    app.checkbox(key="replace.mine").check().run()
+    field(app, "text_input", "Name").set_value("other")
+    assert "“other” already" in press(app, "Save Configuration").error[0].value
+    assert saved_epochs(empty, "other") == EPOCHS
+    press(app, "Load Preset")
+    edit(app, "text_input", "Name", "fresh")
+    assert not [box for box in app.checkbox if box.label == "Replace it"]
+
+
+def test_what_another_tab_saves_right_after_is_not_taken_for_ones_own(empty, monkeypatch):
+    app = edit(draw("Configuration"), "number_input", "Epochs", 3)
+    edit(app, "text_input", "Name", "mine")
+    save = config_folder.save
+
+    def and_another_tab_does(*arguments):
+        path = save(*arguments)
+        config_file.save(empty, "mine", Config())
+        return path
+
+    with monkeypatch.context() as patched:
+        patched.setattr(config_folder, "save", and_another_tab_does)
+        press(app, "Save Configuration")
+    edit(app, "number_input", "Epochs", 4)
+    assert "was changed since" in press(app, "Save Configuration").error[0].value
+    assert saved_epochs(empty, "mine") == EPOCHS
+
+
+def test_a_link_to_nothing_among_the_configurations_is_no_obstacle(empty):
+    empty.configs.mkdir()
+    (empty.configs / "gone.yaml").symlink_to(empty.root / "nowhere.yaml")
+    assert config_file.saved(empty) == [] and field(draw("Configuration"), "text_input", "Name").value
 
 
 def test_the_second_of_two_tabs_is_told_instead_of_overwriting(empty):
@@ -131,7 +169,7 @@ def test_the_second_of_two_tabs_is_told_instead_of_overwriting(empty):
     assert field(tabs[1], "number_input", "Epochs").value == 6, "the edits of the second tab are kept"
     edit(tabs[0], "number_input", "Epochs", 7)
     assert field(tabs[1].run(), "number_input", "Epochs").value == 6
-    tabs[1].checkbox(key="replace").check()
+    tabs[1].checkbox(key="replace.mine").check()
     press(tabs[1], "Save Configuration")
     assert saved_epochs(empty, "mine") == 6
 
