@@ -9,14 +9,13 @@ from pages.ui import (
     estimate_panel,
     form,
     frame,
-    opened,
     watched,
 )
 from pages.ui.notes import notes
 from trainer import config_file, runs
 
 workspace = frame.page("Configuration", "🎛️")
-edited = opened.keep_values(workspace, form.current(opened.current(workspace).values))
+edited = editing.as_it_stands(workspace)
 st.session_state.setdefault("save_name", editing.offered_name(workspace, edited.source))
 saved, made = config_file.saved(workspace), {run.id: run for run in runs.all_runs(workspace)[: watched.MOST_RUNS]}
 
@@ -39,13 +38,15 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     st.button("Save Configuration", type="primary", on_click=editing.save, args=(workspace,))
     st.button("Validate Configuration", on_click=editing.validate, args=(workspace,))
     st.button("Reset", on_click=editing.reset, args=(workspace,), help="Back to what was loaded.")
-if editing.would_replace(workspace, edited.source, name := name.strip()):
-    st.checkbox(
-        "Replace it", key=editing.replace_key(name), help="Saves over what the configuration of this name holds now."
-    )
-
-editing.show_messages()
-st.markdown(editing.source_line(edited))
+with st.container():  # the tabs below would go back to the first one if what comes and goes moved them
+    if editing.would_replace(workspace, edited.source, name := name.strip()):
+        st.checkbox(
+            "Replace it",
+            key=editing.replace_key(name),
+            help="Saves over what the configuration of this name holds now.",
+        )
+    editing.show_messages()
+st.markdown(editing.source_line(workspace, edited))
 found = checked.check(workspace, edited)
 estimate_panel.show(workspace, found)
 options, difference, text, files = st.tabs(["Options", "Difference", "YAML", "Files"])

@@ -22,7 +22,7 @@ def digest(workspace: Workspace, name: str) -> str:
     """Names the content that the configuration `name` has now; ABSENT when there is none."""
     try:
         return hashlib.sha256(config_file.saved_path(workspace, name).read_bytes()).hexdigest()
-    except OSError:
+    except (OSError, config_file.ConfigError):
         return ABSENT
 
 

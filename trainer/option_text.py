@@ -54,9 +54,7 @@ def _lines(document: Mapping[str, object], head: str) -> Iterator[str]:
         yield f"{name}:"
         for inner, inner_value in value.items():
             option = known[f"{name}.{inner}"]
-            yield from _comment(
-                f"{option.label} ({limits(option)}; default {shown(option.default)}). {option.help}", "  "
-            )
+            yield from _explained(option)
             yield f"  {_scalar(inner, inner_value)}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import draft, editing, opened
+from pages.ui import draft, editing
 from pages.ui.checked import Checked
 from pages.ui.draft import Source
 from pages.ui.frame import plain
@@ -32,7 +32,7 @@ def show(workspace: Workspace, found: Checked, name: str) -> None:
         file = f"{name if config_file.NAME.fullmatch(name) else 'configuration'}.yaml"
         st.download_button("Download YAML", text, file, "application/yaml", help="Every option, with what it does.")
         with st.container(height=360, border=True):
-            st.code(text.decode(), language="yaml")
+            st.code(text.decode(), language="yaml", wrap_lines=True)
 
 
 def _take_pasted(workspace: Workspace) -> None:
@@ -54,6 +54,4 @@ def _take(workspace: Workspace, data: bytes, name: str) -> None:
     except ConfigError as error:
         editing.say(editing.problems_message(f"{plain(name)} cannot be loaded.", error.problems))
         return
-    unopened = opened.current(workspace)
-    if (taken := draft.of_config(config, Source("file", name.removesuffix(".yaml")))) != unopened:
-        editing.take(workspace, taken)
+    editing.take(workspace, draft.of_config(config, Source("file", name.removesuffix(".yaml"))))

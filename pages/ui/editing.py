@@ -18,6 +18,8 @@ from trainer.workspace import Workspace
 MESSAGES = "configuration_messages"
 OFFER_REPLACE = "offer_replace"
 """The name that was refused when the form was saved; it may be replaced on purpose."""
+MOST_TOLD = 40
+"""Problems in one message: as many as there are options, and not the thousands of a file that is something else."""
 KINDS = {"preset": "preset", "saved": "saved configuration", "run": "configuration of run", "file": "file"}
 
 
@@ -56,8 +58,15 @@ def problems_message(head: str, problems: list[Problem]) -> Message:
     """All problems in one message."""
     if len(problems) == 1:
         return Message("error", f"{head} {problem_sentence(problems[0])}")
-    lines = "\n".join(f"- {problem_sentence(problem)}" for problem in problems)
-    return Message("error", f"{head} It has {len(problems)} problems:\n\n{lines}")
+    lines = "\n".join(f"- {problem_sentence(problem)}" for problem in problems[:MOST_TOLD])
+    if len(problems) > MOST_TOLD:
+        lines += f"\n- and {len(problems) - MOST_TOLD:,} more"
+    return Message("error", f"{head} It has {len(problems):,} problems:\n\n{lines}")
+
+
+def as_it_stands(workspace: Workspace) -> Draft:
+    """What the fields hold at this moment, kept. In a callback this is newer than what was drawn last."""
+    return opened.keep_values(workspace, form.current(opened.current(workspace).values))
 
 
 def take(workspace: Workspace, taken: Draft) -> None:
@@ -103,20 +112,22 @@ def reset(workspace: Workspace) -> None:
 
 def validate(workspace: Workspace) -> None:
     """Tell every problem of the form at once, or that there is none, with what the training may need."""
-    edited = opened.keep_values(workspace, form.current(opened.current(workspace).values))
+    edited = as_it_stands(workspace)
     found = checked.check(workspace, edited)
     if found.problems or found.config is None:
         say(problems_message("The configuration is not valid.", found.problems))
         return
-    need = numbers.gigabytes(estimates.memory_bytes(found.config))
+    gpu, size = estimates.on_gpu(found.config, found.machine), estimates.estimate(found.config)
+    need = numbers.gigabytes(size.gpu_memory_bytes if gpu else size.memory_bytes)
+    where = "GPU memory" if gpu else "Memory"
     fits = estimates.fitting_sentence(found.config, found.machine)
-    valid = f"Configuration is valid. Memory of the training: about {need}, by estimate. {fits}"
+    valid = f"Configuration is valid. {where} of the training: about {need}, by estimate. {fits}"
     say(Message("success", valid), *(Message("warning", problem_sentence(each)) for each in found.warnings))
 
 
 def save(workspace: Workspace) -> None:
     """Save the form under the name on the page, if it is valid and replaces nothing by accident."""
-    edited = opened.keep_values(workspace, form.current(opened.current(workspace).values))
+    edited = as_it_stands(workspace)
     name, config = st.session_state.get("save_name", "").strip(), None
     try:
         config = config_file.build(draft.document(edited))
@@ -155,12 +166,18 @@ def offered_name(workspace: Workspace, source: Source) -> str:
     return config_folder.free_name(workspace, base if fits else "my-configuration")
 
 
-def source_line(edited: Draft) -> str:
-    """Where the form's values come from and what was changed since."""
+def source_line(workspace: Workspace, edited: Draft) -> str:
+    """Where the form's values come from, what was changed since, and what became of their file."""
     start = f"Loaded: {KINDS[edited.source.kind]} “{plain(edited.source.name)}”."
+    saved = edited.source.kind == "saved"
+    now = config_folder.digest(workspace, edited.source.name) if saved else edited.seen
+    if saved and now == config_folder.ABSENT:
+        start += " **Its file is gone**; `Save Configuration` writes it anew."
+    elif now != edited.seen:
+        start += " **Its file was changed elsewhere since**; `Load` or `Reset` shows what it holds now."
     if changed := edited.changed():
         labels = [option.label for option in options() if option.key in changed]
         return f"{start} **Unsaved changes**: {', '.join(labels)}."
-    if edited.source.kind == "saved":
-        return f"{start} No unsaved changes."
+    if saved:
+        return start if now != edited.seen else f"{start} No unsaved changes."
     return f"{start} No changes. Save it under a name of your own to train with it."

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import editing, numbers
+from pages.ui import checked, editing, numbers
 from pages.ui.checked import Checked
 from pages.ui.frame import os_sentence, plain
 from pages.ui.numbers import Number
 from trainer import config_file, durable, estimates, job, probe
 from trainer.config import Config
+from trainer.config_file import ConfigError
 from trainer.estimates import Machine
 from trainer.log import clock_time
 from trainer.workspace import Workspace
@@ -30,11 +32,11 @@ def show(workspace: Workspace, found: Checked) -> None:
         told.caption(_caption(config, found.machine))
         with button:
             st.button(
-                MEASURE, on_click=_measure, args=(workspace, config), disabled=config is None or _running(workspace),
+                MEASURE, on_click=_measure, args=(workspace,), disabled=config is None or _running(workspace),
                 help="Trains a few seconds by this configuration, in a process of its own, and tells how long it would "
                 "take here. No run is made.",
             )  # fmt: skip
-        _progress(workspace)
+        _progress(workspace, config)
 
 
 def _sizes(config: Config | None, here: Machine) -> list[Number]:
@@ -85,13 +87,17 @@ def _running(workspace: Workspace) -> bool:
     return found is not None and found.state == "running"
 
 
-def _progress(workspace: Workspace) -> None:
-    """What the probe does while it runs; why it did not work, if so."""
+def _progress(workspace: Workspace, config: Config | None) -> None:
+    """What the probe does while it runs; else why there is no time to show."""
     busy = _running(workspace)
-    st.fragment(_live, run_every=REFRESH_SECONDS if busy else None, key="probe")(workspace, busy)
+    asked = _asked(workspace) == probe.digest(config) if config else False
+    st.fragment(_live, run_every=REFRESH_SECONDS if busy else None, key="probe")(workspace, busy, asked)
+    if config and not busy and probe.read(workspace) and not probe.of(workspace, config):
+        st.caption(f"What was measured last is another configuration or other splits; press {MEASURE} for this one.")
 
 
-def _live(workspace: Workspace, busy: bool) -> None:
+def _live(workspace: Workspace, busy: bool, asked: bool) -> None:
+    """`asked`: whether what the probe was started for is what the form holds now."""
     found = job.read(workspace, "probe")
     if found and found.state == "running":
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -99,18 +105,37 @@ def _live(workspace: Workspace, busy: bool) -> None:
                 min(1.0, found.done / found.total) if found.total else 0.0, text=plain(found.doing or "Starting")
             )
             st.button("Cancel", key="cancel_probe", on_click=job.cancel, args=(workspace, "probe"))
+        if not asked:
+            st.caption("The form was changed since; what is being measured is the configuration before.")
     elif busy:
         st.rerun()
-    elif found and found.state == "failed":
-        st.error(plain(found.message))
+    elif asked and found and found.state == "failed":
+        st.error(plain(f"The time could not be measured: {found.message}"))
 
 
-def _measure(workspace: Workspace, config: Config) -> None:
-    """Start the probe of the form as it is, saved or not."""
-    path = workspace.jobs / "probe.yaml"
+def _asked_file(workspace: Workspace) -> Path:
+    return workspace.jobs / "probe.yaml"
+
+
+def _asked(workspace: Workspace) -> str:
+    """The digest of what the probe was started for last; empty when there was none."""
+    try:
+        return probe.digest(config_file.load(_asked_file(workspace)))
+    except (OSError, ConfigError):
+        return ""
+
+
+def _measure(workspace: Workspace) -> None:
+    """Start the probe of the form as it is, saved or not; another tab's goes on undisturbed."""
+    found, path = checked.check(workspace, editing.as_it_stands(workspace)), _asked_file(workspace)
+    if found.config is None:
+        editing.say(editing.problems_message("The configuration is not valid.", found.problems))
+        return
+    if _running(workspace):
+        return
     try:
         workspace.jobs.mkdir(parents=True, exist_ok=True)
-        durable.replace_bytes(path, config_file.dump(config))
+        durable.replace_bytes(path, config_file.dump(found.config))
         job.start(workspace, "probe", [str(path)])
     except OSError as error:
         editing.say(editing.Message("error", plain(f"The data folder cannot be used: {os_sentence(error)}")))

@@ -49,6 +49,7 @@ def _open(workspace: Workspace) -> Opened:
 
 def keep(workspace: Workspace, edited: Draft) -> None:
     """From now on this is what the tab edits."""
+    current(workspace)  # a click may be the first thing that a session hears of
     found: Opened = st.session_state[KEY]
     if edited == found.draft:
         return

@@ -58,6 +58,9 @@ def test_a_configuration_from_preset_to_file_and_back(page: Page, tmp_path):
         page.get_by_role("tab", name="Difference").click()
         expect(page.get_by_test_id("stDataFrame").last).to_be_visible()
         button(page, "Reset").click()
+        button(page, "Validate Configuration").click()
+        expect(page.get_by_text(re.compile("Configuration is valid"))).to_be_visible()
+        expect(page.get_by_role("tab", name="Difference")).to_have_attribute("aria-selected", "true")
         page.get_by_role("tab", name="Options").click()
         expect(page.get_by_role("spinbutton", name=EPOCHS)).to_have_value("45")
         expect(page.get_by_text("No unsaved changes.")).to_be_visible()
@@ -93,5 +96,6 @@ def test_the_time_is_measured_on_request(page: Page, tmp_path):
         wait_for_metric(page, "Time in all", r"\d\d:\d\d:\d\d", 90)
         type_in(page, "spinbutton", EPOCHS, "41")
         wait_for_metric(page, "Time in all", "–", 10)
+        expect(page.get_by_text("What was measured last is another configuration")).to_be_visible()
         no_traceback(page)
     assert not workspace.runs.exists() or not list(workspace.runs.glob("2*")), "no run is made"

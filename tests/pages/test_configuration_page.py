@@ -2,10 +2,11 @@
 
 import pytest
 
-from tests.pages.tools import draw, field, press, texts
+from tests.pages.tools import draw, field, press, texts, write_job
 from tests.run_folders import make_run
 from trainer import config_file, config_folder, estimates
 from trainer.config import Config
+from trainer.estimates import Machine
 from trainer.options import options
 
 EPOCHS = Config().training.epochs
@@ -300,3 +301,45 @@ def test_a_damaged_draft_is_no_obstacle(empty):
         assert field(draw("Configuration"), "number_input", "Epochs").value == EPOCHS
     assert field(app.run(), "number_input", "Epochs").value == 5
     assert texts(app) == []
+
+
+def test_what_became_of_the_file_is_told(empty):
+    config_file.save(empty, "mine", Config())
+    app = press(draw("Configuration"), "Load")
+    assert said(app, "No unsaved changes")
+    config_file.save(empty, "mine", config_file.build({"training": {"epochs": 3}}))
+    app.run()
+    assert said(app, "was changed elsewhere since") and not said(app, "No unsaved changes")
+    assert field(press(app, "Reset"), "number_input", "Epochs").value == 3
+    press(app, "Delete")
+    assert said(app, "Its file is gone") and not said(app, "No unsaved changes")
+    press(app, "Save Configuration")
+    assert saved_epochs(empty, "mine") == 3 and said(app, "No unsaved changes")
+
+
+def test_of_thousands_of_problems_a_few_are_told(empty):
+    app = draw("Configuration")
+    app.text_area(key="pasted").set_value("\n".join(f"k{number}: 1" for number in range(1000)))
+    (told,) = press(app, "Load YAML").error
+    assert "It has 1,000 problems" in told.value and told.value.endswith("and 960 more")
+
+
+def test_validate_tells_the_memory_of_the_gpu_that_would_train(empty, monkeypatch):
+    gpu = Machine(2, 10**11, 10**11, 10**12, "A GPU", 10**11, 10**11)
+    monkeypatch.setattr(estimates, "machine", lambda workspace: gpu)
+    monkeypatch.setattr(estimates, "gpu_memory_bytes", lambda config: 3_200_000_000)
+    told = press(draw("Configuration"), "Validate Configuration").success[0].value
+    assert "GPU memory of the training: about 3.2 GB" in told
+
+
+def test_a_measurement_that_failed_is_told_of_the_configuration_that_it_was_of(empty):
+    app = draw("Configuration")
+    write_job(empty, "probe", state="failed", message="The clips are gone.")
+    (empty.jobs / "probe.yaml").write_bytes(config_file.dump(config_file.preset("recommended")))
+    assert texts(app.run()).count("The time could not be measured: The clips are gone.") == 1
+    edit(app, "number_input", "Epochs", 3)
+    assert not any("could not be measured" in text for text in texts(app))
+    write_job(empty, "probe", doing="Measuring")
+    assert said(app.run(), "The form was changed since")
+    edit(app, "number_input", "Epochs", EPOCHS)
+    assert not said(app, "The form was changed since")

@@ -5,7 +5,7 @@ import os
 from streamlit.testing.v1 import AppTest
 
 from trainer import durable, processes
-from trainer.job import Job
+from trainer.job import Job, Verb
 from trainer.workspace import PROJECT_ROOT, Workspace
 
 PAGES = {
@@ -76,8 +76,8 @@ def links(app: AppTest) -> list[str]:
     return [link.proto.label for link in app.get("page_link")]
 
 
-def write_job(workspace: Workspace, **changes: object) -> None:
+def write_job(workspace: Workspace, verb: Verb = "scan", **changes: object) -> None:
     identity = processes.identity_of(os.getpid())
-    document = Job(verb="scan", boot_id=identity.boot_id, clock=processes.boot_clock(), identity=identity, **changes)
+    document = Job(verb=verb, boot_id=identity.boot_id, clock=processes.boot_clock(), identity=identity, **changes)
     workspace.jobs.mkdir(parents=True, exist_ok=True)
-    durable.replace_json(workspace.jobs / "scan.json", document.model_dump())
+    durable.replace_json(workspace.jobs / f"{verb}.json", document.model_dump())
