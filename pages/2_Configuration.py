@@ -19,16 +19,17 @@ edited = editing.as_it_stands(workspace)
 st.session_state.setdefault("save_name", editing.offered_name(workspace, edited.source))
 saved, made = config_file.saved(workspace), {run.id: run for run in runs.all_runs(workspace)[: watched.MOST_RUNS]}
 
-with st.container(horizontal=True, vertical_alignment="bottom"):
-    preset = st.selectbox("Preset", config_file.presets(), key="chosen_preset", width=190)
-    st.button("Load Preset", on_click=editing.load_chosen, args=(workspace, "preset"))
-    st.selectbox("Saved configuration", saved, key="chosen_saved", width=220, placeholder="None saved yet")
-    st.button("Load", on_click=editing.load_chosen, args=(workspace, "saved"), disabled=not saved)
+with st.container(horizontal=True):  # each list with its button, so that a narrow page keeps them together
+    with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
+        preset = st.selectbox("Preset", config_file.presets(), key="chosen_preset", width=150)
+        st.button("Load Preset", on_click=editing.load_chosen, args=(workspace, "preset"))
+    with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
+        st.selectbox("Saved configuration", saved, key="chosen_saved", width=180, placeholder="None saved yet")
+        st.button("Load", on_click=editing.load_chosen, args=(workspace, "saved"), disabled=not saved)
     if made:
-        st.selectbox(
-            "Run", list(made), key="chosen_run", width=240, format_func=lambda run_id: watched.name_of(made[run_id])
-        )
-        st.button("Load from Run", on_click=editing.load_chosen, args=(workspace, "run"))
+        with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
+            st.selectbox("Run", list(made), key="chosen_run", width=240, format_func=lambda i: watched.name_of(made[i]))
+            st.button("Load from Run", on_click=editing.load_chosen, args=(workspace, "run"))
 st.caption(frame.plain(config_file.situation(preset)))
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -46,6 +47,7 @@ with st.container():  # the tabs below would go back to the first one if what co
             help="Saves over what the configuration of this name holds now.",
         )
     editing.show_messages()
+    editing.show_left(workspace)
 st.markdown(editing.source_line(workspace, edited))
 found = checked.check(workspace, edited)
 estimate_panel.show(workspace, found)

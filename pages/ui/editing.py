@@ -20,6 +20,8 @@ OFFER_REPLACE = "offer_replace"
 """The name that was refused when the form was saved; it may be replaced on purpose."""
 MOST_TOLD = 40
 """Problems in one message: as many as there are options, and not the thousands of a file that is something else."""
+LEFT = "left_draft"
+"""Unsaved changes over which something else was loaded in this tab; they can be brought back until the next save."""
 KINDS = {"preset": "preset", "saved": "saved configuration", "run": "configuration of run", "file": "file"}
 
 
@@ -72,9 +74,27 @@ def as_it_stands(workspace: Workspace) -> Draft:
 def take(workspace: Workspace, taken: Draft) -> None:
     """Put a draft into the form, over what stood there."""
     st.session_state.pop(OFFER_REPLACE, None)
+    left = as_it_stands(workspace)
+    if left.changed() and left.values != taken.values:
+        st.session_state[LEFT] = left
     form.fill(taken.values)
     opened.keep(workspace, taken)
     st.session_state["save_name"] = offered_name(workspace, taken.source)
+
+
+def show_left(workspace: Workspace) -> None:
+    """Offer the unsaved changes that the last load went over."""
+    left: Draft | None = st.session_state.get(LEFT)
+    if left:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"Unsaved changes were left behind: {changed_labels(left)}.", width="content")
+            st.button("Bring Back", on_click=_bring_back, args=(workspace,))
+
+
+def _bring_back(workspace: Workspace) -> None:
+    left: Draft | None = st.session_state.pop(LEFT, None)
+    if left:
+        take(workspace, left)
 
 
 def load(workspace: Workspace, source: Source) -> None:
@@ -142,7 +162,8 @@ def save(workspace: Workspace) -> None:
         refuse(error, "Not saved:")
     else:
         st.session_state["chosen_saved"] = name
-        st.session_state.pop(OFFER_REPLACE, None)
+        for key in (OFFER_REPLACE, LEFT):
+            st.session_state.pop(key, None)
         say(Message("success", f"Saved to {plain(str(path))}"))
 
 
@@ -166,18 +187,23 @@ def offered_name(workspace: Workspace, source: Source) -> str:
     return config_folder.free_name(workspace, base if fits else "my-configuration")
 
 
+def changed_labels(edited: Draft) -> str:
+    """The edited options as a person reads them."""
+    changed = edited.changed()
+    return ", ".join(option.label for option in options() if option.key in changed)
+
+
 def source_line(workspace: Workspace, edited: Draft) -> str:
     """Where the form's values come from, what was changed since, and what became of their file."""
     start = f"Loaded: {KINDS[edited.source.kind]} “{plain(edited.source.name)}”."
     saved = edited.source.kind == "saved"
     now = config_folder.digest(workspace, edited.source.name) if saved else edited.seen
     if saved and now == config_folder.ABSENT:
-        start += " **Its file is gone**; `Save Configuration` writes it anew."
+        start += " **Its file is gone**; “Save Configuration” writes it anew."
     elif now != edited.seen:
-        start += " **Its file was changed elsewhere since**; `Load` or `Reset` shows what it holds now."
-    if changed := edited.changed():
-        labels = [option.label for option in options() if option.key in changed]
-        return f"{start} **Unsaved changes**: {', '.join(labels)}."
+        start += " **Its file was changed elsewhere since**; “Load” or “Reset” shows what it holds now."
+    if edited.changed():
+        return f"{start} **Unsaved changes**: {changed_labels(edited)}."
     if saved:
         return start if now != edited.seen else f"{start} No unsaved changes."
     return f"{start} No changes. Save it under a name of your own to train with it."

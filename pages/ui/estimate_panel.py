@@ -28,9 +28,8 @@ def show(workspace: Workspace, found: Checked) -> None:
     config = found.config
     with st.container(border=True, gap="small"):
         numbers.show([*_sizes(config, found.machine), *_times(workspace, config)], least_width=135)
-        told, button = st.columns([5, 1], vertical_alignment="center")
-        told.caption(_caption(config, found.machine))
-        with button:
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.caption(_caption(config, found.machine))
             st.button(
                 MEASURE, on_click=_measure, args=(workspace,), disabled=config is None or _running(workspace),
                 help="Trains a few seconds by this configuration, in a process of its own, and tells how long it would "

@@ -343,3 +343,14 @@ def test_a_measurement_that_failed_is_told_of_the_configuration_that_it_was_of(e
     assert said(app.run(), "The form was changed since")
     edit(app, "number_input", "Epochs", EPOCHS)
     assert not said(app, "The form was changed since")
+
+
+def test_unsaved_changes_that_something_else_was_loaded_over_come_back(empty):
+    app = edit(draw("Configuration"), "number_input", "Epochs", 3)
+    press(press(app, "Load Preset"), "Load Preset")
+    assert field(app, "number_input", "Epochs").value == EPOCHS
+    assert said(app, "Unsaved changes were left behind: Epochs.")
+    press(app, "Bring Back")
+    assert field(app, "number_input", "Epochs").value == 3 and said(app, "**Unsaved changes**: Epochs.")
+    press(press(app, "Reset"), "Save Configuration")
+    assert not said(app, "were left behind") and saved_epochs(empty, "my-recommended") == EPOCHS
