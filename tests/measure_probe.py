@@ -1,7 +1,7 @@
 """Probe against reality: trains each model for a few epochs and prints how far off the probe was.
 
 python -m tests.measure_probe          # on made-up clips
-python -m tests.measure_probe ROOT     # on the split of a workspace; the runs are left there
+python -m tests.measure_probe --root ROOT     # on the split of a workspace; the runs are left there
 """
 
 from __future__ import annotations
