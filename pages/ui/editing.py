@@ -105,9 +105,10 @@ def validate(workspace: Workspace) -> None:
     if found.problems or found.config is None:
         say(problems_message("The configuration is not valid.", found.problems))
         return
-    need = numbers.gigabytes(estimates.memory_bytes(found.config))
+    ram, gpu = estimates.memory_bytes(found.config), estimates.gpu_memory_bytes(found.config)
+    memory = f"about {numbers.gigabytes(ram)} on the CPU or {numbers.gigabytes(gpu)} on a GPU, by estimate"
     fits = estimates.fitting_sentence(found.config, found.machine)
-    valid = f"Configuration is valid. Memory of the training: about {need}, by estimate. {fits}"
+    valid = f"Configuration is valid. Memory of the training: {memory}. {fits}"
     say(Message("success", valid), *(Message("warning", problem_sentence(each)) for each in found.warnings))
 
 
