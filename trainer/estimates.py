@@ -17,7 +17,7 @@ _PROCESS_BYTES = 870e6
 """A trainer on the CPU before its batches count: Python, torch and its libraries, validation in batches of its own."""
 _KERNEL_BYTES = {"tc_resnet": 0.0, "bc_resnet": 30e6, "resnet18": 30e6}
 """What the CPU's convolutions of each model reserve besides."""
-_CONTEXT_BYTES = 500e6
+CONTEXT_BYTES = 500e6
 """What a CUDA context and its libraries take on a GPU."""
 _BYTES_PER_PARAMETER = 24.0
 """Weight, gradient, two moments of AdamW, and the copy that is being written to a checkpoint."""
@@ -91,7 +91,7 @@ def gpu_memory_bytes(config: Config) -> int:
     """Estimated peak memory on the GPU in bytes when the training runs there."""
     size = model_size.size(config)
     window = _BYTES_PER_SAMPLE * _samples(config) + _BYTES_PER_KEPT[config.model.name] * size.kept
-    fixed = _CONTEXT_BYTES + _GPU_BYTES_PER_PARAMETER * size.parameters
+    fixed = CONTEXT_BYTES + _GPU_BYTES_PER_PARAMETER * size.parameters
     return round(fixed + config.training.batch_size * window)
 
 

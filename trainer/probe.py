@@ -85,7 +85,10 @@ def measure(workspace: Workspace, config: Path) -> Measured:
     workspace.jobs.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "trainer.engine.probe", str(workspace.root), str(config.absolute()), str(out)]
     with processes.exclusive_lock(workspace.jobs / "probe.lock"):
-        done = subprocess.run(command, cwd=PROJECT_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            command, cwd=PROJECT_ROOT, env=processes.environment_of_engine(), stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
         if done.returncode:
             raise ValueError(_refusal(done))
         found = read(workspace)

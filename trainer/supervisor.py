@@ -25,16 +25,12 @@ TERMINATE_SECONDS = 10.0
 
 
 def _start_trainer(run: Run, attempt: int) -> subprocess.Popen[bytes]:
-    """Start the trainer; it shares our log and our session and dies with us (see processes.die_with_parent).
-
-    Threads that wait for each other sleep meanwhile: by default they spin, and one other busy program on the machine
-    then makes a training many times slower. The user's own setting wins.
-    """
+    """Start the trainer; it shares our log and our session and dies with us (see processes.die_with_parent)."""
     return subprocess.Popen(
         [sys.executable, "-u", "-m", "trainer.engine", str(run.folder), str(attempt), str(os.getpid())],
         stdin=subprocess.DEVNULL,
         cwd=PROJECT_ROOT,
-        env={"OMP_WAIT_POLICY": "passive", **os.environ},
+        env=processes.environment_of_engine(),
     )
 
 

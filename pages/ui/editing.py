@@ -137,11 +137,10 @@ def validate(workspace: Workspace) -> None:
     if found.problems or found.config is None:
         say(problems_message("The configuration is not valid.", found.problems))
         return
-    gpu, size = estimates.on_gpu(found.config, found.machine), estimates.estimate(found.config)
-    need = numbers.gigabytes(size.gpu_memory_bytes if gpu else size.memory_bytes)
-    where = "GPU memory" if gpu else "Memory"
+    ram, gpu = estimates.memory_bytes(found.config), estimates.gpu_memory_bytes(found.config)
+    memory = f"about {numbers.gigabytes(ram)} on the CPU or {numbers.gigabytes(gpu)} on a GPU, by estimate"
     fits = estimates.fitting_sentence(found.config, found.machine)
-    valid = f"Configuration is valid. {where} of the training: about {need}, by estimate. {fits}"
+    valid = f"Configuration is valid. Memory of the training: {memory}. {fits}"
     say(Message("success", valid), *(Message("warning", problem_sentence(each)) for each in found.warnings))
 
 

@@ -14,7 +14,7 @@ from pages.ui.numbers import Number
 from trainer import config_file, durable, estimates, job, probe
 from trainer.config import Config
 from trainer.config_file import ConfigError
-from trainer.estimates import Machine
+from trainer.estimates import Estimate, Machine
 from trainer.log import clock_time
 from trainer.workspace import Workspace
 
@@ -27,7 +27,7 @@ def show(workspace: Workspace, found: Checked) -> None:
     """The numbers, what fits, and the probe."""
     config = found.config
     with st.container(border=True, gap="small"):
-        numbers.show([*_sizes(config, found.machine), *_times(workspace, config)], least_width=135)
+        numbers.show([*_sizes(config, found.machine), *_times(workspace, config)], least_width=115)
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.caption(_caption(config, found.machine))
             st.button(
@@ -39,21 +39,26 @@ def show(workspace: Workspace, found: Checked) -> None:
 
 
 def _sizes(config: Config | None, here: Machine) -> list[Number]:
-    size = estimates.estimate(config) if config else None
-    gpu = bool(config and estimates.on_gpu(config, here))
-    memory = size and numbers.gigabytes(size.gpu_memory_bytes if gpu else size.memory_bytes)
-    where = f"on {here.gpu_name}" if gpu else "of the training process, without the clips, which the system caches"
+    gpu = f"on {here.gpu_name}" if here.gpu_name else "of a training on a GPU; this machine has none"
+    helps = {
+        "Parameters": "Trainable numbers of the model. Exact.",
+        "Multiply-adds": "Work of the model's layers for one window. Exact.",
+        "Memory": "Estimated peak of a training on the CPU, without the clips, which the system caches.",
+        "GPU memory": f"Estimated peak {gpu}.",
+        "Disk": "Estimated size of the run's folder, at most.",
+    }
+    values = _values(estimates.estimate(config)) if config else [UNKNOWN] * len(helps)
+    return [Number(name, value, helps[name]) for name, value in zip(helps, values, strict=True)]
+
+
+def _values(size: Estimate) -> list[str]:
     return [
-        Number("Parameters", f"{size.parameters:,}" if size else UNKNOWN, "Trainable numbers of the model. Exact."),
-        Number(
-            "Multiply-adds", f"{size.multiply_adds / 1e6:,.2f} M" if size else UNKNOWN,
-            "Of the model's convolutions and linear layers for one window: its work for one decision. Exact.",
-        ),
-        Number("GPU memory" if gpu else "Memory", memory or UNKNOWN, f"Estimated peak {where}."),
-        Number(
-            "Disk", f"{size.disk_bytes / 1e6:,.1f} MB" if size else UNKNOWN, "Estimated size of the run's folder."
-        ),
-    ]  # fmt: skip
+        f"{size.parameters:,}",
+        f"{size.multiply_adds / 1e6:,.2f} M",
+        numbers.gigabytes(size.memory_bytes),
+        numbers.gigabytes(size.gpu_memory_bytes),
+        f"{size.disk_bytes / 1e6:,.1f} MB",
+    ]
 
 
 def _times(workspace: Workspace, config: Config | None) -> list[Number]:
@@ -61,14 +66,8 @@ def _times(workspace: Workspace, config: Config | None) -> list[Number]:
     epoch = numbers.seconds(measured.epoch_seconds) if measured else UNKNOWN
     total = clock_time(measured.total_seconds) if measured else UNKNOWN
     hint = f"Press {MEASURE} to have it measured on this machine."
-    return [
-        Number(
-            "Time per epoch", epoch, "Estimated from a few seconds of training on this machine." if measured else hint
-        ),
-        Number(
-            "Time in all", total, "Estimated for all epochs; early stopping may end it sooner." if measured else hint
-        ),
-    ]
+    told = "Estimated from a few seconds of training here; early stopping may end all sooner." if measured else hint
+    return [Number("Time per epoch", epoch, told), Number("Time in all", total, told)]
 
 
 def _caption(config: Config | None, here: Machine) -> str:

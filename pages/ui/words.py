@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trainer import processes
+from trainer.documents import Progress
 from trainer.runs import Status
 from trainer.state import SILENT_SECONDS, State
 
@@ -62,5 +63,14 @@ def notice(status: Status) -> Notice | None:
             return Notice("success", reason)
         case "stopped" | "paused":
             return Notice("info", reason)
-    doing = status.progress.doing if status.progress and status.progress.phase == "preparing" else ""
-    return Notice("info", f"Preparing. {doing}") if doing else None
+    return _doing(status.progress) if status.progress and status.progress.doing else None
+
+
+def _doing(progress: Progress) -> Notice | None:
+    """Work between epochs or before the first, which moves none of the numbers."""
+    match progress.phase:
+        case "preparing":
+            return Notice("info", f"Preparing. {progress.doing}")
+        case "mining":
+            return Notice("info", f"Mining. {progress.doing}")
+    return None

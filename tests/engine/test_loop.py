@@ -68,6 +68,18 @@ def test_early_stopping_waits_as_long_as_it_was_told(workspace: Workspace, monke
     assert parts.journal.progress.epoch == 4 and parts.journal.progress.best.epoch == 2
 
 
+def test_a_validation_loss_that_is_no_number_ends_the_run_and_spares_the_best_model(workspace: Workspace, monkeypatch):
+    losses = iter([0.5, math.nan])
+    monkeypatch.setattr(loop, "validate", lambda *rest: fixed_row(next(losses)))
+    parts = prepared(workspace, tiny_config(epochs=3), "nan-validation")
+    with pytest.raises(ValueError, match="validation loss became nan after epoch 2; the best model is of epoch 1"):
+        loop.train(parts)
+    assert durable.read_json(parts.run.checkpoints / "best.json")["epoch"] == 1
+    tail = metrics.Tail()
+    metrics.read_more(tail, parts.run.metrics_file)
+    assert tail.epochs[-1]["val_loss"] is None and tail.epochs[-1]["nonfinite"] == ["val_loss"]
+
+
 def fixed_row(loss: float) -> dict:
     rates = dict.fromkeys(("val_accuracy", "fpr", "fnr", "f1"), 0.5)
     return {"val_loss": loss, **rates}

@@ -6,7 +6,6 @@ from tests.pages.tools import draw, field, press, texts, write_job
 from tests.run_folders import make_run
 from trainer import config_file, config_folder, estimates
 from trainer.config import Config
-from trainer.estimates import Machine
 from trainer.options import options
 
 EPOCHS = Config().training.epochs
@@ -324,12 +323,11 @@ def test_of_thousands_of_problems_a_few_are_told(empty):
     assert "It has 1,000 problems" in told.value and told.value.endswith("and 960 more")
 
 
-def test_validate_tells_the_memory_of_the_gpu_that_would_train(empty, monkeypatch):
-    gpu = Machine(2, 10**11, 10**11, 10**12, "A GPU", 10**11, 10**11)
-    monkeypatch.setattr(estimates, "machine", lambda workspace: gpu)
+def test_validate_tells_the_memory_on_either_device(empty, monkeypatch):
+    monkeypatch.setattr(estimates, "memory_bytes", lambda config: 1_500_000_000)
     monkeypatch.setattr(estimates, "gpu_memory_bytes", lambda config: 3_200_000_000)
     told = press(draw("Configuration"), "Validate Configuration").success[0].value
-    assert "GPU memory of the training: about 3.2 GB" in told
+    assert "about 1.5 GB on the CPU or 3.2 GB on a GPU, by estimate" in told
 
 
 def test_a_measurement_that_failed_is_told_of_the_configuration_that_it_was_of(empty):

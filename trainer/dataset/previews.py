@@ -43,7 +43,15 @@ def make(workspace: Workspace, config: Path, clip: str) -> Path:
     partial = workspace.preview.with_name("preview.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    command = [sys.executable, "-m", "trainer.engine.preview", str(workspace.root), str(config), clip, str(partial)]
+    command = [
+        sys.executable,
+        "-m",
+        "trainer.engine.preview",
+        str(workspace.root),
+        str(config.absolute()),
+        clip,
+        str(partial),
+    ]
     done = subprocess.run(command, cwd=PROJECT_ROOT, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it left no word"])[-1]

@@ -224,7 +224,12 @@ def _finish_epoch(parts: Parts, row: dict[str, Any], best: Best | None, pool: Wi
     row = {**row, "elapsed_seconds": journal.progress.elapsed_seconds, "reading": reading}
     append_row(journal, "epoch", **row)
     say_epoch(row, parts.config.training.epochs)
-    better = math.isfinite(row["val_loss"]) and (best is None or row["val_loss"] < best.val_loss)
+    if not math.isfinite(row["val_loss"]):
+        raise ValueError(
+            f"The validation loss became {row['val_loss']} after epoch {epoch}{_kept(best)}. "
+            "Lower optimizer.learning_rate and start again."
+        )
+    better = best is None or row["val_loss"] < best.val_loss
     if better:
         best = Best(
             epoch=epoch, val_loss=row["val_loss"], val_accuracy=row["val_accuracy"], checkpoint=checkpoints.name(epoch)
