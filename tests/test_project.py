@@ -56,3 +56,10 @@ def test_the_import_rule_is_held_by_lint(folder: str, line: str):
         input=f"{line}\n", capture_output=True, text=True, cwd=PROJECT_ROOT,
     )  # fmt: skip
     assert done.returncode == 1 and "TID251" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_command_line_is_ready_before_pandas_and_torch_would_be():
+    """`status` and `runs` are called in loops; what other verbs need is imported when they run."""
+    code = "import trainer.__main__, sys; print({'pandas', 'scipy', 'torch', 'streamlit'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT_ROOT)
+    assert done.stdout.strip() == "set()", done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""The verbs of the command line about configurations: presets, validate, difference."""
+"""The verbs of the command line about configurations: presets, validate, difference, probe."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
-from trainer import config_difference, config_file, earlier_run, estimates, option_text, terminal
+from trainer import config_difference, config_file, earlier_run, estimates, option_text, probe, terminal
 from trainer.config_file import ConfigError
 from trainer.estimates import Estimate
-from trainer.terminal import Session, show
+from trainer.job import Report
+from trainer.terminal import AS_JOB, Session, show, work_on
 
 
 @click.command()
@@ -62,8 +63,24 @@ def difference(session: Session, first: str, second: str) -> None:
     pair = [config_file.load(config_file.find(session.workspace, name)) for name in (first, second)]
     found = config_difference.differences(*map(config_difference.values, pair))
     document: list[dict[str, Any]] = [{"option": d.option.key, "first": d.first, "second": d.second} for d in found]
-    lines = [f"{d.option.key:35} {option_text.shown(d.first):>12} {option_text.shown(d.second):>12}" for d in found]
+    lines = [f"{'':35} {first:>12.12} {second:>12.12}"] if found else []
+    lines += [f"{d.option.key:35} {option_text.shown(d.first):>12} {option_text.shown(d.second):>12}" for d in found]
     show(session, document, "\n".join(lines) or "They are equal.")
 
 
-VERBS = (presets, validate, difference)
+@click.command(name="probe")
+@click.argument("config", metavar="CONFIG")
+@AS_JOB
+@click.pass_obj
+def probe_verb(session: Session, config: str, as_job: bool) -> None:
+    """Measure how long training CONFIG would take on this machine; no run is made."""
+
+    def work(report: Report) -> tuple[dict[str, Any], str]:
+        report(0, 0, "Training for some seconds")
+        found = probe.measure(session.workspace, config_file.find(session.workspace, config))
+        return found.model_dump(), probe.sentence(found)
+
+    work_on(session, "probe", as_job, work)
+
+
+VERBS = (presets, validate, difference, probe_verb)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trainer import runs
-from trainer.dataset import splits
-from trainer.job import Report
+from trainer import job, runs
+from trainer.job import Report, Verb
 from trainer.log import clock_time
 from trainer.runs import Run, Status
 from trainer.state import ACTIVE
@@ -87,6 +87,19 @@ def progress() -> Iterator[Report]:
         yield report
 
 
+AS_JOB = click.option("--job", "as_job", is_flag=True, hidden=True, help="Write progress where the pages read it.")
+
+
+def work_on(session: Session, verb: Verb, as_job: bool, work: Callable[[Report], tuple[dict[str, Any], str]]) -> None:
+    """Do long work with progress: in the terminal, or as a job that a page watches."""
+    if as_job:
+        job.run(session.workspace, verb, lambda report: work(report)[1])
+        return
+    with progress() as report:
+        document, text = work(report)
+    show(session, document, text)
+
+
 def wait_for_end(run: Run) -> Status:
     """Show the progress of a run until it ends; Ctrl-C ends the watching, not the run."""
     with _bar() as bar:
@@ -115,12 +128,12 @@ def scan_text(summary: dict[str, Any]) -> str:
     return "\n".join([*rows, *summary["warnings"], scan_line(summary)])
 
 
-def split_text(parts: dict[str, Any]) -> str:
+def split_text(parts: dict[str, Any], warnings: Sequence[str]) -> str:
     rows = [
         f"{part:6} " + ", ".join(f"{clips:,} {label}" for label, clips in parts[part].items())
         for part in ("train", "val", "test")
     ]
-    told = [f"Groups in two splits: {parts['groups_in_two_splits']}.", *splits.missing_sentences(parts)]
+    told = [f"Groups in two splits: {parts['groups_in_two_splits']}.", *warnings]
     return "\n".join([*rows, *told])
 
 

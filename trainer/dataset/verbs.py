@@ -1,4 +1,4 @@
-"""The verbs of the command line about clips: demo, synthesise, scan, split, import, mend, undo, preview, probe.
+"""The verbs of the command line about clips: demo, synthesise, scan, split, import, mend, undo, preview.
 
 The pages run the long ones as jobs. What a verb needs is imported when it runs: pandas and scipy take a second that
 `runs` and `status` do not have.
@@ -6,31 +6,17 @@ The pages run the long ones as jobs. What a verb needs is imported when it runs:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from trainer import job, terminal
-from trainer.job import Report, Verb
-from trainer.terminal import Session, show
+from trainer import terminal
+from trainer.job import Report
+from trainer.terminal import AS_JOB, Session, show, work_on
 
-AS_JOB = click.option(
-    "--job", "as_job", is_flag=True, hidden=True, help="Write progress where the Dataset page reads it."
-)
 RATIOS = click.option("--ratios", default="70/15/15", show_default=True, help="Train, validation and test in percent.")
 SEED = click.option("--seed", default=0, show_default=True, help="Same seed, same result.")
-
-
-def _work(session: Session, verb: Verb, as_job: bool, work: Callable[[Report], tuple[dict[str, Any], str]]) -> None:
-    """Do long work with progress: in the terminal, or as a job that a page watches."""
-    if as_job:
-        job.run(session.workspace, verb, lambda report: work(report)[1])
-        return
-    with terminal.progress() as report:
-        document, text = work(report)
-    show(session, document, text)
 
 
 @click.command()
@@ -57,7 +43,7 @@ def demo(session: Session, phrase: str, positives: int, ratios: str, seed: int, 
         document = {"phrase": phrase, **clips.summary(session.workspace, found), "split": parts}
         return document, f"Made {len(found):,} clips for “{phrase}”, scanned and split."
 
-    _work(session, "demo", as_job, work)
+    work_on(session, "demo", as_job, work)
 
 
 @click.command()
@@ -73,7 +59,7 @@ def scan(session: Session, as_job: bool) -> None:
         summary = clips.summary(session.workspace, found)
         return summary, terminal.scan_text(summary) if not as_job else terminal.scan_line(summary)
 
-    _work(session, "scan", as_job, work)
+    work_on(session, "scan", as_job, work)
 
 
 @click.command(name="split")
@@ -92,9 +78,11 @@ def split_verb(session: Session, ratios: str, seed: int, from_scratch: bool, as_
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
         parts = splits.split_dataset(session.workspace, parse_ratios(ratios), seed, from_scratch)
-        return parts, terminal.split_text(parts) if not as_job else splits.sentence(parts)
+        if as_job:
+            return parts, splits.sentence(parts)
+        return parts, terminal.split_text(parts, splits.missing_sentences(parts))
 
-    _work(session, "split", as_job, work)
+    work_on(session, "split", as_job, work)
 
 
 @click.command(name="import")
@@ -130,7 +118,7 @@ def import_verb(
         document = {"change": made.change.id, "imported": made.counts, "skipped": made.skipped}
         return document, made.sentence()
 
-    _work(session, "import", as_job, work)
+    work_on(session, "import", as_job, work)
 
 
 @click.command()
@@ -155,7 +143,7 @@ def mend(session: Session, finding: str, as_job: bool) -> None:
         scan_clips(session.workspace, report)
         return {"change": change.id}, f"{change.title}. Undo is in the list of changes."
 
-    _work(session, "mend", as_job, work)
+    work_on(session, "mend", as_job, work)
 
 
 @click.command()
@@ -203,7 +191,7 @@ def synthesise(
         scan_clips(session.workspace, report)
         return {"change": made.change.id, "imported": made.counts}, made.sentence()
 
-    _work(session, "synthesise", as_job, work)
+    work_on(session, "synthesise", as_job, work)
 
 
 @click.command()
@@ -222,23 +210,7 @@ def preview(session: Session, config: str, clip: str, as_job: bool) -> None:
         folder = previews.make(session.workspace, path, clip)
         return {"folder": str(folder)}, f"Ten draws of {clip}, as training by {path.stem} would hear them."
 
-    _work(session, "preview", as_job, work)
+    work_on(session, "preview", as_job, work)
 
 
-@click.command(name="probe")
-@click.argument("config", metavar="CONFIG")
-@AS_JOB
-@click.pass_obj
-def probe_verb(session: Session, config: str, as_job: bool) -> None:
-    """Measure how long CONFIG would train on this machine with the clips of the split, and how much memory it takes."""
-    from trainer import config_file, probe
-
-    def work(report: Report) -> tuple[dict[str, Any], str]:
-        report(0, 0, "Some batches of each kind")
-        found = probe.measure(session.workspace, config_file.find(session.workspace, config))
-        return found.model_dump(), probe.sentence(found)
-
-    _work(session, "probe", as_job, work)
-
-
-VERBS = (demo, synthesise, scan, split_verb, import_verb, mend, undo, preview, probe_verb)
+VERBS = (demo, synthesise, scan, split_verb, import_verb, mend, undo, preview)
