@@ -1,4 +1,4 @@
-"""Memory and disk of real trainings beside their estimates: `python -m tests.measure_estimates` prints the table."""
+"""Memory and disk of real trainings beside their estimates: `python -m tests.measure_estimates [MODEL...]`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.tiny import ignore, make_raw
@@ -63,7 +64,7 @@ def row(workspace: Workspace, model: str, number: int, variant: dict) -> str:
     )
 
 
-def main() -> None:
+def main(models: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as root:
         workspace = Workspace(Path(root))
         make_raw(workspace, voices=160)
@@ -71,10 +72,10 @@ def main() -> None:
         splits.split_dataset(workspace, (0.7, 0.15, 0.15), 0)
         print("| model | changed | memory MB: estimate | measured | off by | disk MB: at most | measured |")
         print("| --- | --- | --- | --- | --- | --- | --- |")
-        for model in MODELS:
+        for model in models:
             for number, variant in enumerate(VARIANTS):
                 print(row(workspace, model, number, variant), flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:] or MODELS)

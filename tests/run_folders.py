@@ -2,13 +2,16 @@
 
 import math
 import os
+import signal
+import time
 from pathlib import Path
 
-from trainer import config_file, durable, metrics, processes
+from trainer import config_file, documents, durable, metrics, processes, runs
 from trainer.config import Config
 from trainer.documents import Best, Outcome, Processes, Progress, Request
 from trainer.processes import ProcessIdentity
 from trainer.runs import Run
+from trainer.state import ACTIVE
 from trainer.workspace import Workspace
 
 CPU = {"cpu_percent": 93.4, "memory_used": 6.5e9, "memory_total": 16.7e9, "process_memory": 1.23e9, "gpu_name": None}
@@ -90,3 +93,15 @@ def end(run: Run, state: str, reason: str) -> None:
 def workspace_at(root: Path) -> Workspace:
     root.mkdir(parents=True, exist_ok=True)
     return Workspace(root)
+
+
+def end_all(workspace: Workspace) -> None:
+    """Kill what trains in this workspace: nothing of a test lives on, nor what has no process yet to be killed by."""
+    deadline = time.monotonic() + 30
+    for run in runs.all_runs(workspace):
+        while runs.status(run).state in ACTIVE and time.monotonic() < deadline:
+            found = documents.read(Processes, run.process_file)
+            for identity in (found.supervisor, found.trainer) if found else ():
+                if identity:
+                    processes.send_signal(identity, signal.SIGKILL)
+            time.sleep(0.05)

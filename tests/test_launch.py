@@ -9,6 +9,7 @@ import time
 import psutil
 import pytest
 
+from tests.run_folders import end_all
 from tests.tiny import make_workspace, tiny_config
 from trainer import documents, durable, launch, log_tail, manifest, metrics, processes, runs
 from trainer.documents import Processes
@@ -21,11 +22,7 @@ from trainer.workspace import Workspace
 def workspace(tmp_path):
     made = make_workspace(tmp_path)
     yield made
-    for run in runs.all_runs(made):  # nothing of a test lives on
-        found = documents.read(Processes, run.process_file)
-        for identity in (found.supervisor, found.trainer) if found else ():
-            if identity:
-                processes.send_signal(identity, signal.SIGKILL)
+    end_all(made)
 
 
 def wait_until(run: Run, *states: str, seconds: float = 60) -> runs.Status:

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import app as server
+from tests.run_folders import end_all
 from tests.test_launch import ENDLESS, people, wait_for_epoch, wait_until
 from tests.tiny import make_workspace, tiny_config
 from trainer import config_file, launch, log_tail, processes, runs
@@ -115,9 +116,7 @@ def workspace(tmp_path):
     made = make_workspace(tmp_path)
     config_file.save(made, "tiny", tiny_config(**ENDLESS))
     yield made
-    for run in runs.all_runs(made):
-        if runs.status(run).state in ACTIVE:
-            processes.send_signal(people(run).supervisor, signal.SIGKILL)
+    end_all(made)
 
 
 def test_the_same_form_from_two_tabs_makes_one_run(browser, workspace: Workspace):
