@@ -5,11 +5,17 @@ from dataclasses import replace
 import pytest
 
 from tests.measure_estimates import VARIANTS, config_of, described
-from trainer import config_file, estimates
+from tests.tiny import make_workspace
+from trainer import config_file, estimates, manifest
 from trainer.config import Config
 from trainer.estimates import Machine
+from trainer.workspace import Workspace
 
-MEASURED = {}
+MEASURED = {
+    "tc_resnet": (893, 908, 1216, 931, 1064, 958, 901),
+    "bc_resnet": (1000, 1330, 2319, 1767, 1803, 2322, 1049),
+    "resnet18": (1193, 1458, 2356, 2547, 1667, 2350, 1030),
+}
 """Peak memory in MB of a real training, printed by `python -m tests.measure_estimates`."""
 LARGE = Machine(cores=2, memory_total=64 * 10**9, memory_free=60 * 10**9, disk_free=10**12)
 GPU = replace(LARGE, gpu_name="A GPU", gpu_memory_total=8 * 10**9, gpu_memory_free=8 * 10**9)
@@ -58,6 +64,16 @@ def test_a_gpu_counts_its_own_memory():
 def test_what_is_likely_not_meant_is_a_warning(document: dict, option: str):
     assert list(told(config_file.build(document), LARGE)) == [option]
     assert told(Config(), LARGE) == {}
+
+
+def test_clips_are_counted_apart(tmp_path):
+    assert estimates.clip_bytes(Workspace(tmp_path)) == 0
+    workspace = make_workspace(tmp_path)
+    parts = manifest.read_splits(workspace)
+    seconds = sum(clip.seconds for part in ("train", "val") for clip in parts[part])
+    clips = estimates.clip_bytes(workspace)
+    assert clips == pytest.approx(32_000 * seconds)
+    assert estimates.estimate(Config(), clips).memory_bytes == estimates.memory_bytes(Config()) + clips
 
 
 def test_a_disk_that_is_too_small_is_told():

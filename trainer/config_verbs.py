@@ -39,7 +39,10 @@ def validate(session: Session, config: str) -> None:
         terminal.complain("\n".join(map(str, error.problems)))
         raise click.exceptions.Exit(2) from None
     here = estimates.machine(session.workspace)
-    needs, warnings = estimates.estimate(checked), [str(each) for each in estimates.warnings(checked, here)]
+    needs, warnings = (
+        estimates.estimate(checked, estimates.clip_bytes(session.workspace)),
+        [str(each) for each in estimates.warnings(checked, here)],
+    )
     document = {"problems": [], "warnings": warnings, "estimates": asdict(needs), "machine": asdict(here)}
     lines = ["No problems.", *(f"Warning: {warning}" for warning in warnings), *_needs(needs)]
     show(session, document, "\n".join([*lines, estimates.fitting_sentence(checked, here)]))

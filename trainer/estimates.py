@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import psutil
 
-from trainer import devices, model_size
+from trainer import devices, manifest, model_size
 from trainer.config import SAMPLE_RATE, Config
 from trainer.config_file import Problem
 from trainer.workspace import Workspace
@@ -28,7 +29,7 @@ _BYTES_PER_KEPT = {"tc_resnet": 7.6, "bc_resnet": 7.0, "resnet18": 4.8}
 """Four for each number that the backward pass needs, the rest for gradients under way.
 
 All of these are fitted to peaks measured on CPUs; `python -m tests.measure_estimates` prints how far off they are. The
-clips are not counted: they lie in a mapped file, and the system holds of it what memory allows.
+clips come on top: they lie in a mapped file, of which the system holds what memory allows.
 """
 _CHECKPOINTS = 4
 """The best, the two newest, and the one that is being written."""
@@ -43,11 +44,15 @@ _BATCH_SIZES = tuple(2**power for power in range(1, 14))
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a training needs: `parameters` and `multiply_adds` (of one window) exactly, bytes by estimate."""
+    """What a training needs: `parameters` and `multiply_adds` (of one window) exactly, bytes by estimate.
+
+    `clip_bytes` is the part of `memory_bytes` that the system drops when others need it.
+    """
 
     parameters: int
     multiply_adds: int
     memory_bytes: int
+    clip_bytes: int
     gpu_memory_bytes: int
     disk_bytes: int
 
@@ -79,8 +84,24 @@ def _samples(config: Config) -> int:
     return round(config.data.window_seconds * SAMPLE_RATE)
 
 
+def clip_bytes(workspace: Workspace) -> int:
+    """Size of the clips that a training maps into memory: 16-bit samples of two splits; 0 without splits."""
+    files = [manifest.split_file(workspace, split) for split in manifest.SPLITS]
+    try:
+        return _clip_bytes(workspace, tuple(file.stat().st_mtime_ns for file in files))
+    except (OSError, ValueError):
+        return 0
+
+
+@functools.lru_cache(maxsize=4)
+def _clip_bytes(workspace: Workspace, stamp: tuple[int, ...]) -> int:
+    splits = manifest.read_splits(workspace)
+    seconds = sum(clip.seconds for split in ("train", "val") for clip in splits[split])
+    return round(2 * SAMPLE_RATE * seconds)
+
+
 def memory_bytes(config: Config) -> int:
-    """Estimated peak memory of the training process in bytes when it trains on the CPU."""
+    """Estimated peak memory of the training process in bytes when it trains on the CPU, without its clips."""
     size, model = model_size.size(config), config.model.name
     window = _BYTES_PER_SAMPLE * _samples(config) + _BYTES_PER_KEPT[model] * size.kept
     fixed = _PROCESS_BYTES + _KERNEL_BYTES[model] + _BYTES_PER_PARAMETER * size.parameters
@@ -101,11 +122,11 @@ def disk_bytes(config: Config) -> int:
     return round(_CHECKPOINTS * checkpoint + _BYTES_PER_EPOCH * config.training.epochs)
 
 
-def estimate(config: Config) -> Estimate:
-    """All of them."""
+def estimate(config: Config, clips: int = 0) -> Estimate:
+    """All of them; `clips` are the bytes of the clips, see `clip_bytes`."""
     size = model_size.size(config)
-    memory, gpu = memory_bytes(config), gpu_memory_bytes(config)
-    return Estimate(size.parameters, size.multiply_adds, memory, gpu, disk_bytes(config))
+    memory, gpu = memory_bytes(config) + clips, gpu_memory_bytes(config)
+    return Estimate(size.parameters, size.multiply_adds, memory, clips, gpu, disk_bytes(config))
 
 
 def on_gpu(config: Config, here: Machine) -> bool:

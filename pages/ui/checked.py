@@ -9,15 +9,16 @@ from pages.ui.draft import Draft
 from trainer import config_file, earlier_run, estimates
 from trainer.config import Config
 from trainer.config_file import ConfigError, Problem
-from trainer.estimates import Machine
+from trainer.estimates import Estimate, Machine
 from trainer.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class Checked:
-    """`config` is None when there are problems that keep it from being one."""
+    """`config` is None when there are problems that keep it from being one; `needs` are its estimates."""
 
     config: Config | None
+    needs: Estimate | None
     problems: list[Problem]
     warnings: list[Problem]
     machine: Machine
@@ -29,7 +30,8 @@ def check(workspace: Workspace, edited: Draft) -> Checked:
     try:
         config = config_file.build(draft.document(edited))
     except ConfigError as error:
-        return Checked(None, error.problems, [], here)
+        return Checked(None, None, error.problems, [], here)
     sentence = earlier_run.problem(workspace, config)
     problems = [config_file.problem_of(sentence)] if sentence else []
-    return Checked(config, problems, estimates.warnings(config, here), here)
+    needs = estimates.estimate(config, estimates.clip_bytes(workspace))
+    return Checked(config, needs, problems, estimates.warnings(config, here), here)

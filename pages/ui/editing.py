@@ -134,10 +134,10 @@ def validate(workspace: Workspace) -> None:
     """Tell every problem of the form at once, or that there is none, with what the training may need."""
     edited = as_it_stands(workspace)
     found = checked.check(workspace, edited)
-    if found.problems or found.config is None:
+    if found.problems or found.config is None or found.needs is None:
         say(problems_message("The configuration is not valid.", found.problems))
         return
-    ram, gpu = estimates.memory_bytes(found.config), estimates.gpu_memory_bytes(found.config)
+    ram, gpu = found.needs.memory_bytes, found.needs.gpu_memory_bytes
     memory = f"about {numbers.gigabytes(ram)} on the CPU or {numbers.gigabytes(gpu)} on a GPU, by estimate"
     fits = estimates.fitting_sentence(found.config, found.machine)
     valid = f"Configuration is valid. Memory of the training: {memory}. {fits}"

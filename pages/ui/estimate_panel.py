@@ -27,7 +27,7 @@ def show(workspace: Workspace, found: Checked) -> None:
     """The numbers, what fits, and the probe."""
     config = found.config
     with st.container(border=True, gap="small"):
-        numbers.show([*_sizes(config, found.machine), *_times(workspace, config)], least_width=115)
+        numbers.show([*_sizes(found.needs, found.machine), *_times(workspace, config)], least_width=115)
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.caption(_caption(config, found.machine))
             st.button(
@@ -38,17 +38,23 @@ def show(workspace: Workspace, found: Checked) -> None:
         _progress(workspace, config)
 
 
-def _sizes(config: Config | None, here: Machine) -> list[Number]:
+def _sizes(needs: Estimate | None, here: Machine) -> list[Number]:
     gpu = f"on {here.gpu_name}" if here.gpu_name else "of a training on a GPU; this machine has none"
     helps = {
         "Parameters": "Trainable numbers of the model. Exact.",
         "Multiply-adds": "Work of the model's layers for one window. Exact.",
-        "Memory": "Estimated peak of a training on the CPU, without the clips, which the system caches.",
+        "Memory": f"Estimated peak of a training on the CPU{_clips(needs)}.",
         "GPU memory": f"Estimated peak {gpu}.",
         "Disk": "Estimated size of the run's folder, at most.",
     }
-    values = _values(estimates.estimate(config)) if config else [UNKNOWN] * len(helps)
+    values = _values(needs) if needs else [UNKNOWN] * len(helps)
     return [Number(name, value, helps[name]) for name, value in zip(helps, values, strict=True)]
+
+
+def _clips(needs: Estimate | None) -> str:
+    if not needs or not needs.clip_bytes:
+        return ", without the clips"
+    return f"; {numbers.gigabytes(needs.clip_bytes)} of it are clips, which the system drops when others need memory"
 
 
 def _values(size: Estimate) -> list[str]:
