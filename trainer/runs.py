@@ -10,7 +10,7 @@ from typing import Any
 
 from trainer import documents, processes
 from trainer.documents import Control, Outcome, Processes, Progress, Request
-from trainer.state import ACTIVE, Facts, State, derive
+from trainer.state import ACTIVE, Facts, State, Want, derive
 from trainer.workspace import Workspace
 
 ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
@@ -145,7 +145,6 @@ def status(run: Run) -> Status:
     trainer_alive = trainer is not None and processes.is_alive(trainer)
     suspended = trainer is not None and processes.is_suspended(trainer)
     outcome = documents.read(Outcome, run.outcome_file)
-    control = documents.read(Control, run.control_file)
     progress = documents.read(Progress, run.progress_file)
     facts = Facts(
         readable=request is not None,
@@ -156,11 +155,17 @@ def status(run: Run) -> Status:
         trainer_alive=trainer_alive,
         trainer_known=trainer is not None,
         suspended=suspended,
-        want=control.want if control else None,
+        want=wish(run),
         beat_age=_beat_age(run, found, progress) if found else None,
         request_age=_request_age(request),
     )
     return Status(run, derive(facts), request, progress, outcome)
+
+
+def wish(run: Run) -> Want | None:
+    """What the user wants of this run now."""
+    control = documents.read(Control, run.control_file)
+    return control.want if control else None
 
 
 def document(status: Status) -> dict[str, Any]:

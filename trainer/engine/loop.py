@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainer import config_file, documents, earlier_run, manifest
+from trainer import config_file, earlier_run, manifest
 from trainer.config import Config
-from trainer.documents import Best, Control
+from trainer.documents import Best
 from trainer.engine import checkpoints, clips, mining, objective
 from trainer.engine.batches import Feed, open_feed, training_batch
 from trainer.engine.journal import Journal, append_row, batch_done, open_journal, preparing, say_epoch, tell
@@ -242,9 +242,3 @@ def _finish_epoch(parts: Parts, row: dict[str, Any], best: Best | None, pool: Wi
     checkpoints.prune(folder, best)
     tell(journal, now=True, last_epoch=row, best=best)
     return best
-
-
-def wish(run: Run) -> Want | None:
-    """What the user wants of this run now."""
-    control = documents.read(Control, run.control_file)
-    return control.want if control else None
