@@ -204,3 +204,11 @@ def test_who_is_cancelled_speaks_no_more(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         speech.speak(spoken, cancel)
     assert len(list(tmp_path.rglob("*.wav"))) < len(texts) / 2
+
+
+def test_look_alikes_of_the_demo_differ_by_more_than_one_sound():
+    english = languages.find("en")
+    pronounce = phrases.pronounce_in(english)
+    target, *sounds = pronounce(["hey atlas", *phrases.look_alikes("hey atlas", english, demo.LEAST_DISTANCE)])
+    assert sounds and min(phrases.distance(target, sound) for sound in sounds) == demo.LEAST_DISTANCE
+    assert "bay atlas" in phrases.look_alikes("hey atlas", english), "nearest ones are still proposed to order"

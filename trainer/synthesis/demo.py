@@ -14,6 +14,8 @@ from trainer.workspace import LABELS, Workspace
 
 ENGLISH = languages.find("en")
 FEWEST, MOST = 10, 20_000
+LEAST_DISTANCE = 2
+"""Phonemes between a look-alike and the phrase: what one sound alone tells apart takes longer than a try-out lasts."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def _make_aside(folder: Path, phrase: str, counts: Counts, seed: int, report: Re
     rng = random.Random(seed)
     texts = {
         "positive": [phrase],
-        "hard_negative": phrases.look_alikes(phrase, ENGLISH),
+        "hard_negative": phrases.look_alikes(phrase, ENGLISH, LEAST_DISTANCE),
         "negative": phrases.other_texts(phrase, counts.negative, seed, ENGLISH),
     }
     spoken = {

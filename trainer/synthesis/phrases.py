@@ -96,8 +96,10 @@ def check_texts(texts: Sequence[str], phrase: str, language: Language) -> list[s
     return cleaned
 
 
-def look_alikes(phrase: str, language: Language) -> list[str]:
+def look_alikes(phrase: str, language: Language, least_distance: int = 1) -> list[str]:
     """Texts that are easily taken for the phrase: parts of it, its words swapped, words that sound like its words.
+
+    Each is at least `least_distance` phonemes away from the phrase.
 
     The words come from the commonest ones of the language, nearest by phonemes.
 
@@ -115,7 +117,9 @@ def look_alikes(phrase: str, language: Language) -> list[str]:
     found += _nearest(target, lexicon)
     found += [f"{near} {words[-1]}" for near in _nearest(sounds[0], lexicon, 3)] if len(words) == 1 else []
     unique = list(dict.fromkeys(text for text in found if text))
-    return _without(phrase, target, unique, pronounce)
+    kept = _without(phrase, target, unique, pronounce)
+    apart = [distance(target, sound) >= least_distance for sound in pronounce(kept)]
+    return [text for text, far in zip(kept, apart, strict=True) if far]
 
 
 def other_texts(phrase: str, count: int, seed: int, language: Language) -> list[str]:
