@@ -62,6 +62,9 @@ def test_what_a_file_does_not_say_is_as_in_the_preset_it_names():
     config = config_file.parse(b"preset: quick\ntraining: {epochs: 3}")
     assert config.training.epochs == 3 and config.training.patience == 0 and config.model.width == 1.5
     assert config.preset == "quick" == config_file.load(config_file.PRESETS / "quick.yaml").preset
+    assert config_file.parse(b"preset: quick\ntraining: {}") == config_file.preset("quick"), (
+        "an empty group says nothing"
+    )
     assert b"\n\n" not in config_file.dump(config)
 
 

@@ -139,7 +139,7 @@ def _on_its_preset(document: object) -> object:
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(presets())}."
         raise ConfigError([Problem("preset", f"there is no preset {name!r:.60}; {hint}")])
     below = preset_document(name)
-    merged = {group: _group(below, group) | document[group] for group in below if _group(document, group)}
+    merged = {group: _group(below, group) | document[group] for group in below if isinstance(document.get(group), dict)}
     return below | document | merged
 
 
