@@ -1,0 +1,103 @@
+"""Scores of a stream as a device hears it: smoothing, detections, and misses at a rate of false accepts; numpy only.
+
+A detection is what the user notices: the smoothed probability reaches the threshold, then the detector is silent for a
+while. Miss rate against false accepts per hour of such detections is how keyword spotting is measured on streams (Chen,
+Parada and Heigold, "Small-footprint keyword spotting using deep neural networks", ICASSP 2014).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+HOP_SECONDS = 0.1
+"""A window is scored this often."""
+SMOOTHING_SECONDS = 0.2
+REFRACTORY_SECONDS = 1.0
+LATEST_SECONDS = 1.0
+"""A detection up to this long after the end of a word counts as heard."""
+
+
+@dataclass(frozen=True)
+class Track:
+    """The smoothed probabilities [n] of one recording, the k-th of the window that ends at (k + 1) hops; `words` [w, 2]
+    holds start and end of each spoken word in seconds, none in a recording that must not wake the detector."""
+
+    probability: NDArray[np.float64]
+    words: NDArray[np.float64]
+
+    @property
+    def hours(self) -> float:
+        return len(self.probability) * HOP_SECONDS / 3600
+
+
+@dataclass(frozen=True)
+class Point:
+    """One operating point: `misses` of `words` at a threshold, `false_accepts` in `hours` without the word."""
+
+    threshold: float
+    misses: int
+    words: int
+    false_accepts: int
+    hours: float
+
+    @property
+    def miss_rate(self) -> float:
+        return self.misses / self.words
+
+
+def smooth(probability: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Causal moving average of probabilities [n], one per hop; the first ones average what there is."""
+    width = round(SMOOTHING_SECONDS / HOP_SECONDS)
+    total = np.cumsum(np.concatenate([np.zeros(width), probability.astype(np.float64)]))
+    return np.asarray((total[width:] - total[:-width]) / np.minimum(np.arange(1, len(probability) + 1), width))
+
+
+def detections(probability: NDArray[np.floating], threshold: float) -> NDArray[np.float64]:
+    """Times in seconds at which a detector with this threshold fires on smoothed probabilities [n]."""
+    above = np.flatnonzero(probability >= threshold) + 1
+    hops = round(REFRACTORY_SECONDS / HOP_SECONDS)
+    fired: list[int] = []
+    place = 0
+    while place < len(above):
+        fired.append(int(above[place]))
+        place = int(np.searchsorted(above, fired[-1] + hops))
+    return np.array(fired, dtype=np.float64) * HOP_SECONDS
+
+
+def misses(track: Track, threshold: float) -> int:
+    """Words of a recording in which, and shortly after which, nothing was detected."""
+    fired = detections(track.probability, threshold)[:, None]
+    start, end = track.words.T
+    slack = HOP_SECONDS / 1000  # times are sums of decimal fractions
+    heard = (fired >= start - slack) & (fired <= end + LATEST_SECONDS + slack)
+    return int((~heard.any(axis=0)).sum())
+
+
+def _thresholds(negative: Sequence[Track], most: int) -> NDArray[np.float64]:
+    """Thresholds just above the highest peaks, falling, at which the count of false accepts up to `most` can change."""
+    longest = round(REFRACTORY_SECONDS / HOP_SECONDS)  # hops that can belong to one detection
+    peaks = np.concatenate([np.unique(track.probability)[-longest * (most + 1) - 1 :] for track in negative])
+    return np.unique(np.nextafter(peaks, np.inf))[::-1]
+
+
+def at_false_accepts(words: Sequence[Track], negative: Sequence[Track], per_hour: float) -> Point | None:
+    """The operating point with the lowest threshold at which it and every higher one keep to `per_hour`.
+
+    None when there is no word or nothing without the word to measure by. The threshold is chosen on the same
+    recordings, so the miss rate is that of a well-set detector, not of one yet to be set.
+    """
+    count, hours = sum(len(track.words) for track in words), sum(track.hours for track in negative)
+    if not count or not hours:
+        return None
+    allowed = int(per_hour * hours + 1e-9)
+    chosen, accepts = 1.0, 0
+    for threshold in _thresholds(negative, allowed):
+        found = sum(len(detections(track.probability, threshold)) for track in negative)
+        if found > allowed:
+            break
+        chosen, accepts = float(threshold), found
+    return Point(chosen, sum(misses(track, chosen) for track in words), count, accepts, hours)
