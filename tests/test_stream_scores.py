@@ -30,8 +30,11 @@ def test_smoothing_averages_this_hop_and_the_one_before():
 def test_a_detector_that_has_fired_is_silent_for_a_second_and_then_fires_again():
     probability = np.zeros(40)
     probability[4:20] = 0.9
-    assert stream_scores.detections(probability, 0.5).tolist() == pytest.approx([0.5, 1.5])
-    assert len(stream_scores.detections(probability, 0.95)) == 0
+    heard = Track(probability, NO_WORDS)
+    assert stream_scores.detections(heard, 0.5).tolist() == pytest.approx([0.5, 1.5])
+    assert len(stream_scores.detections(heard, 0.95)) == 0
+    finer = Track(probability, NO_WORDS, hop_seconds=0.08)
+    assert stream_scores.detections(finer, 0.5).tolist() == pytest.approx([0.4, 1.44]), "13 hops are the first second"
 
 
 def test_a_word_counts_as_heard_from_its_start_to_a_second_after_its_end():

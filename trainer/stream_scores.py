@@ -7,6 +7,7 @@ Parada and Heigold, "Small-footprint keyword spotting using deep neural networks
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 HOP_SECONDS = 0.1
-"""A window is scored this often."""
+"""A window is scored about this often; what the features allow decides exactly."""
 SMOOTHING_SECONDS = 0.2
 REFRACTORY_SECONDS = 1.0
 LATEST_SECONDS = 1.0
@@ -23,15 +24,16 @@ LATEST_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Track:
-    """The smoothed probabilities [n] of one recording, the k-th of the window that ends at (k + 1) hops; `words` [w, 2]
-    holds start and end of each spoken word in seconds, none in a recording that must not wake the detector."""
+    """The smoothed probabilities [n] of one recording, the k-th that of the window ending after k+1 hops. `words` [w, 2]
+    holds start and end of each word in seconds; a recording that must not wake the detector has none."""
 
     probability: NDArray[np.float64]
     words: NDArray[np.float64]
+    hop_seconds: float = HOP_SECONDS
 
     @property
     def hours(self) -> float:
-        return len(self.probability) * HOP_SECONDS / 3600
+        return len(self.probability) * self.hop_seconds / 3600
 
 
 @dataclass(frozen=True)
@@ -49,39 +51,41 @@ class Point:
         return self.misses / self.words
 
 
-def smooth(probability: NDArray[np.floating]) -> NDArray[np.float64]:
+def smooth(probability: NDArray[np.floating], hop_seconds: float = HOP_SECONDS) -> NDArray[np.float64]:
     """Causal moving average of probabilities [n], one per hop; the first ones average what there is."""
-    width = round(SMOOTHING_SECONDS / HOP_SECONDS)
+    width = max(1, round(SMOOTHING_SECONDS / hop_seconds))
     total = np.cumsum(np.concatenate([np.zeros(width), probability.astype(np.float64)]))
     return np.asarray((total[width:] - total[:-width]) / np.minimum(np.arange(1, len(probability) + 1), width))
 
 
-def detections(probability: NDArray[np.floating], threshold: float) -> NDArray[np.float64]:
-    """Times in seconds at which a detector with this threshold fires on smoothed probabilities [n]."""
-    above = np.flatnonzero(probability >= threshold) + 1
-    hops = round(REFRACTORY_SECONDS / HOP_SECONDS)
+def detections(track: Track, threshold: float) -> NDArray[np.float64]:
+    """Times in seconds at which a detector with this threshold fires."""
+    above = np.flatnonzero(track.probability >= threshold) + 1
+    hops = math.ceil(REFRACTORY_SECONDS / track.hop_seconds - 1e-9)
     fired: list[int] = []
     place = 0
     while place < len(above):
         fired.append(int(above[place]))
         place = int(np.searchsorted(above, fired[-1] + hops))
-    return np.array(fired, dtype=np.float64) * HOP_SECONDS
+    return np.array(fired, dtype=np.float64) * track.hop_seconds
 
 
 def misses(track: Track, threshold: float) -> int:
     """Words of a recording in which, and shortly after which, nothing was detected."""
-    fired = detections(track.probability, threshold)[:, None]
+    fired = detections(track, threshold)[:, None]
     start, end = track.words.T
-    slack = HOP_SECONDS / 1000  # times are sums of decimal fractions
+    slack = track.hop_seconds / 1000  # times are sums of decimal fractions
     heard = (fired >= start - slack) & (fired <= end + LATEST_SECONDS + slack)
     return int((~heard.any(axis=0)).sum())
 
 
 def _thresholds(negative: Sequence[Track], most: int) -> NDArray[np.float64]:
     """Thresholds just above the highest peaks, falling, at which the count of false accepts up to `most` can change."""
-    longest = round(REFRACTORY_SECONDS / HOP_SECONDS)  # hops that can belong to one detection
-    peaks = np.concatenate([np.unique(track.probability)[-longest * (most + 1) - 1 :] for track in negative])
-    return np.unique(np.nextafter(peaks, np.inf))[::-1]
+    peaks = []
+    for track in negative:
+        longest = math.ceil(REFRACTORY_SECONDS / track.hop_seconds)  # hops that can belong to one detection
+        peaks.append(np.unique(track.probability)[-longest * (most + 1) - 1 :])
+    return np.unique(np.nextafter(np.concatenate(peaks), np.inf))[::-1]
 
 
 def at_false_accepts(words: Sequence[Track], negative: Sequence[Track], per_hour: float) -> Point | None:
@@ -96,7 +100,7 @@ def at_false_accepts(words: Sequence[Track], negative: Sequence[Track], per_hour
     allowed = int(per_hour * hours + 1e-9)
     chosen, accepts = 1.0, 0
     for threshold in _thresholds(negative, allowed):
-        found = sum(len(detections(track.probability, threshold)) for track in negative)
+        found = sum(len(detections(track, threshold)) for track in negative)
         if found > allowed:
             break
         chosen, accepts = float(threshold), found
