@@ -24,7 +24,7 @@ LATEST_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Track:
-    """The smoothed probabilities [n] of one recording, the k-th that of the window ending after k+1 hops. `words` [w, 2]
+    """The smoothed probabilities [n] of one recording, the k-th of the window that ends after k+1 hops. `words` [w, 2]
     holds start and end of each word in seconds; a recording that must not wake the detector has none."""
 
     probability: NDArray[np.float64]
