@@ -45,10 +45,13 @@ def make_raw(workspace: Workspace, voices: int = 8, clips: int = 3) -> None:
         write_wav(workspace.raw / "rirs" / f"{number}.wav", rir / np.abs(rir).max())
 
 
-def make_workspace(root: Path) -> Workspace:
-    """A workspace with clips, a scan, splits and no runs."""
+def make_workspace(root: Path, hard_negatives: int = 0) -> Workspace:
+    """A workspace with clips, a scan, splits and no runs; with some negatives that are labelled hard."""
     workspace = Workspace(root)
     make_raw(workspace)
+    for voice in range(hard_negatives):
+        wave = clip_of(np.random.default_rng(voice), 1500.0)
+        write_wav(workspace.raw / "hard_negative" / f"voice{voice}" / "0.wav", wave)
     scan(workspace, ignore)
     splits.split_dataset(workspace, (0.6, 0.2, 0.2), 0)
     return workspace

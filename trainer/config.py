@@ -46,6 +46,7 @@ class Data(Group):
     positive_share: float = option(0.25, "Share of positives", "Part of an epoch's windows that hold the word; positives are repeated until it is reached. Higher finds more words and gives more false alarms; lower the other way round.", ge=0.05, le=0.9)
     unfinished_share: float = option(0.1, "Share of unfinished words", "Part of an epoch's windows that show the word before it is finished or after it is gone, as negatives. Higher makes the detector wait for the end of the word; 0 lets it fire on a part of it.", ge=0.0, le=0.5, advanced=True)
     background_share: float = option(0.05, "Share of background", "Part of an epoch's windows that hold background noise alone, as negatives. Higher keeps the detector quiet in noise and leaves fewer windows for speech; 0 turns them off.", ge=0.0, le=0.5, advanced=True)
+    hard_negative_share: float = option(0.0, "Share of hard negatives", "Part of an epoch's windows that are clips labelled hard_negative, repeated until it is reached. Higher tells look-alikes apart better and leaves less time for all other speech; 0 hears them as often as other negatives.", ge=0.0, le=0.5)
     mined_share: float = option(0.0, "Share of mined negatives", "Part of an epoch's windows that are the negatives the model finds hardest to tell from the word. Higher means fewer false alarms and, in the end, more misses; 0 turns mining off.", ge=0.0, le=0.5)
     mining_epochs: int = option(5, "Mine every", "The hardest negatives are looked for anew after this many epochs. Lower follows the model more closely and takes longer, as every negative is scored each time.", unit="epochs", ge=1, le=1000, advanced=True)
     epoch_windows: int = option(0, "Windows per epoch", "At most this many windows in an epoch, drawn anew each time. Higher hears more of the clips before each validation; lower ends epochs sooner; 0 means every training clip at least once.", ge=0, le=10_000_000, advanced=True)
@@ -135,9 +136,9 @@ class Config(Group):
 def broken_rules(config: Config) -> Iterator[str]:
     """Each rule between options that does not hold, as `option: sentence`; a NaN breaks none."""
     data, features, augmentation = config.data, config.features, config.augmentation
-    shares = data.positive_share + data.unfinished_share + data.background_share + data.mined_share
+    shares = data.positive_share + data.unfinished_share + data.background_share + data.hard_negative_share + data.mined_share
     if shares > 0.95:
-        yield f"data.positive_share: the shares of positives, unfinished words, background and mined negatives add up to {shares:.2f}; leave at least 0.05 for other negatives."
+        yield f"data.positive_share: the shares of positives, unfinished words, background, hard and mined negatives add up to {shares:.2f}; leave at least 0.05 for other negatives."
     if augmentation.snr_low_db > augmentation.snr_high_db:
         yield f"augmentation.snr_low_db: the lowest SNR ({augmentation.snr_low_db:g} dB) is above the highest ({augmentation.snr_high_db:g} dB); swap them."
     if features.low_hz >= features.high_hz:

@@ -34,6 +34,19 @@ def test_an_epoch_has_the_shares_that_were_asked_for_and_every_clip(array):
     assert set(epoch.clip) == set(range(len(array.clips)))
 
 
+def test_hard_negatives_can_have_a_share_of_their_own(array):
+    epoch = epoch_windows(array, made(data={"hard_negative_share": 0.4, "positive_share": 0.2}), 1)
+    assert np.isin(epoch.clip, array.labelled("hard_negative")).mean() == pytest.approx(0.4, abs=0.03)
+    assert epoch.positive.mean() == pytest.approx(0.2, abs=0.03)
+    assert set(epoch.clip) == set(range(len(array.clips))), "still every clip at least once"
+
+
+def test_a_share_of_hard_negatives_means_nothing_where_there_are_none():
+    array = array_of({"positive/a.wav": tone(300, 1.0), "negative/b.wav": tone(900, 20.0)}, {})
+    plain, asked = (epoch_windows(array, made(data={"hard_negative_share": share}), 1) for share in (0.0, 0.4))
+    assert (plain.clip == asked.clip).all() and (plain.start == asked.start).all()
+
+
 def test_a_positive_window_holds_the_word_and_ends_in_the_span_after_it(array):
     config = made(data={"word_margin_ms": 100}, augmentation={"shift_ms": 300})
     for number in range(1, 6):

@@ -86,10 +86,10 @@ def _repeats(array: ClipArray, clips: NDArray[np.int64], size: int) -> NDArray[n
     return np.maximum(1, array.lengths[clips] // size)
 
 
-def _of_other_words(array: ClipArray, config: Config, rng: np.random.Generator) -> Windows:
-    """Every negative clip, a long one as often as it holds windows; half of the short ones end like a positive."""
+def _of_other_words(array: ClipArray, config: Config, labels: tuple[str, ...], rng: np.random.Generator) -> Windows:
+    """Every clip of these labels, a long one as often as it holds windows; half of the short ones end like a word."""
     size = window_samples(config)
-    clips = array.labelled(*OTHER_WORDS)
+    clips = array.labelled(*labels)
     clips = np.repeat(clips, _repeats(array, clips, size))
     short = array.lengths[clips] < 3 * size
     like_positive = short & (rng.random(len(clips)) < 0.5)
@@ -99,11 +99,15 @@ def _of_other_words(array: ClipArray, config: Config, rng: np.random.Generator) 
 
 @dataclass(frozen=True)
 class Counts:
-    """How many windows of each kind an epoch hears; `mined` ones are ordinary negatives until there is a pool."""
+    """How many windows of each kind an epoch hears; `mined` ones are ordinary negatives until there is a pool.
+
+    `other` holds the hard negatives too while no share is set for them; `hard` is then 0.
+    """
 
     positive: int
     unfinished: int
     background: int
+    hard: int
     mined: int
     other: int
 
@@ -111,17 +115,25 @@ class Counts:
 def epoch_counts(array: ClipArray, config: Config) -> Counts:
     """The same for every epoch: each clip at least once, the shares as asked, unless `epoch_windows` limits it."""
     data, positives = config.data, len(array.labelled("positive"))
-    others = int(_repeats(array, array.labelled(*OTHER_WORDS), window_samples(config)).sum())
-    shares = np.array([data.positive_share, data.unfinished_share, data.background_share, data.mined_share])
+    hard_share = data.hard_negative_share if len(array.labelled("hard_negative")) else 0.0
+    size = window_samples(config)
+    others = int(_repeats(array, array.labelled(*_other_labels(hard_share)), size).sum())
+    shares = np.array([data.positive_share, data.unfinished_share, data.background_share, hard_share, data.mined_share])
     total = max(others / (1 - shares.sum()), positives / shares[0])
+    if hard_share:
+        total = max(total, _repeats(array, array.labelled("hard_negative"), size).sum() / hard_share)
     if data.epoch_windows:
         total = min(total, data.epoch_windows)
-    spoken, unfinished, background, mined = np.rint(total * shares).astype(int).tolist()
+    spoken, unfinished, background, hard, mined = np.rint(total * shares).astype(int).tolist()
     background = background if len(array.labelled("background")) else 0
     spoken, unfinished = (spoken, unfinished) if positives else (0, 0)
-    return Counts(
-        spoken, unfinished, background, mined, max(1, round(total) - spoken - unfinished - background - mined)
-    )
+    other = max(1, round(total) - spoken - unfinished - background - hard - mined)
+    return Counts(spoken, unfinished, background, hard, mined, other)
+
+
+def _other_labels(hard: float) -> tuple[str, ...]:
+    """What the ordinary negatives are drawn from: hard ones only while they have no share of their own."""
+    return ("negative",) if hard else OTHER_WORDS
 
 
 def _of_pool(pool: Windows | None, count: int, rng: np.random.Generator) -> Windows:
@@ -139,7 +151,7 @@ def epoch_windows(array: ClipArray, config: Config, epoch: int, pool: Windows | 
     """
     rng = np.random.default_rng([config.training.seed, epoch, 1])
     size, counts = window_samples(config), epoch_counts(array, config)
-    other = _of_other_words(array, config, rng)
+    other = _of_other_words(array, config, _other_labels(counts.hard), rng)
     positives, backgrounds = array.labelled("positive"), array.labelled("background")
     spoken, unfinished = (_fill(positives, count, rng) for count in (counts.positive, counts.unfinished))
     background = _fill(backgrounds, counts.background, rng)
@@ -151,6 +163,9 @@ def epoch_windows(array: ClipArray, config: Config, epoch: int, pool: Windows | 
         other.take(_fill(np.arange(len(other)), rest, rng)),
         _of_pool(pool, counts.mined, rng),
     ]
+    if counts.hard:
+        hard = _of_other_words(array, config, ("hard_negative",), rng)
+        parts.append(hard.take(_fill(np.arange(len(hard)), counts.hard, rng)))
     every = join(parts)
     return every.take(rng.permutation(len(every)))
 
