@@ -13,8 +13,8 @@ from torch import Generator, Tensor, nn
 from trainer import model_size
 from trainer.config import Config, feature_rows
 from trainer.engine import backgrounds, rooms
-from trainer.engine.augmentation import chain, rates
-from trainer.engine.augmentation.draws import draw
+from trainer.engine.augmentation import chain, speed
+from trainer.engine.augmentation.draws import Draws, draw
 from trainer.engine.clips import FULL_SCALE, ClipArray
 from trainer.engine.features import FrontEnd, Standardised, cpu_parts
 from trainer.engine.windows import Windows, epoch_windows, gather, window_samples
@@ -56,13 +56,21 @@ def seed_dropout(config: Config, epoch: int, batch: int) -> None:
 
 @dataclass(frozen=True)
 class Drawn:
-    """An augmented batch: waves [n, samples], features [n, rows, frames], labels [n] (between 0 and 1 in a blend), and
-    how many samples of its clip each window was made from [n]."""
+    """An augmented batch: waves [some, samples] in parts, features [n, rows, frames], labels [n] (between 0 and 1 in a
+    blend), and how many samples of its clip each window was made from [n]."""
 
-    wave: Tensor
+    waves: list[Tensor]
     features: Tensor
     positive: Tensor
     source: NDArray[np.int64]
+
+
+def _draws(feed: Feed, count: int, rng: np.random.Generator) -> Draws:
+    """What is done to each of `count` windows."""
+    options, features = feed.config.augmentation, feed.config.features
+    shape, time_mask = (feature_rows(features), model_size.frames(feed.config)), options.time_mask_ms // features.hop_ms
+    rirs, noisy = 0 if feed.rirs is None else len(feed.rirs), len(feed.backgrounds) > 0
+    return draw(rng, count, options, time_mask, shape, rirs, noisy)
 
 
 def _noise(feed: Feed, places: NDArray[np.int64], noises: NDArray[np.int64], size: int) -> Tensor | None:
@@ -71,31 +79,33 @@ def _noise(feed: Feed, places: NDArray[np.int64], noises: NDArray[np.int64], siz
     return chain.blend(layers)
 
 
+def _waves(feed: Feed, windows: Windows, draws: Draws, rng: np.random.Generator, noise_seed: int) -> Iterator[Tensor]:
+    """Augmented waves [some, samples] of these windows, in parts."""
+    size, most = window_samples(feed.config), feed.config.augmentation.backgrounds_most
+    longer = speed.source_samples(feed.config.augmentation, size) - size
+    stretches = Windows(windows.clip, windows.start - longer, windows.positive)
+    places = np.zeros((len(windows), most, 2), np.int64)
+    if draws.noises.any():
+        places = backgrounds.places(feed.array, feed.backgrounds, len(windows) * most, size, rng).reshape(-1, most, 2)
+    generator = Generator(feed.device).manual_seed(noise_seed)
+    for part in cpu_parts(len(windows), feed.device):
+        stretch = feed.place(gather(feed.array, stretches.take(part), size + longer))
+        noise = _noise(feed, places[part], draws.noises[part], size)
+        yield chain.augment_wave(stretch, noise, feed.rirs, draws.take(part), size, generator)
+
+
 def training_draw(feed: Feed, windows: Windows, epoch: int, batch: int) -> Drawn:
     """One augmented batch: a pure function of (seed, epoch, batch) that leaves torch's own generator alone."""
-    config, options, count = feed.config, feed.config.augmentation, len(windows)
-    size, most = window_samples(config), options.backgrounds_most
-    drawing, noise_seed, _ = batch_seeds(config.training.seed, epoch, batch)
-    rng, generator = np.random.default_rng(drawing), Generator(feed.device).manual_seed(noise_seed)
-    shape = (feature_rows(config.features), model_size.frames(config))
-    rirs = 0 if feed.rirs is None else len(feed.rirs)
-    draws = draw(rng, count, options, config.features, shape, rirs, noisy=len(feed.backgrounds) > 0)
-    places = np.zeros((count, most, 2), np.int64)
-    if draws.noises.any():
-        places = backgrounds.places(feed.array, feed.backgrounds, count * most, size, rng).reshape(count, most, 2)
-    longer = rates.source_samples(options, size) - size
+    seed, noise_seed, _ = batch_seeds(feed.config.training.seed, epoch, batch)
+    rng = np.random.default_rng(seed)
+    draws = _draws(feed, len(windows), rng)
     waves, features = [], []
-    for part in cpu_parts(count, feed.device):
-        chosen, drawn = windows.take(part), draws.take(part)
-        stretches = Windows(chosen.clip, chosen.start - longer, chosen.positive)
-        stretch = feed.place(gather(feed.array, stretches, size + longer))
-        noise = _noise(feed, places[part], drawn.noises, size)
-        wave = chain.augment_wave(stretch, noise, feed.rirs, drawn, options, size, generator)
+    for wave in _waves(feed, windows, draws, rng, noise_seed):
         waves.append(wave)
-        features.append(feed.front_end(wave))
+        features.append(feed.front_end(wave))  # at once, while the part is in the cache
     positive = torch.from_numpy(windows.positive).to(feed.device).float()
     seen, positive = chain.augment_features(torch.cat(features), positive, draws)
-    return Drawn(torch.cat(waves), seen, positive, np.rint(size * draws.speed * draws.tempo).astype(np.int64))
+    return Drawn(waves, seen, positive, np.rint(window_samples(feed.config) * draws.speed).astype(np.int64))
 
 
 def training_batch(feed: Feed, windows: Windows, epoch: int, batch: int) -> tuple[Tensor, Tensor]:

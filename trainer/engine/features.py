@@ -99,8 +99,8 @@ def pcen(mel: Tensor, smoothing: float) -> Tensor:
     Wang et al., "Trainable frontend for robust and far-field keyword spotting" (2017), its constants not trained.
     """
     smooth = torch.matmul(smoother(mel.shape[1], smoothing, mel.device), mel)
-    controlled = mel * smooth.add_(FLOOR).pow_(-PCEN_GAIN)
-    return controlled.add_(PCEN_BIAS).pow_(PCEN_ROOT) - PCEN_BIAS**PCEN_ROOT
+    controlled = torch.mul(mel, smooth.add_(FLOOR).pow_(-PCEN_GAIN))
+    return controlled.add_(PCEN_BIAS).pow_(PCEN_ROOT).sub_(PCEN_BIAS**PCEN_ROOT)
 
 
 class Standardised(nn.Module):

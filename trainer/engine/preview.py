@@ -63,13 +63,9 @@ def draws(feed: Feed, config: Config, clip: int) -> list[Draw]:
             part = windows.take(slice(batch * size, (batch + 1) * size))
             drawn = training_draw(feed, part, epoch, batch)
             end = int(windows.start[row]) + window_samples(config)
-            start_seconds, end_seconds = taken(int(feed.array.lengths[clip]), end, int(drawn.source[place]))
-            found.append(
-                Draw(
-                    epoch, batch + 1, bool(windows.positive[row]), start_seconds, end_seconds, drawn.wave[place],
-                    drawn.features[place],
-                )
-            )  # fmt: skip
+            span = taken(int(feed.array.lengths[clip]), end, int(drawn.source[place]))
+            wave, positive = torch.cat(drawn.waves)[place], bool(windows.positive[row])
+            found.append(Draw(epoch, batch + 1, positive, *span, wave, drawn.features[place]))
             if len(found) == DRAWS:
                 return found
     if not found:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from trainer.config import Augmentation
-from trainer.engine.augmentation import levels, pictures, rates, spectra
+from trainer.engine.augmentation import levels, pictures, spectra, speed
 from trainer.engine.augmentation.draws import NO_ROOM, Draws
 
 DITHER_STEP = 64
@@ -25,25 +23,13 @@ def tensor(values: NDArray[Any], device: torch.device) -> Tensor:
 
 
 def _change(
-    source: Tensor,
-    target: Tensor,
-    rows: NDArray[np.bool_],
-    drawn: NDArray[Any],
+    source: Tensor, target: Tensor, rows: NDArray[np.bool_], drawn: NDArray[Any],
     effect: Callable[[Tensor, Tensor], Tensor],
-) -> None:
+) -> None:  # fmt: skip
     """Put what `effect` makes of the chosen rows of `source`, and of what was drawn for them, in their place."""
     if rows.any():  # an FFT of nothing is an error
         place = tensor(np.flatnonzero(rows), source.device)
         target[place] = effect(source[place], tensor(drawn[rows], source.device))
-
-
-def at_rate(stretch: Tensor, draws: Draws, options: Augmentation, samples: int) -> Tensor:
-    """Windows [n, samples] that end where their stretch [n, source] ends, at the drawn speed and tempo."""
-    halfway = math.ceil(samples * rates.fastest(options)[1])
-    played, spoken = stretch[:, -halfway:], stretch[:, -samples:]
-    _change(stretch, played, draws.speed != 1, draws.speed, lambda wave, speed: rates.resample(wave, speed, halfway))
-    _change(played, spoken, draws.tempo != 1, draws.tempo, lambda wave, tempo: rates.stretch(wave, tempo, samples))
-    return spoken
 
 
 def blend(layers: list[Tensor]) -> Tensor | None:
@@ -54,15 +40,16 @@ def blend(layers: list[Tensor]) -> Tensor | None:
 
 
 def augment_wave(
-    stretch: Tensor, noise: Tensor | None, rirs: Tensor | None, draws: Draws, options: Augmentation, samples: int,
-    generator: Generator,
-) -> Tensor:  # fmt: skip
+    stretch: Tensor, noise: Tensor | None, rirs: Tensor | None, draws: Draws, samples: int, generator: Generator
+) -> Tensor:
     """Windows [n, samples] as a microphone may hear them, from stretches [n, source] that are overwritten.
 
     `noise` [n, samples] is silent where there is none; `rirs` [rooms, taps]; `generator` makes the noise.
     """
     device = stretch.device
-    wave = levels.gain(at_rate(stretch, draws, options, samples), tensor(draws.gain_db, device))
+    wave = stretch[:, -samples:]
+    _change(stretch, wave, draws.speed != 1, draws.speed, lambda source, rate: speed.resample(source, rate, samples))
+    wave = levels.gain(wave, tensor(draws.gain_db, device))
     if rirs is not None:
         _change(wave, wave, draws.room != NO_ROOM, draws.room, lambda dry, room: spectra.reverberate(dry, rirs[room]))
     wave = _with_noise(wave, noise, draws, generator)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from trainer.config import Augmentation, Features
+from trainer.config import Augmentation
 
 DITHER_DB = (-85.0, -55.0)
 """Faint noise under every window: a detector must not learn what digital silence at a clip's edge means."""
@@ -24,15 +24,14 @@ Whole = NDArray[np.int64]
 class Draws:
     """One row per window; a neutral value (in brackets) leaves it as it is.
 
-    `speed` [n] how many times faster it is played, pitch along (1), and `tempo` [n] at the same pitch (1); `gain_db`
-    [n] (0); `room` [n], which rir (-1); `noises` [n], how many backgrounds (0), `noise_snr_db` [n]; `colour_snr_db`
-    [n] (inf), `colour_slope` [n]; `band_hz` [n, 2], lower and upper edge (0, inf); `clip_db` [n] (0); `dither_db` [n];
-    `time_masks` and `row_masks` [n, masks, 2], first column or row and how many (0); `partner` [n] and `share` [n] of
-    the window itself in its blend with the partner (1).
+    `speed` [n], how many times faster it is played, pitch along (1); `gain_db` [n] (0); `room` [n], which rir (-1);
+    `noises` [n], how many backgrounds (0), `noise_snr_db` [n]; `colour_snr_db` [n] (inf), `colour_slope` [n];
+    `band_hz` [n, 2], lower and upper edge (0, inf); `clip_db` [n] (0); `dither_db` [n]; `time_masks` and `row_masks`
+    [n, masks, 2], first column or row and how many (0); `partner` [n] and `share` [n] of the window itself in its
+    blend with the partner (1).
     """
 
     speed: Floats
-    tempo: Floats
     gain_db: Floats
     room: Whole
     noises: Whole
@@ -57,19 +56,6 @@ def _sometimes(rng: Generator, probability: float, drawn: Floats, neutral: float
     return np.where(rng.random(len(drawn)) < probability, drawn, neutral)
 
 
-def _factor(rng: Generator, count: int, most_percent: float) -> Floats:
-    return 1 + rng.uniform(-most_percent, most_percent, count) / 100
-
-
-def _rates(rng: Generator, count: int, options: Augmentation) -> tuple[Floats, Floats]:
-    """(speed, tempo) [n]: a higher pitch is played faster and spoken slower by as much."""
-    speed = _sometimes(rng, options.speed_probability, _factor(rng, count, options.speed_percent), 1)
-    tempo = _sometimes(rng, options.tempo_probability, _factor(rng, count, options.tempo_percent), 1)
-    pitch = 2 ** (rng.uniform(-options.pitch_semitones, options.pitch_semitones, count) / 12)
-    pitch = _sometimes(rng, options.pitch_probability, pitch, 1)
-    return speed * pitch, tempo / pitch
-
-
 def _band(rng: Generator, count: int, options: Augmentation) -> Floats:
     edges = np.array([options.band_low_hz, options.band_high_hz])
     drawn = edges * 2 ** rng.uniform(-EDGE_OCTAVES, EDGE_OCTAVES, (count, 2))
@@ -84,36 +70,33 @@ def _masks(rng: Generator, count: int, masks: int, widest: int, size: int) -> Wh
 
 
 def draw(
-    rng: Generator,
-    count: int,
-    options: Augmentation,
-    features: Features,
-    shape: tuple[int, int],
-    rooms: int,
-    noisy: bool,
+    rng: Generator, count: int, options: Augmentation, time_mask: int, shape: tuple[int, int], rooms: int, noisy: bool
 ) -> Draws:
     """Draw for `count` windows with features of `shape` (rows, frames), from `rooms` rirs and, if `noisy`, backgrounds.
 
-    What is not used is drawn all the same, so that switching one effect on leaves the others as they were.
+    `time_mask` is the longest mask in frames. What is not used is drawn all the same, so that switching one effect on
+    leaves the others as they were.
     """
-    speed, tempo = _rates(rng, count, options)
-    gain_db = _sometimes(rng, options.gain_probability, rng.uniform(-options.gain_db, options.gain_db, count), 0)
+    speed = 1 + rng.uniform(-options.speed_percent, options.speed_percent, count) / 100
+    gain_db = rng.uniform(-options.gain_db, options.gain_db, count)
     room = np.floor(rng.random(count) * rooms)
-    room = _sometimes(rng, options.rir_probability if rooms else 0, room, NO_ROOM).astype(np.int64)
     noises = 1 + np.floor(rng.random(count) * options.backgrounds_most)
-    noises = _sometimes(rng, options.background_probability if noisy else 0, noises, 0).astype(np.int64)
     noise_snr_db, colour_snr_db = rng.uniform(options.snr_low_db, options.snr_high_db, (2, count))
-    colour_snr_db = _sometimes(rng, options.colour_probability, colour_snr_db, np.inf)
-    colour_slope = rng.uniform(options.colour_slope_low, options.colour_slope_high, count)
-    band_hz = _band(rng, count, options)
-    clip_db = _sometimes(rng, options.clip_probability, rng.uniform(0, options.clip_db, count), 0)
-    dither_db = rng.uniform(*DITHER_DB, count)
-    partner = rng.permutation(count)
+    clip_db = rng.uniform(0, options.clip_db, count)
     rows, frames = shape
-    time_masks = _masks(rng, count, options.time_masks, options.time_mask_ms // features.hop_ms, frames)
-    row_masks = _masks(rng, count, options.frequency_masks, options.frequency_mask_bands, rows)
-    share = _sometimes(rng, options.mixup_probability, rng.beta(options.mixup_alpha, options.mixup_alpha, count), 1)
     return Draws(
-        speed, tempo, gain_db, room, noises, noise_snr_db, colour_snr_db, colour_slope, band_hz, clip_db, dither_db,
-        time_masks, row_masks, partner, share,
-    )  # fmt: skip
+        speed=_sometimes(rng, options.speed_probability, speed, 1),
+        gain_db=_sometimes(rng, options.gain_probability, gain_db, 0),
+        room=_sometimes(rng, options.rir_probability if rooms else 0, room, NO_ROOM).astype(np.int64),
+        noises=_sometimes(rng, options.background_probability if noisy else 0, noises, 0).astype(np.int64),
+        noise_snr_db=noise_snr_db,
+        colour_snr_db=_sometimes(rng, options.colour_probability, colour_snr_db, np.inf),
+        colour_slope=rng.uniform(options.colour_slope_low, options.colour_slope_high, count),
+        band_hz=_band(rng, count, options),
+        clip_db=_sometimes(rng, options.clip_probability, clip_db, 0),
+        dither_db=rng.uniform(*DITHER_DB, count),
+        partner=rng.permutation(count),
+        time_masks=_masks(rng, count, options.time_masks, time_mask, frames),
+        row_masks=_masks(rng, count, options.frequency_masks, options.frequency_mask_bands, rows),
+        share=_sometimes(rng, options.mixup_probability, rng.beta(options.mixup_alpha, options.mixup_alpha, count), 1),
+    )
