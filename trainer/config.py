@@ -53,9 +53,12 @@ class Data(Group):
 
 
 class Features(Group):
-    """Log-mel spectrogram of a window."""
+    """What the model sees of a window: rows over columns of time."""
 
-    mel_bands: int = option(40, "Mel bands", "Rows of the spectrogram. Higher shows finer detail of the voice and costs time and size; lower suits small devices.", ge=16, le=128)
+    kind: Literal["log_mel", "mfcc", "pcen"] = option("log_mel", "Features", "log_mel: logarithm of the mel spectrogram, right for most. mfcc: a few cepstral coefficients of it, for the smallest models. pcen: each mel band against its own past (per-channel energy normalisation), which keeps steady noise and distance out.")
+    mel_bands: int = option(40, "Mel bands", "Bands of the mel spectrogram, the rows of log_mel and pcen. Higher shows finer detail of the voice and costs time and size; lower suits small devices.", ge=16, le=128)
+    mfcc_coefficients: int = option(13, "MFCC coefficients", "Rows of mfcc, unused by others. Higher keeps finer detail of the voice; lower keeps its broad shape and makes a smaller model.", ge=8, le=64, advanced=True)
+    normalisation: Literal["mean", "window", "data_set", "none"] = option("mean", "Normalisation", "mean: the mean of each window is taken off, so that the level matters less (mfcc: of each coefficient). window: its standard deviation becomes 1 besides. data_set: each row by its mean and standard deviation over the training clips; the level stays visible. none: as they are.", advanced=True)
     frame_ms: int = option(25, "Frame", "Length of the piece of sound behind one column of the spectrogram. Higher tells pitches apart better; lower tells moments apart better.", unit="ms", ge=10, le=64, advanced=True)
     hop_ms: int = option(10, "Hop", "Step from one column to the next. Higher means fewer columns and less work; lower is finer in time and costs time.", unit="ms", ge=5, le=32, advanced=True)
     low_hz: int = option(60, "Lowest frequency", "Sound below is not heard. Higher keeps rumble and hum out; lower keeps all of a deep voice.", unit="Hz", ge=0, le=1000, advanced=True)
@@ -65,16 +68,30 @@ class Features(Group):
 class Augmentation(Group):
     """What is done to a window each time it is drawn, so that no two epochs hear the same."""
 
+    gain_probability: float = option(1.0, "Gain: how often", "Part of the windows whose level is changed. Higher holds over more distances and microphones; lower keeps more windows as recorded; 0 turns it off.", ge=0.0, le=1.0, advanced=True)
     gain_db: float = option(10.0, "Gain", "Each window is made louder or quieter by up to this much. Higher holds over more distances and microphones; 0 leaves the level as recorded.", unit="dB", ge=0.0, le=30.0)
     shift_ms: int = option(400, "Shift", "The end of a positive window lies anywhere in this span after the margin behind the word. Higher keeps the score up for longer and trains slower; lower gives a short, sharp peak.", unit="ms", ge=0, le=1000)
+    speed_probability: float = option(0.0, "Speed: how often", "Part of the windows that are played faster or slower, pitch and tempo together. Higher makes few speakers sound like more; 0 turns it off.", ge=0.0, le=1.0)
+    speed_percent: float = option(10.0, "Speed: most", "Speed changes by up to this much either way. Higher covers more voices and bends the word further; a slowed word must still fit into the window.", unit="%", ge=0.0, le=30.0, advanced=True)
     background_probability: float = option(0.7, "Background: how often", "Part of the windows that get background noise mixed in. Higher makes the detector hold in noise; lower makes it keener in quiet rooms; 0 turns it off.", ge=0.0, le=1.0)
+    backgrounds_most: int = option(1, "Background: most at once", "Up to this many noises, equally loud, make the background of one window. Higher mixes fuller noise from the same clips and reads more of them; 1 takes one at a time.", ge=1, le=8, advanced=True)
     snr_low_db: float = option(0.0, "Background: lowest SNR", "The loudest noise: speech is this much above it. Lower makes the detector hold in louder noise and is harder to train; higher is easier.", unit="dB", ge=-10.0, le=60.0)
     snr_high_db: float = option(20.0, "Background: highest SNR", "The quietest noise: speech is this much above it. Higher keeps more windows nearly clean; lower makes all noise loud.", unit="dB", ge=-10.0, le=60.0)
+    colour_probability: float = option(0.0, "Coloured noise: how often", "Part of the windows that get made noise of a random colour, at the SNR of backgrounds. Higher makes up for few background clips; 0 turns it off.", ge=0.0, le=1.0, advanced=True)
+    colour_slope_low: float = option(-2.0, "Coloured noise: lowest slope", "Power of the deepest noise goes with frequency to this power: -2 rumbles, 0 is white. Lower allows deeper noise; higher keeps it brighter.", ge=-3.0, le=3.0, advanced=True)
+    colour_slope_high: float = option(1.0, "Coloured noise: highest slope", "Power of the brightest noise goes with frequency to this power: 0 is white, 1 hisses. Higher allows sharper noise; lower keeps it deeper.", ge=-3.0, le=3.0, advanced=True)
     rir_probability: float = option(0.3, "Room: how often", "Part of the windows that are heard through a room impulse response. Higher makes the detector hold across the room; lower suits a close microphone; 0 turns it off.", ge=0.0, le=1.0)
+    band_probability: float = option(0.0, "Band limits: how often", "Part of the windows that are heard as through a telephone or a poor microphone. Higher makes the detector hold there; 0 turns it off.", ge=0.0, le=1.0, advanced=True)
+    band_low_hz: float = option(300.0, "Band limits: lower edge", "Sound below is cut away, up to half an octave lower or higher each time. Higher sounds thinner; lower leaves more of a deep voice.", unit="Hz", ge=20.0, le=1000.0, advanced=True)
+    band_high_hz: float = option(3400.0, "Band limits: upper edge", "Sound above is cut away, up to half an octave lower or higher each time. Higher leaves more of s and f; lower sounds duller.", unit="Hz", ge=1500.0, le=8000.0, advanced=True)
+    clip_probability: float = option(0.0, "Clipping: how often", "Part of the windows whose peaks are cut off, as by a microphone that is too loud. Higher makes the detector hold when somebody shouts; 0 turns it off.", ge=0.0, le=1.0, advanced=True)
+    clip_db: float = option(12.0, "Clipping: most", "Peaks are cut off up to this far below the highest. Higher distorts more; lower only touches the highest peaks.", unit="dB", ge=0.0, le=30.0, advanced=True)
     time_masks: int = option(1, "Time masks", "Stretches of time blanked in the spectrogram (SpecAugment). Higher counters learning by heart and slows learning; 0 turns them off.", ge=0, le=5, advanced=True)
     time_mask_ms: int = option(150, "Time mask: longest", "Longest stretch that is blanked. Higher hides more of the word at once; lower hides less; 0 turns the masks off.", unit="ms", ge=0, le=1000, advanced=True)
     frequency_masks: int = option(1, "Frequency masks", "Bands blanked in the spectrogram (SpecAugment). Higher counters learning by heart and slows learning; 0 turns them off.", ge=0, le=5, advanced=True)
-    frequency_mask_bands: int = option(6, "Frequency mask: widest", "Most mel bands that one mask blanks. Higher hides more of the voice at once; lower hides less; 0 turns the masks off.", ge=0, le=64, advanced=True)
+    frequency_mask_bands: int = option(6, "Frequency mask: widest", "Most rows of the features that one mask blanks. Higher hides more of the voice at once; lower hides less; 0 turns the masks off.", ge=0, le=64, advanced=True)
+    mixup_probability: float = option(0.0, "Mixup: how often", "Part of the windows that are blended with another one of their batch, label and all. Higher makes scores less sure and counters learning by heart; 0 turns it off.", ge=0.0, le=1.0, advanced=True)
+    mixup_alpha: float = option(0.2, "Mixup: strength", "Blends are drawn from a beta distribution with this parameter. Higher blends more evenly; lower leaves one of the two nearly alone.", ge=0.01, le=10.0, advanced=True)
 
 
 class Model(Group):
@@ -133,20 +150,29 @@ class Config(Group):
         return self
 
 
+def feature_rows(features: Features) -> int:
+    """Rows of what the model sees of a window."""
+    return features.mfcc_coefficients if features.kind == "mfcc" else features.mel_bands
+
+
 def broken_rules(config: Config) -> Iterator[str]:
     """Each rule between options that does not hold, as `option: sentence`; a NaN breaks none."""
     data, features, augmentation = config.data, config.features, config.augmentation
     shares = data.positive_share + data.unfinished_share + data.background_share + data.hard_negative_share + data.mined_share
     if shares > 0.95:
         yield f"data.positive_share: the shares of positives, unfinished words, background, hard and mined negatives add up to {shares:.2f}; leave at least 0.05 for other negatives."
+    if features.kind == "mfcc" and features.mfcc_coefficients > features.mel_bands:
+        yield f"features.mfcc_coefficients: {features.mfcc_coefficients} coefficients cannot come from {features.mel_bands} mel bands; take at most as many."
     if augmentation.snr_low_db > augmentation.snr_high_db:
         yield f"augmentation.snr_low_db: the lowest SNR ({augmentation.snr_low_db:g} dB) is above the highest ({augmentation.snr_high_db:g} dB); swap them."
+    if augmentation.colour_slope_low > augmentation.colour_slope_high:
+        yield f"augmentation.colour_slope_low: the lowest slope ({augmentation.colour_slope_low:g}) is above the highest ({augmentation.colour_slope_high:g}); swap them."
     if features.low_hz >= features.high_hz:
         yield f"features.low_hz: the lowest frequency ({features.low_hz} Hz) must be below the highest ({features.high_hz} Hz)."
     if features.hop_ms > features.frame_ms:
         yield f"features.hop_ms: a hop of {features.hop_ms} ms skips sound between frames of {features.frame_ms} ms; take at most the frame."
-    if augmentation.frequency_mask_bands >= features.mel_bands:
-        yield f"augmentation.frequency_mask_bands: a mask of {augmentation.frequency_mask_bands} bands can blank all {features.mel_bands} mel bands; take fewer."
+    if augmentation.frequency_mask_bands >= feature_rows(features):
+        yield f"augmentation.frequency_mask_bands: a mask of {augmentation.frequency_mask_bands} bands can blank all {feature_rows(features)} rows of the features; take fewer."
     if data.word_margin_ms + augmentation.shift_ms > 700 * data.window_seconds:
         yield f"augmentation.shift_ms: margin and shift ({data.word_margin_ms + augmentation.shift_ms} ms) leave too little of the {data.window_seconds:g} s window for the word; keep them under 70 % of it."
     if config.optimizer.warmup_epochs > config.training.epochs:

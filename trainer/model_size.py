@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import astuple, dataclass
 
-from trainer.config import SAMPLE_RATE, Config, Features
+from trainer.config import SAMPLE_RATE, Config, Features, feature_rows
 
 TC_CHANNELS = (16, 24, 32, 48)
 RESNET_CHANNELS = (64, 128, 256, 512)
@@ -139,4 +139,4 @@ MODELS = {"tc_resnet": tc_resnet, "bc_resnet": bc_resnet, "resnet18": resnet18}
 
 def size(config: Config) -> Size:
     """The size of the model that `config` names."""
-    return MODELS[config.model.name](config.features.mel_bands, config.model.width, frames(config))
+    return MODELS[config.model.name](feature_rows(config.features), config.model.width, frames(config))

@@ -42,8 +42,14 @@ def show(workspace: Workspace, found: Found, busy: bool) -> None:
         for column, draw in zip(st.columns(PER_ROW), draws[first : first + PER_ROW], strict=False):
             with column:
                 st.audio(str(draw.wav))
-                told = f"Epoch {draw.epoch}, as a {'positive' if draw.positive else 'negative'}"
-                st.image(clip_pictures.image(draw.features), width="stretch", caption=told)
+                st.image(clip_pictures.image(draw.features), width="stretch", caption=_told(draw))
+
+
+def _told(draw: previews.Draw) -> str:
+    part = (
+        f"{draw.start_seconds:.2f} to {draw.end_seconds:.2f} s of the clip" if draw.end_seconds else "beside the clip"
+    )
+    return f"Epoch {draw.epoch}, as a {'positive' if draw.positive else 'negative'}: {part}"
 
 
 def _matching(paths: pd.Series, text: str) -> list[str]:

@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from trainer import config_file, model_size
 from trainer.config import Config
-from trainer.engine.features import LogMel
+from trainer.engine.features import FrontEnd
 from trainer.engine.models import factory
 
 MOST = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
@@ -28,7 +28,7 @@ configs = st.builds(
 
 def spectrogram(config: Config, count: int) -> torch.Tensor:
     samples = round(config.data.window_seconds * 16000)
-    return LogMel(config.features)(torch.randn(count, samples))
+    return FrontEnd(config.features)(torch.randn(count, samples))
 
 
 def kept_bytes(model: nn.Module, features: torch.Tensor) -> int:

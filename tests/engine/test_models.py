@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from trainer.config import Config
-from trainer.engine.features import LogMel
+from trainer.engine.features import FrontEnd
 from trainer.engine.models import factory
 
 
@@ -28,7 +28,7 @@ def test_the_size_is_that_of_the_paper(name: str, width: float, parameters: floa
 @pytest.mark.parametrize("bands", [16, 40, 64, 81])
 def test_one_logit_a_window_for_any_number_of_bands(name: str, bands: int):
     config = config_of(name, 0.5, bands)
-    features = LogMel(config.features)(torch.randn(3, 16000))
+    features = FrontEnd(config.features)(torch.randn(3, 16000))
     assert features.shape[:2] == (3, bands)
     assert factory.build(config).eval()(features).shape == (3,)
 
@@ -40,7 +40,7 @@ def test_a_model_learns_to_tell_two_sounds(name: str):
     time = torch.arange(8000) / 16000
     tones = torch.stack([torch.sin(6.28 * hertz * time) for hertz in (400.0, 900.0)]).repeat(16, 1)
     wave, label = tones + 0.3 * torch.randn(32, 8000), torch.tensor([0.0, 1.0]).repeat(16)
-    features, model = LogMel(config.features)(wave), factory.build(config)
+    features, model = FrontEnd(config.features)(wave), factory.build(config)
     optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
     for _ in range(20):
         optimizer.zero_grad()
@@ -51,7 +51,7 @@ def test_a_model_learns_to_tell_two_sounds(name: str):
 
 
 def test_log_mel_shows_a_tone_in_its_band_at_any_level():
-    features = LogMel(Config().features)
+    features = FrontEnd(Config().features)
     time = torch.arange(24000) / 16000
     loud = features(0.5 * torch.sin(6.28 * 1000 * time)[None])
     quiet = features(0.05 * torch.sin(6.28 * 1000 * time)[None])

@@ -30,9 +30,20 @@ def test_ten_draws_are_the_windows_of_training(tmp_path):
     part = windows.take(slice(batch * config.training.batch_size, (batch + 1) * config.training.batch_size))
     feed = batches.open_feed(array, config, torch.device("cpu"), augmented=True)
     features, _ = batches.training_batch(feed, part, first.epoch, batch)
+    start, size = int(windows.start[row]) / 16000, config.data.window_seconds
+    assert first.start_seconds == max(0, start)
+    assert first.end_seconds == min(array.lengths[place] / 16000, start + size)
     np.testing.assert_array_equal(first.features, features[inside].numpy())
     heard, rate = soundfile.read(first.wav)
     assert rate == 16000 and len(heard) == round(config.data.window_seconds * rate)
+
+
+@pytest.mark.parametrize(
+    ("end", "source", "part"),
+    [(24000, 16000, (0.5, 1.5)), (8000, 16000, (0.0, 0.5)), (40000, 16000, (1.5, 2.0)), (64000, 16000, (0.0, 0.0))],
+)
+def test_the_part_that_a_draw_takes_lies_inside_the_clip(end: int, source: int, part: tuple[float, float]):
+    assert preview.taken(32000, end, source) == part
 
 
 @pytest.mark.parametrize(("label", "told"), [("rirs", "heard through other clips"), ("positive", "never hears it")])

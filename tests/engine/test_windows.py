@@ -90,8 +90,3 @@ def test_what_lies_outside_a_clip_is_silence(array):
     early, late = gather(array, chosen, 1000)
     assert not early[:100].any() and (early[100:] == array.samples[:900]).all()
     assert not late[50:].any() and (late[:50] == array.samples[2 * RATE - 50 : 2 * RATE]).all()
-
-
-def test_a_short_background_is_repeated(array):
-    noise = windows.draw_background(array, array.labelled("background"), 3, SIZE, np.random.default_rng(0))
-    assert noise.shape == (3, SIZE) and (noise[:, :8000] == noise[:, 16000:]).all() and noise.any()

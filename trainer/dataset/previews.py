@@ -19,6 +19,8 @@ from trainer.workspace import PROJECT_ROOT, Workspace
 class _Fact(BaseModel):
     epoch: int
     positive: bool
+    start_seconds: float
+    end_seconds: float
 
 
 class _Index(BaseModel):
@@ -30,12 +32,15 @@ class _Index(BaseModel):
 
 @dataclass(frozen=True)
 class Draw:
-    """One draw: what is heard (a WAV file), what the model sees [bands, frames], and when it would come."""
+    """One draw: what is heard (a WAV file), what the model sees [rows, frames], when it would come, and which part of
+    the clip it takes (both 0 when none)."""
 
     wav: Path
     features: NDArray[np.float32]
     epoch: int
     positive: bool
+    start_seconds: float
+    end_seconds: float
 
 
 def make(workspace: Workspace, config: Path, clip: str) -> Path:
@@ -70,5 +75,5 @@ def read(workspace: Workspace) -> tuple[str, list[Draw]]:
         return "", []
     wavs = [workspace.preview / f"{n:02d}.wav" for n in range(len(index.draws))]
     return index.clip, [
-        Draw(wav, seen, fact.epoch, fact.positive) for wav, seen, fact in zip(wavs, features, index.draws, strict=True)
+        Draw(wav, seen, **fact.model_dump()) for wav, seen, fact in zip(wavs, features, index.draws, strict=True)
     ]

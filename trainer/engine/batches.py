@@ -7,65 +7,123 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Generator, Tensor
+from numpy.typing import NDArray
+from torch import Generator, Tensor, nn
 
-from trainer.config import Config
-from trainer.engine import augmentation, rooms
+from trainer import model_size
+from trainer.config import Config, feature_rows
+from trainer.engine import backgrounds, rooms
+from trainer.engine.augmentation import chain, speed
+from trainer.engine.augmentation.draws import Draws, draw
 from trainer.engine.clips import FULL_SCALE, ClipArray
-from trainer.engine.features import LogMel
-from trainer.engine.windows import Windows, draw_background, gather, window_samples
+from trainer.engine.features import FrontEnd, Standardised, cpu_parts
+from trainer.engine.windows import Windows, epoch_windows, gather, window_samples
+
+MEASURED_WINDOWS = 2048
+"""From so many training windows the mean and deviation of a data set are taken."""
 
 
 @dataclass(frozen=True)
 class Feed:
-    """All that turns windows of one split into batches on one device."""
+    """All that turns windows of one split into batches on one device; `backgrounds` [clips] are their indices."""
 
     array: ClipArray
     config: Config
     device: torch.device
-    log_mel: LogMel
+    front_end: FrontEnd
     rirs: Tensor | None
+    backgrounds: NDArray[np.int64]
 
-    def place(self, samples: np.ndarray) -> Tensor:
+    def place(self, samples: NDArray[np.int16]) -> Tensor:
         """int16 [n, samples] as float32 in -1..1 on the device."""
-        return torch.from_numpy(samples).to(self.device).float() / FULL_SCALE
+        return torch.from_numpy(samples).to(self.device).float().div_(FULL_SCALE)
 
 
 def open_feed(array: ClipArray, config: Config, device: torch.device, augmented: bool) -> Feed:
     rirs = rooms.load(array, device) if augmented and config.augmentation.rir_probability > 0 else None
-    return Feed(array, config, device, LogMel(config.features).to(device), rirs)
+    return Feed(array, config, device, FrontEnd(config.features).to(device), rirs, array.labelled("background"))
 
 
-def batch_seed(seed: int, epoch: int, batch: int) -> int:
-    """A 63-bit seed that depends on nothing else."""
-    return int(np.random.SeedSequence([seed, epoch, batch]).generate_state(1, np.uint64)[0] >> 1)
+def batch_seeds(seed: int, epoch: int, batch: int) -> list[int]:
+    """Seeds that depend on nothing else: of what is drawn, of noise that is made, of dropout."""
+    return [int(word >> 1) for word in np.random.SeedSequence([seed, epoch, batch]).generate_state(3, np.uint64)]
 
 
-def training_draw(feed: Feed, windows: Windows, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
-    """Augmented waves [n, samples] and features [n, bands, frames]: a pure function of (seed, epoch, batch)."""
-    seed = batch_seed(feed.config.training.seed, epoch, batch)
-    torch.manual_seed(seed)  # dropout
-    generator = Generator(feed.device).manual_seed(seed)
-    size, options = window_samples(feed.config), feed.config.augmentation
-    backgrounds = feed.array.labelled("background")
-    noise = None
-    if len(backgrounds) and options.background_probability > 0:
-        drawn = draw_background(feed.array, backgrounds, len(windows), size, np.random.default_rng(seed))
-        noise = feed.place(drawn)
-    wave = feed.place(gather(feed.array, windows, size))
-    wave = augmentation.augment_wave(wave, noise, feed.rirs, options, generator)
-    hop_ms = feed.config.features.hop_ms
-    return wave, augmentation.augment_features(feed.log_mel(wave), options, hop_ms, generator)
+def seed_dropout(config: Config, epoch: int, batch: int) -> None:
+    """Seed the generator that the model draws from, before the forward pass of this batch."""
+    torch.manual_seed(batch_seeds(config.training.seed, epoch, batch)[2])
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """An augmented batch: waves [some, samples] in parts, features [n, rows, frames], labels [n] (between 0 and 1 in a
+    blend), and how many samples of its clip each window was made from [n]."""
+
+    waves: list[Tensor]
+    features: Tensor
+    positive: Tensor
+    source: NDArray[np.int64]
+
+
+def _draws(feed: Feed, count: int, rng: np.random.Generator) -> Draws:
+    """What is done to each of `count` windows."""
+    options, features = feed.config.augmentation, feed.config.features
+    shape, time_mask = (feature_rows(features), model_size.frames(feed.config)), options.time_mask_ms // features.hop_ms
+    rirs, noisy = 0 if feed.rirs is None else len(feed.rirs), len(feed.backgrounds) > 0
+    return draw(rng, count, options, time_mask, shape, rirs, noisy)
+
+
+def _noise(feed: Feed, places: NDArray[np.int64], noises: NDArray[np.int64], size: int) -> Tensor | None:
+    """Background [n, size] from `places` [n, most, 2], of which each window hears the first `noises` [n]."""
+    layers = [feed.place(backgrounds.cut(feed.array, places[:, i], noises > i, size)) for i in range(noises.max())]
+    return chain.blend(layers)
+
+
+def _waves(feed: Feed, windows: Windows, draws: Draws, rng: np.random.Generator, noise_seed: int) -> Iterator[Tensor]:
+    """Augmented waves [some, samples] of these windows, in parts."""
+    size, most = window_samples(feed.config), feed.config.augmentation.backgrounds_most
+    longer = speed.source_samples(feed.config.augmentation, size) - size
+    stretches = Windows(windows.clip, windows.start - longer, windows.positive)
+    places = np.zeros((len(windows), most, 2), np.int64)
+    if draws.noises.any():
+        places = backgrounds.places(feed.array, feed.backgrounds, len(windows) * most, size, rng).reshape(-1, most, 2)
+    generator = Generator(feed.device).manual_seed(noise_seed)
+    for part in cpu_parts(len(windows), feed.device):
+        stretch = feed.place(gather(feed.array, stretches.take(part), size + longer))
+        noise = _noise(feed, places[part], draws.noises[part], size)
+        yield chain.augment_wave(stretch, noise, feed.rirs, draws.take(part), size, generator)
+
+
+def training_draw(feed: Feed, windows: Windows, epoch: int, batch: int) -> Drawn:
+    """One augmented batch: a pure function of (seed, epoch, batch) that leaves torch's own generator alone."""
+    seed, noise_seed, _ = batch_seeds(feed.config.training.seed, epoch, batch)
+    rng = np.random.default_rng(seed)
+    draws = _draws(feed, len(windows), rng)
+    waves, features = [], []
+    for wave in _waves(feed, windows, draws, rng, noise_seed):
+        waves.append(wave)
+        features.append(feed.front_end(wave))  # at once, while the part is in the cache
+    positive = torch.from_numpy(windows.positive).to(feed.device).float()
+    seen, positive = chain.augment_features(torch.cat(features), positive, draws)
+    return Drawn(waves, seen, positive, np.rint(window_samples(feed.config) * draws.speed).astype(np.int64))
 
 
 def training_batch(feed: Feed, windows: Windows, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
-    """Features [n, bands, frames] and labels [n] of one augmented batch."""
-    _, features = training_draw(feed, windows, epoch, batch)
-    return features, torch.from_numpy(windows.positive).to(feed.device).float()
+    """Features [n, rows, frames] and labels [n] of one augmented batch."""
+    drawn = training_draw(feed, windows, epoch, batch)
+    return drawn.features, drawn.positive
 
 
 def plain_batches(feed: Feed, windows: Windows, size: int) -> Iterator[Tensor]:
     """Features of consecutive batches, as the clips are."""
     for first in range(0, len(windows), size):
         part = windows.take(slice(first, first + size))
-        yield feed.log_mel(feed.place(gather(feed.array, part, window_samples(feed.config))))
+        yield feed.front_end(feed.place(gather(feed.array, part, window_samples(feed.config))))
+
+
+def standardise(model: nn.Module, feed: Feed) -> None:
+    """Give a model that needs them the mean and deviation of each row over training windows as they are."""
+    if isinstance(model, Standardised):
+        windows = epoch_windows(feed.array, feed.config, 1)
+        spread = np.linspace(0, len(windows) - 1, min(len(windows), MEASURED_WINDOWS)).astype(np.int64)
+        model.measure(list(plain_batches(feed, windows.take(spread), 256)))

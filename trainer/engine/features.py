@@ -1,4 +1,4 @@
-"""Log-mel spectrogram of a window, on whatever device the window is."""
+"""What the model sees of a window: log-mel spectrogram, MFCC or PCEN, on whatever device the window is."""
 
 from __future__ import annotations
 
@@ -7,34 +7,118 @@ import torchaudio
 from torch import Tensor, nn
 
 from trainer import config
+from trainer.config import feature_rows
 
 FLOOR = 1e-6
 """Added to the mel power, so that digital silence is -60 dB rather than minus infinity."""
+LEAST_DEVIATION = 1e-3
+"""What never changes is not blown up by a division."""
+PCEN_SMOOTHING, PCEN_GAIN, PCEN_BIAS, PCEN_ROOT = 0.025, 0.98, 2.0, 0.5
+PCEN_HOP_MS = 10
+"""The hop that the published smoothing is meant for."""
+CPU_WINDOWS = 16
+"""A CPU takes a batch in parts of so many windows: their spectra stay in its cache, twice as fast as a batch of 64."""
 
 
-class LogMel(nn.Module):
-    """Waveform [n, samples] in -1..1 to log-mel spectrogram [n, bands, frames], its mean over the window removed.
+def cpu_parts(count: int, device: torch.device) -> list[slice]:
+    """How a batch of `count` windows is taken: small parts on a CPU, at once elsewhere."""
+    size = CPU_WINDOWS if device.type == "cpu" else max(1, count)
+    return [slice(first, first + size) for first in range(0, count, size)]
 
-    Power spectrum of Hann frames, triangular filters on the mel scale (HTK), natural logarithm. Removing the mean
-    makes the level of a microphone matter less.
-    """
+
+class FrontEnd(nn.Module):
+    """Waveform [n, samples] in -1..1 to features [n, rows, frames] of the kind and normalisation that options name."""
 
     def __init__(self, features: config.Features) -> None:
         super().__init__()
+        self.kind, self.normalisation = features.kind, features.normalisation
         self.frame = features.frame_ms * config.SAMPLE_RATE // 1000
         self.hop = features.hop_ms * config.SAMPLE_RATE // 1000
         self.fft_size = 1 << (self.frame - 1).bit_length()
+        self.smoothing = 1 - (1 - PCEN_SMOOTHING) ** (features.hop_ms / PCEN_HOP_MS)
         filters = torchaudio.functional.melscale_fbanks(
             self.fft_size // 2 + 1, features.low_hz, features.high_hz, features.mel_bands, config.SAMPLE_RATE
         )
+        before = (self.fft_size - self.frame) // 2
+        hann = nn.functional.pad(torch.hann_window(self.frame), (before, self.fft_size - self.frame - before))
         self.register_buffer("filters", filters, persistent=False)
-        self.register_buffer("hann", torch.hann_window(self.frame), persistent=False)
+        self.register_buffer("hann", hann, persistent=False)
+        if self.kind == "mfcc":
+            cosines = torchaudio.functional.create_dct(feature_rows(features), features.mel_bands, "ortho")
+            self.register_buffer("cosines", cosines, persistent=False)
 
     def forward(self, wave: Tensor) -> Tensor:
-        spectrum = torch.stft(
-            wave, self.fft_size, self.hop, self.frame, self.get_buffer("hann"), center=False, return_complex=True
-        )
-        power = spectrum.real.square() + spectrum.imag.square()
-        mel = torch.matmul(self.get_buffer("filters").T, power)
-        log_mel = torch.log(mel + FLOOR)
-        return log_mel - log_mel.mean(dim=(1, 2), keepdim=True)
+        return torch.cat([self._of_part(wave[part]) for part in cpu_parts(len(wave), wave.device)])
+
+    def _of_part(self, wave: Tensor) -> Tensor:
+        mel = self._mel(wave)
+        if self.kind == "pcen":
+            found = pcen(mel, self.smoothing)
+        else:
+            found = mel.add_(FLOOR).log_()
+            if self.kind == "mfcc":
+                found = torch.matmul(found, self.get_buffer("cosines"))
+        return normalise(found, self.normalisation, per_row=self.kind == "mfcc").transpose(1, 2)
+
+    def _mel(self, wave: Tensor) -> Tensor:
+        """Power [n, frames, bands] of Hann frames in triangular filters on the mel scale (HTK)."""
+        frames = wave.unfold(1, self.fft_size, self.hop) * self.get_buffer("hann")
+        spectrum = torch.fft.rfft(frames)
+        power = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
+        return torch.matmul(power, self.get_buffer("filters"))
+
+
+def normalise(features: Tensor, how: str, per_row: bool) -> Tensor:
+    """Features [n, frames, rows] without their mean (`mean`) and of deviation 1 (`window`), over the window.
+
+    Cepstral coefficients are normalised `per_row` (Viikki and Laurila 1998), as the level of a window is in the first.
+    """
+    over = (1,) if per_row else (1, 2)
+    if how in ("mean", "window"):
+        features = features - features.mean(over, keepdim=True)
+    if how == "window":
+        features = features / features.square().mean(over, keepdim=True).sqrt().clamp(min=LEAST_DEVIATION)
+    return features
+
+
+def smoother(frames: int, smoothing: float, device: torch.device) -> Tensor:
+    """Matrix [frames, frames] that smooths over time: m[t] = (1 - s) m[t-1] + s e[t], from m[0] = e[0].
+
+    The weight of each frame in closed form, as one product is far quicker than a step per frame.
+    """
+    time = torch.arange(frames, device=device)
+    age = time[:, None] - time
+    weight = smoothing * (1 - smoothing) ** age.clamp(min=0) * (age >= 0)
+    weight[:, 0] = (1 - smoothing) ** time
+    return weight
+
+
+def pcen(mel: Tensor, smoothing: float) -> Tensor:
+    """Per-channel energy normalisation of mel power [n, frames, bands], each window for itself.
+
+    Wang et al., "Trainable frontend for robust and far-field keyword spotting" (2017), its constants not trained.
+    """
+    smooth = torch.matmul(smoother(mel.shape[1], smoothing, mel.device), mel)
+    controlled = torch.mul(mel, smooth.add_(FLOOR).pow_(-PCEN_GAIN))
+    return controlled.add_(PCEN_BIAS).pow_(PCEN_ROOT).sub_(PCEN_BIAS**PCEN_ROOT)
+
+
+class Standardised(nn.Module):
+    """A network behind the mean and deviation of each row over the training clips, which its checkpoints hold."""
+
+    def __init__(self, network: nn.Module, rows: int) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.zeros(rows, 1))
+        self.register_buffer("deviation", torch.ones(rows, 1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        logit: Tensor = self.network((features - self.get_buffer("mean")) / self.get_buffer("deviation"))
+        return logit
+
+    def measure(self, features: list[Tensor]) -> None:
+        """Take mean and deviation from batches of features [n, rows, frames]."""
+        values = torch.cat([part.transpose(0, 1).flatten(1) for part in features], dim=1)
+        deviation, mean = torch.std_mean(values, dim=1, keepdim=True)
+        self.get_buffer("mean").copy_(mean)
+        self.get_buffer("deviation").copy_(deviation.clamp(min=LEAST_DEVIATION))

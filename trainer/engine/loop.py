@@ -15,7 +15,7 @@ from trainer import config_file, earlier_run, manifest
 from trainer.config import Config
 from trainer.documents import Best
 from trainer.engine import checkpoints, clips, mining, objective
-from trainer.engine.batches import Feed, open_feed, training_batch
+from trainer.engine.batches import Feed, open_feed, seed_dropout, standardise, training_batch
 from trainer.engine.journal import Journal, append_row, batch_done, open_journal, preparing, say_epoch, tell
 from trainer.engine.models import factory
 from trainer.engine.validation import validate
@@ -87,19 +87,20 @@ def prepare(workspace: Workspace, run: Run, attempt: int, wanted: Callable[[], W
 
     array = clips.prepare(workspace, used, report)
     parts = {name: array.of_split(frozenset(clip.path for clip in splits[name])) for name in ("train", "val")}
-    model = _first_model(workspace, config).to(device)
+    train = open_feed(parts["train"], config, device, augmented=True)
+    model = _first_model(workspace, config, train).to(device)
     say(f"Model {config.model.name}: {factory.parameters(model):,} parameters, on {journal.progress.device}.")
     return Parts(
         run, config, journal, model, objective.make_optimizer(model, config.optimizer),
-        open_feed(parts["train"], config, device, augmented=True),
-        open_feed(parts["val"], config, device, augmented=False),
+        train, open_feed(parts["val"], config, device, augmented=False),
         validation_windows(parts["val"], config), wanted,
     )  # fmt: skip
 
 
-def _first_model(workspace: Workspace, config: Config) -> nn.Module:
+def _first_model(workspace: Workspace, config: Config, feed: Feed) -> nn.Module:
     """The model before its first step: new, or the best one of an earlier run. Raises ValueError, OSError."""
     model = factory.build(config)
+    standardise(model, feed)
     if earlier := earlier_run.find(workspace, config):
         state = checkpoints.load(earlier.run.checkpoints, earlier.best.checkpoint)
         model.load_state_dict(state["model"])
@@ -169,6 +170,7 @@ def _train_epoch(parts: Parts, epoch: int, step: int, pool: Windows | None) -> t
         rate = objective.learning_rate(config.optimizer, epoch - 1 + (batch + 1) / batches, epochs)
         part = windows.take(slice(batch * size, (batch + 1) * size))
         features, positive = training_batch(parts.train, part, epoch, batch)
+        seed_dropout(config, epoch, batch)
         loss, logit = take_step(parts, features, positive, rate)
         if not math.isfinite(loss):
             raise ValueError(_not_finite(parts, part, epoch, batch, rate, loss))

@@ -8,6 +8,7 @@ Writes FOLDER/NN.wav (what is heard), FOLDER/NN.npy (what the model sees) and, l
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +20,36 @@ from trainer import config_file, durable, manifest
 from trainer.config import SAMPLE_RATE, Config
 from trainer.engine import clips
 from trainer.engine.batches import Feed, open_feed, training_draw
-from trainer.engine.windows import epoch_windows
+from trainer.engine.windows import epoch_windows, window_samples
 from trainer.workspace import Workspace
 
 DRAWS = 10
 MOST_EPOCHS = 300
+TOLD = ("epoch", "batch", "positive", "start_seconds", "end_seconds")
 
 
-def draws(feed: Feed, config: Config, clip: int) -> list[tuple[int, int, bool, Tensor, Tensor]]:
-    """(epoch, batch, whether as a positive, wave [samples], features [bands, frames]) of the clip's first windows.
+@dataclass(frozen=True)
+class Draw:
+    """One window of a clip: when it comes, whether as a positive, which part of the clip it was made from (both 0 where
+    it only holds the silence beside the clip), wave [samples] and features [rows, frames]."""
+
+    epoch: int
+    batch: int
+    positive: bool
+    start_seconds: float
+    end_seconds: float
+    wave: Tensor
+    features: Tensor
+
+
+def taken(length: int, end: int, source: int) -> tuple[float, float]:
+    """Start and end, in seconds, of what `source` samples up to `end` take from a clip of `length` samples."""
+    first, last = max(0, end - source), min(length, end)
+    return (first / SAMPLE_RATE, last / SAMPLE_RATE) if first < last else (0.0, 0.0)
+
+
+def draws(feed: Feed, config: Config, clip: int) -> list[Draw]:
+    """The first windows of the clip.
 
     The batch around each window is drawn whole, as augmentation is a function of the batch. Raises ValueError when
     the clip is hardly ever heard.
@@ -39,8 +61,11 @@ def draws(feed: Feed, config: Config, clip: int) -> list[tuple[int, int, bool, T
         for row in np.flatnonzero(windows.clip == clip).tolist():
             batch, place = divmod(row, size)
             part = windows.take(slice(batch * size, (batch + 1) * size))
-            wave, features = training_draw(feed, part, epoch, batch)
-            found.append((epoch, batch + 1, bool(windows.positive[row]), wave[place], features[place]))
+            drawn = training_draw(feed, part, epoch, batch)
+            end = int(windows.start[row]) + window_samples(config)
+            span = taken(int(feed.array.lengths[clip]), end, int(drawn.source[place]))
+            wave, positive = torch.cat(drawn.waves)[place], bool(windows.positive[row])
+            found.append(Draw(epoch, batch + 1, positive, *span, wave, drawn.features[place]))
             if len(found) == DRAWS:
                 return found
     if not found:
@@ -62,10 +87,10 @@ def write(workspace: Workspace, config: Config, path: str, folder: Path) -> None
         raise ValueError(f"{path} is not in the training split, so training never hears it. Choose another clip.")
     feed = open_feed(array, config, torch.device("cpu"), augmented=True)
     index = []
-    for number, (epoch, batch, positive, wave, features) in enumerate(draws(feed, config, places[path])):
-        soundfile.write(folder / f"{number:02d}.wav", wave.numpy(), SAMPLE_RATE, "PCM_16")
-        np.save(folder / f"{number:02d}.npy", features.numpy().astype(np.float32))
-        index.append({"epoch": epoch, "batch": batch, "positive": positive})
+    for number, draw in enumerate(draws(feed, config, places[path])):
+        soundfile.write(folder / f"{number:02d}.wav", draw.wave.numpy(), SAMPLE_RATE, "PCM_16")
+        np.save(folder / f"{number:02d}.npy", draw.features.numpy().astype(np.float32))
+        index.append({name: getattr(draw, name) for name in TOLD})
     durable.replace_json(folder / "index.json", {"clip": path, "draws": index})
 
 

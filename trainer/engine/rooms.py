@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from trainer.config import SAMPLE_RATE
-from trainer.engine.augmentation import LONGEST_RIR_SECONDS
 from trainer.engine.clips import FULL_SCALE, ClipArray
+
+LONGEST_RIR_SECONDS = 1.0
 
 
 def load(array: ClipArray, device: torch.device) -> Tensor | None:

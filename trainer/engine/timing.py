@@ -11,7 +11,7 @@ import torch
 
 from trainer.documents import Best
 from trainer.engine import checkpoints, loop, mining
-from trainer.engine.batches import training_batch
+from trainer.engine.batches import seed_dropout, training_batch
 from trainer.engine.journal import tell
 from trainer.engine.loop import Parts
 from trainer.engine.validation import validate
@@ -36,6 +36,7 @@ def _timed(work: Callable[[], object]) -> float:
 def _train_one(parts: Parts, part: Windows, epoch: int, batch: int) -> None:
     """What the loop does for one batch; the rate is that of the first epoch, which no time depends on."""
     features, positive = training_batch(parts.train, part, epoch, batch)
+    seed_dropout(parts.config, epoch, batch)
     loop.take_step(parts, features, positive, rate=1e-6)
     tell(parts.journal, batch=batch + 1)
 

@@ -194,16 +194,3 @@ def gather(array: ClipArray, windows: Windows, size: int) -> NDArray[np.int16]:
         if first < last:
             row[first - start : last - start] = array.samples[origin + first : origin + last]
     return out
-
-
-def draw_background(
-    array: ClipArray, backgrounds: NDArray[np.int64], count: int, size: int, rng: np.random.Generator
-) -> NDArray[np.int16]:
-    """`count` random stretches of background noise, int16 [count, size]; a short one is repeated."""
-    out = np.zeros((count, size), np.int16)
-    for row, clip in zip(out, rng.choice(backgrounds, count).tolist(), strict=True):
-        length, origin = int(array.lengths[clip]), int(array.starts[clip])
-        start = int(rng.integers(0, max(1, length - size + 1)))
-        piece = array.samples[origin + start : origin + min(length, start + size)]
-        row[:] = np.resize(piece, size)
-    return out

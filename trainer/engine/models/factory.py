@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from trainer.config import Config
+from trainer.config import Config, feature_rows
+from trainer.engine.features import Standardised
 from trainer.engine.models.bc_resnet import BcResNet
 from trainer.engine.models.resnet18 import ResNet18
 from trainer.engine.models.tc_resnet import TcResNet8
@@ -13,9 +14,10 @@ MODELS = {"tc_resnet": TcResNet8, "bc_resnet": BcResNet, "resnet18": ResNet18}
 
 
 def build(config: Config) -> nn.Module:
-    """The network that `config` names: log-mel [n, bands, frames] to logit [n]."""
-    options = config.model
-    return MODELS[options.name](config.features.mel_bands, options.width, options.dropout)
+    """The network that `config` names: features [n, rows, frames] to logit [n]."""
+    options, rows = config.model, feature_rows(config.features)
+    network = MODELS[options.name](rows, options.width, options.dropout)
+    return Standardised(network, rows) if config.features.normalisation == "data_set" else network
 
 
 def parameters(model: nn.Module) -> int:

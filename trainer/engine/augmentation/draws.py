@@ -1,0 +1,102 @@
+"""What is done to each window of a batch, drawn before anything is done: on the CPU, so the same on every device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from trainer.config import Augmentation
+
+DITHER_DB = (-85.0, -55.0)
+"""Faint noise under every window: a detector must not learn what digital silence at a clip's edge means."""
+NO_ROOM = -1
+EDGE_OCTAVES = 0.5
+"""The edges of a band lie up to this far from where the options put them."""
+
+Floats = NDArray[np.float64]
+Whole = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """One row per window; a neutral value (in brackets) leaves it as it is.
+
+    `speed` [n], how many times faster it is played, pitch along (1); `gain_db` [n] (0); `room` [n], which rir (-1);
+    `noises` [n], how many backgrounds (0), `noise_snr_db` [n]; `colour_snr_db` [n] (inf), `colour_slope` [n];
+    `band_hz` [n, 2], lower and upper edge (0, inf); `clip_db` [n] (0); `dither_db` [n]; `time_masks` and `row_masks`
+    [n, masks, 2], first column or row and how many (0); `partner` [n] and `share` [n] of the window itself in its
+    blend with the partner (1).
+    """
+
+    speed: Floats
+    gain_db: Floats
+    room: Whole
+    noises: Whole
+    noise_snr_db: Floats
+    colour_snr_db: Floats
+    colour_slope: Floats
+    band_hz: Floats
+    clip_db: Floats
+    dither_db: Floats
+    time_masks: Whole
+    row_masks: Whole
+    partner: Whole
+    share: Floats
+
+    def take(self, chosen: slice | Whole) -> Draws:
+        """The draws of these windows."""
+        return Draws(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
+
+
+def _sometimes(rng: Generator, probability: float, drawn: Floats, neutral: float) -> Floats:
+    """`drawn` [n] for this part of the windows, `neutral` for the rest."""
+    return np.where(rng.random(len(drawn)) < probability, drawn, neutral)
+
+
+def _band(rng: Generator, count: int, options: Augmentation) -> Floats:
+    edges = np.array([options.band_low_hz, options.band_high_hz])
+    drawn = edges * 2 ** rng.uniform(-EDGE_OCTAVES, EDGE_OCTAVES, (count, 2))
+    return np.where((rng.random(count) < options.band_probability)[:, None], drawn, (0, np.inf))
+
+
+def _masks(rng: Generator, count: int, masks: int, widest: int, size: int) -> Whole:
+    """Stretches [n, masks, 2] of up to `widest` of `size` cells: the first one and how many."""
+    width = np.floor(rng.random((count, masks)) * (min(widest, size) + 1))
+    first = np.floor(rng.random((count, masks)) * (size - width + 1))
+    return np.stack([first, width], axis=2).astype(np.int64)
+
+
+def draw(
+    rng: Generator, count: int, options: Augmentation, time_mask: int, shape: tuple[int, int], rooms: int, noisy: bool
+) -> Draws:
+    """Draw for `count` windows with features of `shape` (rows, frames), from `rooms` rirs and, if `noisy`, backgrounds.
+
+    `time_mask` is the longest mask in frames. What is not used is drawn all the same, so that switching one effect on
+    leaves the others as they were.
+    """
+    speed = 1 + rng.uniform(-options.speed_percent, options.speed_percent, count) / 100
+    gain_db = rng.uniform(-options.gain_db, options.gain_db, count)
+    room = np.floor(rng.random(count) * rooms)
+    noises = 1 + np.floor(rng.random(count) * options.backgrounds_most)
+    noise_snr_db, colour_snr_db = rng.uniform(options.snr_low_db, options.snr_high_db, (2, count))
+    clip_db = rng.uniform(0, options.clip_db, count)
+    rows, frames = shape
+    return Draws(
+        speed=_sometimes(rng, options.speed_probability, speed, 1),
+        gain_db=_sometimes(rng, options.gain_probability, gain_db, 0),
+        room=_sometimes(rng, options.rir_probability if rooms else 0, room, NO_ROOM).astype(np.int64),
+        noises=_sometimes(rng, options.background_probability if noisy else 0, noises, 0).astype(np.int64),
+        noise_snr_db=noise_snr_db,
+        colour_snr_db=_sometimes(rng, options.colour_probability, colour_snr_db, np.inf),
+        colour_slope=rng.uniform(options.colour_slope_low, options.colour_slope_high, count),
+        band_hz=_band(rng, count, options),
+        clip_db=_sometimes(rng, options.clip_probability, clip_db, 0),
+        dither_db=rng.uniform(*DITHER_DB, count),
+        partner=rng.permutation(count),
+        time_masks=_masks(rng, count, options.time_masks, time_mask, frames),
+        row_masks=_masks(rng, count, options.frequency_masks, options.frequency_mask_bands, rows),
+        share=_sometimes(rng, options.mixup_probability, rng.beta(options.mixup_alpha, options.mixup_alpha, count), 1),
+    )
