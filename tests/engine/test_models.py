@@ -1,5 +1,6 @@
 """Every model has the size of its paper, gives one logit a window, learns, and can be exported."""
 
+import itertools
 import warnings
 
 import numpy as np
@@ -79,7 +80,7 @@ def test_ds_cnn_needs_the_memory_of_its_paper(width: float, stated: float):
             layer.register_forward_hook(lambda layer, inputs, output: activations.append(output.numel()))
     model(torch.randn(1, 10, 49))
     folded = sum(layer.num_features for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)) + 1
-    both = max(a + b for a, b in zip(activations, activations[1:], strict=False))
+    both = max(a + b for a, b in itertools.pairwise(activations))
     assert with_classes(model, 12) - folded + both == pytest.approx(stated, rel=0.002)
 
 
@@ -155,7 +156,7 @@ def test_what_is_exported_says_the_same(name: str, tmp_path):
 
 
 def two_sounds(count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Waves [count, 8000] and labels [count]: a tone near 400 or 900 Hz in noise, its level and place left to chance."""
+    """Waves [count, 8000] and labels [count]: a tone near 400 or 900 Hz in noise, of any level and at any place."""
     label = torch.arange(count) % 2
     hertz = (400.0 + 500.0 * label) * (0.9 + 0.2 * torch.rand(count))
     time = torch.arange(8000) / 16000

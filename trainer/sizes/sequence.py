@@ -45,10 +45,11 @@ def _recurrent(bands: int, units: int, gates: int, columns: int, kept: int) -> S
 
 
 def lstm(bands: int, width: float, columns: int) -> Size:
-    """Lstm; what oneDNN's layer keeps was measured: it fills the units up to cache lines of sixteen."""
+    """Lstm; what oneDNN's layer keeps is fitted to measurements: it fills rows up to cache lines of sixteen numbers."""
     units = scaled(LSTM_UNITS, width, 8)
-    filled = 16 * math.ceil(units / 16)
-    return _recurrent(bands, units, 4, columns, units * columns + round((14.4 * columns + 16) * filled))
+    gate, state = 4 * math.ceil(units / 4), 16 * math.ceil(max(units, bands) / 16)
+    kept = units * columns + round(9.1 * gate * columns + state * (5.9 * columns + 11))
+    return _recurrent(bands, units, 4, columns, kept)
 
 
 def gru(bands: int, width: float, columns: int) -> Size:
