@@ -97,7 +97,7 @@ class Augmentation(Group):
 class Model(Group):
     """The network."""
 
-    name: Literal["tc_resnet", "bc_resnet", "resnet18"] = option("tc_resnet", "Model", "tc_resnet: quick and strong, runs on small boards. bc_resnet: fewest parameters, slower to train. resnet18: large, for a GPU.")
+    name: Literal["tc_resnet", "bc_resnet", "resnet18", "mobilenet_v3_small", "ds_cnn", "matchboxnet", "mdtc", "tcn", "lstm", "gru", "conformer", "dense", "conv_attention"] = option("tc_resnet", "Model", "tc_resnet: quick and strong, runs on small boards. bc_resnet: fewest parameters, slower to train. resnet18: large, for a GPU. mobilenet_v3_small: the phone's picture network, large and yet quick. ds_cnn: made for microcontrollers. matchboxnet: few parameters, wide hearing. mdtc: small and deep, hears at several time scales. tcn: small, only looks back. lstm: recurrent, reads frame by frame. gru: like lstm, with fewer parameters. conformer: attention and convolution, wants much data. dense: plain layers for speech embeddings. conv_attention: the stronger head for speech embeddings.")
     width: float = option(1.0, "Width", "Scales the channels of every layer. Higher learns finer differences, and is larger and slower; lower is smaller, quicker and coarser.", ge=0.25, le=8.0)
     dropout: float = option(0.1, "Dropout", "Part of the inner activations that are switched off while training. Higher counters learning by heart; lower learns faster from much data.", ge=0.0, le=0.8, advanced=True)
 

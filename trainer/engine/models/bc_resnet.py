@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from trainer.model_size import BC_STAGES, scaled
+from trainer.sizes.layers import scaled
+from trainer.sizes.residual import BC_STAGES
 
 
 class SubSpectralNorm(nn.Module):

@@ -4,19 +4,36 @@ from __future__ import annotations
 
 from torch import nn
 
+from trainer import model_size
 from trainer.config import Config, feature_rows
 from trainer.engine.features import Standardised
 from trainer.engine.models.bc_resnet import BcResNet
+from trainer.engine.models.conformer import Conformer
+from trainer.engine.models.ds_cnn import DsCnn
+from trainer.engine.models.embedding_heads import ConvAttention, DenseHead
+from trainer.engine.models.matchboxnet import MatchboxNet
+from trainer.engine.models.mdtc import Mdtc
+from trainer.engine.models.mobilenet_v3 import MobileNetV3Small
+from trainer.engine.models.recurrent import Gru, Lstm
 from trainer.engine.models.resnet18 import ResNet18
 from trainer.engine.models.tc_resnet import TcResNet8
+from trainer.engine.models.tcn import Tcn
 
-MODELS = {"tc_resnet": TcResNet8, "bc_resnet": BcResNet, "resnet18": ResNet18}
+OF_ANY_LENGTH = {
+    "tc_resnet": TcResNet8, "bc_resnet": BcResNet, "resnet18": ResNet18, "mobilenet_v3_small": MobileNetV3Small,
+    "ds_cnn": DsCnn, "matchboxnet": MatchboxNet, "mdtc": Mdtc, "tcn": Tcn, "lstm": Lstm, "gru": Gru,
+    "conformer": Conformer, "conv_attention": ConvAttention,
+}  # fmt: skip
+"""Models whose weights do not depend on the number of frames."""
 
 
 def build(config: Config) -> nn.Module:
     """The network that `config` names: features [n, rows, frames] to logit [n]."""
     options, rows = config.model, feature_rows(config.features)
-    network = MODELS[options.name](rows, options.width, options.dropout)
+    if options.name == "dense":
+        network: nn.Module = DenseHead(rows, model_size.frames(config), options.width, options.dropout)
+    else:
+        network = OF_ANY_LENGTH[options.name](rows, options.width, options.dropout)
     return Standardised(network, rows) if config.features.normalisation == "data_set" else network
 
 

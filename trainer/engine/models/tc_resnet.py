@@ -6,7 +6,8 @@ import itertools
 
 from torch import Tensor, nn
 
-from trainer.model_size import TC_CHANNELS, scaled
+from trainer.sizes.layers import scaled
+from trainer.sizes.residual import TC_CHANNELS
 
 
 class TemporalBlock(nn.Module):
