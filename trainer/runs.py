@@ -55,6 +55,10 @@ class Run:
         return self.folder / "metrics.jsonl"
 
     @property
+    def timing_file(self) -> Path:
+        return self.folder / "timing.jsonl"
+
+    @property
     def log_file(self) -> Path:
         return self.folder / "train.log"
 

@@ -17,13 +17,12 @@ from tests import run_folders
 from tests.tiny import make_workspace
 from trainer import config_file, durable, metrics
 from trainer.config import Config
-from trainer.engine import checkpoints, loop
-from trainer.engine.loop import Parts
+from trainer.engine import checkpoints, epoch, loop
+from trainer.engine.parts import Parts
 from trainer.options import options
 from trainer.workspace import Workspace
 
 PARTS = ("machine", "built", "fed", "optimised", "written")
-NOT_OF_THE_TRAINING = ("elapsed_seconds", "seconds", "clips_per_second", "reading", "attempt")
 BASE = {
     "model": {"width": 0.25},
     "augmentation": {"shift_ms": 100},
@@ -105,11 +104,8 @@ def digest_of(tensors: dict[str, torch.Tensor]) -> str:
 
 
 def written(parts: Parts) -> list[object]:
-    """Rows without what no option is meant to decide, and the checkpoints by name."""
-    lines = parts.run.metrics_file.read_bytes().splitlines()
-    rows = [
-        {k: v for k, v in row.items() if k not in NOT_OF_THE_TRAINING} for row in metrics._rows(b"\n".join(lines))[0]
-    ]
+    """Rows, the checkpoints by name, and how many epochs were told."""
+    rows = metrics._rows(parts.run.metrics_file.read_bytes())[0]
     return [rows, sorted(path.name for path in parts.run.checkpoints.glob("*.pt")), parts.journal.progress.epochs]
 
 
@@ -118,7 +114,7 @@ class Laboratory:
 
     def __init__(self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
         self.workspace, self.fed, self.known, self.number = workspace, [], {}, 1
-        real = loop.training_batch
+        real = epoch.training_batch
 
         def training_batch(feed, windows, epoch, batch):
             features, positive = real(feed, windows, epoch, batch)
@@ -127,7 +123,7 @@ class Laboratory:
             self.fed.append((epoch, batch, digest_of(tensors | {"features": features.cpu()})))
             return features, positive
 
-        monkeypatch.setattr(loop, "training_batch", training_batch)
+        monkeypatch.setattr(epoch, "training_batch", training_batch)
 
     def run(self, config: Config, again: bool = False) -> dict[str, object]:
         """What is to be seen of a training by this configuration; `again` runs it anew."""

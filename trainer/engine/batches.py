@@ -41,10 +41,14 @@ def batch_seed(seed: int, epoch: int, batch: int) -> int:
     return int(np.random.SeedSequence([seed, epoch, batch]).generate_state(1, np.uint64)[0] >> 1)
 
 
+def seed_dropout(config: Config, epoch: int, batch: int) -> None:
+    """Make the dropout of the next forward pass a function of (seed, epoch, batch)."""
+    torch.manual_seed(batch_seed(config.training.seed, epoch, batch))
+
+
 def training_draw(feed: Feed, windows: Windows, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
     """Augmented waves [n, samples] and features [n, bands, frames]: a pure function of (seed, epoch, batch)."""
     seed = batch_seed(feed.config.training.seed, epoch, batch)
-    torch.manual_seed(seed)  # dropout
     generator = Generator(feed.device).manual_seed(seed)
     size, options = window_samples(feed.config), feed.config.augmentation
     backgrounds = feed.array.labelled("background")
