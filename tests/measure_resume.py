@@ -46,7 +46,7 @@ def config_of(checkpoint_minutes: float) -> Config:
             "learning_rate": 0.02, "warmup_epochs": 0.2, "schedule": "plateau", "plateau_patience": 1, "ema_decay": 0.9,
         },
         "training": {
-            "epochs": 5, "batch_size": 8, "patience": 3, "threads": 1, "device": "cpu", "accumulate": 2,
+            "epochs": 4, "batch_size": 8, "patience": 3, "threads": 1, "device": "cpu", "accumulate": 2,
             "checkpoint_minutes": checkpoint_minutes,
         },
     })  # fmt: skip
@@ -108,24 +108,22 @@ class Tally:
     kills: int = 0
     runs: int = 0
     different: list[str] = field(default_factory=list)
-    parts_of_files: int = 0
+    parts: int = 0
     unmarked: int = 0
     torn_rows: int = 0
 
     def look(self, run: Run) -> None:
         """Count what a kill has left half-done."""
         folder = run.checkpoints
-        self.parts_of_files += len([*folder.glob("*.tmp.*"), *run.folder.glob("*.tmp.*")])
+        self.parts += len([*folder.glob("*.tmp.*"), *run.folder.glob("*.tmp.*")])
         self.unmarked += sum(not path.with_name(f"{path.name}.json").exists() for path in folder.glob("epoch-*.pt"))
         rows = run.metrics_file.read_bytes() if run.metrics_file.exists() else b""
         self.torn_rows += bool(rows) and not rows.endswith(b"\n")
 
     def text(self) -> str:
-        return (
-            f"{self.kills} kills, {self.runs} runs done, {len(self.different)} differences {self.different}; kills left "
-            f"{self.parts_of_files} parts of files, {self.unmarked} checkpoints without a mark, {self.torn_rows} torn "
-            "rows"
-        )
+        left = f"{self.parts} parts of files, {self.unmarked} checkpoints without a mark, {self.torn_rows} torn rows"
+        ended = f"{self.runs} runs done, {len(self.different)} differences {self.different}"
+        return f"{self.kills} kills, {ended}; left by kills: {left}"
 
 
 def killed_run(workspace: Workspace, run: Run, dice: random.Random, longest: float, tally: Tally) -> None:
@@ -165,7 +163,7 @@ def measure(kills: int, seed: int) -> Tally:
         expected, seconds = reference(workspace)
         while tally.kills < kills:
             run = make_run(workspace, f"run-{tally.runs}", config_of(OFTEN))
-            killed_run(workspace, run, dice, 0.4 * seconds, tally)
+            killed_run(workspace, run, dice, seconds, tally)
             tally.runs += 1
             found = result(run)
             tally.different += [f"{run.folder.name}: {part}" for part in expected if found[part] != expected[part]]

@@ -39,7 +39,7 @@ def focal(logit: Tensor, positive: Tensor, weight: Tensor, smoothing: float, gam
     Labels in between as in Li et al. 2020 (quality focal loss): (1 - p of the truth) becomes |label - p|. Unlike there
     the weights are not normalised by that power, so that the loss falls as windows get easy.
     """
-    off = (positive - logit.sigmoid()).abs()
+    off = (positive - logit.sigmoid()).abs().clamp(min=1e-6)  # powers below 1 have no slope at 0
     return (off.pow(gamma) * _each(logit, positive, smoothing) * weight).sum() / weight.sum()
 
 
