@@ -42,7 +42,7 @@ def reality(workspace: Workspace, config: Config) -> tuple[float, float]:
     total = time.monotonic() - began
     assert status.state == "completed", status
     tail = metrics.Tail()
-    metrics.read_more(tail, run.metrics_file)
+    metrics.read_more(tail, run.timing_file)
     ends = [row["elapsed_seconds"] for row in tail.epochs]
     return (ends[-1] - ends[0]) / (len(ends) - 1), total
 

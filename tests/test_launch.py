@@ -157,6 +157,32 @@ def test_a_suspended_trainer_is_unresponsive_and_comes_back(workspace: Workspace
     wait_until(run, "running", seconds=5)
 
 
+def test_a_killed_run_goes_on_from_its_last_checkpoint_as_often_as_asked(workspace: Workspace):
+    run = launch.start(workspace, tiny_config(**ENDLESS), "tiny").run
+    for attempt in (2, 3):
+        wait_for_epoch(run, 3 * attempt)
+        with pytest.raises(ValueError, match=r"is running; there is nothing to resume\.$"):
+            launch.resume(run)
+        processes.send_signal(people(run).trainer, signal.SIGKILL)
+        wait_until(run, "failed", seconds=5)
+        assert launch.resume(run) == attempt and runs.status(run).state in ("queued", "running")
+    wait_for_epoch(run, 9)
+    epochs = [row["epoch"] for row in epoch_rows(run)]
+    assert epochs == list(range(1, len(epochs) + 1)) and runs.document(runs.status(run))["outcome"] is None
+    launch.stop(run, now=True)
+    assert wait_until(run, "stopped", seconds=15).outcome.attempt == 3
+    launch.resume(run)
+    wait_until(run, "running"), launch.stop(run, now=False)
+    assert wait_until(run, "stopped", seconds=30).outcome.attempt == 4, "an old wish does not stop it, a new one does"
+
+
+def test_a_completed_run_is_not_resumed(workspace: Workspace):
+    run = launch.start(workspace, tiny_config(epochs=1), "tiny").run
+    wait_until(run, "completed")
+    with pytest.raises(ValueError, match=rf"is completed\. .*training\.start_from: {run.id}\.$"):
+        launch.resume(run)
+
+
 def test_one_form_makes_one_run_however_often_it_is_sent(workspace: Workspace):
     started, config = [], tiny_config(**ENDLESS)
 

@@ -82,6 +82,16 @@ def stop(session: Session, run: str, now: bool) -> None:
     show(session, {"run": found.id, "state": state}, text)
 
 
+@app.command()
+@RUN
+@click.pass_obj
+def resume(session: Session, run: str) -> None:
+    """Let RUN (an id, an unambiguous start of one, or `latest`) go on from its last checkpoint."""
+    found = runs.find(session.workspace, run)
+    attempt = launch.resume(found)
+    show(session, {"run": found.id, "attempt": attempt}, f"{found.id} goes on (attempt {attempt}).")
+
+
 for verb in (*dataset_verbs.VERBS, *config_verbs.VERBS):
     app.add_command(verb)
 

@@ -103,19 +103,29 @@ class Model(Group):
 
 
 class Loss(Group):
-    """Weighted cross-entropy."""
+    """What is minimised; the validation loss is always the cross-entropy, so that runs can be compared."""
 
+    name: Literal["cross_entropy", "focal", "tail"] = option("cross_entropy", "Loss", "cross_entropy: every window counts alike. focal: windows that are told apart already count less. tail: cross-entropy, and on top of it the negatives that score highest must fall below the positives, which is what few false alarms need.")
     positive_weight: float = option(1.0, "Weight of positives", "A missed word counts this many times a false alarm. Higher: fewer misses, more false alarms; lower: the other way round.", ge=0.05, le=20.0)
     label_smoothing: float = option(0.05, "Label smoothing", "Keeps the model from being too sure of itself. Higher helps when labels are not perfect and flattens the scores; 0 trusts every label.", ge=0.0, lt=0.5, advanced=True)
+    focal_gamma: float = option(2.0, "Focal: gamma", "With focal: higher looks away from easy windows sooner; 0 is cross-entropy.", ge=0.0, le=10.0, advanced=True)
+    tail_share: float = option(0.1, "Tail: share", "With tail: this part of a batch's negatives, the highest scores, is what must fall. Higher looks at more of them and acts more gently; lower looks at the worst alone.", gt=0.0, le=1.0, advanced=True)
+    tail_weight: float = option(1.0, "Tail: weight", "With tail: how much the tail counts beside the cross-entropy. Higher pushes the worst false alarms down and lets other windows go; 0 is cross-entropy.", ge=0.0, le=100.0, advanced=True)
 
 
 class Optimizer(Group):
-    """AdamW with warm-up and a cosine to zero."""
+    """How the weights follow the gradient, and how fast."""
 
+    name: Literal["adamw", "sgd"] = option("adamw", "Optimizer", "adamw: a step size of its own for every weight, right for most. sgd: one for all, with momentum; it needs a learning rate some ten times as high.")
     learning_rate: float = option(2e-3, "Learning rate", "Size of a step at its highest. Higher learns faster until the loss jumps; lower is steadier and slower.", gt=0.0, le=1.0)
+    schedule: Literal["cosine", "one_cycle", "plateau", "constant"] = option("cosine", "Schedule", "Course of the learning rate. cosine: falls to zero along a cosine after the warm-up. one_cycle: rises over the first 30 % of the training, then falls to nothing; no warm-up besides. plateau: falls each time the validation loss stops improving. constant: stays.")
     weight_decay: float = option(1e-2, "Weight decay", "Pulls weights towards zero. Higher counters learning by heart; lower lets the model fit finer detail.", ge=0.0, le=1.0, advanced=True)
-    warmup_epochs: float = option(1.0, "Warm-up", "The learning rate rises from zero over this time, then falls along a cosine. Higher is gentler at the start; 0 starts at full rate.", unit="epochs", ge=0.0, le=100.0, advanced=True)
+    warmup_epochs: float = option(1.0, "Warm-up", "The learning rate rises from zero over this time, then follows its schedule. Higher is gentler at the start; 0 starts at full rate.", unit="epochs", ge=0.0, le=100.0, advanced=True)
+    plateau_factor: float = option(0.5, "Plateau: factor", "With plateau: the rate is multiplied by this each time. Higher falls gently; lower ends the learning sooner.", gt=0.0, lt=1.0, advanced=True)
+    plateau_patience: int = option(3, "Plateau: patience", "With plateau: the rate falls after this many epochs without a lower validation loss. Higher waits longer at the same rate; lower falls sooner.", unit="epochs", ge=1, le=1000, advanced=True)
+    momentum: float = option(0.9, "Momentum", "With sgd: how much of the last step goes into the next (Nesterov). Higher is smoother and overshoots more; 0 follows each batch alone.", ge=0.0, lt=1.0, advanced=True)
     gradient_clip: float = option(5.0, "Gradient clip", "Longest gradient that is followed. Higher trusts steep steps; lower makes every step small; 0 turns the limit off.", ge=0.0, le=1000.0, advanced=True)
+    ema_decay: float = option(0.0, "Weight averaging", "The model that is validated and kept is a moving average of the weights, this much of it the old one at each step (less at the start). Higher averages over more steps: 0.99 some 100, 0.999 some 1,000; 0 keeps the weights as they are.", ge=0.0, lt=1.0, advanced=True)
 
 
 class Training(Group):
@@ -124,10 +134,16 @@ class Training(Group):
     start_from: str = option("", "Start from", "The run whose best model is trained on instead of a new one: its id, or `latest` for the newest run that has a model. Empty starts anew. Model and features must be those of that run.", pattern=r"^(|latest|[0-9]{8}-[0-9]{6}-[0-9a-f]{4})$")
     epochs: int = option(40, "Epochs", "Passes over the data. Higher learns more and takes longer, and early stopping ends what no longer improves; lower ends sooner.", ge=1, le=10_000)
     batch_size: int = option(64, "Batch size", "Windows per step. Higher fills a GPU, needs more memory and takes fewer steps; lower takes more and noisier steps. On a CPU 32 to 128 is best.", ge=2, le=8192)
-    patience: int = option(15, "Early stopping", "Stop when the validation loss has not improved for this many epochs. Higher waits longer for a better model; lower ends sooner; 0 never stops early.", unit="epochs", ge=0, le=10_000)
+    accumulate: int = option(1, "Accumulate", "Batches whose gradients make one step. Higher acts like a batch that many times as large in the memory of one, with fewer steps; 1 steps after every batch.", unit="batches", ge=1, le=1024, advanced=True)
+    patience: int = option(15, "Early stopping", "Stop when the measure of the best model has not improved for this many epochs. Higher waits longer for a better model; lower ends sooner; 0 never stops early.", unit="epochs", ge=0, le=10_000)
+    best_by: Literal["val_loss", "f1", "miss_rate"] = option("val_loss", "Best model by", "What makes an epoch better than another. val_loss: lower validation loss. f1: higher F1 of the validation windows. miss_rate: fewer words missed in the validation stream at its false-accept rate; where that cannot be measured the validation loss decides. The validation loss also decides between equals.")
+    checkpoint_minutes: float = option(5.0, "Checkpoint within an epoch", "A long epoch is saved this often, so that a run that breaks off loses no more. Higher writes less often; lower loses less; 0 saves after epochs only. No result depends on it.", unit="min", ge=0.0, le=1440.0, advanced=True)
     seed: int = option(0, "Seed", "Same seed, same data, same machine: same model. Higher or lower makes no better model, only another draw of windows and first weights.", ge=0, le=2**31 - 1, advanced=True)
     device: Literal["auto", "cpu", "cuda"] = option("auto", "Device", "auto takes a GPU where there is one. cpu: this machine's processor. cuda: an NVIDIA GPU, or the start is refused.")
     threads: int = option(0, "CPU threads", "Higher trains faster up to the number of cores; lower leaves cores to others; 0 takes all cores.", ge=0, le=256, advanced=True)
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = option("auto", "Precision", "Numbers inside the model while it learns. auto: bfloat16 on a GPU that has it, else float32. float32: exact and, on GPUs, slower. bfloat16: half the memory, coarser. float16: for older GPUs, with scaled gradients.", advanced=True)
+    compile: bool = option(False, "Compile the model", "Has torch.compile make faster code for the model. It takes minutes at the start, so it pays for long trainings on a GPU; it needs a C++ compiler.", advanced=True)
+    exact: bool = option(True, "Exact", "On a GPU, take only operations that give the same result each time, so that the same seed gives the same model. Off may be faster, and no two runs are alike. A CPU is exact either way.", advanced=True)
 
 
 class Config(Group):
@@ -175,6 +191,8 @@ def broken_rules(config: Config) -> Iterator[str]:
         yield f"augmentation.frequency_mask_bands: a mask of {augmentation.frequency_mask_bands} bands can blank all {feature_rows(features)} rows of the features; take fewer."
     if data.word_margin_ms + augmentation.shift_ms > 700 * data.window_seconds:
         yield f"augmentation.shift_ms: margin and shift ({data.word_margin_ms + augmentation.shift_ms} ms) leave too little of the {data.window_seconds:g} s window for the word; keep them under 70 % of it."
+    if config.training.precision == "float16" and config.training.device == "cpu":
+        yield "training.precision: float16 is for GPUs; on a CPU take float32, or bfloat16."
     if config.optimizer.warmup_epochs > config.training.epochs:
         yield f"optimizer.warmup_epochs: a warm-up of {config.optimizer.warmup_epochs:g} epochs is longer than the training of {config.training.epochs}."
 # fmt: on

@@ -57,12 +57,14 @@ class Control(BaseModel, frozen=True):
 
 
 class Best(BaseModel, frozen=True):
-    """The best epoch so far, by validation loss; `checkpoint` is a file name in checkpoints/."""
+    """The best epoch so far, by `training.best_by`; `checkpoint` is a file name in checkpoints/."""
 
     epoch: int
     val_loss: float
     val_accuracy: float | None
     checkpoint: str
+    f1: float | None = None
+    miss_rate: float | None = None
 
 
 class Progress(BaseModel, frozen=True):

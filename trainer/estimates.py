@@ -31,8 +31,8 @@ _BYTES_PER_KEPT = {"tc_resnet": 7.6, "bc_resnet": 7.0, "resnet18": 4.8}
 All of these are fitted to peaks measured on CPUs; `python -m tests.measure_estimates` prints how far off they are. The
 clips come on top: they lie in a mapped file, of which the system holds what memory allows.
 """
-_CHECKPOINTS = 4
-"""The best, the two newest, and the one that is being written."""
+_CHECKPOINTS = 6
+"""The two newest with the best of each, one within the epoch, and the one that is being written."""
 _BYTES_PER_CHECKPOINT_PARAMETER = 12.0
 _CHECKPOINT_BYTES = 80e3
 _BYTES_PER_EPOCH = 4.2e3

@@ -1,4 +1,4 @@
-"""Starting and stopping runs, through the run folder and a detached supervisor."""
+"""Starting, stopping and resuming runs, through the run folder and a detached supervisor."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import importlib.metadata
 import os
 import platform
 import secrets
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from trainer import config_file, documents, durable, earlier_run, manifest, processes, runs
 from trainer.config import Config
-from trainer.documents import Control, Request
+from trainer.documents import Control, Processes, Request
 from trainer.runs import Run
-from trainer.state import ACTIVE, State, Want
+from trainer.state import ACTIVE, STARTING_SECONDS, State, Want
 from trainer.workspace import Workspace
 
 
@@ -85,7 +86,7 @@ def start(workspace: Workspace, config: Config, config_name: str, label: str = "
         )  # fmt: skip
         durable.replace_bytes(run.config_file, config_file.dump(config))
         durable.replace_json(run.request_file, request.model_dump())
-    processes.start_detached(["-m", "trainer.supervisor", str(run.folder)], run.log_file, {})
+    _start_supervisor(run)
     return Started(run, already=False)
 
 
@@ -140,3 +141,35 @@ def stop(run: Run, now: bool) -> State:
         raise ValueError(f"Run {run.id} is {state}; there is nothing to stop.")
     ask(run, "stop" if now else "stop_after_epoch")
     return runs.status(run).state
+
+
+def _start_supervisor(run: Run) -> None:
+    processes.start_detached(["-m", "trainer.supervisor", str(run.folder)], run.log_file, {})
+
+
+def _attempts(run: Run) -> int:
+    found = documents.read(Processes, run.process_file)
+    return found.attempt if found else 0
+
+
+def resume(run: Run) -> int:
+    """Let a run that is not done go on from its last checkpoint; returns the number of the attempt.
+
+    Raises ValueError when it runs, is completed, or cannot be read.
+    """
+    with processes.exclusive_lock(run.folder.parent / ".start.lock"):
+        state, attempts = runs.status(run).state, _attempts(run)
+        if state in ACTIVE or state == "damaged":
+            raise ValueError(f"Run {run.id} is {state}; there is nothing to resume.")
+        if state == "completed":
+            raise ValueError(
+                f"Run {run.id} is completed. To train on, start a new run with training.start_from: {run.id}."
+            )
+        run.control_file.unlink(missing_ok=True)  # the wish that ended the last attempt
+        _start_supervisor(run)
+        deadline = time.monotonic() + STARTING_SECONDS
+        while _attempts(run) == attempts:  # until the run counts as active, a second resume would start it twice
+            if time.monotonic() > deadline:
+                raise ValueError(f"Run {run.id} did not start again; its log {run.log_file} says why.")
+            time.sleep(0.05)
+    return attempts + 1

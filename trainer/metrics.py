@@ -1,4 +1,8 @@
-"""metrics.jsonl: appending whole lines, and reading only what was added since the last look."""
+"""metrics.jsonl and timing.jsonl: appending whole lines, and reading only what was added since the last look.
+
+metrics.jsonl holds what the seed decides and nothing else, so that equal trainings leave equal bytes; what was measured
+of time and machine stands in timing.jsonl, one row for each epoch.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +36,23 @@ def append(path: Path, row: Row) -> None:
         durable.write_all(descriptor, encode(row))
     finally:
         os.close(descriptor)
+
+
+def settle(path: Path) -> int:
+    """Make the rows so far survive a power loss; returns the size of the file. Raises OSError."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        os.fsync(descriptor)
+        return os.fstat(descriptor).st_size
+    finally:
+        os.close(descriptor)
+
+
+def cut_back(path: Path, offset: int) -> None:
+    """Drop what was written after `offset` bytes: rows that will be written again, or half of one. Raises OSError."""
+    if path.exists():
+        whole = path.read_bytes()[:offset].rfind(b"\n") + 1
+        os.truncate(path, whole)
 
 
 @dataclass

@@ -17,6 +17,8 @@ def limits(option: Option) -> str:
     """What an option may be, in a few words with its unit; a text option's help says it."""
     if option.choices:
         return " or ".join(option.choices)
+    if option.kind is bool:
+        return "true or false"
     if option.low is None or option.high is None:
         return "text"
     lowest, highest = (f"{limit:,.0f}" if limit == int(limit) else f"{limit:g}" for limit in (option.low, option.high))

@@ -55,6 +55,10 @@ class Run:
         return self.folder / "metrics.jsonl"
 
     @property
+    def timing_file(self) -> Path:
+        return self.folder / "timing.jsonl"
+
+    @property
     def log_file(self) -> Path:
         return self.folder / "train.log"
 
@@ -145,10 +149,12 @@ def status(run: Run) -> Status:
     trainer_alive = trainer is not None and processes.is_alive(trainer)
     suspended = trainer is not None and processes.is_suspended(trainer)
     outcome = documents.read(Outcome, run.outcome_file)
+    if outcome and outcome.attempt != (found.attempt if found else 1):
+        outcome = None  # how an earlier attempt ended
     progress = documents.read(Progress, run.progress_file)
     facts = Facts(
         readable=request is not None,
-        outcome=outcome.state if outcome and outcome.attempt == (found.attempt if found else 1) else None,
+        outcome=outcome.state if outcome else None,
         has_process=found is not None,
         this_host=found is None or processes.is_this_host(found.supervisor),
         supervisor_alive=supervisor_alive,

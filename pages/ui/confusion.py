@@ -15,7 +15,7 @@ COUNTS = ("true_positives", "false_negatives", "false_positives", "true_negative
 def rate_numbers(row: Row) -> list[Number]:
     """The rates of an epoch row."""
     return [
-        Number("Best epoch", str(row.get("epoch", numbers.NONE_YET)), "The epoch with the lowest validation loss."),
+        Number("Best epoch", str(row.get("epoch", numbers.NONE_YET)), "By the measure of `training.best_by`."),
         Number("Val loss", numbers.loss(row.get("val_loss"))),
         Number("Val accuracy", numbers.percent(row.get("val_accuracy"))),
         Number("F1", numbers.percent(row.get("f1")), numbers.F1_HELP),

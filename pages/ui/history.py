@@ -1,8 +1,9 @@
-"""The epochs of a run, read from metrics.jsonl once and from then on only moved forward."""
+"""The epochs of a run, read from metrics.jsonl and timing.jsonl once and from then on only moved forward."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Lock
 
 import streamlit as st
@@ -13,15 +14,16 @@ from trainer.runs import Run
 
 @dataclass(frozen=True)
 class History:
-    """How far one metrics file was read; the lock keeps two browser tabs from reading it on at once."""
+    """How far the files of one run were read; the lock keeps two browser tabs from reading on at once."""
 
-    tail: Tail = field(default_factory=Tail)
+    metrics: Tail = field(default_factory=Tail)
+    timing: Tail = field(default_factory=Tail)
     lock: Lock = field(default_factory=Lock)
 
 
 @dataclass(frozen=True)
 class Epochs:
-    """Epoch rows of one run; `version` is equal for equal rows."""
+    """Epoch rows of one run, each with how long it took; `version` is equal for equal rows."""
 
     rows: list[Row] = field(default_factory=list)
     version: str = ""
@@ -35,13 +37,21 @@ def _history(folder: str) -> History:
 def read(run: Run) -> Epochs:
     """The epochs of a run so far; reads only what was appended since the last call of any session."""
     history = _history(str(run.folder))
-    tail = history.tail
     with history.lock:
-        before = -1
-        while tail.offset != before:  # one look takes in at most 8 MiB
-            before = tail.offset
-            read_more(tail, run.metrics_file)
-        return Epochs(tail.epochs.copy(), f"{run.folder} {tail.inode} {tail.offset}")
+        _catch_up(history.metrics, run.metrics_file)
+        _catch_up(history.timing, run.timing_file)
+        measured = {row.get("epoch"): row for row in history.timing.epochs}
+        rows = [measured.get(row.get("epoch"), {}) | row for row in history.metrics.epochs]
+        read_so_far = " ".join(f"{tail.inode} {tail.offset}" for tail in (history.metrics, history.timing))
+        return Epochs(rows, f"{run.folder} {read_so_far}")
+
+
+def _catch_up(tail: Tail, path: Path) -> None:
+    """Read to the end; one look takes in at most 8 MiB."""
+    before = -1
+    while tail.offset != before:
+        before = tail.offset
+        read_more(tail, path)
 
 
 def epoch_row(run: Run, epoch: int) -> Row | None:

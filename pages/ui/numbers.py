@@ -96,7 +96,9 @@ def best_numbers(best: Best | None) -> list[Number]:
     """The metrics of the best epoch so far."""
     return [
         Number(
-            "Best epoch", str(best.epoch) if best else NONE_YET, "The epoch with the lowest validation loss so far."
+            "Best epoch",
+            str(best.epoch) if best else NONE_YET,
+            "The best epoch so far, by the measure of `training.best_by`.",
         ),
         Number("Best val loss", loss(best.val_loss if best else None)),
         Number("Best val accuracy", percent(best.val_accuracy if best else None), PER_WINDOW),

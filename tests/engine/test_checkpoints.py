@@ -3,23 +3,37 @@
 import pytest
 import torch
 
-from trainer.config import Config, Optimizer
+from trainer.config import Config
 from trainer.documents import Best
-from trainer.engine import checkpoints, objective
+from trainer.engine import checkpoints
 from trainer.engine.models import factory
 
 
-def save(folder, epoch: int) -> torch.nn.Module:
+def save(folder, epoch: int, batch: int = 0, best: int = 0) -> torch.nn.Module:
     torch.manual_seed(epoch)
     model = factory.build(Config())
-    checkpoints.commit(folder, epoch, epoch * 10, model, objective.make_optimizer(model, Optimizer()), {"best": None})
+    facts = {"epoch": epoch, "best": best_of(best) and best_of(best).model_dump()}
+    name = checkpoints.name_within(epoch, batch) if batch else checkpoints.name(epoch)
+    checkpoints.commit(folder, name, {"model": model.state_dict(), "epoch": epoch}, facts)
     return model
+
+
+def best_of(epoch: int) -> Best | None:
+    return Best(epoch=epoch, val_loss=0.1, val_accuracy=1.0, checkpoint=checkpoints.name(epoch)) if epoch else None
+
+
+def names(folder) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def with_marks(*checkpoint: str) -> list[str]:
+    return sorted([*checkpoint, *(f"{one}.json" for one in checkpoint)])
 
 
 def test_a_checkpoint_reads_back_bit_by_bit(tmp_path):
     model = save(tmp_path / "c", 3)
     state = checkpoints.load(tmp_path / "c", checkpoints.name(3))
-    assert (state["epoch"], state["step"]) == (3, 30)
+    assert state["epoch"] == 3
     assert all(torch.equal(state["model"][name], value) for name, value in model.state_dict().items())
 
 
@@ -39,10 +53,40 @@ def test_a_damaged_or_uncommitted_one_is_refused(tmp_path, damage: str):
         checkpoints.load(tmp_path, path.name)
 
 
-def test_the_best_and_the_newest_are_kept(tmp_path):
-    best = Best(epoch=2, val_loss=0.1, val_accuracy=1.0, checkpoint=checkpoints.name(2))
-    for epoch in range(1, 7):
+def test_the_newest_are_kept_and_the_best_by_each_of_them(tmp_path):
+    for epoch, best in ((1, 1), (2, 2), (3, 2), (4, 2), (5, 5)):
+        save(tmp_path, epoch, best=best)
+        checkpoints.prune(tmp_path)
+    kept = [checkpoints.name(epoch) for epoch in (2, 4, 5)]
+    assert names(tmp_path) == with_marks(*kept), "were 5 damaged, 4 would be the newest and 2 the best"
+    save(tmp_path, 6, best=5)
+    checkpoints.prune(tmp_path)
+    assert names(tmp_path) == with_marks(*(checkpoints.name(epoch) for epoch in (5, 6)))
+
+
+def test_one_within_an_epoch_is_kept_until_that_epoch_is_done(tmp_path):
+    for epoch, batch in ((1, 0), (2, 5), (2, 9)):
+        save(tmp_path, epoch, batch)
+        checkpoints.prune(tmp_path)
+    assert names(tmp_path) == with_marks(checkpoints.name(1), checkpoints.name_within(2, 9))
+    assert checkpoints.newest(tmp_path).checkpoint == checkpoints.name_within(2, 9)
+    save(tmp_path, 2)
+    checkpoints.prune(tmp_path)
+    assert names(tmp_path) == with_marks(checkpoints.name(1), checkpoints.name(2))
+
+
+def test_the_newest_is_the_newest_that_is_sound_and_what_is_none_is_cleared(tmp_path, capsys):
+    for epoch in (1, 2, 3):
         save(tmp_path, epoch)
-        checkpoints.prune(tmp_path, best)
-    assert sorted(path.name for path in tmp_path.glob("*.pt")) == [checkpoints.name(epoch) for epoch in (2, 5, 6)]
-    assert len(list(tmp_path.glob("*.pt.json"))) == 3
+    save(tmp_path, 3, batch=2)
+    (tmp_path / f"{checkpoints.name(3)}.json").unlink()
+    damaged = tmp_path / checkpoints.name_within(3, 2)
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    (tmp_path / "epoch-00004.pt.tmp.12.ab").touch()
+    found = checkpoints.newest(tmp_path)
+    assert (found.checkpoint, found.facts["epoch"], found.state["epoch"]) == (checkpoints.name(2), 2, 2)
+    assert "Going back to the checkpoint before" in capsys.readouterr().out
+    checkpoints.clear(tmp_path, found.checkpoint)
+    assert names(tmp_path) == with_marks(checkpoints.name(1), checkpoints.name(2))
+    checkpoints.clear(tmp_path, None)
+    assert checkpoints.newest(tmp_path) is None and names(tmp_path) == []

@@ -8,6 +8,7 @@ from tests.tiny import make_workspace
 from trainer import config_file, durable, estimates
 from trainer.engine import loop
 from trainer.engine.batches import training_batch
+from trainer.engine.step import Stride, take_step
 from trainer.engine.windows import epoch_windows
 from trainer.runs import Run
 
@@ -32,6 +33,6 @@ def test_the_peak_is_within_a_quarter_of_the_estimate(workspace, model: str, bat
     windows = epoch_windows(parts.train.array, config, 1)
     full = windows.take(torch.arange(batch_size).remainder(len(windows)).numpy())
     for batch in range(3):
-        loop.take_step(parts, *training_batch(parts.train, full, 1, batch), rate=1e-4)
+        take_step(parts, *training_batch(parts.train, full, 1, batch), Stride(step=batch + 1, rate=1e-4))
     measured = torch.cuda.max_memory_reserved() + estimates.CONTEXT_BYTES
     assert estimates.gpu_memory_bytes(config) == pytest.approx(measured, rel=0.25)

@@ -155,7 +155,7 @@ def test_a_training_mines_when_it_is_time_and_keeps_the_pool(workspace: Workspac
     lines = [line for line in capsys.readouterr().out.splitlines() if "Mining before" in line]
     assert [line.split("epoch ")[1][0] for line in lines] == ["3", "5"]
     assert " above 0.5; the hardest " in lines[0] and ".wav (" in lines[0]
-    found = mining.pool_of(checkpoints.load(parts.run.checkpoints, checkpoints.name(5))["pool"])
+    found = mining.pool_of(checkpoints.load(parts.run.checkpoints, checkpoints.name(5))["course"]["pool"])
     assert found and (found.clip < len(parts.train.array.clips)).all() and not found.positive.any()
     labels = {parts.train.array.clips[i].label for i in found.clip}
     assert labels <= {"negative", "hard_negative", "background"}

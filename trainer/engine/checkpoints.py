@@ -4,59 +4,81 @@ from __future__ import annotations
 
 import hashlib
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from trainer import durable
 from trainer.documents import Best
+from trainer.log import say
 
 KEPT = 2
 """How many of the newest are kept besides the best: were the last one damaged, there is one before it."""
 
 
 def name(epoch: int) -> str:
+    """The checkpoint after an epoch (1, 2, ...)."""
     return f"epoch-{epoch:05d}.pt"
+
+
+def name_within(epoch: int, batch: int) -> str:
+    """The checkpoint after this many batches of an epoch; it sorts before the one after that epoch."""
+    return f"epoch-{epoch:05d}-batch-{batch:07d}.pt"
 
 
 def _mark(folder: Path, checkpoint: str) -> Path:
     return folder / f"{checkpoint}.json"
 
 
-def commit(
-    folder: Path, epoch: int, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, extra: dict[str, Any],
-    pool: dict[str, Tensor] | None = None,
-) -> str:  # fmt: skip
-    """Write one checkpoint and then its mark; without the mark it does not count. Returns its file name.
+def _marks(folder: Path) -> list[Path]:
+    """The marks of all committed checkpoints, oldest first."""
+    return sorted(folder.glob("epoch-*.pt.json"))
 
-    `extra` goes into the mark (metrics offset, best so far), `pool` is what mining found last. Order and augmentation
-    need no state: they are functions of (seed, epoch, batch) and the pool. Raises OSError.
+
+def commit(folder: Path, checkpoint: str, state: dict[str, Any], facts: dict[str, Any]) -> None:
+    """Write one checkpoint and then its mark, which holds `facts`; without the mark it does not count. Raises OSError.
+
+    `state["model"]` is the model as it is validated and used.
     """
     folder.mkdir(exist_ok=True)
     buffer = io.BytesIO()
-    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch, "step": step}
-    torch.save(state | {"pool": pool}, buffer)
+    torch.save(state, buffer)
     data = buffer.getvalue()
-    durable.replace_bytes(folder / name(epoch), data)
-    facts = {"epoch": epoch, "step": step, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-    durable.replace_json(_mark(folder, name(epoch)), facts | extra)
-    return name(epoch)
+    durable.replace_bytes(folder / checkpoint, data)
+    sealed = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    durable.replace_json(_mark(folder, checkpoint), facts | sealed)
 
 
-def mark_best(folder: Path, best: Best) -> None:
-    durable.replace_json(folder / "best.json", best.model_dump())
+def mark_best(folder: Path, best: Best | None) -> None:
+    """Tell which checkpoint holds the best model; None takes that back."""
+    if best is None:
+        (folder / "best.json").unlink(missing_ok=True)
+    else:
+        durable.replace_json(folder / "best.json", best.model_dump())
 
 
-def prune(folder: Path, best: Best | None) -> None:
-    """Remove what is neither the best nor among the newest; the mark goes first, so a half-removed one is none."""
-    marks = sorted(folder.glob("epoch-*.pt.json"))
-    for mark in marks[:-KEPT]:
-        data = mark.with_suffix("")
-        if best is None or data.name != best.checkpoint:
+def prune(folder: Path) -> None:
+    """Keep the newest after an epoch, one within an epoch that is newer, and the best model by each of these.
+
+    The mark goes first, so a half-removed one is none.
+    """
+    marks = _marks(folder)
+    after = [mark for mark in marks if "-batch-" not in mark.name]
+    kept = {*after[-KEPT:], marks[-1]}
+    kept |= {_mark(folder, best) for mark in kept if (best := _best_of(mark))}
+    for mark in marks:
+        if mark not in kept:
             mark.unlink()
-            data.unlink()
+            mark.with_suffix("").unlink(missing_ok=True)
+
+
+def _best_of(mark: Path) -> str | None:
+    """The file name of the best model when this checkpoint was written."""
+    facts = durable.read_json(mark)
+    best = facts.get("best") if isinstance(facts, dict) else None
+    return best["checkpoint"] if best else None
 
 
 def load(folder: Path, checkpoint: str) -> dict[str, Any]:
@@ -69,3 +91,40 @@ def load(folder: Path, checkpoint: str) -> dict[str, Any]:
         )
     state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     return state
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A sound checkpoint: its file name, its state and the facts of its mark."""
+
+    checkpoint: str
+    state: dict[str, Any]
+    facts: dict[str, Any]
+
+
+def newest(folder: Path) -> Saved | None:
+    """The newest sound checkpoint, None when there is none; one that is damaged is told in the log."""
+    for mark in reversed(_marks(folder)):
+        checkpoint = mark.with_suffix("").name
+        try:
+            state = load(folder, checkpoint)
+        except (ValueError, FileNotFoundError) as error:
+            say(f"Going back to the checkpoint before: {error}")
+            continue
+        facts = durable.read_json(mark)
+        if isinstance(facts, dict):  # it is, as `load` has found the digest in it
+            return Saved(checkpoint, state, facts)
+    return None
+
+
+def clear(folder: Path, last: str | None) -> None:
+    """Remove what no resume will use: parts of files, checkpoints without a mark, and all after `last`, the
+    checkpoint to go on from."""
+    for path in folder.glob("*.tmp.*"):
+        path.unlink()
+    for mark in _marks(folder):
+        if last is None or mark.with_suffix("").name > last:
+            mark.unlink()
+    for data in folder.glob("epoch-*.pt"):
+        if not _mark(folder, data.name).exists():
+            data.unlink()

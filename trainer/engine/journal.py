@@ -1,4 +1,4 @@
-"""What the trainer tells the world: progress.json, metrics.jsonl and the log. It is their only writer."""
+"""What the trainer tells the world: progress.json, metrics.jsonl, timing.jsonl and the log; their only writer."""
 
 from __future__ import annotations
 
@@ -66,6 +66,8 @@ def tell_failure(run: Run, attempt: int, error: Exception) -> None:
         reason = f"The GPU's memory is full; take a smaller training.batch_size. ({error})"
     elif isinstance(error, (ValueError, FileNotFoundError)):
         reason = str(error)  # our own sentences
+    elif isinstance(error, RuntimeError) and "deterministic" in str(error):
+        reason = f"training.exact: torch cannot do this the same way each time on this GPU; turn it off. ({error})"
     else:
         reason = f"{type(error).__name__}: {error}"
     earlier = documents.read(Progress, run.progress_file)
@@ -102,7 +104,15 @@ def batch_done(
 
 
 def append_row(journal: Journal, kind: str, **values: object) -> None:
-    metrics.append(journal.run.metrics_file, {"kind": kind, "attempt": journal.progress.attempt, **values})
+    """Append to metrics.jsonl, where nothing may stand that two equal trainings do not share."""
+    metrics.append(journal.run.metrics_file, {"kind": kind, **values})
+
+
+def append_timing(journal: Journal, **values: object) -> None:
+    """Append to timing.jsonl what was measured of an epoch, and how the machine stands now."""
+    told = journal.progress
+    now = {"elapsed_seconds": told.elapsed_seconds, "reading": told.reading}
+    metrics.append(journal.run.timing_file, {"kind": "epoch", "attempt": told.attempt, **values, **now})
 
 
 def say_epoch(row: dict[str, object], epochs: int) -> None:

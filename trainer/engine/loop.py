@@ -5,27 +5,28 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 
-from trainer import config_file, earlier_run, manifest
+from trainer import best_model, config_file, earlier_run, manifest
 from trainer.config import Config
 from trainer.documents import Best
-from trainer.engine import checkpoints, clips, mining, objective
-from trainer.engine.batches import Feed, open_feed, seed_dropout, standardise, training_batch
-from trainer.engine.journal import Journal, append_row, batch_done, open_journal, preparing, say_epoch, tell
+from trainer.engine import checkpoints, clips, mining, optimizers, precision, saving
+from trainer.engine.batches import Feed, open_feed, standardise
+from trainer.engine.course import Course
+from trainer.engine.epoch import train_epoch
+from trainer.engine.journal import Journal, append_row, append_timing, open_journal, preparing, say_epoch, tell
 from trainer.engine.models import factory
+from trainer.engine.parts import Parts
 from trainer.engine.validation import validate
-from trainer.engine.windows import Windows, epoch_windows, validation_windows
+from trainer.engine.windows import Windows, validation_windows
 from trainer.log import say
+from trainer.metrics import Row
 from trainer.runs import Run
 from trainer.state import Ended, Want
 from trainer.workspace import Workspace
-
-STEP_ROWS_PER_EPOCH = 20
 
 
 @dataclass(frozen=True)
@@ -42,21 +43,6 @@ class StoppedEarlyError(Exception):
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
         super().__init__("Stopped by the user before the first epoch; there is no model.")
-
-
-@dataclass(frozen=True)
-class Parts:
-    """All that the epochs need."""
-
-    run: Run
-    config: Config
-    journal: Journal
-    model: nn.Module
-    optimizer: torch.optim.Optimizer
-    train: Feed
-    val: Feed
-    val_windows: Windows
-    wanted: Callable[[], Want | None]
 
 
 def choose_device(name: str) -> torch.device:
@@ -76,6 +62,8 @@ def prepare(workspace: Workspace, run: Run, attempt: int, wanted: Callable[[], W
         torch.set_num_threads(config.training.threads)
     device = choose_device(config.training.device)
     torch.manual_seed(config.training.seed)
+    precision.set_exact(config.training.exact)
+    dtype = precision.choose_dtype(config.training, device)
     journal = open_journal(run, attempt, device, config.training.epochs)
     splits = manifest.read_splits(workspace)
     used = [*splits["train"], *splits["val"]]
@@ -88,13 +76,19 @@ def prepare(workspace: Workspace, run: Run, attempt: int, wanted: Callable[[], W
     array = clips.prepare(workspace, used, report)
     parts = {name: array.of_split(frozenset(clip.path for clip in splits[name])) for name in ("train", "val")}
     train = open_feed(parts["train"], config, device, augmented=True)
-    model = _first_model(workspace, config, train).to(device)
+    saved = checkpoints.newest(run.checkpoints) if attempt > 1 else None
+    model = (factory.build(config) if saved else _first_model(workspace, config, train)).to(device)
     say(f"Model {config.model.name}: {factory.parameters(model):,} parameters, on {journal.progress.device}.")
-    return Parts(
-        run, config, journal, model, objective.make_optimizer(model, config.optimizer),
-        train, open_feed(parts["val"], config, device, augmented=False),
-        validation_windows(parts["val"], config), wanted,
+    average = optimizers.average_of(model) if config.optimizer.ema_decay else None
+    if config.training.compile:
+        model.compile()
+    begun = Parts(
+        run, config, journal, model, average, optimizers.make_optimizer(model, config.optimizer),
+        precision.make_scaler(dtype, device), dtype, train,
+        open_feed(parts["val"], config, device, augmented=False), validation_windows(parts["val"], config),
+        manifest.fingerprint(workspace), wanted,
     )  # fmt: skip
+    return replace(begun, start=saving.go_on(begun, saved)) if attempt > 1 else begun
 
 
 def _first_model(workspace: Workspace, config: Config, feed: Feed) -> nn.Module:
@@ -109,30 +103,36 @@ def _first_model(workspace: Workspace, config: Config, feed: Feed) -> nn.Module:
 
 
 def train(parts: Parts) -> End:
-    """Run all epochs; returns how it ended. Raises ValueError when the loss is no number any more, OSError."""
-    epochs, patience = parts.config.training.epochs, parts.config.training.patience
-    best: Best | None = None
-    pool: Windows | None = None
-    step = 0
-    for epoch in range(1, epochs + 1):
-        if mining.due(parts.config, epoch) and (pool := _mine(parts, epoch)) is None:
-            return End("stopped", f"Stopped by the user before epoch {epoch}{_kept(best)}.")
-        began = time.monotonic()
-        summary, step = _train_epoch(parts, epoch, step, pool)
-        if summary is None:
-            return End("stopped", f"Stopped by the user in epoch {epoch}{_kept(best)}.")
+    """Run all epochs that are left; returns how it ended. Raises ValueError when a loss is no number, OSError."""
+    course = parts.start
+    while (end := _done(parts.config, course)) is None:
+        if course.batch == 0 and mining.due(parts.config, course.epoch):
+            if (pool := _mine(parts, course.epoch)) is None:
+                return End("stopped", f"Stopped by the user before epoch {course.epoch}{_kept(course.best)}.")
+            course = replace(course, pool=pool)
+        began, before = time.monotonic(), course.sums.windows
+        trained = train_epoch(parts, course)
+        if trained is None:
+            return End("stopped", f"Stopped by the user in epoch {course.epoch}{_kept(course.best)}.")
         pause = time.monotonic()
-        tell(parts.journal, phase="validating")
-        row = {"epoch": epoch, "step": step, **summary}
-        row |= validate(parts.model, parts.val, parts.val_windows, lambda: tell(parts.journal))
-        row["seconds"] = round(time.monotonic() - began, 3)
-        best = _finish_epoch(parts, row, best, pool)
+        speed = (trained.sums.windows - before) / (pause - began)
+        course = _finish_epoch(parts, trained, began, speed)
         parts.journal.pause_seconds = time.monotonic() - pause
         if parts.wanted() in ("stop", "stop_after_epoch"):
-            return End("stopped", f"Stopped by the user after epoch {epoch}{_kept(best)}.")
-        if patience and best and epoch - best.epoch >= patience:
-            return End("completed", f"Early stopping: no better validation loss for {patience} epochs{_kept(best)}.")
-    return End("completed", f"All {epochs} epochs done{_kept(best)}.")
+            return End("stopped", f"Stopped by the user after epoch {trained.epoch}{_kept(course.best)}.")
+    return end
+
+
+def _done(config: Config, course: Course) -> End | None:
+    """How the training has ended before the epoch under way; None when it has not."""
+    best, options = course.best, config.training
+    if options.patience and best and course.epoch - 1 - best.epoch >= options.patience:
+        measure = best_model.NAMES[options.best_by]
+        reason = f"Early stopping: no better {measure} for {options.patience} epochs{_kept(best)}."
+        return End("completed", reason)
+    if course.epoch > options.epochs:
+        return End("completed", f"All {options.epochs} epochs done{_kept(best)}.")
+    return None
 
 
 def _kept(best: Best | None) -> str:
@@ -148,7 +148,7 @@ def _mine(parts: Parts, epoch: int) -> Windows | None:
         tell(journal, doing=f"Looking for the hardest negatives: {done:,} of {of:,}")
         return parts.wanted() != "stop"
 
-    mined = mining.mine(parts.model, parts.train, heard)
+    mined = mining.mine(parts.judged, parts.train, heard)
     if mined is None:
         return None
     journal.mining_seconds = time.monotonic() - began
@@ -156,91 +156,42 @@ def _mine(parts: Parts, epoch: int) -> Windows | None:
     return mined.pool
 
 
-def _train_epoch(parts: Parts, epoch: int, step: int, pool: Windows | None) -> tuple[dict[str, Any] | None, int]:
-    """Train one epoch. Returns its means (None when it was stopped half-way) and the steps taken so far."""
-    config, journal, size = parts.config, parts.journal, parts.config.training.batch_size
-    windows = epoch_windows(parts.train.array, config, epoch, pool)
-    batches, epochs = math.ceil(len(windows) / size), config.training.epochs
-    loss_sum = correct = seen = 0.0
-    rate, began, minings_left = 0.0, time.monotonic(), mining.times(config, after=epoch)
-    parts.model.train()
-    tell(journal, now=True, phase="training", doing="", epoch=epoch, batch=0, batches=batches)
-    for batch in range(batches):
-        start = time.monotonic()
-        rate = objective.learning_rate(config.optimizer, epoch - 1 + (batch + 1) / batches, epochs)
-        part = windows.take(slice(batch * size, (batch + 1) * size))
-        features, positive = training_batch(parts.train, part, epoch, batch)
-        seed_dropout(config, epoch, batch)
-        loss, logit = take_step(parts, features, positive, rate)
-        if not math.isfinite(loss):
-            raise ValueError(_not_finite(parts, part, epoch, batch, rate, loss))
-        step, seen, loss_sum = step + 1, seen + len(part), loss_sum + loss * len(part)
-        correct += float(((logit >= 0) == (positive > 0)).sum())
-        left = (epochs - epoch + 1) * batches - batch - 1
-        seconds = time.monotonic() - start
-        speed, eta = batch_done(journal, len(part), seconds, left, epochs - epoch + 1, minings_left)
-        loss_mean, accuracy = loss_sum / seen, correct / seen
-        tell(
-            journal, batch=batch + 1, clips_per_second=round(speed, 1), eta_seconds=round(eta, 1),
-            train_loss=loss_mean, train_accuracy=accuracy,
-        )  # fmt: skip
-        if batch % max(1, batches // STEP_ROWS_PER_EPOCH) == 0:
-            append_row(journal, "step", epoch=epoch, batch=batch + 1, step=step, loss=loss, learning_rate=rate)
-        if parts.wanted() == "stop":
-            return None, step
-    speed = seen / (time.monotonic() - began)
-    means = {"train_loss": loss_mean, "train_accuracy": accuracy}
-    return {**means, "learning_rate": rate, "clips_per_second": round(speed, 1)}, step
+def _finish_epoch(parts: Parts, trained: Course, began: float, speed: float) -> Course:
+    """Validate, write the epoch's rows, line and checkpoint; returns the start of the next epoch.
 
-
-def take_step(parts: Parts, features: torch.Tensor, positive: torch.Tensor, rate: float) -> tuple[float, torch.Tensor]:
-    """Forward, backward and one step of the optimizer; returns the loss and the logits [n]."""
-    for group in parts.optimizer.param_groups:
-        group["lr"] = rate
-    logit = parts.model(features)
-    weight = objective.training_weights(positive, parts.config.loss)
-    loss = objective.cross_entropy(logit, positive, weight, parts.config.loss.label_smoothing)
-    value = loss.item()
-    if math.isfinite(value):  # weights stay as they are when the loss is none
-        parts.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        if clip := parts.config.optimizer.gradient_clip:
-            nn.utils.clip_grad_norm_(parts.model.parameters(), clip)
-        parts.optimizer.step()
-    return value, logit.detach()
-
-
-def _not_finite(parts: Parts, windows: Windows, epoch: int, batch: int, rate: float, loss: float) -> str:
-    names = sorted({parts.train.array.clips[i].path for i in windows.clip})[:3]
-    return (
-        f"The training loss became {loss} in epoch {epoch}, batch {batch + 1}, at learning rate {rate:.3g} "
-        f"(clips {', '.join(names)} and others). Lower optimizer.learning_rate and start again."
-    )
-
-
-def _finish_epoch(parts: Parts, row: dict[str, Any], best: Best | None, pool: Windows | None) -> Best | None:
-    """Write the epoch's row, line and checkpoint; returns the best epoch so far."""
-    epoch, journal, folder = row["epoch"], parts.journal, parts.run.checkpoints
+    `began` is when the epoch did, `speed` how many windows a second it trained on.
+    """
+    journal, epoch, options = parts.journal, trained.epoch, parts.config.training
+    tell(journal, phase="validating")
+    rate = optimizers.learning_rate(parts.config.optimizer, epoch, options.epochs, trained.plateau.scale)
+    row: Row = {"epoch": epoch, "step": trained.step, **trained.sums.means(), "learning_rate": rate}
+    row |= validate(parts.judged, parts.val, parts.val_windows, lambda: tell(journal))
+    seconds = round(time.monotonic() - began, 3)
     tell(journal, phase="saving")
-    reading = journal.progress.reading
-    row = {**row, "elapsed_seconds": journal.progress.elapsed_seconds, "reading": reading}
     append_row(journal, "epoch", **row)
-    say_epoch(row, parts.config.training.epochs)
+    append_timing(journal, epoch=epoch, seconds=seconds, clips_per_second=round(speed, 1))
+    say_epoch(row, options.epochs)
     if not math.isfinite(row["val_loss"]):
         raise ValueError(
-            f"The validation loss became {row['val_loss']} after epoch {epoch}{_kept(best)}. "
+            f"The validation loss became {row['val_loss']} after epoch {epoch}{_kept(trained.best)}. "
             "Lower optimizer.learning_rate and start again."
         )
-    better = best is None or row["val_loss"] < best.val_loss
-    if better:
-        best = Best(
-            epoch=epoch, val_loss=row["val_loss"], val_accuracy=row["val_accuracy"], checkpoint=checkpoints.name(epoch)
-        )
-    facts = {"metrics_offset": parts.run.metrics_file.stat().st_size, "best": best and best.model_dump()}
-    checkpoints.commit(folder, epoch, row["step"], parts.model, parts.optimizer, facts, mining.tensors(pool))
-    if better and best:
-        checkpoints.mark_best(folder, best)
-        say(f"New best model: epoch {epoch}, validation loss {best.val_loss:.4f}")
-    checkpoints.prune(folder, best)
+    best = _best(parts, row, trained.best)
+    course = trained.after_epoch(best, optimizers.after_epoch(trained.plateau, row["val_loss"], parts.config.optimizer))
+    saving.save(parts, course, checkpoints.name(epoch))
+    if best != trained.best:
+        checkpoints.mark_best(parts.run.checkpoints, best)
+        say(f"New best model: epoch {epoch}, {best_model.described(best, options.best_by)}")
+    checkpoints.prune(parts.run.checkpoints)
     tell(journal, now=True, last_epoch=row, best=best)
+    return course
+
+
+def _best(parts: Parts, row: Row, best: Best | None) -> Best:
+    """The best epoch, this one included."""
+    by = parts.config.training.best_by
+    if best is None and row.get(by) is None:
+        say(f"The best model is chosen by validation loss: the {best_model.NAMES[by]} cannot be measured here.")
+    if best is None or best_model.is_better(row, best, by):
+        return best_model.best_of(row, checkpoints.name(row["epoch"]))
     return best

@@ -1,8 +1,9 @@
-"""What is minimised and how: weighted cross-entropy, AdamW, warm-up and cosine."""
+"""What is minimised: cross-entropy, focal loss, or cross-entropy with the tail of the negatives; and their weights.
+
+Labels lie between 0 (other) and 1 (the word); mixed windows have one in between.
+"""
 
 from __future__ import annotations
-
-import math
 
 import torch
 from torch import Tensor, nn
@@ -10,19 +11,58 @@ from torch import Tensor, nn
 from trainer import config
 
 
-def cross_entropy(logit: Tensor, positive: Tensor, weight: Tensor, smoothing: float) -> Tensor:
-    """Weighted binary cross-entropy of logits [n] against `positive` [n] (0 or 1), weights [n] of any scale.
+def training_loss(logit: Tensor, positive: Tensor, options: config.Loss) -> Tensor:
+    """The loss that `loss.name` names, a scalar, of logits [n] against labels [n]."""
+    weight = training_weights(positive, options)
+    if options.name == "focal":
+        return focal(logit, positive, weight, options.label_smoothing, options.focal_gamma)
+    loss = cross_entropy(logit, positive, weight, options.label_smoothing)
+    if options.name == "tail":
+        loss = loss + options.tail_weight * tail(logit, positive, options.tail_share)
+    return loss
 
-    With label smoothing s (Szegedy et al. 2016) the targets are s/2 and 1 - s/2.
-    """
+
+def cross_entropy(logit: Tensor, positive: Tensor, weight: Tensor, smoothing: float) -> Tensor:
+    """Weighted binary cross-entropy of logits [n] against labels [n], weights [n] of any scale."""
+    return (_each(logit, positive, smoothing) * weight).sum() / weight.sum()
+
+
+def _each(logit: Tensor, positive: Tensor, smoothing: float) -> Tensor:
+    """Cross-entropy [n]; with label smoothing s (Szegedy et al. 2016) the targets are s/2 and 1 - s/2."""
     target = positive * (1 - smoothing) + smoothing / 2
-    each = nn.functional.binary_cross_entropy_with_logits(logit, target, reduction="none")
-    return (each * weight).sum() / weight.sum()
+    return nn.functional.binary_cross_entropy_with_logits(logit, target, reduction="none")
+
+
+def focal(logit: Tensor, positive: Tensor, weight: Tensor, smoothing: float, gamma: float) -> Tensor:
+    """Focal loss (Lin et al. 2017): the cross-entropy of a window counts by how far it is off, to the power gamma.
+
+    Labels in between as in Li et al. 2020 (quality focal loss): (1 - p of the truth) becomes |label - p|. Unlike there
+    the weights are not normalised by that power, so that the loss falls as windows get easy.
+    """
+    off = (positive - logit.sigmoid()).abs().clamp(min=1e-6)  # powers below 1 have no slope at 0
+    return (off.pow(gamma) * _each(logit, positive, smoothing) * weight).sum() / weight.sum()
+
+
+def tail(logit: Tensor, positive: Tensor, share: float) -> Tensor:
+    """How far the highest-scoring `share` of the negatives reach into the positives: mean of log(1 + exp(n - p)).
+
+    The pairs of all positives with the top of the negatives are those that a partial area under the ROC curve counts
+    (Narasimhan and Agarwal 2013), the mean over the worst share is a conditional value at risk (Rockafellar and Uryasev
+    2000), the logistic function stands for the count. A pair weighs as much as its labels differ.
+    """
+    is_word = positive >= 0.5
+    words, others = logit[is_word], logit[~is_word]
+    if not len(words) or not len(others):
+        return logit.new_zeros(())
+    highest, place = others.topk(max(1, round(share * len(others))))
+    weight = positive[is_word][:, None] - positive[~is_word][place][None]
+    return (weight * nn.functional.softplus(highest[None] - words[:, None])).sum() / weight.sum()
 
 
 def training_weights(positive: Tensor, loss: config.Loss) -> Tensor:
-    """Weight [n] of each training window."""
-    return torch.where(positive > 0, loss.positive_weight, 1.0)
+    """Weight [n] of each training window; one with a label in between has a weight in between."""
+    ones = torch.ones_like(positive)
+    return torch.lerp(ones, ones * loss.positive_weight, positive)
 
 
 def validation_weights(positive: Tensor, options: config.Config) -> Tensor:
@@ -34,19 +74,3 @@ def validation_weights(positive: Tensor, options: config.Config) -> Tensor:
     rest = (count - positive.sum()).clamp(min=1)
     balanced = torch.where(positive > 0, share / words, (1 - share) / rest)
     return balanced * training_weights(positive, options.loss)
-
-
-def make_optimizer(model: nn.Module, options: config.Optimizer) -> torch.optim.AdamW:
-    """AdamW (Loshchilov and Hutter 2019); norms and biases, having one dimension, are not decayed."""
-    matrices = [weights for weights in model.parameters() if weights.ndim > 1]
-    vectors = [weights for weights in model.parameters() if weights.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": options.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=options.learning_rate)
-
-
-def learning_rate(options: config.Optimizer, epoch: float, epochs: int) -> float:
-    """Rate after `epoch` (a fraction counts) of `epochs`: a line up from zero, then a cosine down to zero."""
-    if epoch < options.warmup_epochs:
-        return options.learning_rate * epoch / options.warmup_epochs
-    progress = (epoch - options.warmup_epochs) / max(epochs - options.warmup_epochs, 1e-9)
-    return options.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))

@@ -6,14 +6,16 @@ import math
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 
 from trainer.documents import Best
-from trainer.engine import checkpoints, loop, mining
+from trainer.engine import checkpoints, mining, saving
 from trainer.engine.batches import seed_dropout, training_batch
 from trainer.engine.journal import tell
-from trainer.engine.loop import Parts
+from trainer.engine.parts import Parts
+from trainer.engine.step import Stride, take_step
 from trainer.engine.validation import validate
 from trainer.engine.windows import Windows, epoch_windows
 
@@ -37,7 +39,7 @@ def _train_one(parts: Parts, part: Windows, epoch: int, batch: int) -> None:
     """What the loop does for one batch; the rate is that of the first epoch, which no time depends on."""
     features, positive = training_batch(parts.train, part, epoch, batch)
     seed_dropout(parts.config, epoch, batch)
-    loop.take_step(parts, features, positive, rate=1e-6)
+    take_step(parts, features, positive, Stride(step=1, rate=1e-6))
     tell(parts.journal, batch=batch + 1)
 
 
@@ -77,7 +79,7 @@ def _commit(parts: Parts) -> None:
     """What the loop writes after an epoch, all of it for the first time and as the best."""
     name = checkpoints.name(1)
     best = Best(epoch=1, val_loss=1.0, val_accuracy=None, checkpoint=name)
-    checkpoints.commit(parts.run.checkpoints, 1, 1, parts.model, parts.optimizer, {"best": best.model_dump()})
+    saving.save(parts, replace(parts.start, best=best), name)
     checkpoints.mark_best(parts.run.checkpoints, best)
     for _ in range(TOLD_BETWEEN_EPOCHS):
         tell(parts.journal, now=True)
@@ -88,7 +90,7 @@ def _mining_seconds(parts: Parts) -> float:
     if not mining.times(parts.config):
         return 0.0
     found = mining.candidates(parts.train.array, parts.config)
-    return scaled_seconds(found, lambda part: mining.score(parts.model, parts.train, part, lambda done: True))
+    return scaled_seconds(found, lambda part: mining.score(parts.judged, parts.train, part, lambda done: True))
 
 
 def measure(parts: Parts, prepare_seconds: float) -> dict[str, object]:
@@ -101,7 +103,7 @@ def measure(parts: Parts, prepare_seconds: float) -> dict[str, object]:
     drawing = _timed(lambda: epoch_windows(parts.train.array, config, 2))
     first, batch = batch_seconds(parts, windows)
     validation = scaled_seconds(
-        parts.val_windows, lambda part: validate(parts.model, parts.val, part, lambda: tell(parts.journal))
+        parts.val_windows, lambda part: validate(parts.judged, parts.val, part, lambda: tell(parts.journal))
     )
     checkpoint, mined = _timed(lambda: _commit(parts)), _mining_seconds(parts)
     of_epoch = max(1.0, len(windows) / config.training.batch_size)  # the last batch is seldom a full one

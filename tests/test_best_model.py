@@ -1,0 +1,40 @@
+"""Which epoch is the best one."""
+
+import pytest
+
+from trainer import best_model
+
+
+def row(epoch: int, val_loss: float, f1: float | None = None, miss_rate: float | None = None) -> dict:
+    return {"epoch": epoch, "val_loss": val_loss, "val_accuracy": 0.9, "f1": f1, "miss_rate": miss_rate}
+
+
+ROWS = [row(1, 0.5, 0.8, 0.2), row(2, 0.6, 0.9, 0.2), row(3, 0.4, 0.9, 0.3), row(4, 0.45, 0.7, 0.2)]
+
+
+@pytest.mark.parametrize(("by", "epoch"), [("val_loss", 3), ("f1", 3), ("miss_rate", 4)])
+def test_the_measure_decides_and_between_equals_the_validation_loss(by: str, epoch: int):
+    best = None
+    for one in ROWS:
+        if best is None or best_model.is_better(one, best, by):
+            best = best_model.best_of(one, f"{one['epoch']}.pt")
+    assert (best.epoch, best.checkpoint) == (epoch, f"{epoch}.pt")
+
+
+def test_an_equal_epoch_is_no_better():
+    best = best_model.best_of(ROWS[0], "1.pt")
+    assert not any(best_model.is_better(ROWS[0], best, by) for by in best_model.NAMES)
+
+
+@pytest.mark.parametrize(("new", "old"), [(None, 0.1), (0.1, None), (None, None)])
+def test_without_the_measure_the_validation_loss_decides(new: float | None, old: float | None):
+    best = best_model.best_of(row(1, 0.5, miss_rate=old), "1.pt")
+    assert best_model.is_better(row(2, 0.4, miss_rate=new), best, "miss_rate")
+    assert not best_model.is_better(row(2, 0.6, miss_rate=new), best, "miss_rate")
+
+
+def test_the_measure_is_named_first():
+    best = best_model.best_of(row(1, 0.5, 0.912, 0.013), "1.pt")
+    assert best_model.described(best, "val_loss") == "validation loss 0.5000"
+    assert best_model.described(best, "miss_rate") == "miss rate 1.30 %, validation loss 0.5000"
+    assert best_model.described(best_model.best_of(row(1, 0.5), "1.pt"), "f1") == "validation loss 0.5000"

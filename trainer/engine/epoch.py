@@ -1,0 +1,78 @@
+"""One epoch of training: its batches, what is told of them, and checkpoints within a long one."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+from trainer.engine import checkpoints, mining, saving
+from trainer.engine.batches import seed_dropout, training_batch
+from trainer.engine.course import Course
+from trainer.engine.journal import append_row, batch_done, tell
+from trainer.engine.parts import Parts
+from trainer.engine.step import Stride, stride_of, take_step
+from trainer.engine.windows import Windows, epoch_windows
+
+STEP_ROWS_PER_EPOCH = 20
+
+
+def train_epoch(parts: Parts, course: Course) -> Course | None:
+    """Train the batches of an epoch that are left; None when the user stopped it. Raises ValueError, OSError."""
+    config, journal, epoch = parts.config, parts.journal, course.epoch
+    windows, size = epoch_windows(parts.train.array, config, epoch, course.pool), config.training.batch_size
+    batches, saved = math.ceil(len(windows) / size), time.monotonic()
+    parts.model.train()
+    tell(journal, now=True, phase="training", doing="", epoch=epoch, batch=course.batch, batches=batches)
+    for batch in range(course.batch, batches):
+        began = time.monotonic()
+        part = windows.take(slice(batch * size, (batch + 1) * size))
+        stride = stride_of(config, course, batches)
+        loss, right = _learn(parts, part, course, stride)
+        course = course.after_batch(loss, right, len(part), steps=int(stride.ends))
+        _tell_batch(parts, course, batches, len(part), time.monotonic() - began)
+        if batch % max(1, batches // STEP_ROWS_PER_EPOCH) == 0:
+            row = {"step": stride.step, "loss": loss, "learning_rate": stride.rate}
+            append_row(journal, "step", epoch=epoch, batch=batch + 1, **row)
+        if parts.wanted() == "stop":
+            return None
+        # Gradients that wait for more are not saved, and after the last batch the epoch is.
+        if stride.ends and batch + 1 < batches and _is_due(parts, saved):
+            saving.save(parts, course, checkpoints.name_within(epoch, batch + 1))
+            checkpoints.prune(parts.run.checkpoints)
+            saved = time.monotonic()
+    return course
+
+
+def _learn(parts: Parts, windows: Windows, course: Course, stride: Stride) -> tuple[float, float]:
+    """Take one batch; returns its mean loss and how many windows were told right."""
+    features, positive = training_batch(parts.train, windows, course.epoch, course.batch)
+    seed_dropout(parts.config, course.epoch, course.batch)
+    loss, logit = take_step(parts, features, positive, stride)
+    if not math.isfinite(loss):
+        raise ValueError(_not_finite(parts, windows, course, stride, loss))
+    return loss, float(((logit >= 0) == (positive >= 0.5)).sum())
+
+
+def _is_due(parts: Parts, saved: float) -> bool:
+    """Whether the last checkpoint, or the start of the epoch, is so long ago that another one is worth its time."""
+    minutes = parts.config.training.checkpoint_minutes
+    return minutes > 0 and time.monotonic() - saved >= 60 * minutes
+
+
+def _tell_batch(parts: Parts, course: Course, batches: int, windows: int, seconds: float) -> None:
+    epochs, journal = parts.config.training.epochs, parts.journal
+    epochs_left, minings_left = epochs - course.epoch + 1, mining.times(parts.config, after=course.epoch)
+    left = epochs_left * batches - course.batch
+    speed, eta = batch_done(journal, windows, seconds, left, epochs_left, minings_left)
+    told: dict[str, Any] = {"clips_per_second": round(speed, 1), "eta_seconds": round(eta, 1), **course.sums.means()}
+    tell(journal, batch=course.batch, **told)
+
+
+def _not_finite(parts: Parts, windows: Windows, course: Course, stride: Stride, loss: float) -> str:
+    names = sorted({parts.train.array.clips[i].path for i in windows.clip})[:3]
+    return (
+        f"The training loss became {loss} in epoch {course.epoch}, batch {course.batch + 1} (step {stride.step}), at "
+        f"learning rate {stride.rate:.3g} (clips {', '.join(names)} and others). Lower optimizer.learning_rate and "
+        "start again."
+    )

@@ -1,0 +1,47 @@
+"""What a training is made of: its run, its data, its model and what moves the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+from torch.amp.grad_scaler import GradScaler
+
+from trainer.config import Config
+from trainer.engine.batches import Feed
+from trainer.engine.course import Course
+from trainer.engine.journal import Journal
+from trainer.engine.windows import Windows
+from trainer.runs import Run
+from trainer.state import Want
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All that the epochs need; `start` is where they begin.
+
+    `model` is what learns, `average` the moving average of its weights where there is one; `dtype` is what the forward
+    pass computes in; `splits` is the fingerprint of the clips.
+    """
+
+    run: Run
+    config: Config
+    journal: Journal
+    model: nn.Module
+    average: nn.Module | None
+    optimizer: torch.optim.Optimizer
+    scaler: GradScaler
+    dtype: torch.dtype
+    train: Feed
+    val: Feed
+    val_windows: Windows
+    splits: str
+    wanted: Callable[[], Want | None]
+    start: Course = field(default_factory=Course)
+
+    @property
+    def judged(self) -> nn.Module:
+        """The model that is validated, mined with and kept: the average, where there is one."""
+        return self.average or self.model

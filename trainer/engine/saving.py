@@ -1,0 +1,91 @@
+"""Saving a training between two batches, and going on from there with the same bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from trainer import metrics
+from trainer.engine import checkpoints, course
+from trainer.engine.checkpoints import Saved
+from trainer.engine.course import Course
+from trainer.engine.journal import tell
+from trainer.engine.parts import Parts
+from trainer.log import say
+
+
+def save(parts: Parts, now: Course, checkpoint: str) -> None:
+    """Commit a checkpoint of the training as it stands now. Raises OSError.
+
+    Rows reach the disk before the mark that counts them, so a resume always finds them. Nothing that depends on the
+    machine goes into the file of tensors: equal trainings leave equal files.
+    """
+    facts = {
+        "epoch": now.epoch, "batch": now.batch, "step": now.step, "best": now.best and now.best.model_dump(),
+        "metrics_offset": metrics.settle(parts.run.metrics_file),
+        "timing_offset": metrics.settle(parts.run.timing_file),
+        "elapsed_seconds": parts.journal.progress.elapsed_seconds, "splits": parts.splits, "machine": machine(parts),
+    }  # fmt: skip
+    learning = parts.model.state_dict() if parts.average is not None else None
+    state = {
+        "model": parts.judged.state_dict(), "learning": learning, "optimizer": parts.optimizer.state_dict(),
+        "scaler": parts.scaler.state_dict(), "course": course.tensors(now),
+    }  # fmt: skip
+    checkpoints.commit(parts.run.checkpoints, checkpoint, state, facts)
+
+
+def machine(parts: Parts) -> str:
+    """What the promise of equal bytes holds on: build of torch, instructions of the CPU, device and threads."""
+    instructions = torch.backends.cpu.get_cpu_capability()
+    threads = torch.get_num_threads()
+    return f"torch {torch.__version__}, {instructions}, {parts.journal.progress.device}, threads: {threads}"
+
+
+def go_on(parts: Parts, saved: Saved | None) -> Course:
+    """Bring all back to where it was saved, files too; without a checkpoint to the beginning.
+
+    Raises ValueError when the clips are not those that the run began with.
+    """
+    run, facts = parts.run, saved.facts if saved else {}
+    if saved and facts["splits"] != parts.splits:
+        raise ValueError(
+            f"The split has changed since run {run.id} began, so it cannot go on. Bring the split back, or start a new "
+            f"run with training.start_from: {run.id}."
+        )
+    checkpoints.clear(run.checkpoints, saved.checkpoint if saved else None)
+    metrics.cut_back(run.metrics_file, facts.get("metrics_offset", 0))
+    metrics.cut_back(run.timing_file, facts.get("timing_offset", 0))
+    for part in run.folder.glob(f"{run.progress_file.name}.tmp.*"):
+        part.unlink()
+    found = course.course_of(saved.state["course"]) if saved else Course()
+    checkpoints.mark_best(run.checkpoints, found.best)  # it may be later than the checkpoint, or earlier
+    if saved is None:
+        say("There is no checkpoint to go on from; starting anew.")
+        return found
+    _restore(parts, saved.state)
+    parts.journal.started -= facts["elapsed_seconds"]
+    epoch = min(found.epoch, parts.config.training.epochs)
+    tell(parts.journal, epoch=epoch, best=found.best, last_epoch=_last_epoch(parts))
+    where = f"batch {found.batch} of epoch {found.epoch}" if found.batch else f"epoch {found.epoch - 1}"
+    say(f"Going on from the checkpoint after {where}.")
+    if (before := facts["machine"]) != (now := machine(parts)):
+        say(f"The same bytes as in one go are not promised: this run was on {before}, and goes on on {now}.")
+    return found
+
+
+def _restore(parts: Parts, state: dict[str, Any]) -> None:
+    parts.judged.load_state_dict(state["model"])
+    if parts.average is not None:
+        parts.model.load_state_dict(state["learning"])
+    parts.optimizer.load_state_dict(state["optimizer"])
+    parts.scaler.load_state_dict(state["scaler"])
+
+
+def _last_epoch(parts: Parts) -> metrics.Row | None:
+    """The row of the last epoch that is done."""
+    tail, before = metrics.Tail(), -1
+    while tail.offset != before:
+        before = tail.offset
+        metrics.read_more(tail, parts.run.metrics_file)
+    return tail.epochs[-1] if tail.epochs else None
