@@ -30,7 +30,7 @@ BASE = {
     "training": {"epochs": 1, "batch_size": 16, "patience": 0, "threads": 1, "device": "cpu"},
 }
 MINING = {"data": {"mined_share": 0.3, "mining_epochs": 1}, "training": {"epochs": 3}}
-NOT_IMPROVING = {"optimizer": {"learning_rate": 1.0, "warmup_epochs": 5.0}, "training": {"epochs": 5}}
+NOT_IMPROVING = {"optimizer": {"learning_rate": 1.0, "warmup_epochs": 8.0}, "training": {"epochs": 8}}
 """The rate rises to the end, so that the validation loss soon stops falling."""
 ON_PLATEAUS = {
     "optimizer": {"schedule": "plateau", "plateau_patience": 1, "warmup_epochs": 0.0}, "training": {"epochs": 6},
