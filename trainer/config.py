@@ -11,6 +11,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SAMPLE_RATE = 16000
+EMBEDDING_NUMBERS, EMBEDDING_STEPS = 96, 16
+"""Rows and columns of the speech embedding of a window."""
+EMBEDDING_WINDOW_SECONDS = 2.0
+EMBEDDING_MODELS = ("dense", "gru", "conv_attention")
+"""The models that can stand behind it; the first and the last stand behind nothing else."""
 LATEST = "latest"
 """In `training.start_from`: the newest run that has a model; the start puts its id there."""
 
@@ -52,8 +57,10 @@ class Data(Group):
 
 
 class Features(Group):
-    """Log-mel spectrogram of a window."""
+    """What the model sees of a window: rows over columns of time."""
 
+    kind: Literal["log_mel", "speech_embedding"] = option("log_mel", "Features", "log_mel: logarithm of the mel spectrogram, right for most. speech_embedding: 16 columns of 96 numbers from a public network that knows speech (Apache-2.0): for very few positives, and for detectors that run in openWakeWord and Home Assistant. It takes a window of 2 s and has options and masks of its own.")
+    embedding_rounds: int = option(4, "Rounds of embeddings", "Speech embeddings are computed for this many differently augmented epochs before the first one, and heard in turn. Higher hears more variety and takes longer to start and more of the disk; unused by other features.", ge=1, le=100, advanced=True)
     mel_bands: int = option(40, "Mel bands", "Rows of the spectrogram. Higher shows finer detail of the voice and costs time and size; lower suits small devices.", ge=16, le=128)
     frame_ms: int = option(25, "Frame", "Length of the piece of sound behind one column of the spectrogram. Higher tells pitches apart better; lower tells moments apart better.", unit="ms", ge=10, le=64, advanced=True)
     hop_ms: int = option(10, "Hop", "Step from one column to the next. Higher means fewer columns and less work; lower is finer in time and costs time.", unit="ms", ge=5, le=32, advanced=True)
@@ -79,7 +86,7 @@ class Augmentation(Group):
 class Model(Group):
     """The network."""
 
-    name: Literal["tc_resnet", "bc_resnet", "resnet18"] = option("tc_resnet", "Model", "tc_resnet: quick and strong, runs on small boards. bc_resnet: fewest parameters, slower to train. resnet18: large, for a GPU.")
+    name: Literal["tc_resnet", "bc_resnet", "resnet18", "dense"] = option("tc_resnet", "Model", "tc_resnet: quick and strong, runs on small boards. bc_resnet: fewest parameters, slower to train. resnet18: large, for a GPU. dense: two layers, for the speech embedding.")
     width: float = option(1.0, "Width", "Scales the channels of every layer. Higher learns finer differences, and is larger and slower; lower is smaller, quicker and coarser.", ge=0.25, le=8.0)
     dropout: float = option(0.1, "Dropout", "Part of the inner activations that are switched off while training. Higher counters learning by heart; lower learns faster from much data.", ge=0.0, le=0.8, advanced=True)
 
@@ -132,12 +139,18 @@ class Config(Group):
         return self
 
 
+def feature_rows(features: Features) -> int:
+    """Rows of what the model sees of a window."""
+    return EMBEDDING_NUMBERS if features.kind == "speech_embedding" else features.mel_bands
+
+
 def broken_rules(config: Config) -> Iterator[str]:
     """Each rule between options that does not hold, as `option: sentence`; a NaN breaks none."""
     data, features, augmentation = config.data, config.features, config.augmentation
     shares = data.positive_share + data.unfinished_share + data.background_share + data.mined_share
     if shares > 0.95:
         yield f"data.positive_share: the shares of positives, unfinished words, background and mined negatives add up to {shares:.2f}; leave at least 0.05 for other negatives."
+    yield from _broken_embedding_rules(config)
     if augmentation.snr_low_db > augmentation.snr_high_db:
         yield f"augmentation.snr_low_db: the lowest SNR ({augmentation.snr_low_db:g} dB) is above the highest ({augmentation.snr_high_db:g} dB); swap them."
     if features.low_hz >= features.high_hz:
@@ -150,4 +163,17 @@ def broken_rules(config: Config) -> Iterator[str]:
         yield f"augmentation.shift_ms: margin and shift ({data.word_margin_ms + augmentation.shift_ms} ms) leave too little of the {data.window_seconds:g} s window for the word; keep them under 70 % of it."
     if config.optimizer.warmup_epochs > config.training.epochs:
         yield f"optimizer.warmup_epochs: a warm-up of {config.optimizer.warmup_epochs:g} epochs is longer than the training of {config.training.epochs}."
+
+
+def _broken_embedding_rules(config: Config) -> Iterator[str]:
+    """Speech embedding, its window and its models go together."""
+    name, seconds = config.model.name, config.data.window_seconds
+    if config.features.kind != "speech_embedding":
+        if name in (EMBEDDING_MODELS[0], EMBEDDING_MODELS[-1]):
+            yield f"model.name: {name} is for the speech embedding alone; set features.kind to speech_embedding or take another model."
+        return
+    if name not in EMBEDDING_MODELS:
+        yield f"model.name: {name} is not for the speech embedding; take one of {', '.join(EMBEDDING_MODELS)}."
+    if seconds != EMBEDDING_WINDOW_SECONDS:
+        yield f"data.window_seconds: the speech embedding hears {EMBEDDING_WINDOW_SECONDS:g} s, as in a stream, and not {seconds:g} s; set {EMBEDDING_WINDOW_SECONDS:g}."
 # fmt: on

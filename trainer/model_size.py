@@ -9,10 +9,11 @@ from __future__ import annotations
 import itertools
 from dataclasses import astuple, dataclass
 
-from trainer.config import SAMPLE_RATE, Config, Features
+from trainer.config import EMBEDDING_STEPS, SAMPLE_RATE, Config, Features, feature_rows
 
 TC_CHANNELS = (16, 24, 32, 48)
 RESNET_CHANNELS = (64, 128, 256, 512)
+DENSE_UNITS = 32
 BC_STAGES = ((8, 2, 1, 1), (12, 2, 2, 2), (16, 4, 2, 4), (20, 4, 1, 8))
 """Channels at tau 1, blocks, stride over frequency and dilation over time of each stage (table 1 of the paper)."""
 
@@ -49,7 +50,9 @@ def fft_size(features: Features) -> int:
 
 
 def frames(config: Config) -> int:
-    """Columns of the spectrogram of one window."""
+    """Columns of the features of one window."""
+    if config.features.kind == "speech_embedding":
+        return EMBEDDING_STEPS
     samples = round(config.data.window_seconds * SAMPLE_RATE)
     return 1 + (samples - fft_size(config.features)) // (config.features.hop_ms * SAMPLE_RATE // 1000)
 
@@ -134,9 +137,18 @@ def bc_resnet(bands: int, width: float, columns: int) -> Size:
     return total + _conv(channels, last, 1, columns) + _norm(last, columns) + _keep(last, columns) + _linear(last)
 
 
-MODELS = {"tc_resnet": tc_resnet, "bc_resnet": bc_resnet, "resnet18": resnet18}
+def dense(bands: int, width: float, columns: int) -> Size:
+    """Dense."""
+    units = scaled(DENSE_UNITS, width, 4)
+    inputs = bands * columns
+    weights = (inputs + 1) * units + (units + 1) * units + 4 * units
+    layers = Size(weights, inputs * units + units * units, inputs + 4 * units)
+    return _norm(bands, columns) + layers + _linear(units)
+
+
+MODELS = {"tc_resnet": tc_resnet, "bc_resnet": bc_resnet, "resnet18": resnet18, "dense": dense}
 
 
 def size(config: Config) -> Size:
     """The size of the model that `config` names."""
-    return MODELS[config.model.name](config.features.mel_bands, config.model.width, frames(config))
+    return MODELS[config.model.name](feature_rows(config.features), config.model.width, frames(config))

@@ -33,6 +33,7 @@ BASE = {
 MINING = {"data": {"mined_share": 0.3, "mining_epochs": 1}, "training": {"epochs": 3}}
 NOT_IMPROVING = {"optimizer": {"learning_rate": 1.0, "warmup_epochs": 5.0}, "training": {"epochs": 5}}
 """The rate rises to the end, so that the validation loss soon stops falling."""
+EMBEDDING = {"data": {"window_seconds": 2.0}, "features": {"kind": "speech_embedding"}, "model": {"name": "dense"}}
 EARLIER = "20260101-120000-0001"
 
 
@@ -54,6 +55,8 @@ ACTS = {
     "data.mined_share": Act(0.3, "fed", {"data": {"mining_epochs": 1}, "training": {"epochs": 2}}),
     "data.mining_epochs": Act(2, "fed", MINING),
     "data.epoch_windows": Act(20, "fed"),
+    "features.kind": Act("speech_embedding", "built", {"data": {"window_seconds": 2.0}, "model": {"name": "gru"}}),
+    "features.embedding_rounds": Act(1, "fed", EMBEDDING | {"training": {"epochs": 2}}),
     "features.mel_bands": Act(32, "built"),
     "features.frame_ms": Act(32, "fed"),
     "features.hop_ms": Act(20, "fed"),

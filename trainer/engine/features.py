@@ -1,4 +1,4 @@
-"""Log-mel spectrogram of a window, on whatever device the window is."""
+"""What the model sees of a window, on whatever device the window is."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import torchaudio
 from torch import Tensor, nn
 
 from trainer import config
+from trainer.engine.embedding import SpeechEmbedding
 
 FLOOR = 1e-6
 """Added to the mel power, so that digital silence is -60 dB rather than minus infinity."""
@@ -38,3 +39,8 @@ class LogMel(nn.Module):
         mel = torch.matmul(self.get_buffer("filters").T, power)
         log_mel = torch.log(mel + FLOOR)
         return log_mel - log_mel.mean(dim=(1, 2), keepdim=True)
+
+
+def front_end(features: config.Features) -> nn.Module:
+    """The module that makes waveforms [n, samples] features [n, rows, columns], of the kind that options name."""
+    return SpeechEmbedding() if features.kind == "speech_embedding" else LogMel(features)

@@ -14,12 +14,12 @@ from torch import nn
 from trainer import config_file, earlier_run, manifest
 from trainer.config import Config
 from trainer.documents import Best
-from trainer.engine import checkpoints, clips, mining, objective
-from trainer.engine.batches import Feed, open_feed, training_batch
+from trainer.engine import checkpoints, clips, embedding_rounds, mining, objective
+from trainer.engine.batches import Feed, heard_in, open_feed, training_batch
 from trainer.engine.journal import Journal, append_row, batch_done, open_journal, preparing, say_epoch, tell
 from trainer.engine.models import factory
 from trainer.engine.validation import validate
-from trainer.engine.windows import Windows, epoch_windows, validation_windows
+from trainer.engine.windows import Windows
 from trainer.log import say
 from trainer.runs import Run
 from trainer.state import Ended, Want
@@ -89,12 +89,11 @@ def prepare(workspace: Workspace, run: Run, attempt: int, wanted: Callable[[], W
     parts = {name: array.of_split(frozenset(clip.path for clip in splits[name])) for name in ("train", "val")}
     model = _first_model(workspace, config).to(device)
     say(f"Model {config.model.name}: {factory.parameters(model):,} parameters, on {journal.progress.device}.")
-    return Parts(
-        run, config, journal, model, objective.make_optimizer(model, config.optimizer),
-        open_feed(parts["train"], config, device, augmented=True),
-        open_feed(parts["val"], config, device, augmented=False),
-        validation_windows(parts["val"], config), wanted,
-    )  # fmt: skip
+    val = open_feed(parts["val"], config, device, augmented=False)
+    train = open_feed(parts["train"], config, device, augmented=True)
+    train, val_windows = embedding_rounds.keep(workspace.cache, train, val, report)
+    optimizer = objective.make_optimizer(model, config.optimizer)
+    return Parts(run, config, journal, model, optimizer, train, val, val_windows, wanted)
 
 
 def _first_model(workspace: Workspace, config: Config) -> nn.Module:
@@ -158,7 +157,7 @@ def _mine(parts: Parts, epoch: int) -> Windows | None:
 def _train_epoch(parts: Parts, epoch: int, step: int, pool: Windows | None) -> tuple[dict[str, Any] | None, int]:
     """Train one epoch. Returns its means (None when it was stopped half-way) and the steps taken so far."""
     config, journal, size = parts.config, parts.journal, parts.config.training.batch_size
-    windows = epoch_windows(parts.train.array, config, epoch, pool)
+    windows = heard_in(parts.train, epoch, pool)
     batches, epochs = math.ceil(len(windows) / size), config.training.epochs
     loss_sum = correct = seen = 0.0
     rate, began, minings_left = 0.0, time.monotonic(), mining.times(config, after=epoch)

@@ -11,11 +11,11 @@ import torch
 
 from trainer.documents import Best
 from trainer.engine import checkpoints, loop, mining
-from trainer.engine.batches import training_batch
+from trainer.engine.batches import heard_in, training_batch
 from trainer.engine.journal import tell
 from trainer.engine.loop import Parts
 from trainer.engine.validation import validate
-from trainer.engine.windows import Windows, epoch_windows
+from trainer.engine.windows import Windows
 
 WARM_UP_BATCHES = 2
 LEAST_BATCHES, MOST_BATCHES = 3, 40
@@ -86,7 +86,7 @@ def _mining_seconds(parts: Parts) -> float:
     """Seconds of one look for hard negatives; 0 where none is configured."""
     if not mining.times(parts.config):
         return 0.0
-    found = mining.candidates(parts.train.array, parts.config)
+    found = mining.candidates_of(parts.train)
     return scaled_seconds(found, lambda part: mining.score(parts.model, parts.train, part, lambda done: True))
 
 
@@ -96,8 +96,8 @@ def measure(parts: Parts, prepare_seconds: float) -> dict[str, object]:
     `prepare_seconds` is what the start took until now. The weights of `parts` are of no use afterwards.
     """
     config = parts.config
-    windows = epoch_windows(parts.train.array, config, 1)
-    drawing = _timed(lambda: epoch_windows(parts.train.array, config, 2))
+    windows = heard_in(parts.train, 1)
+    drawing = _timed(lambda: heard_in(parts.train, 2))
     first, batch = batch_seconds(parts, windows)
     validation = scaled_seconds(
         parts.val_windows, lambda part: validate(parts.model, parts.val, part, lambda: tell(parts.journal))
