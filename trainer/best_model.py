@@ -9,8 +9,10 @@ NAMES = {"val_loss": "validation loss", "f1": "F1", "miss_rate": "miss rate"}
 
 
 def is_better(row: Row, best: Best, by: str) -> bool:
-    """Whether an epoch's row beats the best so far; where one lacks the measure, the validation loss decides."""
+    """Whether an epoch's row beats the best so far; one that was measured beats one that was not."""
     new, old = row.get(by), getattr(best, by)
+    if (new is None) != (old is None):
+        return old is None
     if new is None or old is None:
         return bool(row["val_loss"] < best.val_loss)
     return bool(((-new if by == "f1" else new), row["val_loss"]) < ((-old if by == "f1" else old), best.val_loss))

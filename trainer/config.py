@@ -11,6 +11,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SAMPLE_RATE = 16000
+EMBEDDING_NUMBERS, EMBEDDING_STEPS = 96, 16
+"""Rows and columns of the speech embedding of a window."""
+EMBEDDING_WINDOW_SECONDS, EMBEDDING_STEP_SECONDS = 2.0, 0.08
+EMBEDDING_MODELS = ("dense", "gru", "conv_attention")
+"""The models that can stand behind it."""
 LATEST = "latest"
 """In `training.start_from`: the newest run that has a model; the start puts its id there."""
 
@@ -55,7 +60,7 @@ class Data(Group):
 class Features(Group):
     """What the model sees of a window: rows over columns of time."""
 
-    kind: Literal["log_mel", "mfcc", "pcen"] = option("log_mel", "Features", "log_mel: logarithm of the mel spectrogram, right for most. mfcc: a few cepstral coefficients of it, for the smallest models. pcen: each mel band against its own past (per-channel energy normalisation), which keeps steady noise and distance out.")
+    kind: Literal["log_mel", "mfcc", "pcen", "speech_embedding"] = option("log_mel", "Features", "log_mel: logarithm of the mel spectrogram, right for most. mfcc: a few cepstral coefficients of it, for the smallest models. pcen: each mel band against its own past (per-channel energy normalisation), which keeps steady noise and distance out. speech_embedding: 16 columns of 96 numbers from a public network that knows speech (Apache-2.0): for very few positives, and for detectors that run in openWakeWord and Home Assistant. It takes a window of 2 s and has options and masks of its own.")
     mel_bands: int = option(40, "Mel bands", "Bands of the mel spectrogram, the rows of log_mel and pcen. Higher shows finer detail of the voice and costs time and size; lower suits small devices.", ge=16, le=128)
     mfcc_coefficients: int = option(13, "MFCC coefficients", "Rows of mfcc, unused by others. Higher keeps finer detail of the voice; lower keeps its broad shape and makes a smaller model.", ge=8, le=64, advanced=True)
     normalisation: Literal["mean", "window", "data_set", "none"] = option("mean", "Normalisation", "mean: the mean of each window is taken off, so that the level matters less (mfcc: of each coefficient). window: its standard deviation becomes 1 besides. data_set: each row by its mean and standard deviation over the training clips; the level stays visible. none: as they are.", advanced=True)
@@ -63,6 +68,7 @@ class Features(Group):
     hop_ms: int = option(10, "Hop", "Step from one column to the next. Higher means fewer columns and less work; lower is finer in time and costs time.", unit="ms", ge=5, le=32, advanced=True)
     low_hz: int = option(60, "Lowest frequency", "Sound below is not heard. Higher keeps rumble and hum out; lower keeps all of a deep voice.", unit="Hz", ge=0, le=1000, advanced=True)
     high_hz: int = option(7600, "Highest frequency", "Sound above is not heard. Higher keeps the hiss of s and f; lower suits narrow microphones: take 3800 for telephone audio.", unit="Hz", ge=2000, le=8000, advanced=True)
+    embedding_rounds: int = option(4, "Rounds of embeddings", "Speech embeddings are computed for this many differently augmented epochs before the first one, and heard in turn. Higher hears more variety and takes longer to start and more of the disk; unused by other features.", ge=1, le=100, advanced=True)
 
 
 class Augmentation(Group):
@@ -137,6 +143,8 @@ class Training(Group):
     accumulate: int = option(1, "Accumulate", "Batches whose gradients make one step. Higher acts like a batch that many times as large in the memory of one, with fewer steps; 1 steps after every batch.", unit="batches", ge=1, le=1024, advanced=True)
     patience: int = option(15, "Early stopping", "Stop when the measure of the best model has not improved for this many epochs. Higher waits longer for a better model; lower ends sooner; 0 never stops early.", unit="epochs", ge=0, le=10_000)
     best_by: Literal["val_loss", "f1", "miss_rate"] = option("val_loss", "Best model by", "What makes an epoch better than another. val_loss: lower validation loss. f1: higher F1 of the validation windows. miss_rate: fewer words missed in the validation stream at its false-accept rate; where that cannot be measured the validation loss decides. The validation loss also decides between equals.")
+    false_accepts_per_hour: float = option(1.0, "False accepts per hour", "The validation clips are also heard as one stream, as a device would hear them, and this many false alarms an hour are allowed there; the miss rate says how many words that costs. Higher allows more false alarms and finds more words; it changes no training unless the best model is chosen by it.", unit="per hour", gt=0.0, le=1000.0, advanced=True)
+    stream_epochs: int = option(5, "Heard as a stream every", "After this many epochs, and after the last one, the validation stream is scored. Lower follows the miss rate more closely and takes longer; 0 never does.", unit="epochs", ge=0, le=1000, advanced=True)
     checkpoint_minutes: float = option(5.0, "Checkpoint within an epoch", "A long epoch is saved this often, so that a run that breaks off loses no more. Higher writes less often; lower loses less; 0 saves after epochs only. No result depends on it.", unit="min", ge=0.0, le=1440.0, advanced=True)
     seed: int = option(0, "Seed", "Same seed, same data, same machine: same model. Higher or lower makes no better model, only another draw of windows and first weights.", ge=0, le=2**31 - 1, advanced=True)
     device: Literal["auto", "cpu", "cuda"] = option("auto", "Device", "auto takes a GPU where there is one. cpu: this machine's processor. cuda: an NVIDIA GPU, or the start is refused.")
@@ -168,6 +176,8 @@ class Config(Group):
 
 def feature_rows(features: Features) -> int:
     """Rows of what the model sees of a window."""
+    if features.kind == "speech_embedding":
+        return EMBEDDING_NUMBERS
     return features.mfcc_coefficients if features.kind == "mfcc" else features.mel_bands
 
 
@@ -179,6 +189,7 @@ def broken_rules(config: Config) -> Iterator[str]:
         yield f"data.positive_share: the shares of positives, unfinished words, background, hard and mined negatives add up to {shares:.2f}; leave at least 0.05 for other negatives."
     if features.kind == "mfcc" and features.mfcc_coefficients > features.mel_bands:
         yield f"features.mfcc_coefficients: {features.mfcc_coefficients} coefficients cannot come from {features.mel_bands} mel bands; take at most as many."
+    yield from _broken_embedding_rules(config)
     if augmentation.snr_low_db > augmentation.snr_high_db:
         yield f"augmentation.snr_low_db: the lowest SNR ({augmentation.snr_low_db:g} dB) is above the highest ({augmentation.snr_high_db:g} dB); swap them."
     if augmentation.colour_slope_low > augmentation.colour_slope_high:
@@ -193,6 +204,19 @@ def broken_rules(config: Config) -> Iterator[str]:
         yield f"augmentation.shift_ms: margin and shift ({data.word_margin_ms + augmentation.shift_ms} ms) leave too little of the {data.window_seconds:g} s window for the word; keep them under 70 % of it."
     if config.training.precision == "float16" and config.training.device == "cpu":
         yield "training.precision: float16 is for GPUs; on a CPU take float32, or bfloat16."
+    if config.training.best_by == "miss_rate" and not config.training.stream_epochs:
+        yield "training.stream_epochs: the best model is chosen by the miss rate, so the stream must be heard; set 1 or more."
     if config.optimizer.warmup_epochs > config.training.epochs:
         yield f"optimizer.warmup_epochs: a warm-up of {config.optimizer.warmup_epochs:g} epochs is longer than the training of {config.training.epochs}."
+
+
+def _broken_embedding_rules(config: Config) -> Iterator[str]:
+    """The speech embedding has its window and its models."""
+    name, seconds = config.model.name, config.data.window_seconds
+    if config.features.kind != "speech_embedding":
+        return
+    if name not in EMBEDDING_MODELS:
+        yield f"model.name: {name} is not for the speech embedding; take one of {', '.join(EMBEDDING_MODELS)}."
+    if seconds != EMBEDDING_WINDOW_SECONDS:
+        yield f"data.window_seconds: the speech embedding hears {EMBEDDING_WINDOW_SECONDS:g} s, as in a stream, and not {seconds:g} s; set {EMBEDDING_WINDOW_SECONDS:g}."
 # fmt: on

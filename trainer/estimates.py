@@ -16,7 +16,7 @@ from trainer.workspace import Workspace
 
 _PROCESS_BYTES = 870e6
 """A trainer on the CPU before its batches count: Python, torch and its libraries, validation in batches of its own."""
-_KERNEL_BYTES = {"tc_resnet": 0.0, "bc_resnet": 30e6, "resnet18": 30e6}
+_KERNEL_BYTES = {"tc_resnet": 0.0, "bc_resnet": 30e6, "resnet18": 30e6, "dense": 0.0}
 """What the CPU's convolutions of each model reserve besides."""
 CONTEXT_BYTES = 500e6
 """What a CUDA context and its libraries take on a GPU."""
@@ -25,7 +25,7 @@ _BYTES_PER_PARAMETER = 24.0
 _GPU_BYTES_PER_PARAMETER = 16.0
 _BYTES_PER_SAMPLE = 30.0
 """A window's audio while it is augmented: the clean one, the noise, the spectra of the room."""
-_BYTES_PER_KEPT = {"tc_resnet": 7.6, "bc_resnet": 7.0, "resnet18": 4.8}
+_BYTES_PER_KEPT = {"tc_resnet": 7.6, "bc_resnet": 7.0, "resnet18": 4.8, "dense": 7.6}
 """Four for each number that the backward pass needs, the rest for gradients under way.
 
 All of these are fitted to peaks measured on CPUs; `python -m tests.measure_estimates` prints how far off they are. The

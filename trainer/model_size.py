@@ -6,7 +6,7 @@ model for every width, number of bands and window.
 
 from __future__ import annotations
 
-from trainer.config import SAMPLE_RATE, Config, Features, feature_rows
+from trainer.config import EMBEDDING_STEP_SECONDS, EMBEDDING_STEPS, SAMPLE_RATE, Config, Features, feature_rows
 from trainer.sizes import residual, separable, sequence
 from trainer.sizes.layers import Size
 
@@ -16,8 +16,15 @@ def fft_size(features: Features) -> int:
     return 1 << (features.frame_ms * SAMPLE_RATE // 1000 - 1).bit_length()
 
 
+def column_seconds(config: Config) -> float:
+    """From one column of the features to the next."""
+    return EMBEDDING_STEP_SECONDS if config.features.kind == "speech_embedding" else config.features.hop_ms / 1000
+
+
 def frames(config: Config) -> int:
-    """Columns of the spectrogram of one window."""
+    """Columns of the features of one window."""
+    if config.features.kind == "speech_embedding":
+        return EMBEDDING_STEPS
     samples = round(config.data.window_seconds * SAMPLE_RATE)
     return 1 + (samples - fft_size(config.features)) // (config.features.hop_ms * SAMPLE_RATE // 1000)
 

@@ -18,7 +18,7 @@ from trainer.workspace import PROJECT_ROOT, Workspace
 
 class Measured(BaseModel, frozen=True):
     """What a probe found. Seconds of each piece of a training, of one epoch (`batches` of them, validation and
-    checkpoint), and of all `epochs` with the start and mining, without early stopping.
+    checkpoint), and of all `epochs` with the start, mining and the stream, without early stopping.
 
     `config` and `split_fingerprint` say what it holds for, see `digest` and `manifest.fingerprint`.
     """
@@ -30,6 +30,7 @@ class Measured(BaseModel, frozen=True):
     validation_seconds: float
     checkpoint_seconds: float
     mining_seconds: float
+    stream_seconds: float
     epoch_seconds: float
     total_seconds: float
     epochs: int

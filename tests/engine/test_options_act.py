@@ -35,6 +35,7 @@ NOT_IMPROVING = {"optimizer": {"learning_rate": 1.0, "warmup_epochs": 8.0}, "tra
 ON_PLATEAUS = {
     "optimizer": {"schedule": "plateau", "plateau_patience": 1, "warmup_epochs": 0.0}, "training": {"epochs": 6},
 }  # fmt: skip
+EMBEDDING = {"data": {"window_seconds": 2.0}, "features": {"kind": "speech_embedding"}, "model": {"name": "dense"}}
 EARLIER = "20260101-120000-0001"
 
 
@@ -65,6 +66,7 @@ ACTS = {
     "features.hop_ms": Act(20, "fed"),
     "features.low_hz": Act(300, "fed"),
     "features.high_hz": Act(3800, "fed"),
+    "features.embedding_rounds": Act(1, "fed", EMBEDDING | {"training": {"epochs": 2}}),
     "augmentation.gain_probability": Act(0.5, "fed"),
     "augmentation.gain_db": Act(0.0, "fed"),
     "augmentation.shift_ms": Act(300, "fed"),
@@ -113,7 +115,9 @@ ACTS = {
     "training.batch_size": Act(8, "fed"),
     "training.accumulate": Act(2, "optimised"),
     "training.patience": Act(1, "fed", NOT_IMPROVING),
-    "training.best_by": Act("f1", "written", NOT_IMPROVING | {"training": {"epochs": 5, "patience": 1}}),
+    "training.best_by": Act("f1", "fed", NOT_IMPROVING | {"training": {"epochs": 8, "patience": 1}}),
+    "training.false_accepts_per_hour": Act(1000.0, "written"),
+    "training.stream_epochs": Act(1, "written", {"training": {"epochs": 2}}),
     "training.checkpoint_minutes": Act(1e-9, "written"),
     "training.seed": Act(1, "built"),
     "training.device": Act("cuda", "machine"),

@@ -16,7 +16,9 @@ from trainer.engine import backgrounds, rooms
 from trainer.engine.augmentation import chain, speed
 from trainer.engine.augmentation.draws import Draws, draw
 from trainer.engine.clips import FULL_SCALE, ClipArray
-from trainer.engine.features import FrontEnd, Standardised, cpu_parts
+from trainer.engine.embedding import SpeechEmbedding
+from trainer.engine.features import FrontEnd, Standardised, cpu_parts, front_end
+from trainer.engine.kept import Kept, KeptWindows, epoch_of
 from trainer.engine.windows import Windows, epoch_windows, gather, window_samples
 
 MEASURED_WINDOWS = 2048
@@ -30,9 +32,10 @@ class Feed:
     array: ClipArray
     config: Config
     device: torch.device
-    front_end: FrontEnd
+    front_end: FrontEnd | SpeechEmbedding
     rirs: Tensor | None
     backgrounds: NDArray[np.int64]
+    kept: Kept | None = None
 
     def place(self, samples: NDArray[np.int16]) -> Tensor:
         """int16 [n, samples] as float32 in -1..1 on the device."""
@@ -41,7 +44,7 @@ class Feed:
 
 def open_feed(array: ClipArray, config: Config, device: torch.device, augmented: bool) -> Feed:
     rirs = rooms.load(array, device) if augmented and config.augmentation.rir_probability > 0 else None
-    return Feed(array, config, device, FrontEnd(config.features).to(device), rirs, array.labelled("background"))
+    return Feed(array, config, device, front_end(config.features).to(device), rirs, array.labelled("background"))
 
 
 def batch_seeds(seed: int, epoch: int, batch: int) -> list[int]:
@@ -52,6 +55,13 @@ def batch_seeds(seed: int, epoch: int, batch: int) -> list[int]:
 def seed_dropout(config: Config, epoch: int, batch: int) -> None:
     """Seed the generator that the model draws from, before the forward pass of this batch."""
     torch.manual_seed(batch_seeds(config.training.seed, epoch, batch)[2])
+
+
+def heard_in(feed: Feed, epoch: int, pool: Windows | None = None) -> Windows:
+    """The windows of one training epoch in the order in which they are heard, kept ones where there are any."""
+    if feed.kept:
+        return epoch_of(feed.kept, feed.array, feed.config, epoch, pool)
+    return epoch_windows(feed.array, feed.config, epoch, pool)
 
 
 @dataclass(frozen=True)
@@ -103,13 +113,16 @@ def training_draw(feed: Feed, windows: Windows, epoch: int, batch: int) -> Drawn
     for wave in _waves(feed, windows, draws, rng, noise_seed):
         waves.append(wave)
         features.append(feed.front_end(wave))  # at once, while the part is in the cache
-    positive = torch.from_numpy(windows.positive).to(feed.device).float()
-    seen, positive = chain.augment_features(torch.cat(features), positive, draws)
+    seen, positive = torch.cat(features), torch.from_numpy(windows.positive).to(feed.device).float()
+    if feed.config.features.kind != "speech_embedding":  # a mask in numbers that each know 0.8 s means nothing
+        seen, positive = chain.augment_features(seen, positive, draws)
     return Drawn(waves, seen, positive, np.rint(window_samples(feed.config) * draws.speed).astype(np.int64))
 
 
 def training_batch(feed: Feed, windows: Windows, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
     """Features [n, rows, frames] and labels [n] of one augmented batch."""
+    if isinstance(windows, KeptWindows):
+        return windows.read(feed.device), torch.from_numpy(windows.positive).to(feed.device).float()
     drawn = training_draw(feed, windows, epoch, batch)
     return drawn.features, drawn.positive
 
@@ -118,7 +131,10 @@ def plain_batches(feed: Feed, windows: Windows, size: int) -> Iterator[Tensor]:
     """Features of consecutive batches, as the clips are."""
     for first in range(0, len(windows), size):
         part = windows.take(slice(first, first + size))
-        yield feed.front_end(feed.place(gather(feed.array, part, window_samples(feed.config))))
+        if isinstance(part, KeptWindows):
+            yield part.read(feed.device)
+        else:
+            yield feed.front_end(feed.place(gather(feed.array, part, window_samples(feed.config))))
 
 
 def standardise(model: nn.Module, feed: Feed) -> None:

@@ -6,13 +6,13 @@ import math
 import time
 from typing import Any
 
-from trainer.engine import checkpoints, mining, saving
-from trainer.engine.batches import seed_dropout, training_batch
+from trainer.engine import checkpoints, mining, saving, stream
+from trainer.engine.batches import heard_in, seed_dropout, training_batch
 from trainer.engine.course import Course
-from trainer.engine.journal import append_row, batch_done, tell
+from trainer.engine.journal import Left, append_row, batch_done, tell
 from trainer.engine.parts import Parts
 from trainer.engine.step import Stride, stride_of, take_step
-from trainer.engine.windows import Windows, epoch_windows
+from trainer.engine.windows import Windows
 
 STEP_ROWS_PER_EPOCH = 20
 
@@ -20,7 +20,7 @@ STEP_ROWS_PER_EPOCH = 20
 def train_epoch(parts: Parts, course: Course) -> Course | None:
     """Train the batches of an epoch that are left; None when the user stopped it. Raises ValueError, OSError."""
     config, journal, epoch = parts.config, parts.journal, course.epoch
-    windows, size = epoch_windows(parts.train.array, config, epoch, course.pool), config.training.batch_size
+    windows, size = heard_in(parts.train, epoch, course.pool), config.training.batch_size
     batches, saved = math.ceil(len(windows) / size), time.monotonic()
     parts.model.train()
     tell(journal, now=True, phase="training", doing="", epoch=epoch, batch=course.batch, batches=batches)
@@ -62,9 +62,12 @@ def _is_due(parts: Parts, saved: float) -> bool:
 
 def _tell_batch(parts: Parts, course: Course, batches: int, windows: int, seconds: float) -> None:
     epochs, journal = parts.config.training.epochs, parts.journal
-    epochs_left, minings_left = epochs - course.epoch + 1, mining.times(parts.config, after=course.epoch)
-    left = epochs_left * batches - course.batch
-    speed, eta = batch_done(journal, windows, seconds, left, epochs_left, minings_left)
+    epochs_left = epochs - course.epoch + 1
+    left = Left(
+        epochs_left * batches - course.batch, epochs_left, mining.times(parts.config, after=course.epoch),
+        stream.times(parts.config, after=course.epoch - 1),
+    )  # fmt: skip
+    speed, eta = batch_done(journal, windows, seconds, left)
     told: dict[str, Any] = {"clips_per_second": round(speed, 1), "eta_seconds": round(eta, 1), **course.sums.means()}
     tell(journal, batch=course.batch, **told)
 

@@ -1,4 +1,4 @@
-"""What the model sees of a window: log-mel spectrogram, MFCC or PCEN, on whatever device the window is."""
+"""What the model sees of a window: log-mel spectrogram, MFCC, PCEN or speech embedding, on whatever device it is."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from trainer import config
 from trainer.config import feature_rows
+from trainer.engine.embedding import SpeechEmbedding
 
 FLOOR = 1e-6
 """Added to the mel power, so that digital silence is -60 dB rather than minus infinity."""
@@ -16,6 +17,8 @@ LEAST_DEVIATION = 1e-3
 PCEN_SMOOTHING, PCEN_GAIN, PCEN_BIAS, PCEN_ROOT = 0.025, 0.98, 2.0, 0.5
 PCEN_HOP_MS = 10
 """The hop that the published smoothing is meant for."""
+COLUMNS_AT_ONCE = 4096
+"""Frames of a long recording whose spectra are in memory together."""
 CPU_WINDOWS = 16
 """A CPU takes a batch in parts of so many windows: their spectra stay in its cache, twice as fast as a batch of 64."""
 
@@ -48,22 +51,27 @@ class FrontEnd(nn.Module):
             self.register_buffer("cosines", cosines, persistent=False)
 
     def forward(self, wave: Tensor) -> Tensor:
-        return torch.cat([self._of_part(wave[part]) for part in cpu_parts(len(wave), wave.device)])
+        parts = (wave[part] for part in cpu_parts(len(wave), wave.device))
+        return torch.cat([self.finish(self._power(part.unfold(1, self.fft_size, self.hop))) for part in parts])
 
-    def _of_part(self, wave: Tensor) -> Tensor:
-        mel = self._mel(wave)
+    def columns(self, wave: Tensor) -> Tensor:
+        """What the windows of a long wave [samples] share: mel power [columns, bands]."""
+        pieces = torch.split(wave.unfold(0, self.fft_size, self.hop), COLUMNS_AT_ONCE)
+        return torch.cat([self._power(piece) for piece in pieces])
+
+    def finish(self, mel: Tensor) -> Tensor:
+        """Mel power of windows [n, frames, bands] to their features [n, rows, frames]."""
         if self.kind == "pcen":
             found = pcen(mel, self.smoothing)
         else:
-            found = mel.add_(FLOOR).log_()
+            found = mel.add(FLOOR).log_()
             if self.kind == "mfcc":
                 found = torch.matmul(found, self.get_buffer("cosines"))
         return normalise(found, self.normalisation, per_row=self.kind == "mfcc").transpose(1, 2)
 
-    def _mel(self, wave: Tensor) -> Tensor:
-        """Power [n, frames, bands] of Hann frames in triangular filters on the mel scale (HTK)."""
-        frames = wave.unfold(1, self.fft_size, self.hop) * self.get_buffer("hann")
-        spectrum = torch.fft.rfft(frames)
+    def _power(self, frames: Tensor) -> Tensor:
+        """Power [..., bands] of Hann frames [..., samples] in triangular filters on the mel scale (HTK)."""
+        spectrum = torch.fft.rfft(frames * self.get_buffer("hann"))
         power = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
         return torch.matmul(power, self.get_buffer("filters"))
 
@@ -122,3 +130,8 @@ class Standardised(nn.Module):
         deviation, mean = torch.std_mean(values, dim=1, keepdim=True)
         self.get_buffer("mean").copy_(mean)
         self.get_buffer("deviation").copy_(deviation.clamp(min=LEAST_DEVIATION))
+
+
+def front_end(features: config.Features) -> FrontEnd | SpeechEmbedding:
+    """The module that makes waveforms [n, samples] features [n, rows, columns], of the kind that options name."""
+    return SpeechEmbedding() if features.kind == "speech_embedding" else FrontEnd(features)

@@ -32,6 +32,8 @@ class Journal:
     batch_seconds: float = 0.0
     pause_seconds: float | None = None
     """Time between two epochs' batches: validation and checkpoint, as last measured."""
+    stream_seconds: float = 0.0
+    """Time of hearing the validation stream once, as last measured; it is not in `pause_seconds`."""
     mining_seconds: float = 0.0
     """Time of one look for hard negatives, as last measured."""
 
@@ -85,13 +87,18 @@ def preparing(journal: Journal, done: int, total: int, doing: str) -> None:
     tell(journal, doing=f"{doing}: {done:,} of {total:,}" if total else doing)
 
 
-def batch_done(
-    journal: Journal, windows: int, seconds: float, left: int, pauses_left: int, minings_left: int
-) -> tuple[float, float]:
-    """Note a batch; returns windows per second lately, and the estimated seconds to the end.
+@dataclass(frozen=True)
+class Left:
+    """What is still to come: batches, validations with checkpoints, looks for hard negatives, streams to hear."""
 
-    `left` batches, `pauses_left` validations with checkpoints and `minings_left` looks are still to come.
-    """
+    batches: int
+    pauses: int
+    minings: int
+    streams: int
+
+
+def batch_done(journal: Journal, windows: int, seconds: float, left: Left) -> tuple[float, float]:
+    """Note a batch; returns windows per second lately, and the estimated seconds to the end."""
     clock = time.monotonic()
     journal.heard.append((clock, windows))
     while clock - journal.heard[0][0] > SPEED_SECONDS and len(journal.heard) > 2:
@@ -99,8 +106,8 @@ def batch_done(
     journal.batch_seconds = seconds if not journal.batch_seconds else 0.98 * journal.batch_seconds + 0.02 * seconds
     span = clock - journal.heard[0][0]
     speed = sum(count for _, count in list(journal.heard)[1:]) / span if span > 0 else windows / max(seconds, 1e-9)
-    between = pauses_left * (journal.pause_seconds or 0.0) + minings_left * journal.mining_seconds
-    return speed, left * journal.batch_seconds + between
+    between = left.pauses * (journal.pause_seconds or 0.0) + left.minings * journal.mining_seconds
+    return speed, left.batches * journal.batch_seconds + between + left.streams * journal.stream_seconds
 
 
 def append_row(journal: Journal, kind: str, **values: object) -> None:

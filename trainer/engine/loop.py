@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from torch import nn
 from trainer import best_model, config_file, earlier_run, manifest
 from trainer.config import Config
 from trainer.documents import Best
-from trainer.engine import checkpoints, clips, mining, optimizers, precision, saving
+from trainer.engine import checkpoints, clips, embedding_rounds, mining, optimizers, precision, saving, stream
 from trainer.engine.batches import Feed, open_feed, standardise
 from trainer.engine.course import Course
 from trainer.engine.epoch import train_epoch
@@ -21,7 +22,7 @@ from trainer.engine.journal import Journal, append_row, append_timing, open_jour
 from trainer.engine.models import factory
 from trainer.engine.parts import Parts
 from trainer.engine.validation import validate
-from trainer.engine.windows import Windows, validation_windows
+from trainer.engine.windows import Windows
 from trainer.log import say
 from trainer.metrics import Row
 from trainer.runs import Run
@@ -82,10 +83,12 @@ def prepare(workspace: Workspace, run: Run, attempt: int, wanted: Callable[[], W
     average = optimizers.average_of(model) if config.optimizer.ema_decay else None
     if config.training.compile:
         model.compile()
+    val = open_feed(parts["val"], config, device, augmented=False)
+    train, val_windows = embedding_rounds.keep(workspace.cache, train, val, report)
     begun = Parts(
         run, config, journal, model, average, optimizers.make_optimizer(model, config.optimizer),
-        precision.make_scaler(dtype, device), dtype, train,
-        open_feed(parts["val"], config, device, augmented=False), validation_windows(parts["val"], config),
+        precision.make_scaler(dtype, device), dtype, train, val, val_windows,
+        functools.cache(functools.partial(stream.open_stream, val)),
         manifest.fingerprint(workspace), wanted,
     )  # fmt: skip
     return replace(begun, start=saving.go_on(begun, saved)) if attempt > 1 else begun
@@ -117,7 +120,8 @@ def train(parts: Parts) -> End:
         pause = time.monotonic()
         speed = (trained.sums.windows - before) / (pause - began)
         course = _finish_epoch(parts, trained, began, speed)
-        parts.journal.pause_seconds = time.monotonic() - pause
+        heard = parts.journal.stream_seconds if stream.due(parts.config, trained.epoch) else 0.0
+        parts.journal.pause_seconds = time.monotonic() - pause - heard
         if parts.wanted() in ("stop", "stop_after_epoch"):
             return End("stopped", f"Stopped by the user after epoch {trained.epoch}{_kept(course.best)}.")
     return end
@@ -166,6 +170,8 @@ def _finish_epoch(parts: Parts, trained: Course, began: float, speed: float) -> 
     rate = optimizers.learning_rate(parts.config.optimizer, epoch, options.epochs, trained.plateau.scale)
     row: Row = {"epoch": epoch, "step": trained.step, **trained.sums.means(), "learning_rate": rate}
     row |= validate(parts.judged, parts.val, parts.val_windows, lambda: tell(journal))
+    if stream.due(parts.config, epoch):
+        row |= _hear_stream(parts)
     seconds = round(time.monotonic() - began, 3)
     tell(journal, phase="saving")
     append_row(journal, "epoch", **row)
@@ -187,11 +193,18 @@ def _finish_epoch(parts: Parts, trained: Course, began: float, speed: float) -> 
     return course
 
 
+def _hear_stream(parts: Parts) -> Row:
+    """How many words the model misses in the validation stream, as columns of the epoch's row."""
+    journal, began = parts.journal, time.monotonic()
+    tell(journal, doing="Hearing the validation clips as a stream")
+    found = stream.row(parts.judged, parts.val, parts.stream(), lambda: tell(journal))
+    journal.stream_seconds = time.monotonic() - began
+    return found
+
+
 def _best(parts: Parts, row: Row, best: Best | None) -> Best:
     """The best epoch, this one included."""
     by = parts.config.training.best_by
-    if best is None and row.get(by) is None:
-        say(f"The best model is chosen by validation loss: the {best_model.NAMES[by]} cannot be measured here.")
     if best is None or best_model.is_better(row, best, by):
         return best_model.best_of(row, checkpoints.name(row["epoch"]))
     return best

@@ -61,6 +61,11 @@ def candidates(array: ClipArray, config: Config) -> Windows:
     return Windows(clip, (number + 1) * half - size, np.zeros(len(clip), bool))
 
 
+def candidates_of(feed: Feed) -> Windows:
+    """The candidates of a training, those with kept features where there are any."""
+    return feed.kept.candidates if feed.kept else candidates(feed.array, feed.config)
+
+
 @torch.inference_mode()
 def score(model: nn.Module, feed: Feed, windows: Windows, heard: Callable[[int], bool]) -> NDArray[np.float32] | None:
     """Probability [n] of the word in each window, as the clips are, without augmentation.
@@ -91,7 +96,7 @@ def hardest(array: ClipArray, windows: Windows, probability: NDArray[np.float32]
 
 def mine(model: nn.Module, feed: Feed, heard: Callable[[int, int], bool]) -> Mined | None:
     """Look for the hardest negatives of the training split; None when `heard` (done, of all) answers False."""
-    found = candidates(feed.array, feed.config)
+    found = candidates_of(feed)
     probability = score(model, feed, found, lambda done: heard(done, len(found)))
     if probability is None:
         return None

@@ -13,6 +13,7 @@ from trainer.config import Config
 from trainer.engine.batches import Feed
 from trainer.engine.course import Course
 from trainer.engine.journal import Journal
+from trainer.engine.stream import Stream
 from trainer.engine.windows import Windows
 from trainer.runs import Run
 from trainer.state import Want
@@ -23,7 +24,8 @@ class Parts:
     """All that the epochs need; `start` is where they begin.
 
     `model` is what learns, `average` the moving average of its weights where there is one; `dtype` is what the forward
-    pass computes in; `splits` is the fingerprint of the clips.
+    pass computes in; `splits` is the fingerprint of the clips;
+    `stream` are the validation clips as a device hears them, computed when they are first asked for.
     """
 
     run: Run
@@ -37,6 +39,7 @@ class Parts:
     train: Feed
     val: Feed
     val_windows: Windows
+    stream: Callable[[], Stream]
     splits: str
     wanted: Callable[[], Want | None]
     start: Course = field(default_factory=Course)

@@ -11,13 +11,13 @@ from dataclasses import replace
 import torch
 
 from trainer.documents import Best
-from trainer.engine import checkpoints, mining, saving
-from trainer.engine.batches import seed_dropout, training_batch
+from trainer.engine import checkpoints, mining, saving, stream
+from trainer.engine.batches import heard_in, seed_dropout, training_batch
 from trainer.engine.journal import tell
 from trainer.engine.parts import Parts
 from trainer.engine.step import Stride, take_step
 from trainer.engine.validation import validate
-from trainer.engine.windows import Windows, epoch_windows
+from trainer.engine.windows import Windows
 
 WARM_UP_BATCHES = 2
 LEAST_BATCHES, MOST_BATCHES = 3, 40
@@ -89,8 +89,21 @@ def _mining_seconds(parts: Parts) -> float:
     """Seconds of one look for hard negatives; 0 where none is configured."""
     if not mining.times(parts.config):
         return 0.0
-    found = mining.candidates(parts.train.array, parts.config)
+    found = mining.candidates_of(parts.train)
     return scaled_seconds(found, lambda part: mining.score(parts.judged, parts.train, part, lambda done: True))
+
+
+def _stream_seconds(parts: Parts) -> float:
+    """Seconds of hearing the validation stream once, scaled from a part of it; 0 where it is never heard."""
+    if not stream.times(parts.config):
+        return 0.0
+    began = time.monotonic()
+    whole = parts.stream()
+    opening = time.monotonic() - began
+    columns = max(whole.columns, key=len)
+    part = columns[: stream.columns_of_windows(parts.config, PART_WINDOWS)]
+    scored = _timed(lambda: stream.probability(parts.judged, parts.val, part, lambda: tell(parts.journal)))
+    return opening / stream.times(parts.config) + scored * sum(map(len, whole.columns)) / len(part)
 
 
 def measure(parts: Parts, prepare_seconds: float) -> dict[str, object]:
@@ -99,21 +112,22 @@ def measure(parts: Parts, prepare_seconds: float) -> dict[str, object]:
     `prepare_seconds` is what the start took until now. The weights of `parts` are of no use afterwards.
     """
     config = parts.config
-    windows = epoch_windows(parts.train.array, config, 1)
-    drawing = _timed(lambda: epoch_windows(parts.train.array, config, 2))
+    windows = heard_in(parts.train, 1)
+    drawing = _timed(lambda: heard_in(parts.train, 2))
     first, batch = batch_seconds(parts, windows)
     validation = scaled_seconds(
         parts.val_windows, lambda part: validate(parts.judged, parts.val, part, lambda: tell(parts.journal))
     )
-    checkpoint, mined = _timed(lambda: _commit(parts)), _mining_seconds(parts)
+    checkpoint, mined, heard = _timed(lambda: _commit(parts)), _mining_seconds(parts), _stream_seconds(parts)
     of_epoch = max(1.0, len(windows) / config.training.batch_size)  # the last batch is seldom a full one
     epoch = drawing + of_epoch * batch + validation + checkpoint
-    total = prepare_seconds + first - batch + config.training.epochs * epoch + mining.times(config) * mined
+    total = prepare_seconds + first - batch + config.training.epochs * epoch
+    total += mining.times(config) * mined + stream.times(config) * heard
     on_gpu = parts.train.device.type == "cuda"
     return {
         "prepare_seconds": prepare_seconds, "first_batch_seconds": first, "batch_seconds": batch,
         "batches": math.ceil(of_epoch), "validation_seconds": validation, "checkpoint_seconds": checkpoint,
-        "mining_seconds": mined, "epoch_seconds": epoch, "total_seconds": max(total, epoch),
+        "mining_seconds": mined, "stream_seconds": heard, "epoch_seconds": epoch, "total_seconds": max(total, epoch),
         "epochs": config.training.epochs, "device": parts.journal.progress.device,
         "gpu_memory_bytes": torch.cuda.max_memory_reserved(parts.train.device) if on_gpu else None,
     }  # fmt: skip
