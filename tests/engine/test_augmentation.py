@@ -9,11 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine.arrays import array_of, tone
-from trainer.config import Augmentation, Config
-from trainer.engine import backgrounds, batches, rooms
+from trainer.config import Augmentation
+from trainer.engine import rooms
 from trainer.engine.augmentation import chain, levels, pictures, spectra, speed
 from trainer.engine.augmentation.draws import NO_ROOM, Draws, draw
-from trainer.engine.windows import Windows, epoch_windows
 
 SIZE = 8000
 MOST = settings(deadline=None, max_examples=40)
@@ -53,6 +52,7 @@ def waves() -> st.SearchStrategy[torch.Tensor]:
     return st.one_of(st.sampled_from([torch.zeros(3, SIZE), click, square, torch.ones(3, SIZE)]), noise)
 
 
+WHITE = 10 * white(1, 3 * SIZE)[0]
 RIRS = white(3, 2000, seed=3) * torch.exp(-torch.arange(2000) / 300)
 
 
@@ -63,7 +63,7 @@ def test_length_level_and_finiteness_hold_under_the_strongest_options(wave: torc
         source = torch.nn.functional.pad(wave, (speed.source_samples(options, SIZE) - SIZE, 0))
         noise = white(3, seed=seed)
         noise[0] = 0  # a background may be silent
-        out = chain.augment_wave(source, noise, RIRS, drawn(options, 3, seed), SIZE, generator(seed))
+        out = chain.augment_wave(source, noise, RIRS, WHITE, drawn(options, 3, seed), SIZE, generator(seed))
         assert out.shape == wave.shape and out.isfinite().all() and out.abs().max() <= 1
 
 
@@ -156,14 +156,6 @@ def test_a_tone_is_played_faster_and_its_end_stays(rate: float):
     assert (out[: max(0, SIZE - int(SIZE / rate) - 1)] == 0).all(), "what lies before the source is silence"
 
 
-def test_a_faster_window_is_filled_from_the_sound_before_it():
-    options = Config.model_validate({"augmentation": {"speed_probability": 1.0, "speed_percent": 30.0}})
-    feed = batches.open_feed(array_of({"negative/a.wav": tone(300, 6.0)}), options, torch.device("cpu"), augmented=True)
-    windows = Windows(np.zeros(32, np.int64), np.full(32, 48000), np.zeros(32, bool))
-    wave = torch.cat(batches.training_draw(feed, windows, 1, 0).waves)
-    assert (levels.power(wave[:, :800]) > 0.3 * levels.power(wave)).all()
-
-
 def test_masks_blank_at_most_what_they_may_and_only_that():
     options = Augmentation(time_masks=2, frequency_masks=0)
     features = torch.randn(200, *SHAPE, generator=generator())
@@ -195,15 +187,13 @@ def test_labels_are_kept_or_blended_as_their_windows_are(seed: int):
 @MOST
 @given(SEEDS)
 def test_batched_equals_one_by_one(seed: int):
-    """The same draws, window by window; dither is compared without the noise that a whole batch shares."""
     options = Augmentation(**ON | {"colour_probability": 0.0})
     longer = speed.source_samples(options, SIZE)
     source, noise, draws = white(6, longer, seed), white(6, seed=seed + 1), drawn(options, 6, seed)
-    draws = dataclasses.replace(draws, dither_db=np.full(6, -np.inf))
-    whole = chain.augment_wave(source.clone(), noise, RIRS, draws, SIZE, generator())
+    whole = chain.augment_wave(source.clone(), noise, RIRS, WHITE, draws, SIZE, generator())
     for row in range(6):
         one = slice(row, row + 1)
-        alone = chain.augment_wave(source[one].clone(), noise[one], RIRS, draws.take(one), SIZE, generator())
+        alone = chain.augment_wave(source[one].clone(), noise[one], RIRS, WHITE, draws.take(one), SIZE, generator())
         assert torch.allclose(whole[one], alone, atol=1e-5)
 
 
@@ -235,56 +225,11 @@ def test_several_backgrounds_are_equally_loud():
     assert float(spectrum[500]) == pytest.approx(float(spectrum[1500]), rel=1e-3)
 
 
-def test_a_short_background_is_repeated_and_only_where_it_is_heard():
-    array = array_of({"negative/a.wav": tone(500, 1.0), "background/hum.wav": tone(50, 1.0)})
-    places = backgrounds.places(array, array.labelled("background"), 3, 24000, np.random.default_rng(0))
-    noise = backgrounds.cut(array, places, np.array([True, False, True]), 24000)
-    assert noise.shape == (3, 24000) and (noise[:, :8000] == noise[:, 16000:]).all()
-    assert noise[0].any() and not noise[1].any() and (places[:, 0] == 1).all()
-
-
 def test_the_direct_path_of_a_room_is_moved_to_time_zero():
     rir = np.zeros(4000)
     rir[500], rir[900] = 0.9, 0.3
     loaded = rooms.load(array_of({"rirs/a.wav": rir}), torch.device("cpu"))
     assert loaded is not None and loaded.shape[1] == 401 and loaded[0, 0] > loaded[0, 400] > 0.2
-
-
-@pytest.fixture(scope="module")
-def feed() -> batches.Feed:
-    waves = {f"positive/{i}.wav": tone(200 + i, 1.0) for i in range(8)}
-    waves |= {"negative/a.wav": tone(500, 30.0), "background/b.wav": tone(90, 3.0), "rirs/c.wav": tone(5, 0.2)}
-    return batches.open_feed(array_of(waves), Config(), torch.device("cpu"), augmented=True)
-
-
-def test_without_augmentation_only_faint_dither_is_added(feed: batches.Feed):
-    none = {name: 0.0 for name in Augmentation.model_fields if name.endswith("_probability")}
-    config = Config.model_validate({"augmentation": {**none, "time_masks": 0, "frequency_masks": 0}})
-    plain = dataclasses.replace(feed, config=config)
-    windows = epoch_windows(feed.array, config, 1)
-    heard = torch.cat(batches.training_draw(plain, windows, 1, 0).waves)
-    clean = feed.place(batches.gather(feed.array, windows, 24000))
-    assert heard.shape == clean.shape and 0 < (heard - clean).square().mean().sqrt() < 0.002
-
-
-def test_a_batch_is_a_function_of_seed_epoch_and_number_and_leaves_the_generator_of_the_model_alone(feed: batches.Feed):
-    windows = epoch_windows(feed.array, feed.config, 1)
-    assert len(windows) > 17, "more than one part of a batch"
-    before = torch.random.get_rng_state()
-    first, labels = batches.training_batch(feed, windows, 1, 0)
-    again, _ = batches.training_batch(feed, windows, 1, 0)
-    other, _ = batches.training_batch(feed, windows, 1, 1)
-    assert torch.equal(first, again) and not torch.equal(first, other)
-    assert labels.sum() == windows.positive.sum()
-    assert torch.equal(before, torch.random.get_rng_state())
-
-
-def test_dropout_is_seeded_by_seed_epoch_and_batch():
-    def drop(*of: int) -> torch.Tensor:
-        batches.seed_dropout(Config(), *of)
-        return torch.rand(4)
-
-    assert torch.equal(drop(1, 2), drop(1, 2)) and not torch.equal(drop(1, 2), drop(2, 1))
 
 
 def test_a_mask_of_no_width_covers_nothing():

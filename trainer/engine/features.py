@@ -20,7 +20,7 @@ PCEN_HOP_MS = 10
 COLUMNS_AT_ONCE = 4096
 """Frames of a long recording whose spectra are in memory together."""
 CPU_WINDOWS = 16
-"""A CPU takes a batch in parts of so many windows: their spectra stay in its cache, twice as fast as a batch of 64."""
+"""A CPU takes a batch in parts of so many windows: their spectra stay in its cache."""
 
 
 def cpu_parts(count: int, device: torch.device) -> list[slice]:

@@ -13,9 +13,6 @@ from torch import Generator, Tensor
 from trainer.engine.augmentation import levels, pictures, spectra, speed
 from trainer.engine.augmentation.draws import NO_ROOM, Draws
 
-DITHER_STEP = 64
-"""One stretch of white noise serves a batch, each window from this many samples on: drawing noise is slow on a CPU."""
-
 
 def tensor(values: NDArray[Any], device: torch.device) -> Tensor:
     """Drawn numbers on the device: whole ones as they are, others as float32."""
@@ -40,11 +37,13 @@ def blend(layers: list[Tensor]) -> Tensor | None:
 
 
 def augment_wave(
-    stretch: Tensor, noise: Tensor | None, rirs: Tensor | None, draws: Draws, samples: int, generator: Generator
-) -> Tensor:
+    stretch: Tensor, noise: Tensor | None, rirs: Tensor | None, white: Tensor, draws: Draws, samples: int,
+    generator: Generator,
+) -> Tensor:  # fmt: skip
     """Windows [n, samples] as a microphone may hear them, from stretches [n, source] that are overwritten.
 
-    `noise` [n, samples] is silent where there is none; `rirs` [rooms, taps]; `generator` makes the noise.
+    `noise` [n, samples] is silent where there is none; `rirs` [rooms, taps]; `white` noise [any] of which
+    dither is taken; `generator` makes coloured noise.
     """
     device = stretch.device
     wave = stretch[:, -samples:]
@@ -55,8 +54,8 @@ def augment_wave(
     wave = _with_noise(wave, noise, draws, generator)
     _change(wave, wave, np.isfinite(draws.band_hz[:, 1]), draws.band_hz, spectra.limit_band)
     _change(wave, wave, draws.clip_db > 0, draws.clip_db, levels.clip)
-    white = torch.randn(samples + DITHER_STEP * len(wave), generator=generator, device=device)
-    wave = levels.dither(wave, white.unfold(0, samples, DITHER_STEP)[: len(wave)], tensor(draws.dither_db, device))
+    place = tensor((draws.dither_place * (len(white) - samples)).astype(np.int64), device)
+    wave = levels.dither(wave, white.unfold(0, samples, 1)[place], tensor(draws.dither_db, device))
     return wave.clamp_(-1.0, 1.0)
 
 

@@ -26,9 +26,9 @@ class Draws:
 
     `speed` [n], how many times faster it is played, pitch along (1); `gain_db` [n] (0); `room` [n], which rir (-1);
     `noises` [n], how many backgrounds (0), `noise_snr_db` [n]; `colour_snr_db` [n] (inf), `colour_slope` [n];
-    `band_hz` [n, 2], lower and upper edge (0, inf); `clip_db` [n] (0); `dither_db` [n]; `time_masks` and `row_masks`
-    [n, masks, 2], first column or row and how many (0); `partner` [n] and `share` [n] of the window itself in its
-    blend with the partner (1).
+    `band_hz` [n, 2], lower and upper edge (0, inf); `clip_db` [n] (0); `dither_db` [n] and `dither_place` [n] in
+    0..1, where its noise is taken; `time_masks` and `row_masks` [n, masks, 2], first column or row and how many (0);
+    `partner` [n] and `share` [n] of the window itself in its blend with the partner (1).
     """
 
     speed: Floats
@@ -41,6 +41,7 @@ class Draws:
     band_hz: Floats
     clip_db: Floats
     dither_db: Floats
+    dither_place: Floats
     time_masks: Whole
     row_masks: Whole
     partner: Whole
@@ -95,6 +96,7 @@ def draw(
         band_hz=_band(rng, count, options),
         clip_db=_sometimes(rng, options.clip_probability, clip_db, 0),
         dither_db=rng.uniform(*DITHER_DB, count),
+        dither_place=rng.random(count),
         partner=rng.permutation(count),
         time_masks=_masks(rng, count, options.time_masks, time_mask, frames),
         row_masks=_masks(rng, count, options.frequency_masks, options.frequency_mask_bands, rows),
