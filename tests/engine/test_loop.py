@@ -26,7 +26,7 @@ def prepared(workspace: Workspace, config: Config, name: str, wanted=lambda: Non
 
 
 def test_a_tiny_task_is_learned_and_every_epoch_is_written(workspace: Workspace):
-    parts = prepared(workspace, tiny_config(epochs=12), "learned")
+    parts = prepared(workspace, tiny_config(epochs=20), "learned")
     assert loop.train(parts).state == "completed"
     tail = metrics.Tail()
     metrics.read_more(tail, parts.run.metrics_file)
@@ -36,8 +36,8 @@ def test_a_tiny_task_is_learned_and_every_epoch_is_written(workspace: Workspace)
     assert sum(last[name] for name in counts) == len(parts.val_windows)
     assert last["learning_rate"] == pytest.approx(0, abs=1e-9)
     metrics.read_more(timing := metrics.Tail(), parts.run.timing_file)
-    assert [row["epoch"] for row in timing.epochs] == list(range(1, 13)) and timing.epochs[-1]["clips_per_second"] > 0
-    mark = durable.read_json(parts.run.checkpoints / "epoch-00012.pt.json")
+    assert [row["epoch"] for row in timing.epochs] == list(range(1, 21)) and timing.epochs[-1]["clips_per_second"] > 0
+    mark = durable.read_json(parts.run.checkpoints / "epoch-00020.pt.json")
     assert mark["metrics_offset"] == parts.run.metrics_file.stat().st_size
 
 

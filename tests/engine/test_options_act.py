@@ -115,7 +115,7 @@ ACTS = {
     "training.batch_size": Act(8, "fed"),
     "training.accumulate": Act(2, "optimised"),
     "training.patience": Act(1, "fed", NOT_IMPROVING),
-    "training.best_by": Act("f1", "fed", NOT_IMPROVING | {"training": {"epochs": 8, "patience": 1}}),
+    "training.best_by": Act("miss_rate", "written", NOT_IMPROVING | {"training": {"epochs": 8, "stream_epochs": 7}}),
     "training.false_accepts_per_hour": Act(1000.0, "written"),
     "training.stream_epochs": Act(1, "written", {"training": {"epochs": 2}}),
     "training.checkpoint_minutes": Act(1e-9, "written"),
