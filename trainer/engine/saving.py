@@ -45,15 +45,21 @@ def machine(parts: Parts) -> str:
 def go_on(parts: Parts, saved: Saved | None) -> Course:
     """Bring all back to where it was saved, files too; without a checkpoint to the beginning.
 
-    Raises ValueError when the clips are not those that the run began with.
+    Raises ValueError when the clips are not those that the run began with, or the checkpoint holds too little.
     """
     run, facts = parts.run, saved.facts if saved else {}
+    if saved and "course" not in saved.state:
+        raise ValueError(
+            f"Run {run.id} was made by a version that could not resume. Start a new run with "
+            f"training.start_from: {run.id}."
+        )
     if saved and facts["splits"] != parts.splits:
         raise ValueError(
             f"The split has changed since run {run.id} began, so it cannot go on. Bring the split back, or start a new "
             f"run with training.start_from: {run.id}."
         )
     checkpoints.clear(run.checkpoints, saved.checkpoint if saved else None)
+    checkpoints.prune(run.checkpoints)
     metrics.cut_back(run.metrics_file, facts.get("metrics_offset", 0))
     metrics.cut_back(run.timing_file, facts.get("timing_offset", 0))
     for part in run.folder.glob(f"{run.progress_file.name}.tmp.*"):
