@@ -126,20 +126,20 @@ class Tally:
         return f"{self.kills} kills, {ended}; left by kills: {left}"
 
 
-def killed_run(workspace: Workspace, run: Run, dice: random.Random, longest: float, tally: Tally) -> None:
-    """Let a run go on, and kill it, until it is done."""
-    for number in range(1, 1000):
+def killed_run(workspace: Workspace, run: Run, dice: random.Random, longest: float, kills: int, tally: Tally) -> None:
+    """Let a run go on until it is done, and kill it up to `kills` times within `longest` seconds of each start."""
+    number, most = 0, tally.kills + kills
+    while not (run.folder / "done").exists():
+        number += 1
         process = start(workspace, run, number)
-        process.join(dice.uniform(0, longest))
-        if process.is_alive():
-            os.kill(process.pid, signal.SIGKILL)
-            tally.kills += 1
+        process.join(dice.uniform(0, longest) if tally.kills < most else None)
+        process.kill()
         process.join()
-        if (run.folder / "done").exists():
-            return
-        if process.exitcode != -signal.SIGKILL:
+        if process.exitcode == -signal.SIGKILL:
+            tally.kills += 1
+            tally.look(run)
+        elif process.exitcode:
             raise RuntimeError(f"Attempt {number} of {run.folder} failed with exit code {process.exitcode}.")
-        tally.look(run)
 
 
 def reference(workspace: Workspace) -> tuple[dict[str, object], float]:
@@ -163,7 +163,7 @@ def measure(kills: int, seed: int) -> Tally:
         expected, seconds = reference(workspace)
         while tally.kills < kills:
             run = make_run(workspace, f"run-{tally.runs}", config_of(OFTEN))
-            killed_run(workspace, run, dice, seconds, tally)
+            killed_run(workspace, run, dice, seconds, kills - tally.kills, tally)
             tally.runs += 1
             found = result(run)
             tally.different += [f"{run.folder.name}: {part}" for part in expected if found[part] != expected[part]]

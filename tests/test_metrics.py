@@ -85,3 +85,26 @@ def test_a_file_that_shrank_or_was_replaced_is_read_anew(tmp_path, whole):
     other.replace(path)
     read_more(tail, path)
     assert len(tail.epochs) == 40
+
+
+def test_a_file_is_cut_back_to_the_last_whole_row_before_an_offset(tmp_path, whole):
+    path = tmp_path / "m"
+    metrics.cut_back(path, 10)
+    assert not path.exists()
+    third = [place + 1 for place, byte in enumerate(whole) if byte == ord("\n")][2]
+    for offset, kept in ((third, third), (third + 9, third), (0, 0), (len(whole) + 99, len(whole))):
+        path.write_bytes(whole + b'{"v":1')
+        assert metrics.settle(path) == len(whole) + 6
+        metrics.cut_back(path, offset)
+        assert path.read_bytes() == whole[:kept]
+
+
+def test_a_long_file_is_read_to_its_end(tmp_path, whole, monkeypatch):
+    path, tail = tmp_path / "m", Tail()
+    path.write_bytes(whole)
+    monkeypatch.setattr(metrics, "LONGEST_READ", 100)
+    metrics.read_to_end(tail, path)
+    assert len(tail.epochs) == 40
+    path.write_bytes(whole + b"x" * 500)
+    metrics.read_to_end(tail, path)
+    assert tail.offset == len(whole), "a line that is longer than a look is no reason to look for ever"

@@ -151,7 +151,7 @@ class Training(Group):
     threads: int = option(0, "CPU threads", "Higher trains faster up to the number of cores; lower leaves cores to others; 0 takes all cores.", ge=0, le=256, advanced=True)
     precision: Literal["auto", "float32", "bfloat16", "float16"] = option("auto", "Precision", "Numbers inside the model while it learns. auto: bfloat16 on a GPU that has it, else float32. float32: exact and, on GPUs, slower. bfloat16: half the memory, coarser. float16: for older GPUs, with scaled gradients.", advanced=True)
     compile: bool = option(False, "Compile the model", "Has torch.compile make faster code for the model. It takes minutes at the start, so it pays for long trainings on a GPU; it needs a C++ compiler.", advanced=True)
-    exact: bool = option(True, "Exact", "On a GPU, take only operations that give the same result each time, so that the same seed gives the same model. Off may be faster, and no two runs are alike. A CPU is exact either way.", advanced=True)
+    exact: bool = option(True, "Exact", "Take only operations that give the same result each time, so that the same seed gives the same model. Off may be faster on a GPU, and no two runs are alike there.", advanced=True)
 
 
 class Config(Group):

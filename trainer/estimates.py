@@ -33,7 +33,8 @@ clips come on top: they lie in a mapped file, of which the system holds what mem
 """
 _CHECKPOINTS = 6
 """The two newest with the best of each, one within the epoch, and the one that is being written."""
-_BYTES_PER_CHECKPOINT_PARAMETER = 12.0
+_BYTES_PER_CHECKPOINT_PARAMETER = 16.0
+"""Weight, its average, two moments of AdamW."""
 _CHECKPOINT_BYTES = 80e3
 _BYTES_PER_EPOCH = 4.2e3
 """Rows of metrics and lines of the log."""

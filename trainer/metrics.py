@@ -104,3 +104,11 @@ def read_more(tail: Tail, path: Path) -> int:
     tail.unreadable += unreadable
     tail.epochs.extend(row for row in rows if row["kind"] == "epoch")
     return len(data)
+
+
+def read_to_end(tail: Tail, path: Path) -> None:
+    """Take in all that there is, over as many looks as it needs."""
+    before = -1
+    while tail.offset != before:
+        before = tail.offset
+        read_more(tail, path)

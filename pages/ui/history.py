@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import Lock
 
 import streamlit as st
 
-from trainer.metrics import Row, Tail, read_more
+from trainer.metrics import Row, Tail, read_to_end
 from trainer.runs import Run
 
 
@@ -38,20 +37,12 @@ def read(run: Run) -> Epochs:
     """The epochs of a run so far; reads only what was appended since the last call of any session."""
     history = _history(str(run.folder))
     with history.lock:
-        _catch_up(history.metrics, run.metrics_file)
-        _catch_up(history.timing, run.timing_file)
+        read_to_end(history.metrics, run.metrics_file)
+        read_to_end(history.timing, run.timing_file)
         measured = {row.get("epoch"): row for row in history.timing.epochs}
         rows = [measured.get(row.get("epoch"), {}) | row for row in history.metrics.epochs]
         read_so_far = " ".join(f"{tail.inode} {tail.offset}" for tail in (history.metrics, history.timing))
         return Epochs(rows, f"{run.folder} {read_so_far}")
-
-
-def _catch_up(tail: Tail, path: Path) -> None:
-    """Read to the end; one look takes in at most 8 MiB."""
-    before = -1
-    while tail.offset != before:
-        before = tail.offset
-        read_more(tail, path)
 
 
 def epoch_row(run: Run, epoch: int) -> Row | None:

@@ -82,9 +82,29 @@ def test_a_validation_loss_that_is_no_number_ends_the_run_and_spares_the_best_mo
     assert tail.epochs[-1]["val_loss"] is None and tail.epochs[-1]["nonfinite"] == ["val_loss"]
 
 
-def fixed_row(loss: float) -> dict:
+def fixed_row(loss: float, miss_rate: float | None = None) -> dict:
     rates = dict.fromkeys(("val_accuracy", "fpr", "fnr", "f1"), 0.5)
-    return {"val_loss": loss, **rates}
+    return {"val_loss": loss, "miss_rate": miss_rate, **rates}
+
+
+@pytest.mark.parametrize(
+    ("miss_rates", "epoch", "told"),
+    [
+        ((0.1, 0.3, 0.2), 1, "New best model: epoch 1, miss rate 10.00 %, validation loss 0.5000"),
+        ((None, None, None), 2, "chosen by validation loss: the miss rate cannot be measured here."),
+    ],
+)
+def test_the_best_model_is_that_of_the_measure_that_was_asked_for(
+    workspace: Workspace, monkeypatch, capsys, miss_rates: tuple[float | None, ...], epoch: int, told: str
+):
+    rows = iter(zip((0.5, 0.4, 0.45), miss_rates, strict=True))
+    monkeypatch.setattr(loop, "validate", lambda *rest: fixed_row(*next(rows)))
+    config = tiny_config(epochs=3, best_by="miss_rate", patience=3 - epoch)
+    parts = prepared(workspace, config, f"best-by-{epoch}")
+    end = loop.train(parts)
+    best = durable.read_json(parts.run.checkpoints / "best.json")
+    assert best["epoch"] == epoch and best["miss_rate"] == miss_rates[epoch - 1]
+    assert capsys.readouterr().out.count(told) == 1 and f"no better miss rate for {3 - epoch} epoch" in end.reason
 
 
 def test_clips_are_laid_out_once_and_as_they_are(workspace: Workspace):

@@ -66,7 +66,7 @@ def prune(folder: Path) -> None:
     """
     marks = _marks(folder)
     after = [mark for mark in marks if "-batch-" not in mark.name]
-    kept = {*after[-KEPT:], marks[-1]}
+    kept = {*after[-KEPT:], *marks[-1:]}
     kept |= {_mark(folder, best) for mark in kept if (best := _best_of(mark))}
     for mark in marks:
         if mark not in kept:

@@ -69,7 +69,7 @@ def tell_failure(run: Run, attempt: int, error: Exception) -> None:
     elif isinstance(error, (ValueError, FileNotFoundError)):
         reason = str(error)  # our own sentences
     elif isinstance(error, RuntimeError) and "deterministic" in str(error):
-        reason = f"training.exact: torch cannot do this the same way each time on this GPU; turn it off. ({error})"
+        reason = f"training.exact: torch cannot do this the same way each time; turn it off. ({error})"
     else:
         reason = f"{type(error).__name__}: {error}"
     earlier = documents.read(Progress, run.progress_file)

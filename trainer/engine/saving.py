@@ -13,6 +13,7 @@ from trainer.engine.course import Course
 from trainer.engine.journal import tell
 from trainer.engine.parts import Parts
 from trainer.log import say
+from trainer.runs import Run
 
 
 def save(parts: Parts, now: Course, checkpoint: str) -> None:
@@ -45,33 +46,40 @@ def machine(parts: Parts) -> str:
 def go_on(parts: Parts, saved: Saved | None) -> Course:
     """Bring all back to where it was saved, files too; without a checkpoint to the beginning.
 
-    Raises ValueError when the clips are not those that the run began with.
+    Raises ValueError when the clips are not those that the run began with, or the checkpoint holds too little.
     """
-    run, facts = parts.run, saved.facts if saved else {}
-    if saved and facts["splits"] != parts.splits:
+    if saved:
+        _check(parts, saved)
+    found = course.course_of(saved.state["course"]) if saved else Course()
+    _tidy(parts.run, saved)
+    checkpoints.mark_best(parts.run.checkpoints, found.best)  # it may be later than the checkpoint, or earlier
+    if saved:
+        _restore(parts, saved.state)
+        _tell(parts, saved, found)
+    else:
+        say("There is no checkpoint to go on from; starting anew.")
+    return found
+
+
+def _check(parts: Parts, saved: Saved) -> None:
+    anew = f"start a new run with training.start_from: {parts.run.id}."
+    if "course" not in saved.state:
+        raise ValueError(f"Run {parts.run.id} was made by a version that could not resume; {anew}")
+    if saved.facts["splits"] != parts.splits:
         raise ValueError(
-            f"The split has changed since run {run.id} began, so it cannot go on. Bring the split back, or start a new "
-            f"run with training.start_from: {run.id}."
+            f"The split has changed since run {parts.run.id} began, so it cannot go on; bring the split back, or {anew}"
         )
+
+
+def _tidy(run: Run, saved: Saved | None) -> None:
+    """Remove what came after the checkpoint, and what was left half-done."""
+    facts = saved.facts if saved else {}
     checkpoints.clear(run.checkpoints, saved.checkpoint if saved else None)
+    checkpoints.prune(run.checkpoints)
     metrics.cut_back(run.metrics_file, facts.get("metrics_offset", 0))
     metrics.cut_back(run.timing_file, facts.get("timing_offset", 0))
     for part in run.folder.glob(f"{run.progress_file.name}.tmp.*"):
         part.unlink()
-    found = course.course_of(saved.state["course"]) if saved else Course()
-    checkpoints.mark_best(run.checkpoints, found.best)  # it may be later than the checkpoint, or earlier
-    if saved is None:
-        say("There is no checkpoint to go on from; starting anew.")
-        return found
-    _restore(parts, saved.state)
-    parts.journal.started -= facts["elapsed_seconds"]
-    epoch = min(found.epoch, parts.config.training.epochs)
-    tell(parts.journal, epoch=epoch, best=found.best, last_epoch=_last_epoch(parts))
-    where = f"batch {found.batch} of epoch {found.epoch}" if found.batch else f"epoch {found.epoch - 1}"
-    say(f"Going on from the checkpoint after {where}.")
-    if (before := facts["machine"]) != (now := machine(parts)):
-        say(f"The same bytes as in one go are not promised: this run was on {before}, and goes on on {now}.")
-    return found
 
 
 def _restore(parts: Parts, state: dict[str, Any]) -> None:
@@ -82,10 +90,13 @@ def _restore(parts: Parts, state: dict[str, Any]) -> None:
     parts.scaler.load_state_dict(state["scaler"])
 
 
-def _last_epoch(parts: Parts) -> metrics.Row | None:
-    """The row of the last epoch that is done."""
-    tail, before = metrics.Tail(), -1
-    while tail.offset != before:
-        before = tail.offset
-        metrics.read_more(tail, parts.run.metrics_file)
-    return tail.epochs[-1] if tail.epochs else None
+def _tell(parts: Parts, saved: Saved, found: Course) -> None:
+    """Tell where it goes on; time goes on too, and the last epoch is shown until there is another."""
+    metrics.read_to_end(tail := metrics.Tail(), parts.run.metrics_file)
+    parts.journal.started -= saved.facts["elapsed_seconds"]
+    epoch = min(found.epoch, parts.config.training.epochs)
+    tell(parts.journal, epoch=epoch, best=found.best, last_epoch=tail.epochs[-1] if tail.epochs else None)
+    where = f"batch {found.batch} of epoch {found.epoch}" if found.batch else f"epoch {found.epoch - 1}"
+    say(f"Going on from the checkpoint after {where}.")
+    if (before := saved.facts["machine"]) != (now := machine(parts)):
+        say(f"The same bytes as in one go are not promised: this run was on {before}, and goes on on {now}.")
