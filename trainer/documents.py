@@ -86,6 +86,8 @@ class Progress(BaseModel, frozen=True):
     elapsed_seconds: float = 0.0
     reading: dict[str, Any] | None = None
     last_epoch: dict[str, Any] | None = None
+    last_stream: dict[str, Any] | None = None
+    """The row of the last epoch after which the validation stream was heard."""
     best: Best | None = None
     ended: Ended | None = None
     reason: str = ""

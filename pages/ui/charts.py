@@ -54,6 +54,9 @@ PLOTS = (
         "rates", "Validation rates", "rate (%)", {"fpr": ("FPR", RED), "fnr": ("FNR", ORANGE), "f1": ("F1", GREEN)},
         100, 105, ".2f",
     ),
+    Plot(
+        "stream", "Misses in the validation stream", "miss rate (%)", {"miss_rate": ("Miss rate", RED)}, 100, 105, ".2f"
+    ),
     Plot("speed", "Speed", "clips/s", {"clips_per_second": ("Speed", GREY)}, number=",.0f"),
     Plot("learning_rate", "Learning rate", "learning rate", {"learning_rate": ("Learning rate", PURPLE)}, number=".3g"),
 )  # fmt: skip

@@ -20,6 +20,13 @@ FNR_HELP = f"Share of validation windows with the word that score below 0.5 (mis
 F1_HELP = f"Harmonic mean of precision and recall at threshold 0.5. {PER_WINDOW}"
 
 
+STREAM_HELP = (
+    "Words missed when the validation clips are heard as a stream, as a device hears them (quiet, in noise, in rooms), "
+    "at the false accepts per hour of the configuration. Below: after which epoch, and how many false accepts in how "
+    "many hours of other sound. The threshold is set on the same recordings."
+)
+
+
 @dataclass(frozen=True)
 class Number:
     """One metric; `below` is a second, smaller line."""
@@ -67,6 +74,15 @@ def _devices(reading: dict[str, Any] | None) -> list[Number]:
     ]
 
 
+def _miss_rate(row: dict[str, Any] | None) -> Number:
+    """Misses in the validation stream; how often it is heard is an option, so it says after which epoch."""
+    if row is None:
+        return Number("Miss rate", NONE_YET, STREAM_HELP)
+    accepts, hours = row["stream_false_accepts"], row["stream_hours"]
+    below = f"epoch {row['epoch']}: {accepts} false in {hours:.2f} h"
+    return Number("Miss rate", percent(row["miss_rate"]), STREAM_HELP, below)
+
+
 def numbers(status: Status | None) -> list[Number]:
     """Every metric of a run, in the order they are shown; without a run there is nothing to tell yet."""
     state = status.state if status else None
@@ -88,6 +104,7 @@ def numbers(status: Status | None) -> list[Number]:
         Number("Val accuracy", percent(last.get("val_accuracy")), f"At threshold 0.5. {PER_WINDOW}"),
         Number("FPR", percent(last.get("fpr")), FPR_HELP),
         Number("FNR", percent(last.get("fnr")), FNR_HELP),
+        _miss_rate(progress.last_stream),
         *_devices(progress.reading if state in ACTIVE else None),
     ]
 

@@ -73,4 +73,6 @@ def _doing(progress: Progress) -> Notice | None:
             return Notice("info", f"Preparing. {progress.doing}")
         case "mining":
             return Notice("info", f"Mining. {progress.doing}")
+        case "validating":
+            return Notice("info", f"Validating. {progress.doing}")
     return None

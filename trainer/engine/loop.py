@@ -166,7 +166,7 @@ def _finish_epoch(parts: Parts, trained: Course, began: float, speed: float) -> 
     `began` is when the epoch did, `speed` how many windows a second it trained on.
     """
     journal, epoch, options = parts.journal, trained.epoch, parts.config.training
-    tell(journal, phase="validating")
+    tell(journal, phase="validating", doing="")
     rate = optimizers.learning_rate(parts.config.optimizer, epoch, options.epochs, trained.plateau.scale)
     row: Row = {"epoch": epoch, "step": trained.step, **trained.sums.means(), "learning_rate": rate}
     row |= validate(parts.judged, parts.val, parts.val_windows, lambda: tell(journal))
@@ -189,7 +189,8 @@ def _finish_epoch(parts: Parts, trained: Course, began: float, speed: float) -> 
         checkpoints.mark_best(parts.run.checkpoints, best)
         say(f"New best model: epoch {epoch}, {best_model.described(best, options.best_by)}")
     checkpoints.prune(parts.run.checkpoints)
-    tell(journal, now=True, last_epoch=row, best=best)
+    heard = {"last_stream": row} if "miss_rate" in row else {}
+    tell(journal, now=True, last_epoch=row, best=best, **heard)
     return course
 
 
@@ -197,9 +198,12 @@ def _hear_stream(parts: Parts) -> Row:
     """How many words the model misses in the validation stream, as columns of the epoch's row."""
     journal, began = parts.journal, time.monotonic()
     tell(journal, doing="Hearing the validation clips as a stream")
-    found = stream.row(parts.judged, parts.val, parts.stream(), lambda: tell(journal))
+    point = stream.measure(parts.judged, parts.val, parts.stream(), lambda: tell(journal))
     journal.stream_seconds = time.monotonic() - began
-    return found
+    if point is None:
+        return {}
+    say(stream.sentence(point))
+    return stream.row(point)
 
 
 def _best(parts: Parts, row: Row, best: Best | None) -> Best:

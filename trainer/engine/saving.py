@@ -95,7 +95,10 @@ def _tell(parts: Parts, saved: Saved, found: Course) -> None:
     metrics.read_to_end(tail := metrics.Tail(), parts.run.metrics_file)
     parts.journal.started -= saved.facts["elapsed_seconds"]
     epoch = min(found.epoch, parts.config.training.epochs)
-    tell(parts.journal, epoch=epoch, best=found.best, last_epoch=tail.epochs[-1] if tail.epochs else None)
+    tell(
+        parts.journal, epoch=epoch, best=found.best, last_epoch=tail.epochs[-1] if tail.epochs else None,
+        last_stream=next((row for row in reversed(tail.epochs) if "miss_rate" in row), None),
+    )  # fmt: skip
     where = f"batch {found.batch} of epoch {found.epoch}" if found.batch else f"epoch {found.epoch - 1}"
     say(f"Going on from the checkpoint after {where}.")
     if (before := saved.facts["machine"]) != (now := machine(parts)):

@@ -188,16 +188,22 @@ def times(config: Config, after: int = 0) -> int:
     return -(-epochs // every) - after // every if every and after < epochs else 0
 
 
-def row(model: nn.Module, feed: Feed, stream: Stream, beat: Callable[[], None]) -> Row:
-    """What an epoch's row says of the stream; nothing where a split has no words or nothing else."""
-    point = measure(model, feed, stream, beat)
-    if point is None:
-        return {}
+def row(point: Point) -> Row:
+    """What an epoch's row says of the stream."""
     return {"miss_rate": point.miss_rate} | {f"stream_{name}": value for name, value in asdict(point).items()}
 
 
+def sentence(point: Point) -> str:
+    """What was found in the stream, as a line of the log."""
+    return (
+        f"Heard as a stream: {point.misses} of {point.words} words missed ({100 * point.miss_rate:.2f}%) with "
+        f"{point.false_accepts} false accepts in {point.hours:.2f} h, at threshold {point.threshold:.4f}."
+    )
+
+
 def measure(model: nn.Module, feed: Feed, stream: Stream, beat: Callable[[], None]) -> Point | None:
-    """Miss rate at the false accepts per hour that the options name, over all recordings with words together."""
+    """Misses at the false accepts per hour that the options name, over all recordings with words together; None
+    where a split has no words or nothing else."""
     hop = hop_seconds(feed.config)
     tracks = [
         Track(stream_scores.smooth(probability(model, feed, columns, beat), hop), words, hop)

@@ -1,0 +1,131 @@
+"""The validation clips as a stream: where the words lie, how loud the noise is, and that windows are those of clips."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tests.engine.arrays import RATE, array_of, tone
+from trainer import config_file, model_size
+from trainer.config import Config
+from trainer.engine import stream
+from trainer.engine.batches import Feed, open_feed
+from trainer.engine.windows import window_samples
+
+rng = np.random.default_rng(0)
+WAVES = {f"positive/{i}.wav": np.pad(tone(500 + 50 * i, 0.6, 0.05 + 0.1 * i), (9600, 9600)) for i in range(4)}
+WAVES |= {"negative/long.wav": 0.1 * rng.standard_normal(20 * RATE), "hard_negative/a.wav": tone(1500, 1.0)}
+WAVES |= {"background/loud.wav": 0.3 * rng.standard_normal(3 * RATE), "background/silent.wav": np.zeros(RATE)}
+WAVES |= {"rirs/hall.wav": rng.standard_normal(4000) * np.exp(-np.arange(4000) / 600)}
+ARRAY = array_of(WAVES, {f"positive/{i}.wav": (9600, 19200) for i in range(4)})
+QUIET, NOISY, ROOM, OTHER, BACKGROUND = range(5)
+
+
+def feed_of(**changes: dict) -> Feed:
+    return open_feed(ARRAY, config_file.build(changes), torch.device("cpu"), augmented=False)
+
+
+def level_db(wave: np.ndarray) -> float:
+    return 10 * np.log10(np.mean(np.square(wave)))
+
+
+def spoken(recording: stream.Recording) -> list[np.ndarray]:
+    return [recording.wave[slice(*(RATE * word).astype(int))] for word in recording.words]
+
+
+def test_each_word_is_heard_quiet_in_noise_and_in_a_room_at_one_level():
+    found = stream.recordings(ARRAY)
+    assert [len(recording.words) for recording in found] == [4, 4, 4, 0, 0]
+    for recording in (found[QUIET], found[ROOM]):
+        assert [level_db(word) for word in spoken(recording)] == pytest.approx([stream.WORD_DB] * 4, abs=0.2)
+        gaps = recording.words[1:, 0] - recording.words[:-1, 1]
+        assert gaps.min() >= stream.GAP_SECONDS[0] and (np.diff(recording.words) == pytest.approx(0.6, abs=0.01))
+    before = [recording.wave[: RATE // 2] for recording in (found[QUIET], found[NOISY])]
+    assert level_db(before[0]) == pytest.approx(stream.FLOOR_DB, abs=1)
+    assert level_db(before[1]) == pytest.approx(stream.NOISE_DB, abs=1)
+    assert len(found[OTHER].wave) / RATE == pytest.approx(21.6) and len(found[BACKGROUND].wave) / RATE > 4
+
+
+def test_what_a_split_lacks_is_left_out():
+    bare = {path: wave for path, wave in WAVES.items() if path.split("/")[0] in ("positive", "negative")}
+    assert [len(recording.words) for recording in stream.recordings(array_of(bare))] == [4, 0]
+    silent = bare | {"background/silent.wav": np.zeros(RATE)}
+    assert len(stream.recordings(array_of(silent))) == 3, "silence is a negative, but no noise"
+
+
+def test_of_very_much_only_every_nth_clip_is_heard(monkeypatch):
+    monkeypatch.setattr(stream, "MOST_SECONDS", 10.0)
+    many = {f"negative/{i}.wav": tone(300, 1.0) for i in range(50)}
+    assert stream.recordings(array_of(many | {"positive/a.wav": tone(500, 1.0)}))[-1].wave.size <= 10 * 1.3 * RATE
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"features": {"hop_ms": 12}},
+        {"features": {"kind": "mfcc", "normalisation": "window"}},
+        {"features": {"kind": "pcen", "normalisation": "none", "hop_ms": 16}},
+        {"features": {"kind": "speech_embedding"}, "data": {"window_seconds": 2.0}, "model": {"name": "gru"}},
+    ],
+    ids=str,
+)
+def test_a_window_of_the_stream_is_seen_as_that_window_alone(options: dict):
+    feed = feed_of(**options)
+    wave = stream.recordings(ARRAY)[OTHER].wave
+    size, hop = window_samples(feed.config), stream.hop_seconds(feed.config)
+    assert hop == pytest.approx(0.1, abs=0.03)
+    columns, seen = stream.columns_of(feed, wave), []
+    model = Spy(seen)
+    count = len(stream.probability(model, feed, columns, lambda: None))
+    assert count == int(len(wave) / RATE / hop + 1e-6)
+    padded = np.pad(wave, (size, 0))
+    for number in (0, 7, 100, count - 1):
+        end = size + round((number + 1) * hop * RATE)
+        alone = feed.front_end(torch.from_numpy(padded[end - size : end].copy())[None])
+        assert alone.shape[2] == model_size.frames(feed.config)
+        torch.testing.assert_close(torch.cat(seen)[number], alone[0], rtol=1e-3, atol=2e-3)
+
+
+class Spy(nn.Module):
+    """Keeps what it is shown."""
+
+    def __init__(self, seen: list[torch.Tensor]) -> None:
+        super().__init__()
+        self.seen = seen
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        self.seen.append(features.clone())
+        return torch.zeros(len(features))
+
+
+class TonesUpTo(nn.Module):
+    """High while the loudest band of a late part of the window is that of a word."""
+
+    def __init__(self, sign: float = 1.0) -> None:
+        super().__init__()
+        self.sign = sign
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        late = features[:, :, -20:].mean(2)
+        return self.sign * (late[:, 8:16].amax(1) - late[:, 16:].amax(1) - 2)
+
+
+def test_a_detector_that_hears_the_words_misses_none_and_one_that_hears_all_else_misses_all():
+    feed = feed_of(training={"false_accepts_per_hour": 1.0})
+    opened = stream.open_stream(feed)
+    good, bad = (stream.measure(TonesUpTo(sign), feed, opened, lambda: None) for sign in (1.0, -1.0))
+    assert good is not None and bad is not None
+    assert (good.misses, good.words, good.false_accepts) == (0, 12, 0) and bad.misses == 12
+    assert good.hours == pytest.approx((21.6 + 4.6) / 3600, rel=0.02)
+    assert "0 of 12 words missed (0.00%) with 0 false accepts in 0.01 h" in stream.sentence(good)
+    assert stream.row(good)["miss_rate"] == 0.0 and stream.row(good)["stream_words"] == 12
+
+
+@pytest.mark.parametrize(("every", "epochs"), [(0, 10), (1, 7), (5, 40), (5, 12), (7, 3)])
+def test_what_is_still_to_be_heard_is_what_is_due(every: int, epochs: int):
+    config = Config.model_validate({"training": {"stream_epochs": every, "epochs": epochs}})
+    for after in range(epochs + 1):
+        due = [epoch for epoch in range(after + 1, epochs + 1) if stream.due(config, epoch)]
+        assert stream.times(config, after) == len(due)
+    assert not every or stream.due(config, epochs)
