@@ -26,11 +26,17 @@ def test_an_equal_epoch_is_no_better():
     assert not any(best_model.is_better(ROWS[0], best, by) for by in best_model.NAMES)
 
 
-@pytest.mark.parametrize(("new", "old"), [(None, 0.1), (0.1, None), (None, None)])
-def test_without_the_measure_the_validation_loss_decides(new: float | None, old: float | None):
+@pytest.mark.parametrize(("new", "old", "better"), [(None, 0.1, False), (0.9, None, True)])
+def test_an_epoch_that_was_measured_beats_one_that_was_not(new: float | None, old: float | None, better: bool):
     best = best_model.best_of(row(1, 0.5, miss_rate=old), "1.pt")
-    assert best_model.is_better(row(2, 0.4, miss_rate=new), best, "miss_rate")
-    assert not best_model.is_better(row(2, 0.6, miss_rate=new), best, "miss_rate")
+    for val_loss in (0.4, 0.6):
+        assert best_model.is_better(row(2, val_loss, miss_rate=new), best, "miss_rate") == better
+
+
+def test_while_none_was_measured_the_validation_loss_decides():
+    best = best_model.best_of(row(1, 0.5), "1.pt")
+    assert best_model.is_better(row(2, 0.4), best, "miss_rate")
+    assert not best_model.is_better(row(2, 0.6), best, "miss_rate")
 
 
 def test_the_measure_is_named_first():

@@ -15,7 +15,8 @@ def test_every_number_of_a_running_training(tmp_path):
     assert shown(run) == {
         "Status": "Running", "Epoch": "4/40", "Batch": "17/38", "Elapsed": "00:02:10", "ETA": "01:02:03",
         "Speed": "1,457 clips/s", "Train loss": "0.1234", "Val loss": "0.8873", "Train accuracy": "97.12 %",
-        "Val accuracy": "64.64 %", "FPR": "17.18 %", "FNR": "34.36 %", "GPU": "none", "CPU": "93 %", "RAM": "1.2 GB",
+        "Val accuracy": "64.64 %", "FPR": "17.18 %", "FNR": "34.36 %",
+        "Miss rate": "4.33 %", "GPU": "none", "CPU": "93 %", "RAM": "1.2 GB",
     }  # fmt: skip
 
 
@@ -55,7 +56,16 @@ def test_before_the_first_epoch_there_is_nothing_to_validate(tmp_path):
     make_alive(run)
     found = shown(run)
     unknown = {name for name, value in found.items() if value == "–"}
-    assert unknown == {"Epoch", "Batch", "Train loss", "Val loss", "Train accuracy", "Val accuracy", "FPR", "FNR"}
+    assert unknown == {
+        "Epoch", "Batch", "Train loss", "Val loss", "Train accuracy", "Val accuracy", "FPR", "FNR", "Miss rate",
+    }  # fmt: skip
+
+
+def test_the_miss_rate_says_after_which_epoch_and_over_how_much(tmp_path):
+    run = make_run(workspace_at(tmp_path))
+    make_alive(run)
+    (found,) = (number for number in numbers.numbers(runs.status(run)) if number.label == "Miss rate")
+    assert found.below == "epoch 3: 0 false in 0.39 h"
 
 
 def test_rates_are_never_told_as_rates_of_time():

@@ -32,6 +32,9 @@ def test_a_tiny_task_is_learned_and_every_epoch_is_written(workspace: Workspace)
     metrics.read_more(tail, parts.run.metrics_file)
     last, best = tail.epochs[-1], min(tail.epochs, key=lambda row: row["val_loss"])
     assert last["train_accuracy"] > 0.9 and best["f1"] > 0.95 and best["fpr"] < 0.1
+    heard = {row["epoch"]: row["miss_rate"] for row in tail.epochs if "miss_rate" in row}
+    assert list(heard) == [5, 10, 15, 20] and parts.journal.progress.last_stream["epoch"] == 20
+    assert heard[20] < 0.5 and last["stream_words"] == 3 * last["true_positives"] + 3 * last["false_negatives"]
     counts = ("true_positives", "false_positives", "true_negatives", "false_negatives")
     assert sum(last[name] for name in counts) == len(parts.val_windows)
     assert last["learning_rate"] == pytest.approx(0, abs=1e-9)
@@ -91,7 +94,7 @@ def fixed_row(loss: float, miss_rate: float | None = None) -> dict:
     ("miss_rates", "epoch", "told"),
     [
         ((0.1, 0.3, 0.2), 1, "New best model: epoch 1, miss rate 10.00 %, validation loss 0.5000"),
-        ((None, None, None), 2, "chosen by validation loss: the miss rate cannot be measured here."),
+        ((None, 0.3, None), 2, "New best model: epoch 2, miss rate 30.00 %, validation loss 0.4000"),
     ],
 )
 def test_the_best_model_is_that_of_the_measure_that_was_asked_for(
@@ -99,6 +102,7 @@ def test_the_best_model_is_that_of_the_measure_that_was_asked_for(
 ):
     rows = iter(zip((0.5, 0.4, 0.45), miss_rates, strict=True))
     monkeypatch.setattr(loop, "validate", lambda *rest: fixed_row(*next(rows)))
+    monkeypatch.setattr(loop.stream, "due", lambda *rest: False)  # the rows have it already
     config = tiny_config(epochs=3, best_by="miss_rate", patience=3 - epoch)
     parts = prepared(workspace, config, f"best-by-{epoch}")
     end = loop.train(parts)

@@ -16,7 +16,7 @@ def test_without_anything_the_training_page_says_what_is_missing(empty, no_proce
     app = draw("Training")
     assert [text.value for text in app.warning] == [NO_CONFIGURATION, NO_SPLITS]
     assert {found.label for found in app.metric} >= METRICS
-    assert sum(caption.value == "No data yet" for caption in app.caption) == 5
+    assert sum(caption.value == "No data yet" for caption in app.caption) == 6
     press(app, "Start Training")
     assert [text.value for text in app.error] == [NO_CONFIGURATION, NO_SPLITS]
     assert not app.warning and not no_processes
