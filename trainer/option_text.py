@@ -28,6 +28,8 @@ def limits(option: Option) -> str:
 
 def shown(value: float | int | str | bool) -> str:
     """A value as a person reads it; empty text is `nothing`."""
+    if isinstance(value, bool):
+        return str(value).lower()
     return "nothing" if value == "" else f"{value:g}" if isinstance(value, float) else str(value)
 
 
