@@ -77,7 +77,7 @@ def test_help_tells_what_happens_when_an_option_goes_up_or_down():
     for option in options():
         if option.kind in (int, float):
             assert re.search(r"[Hh]igher|[Ll]ower", option.help), option.key
-        assert len(option.help) < 320, option.key
+        assert len(option.help) < 320 + 25 * len(option.choices), option.key  # each choice has a clause
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,10 @@ def test_help_tells_what_happens_when_an_option_goes_up_or_down():
         ("optimizer: {learning_rate: fast}", "optimizer.learning_rate: must be a number; 'fast' given."),
         ("optimizer: {learning_rate: .nan}", "optimizer.learning_rate: must be a number; nan given."),
         ("optimizer: {learning_rate: 0}", "optimizer.learning_rate: must be above 0.0; 0 given."),
-        ("model: {name: vgg}", "model.name: must be 'tc_resnet', 'bc_resnet' or 'resnet18'; 'vgg' given."),
+        (
+            "features: {kind: cqt}",
+            "features.kind: must be 'log_mel', 'mfcc', 'pcen' or 'speech_embedding'; 'cqt' given.",
+        ),
         ("training: 5", "training: must hold options as `name: value`; 5 given."),
         ("training: {epochs: 010}", "training.epochs: must be a whole number; '010' given."),
         ("training: {epochs: 12:30}", "training.epochs: must be a whole number; '12:30' given."),
