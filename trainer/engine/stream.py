@@ -163,9 +163,9 @@ def probability(model: nn.Module, feed: Feed, columns: Tensor, beat: Callable[[]
     found = []
     for first in range(0, len(every), BATCH):
         features = feed.front_end.finish(every[first : first + BATCH])
-        found.append(model(features).float().sigmoid().cpu())
+        found.append(model(features).cpu().double().sigmoid())  # near 1, float32 makes equals of many
         beat()
-    return torch.cat(found).double().numpy()
+    return torch.cat(found).numpy()
 
 
 def open_stream(feed: Feed) -> Stream:
