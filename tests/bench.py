@@ -126,13 +126,14 @@ def measure(parts: Parts, seconds: float = SECONDS, turns: int = TURNS) -> Speed
     of_step = seconds_of(lambda: steps(3)) / 3
     parts = with_windows(parts, BATCH_SIZE * max(4, round(seconds / turns / 2 / of_step)))
     windows = len(heard_in(parts.train, 1))
+    batches = max(1, windows // BATCH_SIZE)
     in_loop = alone = 0.0
     for turn in range(turns + 1):
         trained = seconds_of(functools.partial(train_epoch, parts, Course(epoch=turn + 1)))
-        stepped = seconds_of(lambda: steps(windows // BATCH_SIZE))
+        stepped = seconds_of(lambda: steps(batches))
         if turn:  # the first one warms up
             in_loop, alone = in_loop + trained, alone + stepped
-    return Speed(windows * turns / in_loop, windows // BATCH_SIZE * BATCH_SIZE * turns / alone)
+    return Speed(windows * turns / in_loop, batches * BATCH_SIZE * turns / alone)
 
 
 def preparing_speed(parts: Parts) -> float:
