@@ -1,5 +1,6 @@
 # make app    install what is missing and open the app      make app PORT=8600 HEADLESS=1
 # make test   install what is missing, run all tests        make setup   only install
+# make bench  measure how fast trainings run on this machine; takes three minutes
 PYTHON ?= python3.11
 PORT ?= 8501
 HEADLESS ?=
@@ -7,7 +8,7 @@ HEADLESS ?=
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup app test lint format lock
+.PHONY: setup app test bench lint format lock
 
 setup: $(INSTALLED)
 
@@ -23,6 +24,9 @@ app: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+bench: setup
+	$(BIN)/python -m tests.bench
 
 lint: setup
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from trainer.engine import timing
 from trainer.engine.windows import Windows
@@ -32,20 +33,25 @@ def windows_of(count: int) -> Windows:
     [(0.01, 2 + 40), (0.2, 25), (0.5, 10), (1.0, 2 + 3), (30.0, 2 + 3)],
 )
 def test_slow_batches_are_few_and_quick_ones_many(clock, monkeypatch, seconds: float, batches: int):
-    told = []
+    told, made = [], []
 
-    def train_one(parts, part, epoch, batch):
-        told.append((epoch, batch, len(part)))
+    def training_batch(feed, part, epoch, batch):
+        made.append((epoch, batch, len(part)))
+        return torch.empty(0), torch.empty(0)
+
+    def train_one(parts, features, positive, epoch, batch):
+        told.append((epoch, batch))
         clock.pass_by(seconds)
 
+    monkeypatch.setattr(timing, "training_batch", training_batch)
     monkeypatch.setattr(timing, "_train_one", train_one)
     parts = FakeParts()
     first, mean = timing.batch_seconds(parts, windows_of(70))
     assert (first, mean) == (pytest.approx(seconds), pytest.approx(seconds)) and len(told) == pytest.approx(
         batches, abs=1
     )
-    assert all(size == 16 for _, _, size in told), "full batches only"
-    assert told[4][:2] == (2, 0), "the next epoch goes on where the first one ends"
+    assert all(size == 16 for _, _, size in made), "full batches only"
+    assert told[4] == made[4][:2] == (2, 0), "the next epoch goes on where the first one ends"
 
 
 class FakeParts:

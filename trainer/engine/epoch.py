@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 
+from torch import Tensor
+
 from trainer.engine import checkpoints, mining, saving, stream
+from trainer.engine.ahead import one_ahead
 from trainer.engine.batches import heard_in, seed_dropout, training_batch
 from trainer.engine.course import Course
 from trainer.engine.journal import Left, append_row, batch_done, tell
@@ -17,41 +22,55 @@ from trainer.engine.windows import Windows
 STEP_ROWS_PER_EPOCH = 20
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Windows [n], their augmented features [n, rows, frames] and labels [n]."""
+
+    windows: Windows
+    features: Tensor
+    positive: Tensor
+
+
 def train_epoch(parts: Parts, course: Course) -> Course | None:
     """Train the batches of an epoch that are left; None when the user stopped it. Raises ValueError, OSError."""
     config, journal, epoch = parts.config, parts.journal, course.epoch
     windows, size = heard_in(parts.train, epoch, course.pool), config.training.batch_size
     batches, saved = math.ceil(len(windows) / size), time.monotonic()
+
+    def make(batch: int) -> Batch:
+        part = windows.take(slice(batch * size, (batch + 1) * size))
+        return Batch(part, *training_batch(parts.train, part, epoch, batch))
+
     parts.model.train()
     tell(journal, now=True, phase="training", doing="", epoch=epoch, batch=course.batch, batches=batches)
-    for batch in range(course.batch, batches):
+    with closing(one_ahead(make, range(course.batch, batches))) as coming:
         began = time.monotonic()
-        part = windows.take(slice(batch * size, (batch + 1) * size))
-        stride = stride_of(config, course, batches)
-        loss, right = _learn(parts, part, course, stride)
-        course = course.after_batch(loss, right, len(part), steps=int(stride.ends))
-        _tell_batch(parts, course, batches, len(part), time.monotonic() - began)
-        if batch % max(1, batches // STEP_ROWS_PER_EPOCH) == 0:
-            row = {"step": stride.step, "loss": loss, "learning_rate": stride.rate}
-            append_row(journal, "step", epoch=epoch, batch=batch + 1, **row)
-        if parts.wanted() == "stop":
-            return None
-        # Gradients that wait for more are not saved, and after the last batch the epoch is.
-        if stride.ends and batch + 1 < batches and _is_due(parts, saved):
-            saving.save(parts, course, checkpoints.name_within(epoch, batch + 1))
-            checkpoints.prune(parts.run.checkpoints)
-            saved = time.monotonic()
+        for made in coming:
+            stride = stride_of(config, course, batches)
+            loss, right = _learn(parts, made, course, stride)
+            course = course.after_batch(loss, right, len(made.windows), steps=int(stride.ends))
+            _tell_batch(parts, course, batches, len(made.windows), time.monotonic() - began)
+            if (course.batch - 1) % max(1, batches // STEP_ROWS_PER_EPOCH) == 0:
+                row = {"step": stride.step, "loss": loss, "learning_rate": stride.rate}
+                append_row(journal, "step", epoch=epoch, batch=course.batch, **row)
+            if parts.wanted() == "stop":
+                return None
+            # Gradients that wait for more are not saved, and after the last batch the epoch is.
+            if stride.ends and course.batch < batches and _is_due(parts, saved):
+                saving.save(parts, course, checkpoints.name_within(epoch, course.batch))
+                checkpoints.prune(parts.run.checkpoints)
+                saved = time.monotonic()
+            began = time.monotonic()
     return course
 
 
-def _learn(parts: Parts, windows: Windows, course: Course, stride: Stride) -> tuple[float, float]:
+def _learn(parts: Parts, batch: Batch, course: Course, stride: Stride) -> tuple[float, float]:
     """Take one batch; returns its mean loss and how many windows were told right."""
-    features, positive = training_batch(parts.train, windows, course.epoch, course.batch)
     seed_dropout(parts.config, course.epoch, course.batch)
-    loss, logit = take_step(parts, features, positive, stride)
+    loss, logit = take_step(parts, batch.features, batch.positive, stride)
     if not math.isfinite(loss):
-        raise ValueError(_not_finite(parts, windows, course, stride, loss))
-    return loss, float(((logit >= 0) == (positive >= 0.5)).sum())
+        raise ValueError(_not_finite(parts, batch.windows, course, stride, loss))
+    return loss, float(((logit >= 0) == (batch.positive >= 0.5)).sum())
 
 
 def _is_due(parts: Parts, saved: float) -> bool:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from trainer.documents import Best
 from trainer.engine import checkpoints, mining, saving, stream
+from trainer.engine.ahead import one_ahead
 from trainer.engine.batches import heard_in, seed_dropout, training_batch
 from trainer.engine.journal import tell
 from trainer.engine.parts import Parts
@@ -35,9 +39,8 @@ def _timed(work: Callable[[], object]) -> float:
     return time.monotonic() - began
 
 
-def _train_one(parts: Parts, part: Windows, epoch: int, batch: int) -> None:
-    """What the loop does for one batch; the rate is that of the first epoch, which no time depends on."""
-    features, positive = training_batch(parts.train, part, epoch, batch)
+def _train_one(parts: Parts, features: Tensor, positive: Tensor, epoch: int, batch: int) -> None:
+    """What the loop does with one batch; the rate is that of the first epoch, which no time depends on."""
     seed_dropout(parts.config, epoch, batch)
     take_step(parts, features, positive, Stride(step=1, rate=1e-6))
     tell(parts.journal, batch=batch + 1)
@@ -52,13 +55,20 @@ def batch_seconds(parts: Parts, windows: Windows) -> tuple[float, float]:
     """(Seconds of the very first batch, mean seconds of a full one afterwards); takes about five seconds in all."""
     size = parts.config.training.batch_size
     full = max(1, len(windows) // size)
+
+    def make(number: int) -> tuple[Tensor, Tensor]:
+        before, batch = divmod(number, full)
+        return training_batch(parts.train, windows.take(slice(batch * size, (batch + 1) * size)), before + 1, batch)
+
     seconds: list[float] = []
     parts.model.train()
-    while not _enough(seconds):
-        began = time.monotonic()
-        before, batch = divmod(len(seconds), full)
-        _train_one(parts, windows.take(slice(batch * size, (batch + 1) * size)), before + 1, batch)
-        seconds.append(time.monotonic() - began)
+    with closing(one_ahead(make, itertools.count())) as coming:
+        while not _enough(seconds):
+            began = time.monotonic()
+            features, positive = next(coming)
+            before, batch = divmod(len(seconds), full)
+            _train_one(parts, features, positive, before + 1, batch)
+            seconds.append(time.monotonic() - began)
     return seconds[0], statistics.mean(seconds[WARM_UP_BATCHES:])
 
 

@@ -1,0 +1,64 @@
+"""What a training costs beside its model: time on a GPU, memory over epochs, memory while clips are read."""
+
+import os
+import tracemalloc
+
+import numpy as np
+import psutil
+import pytest
+import torch
+
+from tests import bench
+from tests.tiny import ignore, make_workspace, tiny_config, write_wav
+from trainer.engine import clips, loop
+from trainer.manifest import Clip
+from trainer.workspace import Workspace
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here: its loop is measured where there is one")
+@pytest.mark.parametrize("model", bench.MODELS)
+def test_on_a_gpu_the_loop_is_as_fast_as_its_model(tmp_path, model: str):
+    workspace = bench.made_up(tmp_path, voices=60)
+    assert bench.measure(bench.prepared(workspace, bench.config_of(model))).ratio >= 0.95
+
+
+def test_the_loop_and_its_limit_are_measured_for_both_kinds_of_features(tmp_path):
+    workspace = make_workspace(tmp_path)
+    for model in ("tc_resnet", "dense"):
+        parts = bench.prepared(workspace, bench.config_of(model, 64))
+        speed = bench.measure(parts, seconds=0.1, turns=1)
+        assert speed.loop > 0 and speed.limit > 0
+
+
+def test_a_trainer_process_is_measured_from_its_start(tmp_path):
+    trained = bench.train_in_process(make_workspace(tmp_path), tiny_config(epochs=3))
+    assert 0.5 < trained.first_batch_seconds < 60 and trained.held
+    assert all(1e8 < held < 2e9 for held in trained.held)
+
+
+def test_memory_stays_the_same_over_epochs(tmp_path, monkeypatch):
+    held, say_epoch, here = [], loop.say_epoch, psutil.Process(os.getpid())
+
+    def say(row, epochs):
+        held.append(here.memory_info().rss)
+        say_epoch(row, epochs)
+
+    monkeypatch.setattr(loop, "say_epoch", say)
+    workspace = make_workspace(tmp_path)
+    config = tiny_config(epochs=8, threads=2)
+    loop.train(loop.prepare(workspace, bench.make_run(workspace, "flat", config), 1, lambda: None))
+    assert held[7] - held[2] < 8e6, [f"{each / 1e6:.0f} MB" for each in held]
+
+
+def test_many_clips_are_read_without_holding_them(tmp_path):
+    workspace, count = Workspace(tmp_path), 3000
+    wave = np.random.default_rng(0).uniform(-0.5, 0.5, 8000)
+    write_wav(workspace.raw / "negative/0.wav", wave)
+    for number in range(1, count):
+        os.link(workspace.raw / "negative/0.wav", workspace.raw / f"negative/{number}.wav")
+    many = [Clip(f"negative/{i}.wav", "negative", str(i), 0.5, 16000, 1, str(i), 0, 0) for i in range(count)]
+    tracemalloc.start()
+    array = clips.prepare(workspace, many, ignore)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert array.samples.nbytes == count * 16000 and peak < array.samples.nbytes / 3
