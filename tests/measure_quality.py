@@ -87,11 +87,11 @@ def _with_few(clips: list[manifest.Clip], positives: int) -> list[manifest.Clip]
     return [*chosen, *(clip for clip in clips if clip.label != "positive")]
 
 
-def train(workspace: Workspace, preset: str, seed: int) -> tuple[Run, dict[str, Any]]:
+def train(workspace: Workspace, preset: str, seed: int, threads: int) -> tuple[Run, dict[str, Any]]:
     """Train a preset by the command line; the run and its status."""
     config = workspace.configs / f"{preset}-{seed}.yaml"
     config.parent.mkdir(parents=True, exist_ok=True)
-    config.write_text(f"preset: {preset}\ntraining:\n  seed: {seed}\n")
+    config.write_text(f"preset: {preset}\ntraining:\n  seed: {seed}\n  threads: {threads}\n")
     command = [sys.executable, "-m", "trainer", "--root", str(workspace.root), "--json", "train", str(config), "--wait"]
     done = subprocess.run(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True, check=True)
     status = json.loads(done.stdout)
@@ -117,10 +117,10 @@ def scorer_of(run: Run) -> Any:
     return score
 
 
-def measured(folder: Path, word: str, preset: str, positives: int, seed: int) -> dict[str, Any]:
+def measured(folder: Path, word: str, preset: str, positives: int, seed: int, threads: int) -> dict[str, Any]:
     """Train, score, and which word is missed at which rate of false accepts."""
     lay_out(folder, word)
-    run, status = train(workspace_of(folder, word, positives), preset, seed)
+    run, status = train(workspace_of(folder, word, positives), preset, seed, threads)
     truth = json.loads((folder / "streams" / word / "truth.json").read_text())
     raw, _, _ = wakebench.collect(scorer_of(run), folder / "streams" / word, truth)
     points = wakebench.evaluate(raw, truth)["points"]
@@ -135,7 +135,7 @@ def measured(folder: Path, word: str, preset: str, positives: int, seed: int) ->
     minutes, epoch = round(status["elapsed_seconds"] / 60, 2), status["best"]["epoch"]
     key = {"word": word, "preset": preset, "positives": positives, "seed": seed}
     shutil.rmtree(run.folder)
-    return key | {"minutes": minutes, "best_epoch": epoch, "missed": missed}
+    return key | {"threads": threads, "minutes": minutes, "best_epoch": epoch, "missed": missed}
 
 
 def interval(missed: np.ndarray) -> tuple[float, float]:
@@ -174,6 +174,7 @@ def main() -> None:
     parser.add_argument("--presets", nargs="+", default=["recommended"])
     parser.add_argument("--positives", nargs="+", type=int, default=[0], help="how many; 0: all")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--threads", type=int, default=0, help="of each training; 0: all cores")
     given = parser.parse_args()
     results = given.folder.resolve() / "results.jsonl"
     results.parent.mkdir(parents=True, exist_ok=True)
@@ -182,7 +183,7 @@ def main() -> None:
     wanted = [(w, p, n, s) for p in given.presets for n in given.positives for s in given.seeds for w in given.words]
     for word, preset, positives, seed in wanted:
         if (word, preset, positives, seed) not in known:
-            rows.append(measured(results.parent, word, preset, positives, seed))
+            rows.append(measured(results.parent, word, preset, positives, seed, given.threads))
             with open(results, "a") as file:
                 file.write(json.dumps(rows[-1]) + "\n")
     print("\n".join(table(rows)))
