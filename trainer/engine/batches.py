@@ -124,10 +124,8 @@ def training_draw(feed: Feed, windows: Windows, epoch: int, batch: int) -> Drawn
     rng = np.random.default_rng(seed)
     draws = _draws(feed, len(windows), rng)
     waves = list(_waves(feed, windows, draws, rng, noise_seed))
-    seen, positive = (
-        torch.cat([feed.front_end(wave) for wave in waves]),
-        torch.from_numpy(windows.positive).to(feed.device).float(),
-    )
+    seen = torch.cat([feed.front_end(wave) for wave in waves])
+    positive = torch.from_numpy(windows.positive).to(feed.device).float()
     if feed.config.features.kind != "speech_embedding":  # a mask in numbers that each know 0.8 s means nothing
         seen, positive = chain.augment_features(seen, positive, draws)
     return Drawn(waves, seen, positive, np.rint(window_samples(feed.config) * draws.speed).astype(np.int64))
