@@ -30,7 +30,10 @@ def test_without_augmentation_only_faint_dither_is_added(feed: batches.Feed):
     assert heard.shape == clean.shape and 0 < (heard - clean).square().mean().sqrt() < 0.002
 
 
-def test_a_batch_is_a_function_of_seed_epoch_and_number_and_leaves_the_generator_of_the_model_alone(feed: batches.Feed):
+def test_a_batch_is_a_function_of_seed_epoch_and_number_and_leaves_the_generator_of_the_model_alone(
+    feed: batches.Feed, monkeypatch
+):
+    monkeypatch.setattr(batches, "CPU_WINDOWS", 16)
     windows = epoch_windows(feed.array, feed.config, 1)
     assert len(windows) > 17, "more than one part of a batch"
     before = torch.random.get_rng_state()

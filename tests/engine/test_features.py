@@ -70,9 +70,7 @@ def test_features_are_finite_and_have_the_rows_that_options_say(wave: torch.Tens
 
 def test_parts_of_a_batch_are_the_batch(wave: torch.Tensor):
     front_end = FrontEnd(Features())
-    assert len(features.cpu_parts(20, wave.device)) == 2 and features.cpu_parts(20, torch.device("meta")) == [
-        slice(0, 20)
-    ]
+    assert len(wave) > features.CPU_WINDOWS, "more than one part"
     one_by_one = torch.cat([front_end(row[None]) for row in wave])
     assert torch.allclose(front_end(wave), one_by_one, atol=1e-5)
 

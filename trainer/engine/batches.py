@@ -17,12 +17,15 @@ from trainer.engine.augmentation import chain, speed
 from trainer.engine.augmentation.draws import Draws, draw
 from trainer.engine.clips import FULL_SCALE, ClipArray
 from trainer.engine.embedding import SpeechEmbedding
-from trainer.engine.features import FrontEnd, Standardised, cpu_parts, front_end
+from trainer.engine.features import FrontEnd, Standardised, front_end
 from trainer.engine.kept import Kept, KeptWindows, epoch_of
 from trainer.engine.windows import Windows, epoch_windows, gather, window_samples
 
 MEASURED_WINDOWS = 2048
 """From so many training windows the mean and deviation of a data set are taken."""
+CPU_WINDOWS = 64
+"""A CPU augments a large batch in parts of so many windows: in smaller ones each FFT of a room costs more to plan than
+to compute, and larger ones leave its cache."""
 WHITE_SAMPLES = 2**20
 """A minute of white noise, drawn once: to draw it anew for every batch takes a CPU half as long as the features."""
 
@@ -94,6 +97,12 @@ def _noise(feed: Feed, places: NDArray[np.int64], noises: NDArray[np.int64], siz
     return chain.blend(layers)
 
 
+def _parts(count: int, device: torch.device) -> list[slice]:
+    """How a batch of `count` windows is augmented: in parts on a CPU, at once elsewhere."""
+    size = CPU_WINDOWS if device.type == "cpu" else max(1, count)
+    return [slice(first, first + size) for first in range(0, count, size)]
+
+
 def _waves(feed: Feed, windows: Windows, draws: Draws, rng: np.random.Generator, noise_seed: int) -> Iterator[Tensor]:
     """Augmented waves [some, samples] of these windows, in parts."""
     size, most = window_samples(feed.config), feed.config.augmentation.backgrounds_most
@@ -103,7 +112,7 @@ def _waves(feed: Feed, windows: Windows, draws: Draws, rng: np.random.Generator,
     if draws.noises.any():
         places = backgrounds.places(feed.array, feed.backgrounds, len(windows) * most, size, rng).reshape(-1, most, 2)
     generator = Generator(feed.device).manual_seed(noise_seed)
-    for part in cpu_parts(len(windows), feed.device):
+    for part in _parts(len(windows), feed.device):
         stretch = feed.place(gather(feed.array, stretches.take(part), size + longer))
         noise = _noise(feed, places[part], draws.noises[part], size)
         yield chain.augment_wave(stretch, noise, feed.rirs, feed.white, draws.take(part), size, generator)
@@ -114,11 +123,9 @@ def training_draw(feed: Feed, windows: Windows, epoch: int, batch: int) -> Drawn
     seed, noise_seed, _ = batch_seeds(feed.config.training.seed, epoch, batch)
     rng = np.random.default_rng(seed)
     draws = _draws(feed, len(windows), rng)
-    waves, features = [], []
-    for wave in _waves(feed, windows, draws, rng, noise_seed):
-        waves.append(wave)
-        features.append(feed.front_end(wave))  # at once, while the part is in the cache
-    seen, positive = torch.cat(features), torch.from_numpy(windows.positive).to(feed.device).float()
+    waves = list(_waves(feed, windows, draws, rng, noise_seed))
+    seen = torch.cat([feed.front_end(wave) for wave in waves])
+    positive = torch.from_numpy(windows.positive).to(feed.device).float()
     if feed.config.features.kind != "speech_embedding":  # a mask in numbers that each know 0.8 s means nothing
         seen, positive = chain.augment_features(seen, positive, draws)
     return Drawn(waves, seen, positive, np.rint(window_samples(feed.config) * draws.speed).astype(np.int64))

@@ -19,14 +19,8 @@ PCEN_HOP_MS = 10
 """The hop that the published smoothing is meant for."""
 COLUMNS_AT_ONCE = 4096
 """Frames of a long recording whose spectra are in memory together."""
-CPU_WINDOWS = 16
+CPU_WINDOWS = 8
 """A CPU takes a batch in parts of so many windows: their spectra stay in its cache."""
-
-
-def cpu_parts(count: int, device: torch.device) -> list[slice]:
-    """How a batch of `count` windows is taken: small parts on a CPU, at once elsewhere."""
-    size = CPU_WINDOWS if device.type == "cpu" else max(1, count)
-    return [slice(first, first + size) for first in range(0, count, size)]
 
 
 class FrontEnd(nn.Module):
@@ -51,7 +45,8 @@ class FrontEnd(nn.Module):
             self.register_buffer("cosines", cosines, persistent=False)
 
     def forward(self, wave: Tensor) -> Tensor:
-        parts = (wave[part] for part in cpu_parts(len(wave), wave.device))
+        size = CPU_WINDOWS if wave.device.type == "cpu" else max(1, len(wave))
+        parts = torch.split(wave, size)
         return torch.cat([self.finish(self._power(part.unfold(1, self.fft_size, self.hop))) for part in parts])
 
     def columns(self, wave: Tensor) -> Tensor:

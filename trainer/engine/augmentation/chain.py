@@ -55,7 +55,7 @@ def augment_wave(
     _change(wave, wave, np.isfinite(draws.band_hz[:, 1]), draws.band_hz, spectra.limit_band)
     _change(wave, wave, draws.clip_db > 0, draws.clip_db, levels.clip)
     place = tensor((draws.dither_place * (len(white) - samples)).astype(np.int64), device)
-    wave = levels.dither(wave, white.unfold(0, samples, 1)[place], tensor(draws.dither_db, device))
+    wave = levels.dither(wave, white.unfold(0, samples, 1).index_select(0, place), tensor(draws.dither_db, device))
     return wave.clamp_(-1.0, 1.0)
 
 
