@@ -187,7 +187,7 @@ def documents(draw) -> dict:
     return document
 
 
-@settings(max_examples=MANY, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=MANY, suppress_health_check=list(HealthCheck))
 @given(documents())
 def test_any_document_is_a_configuration_or_problems_of_fields(document: dict):
     """And a configuration is the same after it went through a file, the form's draft and a file again."""
@@ -202,7 +202,7 @@ def test_any_document_is_a_configuration_or_problems_of_fields(document: dict):
     assert config_file.dump(config_file.build(draft.document(edited))) == text
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=500, suppress_health_check=list(HealthCheck))
 @given(st.binary(max_size=200) | st.text(alphabet="ab:-[]{},&*!|>'\"%@`#\n \t0189.", max_size=60).map(str.encode))
 def test_any_bytes_are_a_configuration_or_problems(data: bytes):
     try:

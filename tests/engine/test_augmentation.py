@@ -15,7 +15,7 @@ from trainer.engine.augmentation import chain, levels, pictures, spectra, speed
 from trainer.engine.augmentation.draws import NO_ROOM, Draws, draw
 
 SIZE = 8000
-MOST = settings(deadline=None, max_examples=40)
+MOST = settings(max_examples=40)
 SEEDS = st.integers(0, 2**32 - 1)
 SHAPE = (40, 50)
 STRONGEST = Augmentation(

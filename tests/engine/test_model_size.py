@@ -16,7 +16,7 @@ from trainer.engine.models import factory
 
 aten = torch.ops.aten
 
-MOST = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+MOST = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 configs = st.builds(
     lambda name, width, bands, hop, seconds: config_file.build(
         {
