@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,8 +23,10 @@ from trainer.engine.batches import Feed, plain_batches, training_draw
 from trainer.engine.kept import Kept, KeptWindows
 from trainer.engine.windows import Windows, epoch_windows, validation_windows
 from trainer.job import Report
+from trainer.log import say
 
 LAYOUT_VERSION = 1
+"""To be raised when windows are cut or augmented in another way, or arrays of the old way would be taken for the new."""
 BATCH = 64
 """Windows that are augmented together. Not the training's batch size, so that this can change with nothing computed."""
 
@@ -85,7 +88,10 @@ def _open(plan: list[Windows], folder: Path) -> Kept:
 def prepare(cache: Path, train: Feed, val: Feed, report: Report) -> Kept:
     """The embeddings of this training, computed now or found in the cache. Raises FileNotFoundError, OSError."""
     plan, folder = _plan(train, val), cache / _key(train, val)
-    if not (folder / "index.json").exists():
+    if (folder / "index.json").exists():
+        say("Speech embeddings of an earlier training are used: it heard the same windows.")
+    else:
+        began = time.monotonic()
         partial = cache / f"{folder.name}.partial.{os.getpid()}.{secrets.token_hex(2)}"
         partial.mkdir(parents=True)
         try:
@@ -98,6 +104,7 @@ def prepare(cache: Path, train: Feed, val: Feed, report: Report) -> Kept:
         except OSError:  # another run has computed the same meanwhile
             if not (folder / "index.json").exists():
                 raise
+        say(f"Speech embeddings of {sum(map(len, plan)):,} windows computed in {time.monotonic() - began:.0f} s.")
     return _open(plan, folder)
 
 
