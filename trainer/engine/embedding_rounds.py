@@ -26,7 +26,7 @@ from trainer.job import Report
 from trainer.log import say
 
 LAYOUT_VERSION = 1
-"""To be raised when windows are cut or augmented in another way, or arrays of the old way would be taken for the new."""
+"""To be raised when windows are cut or augmented in another way: old arrays would be taken for new ones."""
 BATCH = 64
 """Windows that are augmented together. Not the training's batch size, so that this can change with nothing computed."""
 
