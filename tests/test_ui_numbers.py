@@ -65,7 +65,7 @@ def test_the_miss_rate_says_after_which_epoch_and_over_how_much(tmp_path):
     run = make_run(workspace_at(tmp_path))
     make_alive(run)
     (found,) = (number for number in numbers.numbers(runs.status(run)) if number.label == "Miss rate")
-    assert found.below == "epoch 3: 0 false in 0.39 h"
+    assert found.below == "0 false in 0.39 h" and found.help.startswith("After epoch 3. ")
 
 
 def test_rates_are_never_told_as_rates_of_time():

@@ -22,8 +22,8 @@ F1_HELP = f"Harmonic mean of precision and recall at threshold 0.5. {PER_WINDOW}
 
 STREAM_HELP = (
     "Words missed when the validation clips are heard as a stream, as a device hears them (quiet, in noise, in rooms), "
-    "at the false accepts per hour of the configuration. Below: after which epoch, and how many false accepts in how "
-    "many hours of other sound. The threshold is set on the same recordings."
+    "at the false accepts per hour of the configuration. Below: false accepts in hours of other sound. The threshold "
+    "is set on the same recordings."
 )
 
 
@@ -78,9 +78,8 @@ def _miss_rate(row: dict[str, Any] | None) -> Number:
     """Misses in the validation stream; how often it is heard is an option, so it says after which epoch."""
     if row is None:
         return Number("Miss rate", NONE_YET, STREAM_HELP)
-    accepts, hours = row["stream_false_accepts"], row["stream_hours"]
-    below = f"epoch {row['epoch']}: {accepts} false in {hours:.2f} h"
-    return Number("Miss rate", percent(row["miss_rate"]), STREAM_HELP, below)
+    below = f"{row['stream_false_accepts']} false in {row['stream_hours']:.2f} h"
+    return Number("Miss rate", percent(row["miss_rate"]), f"After epoch {row['epoch']}. {STREAM_HELP}", below)
 
 
 def numbers(status: Status | None) -> list[Number]:
