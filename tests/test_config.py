@@ -94,10 +94,7 @@ def test_help_tells_what_happens_when_an_option_goes_up_or_down():
         ("optimizer: {learning_rate: fast}", "optimizer.learning_rate: must be a number; 'fast' given."),
         ("optimizer: {learning_rate: .nan}", "optimizer.learning_rate: must be a number; nan given."),
         ("optimizer: {learning_rate: 0}", "optimizer.learning_rate: must be above 0.0; 0 given."),
-        (
-            "features: {kind: cqt}",
-            "features.kind: must be 'log_mel', 'mfcc', 'pcen' or 'speech_embedding'; 'cqt' given.",
-        ),
+        ("training: {device: gpu}", "training.device: must be 'auto', 'cpu' or 'cuda'; 'gpu' given."),
         ("training: 5", "training: must hold options as `name: value`; 5 given."),
         ("training: {epochs: 010}", "training.epochs: must be a whole number; '010' given."),
         ("training: {epochs: 12:30}", "training.epochs: must be a whole number; '12:30' given."),

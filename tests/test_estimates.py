@@ -1,13 +1,14 @@
 """Estimates, and what they say of a machine."""
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
 from tests.measure_estimates import VARIANTS, config_of, described
 from tests.tiny import make_workspace
-from trainer import config_file, estimates, manifest
-from trainer.config import Config
+from trainer import config_file, estimates, manifest, model_size
+from trainer.config import Config, Model
 from trainer.estimates import Machine
 from trainer.workspace import Workspace
 
@@ -17,6 +18,19 @@ MEASURED = {
     "resnet18": (1193, 1458, 2356, 2547, 1667, 2350, 1030),
 }
 """Peak memory in MB of a real training, printed by `python -m tests.measure_estimates`."""
+MEASURED_AT_64_AND_256 = {
+    "ds_cnn": (1576, 2728),
+    "mobilenet_v3_small": (1020, 1430),
+    "matchboxnet": (957, 1254),
+    "mdtc": (1264, 2580),
+    "tcn": (908, 989),
+    "lstm": (826, 1043),
+    "gru": (890, 1047),
+    "conformer": (951, 1765),
+    "dense": (871, 992),
+    "conv_attention": (848, 989),
+}
+"""The same of the models that came later, at two batch sizes, on 480 clips and with an epoch of one batch or two."""
 LARGE = Machine(cores=2, memory_total=64 * 10**9, memory_free=60 * 10**9, disk_free=10**12)
 GPU = replace(LARGE, gpu_name="A GPU", gpu_memory_total=8 * 10**9, gpu_memory_free=8 * 10**9)
 
@@ -30,6 +44,20 @@ def test_memory_is_within_a_quarter_of_what_was_measured(model: str):
     for variant, measured in zip(VARIANTS, MEASURED[model], strict=True):
         estimate = estimates.memory_bytes(config_of(model, variant)) / 1e6
         assert abs(estimate / measured - 1) < 0.25, (described(variant), estimate, measured)
+
+
+@pytest.mark.parametrize("model", list(MEASURED_AT_64_AND_256))
+def test_memory_follows_the_batch_size_for_every_model(model: str):
+    for batch_size, measured in zip((64, 256), MEASURED_AT_64_AND_256[model], strict=True):
+        config = config_of(model, {"training": {"batch_size": batch_size}})
+        estimate = estimates.memory_bytes(config) / 1e6
+        assert abs(estimate / measured - 1) < 0.25, (batch_size, estimate, measured)
+
+
+def test_every_model_has_its_figures():
+    names = set(model_size.MODELS)
+    assert names == set(estimates._KERNEL_BYTES) == set(estimates._BYTES_PER_KEPT)
+    assert names == set(get_args(Model.model_fields["name"].annotation))
 
 
 def test_a_batch_that_does_not_fit_is_told_with_one_that_does():
@@ -78,3 +106,9 @@ def test_clips_are_counted_apart(tmp_path):
 
 def test_a_disk_that_is_too_small_is_told():
     assert "MB of disk" in told(Config(), replace(LARGE, disk_free=10**6))["training.epochs"]
+
+
+@pytest.mark.parametrize("name", config_file.presets())
+def test_every_preset_has_an_estimate(name: str):
+    found = estimates.estimate(config_file.preset(name))
+    assert found.parameters > 0 and found.memory_bytes > 5e8 and found.disk_bytes > 1e6

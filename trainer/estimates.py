@@ -16,7 +16,11 @@ from trainer.workspace import Workspace
 
 _PROCESS_BYTES = 870e6
 """A trainer on the CPU before its batches count: Python, torch and its libraries, validation in batches of its own."""
-_KERNEL_BYTES = {"tc_resnet": 0.0, "bc_resnet": 30e6, "resnet18": 30e6, "dense": 0.0}
+_KERNEL_BYTES = {
+    "tc_resnet": 0.0, "bc_resnet": 30e6, "resnet18": 30e6, "mobilenet_v3_small": 0.0, "ds_cnn": 100e6,
+    "matchboxnet": 0.0, "mdtc": 0.0, "tcn": 0.0, "lstm": 0.0, "gru": 0.0, "conformer": 0.0, "dense": 0.0,
+    "conv_attention": 0.0,
+}  # fmt: skip
 """What the CPU's convolutions of each model reserve besides."""
 CONTEXT_BYTES = 500e6
 """What a CUDA context and its libraries take on a GPU."""
@@ -25,8 +29,13 @@ _BYTES_PER_PARAMETER = 24.0
 _GPU_BYTES_PER_PARAMETER = 16.0
 _BYTES_PER_SAMPLE = 30.0
 """A window's audio while it is augmented: the clean one, the noise, the spectra of the room."""
-_BYTES_PER_KEPT = {"tc_resnet": 7.6, "bc_resnet": 7.0, "resnet18": 4.8, "dense": 7.6}
-"""Four for each number that the backward pass needs, the rest for gradients under way.
+_BYTES_PER_KEPT = {
+    "tc_resnet": 7.6, "bc_resnet": 7.0, "resnet18": 4.8, "mobilenet_v3_small": 2.5, "ds_cnn": 4.0,
+    "matchboxnet": 3.0, "mdtc": 6.0, "tcn": 3.0, "lstm": 2.0, "gru": 3.0, "conformer": 4.5, "dense": 4.0,
+    "conv_attention": 4.0,
+}  # fmt: skip
+"""Four for each number that the backward pass needs, the rest for gradients under way; less than four where what a
+model keeps takes the place of windows that have been augmented by then.
 
 All of these are fitted to peaks measured on CPUs; `python -m tests.measure_estimates` prints how far off they are. The
 clips come on top: they lie in a mapped file, of which the system holds what memory allows.

@@ -14,6 +14,7 @@ from trainer import config_file, model_size
 from trainer.config import Config
 from trainer.engine.features import FrontEnd
 from trainer.engine.models import factory
+from trainer.engine.models.attention import SelfAttention
 from trainer.engine.models.conformer import ConformerBlock
 from trainer.engine.models.embedding_heads import DenseHead
 
@@ -90,6 +91,14 @@ def test_conformer_is_as_large_as_that_of_torchaudio():
     theirs = torchaudio.models.Conformer(144, 4, 4 * 144, 16, 31)
     ours = nn.Sequential(*(ConformerBlock(144, 31) for _ in range(16)))
     assert factory.parameters(ours) == pytest.approx(factory.parameters(theirs), rel=0.001)
+
+
+def test_attention_is_that_of_torch():
+    theirs, ours = nn.MultiheadAttention(32, 4, batch_first=True), SelfAttention(32, 4)
+    ours.enter.load_state_dict({"weight": theirs.in_proj_weight, "bias": theirs.in_proj_bias})
+    ours.leave.load_state_dict(theirs.out_proj.state_dict())
+    x = torch.randn(2, 9, 32)
+    torch.testing.assert_close(ours(x), theirs(x, x, x, need_weights=False)[0])
 
 
 def test_heads_of_embeddings_are_as_large_as_their_models():
