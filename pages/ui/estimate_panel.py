@@ -11,7 +11,7 @@ from pages.ui import checked, editing, numbers
 from pages.ui.checked import Checked
 from pages.ui.frame import os_sentence, plain
 from pages.ui.numbers import Number
-from trainer import config_file, durable, estimates, job, probe
+from trainer import config_file, durable, estimates, job, model_size, probe
 from trainer.config import Config
 from trainer.config_file import ConfigError
 from trainer.estimates import Estimate, Machine
@@ -83,7 +83,19 @@ def _caption(config: Config | None, here: Machine) -> str:
         f"{numbers.gigabytes(here.memory_free)} of {numbers.gigabytes(here.memory_total)} memory free, {gpu}, "
         f"{numbers.gigabytes(here.disk_free)} of disk free."
     )
-    return f"{machine} {estimates.fitting_sentence(config, here)}" if config else machine
+    if config is None:
+        return machine
+    return " ".join(filter(None, [machine, estimates.fitting_sentence(config, here), _in_front(config)]))
+
+
+def _in_front(config: Config) -> str:
+    """What a device computes besides the model."""
+    if config.features.kind != "speech_embedding":
+        return ""
+    return (
+        f"The speech embedding in front of the model comes on top: {model_size.EMBEDDING_PARAMETERS:,} frozen "
+        f"parameters, {model_size.EMBEDDING_MULTIPLY_ADDS / 1e6:.1f} M multiply-adds every 80 ms."
+    )
 
 
 def _running(workspace: Workspace) -> bool:

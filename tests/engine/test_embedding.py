@@ -6,10 +6,11 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from tests.engine.test_loop import prepared
 from tests.tiny import make_workspace
-from trainer import config_file
+from trainer import config_file, model_size
 from trainer.config import Config
 from trainer.engine import batches, checkpoints, course, embedding, embedding_rounds, loop, mining
 from trainer.engine.embedding import FIRST_END, STEP, SpeechEmbedding
@@ -146,6 +147,17 @@ def workspace(tmp_path_factory):
 @pytest.fixture(scope="module")
 def parts(workspace) -> loop.Parts:
     return prepared(workspace, tiny(**MINING), "parts")
+
+
+def test_its_size_is_told_before_it_is_loaded():
+    layers = SpeechEmbedding().convolutions
+    assert sum(weights.numel() for weights in layers.parameters()) == model_size.EMBEDDING_PARAMETERS
+    flops = []
+    for frames in (76, 84):
+        with FlopCounterMode(display=False) as counter:
+            layers(torch.zeros(1, 1, frames, 32))
+        flops.append(counter.get_total_flops())
+    assert (flops[1] - flops[0]) / 2 == model_size.EMBEDDING_MULTIPLY_ADDS
 
 
 def test_kept_features_are_those_of_the_windows(parts):
