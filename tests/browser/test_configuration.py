@@ -58,6 +58,7 @@ def test_a_configuration_from_preset_to_file_and_back(page: Page, tmp_path):
         page.get_by_role("tab", name="Difference").click()
         expect(page.get_by_test_id("stDataFrame").last).to_be_visible()
         button(page, "Reset").click()
+        expect(page.get_by_text("No unsaved changes.")).to_be_visible()
         button(page, "Validate Configuration").click()
         expect(page.get_by_text(re.compile("Configuration is valid"))).to_be_visible()
         expect(page.get_by_role("tab", name="Difference")).to_have_attribute("aria-selected", "true")

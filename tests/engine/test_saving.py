@@ -153,5 +153,5 @@ def test_another_machine_is_told_and_other_clips_are_refused(workspace: Workspac
 def test_kills_at_random_moments(workspace: Workspace, expected):
     dice, tally = random.Random(0), Tally()
     run = make_run(workspace, "killed", config_of(OFTEN))
-    killed_run(workspace, run, dice, 2.0, 4, tally)
+    killed_run(workspace, run, dice, 0.8, 4, tally)
     assert 1 <= tally.kills <= 4 and differing(run, expected) == []
