@@ -240,3 +240,9 @@ def test_a_name_is_never_a_path(tmp_path, name: str):
     with pytest.raises(ConfigError, match="cannot be a name"):
         config_file.save(Workspace(tmp_path), name, Config())
     assert not list(tmp_path.iterdir())
+
+
+def test_the_readme_tells_of_every_preset_in_its_own_words():
+    readme = (PROJECT_ROOT / "README.md").read_text()
+    for name in config_file.presets():
+        assert f"| `{name}` | {config_file.situation(name)} |" in readme, name
