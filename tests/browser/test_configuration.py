@@ -5,24 +5,15 @@ import re
 from playwright.sync_api import Page, expect
 
 from tests.browser import app as server
-from tests.browser.test_walk import button, metric, no_traceback, wait_for_metric
+from tests.browser.test_walk import EPOCHS, button, metric, no_traceback, settled, type_in, wait_for_metric
 from tests.tiny import make_workspace
 from trainer import config_file
 from trainer.workspace import Workspace
 
 
-def type_in(page: Page, role: str, name: str | re.Pattern, text: str) -> None:
-    found = page.get_by_role(role, name=name)
-    found.fill(text)
-    found.press("Enter")
-
-
 def choose(page: Page, name: str, option: str) -> None:
     page.get_by_role("combobox", name=name, exact=True).click()
     page.get_by_role("option", name=option, exact=True).click()
-
-
-EPOCHS = re.compile("^Epochs")
 
 
 def test_a_configuration_from_preset_to_file_and_back(page: Page, tmp_path):
@@ -57,6 +48,7 @@ def test_a_configuration_from_preset_to_file_and_back(page: Page, tmp_path):
         expect(page.get_by_text("Unsaved changes")).to_be_visible()
         page.get_by_role("tab", name="Difference").click()
         expect(page.get_by_test_id("stDataFrame").last).to_be_visible()
+        settled(page)
         button(page, "Reset").click()
         expect(page.get_by_text("No unsaved changes.")).to_be_visible()
         button(page, "Validate Configuration").click()

@@ -15,6 +15,8 @@ from trainer import config_file, launch, log_tail, processes, runs
 from trainer.state import ACTIVE
 from trainer.workspace import Workspace
 
+EPOCHS = re.compile("^Epochs")
+
 
 def button(page: Page, name: str):
     return page.get_by_role("button", name=name, exact=True)
@@ -39,6 +41,19 @@ def no_traceback(page: Page) -> None:
     assert page.get_by_test_id("stException").count() == 0, page.get_by_test_id("stException").first.inner_text()
 
 
+def settled(page: Page) -> None:
+    """Wait until the page has been drawn: what is typed into a field that is drawn anew meanwhile is mixed up."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def type_in(page: Page, role: str, name: str | re.Pattern, text: str) -> None:
+    settled(page)
+    found = page.get_by_role(role, name=name)
+    found.fill(text)
+    expect(found).to_have_value(text)
+    found.press("Enter")
+
+
 def make_data(page: Page, address: str) -> None:
     page.goto(f"{address}/Dataset")
     button(page, "Make demo data").click()
@@ -56,17 +71,13 @@ def make_configuration(page: Page, address: str) -> None:
     page.get_by_role("option", name="quick").click()
     button(page, "Load Preset").click()
     expect(page.get_by_text(re.compile("Loaded: preset .quick."))).to_be_visible()
-    epochs = page.get_by_role("spinbutton", name=re.compile("^Epochs"))
-    epochs.fill("0")
-    epochs.press("Enter")
+    type_in(page, "spinbutton", EPOCHS, "0")
     button(page, "Validate Configuration").click()
     expect(page.get_by_text("must be at least 1; 0 given.")).to_be_visible()
-    epochs.fill("12")
-    epochs.press("Enter")
+    type_in(page, "spinbutton", EPOCHS, "12")
     button(page, "Validate Configuration").click()
     expect(page.get_by_text("Configuration is valid")).to_be_visible()
-    page.get_by_role("textbox", name="Name").fill("walk")
-    page.get_by_role("textbox", name="Name").press("Enter")
+    type_in(page, "textbox", "Name", "walk")
     button(page, "Save Configuration").click()
     expect(page.get_by_text("Saved to")).to_be_visible()
     no_traceback(page)
