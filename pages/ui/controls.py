@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from pages.ui import frame, watched
-from pages.ui.charts import Style
+from pages.ui import chart_form, frame, watched
+from pages.ui.curves import Style
 from pages.ui.frame import os_sentence, plain
 from pages.ui.words import state_word
 from trainer import config_file, launch, manifest, runs
@@ -99,10 +99,9 @@ def watch_form(workspace: Workspace, run: Run | None) -> Style:
         idle = run is None or runs.status(run).state not in ACTIVE
         st.button("Stop Training", on_click=_stop, args=(run,), disabled=idle)
         st.space("stretch")
-        smoothing = st.slider("Smoothing", 0.0, 0.95, 0.0, 0.05, key="smoothing", width=160)
-        log_scale = st.toggle("Log scale for loss", key="log_scale")
+        style = chart_form.show()
     st.space("xsmall")  # the charts' own buttons, seen on hovering, need room above
-    return Style(smoothing, log_scale)
+    return style
 
 
 def messages(workspace: Workspace) -> None:
