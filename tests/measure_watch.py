@@ -18,6 +18,7 @@ import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 from streamlit.testing.v1 import AppTest
 
+from pages.ui import history
 from tests.browser import app as server
 from tests.browser.conftest import launch
 from tests.run_folders import epoch_row, make_alive, make_run, timing_row, workspace_at, write_progress
@@ -26,7 +27,7 @@ from trainer.runs import Run
 
 ROWS = 1_000_000
 LOG_BYTES = 1_000_000_000
-TICKS = 20
+TICKS = 10
 WRITE_SECONDS = 0.5
 WARM_UP_SECONDS = 20
 
@@ -93,6 +94,7 @@ def measure_long(rows: int, steps: int) -> str:
             idle.append(look(run))
             metrics.append(run.metrics_file, epoch_row(epoch))
             metrics.append(run.timing_file, timing_row(epoch))
+            time.sleep(history.LOOK_SECONDS)
             news.append(look(run))
         size = run.metrics_file.stat().st_size / 1e6
     told = " | ".join(f"{1000 * max(seconds for seconds, _ in each):.0f} ms" for each in (idle, news))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from threading import Lock
@@ -18,6 +19,8 @@ from trainer.runs import Run
 
 MOST_BYTES = {"metrics": 24 << 10, "timing": 8 << 10}
 """Read of each file at one look at a run under way; one that grew faster is caught up with over several."""
+LOOK_SECONDS = 1.5
+"""Looks are at least this far apart: browsers that come between see the same, and what is drawn of it is kept."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class History:
     metrics: Columns = field(default_factory=lambda: Columns(("epoch", *MEASURED)))
     timing: Columns = field(default_factory=lambda: Columns(("epoch", *TIMED)))
     epochs: Epochs | None = None
+    looked: float = 0.0
     lock: Lock = field(default_factory=Lock)
 
 
@@ -51,7 +55,11 @@ def read(run: Run, to_end: bool = True) -> Epochs:
     """The epochs of a run so far; without `to_end` a look at what was read before takes in little of what is new."""
     history = _history(str(run.folder))
     with history.lock:
+        now = time.monotonic()
+        if history.epochs is not None and not to_end and now - history.looked < LOOK_SECONDS:
+            return history.epochs
         _read_on(history, run, to_end or history.epochs is None)
+        history.looked = now
         places = (each.place for each in (history.metrics, history.timing))
         version = f"{run.folder} " + " ".join(f"{place.inode} {place.offset}" for place in places)
         if history.epochs is None or history.epochs.version != version:
