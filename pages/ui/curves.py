@@ -63,11 +63,10 @@ def curve_table(
     With `positive`, as a logarithm wants it, other values are left out.
     """
     epochs = numbers.get("epoch", np.empty(0))
-    parts = []
-    for source, name in lines.items():
-        columns = _line_columns(epochs, numbers.get(source, epochs) * scale, style, positive)
-        parts.append(pa.table({"line": pa.repeat(name, len(columns["epoch"])), **columns}))
-    return pa.concat_tables(parts).combine_chunks()
+    parts = [_line_columns(epochs, numbers.get(name, epochs) * scale, style, positive) for name in lines]
+    which = np.repeat(np.arange(len(parts), dtype=np.int8), [len(part["epoch"]) for part in parts])
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return pa.table({"line": pa.DictionaryArray.from_arrays(which, list(lines.values())), **columns})
 
 
 def _line_columns(epochs: Numbers, values: Numbers, style: Style, positive: bool) -> dict[str, Numbers]:
@@ -78,4 +77,6 @@ def _line_columns(epochs: Numbers, values: Numbers, style: Style, positive: bool
     last = len(at) if style.last is None else int(np.searchsorted(at, style.last, side="right"))
     chosen = first + thin(values[first:last])
     columns = {"epoch": at[chosen], "value": values[chosen]}
-    return columns | {"smooth": smooth(values, style.smoothing)[chosen]} if style.smoothing else columns
+    if style.smoothing:
+        columns["smooth"] = smooth(values, style.smoothing)[chosen]
+    return columns
