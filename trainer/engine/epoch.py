@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -31,8 +32,11 @@ class Batch:
     positive: Tensor
 
 
-def train_epoch(parts: Parts, course: Course) -> Course | None:
-    """Train the batches of an epoch that are left; None when the user stopped it. Raises ValueError, OSError."""
+def train_epoch(parts: Parts, course: Course) -> Generator[Course]:
+    """Train the batches of an epoch that are left; yields the course after each. Raises ValueError, OSError.
+
+    Close the generator when leaving early: that waits for the batch that is being prepared.
+    """
     config, journal, epoch = parts.config, parts.journal, course.epoch
     windows, size = heard_in(parts.train, epoch, course.pool), config.training.batch_size
     batches, saved = math.ceil(len(windows) / size), time.monotonic()
@@ -53,15 +57,12 @@ def train_epoch(parts: Parts, course: Course) -> Course | None:
             if (course.batch - 1) % max(1, batches // STEP_ROWS_PER_EPOCH) == 0:
                 row = {"step": stride.step, "loss": loss, "learning_rate": stride.rate}
                 append_row(journal, "step", epoch=epoch, batch=course.batch, **row)
-            if parts.wanted() == "stop":
-                return None
-            # Gradients that wait for more are not saved, and after the last batch the epoch is.
-            if stride.ends and course.batch < batches and _is_due(parts, saved):
+            yield course
+            if course.batch < batches and _is_due(parts, saved):  # after the last one the epoch is saved
                 saving.save(parts, course, checkpoints.name_within(epoch, course.batch))
                 checkpoints.prune(parts.run.checkpoints)
                 saved = time.monotonic()
             began = time.monotonic()
-    return course
 
 
 def _learn(parts: Parts, batch: Batch, course: Course, stride: Stride) -> tuple[float, float]:

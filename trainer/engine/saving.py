@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from trainer import metrics
 from trainer.engine import checkpoints, course
@@ -31,9 +32,15 @@ def save(parts: Parts, now: Course, checkpoint: str) -> None:
     learning = parts.model.state_dict() if parts.average is not None else None
     state = {
         "model": parts.judged.state_dict(), "learning": learning, "optimizer": parts.optimizer.state_dict(),
-        "scaler": parts.scaler.state_dict(), "course": course.tensors(now),
+        "scaler": parts.scaler.state_dict(), "gathered": _gathered(parts), "course": course.tensors(now),
     }  # fmt: skip
     checkpoints.commit(parts.run.checkpoints, checkpoint, state, facts)
+
+
+def _gathered(parts: Parts) -> list[Tensor | None] | None:
+    """The gradients that wait for more batches before a step; None between two steps."""
+    gradients = [weights.grad for weights in parts.model.parameters()]
+    return None if all(gradient is None for gradient in gradients) else gradients
 
 
 def machine(parts: Parts) -> str:
@@ -88,6 +95,9 @@ def _restore(parts: Parts, state: dict[str, Any]) -> None:
         parts.model.load_state_dict(state["learning"])
     parts.optimizer.load_state_dict(state["optimizer"])
     parts.scaler.load_state_dict(state["scaler"])
+    if gathered := state.get("gathered"):
+        for weights, gradient in zip(parts.model.parameters(), gathered, strict=True):
+            weights.grad = None if gradient is None else gradient.to(weights.device)
 
 
 def _tell(parts: Parts, saved: Saved, found: Course) -> None:

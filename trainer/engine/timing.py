@@ -100,7 +100,7 @@ def _mining_seconds(parts: Parts) -> float:
     if not mining.times(parts.config):
         return 0.0
     found = mining.candidates_of(parts.train)
-    return scaled_seconds(found, lambda part: mining.score(parts.judged, parts.train, part, lambda done: True))
+    return scaled_seconds(found, lambda part: mining.score(parts.judged, parts.train, part, lambda done: None))
 
 
 def _stream_seconds(parts: Parts) -> float:
