@@ -51,7 +51,8 @@ def main(folder: str, attempt: str, supervisor: str) -> int:
         traceback.print_exc()
         journal.tell_failure(run, int(attempt), error)
         return 1
-    journal.tell(told, now=True, phase="ended", ended=ended.state, reason=ended.reason, eta_seconds=None)
+    left = {"eta_seconds": None} if ended.state == "completed" else {}  # else the queue counts with what was left
+    journal.tell(told, now=True, phase="ended", ended=ended.state, reason=ended.reason, **left)
     return 0
 
 

@@ -16,9 +16,9 @@ from trainer.config import Config
 from trainer.engine import checkpoints, clips, embedding_rounds, mining, optimizers, precision, saving, stream
 from trainer.engine.batches import Feed, open_feed, standardise
 from trainer.engine.course import Course
-from trainer.engine.epoch import train_epoch
-from trainer.engine.journal import Journal, open_journal, preparing, tell
-from trainer.engine.judging import finish_epoch
+from trainer.engine.epoch import expect_rest, save_within, train_epoch
+from trainer.engine.journal import Journal, open_journal, piece_done, preparing, tell
+from trainer.engine.judging import finish_epoch, measure_coming
 from trainer.engine.models import factory
 from trainer.engine.parts import Parts
 from trainer.engine.windows import Windows
@@ -118,13 +118,13 @@ def train(parts: Parts) -> End:
         while (end := _done(parts.config, course)) is None:
             if course.batch == 0 and mining.due(parts.config, course.epoch):
                 course = replace(course, pool=_mine(parts, course.epoch))
-            began, before = time.monotonic(), course.sums.windows
             with closing(train_epoch(parts, course)) as batches:
                 for further in batches:
                     course = further
                     obey(parts.wanted)
-            speed = (course.sums.windows - before) / (time.monotonic() - began)
-            course = finish_epoch(parts, course, began, speed)
+            course = finish_epoch(parts, course)
+            measure_coming(parts, course)
+            expect_rest(parts, course, parts.journal.progress.batches)
             if parts.wanted() == "stop_after_epoch" and _done(parts.config, course) is None:
                 return End("stopped", f"Stopped by the user after epoch {course.epoch - 1}{kept(course.best)}.")
     except Interruption as asked:
@@ -134,11 +134,11 @@ def train(parts: Parts) -> End:
 
 def _saved(parts: Parts, course: Course, asked: Interruption) -> End:
     """Save the training as it stands, which between two epochs has been done."""
+    expect_rest(parts, course, parts.journal.progress.batches)
     if not course.batch:
         return end_of(asked, f"before epoch {course.epoch}", course.best)
     tell(parts.journal, now=True, phase="saving", doing="")
-    saving.save(parts, course, checkpoints.name_within(course.epoch, course.batch))
-    checkpoints.prune(parts.run.checkpoints)
+    save_within(parts, course)
     return end_of(asked, f"in epoch {course.epoch}, batch {course.batch}", course.best)
 
 
@@ -163,6 +163,6 @@ def _mine(parts: Parts, epoch: int) -> Windows:
         obey(parts.wanted)
 
     mined = mining.mine(parts.judged, parts.train, heard)
-    journal.mining_seconds = time.monotonic() - began
-    say(mining.sentence(mined, epoch, journal.mining_seconds))
+    piece_done(journal, "mining", began)
+    say(mining.sentence(mined, epoch, time.monotonic() - began))
     return mined.pool

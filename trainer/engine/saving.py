@@ -27,7 +27,7 @@ def save(parts: Parts, now: Course, checkpoint: str) -> None:
         "epoch": now.epoch, "batch": now.batch, "step": now.step, "best": now.best and now.best.model_dump(),
         "metrics_offset": metrics.settle(parts.run.metrics_file),
         "timing_offset": metrics.settle(parts.run.timing_file),
-        "elapsed_seconds": parts.journal.progress.elapsed_seconds, "splits": parts.splits, "machine": machine(parts),
+        "epoch_seconds": parts.journal.epoch_seconds, "splits": parts.splits, "machine": machine(parts),
     }  # fmt: skip
     learning = parts.model.state_dict() if parts.average is not None else None
     state = {
@@ -65,6 +65,7 @@ def go_on(parts: Parts, saved: Saved | None) -> Course:
         _tell(parts, saved, found)
     else:
         say("There is no checkpoint to go on from; starting anew.")
+        tell(parts.journal, epoch=0, batch=0, best=None, last_epoch=None, last_stream=None, eta_seconds=None)
     return found
 
 
@@ -101,9 +102,9 @@ def _restore(parts: Parts, state: dict[str, Any]) -> None:
 
 
 def _tell(parts: Parts, saved: Saved, found: Course) -> None:
-    """Tell where it goes on; time goes on too, and the last epoch is shown until there is another."""
+    """Tell where it goes on; the last epoch is shown until there is another."""
     metrics.read_to_end(tail := metrics.Tail(), parts.run.metrics_file)
-    parts.journal.started -= saved.facts["elapsed_seconds"]
+    parts.journal.epoch_seconds = saved.facts.get("epoch_seconds", 0.0)
     epoch = min(found.epoch, parts.config.training.epochs)
     tell(
         parts.journal, epoch=epoch, best=found.best, last_epoch=tail.epochs[-1] if tail.epochs else None,
