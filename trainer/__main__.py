@@ -7,7 +7,7 @@ import traceback
 
 import click
 
-from trainer import config_file, config_verbs, launch, log_tail, runs, terminal
+from trainer import config_file, config_verbs, launch, log_tail, runs, tell_verbs, terminal
 from trainer.dataset import verbs as dataset_verbs
 from trainer.terminal import Session, hoist_globals, show
 from trainer.workspace import open_workspace
@@ -92,7 +92,7 @@ def resume(session: Session, run: str) -> None:
     show(session, {"run": found.id, "attempt": attempt}, f"{found.id} goes on (attempt {attempt}).")
 
 
-for verb in (*dataset_verbs.VERBS, *config_verbs.VERBS):
+for verb in (*dataset_verbs.VERBS, *config_verbs.VERBS, *tell_verbs.VERBS):
     app.add_command(verb)
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-from trainer import documents, durable, log_tail, processes
+from trainer import documents, durable, hooks, log_tail, processes
 from trainer.documents import Control, Outcome, Processes, Progress
 from trainer.log import say
 from trainer.runs import Run
@@ -115,6 +115,7 @@ def supervise(run: Run) -> Outcome:
     outcome = _outcome(run, attempt, trainer.returncode, killed)
     say(f"{outcome.state.capitalize()}: {outcome.reason}")
     durable.replace_json(run.outcome_file, outcome.model_dump())
+    hooks.tell_end(run, outcome)
     return outcome
 
 
