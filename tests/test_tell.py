@@ -106,6 +106,20 @@ def test_the_end_of_a_run_is_told_with_no_browser(tmp_path, listener, training, 
     end_all(workspace)
 
 
+def test_a_run_is_resumed_while_its_end_is_being_told(tmp_path):
+    workspace = make_workspace(tmp_path)
+    wait_for_go = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.05)"
+    announcement.write(workspace, Announcement(command=script(workspace, wait_for_go)))
+    run = launch.start(workspace, tiny_config(device="cuda"), "tiny").run
+    if wait_until(run, "failed", "completed").state == "completed":
+        pytest.skip("there is a GPU here")
+    assert launch.resume(run) == 2
+    wait_until(run, "failed")
+    assert not any("The command" in line for line in log_tail.last_lines(run.log_file))
+    (workspace.root / "go").touch()
+    end_all(workspace)
+
+
 def test_only_the_ends_that_were_asked_for_are_told(workspace, listener, capsys):
     run = make_run(workspace, label="Kitchen")
     announcement.write(workspace, Announcement(webhook=listener.url, ends=("failed",)))

@@ -46,10 +46,9 @@ def _problem(url: str, body: bytes) -> tuple[str, bool]:
         error.close()
         where = f" and points to {error.headers['Location']}" if 300 <= error.code < 400 else ""
         return f"it answered {error.code}{where}", error.code >= 500 or error.code == 429
-    except urllib.error.URLError as error:
-        return str(error.reason), True
     except (OSError, http.client.HTTPException) as error:
-        return str(error) or type(error).__name__, True
+        cause = getattr(error, "reason", error)  # urllib wraps what the operating system said
+        return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__, True
 
 
 def post(url: str, document: dict[str, Any], tries: int) -> str:
