@@ -35,6 +35,8 @@ class Processes(BaseModel, frozen=True):
     boot_id: str
     supervisor: ProcessIdentity
     trainer: ProcessIdentity | None = None
+    device: str | None = None
+    """The device whose slot it holds: `cpu`, `gpu0`; None while it waits for one."""
     clock: float
 
 
@@ -51,8 +53,9 @@ class Outcome(BaseModel, frozen=True):
 
 
 class Control(BaseModel, frozen=True):
-    """control.json, written by the page or the command line: what is wanted, and the how-many-th wish it is."""
+    """control.json, written by the page or the command line: what an attempt shall do; `sequence` counts wishes."""
 
+    attempt: int = 1
     want: Want
     sequence: int
     clock: float

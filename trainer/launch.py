@@ -15,7 +15,7 @@ from trainer import config_file, documents, durable, earlier_run, manifest, proc
 from trainer.config import Config
 from trainer.documents import Control, Processes, Request
 from trainer.runs import Run
-from trainer.state import ACTIVE, STARTING_SECONDS, State, Want
+from trainer.state import ACTIVE, STARTING_SECONDS, State, Want, wished
 from trainer.workspace import Workspace
 
 
@@ -125,12 +125,18 @@ def _versions() -> dict[str, str]:
 
 
 def ask(run: Run, want: Want) -> None:
-    """Leave a wish for the run, read after every batch. Stop now beats stop after the epoch; both are idempotent."""
-    current = documents.read(Control, run.control_file)
-    if current and (current.want == want or current.want == "stop"):
-        return
-    sequence = current.sequence + 1 if current else 1
-    wish = Control(want=want, sequence=sequence, clock=processes.boot_clock())
+    """Leave a wish for the attempt under way, read after every batch; which of two wins: `state.wished`."""
+    with processes.exclusive_lock(run.control_lock):
+        attempt = max(1, _attempts(run))
+        current = documents.read(Control, run.control_file)
+        known = current if current and current.attempt == attempt else None
+        wanted = wished(known.want if known else None, want)
+        if known is None or wanted != known.want:
+            _write_wish(run, attempt, wanted, current.sequence + 1 if current else 1)
+
+
+def _write_wish(run: Run, attempt: int, want: Want, sequence: int) -> None:
+    wish = Control(attempt=attempt, want=want, sequence=sequence, clock=processes.boot_clock())
     durable.replace_json(run.control_file, wish.model_dump())
 
 

@@ -37,7 +37,7 @@ def main(folder: str, attempt: str, supervisor: str) -> int:
     def wanted() -> Want | None:
         if os.getppid() != int(supervisor):
             os._exit(1)  # nobody would write how it ended; the run is lost and can be started again
-        return "stop" if asked_to_end.is_set() else runs.wish(run)
+        return "stop" if asked_to_end.is_set() else runs.wish(run, int(attempt))
 
     try:
         parts = loop.prepare(Workspace(run.folder.parent.parent), run, int(attempt), wanted)
