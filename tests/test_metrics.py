@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from trainer import metrics
+from trainer import durable, metrics
 from trainer.metrics import Tail, read_more
 
 
@@ -94,7 +94,7 @@ def test_a_file_is_cut_back_to_the_last_whole_row_before_an_offset(tmp_path, who
     third = [place + 1 for place, byte in enumerate(whole) if byte == ord("\n")][2]
     for offset, kept in ((third, third), (third + 9, third), (0, 0), (len(whole) + 99, len(whole))):
         path.write_bytes(whole + b'{"v":1')
-        assert metrics.settle(path) == len(whole) + 6
+        assert durable.settle(path) == len(whole) + 6
         metrics.cut_back(path, offset)
         assert path.read_bytes() == whole[:kept]
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 open_file, write, fsync, replace = os.open, os.write, os.fsync, os.replace
-"""The calls that a disk can refuse, named here so that a test can let the n-th of them fail (tests.soak.faulty_disk)."""
+"""The calls that a disk can refuse, by name, so that a test can let the n-th of them fail (tests.soak.faulty_disk)."""
 
 
 @contextmanager
@@ -73,7 +73,7 @@ def replace_json(path: Path, document: object) -> None:
 
 
 def append(path: Path, line: bytes) -> None:
-    """Append a whole line or nothing: what a full disk took of it is taken back. There is one writer. Raises OSError."""
+    """Append a whole line or nothing: what a full disk took of it is taken back. For one writer. Raises OSError."""
     with naming(path):
         descriptor = open_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:

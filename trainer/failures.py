@@ -23,7 +23,7 @@ _BY_ERRNO: dict[int, Kind] = {
 
 
 class Failure(BaseModel, frozen=True):
-    """One failure: `path` is the file, folder or clip it is about, `free_bytes` the memory or disk there was to have."""
+    """One failure: `path` is the file, folder or clip it is about, `free_bytes` what there was of what ran out."""
 
     kind: Kind
     path: str = ""

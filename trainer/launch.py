@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import os
 import platform
 import secrets
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from trainer import config_file, documents, durable, earlier_run, manifest, processes, runs
+from trainer import config_file, documents, durable, earlier_run, manifest, preflight, processes, runs
 from trainer.config import Config
 from trainer.documents import Control, Processes, Request
 from trainer.runs import Run
@@ -34,34 +33,6 @@ def form_of(config: Config, split_fingerprint: str, label: str) -> str:
     ).hexdigest()
 
 
-def problems(workspace: Workspace) -> list[str]:
-    """What stands against a start now, as sentences; configurations are checked where they are read."""
-    found = []
-    try:
-        found += manifest.problems(workspace, manifest.read_splits(workspace))
-    except (FileNotFoundError, ValueError) as error:
-        found.append(str(error))
-    try:
-        _prepare_runs(workspace)
-    except ValueError as error:
-        found.append(str(error))
-    return found
-
-
-def _prepare_runs(workspace: Workspace) -> None:
-    """Make the runs folder and prove that it can be written to. Raises ValueError."""
-    probe = workspace.runs / f".probe-{os.getpid()}-{secrets.token_hex(4)}"
-    try:
-        workspace.runs.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise ValueError(
-            f"The runs folder {workspace.runs} cannot be written to ({error.strerror}). "
-            "Make it writable, or choose another workspace with --root or WAKEWORD_ROOT."
-        ) from None
-
-
 def start(workspace: Workspace, config: Config, config_name: str, label: str = "", token: str | None = None) -> Started:
     """Make a run folder and start its supervisor; returns at once.
 
@@ -70,7 +41,7 @@ def start(workspace: Workspace, config: Config, config_name: str, label: str = "
     (command line) every call starts a run. The run to go on from is settled here, so that the run can be repeated.
     Raises ValueError when the data, the runs folder or the run to go on from are not fit.
     """
-    if found := problems(workspace):
+    if found := preflight.problems(workspace, config):
         raise ValueError(found[0])
     config = earlier_run.resolved(workspace, config)
     fingerprint = manifest.fingerprint(workspace)

@@ -13,8 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-from trainer import documents, durable, log_tail, processes
+import psutil
+
+from trainer import devices, documents, durable, log_tail, processes, reserve, runs
 from trainer.documents import Control, Outcome, Processes, Progress
+from trainer.failures import Failure
 from trainer.log import say
 from trainer.runs import Run
 from trainer.state import SILENT_SECONDS
@@ -75,7 +78,7 @@ def _wait(run: Run, trainer: subprocess.Popen[bytes]) -> str:
         except subprocess.TimeoutExpired:
             pass
         now = processes.boot_clock()
-        if asked_to_end and deadline is None:
+        if (asked_to_end or runs.is_gone(run)) and deadline is None:
             trainer.terminate()
             deadline = now + TERMINATE_SECONDS
         silent = _does_not_answer(run)
@@ -85,8 +88,11 @@ def _wait(run: Run, trainer: subprocess.Popen[bytes]) -> str:
             return "It did not answer to Stop and was killed."
 
 
-def _outcome(run: Run, attempt: int, exit_code: int, killed: str) -> Outcome:
-    """How the attempt ended: the trainer's own last word when it left in order, else its signal or exit code."""
+def _outcome(run: Run, attempt: int, exit_code: int, killed: str, kills: int) -> Outcome:
+    """How the attempt ended: the trainer's own last word when it left in order, else its signal or exit code.
+
+    `kills` is how often the system had ended a process for lack of memory before.
+    """
     progress = documents.read(Progress, run.progress_file)
     ended = datetime.now(UTC).isoformat(timespec="seconds")
     own = progress if progress and progress.attempt == attempt and progress.ended else None
@@ -94,28 +100,46 @@ def _outcome(run: Run, attempt: int, exit_code: int, killed: str) -> Outcome:
         return Outcome(attempt=attempt, state=own.ended, reason=own.reason, exit_code=0, ended=ended)
     if exit_code < 0:
         name = signal.Signals(-exit_code).name
-        reason = killed or f"The training process was ended by signal {-exit_code} ({name})."
-        return Outcome(attempt=attempt, state="failed", reason=reason, signal=name, ended=ended)
+        reason, failure = _by_signal(-exit_code, killed, devices.memory_kills() > kills)
+        return Outcome(attempt=attempt, state="failed", reason=reason, signal=name, ended=ended, failure=failure)
     reason = own.reason if own else f"The training process ended with exit code {exit_code}: {_last_line(run)}"
-    return Outcome(attempt=attempt, state="failed", reason=reason, exit_code=exit_code, ended=ended)
+    kind = own.failure if own else None
+    return Outcome(attempt=attempt, state="failed", reason=reason, exit_code=exit_code, ended=ended, failure=kind)
+
+
+def _by_signal(number: int, killed: str, memory_ran_out: bool) -> tuple[str, Failure]:
+    """Reason and kind of an end by a signal; `killed` is why we sent it, if we did."""
+    ended = f"The training process was ended by signal {number} ({signal.Signals(number).name})"
+    if killed:
+        return killed, Failure(kind="killed")
+    if number != signal.SIGKILL:
+        return f"{ended}.", Failure(kind="crashed")
+    if memory_ran_out:
+        free = psutil.virtual_memory().available
+        return f"{ended}: the memory of this machine was full.", Failure(kind="host_memory", free_bytes=free)
+    return f"{ended}.", Failure(kind="killed")
 
 
 def _last_line(run: Run) -> str:
     return next(iter(log_tail.last_lines(run.log_file, 1)), "its log is empty.")
 
 
-def supervise(run: Run) -> Outcome:
-    """Run one attempt to its end and write its outcome."""
+def supervise(run: Run) -> None:
+    """Run one attempt to its end and write its outcome; a folder that was deleted meanwhile is left deleted."""
     earlier = documents.read(Processes, run.process_file)
     attempt = earlier.attempt + 1 if earlier else 1
+    reserve.keep(run.folder)
+    kills = devices.memory_kills()
     _write_processes(run, attempt, None)
     trainer = _start_trainer(run, attempt)
     _write_processes(run, attempt, trainer)
     killed = _wait(run, trainer)
-    outcome = _outcome(run, attempt, trainer.returncode, killed)
+    if runs.is_gone(run):
+        return
+    outcome = _outcome(run, attempt, trainer.returncode, killed, kills)
     say(f"{outcome.state.capitalize()}: {outcome.reason}")
-    durable.replace_json(run.outcome_file, outcome.model_dump())
-    return outcome
+    reserve.write_last(run.outcome_file, outcome.model_dump())
+    reserve.release(run.folder)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pages.ui import frame, watched
 from pages.ui.charts import Style
 from pages.ui.frame import os_sentence, plain
 from pages.ui.words import state_word
-from trainer import config_file, launch, manifest, runs
+from trainer import config_file, launch, manifest, preflight, runs
 from trainer.config_file import ConfigError
 from trainer.runs import Run
 from trainer.state import ACTIVE
@@ -40,7 +40,7 @@ def _start(workspace: Workspace, newest_run: str) -> None:
     name: str = st.session_state.get("start_config") or ""
     label = " ".join(st.session_state.get("start_label", "").split())
     messages = [] if name else [NO_CONFIGURATION]
-    messages += launch.problems(workspace)
+    messages += preflight.problems(workspace, None)
     try:
         data = config_file.saved_path(workspace, name).read_bytes() if name else b""
         config = config_file.parse(data)

@@ -18,6 +18,7 @@ from trainer.engine.journal import Left, append_row, batch_done, tell
 from trainer.engine.parts import Parts
 from trainer.engine.step import Stride, stride_of, take_step
 from trainer.engine.windows import Windows
+from trainer.failures import FailedError
 
 STEP_ROWS_PER_EPOCH = 20
 
@@ -32,7 +33,7 @@ class Batch:
 
 
 def train_epoch(parts: Parts, course: Course) -> Course | None:
-    """Train the batches of an epoch that are left; None when the user stopped it. Raises ValueError, OSError."""
+    """Train the batches of an epoch that are left; None when the user stopped it. Raises FailedError, OSError."""
     config, journal, epoch = parts.config, parts.journal, course.epoch
     windows, size = heard_in(parts.train, epoch, course.pool), config.training.batch_size
     batches, saved = math.ceil(len(windows) / size), time.monotonic()
@@ -69,7 +70,7 @@ def _learn(parts: Parts, batch: Batch, course: Course, stride: Stride) -> tuple[
     seed_dropout(parts.config, course.epoch, course.batch)
     loss, logit = take_step(parts, batch.features, batch.positive, stride)
     if not math.isfinite(loss):
-        raise ValueError(_not_finite(parts, batch.windows, course, stride, loss))
+        raise FailedError("not_finite", _not_finite(parts, batch.windows, course, stride, loss))
     return loss, float(((logit >= 0) == (batch.positive >= 0.5)).sum())
 
 

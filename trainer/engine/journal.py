@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 import torch
 
-from trainer import devices, documents, durable, metrics, processes
+from trainer import devices, durable, metrics, processes, runs
 from trainer.documents import Progress
+from trainer.failures import FailedError
 from trainer.log import say
 from trainer.runs import Run
 
@@ -50,7 +51,10 @@ def open_journal(run: Run, attempt: int, device: torch.device, epochs: int) -> J
 
 
 def tell(journal: Journal, now: bool = False, **changes: object) -> None:
-    """Change the progress; it reaches the disk at most twice a second, or at once with `now`. Raises OSError."""
+    """Change the progress; it reaches the disk at most twice a second, or at once with `now`.
+
+    Raises OSError, and FailedError when the run's folder is gone.
+    """
     clock = time.monotonic()
     changes |= {"beat": processes.boot_clock(), "elapsed_seconds": round(clock - journal.started, 2)}
     if clock - journal.devices_read >= READ_DEVICES_SECONDS:
@@ -59,27 +63,12 @@ def tell(journal: Journal, now: bool = False, **changes: object) -> None:
     journal.progress = journal.progress.model_copy(update=changes)
     if now or clock - journal.written >= WRITE_SECONDS:
         journal.written = clock
+        if runs.is_gone(journal.run):
+            folder = str(journal.run.folder)
+            raise FailedError(
+                "folder_gone", f"The run's folder {folder} was deleted or moved while it trained.", folder
+            )
         durable.replace_json(journal.run.progress_file, journal.progress.model_dump())
-
-
-def tell_failure(run: Run, attempt: int, error: Exception) -> None:
-    """Leave the exception in one line; a disk that takes nothing more leaves the supervisor the exit code."""
-    if isinstance(error, torch.OutOfMemoryError):
-        reason = f"The GPU's memory is full; take a smaller training.batch_size. ({error})"
-    elif isinstance(error, (ValueError, FileNotFoundError)):
-        reason = str(error)  # our own sentences
-    elif isinstance(error, RuntimeError) and "deterministic" in str(error):
-        reason = f"training.exact: torch cannot do this the same way each time; turn it off. ({error})"
-    else:
-        reason = f"{type(error).__name__}: {error}"
-    earlier = documents.read(Progress, run.progress_file)
-    blank = Progress(attempt=attempt, beat=0, phase="")
-    last = earlier if earlier and earlier.attempt == attempt else blank
-    changes = {"phase": "ended", "ended": "failed", "reason": " ".join(reason.split()), "eta_seconds": None}
-    try:
-        durable.replace_json(run.progress_file, last.model_copy(update=changes).model_dump())
-    except OSError as full:
-        say(f"The reason could not be written to {run.progress_file}: {full}")
 
 
 def preparing(journal: Journal, done: int, total: int, doing: str) -> None:

@@ -23,6 +23,7 @@ from trainer.engine.models import factory
 from trainer.engine.parts import Parts
 from trainer.engine.validation import validate
 from trainer.engine.windows import Windows
+from trainer.failures import FailedError
 from trainer.log import say
 from trainer.metrics import Row
 from trainer.runs import Run
@@ -106,7 +107,7 @@ def _first_model(workspace: Workspace, config: Config, feed: Feed) -> nn.Module:
 
 
 def train(parts: Parts) -> End:
-    """Run all epochs that are left; returns how it ended. Raises ValueError when a loss is no number, OSError."""
+    """Run all epochs that are left; returns how it ended. Raises FailedError when a loss is no number, OSError."""
     course = parts.start
     while (end := _done(parts.config, course)) is None:
         if course.batch == 0 and mining.due(parts.config, course.epoch):
@@ -178,9 +179,10 @@ def _finish_epoch(parts: Parts, trained: Course, began: float, speed: float) -> 
     append_timing(journal, epoch=epoch, seconds=seconds, clips_per_second=round(speed, 1))
     say_epoch(row, options.epochs)
     if not math.isfinite(row["val_loss"]):
-        raise ValueError(
+        raise FailedError(
+            "not_finite",
             f"The validation loss became {row['val_loss']} after epoch {epoch}{_kept(trained.best)}. "
-            "Lower optimizer.learning_rate and start again."
+            "Lower optimizer.learning_rate and start again.",
         )
     best = _best(parts, row, trained.best)
     course = trained.after_epoch(best, optimizers.after_epoch(trained.plateau, row["val_loss"], parts.config.optimizer))
