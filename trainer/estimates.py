@@ -133,7 +133,7 @@ def disk_bytes(config: Config) -> int:
 
 
 def least_disk_bytes(config: Config) -> int:
-    """Free disk without which a run is not started: three checkpoints, and room for rows, log and whatever else writes."""
+    """Free disk without which a run is not started: three checkpoints, room for rows, log and others."""
     return round(_SPARE_DISK_BYTES + 3 * _checkpoint_bytes(config))
 
 

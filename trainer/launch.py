@@ -1,4 +1,4 @@
-"""Starting, stopping and resuming runs, through the run folder and a detached supervisor."""
+"""Starting, pausing, stopping, resuming and extending runs, through the run folder and a detached supervisor."""
 
 from __future__ import annotations
 
@@ -7,10 +7,22 @@ import importlib.metadata
 import platform
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from trainer import config_file, documents, durable, earlier_run, manifest, preflight, processes, runs
+from trainer import (
+    config_file,
+    devices,
+    documents,
+    durable,
+    earlier_run,
+    manifest,
+    preflight,
+    processes,
+    run_queue,
+    runs,
+)
 from trainer.config import Config
 from trainer.documents import Control, Processes, Request
 from trainer.runs import Run
@@ -57,7 +69,9 @@ def start(workspace: Workspace, config: Config, config_name: str, label: str = "
         )  # fmt: skip
         durable.replace_bytes(run.config_file, config_file.dump(config))
         durable.replace_json(run.request_file, request.model_dump())
-    _start_supervisor(run)
+        choices = devices.choices(config.training.device)
+        run_queue.join(workspace, run, choices)
+    _start_supervisor(run, choices)
     return Started(run, already=False)
 
 
@@ -120,8 +134,19 @@ def stop(run: Run, now: bool) -> State:
     return runs.status(run).state
 
 
-def _start_supervisor(run: Run) -> None:
-    processes.start_detached(["-m", "trainer.supervisor", str(run.folder)], run.log_file, {})
+def pause(run: Run) -> State:
+    """Ask a run to save itself and leave its device; returns its state then. Raises ValueError when it does not run."""
+    state = runs.status(run).state
+    if state not in ACTIVE:
+        raise ValueError(f"Run {run.id} is {state}; there is nothing to pause.")
+    if state == "stopping":
+        raise ValueError(f"Run {run.id} is stopping already; it can be resumed from there.")
+    ask(run, "pause")
+    return runs.status(run).state
+
+
+def _start_supervisor(run: Run, choices: Sequence[str]) -> None:
+    processes.start_detached(["-m", "trainer.supervisor", str(run.folder), ",".join(choices)], run.log_file, {})
 
 
 def _attempts(run: Run) -> int:
@@ -130,23 +155,71 @@ def _attempts(run: Run) -> int:
 
 
 def resume(run: Run) -> int:
-    """Let a run that is not done go on from its last checkpoint; returns the number of the attempt.
+    """Let a run that is not done go on from its last checkpoint, or take back a wish that it is about to obey.
 
-    Raises ValueError when it runs, is completed, or cannot be read.
+    Returns the number of the attempt. Raises ValueError when it runs, is completed, or cannot be read.
     """
-    with processes.exclusive_lock(run.folder.parent / ".start.lock"):
-        state, attempts = runs.status(run).state, _attempts(run)
+    with processes.exclusive_lock(run.resume_lock):
+        if _taken_back(run):
+            return _attempts(run)
+        state = runs.status(run).state
         if state in ACTIVE or state == "damaged":
             raise ValueError(f"Run {run.id} is {state}; there is nothing to resume.")
         if state == "completed":
             raise ValueError(
-                f"Run {run.id} is completed. To train on, start a new run with training.start_from: {run.id}."
+                f"Run {run.id} is completed. Give it more epochs with: python -m trainer extend {run.id} --epochs N, "
+                f"or start a new run with training.start_from: {run.id}."
             )
-        run.control_file.unlink(missing_ok=True)  # the wish that ended the last attempt
-        _start_supervisor(run)
-        deadline = time.monotonic() + STARTING_SECONDS
-        while _attempts(run) == attempts:  # until the run counts as active, a second resume would start it twice
-            if time.monotonic() > deadline:
-                raise ValueError(f"Run {run.id} did not start again; its log {run.log_file} says why.")
-            time.sleep(0.05)
+        return _begin_again(run)
+
+
+def _taken_back(run: Run) -> bool:
+    """Take back a pause, or a stop after the epoch, that has not been obeyed yet; whether there was one.
+
+    Its supervisor decides under the same lock, so either the run goes on or it has ended when this returns.
+    """
+    with processes.exclusive_lock(run.control_lock):
+        status, control = runs.status(run), documents.read(Control, run.control_file)
+        if status.state not in ACTIVE or control is None or control.attempt != max(1, status.attempt):
+            return False
+        if control.want not in ("pause", "stop_after_epoch"):
+            return False
+        _write_wish(run, control.attempt, "go_on", control.sequence + 1)
+        return True
+
+
+def _begin_again(run: Run) -> int:
+    """Start another supervisor and wait until the run counts as active: a second resume would start it twice."""
+    choices = devices.choices(config_file.load(run.config_file).training.device)
+    attempts, deadline = _attempts(run), time.monotonic() + STARTING_SECONDS
+    _start_supervisor(run, choices)
+    while _attempts(run) == attempts:
+        if time.monotonic() > deadline:
+            raise ValueError(f"Run {run.id} did not start again; its log {run.log_file} says why.")
+        time.sleep(0.05)
     return attempts + 1
+
+
+def extend(run: Run, epochs: int) -> int:
+    """Let a completed run go on until it has had so many epochs in all; returns the number of the attempt.
+
+    What it was configured with before is kept in `attempts/`. Early stopping, where that had ended it, is turned off.
+    Raises ValueError when the run is not completed, or has had as many epochs already.
+    """
+    with processes.exclusive_lock(run.resume_lock):
+        status = runs.status(run)
+        if status.state != "completed":
+            raise ValueError(f"Run {run.id} is {status.state}; only a completed run can be extended.")
+        config = config_file.load(run.config_file)
+        trained = status.progress.epoch if status.progress else config.training.epochs
+        if epochs <= trained:
+            raise ValueError(f"Run {run.id} has had {trained} epochs; extend it to more than that, not to {epochs}.")
+        changes = {"epochs": epochs, "patience": config.training.patience if trained >= config.training.epochs else 0}
+        longer = config.model_copy(update={"training": config.training.model_copy(update=changes)})
+        data = config_file.dump(longer)
+        config_file.parse(data, run.config_file.name)
+        put_away = run.attempts / str(status.attempt) / run.config_file.name
+        put_away.parent.mkdir(parents=True, exist_ok=True)
+        durable.replace_bytes(put_away, run.config_file.read_bytes())
+        durable.replace_bytes(run.config_file, data)
+        return _begin_again(run)

@@ -14,7 +14,7 @@ from trainer.workspace import Workspace
 
 
 def problems(workspace: Workspace, config: Config | None) -> list[str]:
-    """What stands against a start now, as sentences; without a configuration only the data and the folder are looked at."""
+    """What stands against a start now, as sentences; without a configuration only of data and folder."""
     found = []
     try:
         found += manifest.problems(workspace, manifest.read_splits(workspace))

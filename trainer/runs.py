@@ -52,6 +52,11 @@ class Run:
         return self.folder / ".control.lock"
 
     @property
+    def resume_lock(self) -> Path:
+        """Held by whoever lets the run go on, so that only one does."""
+        return self.folder / ".resume.lock"
+
+    @property
     def supervisor_lock(self) -> Path:
         """Held by the supervisor and its trainer for as long as either lives."""
         return self.folder / ".supervisor.lock"

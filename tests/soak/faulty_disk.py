@@ -37,6 +37,9 @@ SHORT = 0
 """In place of an error: half of the bytes are written, and that is said."""
 
 
+CONFIG = tiny_config(epochs=2, batch_size=32, device="cpu", stream_epochs=0, checkpoint_minutes=OFTEN)
+
+
 @dataclass(frozen=True)
 class Fault:
     """The n-th call of this name fails with this error, once, as a disk does that is well again by the last word."""
@@ -89,9 +92,7 @@ def play(run: Run, number: int, fault: Fault | None) -> tuple[int, dict[str, int
 
 
 def new_run(workspace: Workspace, name: str) -> Run:
-    return make_run(
-        workspace, name, tiny_config(epochs=2, batch_size=32, device="cpu", stream_epochs=0, checkpoint_minutes=OFTEN)
-    )
+    return make_run(workspace, name, CONFIG)
 
 
 def wrong(workspace: Workspace, fault: Fault, expected: dict[str, object]) -> list[str]:
