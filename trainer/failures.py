@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 Kind = Literal[
     "gpu_memory", "host_memory", "gpu_lost", "disk_full", "disk_error", "read_only", "too_many_files", "folder_gone",
-    "clip_missing", "clip_unreadable", "not_finite", "killed", "crashed", "other",
+    "clip_missing", "clip_unreadable", "not_finite", "killed", "crashed", "lost", "other",
 ]  # fmt: skip
 
 _BY_ERRNO: dict[int, Kind] = {

@@ -190,7 +190,10 @@ def _taken_back(run: Run) -> bool:
 
 def _begin_again(run: Run) -> int:
     """Start another supervisor and wait until the run counts as active: a second resume would start it twice."""
-    choices = devices.choices(config_file.load(run.config_file).training.device)
+    config = config_file.load(run.config_file)
+    if found := preflight.room(Workspace(run.folder.parent.parent), config):
+        raise ValueError(found[0])
+    choices = devices.choices(config.training.device)
     attempts, deadline = _attempts(run), time.monotonic() + STARTING_SECONDS
     _start_supervisor(run, choices)
     while _attempts(run) == attempts:

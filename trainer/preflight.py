@@ -7,9 +7,11 @@ import secrets
 import shutil
 from dataclasses import replace
 
-from trainer import estimates, manifest
+from trainer import documents, estimates, manifest, run_queue
 from trainer.config import Config
+from trainer.documents import Progress
 from trainer.estimates import Machine
+from trainer.runs import Run
 from trainer.workspace import Workspace
 
 
@@ -20,11 +22,16 @@ def problems(workspace: Workspace, config: Config | None) -> list[str]:
         found += manifest.problems(workspace, manifest.read_splits(workspace))
     except (FileNotFoundError, ValueError) as error:
         found.append(str(error))
+    return found + room(workspace, config)
+
+
+def room(workspace: Workspace, config: Config | None) -> list[str]:
+    """What stands against a training here whatever its clips are: a resumed run's are looked at by the trainer."""
     try:
         _prepare_runs(workspace)
     except ValueError as error:
-        return [*found, str(error)]
-    return [*found, *lacking(workspace, config, machine(workspace))] if config else found
+        return [str(error)]
+    return lacking(workspace, config, machine(workspace)) if config else []
 
 
 def _prepare_runs(workspace: Workspace) -> None:
@@ -42,9 +49,25 @@ def _prepare_runs(workspace: Workspace) -> None:
 
 
 def machine(workspace: Workspace) -> Machine:
-    """This machine as it is now, with the disk that holds the runs, which may be another than that of the workspace."""
-    here = estimates.machine(workspace)
-    return replace(here, disk_free=shutil.disk_usage(workspace.runs).free) if workspace.runs.is_dir() else here
+    """This machine as a start finds it: with the disk of the runs, which may be another than that of the workspace.
+
+    What a training holds for which this one would wait in the queue counts as free: it will be.
+    """
+    here, queue = estimates.machine(workspace), run_queue.read(workspace)
+    if workspace.runs.is_dir():
+        here = replace(here, disk_free=shutil.disk_usage(workspace.runs).free)
+    for holding in queue.holding:
+        if queue.slots_of(holding.device) == 1 and run_queue.holds(workspace, holding):
+            here = _without(Run(workspace.runs / holding.run), holding.device, here)
+    return here
+
+
+def _without(run: Run, device: str, here: Machine) -> Machine:
+    """The machine once this run has ended."""
+    progress = documents.read(Progress, run.progress_file)
+    held = int(((progress and progress.reading) or {}).get("process_memory", 0))
+    gpu = here.gpu_memory_total if device != "cpu" else here.gpu_memory_free
+    return replace(here, memory_free=here.memory_free + held, gpu_memory_free=gpu)
 
 
 def lacking(workspace: Workspace, config: Config, here: Machine) -> list[str]:

@@ -135,7 +135,7 @@ def _wait(run: Run, attempt: int, trainer: subprocess.Popen[bytes], ended: Calla
         now = processes.boot_clock()
         if ended() and deadline is None:
             trainer.terminate()
-            deadline = now + TERMINATE_SECONDS
+            deadline = now + (LOOK_SECONDS if runs.is_gone(run) else TERMINATE_SECONDS)  # gone: nothing left to save
         if _does_not_answer(run, attempt) or (deadline is not None and now > deadline):
             trainer.kill()
             trainer.wait()

@@ -132,21 +132,23 @@ class Tally:
     """What the faults have met; `counts` are the calls of one run."""
 
     counts: dict[str, int]
-    faults: int = 0
+    faults: list[Fault] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
     def text(self) -> str:
         calls = ", ".join(f"{count} {call}" for call, count in self.counts.items())
-        return f"{self.faults} faults in a run of {calls}; {len(self.wrong)} went wrong {self.wrong}"
+        return f"{len(self.faults)} faults in a run of {calls}; {len(self.wrong)} went wrong {self.wrong}"
 
 
 def faults(counts: dict[str, int], every: int) -> Iterator[Fault]:
-    """Every call with every error; with `every` above 1 only one in so many, errors in turn."""
-    for call, count in counts.items():
-        for number in range(1, count + 1):
-            for place, error in enumerate((*ERRORS, SHORT) if call == "write" else ERRORS):
-                if (number + place * every // 4) % every == 0:
-                    yield Fault(call, number, error)
+    """Every call with every error; with `every` above 1 one in so many, spread over all."""
+    found = [
+        Fault(call, number, error)
+        for call, count in counts.items()
+        for error in ((*ERRORS, SHORT) if call == "write" else ERRORS)
+        for number in range(1, count + 1)
+    ]
+    yield from found[every // 2 :: every]
 
 
 def measure(every: int = 1) -> Tally:
@@ -161,7 +163,7 @@ def measure(every: int = 1) -> Tally:
         tally, expected = Tally(counts), result(whole)
         for fault in faults(counts, every):
             tally.wrong += wrong(workspace, fault, expected)
-            tally.faults += 1
+            tally.faults.append(fault)
     return tally
 
 

@@ -18,10 +18,12 @@ from trainer.runs import Run
 def tell(run: Run, attempt: int, error: Exception) -> None:
     """Leave the exception in one line for the supervisor, and its trace in the log.
 
-    A run whose folder is gone is told nothing more: whatever was written there would bring the folder back.
+    When the folder of the run is gone that is all there is to say: whatever failed, failed for that.
     """
-    if not runs.is_gone(run):
-        _write(run, attempt, reason_of(error), failure_of(error))
+    if runs.is_gone(run):
+        say(f"The run's folder {run.folder} was deleted or moved while it trained; the training ends.")
+        return
+    _write(run, attempt, reason_of(error), failure_of(error))
     with suppress(OSError):  # the log may lie on a full disk too
         traceback.print_exception(error)
 
