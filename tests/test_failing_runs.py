@@ -64,7 +64,7 @@ def test_a_disk_that_fills_up_ends_the_run_as_failed_and_it_goes_on_when_there_i
     assert status.outcome.failure.free_bytes is not None and not (run.folder / reserve.NAME).exists()
     assert not list(run.folder.rglob("*.tmp.*"))
     metrics.read_to_end(tail := metrics.Tail(), run.metrics_file)
-    assert tail.unreadable == 0 and tail.offset == run.metrics_file.stat().st_size
+    assert tail.unreadable == 0 and tail.place.offset == run.metrics_file.stat().st_size
     assert checkpoints.newest(run.checkpoints)
     with pytest.raises(ValueError, match=r"^The run needs 2\d\d MB of disk"):
         launch.resume(run)

@@ -89,6 +89,9 @@ class Progress(BaseModel, frozen=True):
     clips_per_second: float | None = None
     eta_seconds: float | None = None
     elapsed_seconds: float = 0.0
+    """Of all attempts together, without the time between them."""
+    times: dict[str, float] = {}
+    """Seconds of the pieces of a training as lately measured, from which `eta_seconds` follows: see engine.eta."""
     reading: dict[str, Any] | None = None
     last_epoch: dict[str, Any] | None = None
     last_stream: dict[str, Any] | None = None

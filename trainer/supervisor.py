@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from trainer import devices as known_devices
-from trainer import documents, durable, log_tail, processes, reserve, run_queue, runs
+from trainer import documents, durable, hooks, log_tail, processes, reserve, run_queue, runs
 from trainer.documents import Control, Outcome, Processes, Progress
 from trainer.failures import Failure
 from trainer.log import say
@@ -217,6 +217,8 @@ def supervise(run: Run, devices: Sequence[str]) -> Outcome | None:
         if runs.is_gone(run):
             return None
         if _is_over(run, outcome):
+            os.close(lock)  # so that the run can be resumed while its end is being told
+            hooks.tell_end(run, outcome)
             return outcome
 
 

@@ -121,7 +121,7 @@ def _after(run: Run, code: int, fault: Fault) -> Iterator[str]:
     if code and told and str(run.folder.parent.parent) not in told.reason:
         yield f"its reason names no file: {told.reason}"
     metrics.read_to_end(tail := metrics.Tail(), run.metrics_file)
-    if tail.unreadable or (run.metrics_file.exists() and tail.offset != run.metrics_file.stat().st_size):
+    if tail.unreadable or (run.metrics_file.exists() and tail.place.offset != run.metrics_file.stat().st_size):
         yield "its rows cannot be read"
     for mark in run.checkpoints.glob("epoch-*.pt.json"):
         checkpoints.load(run.checkpoints, mark.name.removesuffix(".json"))
