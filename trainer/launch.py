@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import os
 import platform
 import secrets
 import time
@@ -12,7 +11,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from trainer import config_file, devices, documents, durable, earlier_run, manifest, processes, run_queue, runs
+from trainer import (
+    config_file,
+    devices,
+    documents,
+    durable,
+    earlier_run,
+    manifest,
+    preflight,
+    processes,
+    run_queue,
+    runs,
+)
 from trainer.config import Config
 from trainer.documents import Control, Processes, Request
 from trainer.runs import Run
@@ -35,34 +45,6 @@ def form_of(config: Config, split_fingerprint: str, label: str) -> str:
     ).hexdigest()
 
 
-def problems(workspace: Workspace) -> list[str]:
-    """What stands against a start now, as sentences; configurations are checked where they are read."""
-    found = []
-    try:
-        found += manifest.problems(workspace, manifest.read_splits(workspace))
-    except (FileNotFoundError, ValueError) as error:
-        found.append(str(error))
-    try:
-        _prepare_runs(workspace)
-    except ValueError as error:
-        found.append(str(error))
-    return found
-
-
-def _prepare_runs(workspace: Workspace) -> None:
-    """Make the runs folder and prove that it can be written to. Raises ValueError."""
-    probe = workspace.runs / f".probe-{os.getpid()}-{secrets.token_hex(4)}"
-    try:
-        workspace.runs.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise ValueError(
-            f"The runs folder {workspace.runs} cannot be written to ({error.strerror}). "
-            "Make it writable, or choose another workspace with --root or WAKEWORD_ROOT."
-        ) from None
-
-
 def start(workspace: Workspace, config: Config, config_name: str, label: str = "", token: str | None = None) -> Started:
     """Make a run folder and start its supervisor; returns at once.
 
@@ -71,7 +53,7 @@ def start(workspace: Workspace, config: Config, config_name: str, label: str = "
     (command line) every call starts a run. The run to go on from is settled here, so that the run can be repeated.
     Raises ValueError when the data, the runs folder or the run to go on from are not fit.
     """
-    if found := problems(workspace):
+    if found := preflight.problems(workspace, config):
         raise ValueError(found[0])
     config = earlier_run.resolved(workspace, config)
     fingerprint = manifest.fingerprint(workspace)
@@ -208,7 +190,10 @@ def _taken_back(run: Run) -> bool:
 
 def _begin_again(run: Run) -> int:
     """Start another supervisor and wait until the run counts as active: a second resume would start it twice."""
-    choices = devices.choices(config_file.load(run.config_file).training.device)
+    config = config_file.load(run.config_file)
+    if found := preflight.room(Workspace(run.folder.parent.parent), config):
+        raise ValueError(found[0])
+    choices = devices.choices(config.training.device)
     attempts, deadline = _attempts(run), time.monotonic() + STARTING_SECONDS
     _start_supervisor(run, choices)
     while _attempts(run) == attempts:

@@ -78,7 +78,7 @@ def notice(status: Status) -> Notice | None:
             return Notice(
                 "error",
                 "The training process is gone and left no last word (a power cut, or it was killed). "
-                "Its metrics, log and checkpoints are kept; Resume goes on from the last checkpoint.",
+                "Its metrics, log and checkpoints are kept.",
             )
         case "damaged":
             return Notice("error", f"{status.run.request_file} cannot be read, so this run cannot be told.")
