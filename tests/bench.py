@@ -94,7 +94,7 @@ def make_run(workspace: Workspace, name: str, config: Config) -> Run:
 def prepared(workspace: Workspace, config: Config) -> Parts:
     run = make_run(workspace, f"{config.model.name}-{time.monotonic_ns()}", config)
     with contextlib.redirect_stdout(sys.stderr):  # the table stands alone
-        return loop.prepare(workspace, run, 1, functools.partial(runs.wish, run))
+        return loop.prepare(workspace, run, 1, functools.partial(runs.wish, run, 1))
 
 
 def with_windows(parts: Parts, count: int) -> Parts:

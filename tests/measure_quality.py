@@ -111,7 +111,7 @@ def scorer_of(run: Run) -> Any:
     )  # fmt: skip
 
     def score(wave: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        found = stream.probability(model, feed, stream.columns_of(feed, wave), lambda: None)
+        found = stream.probability(model, feed, stream.columns_of(feed, wave, lambda: None), lambda: None)
         return stream.hop_seconds(config) * np.arange(1, len(found) + 1), found
 
     return score

@@ -2,9 +2,9 @@
 
 python -m tests.measure_resume --kills 200
 
-Every run must end with the weights, the state of the optimizer, best.json and metrics.jsonl of the one in one go, byte
-by byte. Attempts are forked from a process that has imported torch, so that a kill costs no start of an interpreter;
-they do what the trainer process does from there on, and a kill may meet them anywhere in it.
+Every run must end with the checkpoints (weights, state of the optimizer), best.json and metrics.jsonl of the one in one
+go, byte by byte. Attempts are forked from a process that has imported torch, so that a kill costs no start of an
+interpreter; they do what the trainer process does from there on, and a kill may meet them anywhere in it.
 """
 
 from __future__ import annotations
@@ -91,14 +91,19 @@ def _leaves(state: object, name: str = "") -> Iterator[tuple[str, object]]:
 
 
 def result(run: Run) -> dict[str, object]:
-    """All of a finished run that the seed decides."""
+    """All of a finished run that the seed decides: names and bytes of files, and what the last checkpoint holds."""
     import torch
 
-    last = max(run.checkpoints.glob("epoch-*.pt"))
-    state = torch.load(io.BytesIO(last.read_bytes()), weights_only=True)
-    files = {"metrics": run.metrics_file.read_bytes(), "best": (run.checkpoints / "best.json").read_bytes()}
-    kept = sorted(path.name for path in run.checkpoints.iterdir())
-    return {**files, "checkpoints": kept, "state": dict(_leaves(state))}
+    kept = sorted(run.checkpoints.glob("epoch-*.pt"))
+    state = torch.load(io.BytesIO(kept[-1].read_bytes()), weights_only=True)
+    files = {path.name: path.read_bytes() for path in [run.metrics_file, run.checkpoints / "best.json", *kept]}
+    return {"files": sorted(path.name for path in run.checkpoints.iterdir()), **files, "state": dict(_leaves(state))}
+
+
+def differing(run: Run, expected: dict[str, object]) -> list[str]:
+    """What of a finished run differs from the result of another."""
+    found = result(run)
+    return [part for part in expected if found.get(part) != expected[part]]
 
 
 @dataclass
@@ -165,8 +170,7 @@ def measure(kills: int, seed: int) -> Tally:
             run = make_run(workspace, f"run-{tally.runs}", config_of(OFTEN))
             killed_run(workspace, run, dice, 0.5 * seconds, kills - tally.kills, tally)
             tally.runs += 1
-            found = result(run)
-            tally.different += [f"{run.folder.name}: {part}" for part in expected if found[part] != expected[part]]
+            tally.different += [f"{run.folder.name}: {part}" for part in differing(run, expected)]
             shutil.rmtree(run.folder)
             print(tally.text(), file=sys.stderr, flush=True)
     return tally

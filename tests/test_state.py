@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from trainer.state import ACTIVE, Facts, State, derive
+from trainer.state import ACTIVE, Facts, State, derive, wished
 
 RUNNING = Facts(
     readable=True, outcome=None, has_process=True, this_host=True, supervisor_alive=True, trainer_alive=True,
@@ -18,6 +18,7 @@ STATES = set(State.__args__)
     ("changes", "state"),
     [
         ({}, "running"),
+        ({"want": "go_on"}, "running"),
         ({"want": "stop"}, "stopping"),
         ({"want": "stop_after_epoch"}, "stopping"),
         ({"want": "pause"}, "pausing"),
@@ -29,6 +30,9 @@ STATES = set(State.__args__)
         ({"trainer_alive": False, "want": "stop"}, "stopping"),
         ({"trainer_alive": False, "beat_age": 31.0}, "unresponsive"),
         ({"trainer_alive": False, "trainer_known": False}, "queued"),
+        ({"trainer_alive": False, "trainer_known": False, "suspended": True}, "unresponsive"),
+        ({"trainer_alive": False, "trainer_known": False, "want": "stop"}, "stopping"),
+        ({"trainer_alive": False, "trainer_known": False, "want": "pause"}, "pausing"),
         ({"trainer_alive": False, "supervisor_alive": False}, "lost"),
         ({"outcome": "failed"}, "failed"),
         ({"outcome": "completed", "trainer_alive": False, "supervisor_alive": False}, "completed"),
@@ -47,7 +51,7 @@ def test_a_state_follows_from_the_facts(changes: dict, state: str):
 def test_every_combination_of_facts_has_one_state():
     flag = (True, False)
     outcomes = (None, "completed", "stopped", "paused", "failed")
-    wants = (None, "stop", "stop_after_epoch", "pause")
+    wants = (None, "go_on", "stop", "stop_after_epoch", "pause")
     ages = (None, 1.0, 1000.0)
     seen = set()
     for values in itertools.product(flag, outcomes, flag, flag, flag, flag, flag, flag, wants, ages, (1.0, 1000.0)):
@@ -59,3 +63,19 @@ def test_every_combination_of_facts_has_one_state():
             starting = not facts.has_process and facts.request_age < 10
             assert starting or state not in ACTIVE, "nothing lives, so nothing is active"
     assert seen == STATES
+
+
+WISHES = (None, "go_on", "pause", "stop_after_epoch", "stop")
+
+
+@pytest.mark.parametrize(
+    ("new", "wanted"),
+    [
+        ("go_on", ("go_on", "go_on", "go_on", "go_on", "stop")),
+        ("pause", ("pause", "pause", "pause", "stop_after_epoch", "stop")),
+        ("stop_after_epoch", ("stop_after_epoch",) * 4 + ("stop",)),
+        ("stop", ("stop",) * 5),
+    ],
+)
+def test_the_last_wish_wins_but_stop_beats_pause(new: str, wanted: tuple[str, ...]):
+    assert tuple(wished(earlier, new) for earlier in WISHES) == wanted

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 import pynvml
@@ -24,24 +26,88 @@ class Reading(BaseModel, frozen=True):
     gpu_memory_total: int | None = None
 
 
+@dataclass(frozen=True)
+class Gpu:
+    """An NVIDIA GPU that this process may use; `id` names it in the queue."""
+
+    index: int
+    uuid: str
+    name: str
+
+    @property
+    def id(self) -> str:
+        return f"gpu{self.index}"
+
+
 @contextmanager
-def _gpu(index: int) -> Iterator[object | None]:
-    """Handle of one NVIDIA GPU, or None where there is no driver or no such GPU."""
+def _driver() -> Iterator[bool]:
+    """Whether there is an NVIDIA driver, open meanwhile."""
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
-        yield None
+        yield False
         return
     try:
-        yield pynvml.nvmlDeviceGetHandleByIndex(index)
-    except pynvml.NVMLError:
-        yield None
+        yield True
     finally:
         pynvml.nvmlShutdown()
 
 
+def gpus() -> list[Gpu]:
+    """The GPUs that CUDA_VISIBLE_DEVICES leaves to this process, all where it is not set; without a driver none."""
+    with _driver() as found:
+        count = pynvml.nvmlDeviceGetCount() if found else 0
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(count)]
+        every = [
+            Gpu(index, pynvml.nvmlDeviceGetUUID(handle), pynvml.nvmlDeviceGetName(handle))
+            for index, handle in enumerate(handles)
+        ]
+    return visible(every, os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
+def visible(every: Sequence[Gpu], setting: str | None) -> list[Gpu]:
+    """The GPUs that a setting of CUDA_VISIBLE_DEVICES names, by index or by (the start of) the UUID, in its order.
+
+    As for CUDA itself, what follows the first name that fits none is ignored.
+    """
+    if setting is None:
+        return list(every)
+    chosen: list[Gpu] = []
+    for name in setting.split(","):
+        wanted = name.strip()
+        fitting = [gpu for gpu in every if wanted == str(gpu.index) or (wanted and gpu.uuid.startswith(wanted))]
+        if len(fitting) != 1:
+            break
+        chosen += fitting
+    return chosen
+
+
+def choices(option: str) -> tuple[str, ...]:
+    """The devices that a run may train on by its `training.device`, as the queue names them: `gpu0`, ... or `cpu`.
+
+    A run that asks for a GPU where there is none waits for the CPU and fails there with a sentence.
+    """
+    found = gpus() if option != "cpu" else []
+    return tuple(gpu.id for gpu in found) or ("cpu",)
+
+
+def environment(device: str) -> dict[str, str]:
+    """What a process must be told so that of all GPUs it sees this one alone."""
+    uuid = next((gpu.uuid for gpu in gpus() if gpu.id == device), None)
+    return {} if uuid is None else {"CUDA_VISIBLE_DEVICES": uuid}
+
+
+def title(device: str) -> str:
+    """A device of the queue as a person names it."""
+    if device == "cpu":
+        return "the CPU"
+    name = next((gpu.name for gpu in gpus() if gpu.id == device), "not found here")
+    return f"GPU {device.removeprefix('gpu')} ({name})"
+
+
 def read(gpu_index: int | None = 0) -> Reading:
-    """Read the devices once; load is that since the previous reading of this process."""
+    """Read the devices once, and of the GPUs that are visible to this process the one of this index; load is that since
+    this process read them before."""
     memory = psutil.virtual_memory()
     common = {
         "cpu_percent": psutil.cpu_percent(),
@@ -49,10 +115,11 @@ def read(gpu_index: int | None = 0) -> Reading:
         "memory_total": memory.total,
         "process_memory": psutil.Process().memory_info().rss,
     }
-    if gpu_index is None:
+    found = [] if gpu_index is None else gpus()[gpu_index : gpu_index + 1]
+    if not found:
         return Reading(**common)
-    with _gpu(gpu_index) as handle:
-        return Reading(**common, **(_gpu_fields(handle) if handle is not None else {}))
+    with _driver():
+        return Reading(**common, **_gpu_fields(pynvml.nvmlDeviceGetHandleByIndex(found[0].index)))
 
 
 def _gpu_fields(handle: object) -> dict[str, object]:
@@ -68,3 +135,12 @@ def _gpu_fields(handle: object) -> dict[str, object]:
 def cores() -> int:
     """CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory_kills() -> int:
+    """How many processes the system has ended for lack of memory since boot; 0 where it does not tell (not Linux)."""
+    try:
+        lines = Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)

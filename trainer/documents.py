@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from trainer import durable
+from trainer.failures import Failure
 from trainer.processes import ProcessIdentity
 from trainer.state import Ended, Want
 
@@ -34,6 +35,8 @@ class Processes(BaseModel, frozen=True):
     boot_id: str
     supervisor: ProcessIdentity
     trainer: ProcessIdentity | None = None
+    device: str | None = None
+    """The device whose slot it holds: `cpu`, `gpu0`; None while it waits for one."""
     clock: float
 
 
@@ -46,11 +49,13 @@ class Outcome(BaseModel, frozen=True):
     exit_code: int | None = None
     signal: str | None = None
     ended: str
+    failure: Failure | None = None
 
 
 class Control(BaseModel, frozen=True):
-    """control.json, written by the page or the command line: what is wanted, and the how-many-th wish it is."""
+    """control.json, written by the page or the command line: what an attempt shall do; `sequence` counts wishes."""
 
+    attempt: int = 1
     want: Want
     sequence: int
     clock: float
@@ -84,6 +89,9 @@ class Progress(BaseModel, frozen=True):
     clips_per_second: float | None = None
     eta_seconds: float | None = None
     elapsed_seconds: float = 0.0
+    """Of all attempts together, without the time between them."""
+    times: dict[str, float] = {}
+    """Seconds of the pieces of a training as lately measured, from which `eta_seconds` follows: see engine.eta."""
     reading: dict[str, Any] | None = None
     last_epoch: dict[str, Any] | None = None
     last_stream: dict[str, Any] | None = None
@@ -91,6 +99,7 @@ class Progress(BaseModel, frozen=True):
     best: Best | None = None
     ended: Ended | None = None
     reason: str = ""
+    failure: Failure | None = None
 
 
 Document = TypeVar("Document", bound=BaseModel)

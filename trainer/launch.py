@@ -1,21 +1,32 @@
-"""Starting, stopping and resuming runs, through the run folder and a detached supervisor."""
+"""Starting, pausing, stopping, resuming and extending runs, through the run folder and a detached supervisor."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import os
 import platform
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from trainer import config_file, documents, durable, earlier_run, manifest, processes, runs
+from trainer import (
+    config_file,
+    devices,
+    documents,
+    durable,
+    earlier_run,
+    manifest,
+    preflight,
+    processes,
+    run_queue,
+    runs,
+)
 from trainer.config import Config
 from trainer.documents import Control, Processes, Request
 from trainer.runs import Run
-from trainer.state import ACTIVE, STARTING_SECONDS, State, Want
+from trainer.state import ACTIVE, STARTING_SECONDS, State, Want, wished
 from trainer.workspace import Workspace
 
 
@@ -34,34 +45,6 @@ def form_of(config: Config, split_fingerprint: str, label: str) -> str:
     ).hexdigest()
 
 
-def problems(workspace: Workspace) -> list[str]:
-    """What stands against a start now, as sentences; configurations are checked where they are read."""
-    found = []
-    try:
-        found += manifest.problems(workspace, manifest.read_splits(workspace))
-    except (FileNotFoundError, ValueError) as error:
-        found.append(str(error))
-    try:
-        _prepare_runs(workspace)
-    except ValueError as error:
-        found.append(str(error))
-    return found
-
-
-def _prepare_runs(workspace: Workspace) -> None:
-    """Make the runs folder and prove that it can be written to. Raises ValueError."""
-    probe = workspace.runs / f".probe-{os.getpid()}-{secrets.token_hex(4)}"
-    try:
-        workspace.runs.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise ValueError(
-            f"The runs folder {workspace.runs} cannot be written to ({error.strerror}). "
-            "Make it writable, or choose another workspace with --root or WAKEWORD_ROOT."
-        ) from None
-
-
 def start(workspace: Workspace, config: Config, config_name: str, label: str = "", token: str | None = None) -> Started:
     """Make a run folder and start its supervisor; returns at once.
 
@@ -70,7 +53,7 @@ def start(workspace: Workspace, config: Config, config_name: str, label: str = "
     (command line) every call starts a run. The run to go on from is settled here, so that the run can be repeated.
     Raises ValueError when the data, the runs folder or the run to go on from are not fit.
     """
-    if found := problems(workspace):
+    if found := preflight.problems(workspace, config):
         raise ValueError(found[0])
     config = earlier_run.resolved(workspace, config)
     fingerprint = manifest.fingerprint(workspace)
@@ -86,7 +69,9 @@ def start(workspace: Workspace, config: Config, config_name: str, label: str = "
         )  # fmt: skip
         durable.replace_bytes(run.config_file, config_file.dump(config))
         durable.replace_json(run.request_file, request.model_dump())
-    _start_supervisor(run)
+        choices = devices.choices(config.training.device)
+        run_queue.join(workspace, run, choices)
+    _start_supervisor(run, choices)
     return Started(run, already=False)
 
 
@@ -125,12 +110,18 @@ def _versions() -> dict[str, str]:
 
 
 def ask(run: Run, want: Want) -> None:
-    """Leave a wish for the run, read after every batch. Stop now beats stop after the epoch; both are idempotent."""
-    current = documents.read(Control, run.control_file)
-    if current and (current.want == want or current.want == "stop"):
-        return
-    sequence = current.sequence + 1 if current else 1
-    wish = Control(want=want, sequence=sequence, clock=processes.boot_clock())
+    """Leave a wish for the attempt under way, read after every batch; which of two wins: `state.wished`."""
+    with processes.exclusive_lock(run.control_lock):
+        attempt = max(1, _attempts(run))
+        current = documents.read(Control, run.control_file)
+        known = current if current and current.attempt == attempt else None
+        wanted = wished(known.want if known else None, want)
+        if known is None or wanted != known.want:
+            _write_wish(run, attempt, wanted, current.sequence + 1 if current else 1)
+
+
+def _write_wish(run: Run, attempt: int, want: Want, sequence: int) -> None:
+    wish = Control(attempt=attempt, want=want, sequence=sequence, clock=processes.boot_clock())
     durable.replace_json(run.control_file, wish.model_dump())
 
 
@@ -143,8 +134,19 @@ def stop(run: Run, now: bool) -> State:
     return runs.status(run).state
 
 
-def _start_supervisor(run: Run) -> None:
-    processes.start_detached(["-m", "trainer.supervisor", str(run.folder)], run.log_file, {})
+def pause(run: Run) -> State:
+    """Ask a run to save itself and leave its device; returns its state then. Raises ValueError when it does not run."""
+    state = runs.status(run).state
+    if state not in ACTIVE:
+        raise ValueError(f"Run {run.id} is {state}; there is nothing to pause.")
+    if state == "stopping":
+        raise ValueError(f"Run {run.id} is stopping already; it can be resumed from there.")
+    ask(run, "pause")
+    return runs.status(run).state
+
+
+def _start_supervisor(run: Run, choices: Sequence[str]) -> None:
+    processes.start_detached(["-m", "trainer.supervisor", str(run.folder), ",".join(choices)], run.log_file, {})
 
 
 def _attempts(run: Run) -> int:
@@ -153,23 +155,74 @@ def _attempts(run: Run) -> int:
 
 
 def resume(run: Run) -> int:
-    """Let a run that is not done go on from its last checkpoint; returns the number of the attempt.
+    """Let a run that is not done go on from its last checkpoint, or take back a wish that it is about to obey.
 
-    Raises ValueError when it runs, is completed, or cannot be read.
+    Returns the number of the attempt. Raises ValueError when it runs, is completed, or cannot be read.
     """
-    with processes.exclusive_lock(run.folder.parent / ".start.lock"):
-        state, attempts = runs.status(run).state, _attempts(run)
+    with processes.exclusive_lock(run.resume_lock):
+        if _taken_back(run):
+            return _attempts(run)
+        state = runs.status(run).state
         if state in ACTIVE or state == "damaged":
             raise ValueError(f"Run {run.id} is {state}; there is nothing to resume.")
         if state == "completed":
             raise ValueError(
-                f"Run {run.id} is completed. To train on, start a new run with training.start_from: {run.id}."
+                f"Run {run.id} is completed. Give it more epochs with: python -m trainer extend {run.id} --epochs N, "
+                f"or start a new run with training.start_from: {run.id}."
             )
-        run.control_file.unlink(missing_ok=True)  # the wish that ended the last attempt
-        _start_supervisor(run)
-        deadline = time.monotonic() + STARTING_SECONDS
-        while _attempts(run) == attempts:  # until the run counts as active, a second resume would start it twice
-            if time.monotonic() > deadline:
-                raise ValueError(f"Run {run.id} did not start again; its log {run.log_file} says why.")
-            time.sleep(0.05)
+        return _begin_again(run)
+
+
+def _taken_back(run: Run) -> bool:
+    """Take back a pause, or a stop after the epoch, that has not been obeyed yet; whether there was one.
+
+    Its supervisor decides under the same lock, so either the run goes on or it has ended when this returns.
+    """
+    with processes.exclusive_lock(run.control_lock):
+        status, control = runs.status(run), documents.read(Control, run.control_file)
+        if status.state not in ACTIVE or control is None or control.attempt != max(1, status.attempt):
+            return False
+        if control.want not in ("pause", "stop_after_epoch"):
+            return False
+        _write_wish(run, control.attempt, "go_on", control.sequence + 1)
+        return True
+
+
+def _begin_again(run: Run) -> int:
+    """Start another supervisor and wait until the run counts as active: a second resume would start it twice."""
+    config = config_file.load(run.config_file)
+    if found := preflight.room(Workspace(run.folder.parent.parent), config):
+        raise ValueError(found[0])
+    choices = devices.choices(config.training.device)
+    attempts, deadline = _attempts(run), time.monotonic() + STARTING_SECONDS
+    _start_supervisor(run, choices)
+    while _attempts(run) == attempts:
+        if time.monotonic() > deadline:
+            raise ValueError(f"Run {run.id} did not start again; its log {run.log_file} says why.")
+        time.sleep(0.05)
     return attempts + 1
+
+
+def extend(run: Run, epochs: int) -> int:
+    """Let a completed run go on until it has had so many epochs in all; returns the number of the attempt.
+
+    What it was configured with before is kept in `attempts/`. Early stopping, where that had ended it, is turned off.
+    Raises ValueError when the run is not completed, or has had as many epochs already.
+    """
+    with processes.exclusive_lock(run.resume_lock):
+        status = runs.status(run)
+        if status.state != "completed":
+            raise ValueError(f"Run {run.id} is {status.state}; only a completed run can be extended.")
+        config = config_file.load(run.config_file)
+        trained = status.progress.epoch if status.progress else config.training.epochs
+        if epochs <= trained:
+            raise ValueError(f"Run {run.id} has had {trained} epochs; extend it to more than that, not to {epochs}.")
+        changes = {"epochs": epochs, "patience": config.training.patience if trained >= config.training.epochs else 0}
+        longer = config.model_copy(update={"training": config.training.model_copy(update=changes)})
+        data = config_file.dump(longer)
+        config_file.parse(data, run.config_file.name)
+        put_away = run.attempts / str(status.attempt) / run.config_file.name
+        put_away.parent.mkdir(parents=True, exist_ok=True)
+        durable.replace_bytes(put_away, run.config_file.read_bytes())
+        durable.replace_bytes(run.config_file, data)
+        return _begin_again(run)

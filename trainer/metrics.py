@@ -41,29 +41,16 @@ def encode(row: Row) -> bytes:
 
 
 def append(path: Path, row: Row) -> None:
-    """Append one row in one write. There is one writer, the trainer. Raises OSError."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        durable.write_all(descriptor, encode(row))
-    finally:
-        os.close(descriptor)
-
-
-def settle(path: Path) -> int:
-    """Make the rows so far survive a power loss; returns the size of the file. Raises OSError."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        os.fsync(descriptor)
-        return os.fstat(descriptor).st_size
-    finally:
-        os.close(descriptor)
+    """Append one row, whole or not at all. There is one writer, the trainer. Raises OSError."""
+    durable.append(path, encode(row))
 
 
 def cut_back(path: Path, offset: int) -> None:
     """Drop what was written after `offset` bytes: rows that will be written again, or half of one. Raises OSError."""
     if path.exists():
         whole = path.read_bytes()[:offset].rfind(b"\n") + 1
-        os.truncate(path, whole)
+        with durable.naming(path):
+            os.truncate(path, whole)
 
 
 @dataclass

@@ -47,6 +47,26 @@ class Run:
         return self.folder / "outcome.json"
 
     @property
+    def control_lock(self) -> Path:
+        """Held by whoever decides what comes next: a wish that is left, an attempt that begins or ends."""
+        return self.folder / ".control.lock"
+
+    @property
+    def resume_lock(self) -> Path:
+        """Held by whoever lets the run go on, so that only one does."""
+        return self.folder / ".resume.lock"
+
+    @property
+    def supervisor_lock(self) -> Path:
+        """Held by the supervisor and its trainer for as long as either lives."""
+        return self.folder / ".supervisor.lock"
+
+    @property
+    def attempts(self) -> Path:
+        """How earlier attempts ended: a folder for each, named by its number."""
+        return self.folder / "attempts"
+
+    @property
     def progress_file(self) -> Path:
         return self.folder / "progress.json"
 
@@ -73,6 +93,8 @@ class Status:
 
     run: Run
     state: State
+    attempt: int
+    device: str | None
     request: Request | None
     progress: Progress | None
     outcome: Outcome | None
@@ -80,6 +102,20 @@ class Status:
     @property
     def label(self) -> str:
         return (self.request.label if self.request else "") or self.run.id
+
+
+def is_gone(run: Run) -> bool:
+    """Whether the folder of a run that was started was deleted or moved: its configuration is not there any more.
+
+    That the folder itself is there says less: one that is being deleted stays as long as something writes into it.
+    """
+    try:
+        run.config_file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False  # a disk that does not answer
+    return False
 
 
 def all_runs(workspace: Workspace) -> list[Run]:
@@ -147,9 +183,11 @@ def status(run: Run) -> Status:
     trainer = found.trainer if found else None
     supervisor_alive = found is not None and processes.is_alive(found.supervisor)
     trainer_alive = trainer is not None and processes.is_alive(trainer)
-    suspended = trainer is not None and processes.is_suspended(trainer)
+    acting = trainer if trainer_alive or not found else found.supervisor
+    suspended = acting is not None and processes.is_suspended(acting)
     outcome = documents.read(Outcome, run.outcome_file)
-    if outcome and outcome.attempt != (found.attempt if found else 1):
+    attempt = found.attempt if found else 1
+    if outcome and outcome.attempt != attempt:
         outcome = None  # how an earlier attempt ended
     progress = documents.read(Progress, run.progress_file)
     facts = Facts(
@@ -161,17 +199,17 @@ def status(run: Run) -> Status:
         trainer_alive=trainer_alive,
         trainer_known=trainer is not None,
         suspended=suspended,
-        want=wish(run),
+        want=wish(run, attempt),
         beat_age=_beat_age(run, found, progress) if found else None,
         request_age=_request_age(request),
     )
-    return Status(run, derive(facts), request, progress, outcome)
+    return Status(run, derive(facts), attempt, found.device if found else None, request, progress, outcome)
 
 
-def wish(run: Run) -> Want | None:
-    """What the user wants of this run now."""
+def wish(run: Run, attempt: int) -> Want | None:
+    """What the user wants of this attempt of a run now; None when nothing was ever said."""
     control = documents.read(Control, run.control_file)
-    return control.want if control else None
+    return control.want if control and control.attempt == attempt else None
 
 
 def document(status: Status) -> dict[str, Any]:

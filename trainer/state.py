@@ -9,17 +9,31 @@ State = Literal[
     "queued", "running", "pausing", "paused", "stopping", "stopped", "completed", "failed", "lost", "unresponsive",
     "damaged",
 ]  # fmt: skip
-Want = Literal["stop", "stop_after_epoch", "pause"]
+Want = Literal["go_on", "pause", "stop_after_epoch", "stop"]
 Ended = Literal["completed", "stopped", "paused", "failed"]
 
 ACTIVE: frozenset[State] = frozenset({"queued", "running", "pausing", "stopping", "unresponsive"})
 
 STARTING_SECONDS = 10.0
 """How long a run may have no process yet: the supervisor's interpreter is still starting."""
-SILENT_SECONDS = 30.0
-"""A live trainer whose beat is older than this does not answer."""
+SILENT_SECONDS = 25.0
+"""A live trainer whose beat is older than this does not answer; a page that looks every 2 s tells it within 30 s."""
 SILENT_SECONDS_ELSEWHERE = 90.0
 """The same for a run of another host, whose beat reaches us through a network file system."""
+
+
+BEATEN: dict[Want, frozenset[Want]] = {
+    "go_on": frozenset({"pause", "stop_after_epoch"}),
+    "pause": frozenset({"go_on"}),
+    "stop_after_epoch": frozenset({"go_on", "pause"}),
+    "stop": frozenset({"go_on", "pause", "stop_after_epoch"}),
+}
+"""Which earlier wishes each wish takes the place of: the last one wins, but stop beats pause and stop now is final."""
+
+
+def wished(earlier: Want | None, new: Want) -> Want:
+    """What is wanted after a new wish."""
+    return new if earlier is None or earlier in BEATEN[new] else earlier
 
 
 @dataclass(frozen=True)
@@ -53,7 +67,8 @@ def derive(facts: Facts) -> State:
     if not (facts.trainer_alive or facts.supervisor_alive):
         return "lost"
     if not facts.trainer_known:
-        return "queued"
+        waiting: State = "unresponsive" if facts.suspended else "queued"
+        return waiting if facts.want in (None, "go_on") else _wanted(facts.want)
     # A trainer that has just gone counts as before until its supervisor has written how it ended: no word of its own.
     silent = facts.beat_age is not None and facts.beat_age > SILENT_SECONDS
     return "unresponsive" if facts.suspended or silent else _wanted(facts.want)

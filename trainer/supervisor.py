@@ -1,6 +1,6 @@
-"""The supervisor: starts the trainer of one run, waits for it, writes how it ended. Imports no torch.
+"""The supervisor of one run: waits for its turn, starts the trainer, writes how it ended. Imports no torch.
 
-python -m trainer.supervisor runs/20260101-120000-abcd
+python -m trainer.supervisor runs/20260101-120000-abcd gpu0,gpu1
 """
 
 from __future__ import annotations
@@ -9,64 +9,122 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 
-from trainer import documents, durable, log_tail, processes
+import psutil
+
+from trainer import devices as known_devices
+from trainer import documents, durable, hooks, log_tail, processes, reserve, run_queue, runs
 from trainer.documents import Control, Outcome, Processes, Progress
+from trainer.failures import Failure
 from trainer.log import say
+from trainer.run_queue import Slot
 from trainer.runs import Run
-from trainer.state import SILENT_SECONDS
-from trainer.workspace import PROJECT_ROOT
+from trainer.state import SILENT_SECONDS, Ended
+from trainer.workspace import PROJECT_ROOT, Workspace
 
 LOOK_SECONDS = 0.5
 TERMINATE_SECONDS = 10.0
+LOCK_SECONDS = 5.0
+"""How long to wait for a supervisor that was killed, and its trainer, to be gone."""
 
 
-def _start_trainer(run: Run, attempt: int) -> subprocess.Popen[bytes]:
-    """Start the trainer; it shares our log and our session and dies with us (see processes.die_with_parent)."""
-    return subprocess.Popen(
-        [sys.executable, "-u", "-m", "trainer.engine", str(run.folder), str(attempt), str(os.getpid())],
-        stdin=subprocess.DEVNULL,
-        cwd=PROJECT_ROOT,
-        env=processes.environment_of_engine(),
-    )
+def _only_supervisor(run: Run) -> int | None:
+    """The lock that makes us the run's only supervisor, to be shared with its trainer; None when there is another."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while (lock := processes.try_lock(run.supervisor_lock)) is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return lock
 
 
-def _write_processes(run: Run, attempt: int, trainer: subprocess.Popen[bytes] | None) -> None:
+def _begin_attempt(run: Run) -> int:
+    """Put away how the attempt before ended, and tell that another has begun; returns its number."""
+    with processes.exclusive_lock(run.control_lock):
+        earlier = documents.read(Processes, run.process_file)
+        attempt = earlier.attempt + 1 if earlier else 1
+        if run.outcome_file.exists():
+            put_away = run.attempts / str(attempt - 1) / run.outcome_file.name
+            put_away.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(run.outcome_file, put_away)
+        _write_processes(run, attempt)
+    return attempt
+
+
+def _write_processes(run: Run, attempt: int, device: str | None = None, trainer_pid: int | None = None) -> None:
     """Tell who we are, and who the trainer is once it lives; one that died already has no identity left to tell."""
     own = processes.identity_of(os.getpid())
     try:
-        child = processes.identity_of(trainer.pid) if trainer else None
+        trainer = processes.identity_of(trainer_pid) if trainer_pid else None
     except ProcessLookupError:
-        child = None
+        trainer = None
     document = Processes(
-        attempt=attempt, host=own.host, boot_id=own.boot_id, supervisor=own, trainer=child,
+        attempt=attempt, host=own.host, boot_id=own.boot_id, supervisor=own, trainer=trainer, device=device,
         clock=processes.boot_clock(),
     )  # fmt: skip
     durable.replace_json(run.process_file, document.model_dump())
 
 
-def _does_not_answer(run: Run) -> bool:
+def _outcome(
+    attempt: int, state: Ended, reason: str, exit_code: int | None = None, signal: str | None = None,
+    failure: Failure | None = None,
+) -> Outcome:  # fmt: skip
+    ended = datetime.now(UTC).isoformat(timespec="seconds")
+    return Outcome(
+        attempt=attempt, state=state, reason=reason, exit_code=exit_code, signal=signal, ended=ended, failure=failure
+    )
+
+
+def _wait_for_turn(run: Run, attempt: int, devices: Sequence[str], ended: Callable[[], bool]) -> Slot | Outcome:
+    """Wait in the queue for a slot; how the attempt ended when it was not to come to that."""
+    workspace, told = Workspace(run.folder.parent.parent), ""
+    while True:
+        want = runs.wish(run, attempt)
+        if ended():
+            return _outcome(attempt, "stopped", "Stopped by a signal (SIGTERM) while it waited in the queue.")
+        if want in ("stop", "stop_after_epoch"):
+            return _outcome(attempt, "stopped", "Stopped by the user while it waited in the queue.")
+        if want == "pause":
+            return _outcome(attempt, "paused", "Paused by the user while it waited in the queue.")
+        try:
+            if slot := run_queue.take(workspace, run, devices):
+                return slot
+            news = "Waiting in the queue."
+        except OSError as error:
+            news = f"The queue cannot be used: {error}. Trying again."
+        if news != told:
+            say(told := news)
+        time.sleep(LOOK_SECONDS)
+
+
+def _start_trainer(run: Run, attempt: int, slot: Slot, lock: int) -> subprocess.Popen[bytes]:
+    """Start the trainer; it shares our log, our session and our locks, and dies with us (processes.die_with_parent)."""
+    return subprocess.Popen(
+        [sys.executable, "-u", "-m", "trainer.engine", str(run.folder), str(attempt), str(os.getpid())],
+        stdin=subprocess.DEVNULL,
+        cwd=PROJECT_ROOT,
+        env=processes.environment_of_engine() | known_devices.environment(slot.device),
+        pass_fds=(slot.descriptor, lock),
+    )
+
+
+def _does_not_answer(run: Run, attempt: int) -> bool:
     """Whether the trainer was asked to stop now and has been silent since for longer than a batch may take."""
     control = documents.read(Control, run.control_file)
-    if control is None or control.want != "stop":
+    if control is None or control.attempt != attempt or control.want != "stop":
         return False
     progress = documents.read(Progress, run.progress_file)
     heard = max(control.clock, progress.beat if progress else 0.0)
     return processes.boot_clock() - heard > SILENT_SECONDS
 
 
-def _wait(run: Run, trainer: subprocess.Popen[bytes]) -> str:
-    """Wait for the end of the trainer; returns why we killed it, if we had to."""
-    asked_to_end = False
+def _wait(run: Run, attempt: int, trainer: subprocess.Popen[bytes], ended: Callable[[], bool]) -> str:
+    """Wait for the end of the trainer; returns why we killed it, if we had to.
 
-    def end(number: int, frame: FrameType | None) -> None:
-        nonlocal asked_to_end
-        asked_to_end = True
-
-    signal.signal(signal.SIGTERM, end)  # the machine shuts down, or somebody ends us: the trainer shall save first
+    When we are to end ourselves (the machine shuts down, or somebody ends us) the trainer shall save first.
+    """
     deadline = None
     while True:
         try:
@@ -75,48 +133,98 @@ def _wait(run: Run, trainer: subprocess.Popen[bytes]) -> str:
         except subprocess.TimeoutExpired:
             pass
         now = processes.boot_clock()
-        if asked_to_end and deadline is None:
+        if ended() and deadline is None:
             trainer.terminate()
-            deadline = now + TERMINATE_SECONDS
-        silent = _does_not_answer(run)
-        if silent or (deadline is not None and now > deadline):
+            deadline = now + (LOOK_SECONDS if runs.is_gone(run) else TERMINATE_SECONDS)  # gone: nothing left to save
+        if _does_not_answer(run, attempt) or (deadline is not None and now > deadline):
             trainer.kill()
             trainer.wait()
-            return "It did not answer to Stop and was killed."
+            return f"It did not answer to {'a signal (SIGTERM)' if deadline else 'Stop'} and was killed"
 
 
-def _outcome(run: Run, attempt: int, exit_code: int, killed: str) -> Outcome:
-    """How the attempt ended: the trainer's own last word when it left in order, else its signal or exit code."""
+def _how_it_ended(run: Run, attempt: int, exit_code: int, killed: str, memory_ran_out: bool) -> Outcome:
+    """The trainer's own last word when it left in order, else its signal or exit code."""
     progress = documents.read(Progress, run.progress_file)
-    ended = datetime.now(UTC).isoformat(timespec="seconds")
     own = progress if progress and progress.attempt == attempt and progress.ended else None
     if exit_code == 0 and own and own.ended:
-        return Outcome(attempt=attempt, state=own.ended, reason=own.reason, exit_code=0, ended=ended)
+        return _outcome(attempt, own.ended, own.reason, exit_code=0)
     if exit_code < 0:
         name = signal.Signals(-exit_code).name
-        reason = killed or f"The training process was ended by signal {-exit_code} ({name})."
-        return Outcome(attempt=attempt, state="failed", reason=reason, signal=name, ended=ended)
+        if killed:
+            return _outcome(attempt, "stopped", f"{killed}; its last checkpoint is kept.", signal=name)
+        reason, failure = _by_signal(-exit_code, name, memory_ran_out)
+        return _outcome(attempt, "failed", reason, signal=name, failure=failure)
     reason = own.reason if own else f"The training process ended with exit code {exit_code}: {_last_line(run)}"
-    return Outcome(attempt=attempt, state="failed", reason=reason, exit_code=exit_code, ended=ended)
+    return _outcome(attempt, "failed", reason, exit_code=exit_code, failure=own.failure if own else None)
+
+
+def _by_signal(number: int, name: str, memory_ran_out: bool) -> tuple[str, Failure]:
+    """Reason and kind of an end by a signal that was not ours."""
+    reason = f"The training process was ended by signal {number} ({name})"
+    if number != signal.SIGKILL:
+        return f"{reason}.", Failure(kind="crashed")
+    if memory_ran_out:
+        free = psutil.virtual_memory().available
+        return f"{reason}: the memory of this machine was full.", Failure(kind="host_memory", free_bytes=free)
+    return f"{reason}.", Failure(kind="killed")
 
 
 def _last_line(run: Run) -> str:
     return next(iter(log_tail.last_lines(run.log_file, 1)), "its log is empty.")
 
 
-def supervise(run: Run) -> Outcome:
-    """Run one attempt to its end and write its outcome."""
-    earlier = documents.read(Processes, run.process_file)
-    attempt = earlier.attempt + 1 if earlier else 1
-    _write_processes(run, attempt, None)
-    trainer = _start_trainer(run, attempt)
-    _write_processes(run, attempt, trainer)
-    killed = _wait(run, trainer)
-    outcome = _outcome(run, attempt, trainer.returncode, killed)
-    say(f"{outcome.state.capitalize()}: {outcome.reason}")
-    durable.replace_json(run.outcome_file, outcome.model_dump())
-    return outcome
+def _attempt(run: Run, attempt: int, devices: Sequence[str], ended: Callable[[], bool], lock: int) -> Outcome:
+    """Wait for a slot, train, and tell how that ended."""
+    slot = _wait_for_turn(run, attempt, devices, ended)
+    if isinstance(slot, Outcome):
+        return slot
+    kills = known_devices.memory_kills()
+    try:
+        trainer = _start_trainer(run, attempt, slot, lock)
+        _write_processes(run, attempt, slot.device, trainer.pid)
+        killed = _wait(run, attempt, trainer, ended)
+    finally:
+        os.close(slot.descriptor)
+    return _how_it_ended(run, attempt, trainer.returncode, killed, known_devices.memory_kills() > kills)
+
+
+def _is_over(run: Run, outcome: Outcome, ended: bool) -> bool:
+    """Write how the attempt ended, unless the wish that ended it was taken back meanwhile: the run shall go on then.
+
+    That is so only when it was a wish that ended it; `ended` tells that it was a signal.
+    """
+    with processes.exclusive_lock(run.control_lock):
+        by_wish = outcome.state in ("paused", "stopped") and not ended
+        if by_wish and runs.wish(run, outcome.attempt) == "go_on":
+            say(f"{outcome.reason} That was taken back, so it goes on.")
+            return False
+        say(f"{outcome.state.capitalize()}: {outcome.reason}")
+        reserve.write_last(run.outcome_file, outcome.model_dump())
+    reserve.release(run.folder)
+    return True
+
+
+def supervise(run: Run, devices: Sequence[str]) -> Outcome | None:
+    """See a run through to its end; None when it has another supervisor, or its folder was deleted or moved meanwhile.
+
+    A folder that is gone is left so: nothing is written there any more.
+    """
+    lock = _only_supervisor(run)
+    if lock is None:
+        say("This run has a supervisor already.")
+        return None
+    signals: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: signals.append(number))
+    reserve.keep(run.folder)
+    while True:
+        outcome = _attempt(run, _begin_attempt(run), devices, lambda: bool(signals) or runs.is_gone(run), lock)
+        if runs.is_gone(run):
+            return None
+        if _is_over(run, outcome, bool(signals)):
+            os.close(lock)  # so that the run can be resumed while its end is being told
+            hooks.tell_end(run, outcome)
+            return outcome
 
 
 if __name__ == "__main__":
-    supervise(Run(Path(sys.argv[1])))
+    supervise(Run(Path(sys.argv[1])), sys.argv[2].split(","))

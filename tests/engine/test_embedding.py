@@ -70,7 +70,7 @@ def test_a_stream_is_embedded_as_a_detector_does_it(network, stream, monkeypatch
     first = FIRST_END // STEP - 1
     for chunk in (100, 7):
         monkeypatch.setattr(embedding, "STREAM_CHUNK", chunk)
-        found = network.of_stream(wave).T.numpy()
+        found = network.of_stream(wave, lambda: None).T.numpy()
         assert len(found) == len(expected) - first
         np.testing.assert_allclose(found, expected[first:], atol=1e-3)
     assert np.ptp(expected) > 20, "the numbers are large, so that a thousandth is little"
@@ -100,8 +100,8 @@ def test_a_window_holds_the_last_sixteen_embeddings_of_its_stream(network, strea
 
 def test_no_stream_is_too_short(network):
     for samples in (0, 100, FIRST_END - 1):
-        assert network.of_stream(torch.zeros(samples)).shape == (96, 0)
-    assert network.of_stream(torch.zeros(FIRST_END)).shape == (96, 1)
+        assert network.of_stream(torch.zeros(samples), lambda: None).shape == (96, 0)
+    assert network.of_stream(torch.zeros(FIRST_END), lambda: None).shape == (96, 1)
 
 
 def test_windows_of_a_batch_do_not_hear_each_other(network):
@@ -219,7 +219,7 @@ def test_a_stop_while_they_are_computed_leaves_nothing_half_done(workspace):
         told.append(None)
         return "stop" if len(told) > 1 else None
 
-    with pytest.raises(loop.StoppedEarlyError) as stopped:
+    with pytest.raises(loop.EndedEarlyError) as stopped:
         prepared(workspace, config, "stopped", wanted)
     assert stopped.value.journal.progress.doing.startswith("Computing speech embeddings: ")
     assert not list(workspace.cache.glob("*.partial.*"))

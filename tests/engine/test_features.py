@@ -80,7 +80,7 @@ def test_a_data_set_is_standardised_by_numbers_that_the_checkpoint_holds():
     clips = {f"positive/{i}.wav": tone(300 + 50 * i, 1.5) for i in range(4)} | {"negative/a.wav": tone(900, 9.0)}
     feed = batches.open_feed(array_of(clips), config, torch.device("cpu"), augmented=True)
     model, again = factory.build(config), factory.build(config)
-    batches.standardise(model, feed)
+    batches.standardise(model, feed, lambda: None)
     heard: list[torch.Tensor] = []
     model.network.register_forward_pre_hook(lambda network, inputs: heard.append(inputs[0]))
     model.eval()

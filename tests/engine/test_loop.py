@@ -8,7 +8,7 @@ import torch
 from tests.tiny import make_workspace, tiny_config
 from trainer import config_file, durable, metrics
 from trainer.config import Config
-from trainer.engine import checkpoints, clips, loop
+from trainer.engine import checkpoints, clips, judging, loop
 from trainer.runs import Run
 from trainer.workspace import Workspace
 
@@ -49,7 +49,7 @@ def test_the_best_checkpoint_scores_what_its_epoch_scored(workspace: Workspace):
     loop.train(parts)
     best = parts.journal.progress.best
     parts.model.load_state_dict(checkpoints.load(parts.run.checkpoints, best.checkpoint)["model"])
-    again = loop.validate(parts.model, parts.val, parts.val_windows, lambda: None)
+    again = judging.validate(parts.model, parts.val, parts.val_windows, lambda: None)
     assert again["val_loss"] == pytest.approx(best.val_loss, rel=1e-6)
 
 
@@ -66,7 +66,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_spares_the_best_model(workspa
 
 def test_early_stopping_waits_as_long_as_it_was_told(workspace: Workspace, monkeypatch):
     losses = iter([0.5, 0.4, 0.45, 0.41, 0.3])
-    monkeypatch.setattr(loop, "validate", lambda *rest: fixed_row(next(losses)))
+    monkeypatch.setattr(judging, "validate", lambda *rest: fixed_row(next(losses)))
     parts = prepared(workspace, tiny_config(epochs=9, patience=2), "early")
     end = loop.train(parts)
     assert end.state == "completed" and "no better validation loss for 2 epochs" in end.reason
@@ -75,7 +75,7 @@ def test_early_stopping_waits_as_long_as_it_was_told(workspace: Workspace, monke
 
 def test_a_validation_loss_that_is_no_number_ends_the_run_and_spares_the_best_model(workspace: Workspace, monkeypatch):
     losses = iter([0.5, math.nan])
-    monkeypatch.setattr(loop, "validate", lambda *rest: fixed_row(next(losses)))
+    monkeypatch.setattr(judging, "validate", lambda *rest: fixed_row(next(losses)))
     parts = prepared(workspace, tiny_config(epochs=3), "nan-validation")
     with pytest.raises(ValueError, match="validation loss became nan after epoch 2; the best model is of epoch 1"):
         loop.train(parts)
@@ -101,7 +101,7 @@ def test_the_best_model_is_that_of_the_measure_that_was_asked_for(
     workspace: Workspace, monkeypatch, capsys, miss_rates: tuple[float | None, ...], epoch: int, told: str
 ):
     rows = iter(zip((0.5, 0.4, 0.45), miss_rates, strict=True))
-    monkeypatch.setattr(loop, "validate", lambda *rest: fixed_row(*next(rows)))
+    monkeypatch.setattr(judging, "validate", lambda *rest: fixed_row(*next(rows)))
     monkeypatch.setattr(loop.stream, "due", lambda *rest: False)  # the rows have it already
     config = tiny_config(epochs=3, best_by="miss_rate", patience=3 - epoch)
     parts = prepared(workspace, config, f"best-by-{epoch}")
@@ -128,7 +128,7 @@ def test_clips_are_laid_out_once_and_as_they_are(workspace: Workspace):
 
 def test_stop_is_heard_while_clips_are_read_and_leaves_nothing_half_done(tmp_path):
     fresh = make_workspace(tmp_path)
-    with pytest.raises(loop.StoppedEarlyError, match=r"before the first epoch") as stopped:
+    with pytest.raises(loop.EndedEarlyError, match=r"Stopped by the user during the preparations; no epoch") as stopped:
         prepared(fresh, tiny_config(), "early", lambda: "stop")
     assert stopped.value.journal.progress.doing.startswith("Reading clips: 1 of")
     assert not list(fresh.cache.iterdir())

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.measure_resume import OFTEN, Tally, config_of, killed_run, make_run, result
+from tests.measure_resume import OFTEN, Tally, config_of, differing, killed_run, make_run, result
 from tests.tiny import make_workspace
 from trainer import durable, metrics
-from trainer.engine import checkpoints, epoch, loop
+from trainer.engine import checkpoints, epoch, judging, loop
 from trainer.runs import Run
 from trainer.workspace import Workspace
 
@@ -54,7 +54,7 @@ PLACES = {
     "rows without a checkpoint": (checkpoints, "commit", 6, False),
     "the end of an epoch": (checkpoints, "prune", 8, True),
     "the end of the last epoch": (checkpoints, "prune", 16, False),
-    "validation": (loop, "validate", 3, False),
+    "validation": (judging, "validate", 3, False),
     "mining": (loop.mining, "mine", 2, False),
 }
 
@@ -76,11 +76,6 @@ def go_on(workspace: Workspace, run: Run, attempt: int = 2) -> loop.End:
     return loop.train(loop.prepare(workspace, run, attempt, lambda: None))
 
 
-def differing(run: Run, expected: dict[str, object]) -> list[str]:
-    found = result(run)
-    return [part for part in expected if found[part] != expected[part]]
-
-
 def test_wherever_it_breaks_off_the_end_is_the_same(workspace: Workspace, broken_off: Run, expected):
     assert go_on(workspace, broken_off).state == "completed"
     assert differing(broken_off, expected) == []
@@ -96,12 +91,12 @@ def half_way(workspace: Workspace, request) -> Iterator[Run]:
         return "stop" if (parts.journal.progress.epoch, parts.journal.progress.batch) == (3, 5) else None
 
     assert loop.train(dataclasses.replace(parts, wanted=wanted)).state == "stopped"
-    assert checkpoints.newest(run.checkpoints).checkpoint == checkpoints.name_within(3, 4)
+    assert checkpoints.newest(run.checkpoints).checkpoint == checkpoints.name_within(3, 5)
     return run
 
 
 def test_a_damaged_checkpoint_costs_time_alone(workspace: Workspace, half_way: Run, expected, capsys):
-    damaged = half_way.checkpoints / checkpoints.name_within(3, 4)
+    damaged = half_way.checkpoints / checkpoints.name_within(3, 5)
     damaged.write_bytes(damaged.read_bytes()[:-1])
     go_on(workspace, half_way)
     told = capsys.readouterr().out
@@ -113,7 +108,7 @@ def test_half_a_row_is_cut_off(workspace: Workspace, half_way: Run, expected, ca
     with open(half_way.metrics_file, "ab") as file:
         file.write(b'{"v":1,"kind":"ste')
     go_on(workspace, half_way)
-    assert "Going on from the checkpoint after batch 4 of epoch 3." in capsys.readouterr().out
+    assert "Going on from the checkpoint after batch 5 of epoch 3." in capsys.readouterr().out
     assert differing(half_way, expected) == []
 
 
@@ -140,7 +135,7 @@ def test_a_run_that_is_done_stays_as_it_is(workspace: Workspace, half_way: Run, 
 
 
 def test_another_machine_is_told_and_other_clips_are_refused(workspace: Workspace, half_way: Run, capsys):
-    mark = half_way.checkpoints / f"{checkpoints.name_within(3, 4)}.json"
+    mark = half_way.checkpoints / f"{checkpoints.name_within(3, 5)}.json"
     facts = durable.read_json(mark)
     durable.replace_json(mark, facts | {"machine": "torch 1.0"})
     loop.prepare(workspace, half_way, 2, lambda: None)

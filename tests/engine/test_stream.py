@@ -34,7 +34,7 @@ def spoken(recording: stream.Recording) -> list[np.ndarray]:
 
 
 def test_each_word_is_heard_quiet_in_noise_and_in_a_room_at_one_level():
-    found = stream.recordings(ARRAY)
+    found = stream.recordings(ARRAY, lambda: None)
     assert [len(recording.words) for recording in found] == [4, 4, 4, 0, 0]
     for recording in (found[QUIET], found[ROOM]):
         assert [level_db(word) for word in spoken(recording)] == pytest.approx([stream.WORD_DB] * 4, abs=0.2)
@@ -48,15 +48,18 @@ def test_each_word_is_heard_quiet_in_noise_and_in_a_room_at_one_level():
 
 def test_what_a_split_lacks_is_left_out():
     bare = {path: wave for path, wave in WAVES.items() if path.split("/")[0] in ("positive", "negative")}
-    assert [len(recording.words) for recording in stream.recordings(array_of(bare))] == [4, 0]
+    assert [len(recording.words) for recording in stream.recordings(array_of(bare), lambda: None)] == [4, 0]
     silent = bare | {"background/silent.wav": np.zeros(RATE)}
-    assert len(stream.recordings(array_of(silent))) == 3, "silence is a negative, but no noise"
+    assert len(stream.recordings(array_of(silent), lambda: None)) == 3, "silence is a negative, but no noise"
 
 
 def test_of_very_much_only_every_nth_clip_is_heard(monkeypatch):
     monkeypatch.setattr(stream, "MOST_SECONDS", 10.0)
     many = {f"negative/{i}.wav": tone(300, 1.0) for i in range(50)}
-    assert stream.recordings(array_of(many | {"positive/a.wav": tone(500, 1.0)}))[-1].wave.size <= 10 * 1.3 * RATE
+    assert (
+        stream.recordings(array_of(many | {"positive/a.wav": tone(500, 1.0)}), lambda: None)[-1].wave.size
+        <= 10 * 1.3 * RATE
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,10 +75,10 @@ def test_of_very_much_only_every_nth_clip_is_heard(monkeypatch):
 )
 def test_a_window_of_the_stream_is_seen_as_that_window_alone(options: dict):
     feed = feed_of(**options)
-    wave = stream.recordings(ARRAY)[OTHER].wave
+    wave = stream.recordings(ARRAY, lambda: None)[OTHER].wave
     size, hop = window_samples(feed.config), stream.hop_seconds(feed.config)
     assert hop == pytest.approx(0.1, abs=0.03)
-    columns, seen = stream.columns_of(feed, wave), []
+    columns, seen = stream.columns_of(feed, wave, lambda: None), []
     model = Spy(seen)
     count = len(stream.probability(model, feed, columns, lambda: None))
     assert count == int(len(wave) / RATE / hop + 1e-6)
@@ -113,7 +116,7 @@ class TonesUpTo(nn.Module):
 
 def test_a_detector_that_hears_the_words_misses_none_and_one_that_hears_all_else_misses_all():
     feed = feed_of(training={"false_accepts_per_hour": 1.0})
-    opened = stream.open_stream(feed)
+    opened = stream.open_stream(feed, lambda: None)
     good, bad = (stream.measure(TonesUpTo(sign), feed, opened, lambda: None) for sign in (1.0, -1.0))
     assert good is not None and bad is not None
     assert (good.misses, good.words, good.false_accepts) == (0, 12, 0) and bad.misses == 12

@@ -8,7 +8,7 @@ from pages.ui.controls import form_token
 from tests.pages.tools import METRICS, NO_CONFIGURATION, NO_SPLITS, charts, checked, draw, field, links, metric, press
 from tests.run_folders import end, make_alive, make_run
 from tests.tiny import tiny_config
-from trainer import config_file, documents, runs
+from trainer import config_file, devices, documents, runs
 from trainer.documents import Control
 
 
@@ -34,7 +34,7 @@ def test_a_start_makes_a_run_and_watches_it(workspace, no_processes):
     assert metric(app, "Status") == "Queued"
     assert runs.status(run).label == "Kitchen at night"
     assert config_file.load(run.config_file) == tiny_config()
-    assert no_processes == [["-m", "trainer.supervisor", str(run.folder)]]
+    assert no_processes == [["-m", "trainer.supervisor", str(run.folder), ",".join(devices.choices("auto"))]]
 
 
 def test_the_same_form_sent_twice_leads_to_one_run(workspace, no_processes):

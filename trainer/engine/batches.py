@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -149,9 +149,14 @@ def plain_batches(feed: Feed, windows: Windows, size: int) -> Iterator[Tensor]:
             yield feed.front_end(feed.place(gather(feed.array, part, window_samples(feed.config))))
 
 
-def standardise(model: nn.Module, feed: Feed) -> None:
-    """Give a model that needs them the mean and deviation of each row over training windows as they are."""
+def standardise(model: nn.Module, feed: Feed, beat: Callable[[], None]) -> None:
+    """Give a model that needs them the mean and deviation of each row over training windows as they are; `beat` is
+    called after every batch."""
     if isinstance(model, Standardised):
         windows = epoch_windows(feed.array, feed.config, 1)
         spread = np.linspace(0, len(windows) - 1, min(len(windows), MEASURED_WINDOWS)).astype(np.int64)
-        model.measure(list(plain_batches(feed, windows.take(spread), 256)))
+        measured = []
+        for features in plain_batches(feed, windows.take(spread), 256):
+            measured.append(features)
+            beat()
+        model.measure(measured)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,14 +38,30 @@ def _marks(folder: Path) -> list[Path]:
     return sorted(folder.glob("epoch-*.pt.json"))
 
 
+def _canonical(value: Any) -> Any:  # noqa: ANN401 - whatever a state holds
+    """The same content in the same bytes, wherever it came from.
+
+    Pickle writes down which strings and storages are one object and which are merely equal, and in which order a
+    dictionary was filled; both differ between a state that has grown and one that was loaded.
+    """
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        parts = sorted(value.items(), key=lambda item: str(item[0]))
+        return {_canonical(key): _canonical(part) for key, part in parts}
+    if isinstance(value, (list, tuple)):
+        return type(value)([_canonical(part) for part in value])
+    return sys.intern(value) if isinstance(value, str) else value
+
+
 def commit(folder: Path, checkpoint: str, state: dict[str, Any], facts: dict[str, Any]) -> None:
     """Write one checkpoint and then its mark, which holds `facts`; without the mark it does not count. Raises OSError.
 
-    `state["model"]` is the model as it is validated and used.
+    `state["model"]` is the model as it is validated and used. Equal states make equal files.
     """
     folder.mkdir(exist_ok=True)
     buffer = io.BytesIO()
-    torch.save(state, buffer)
+    torch.save(_canonical(state), buffer)
     data = buffer.getvalue()
     durable.replace_bytes(folder / checkpoint, data)
     sealed = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}

@@ -11,7 +11,7 @@ frames at once they give the same numbers six times as fast.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import util
 from pathlib import Path
 
@@ -144,10 +144,11 @@ class SpeechEmbedding(nn.Module):
         return torch.cat([self.of_frames(self.mel(some)[:, -WINDOW_FRAMES:]) for some in torch.split(wave, size)])
 
     @torch.no_grad()
-    def of_stream(self, wave: Tensor) -> Tensor:
+    def of_stream(self, wave: Tensor, beat: Callable[[], None]) -> Tensor:
         """A long wave [samples] to an embedding every 80 ms, [96, steps]; step i ends at sample FIRST_END + i * STEP.
 
-        As a detector computes them: any 16 in a row are the features of the two seconds that end with the last.
+        As a detector computes them: any 16 in a row are the features of the two seconds that end with the last. `beat`
+        is called again and again.
         """
         steps = (len(wave) - FIRST_END) // STEP + 1
         if steps < 1:
@@ -158,11 +159,12 @@ class SpeechEmbedding(nn.Module):
             last = min(first + STREAM_CHUNK, steps) - 1
             piece = heard[first * STEP : last * STEP + FIRST_END + OVERLAP]
             found.append(self.of_frames(self.mel(piece[None]))[0])
+            beat()
         return torch.cat(found, dim=1)
 
-    def columns(self, wave: Tensor) -> Tensor:
+    def columns(self, wave: Tensor, beat: Callable[[], None]) -> Tensor:
         """What the windows of a long wave [samples] share: its embeddings [steps, 96]."""
-        return self.of_stream(wave).T
+        return self.of_stream(wave, beat).T
 
     def finish(self, steps: Tensor) -> Tensor:
         """Embeddings of windows [n, 16, 96] to features [n, 96, 16]."""

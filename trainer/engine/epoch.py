@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
-from trainer.engine import checkpoints, mining, saving, stream
+from trainer.engine import checkpoints, saving
 from trainer.engine.ahead import one_ahead
 from trainer.engine.batches import heard_in, seed_dropout, training_batch
 from trainer.engine.course import Course
-from trainer.engine.journal import Left, append_row, batch_done, tell
+from trainer.engine.eta import left_of
+from trainer.engine.journal import append_row, batch_done, expect, piece_done, tell
 from trainer.engine.parts import Parts
 from trainer.engine.step import Stride, stride_of, take_step
 from trainer.engine.windows import Windows
+from trainer.failures import FailedError
 
 STEP_ROWS_PER_EPOCH = 20
 
@@ -31,11 +34,15 @@ class Batch:
     positive: Tensor
 
 
-def train_epoch(parts: Parts, course: Course) -> Course | None:
-    """Train the batches of an epoch that are left; None when the user stopped it. Raises ValueError, OSError."""
+def train_epoch(parts: Parts, course: Course) -> Generator[Course]:
+    """Train the batches of an epoch that are left; yields the course after each. Raises FailedError, OSError.
+
+    Close the generator when leaving early: that waits for the batch that is being prepared.
+    """
     config, journal, epoch = parts.config, parts.journal, course.epoch
+    began = journal.saved = time.monotonic()
     windows, size = heard_in(parts.train, epoch, course.pool), config.training.batch_size
-    batches, saved = math.ceil(len(windows) / size), time.monotonic()
+    batches, first = math.ceil(len(windows) / size), course.batch
 
     def make(batch: int) -> Batch:
         part = windows.take(slice(batch * size, (batch + 1) * size))
@@ -44,24 +51,37 @@ def train_epoch(parts: Parts, course: Course) -> Course | None:
     parts.model.train()
     tell(journal, now=True, phase="training", doing="", epoch=epoch, batch=course.batch, batches=batches)
     with closing(one_ahead(make, range(course.batch, batches))) as coming:
-        began = time.monotonic()
         for made in coming:
             stride = stride_of(config, course, batches)
             loss, right = _learn(parts, made, course, stride)
             course = course.after_batch(loss, right, len(made.windows), steps=int(stride.ends))
-            _tell_batch(parts, course, batches, len(made.windows), time.monotonic() - began)
+            seconds, began = time.monotonic() - began, time.monotonic()
+            speed = batch_done(journal, len(made.windows), len(made.windows) / size, seconds, course.batch == first + 1)
+            expect_rest(parts, course, len(windows) / size)
+            told: dict[str, Any] = {"clips_per_second": round(speed, 1), **course.sums.means()}
+            tell(journal, batch=course.batch, **told)
             if (course.batch - 1) % max(1, batches // STEP_ROWS_PER_EPOCH) == 0:
                 row = {"step": stride.step, "loss": loss, "learning_rate": stride.rate}
                 append_row(journal, "step", epoch=epoch, batch=course.batch, **row)
-            if parts.wanted() == "stop":
-                return None
-            # Gradients that wait for more are not saved, and after the last batch the epoch is.
-            if stride.ends and course.batch < batches and _is_due(parts, saved):
-                saving.save(parts, course, checkpoints.name_within(epoch, course.batch))
-                checkpoints.prune(parts.run.checkpoints)
-                saved = time.monotonic()
-            began = time.monotonic()
-    return course
+            yield course
+            if course.batch < batches and _is_due(parts):  # after the last one the epoch is saved
+                began += save_within(parts, course)
+
+
+def expect_rest(parts: Parts, course: Course, batches: float) -> None:
+    """Estimate how long what comes after this course will take; an epoch has so many batches."""
+    left = left_of(parts.config, course, batches, parts.journal.opened)
+    expect(parts.journal, left, parts.config.training.checkpoint_minutes)
+
+
+def save_within(parts: Parts, course: Course) -> float:
+    """Save in the middle of an epoch; returns the seconds it took. Raises OSError."""
+    began = time.monotonic()
+    saving.save(parts, course, checkpoints.name_within(course.epoch, course.batch))
+    checkpoints.prune(parts.run.checkpoints)
+    piece_done(parts.journal, "within", began)
+    parts.journal.saved = time.monotonic()
+    return parts.journal.saved - began
 
 
 def _learn(parts: Parts, batch: Batch, course: Course, stride: Stride) -> tuple[float, float]:
@@ -69,26 +89,14 @@ def _learn(parts: Parts, batch: Batch, course: Course, stride: Stride) -> tuple[
     seed_dropout(parts.config, course.epoch, course.batch)
     loss, logit = take_step(parts, batch.features, batch.positive, stride)
     if not math.isfinite(loss):
-        raise ValueError(_not_finite(parts, batch.windows, course, stride, loss))
+        raise FailedError("not_finite", _not_finite(parts, batch.windows, course, stride, loss))
     return loss, float(((logit >= 0) == (batch.positive >= 0.5)).sum())
 
 
-def _is_due(parts: Parts, saved: float) -> bool:
+def _is_due(parts: Parts) -> bool:
     """Whether the last checkpoint, or the start of the epoch, is so long ago that another one is worth its time."""
     minutes = parts.config.training.checkpoint_minutes
-    return minutes > 0 and time.monotonic() - saved >= 60 * minutes
-
-
-def _tell_batch(parts: Parts, course: Course, batches: int, windows: int, seconds: float) -> None:
-    epochs, journal = parts.config.training.epochs, parts.journal
-    epochs_left = epochs - course.epoch + 1
-    left = Left(
-        epochs_left * batches - course.batch, epochs_left, mining.times(parts.config, after=course.epoch),
-        stream.times(parts.config, after=course.epoch - 1),
-    )  # fmt: skip
-    speed, eta = batch_done(journal, windows, seconds, left)
-    told: dict[str, Any] = {"clips_per_second": round(speed, 1), "eta_seconds": round(eta, 1), **course.sums.means()}
-    tell(journal, batch=course.batch, **told)
+    return minutes > 0 and time.monotonic() - parts.journal.saved >= 60 * minutes
 
 
 def _not_finite(parts: Parts, windows: Windows, course: Course, stride: Stride, loss: float) -> str:

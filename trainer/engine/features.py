@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torchaudio
 from torch import Tensor, nn
@@ -49,10 +51,14 @@ class FrontEnd(nn.Module):
         parts = torch.split(wave, size)
         return torch.cat([self.finish(self._power(part.unfold(1, self.fft_size, self.hop))) for part in parts])
 
-    def columns(self, wave: Tensor) -> Tensor:
-        """What the windows of a long wave [samples] share: mel power [columns, bands]."""
-        pieces = torch.split(wave.unfold(0, self.fft_size, self.hop), COLUMNS_AT_ONCE)
-        return torch.cat([self._power(piece) for piece in pieces])
+    def columns(self, wave: Tensor, beat: Callable[[], None]) -> Tensor:
+        """What the windows of a long wave [samples] share: mel power [columns, bands]; `beat` is called again and
+        again."""
+        found = []
+        for piece in torch.split(wave.unfold(0, self.fft_size, self.hop), COLUMNS_AT_ONCE):
+            found.append(self._power(piece))
+            beat()
+        return torch.cat(found)
 
     def finish(self, mel: Tensor) -> Tensor:
         """Mel power of windows [n, frames, bands] to their features [n, rows, frames]."""

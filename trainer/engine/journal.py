@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
-from trainer import devices, documents, durable, metrics, processes
+from trainer import devices, documents, durable, metrics, processes, runs
 from trainer.documents import Progress
+from trainer.engine import eta
+from trainer.engine.eta import Left, Times
+from trainer.failures import FailedError
 from trainer.log import say
 from trainer.runs import Run
 
@@ -25,61 +28,61 @@ class Journal:
     run: Run
     progress: Progress
     gpu_index: int | None
-    started: float = field(default_factory=time.monotonic)
+    started: float
+    """When it would have started, had there been no pauses."""
+    times: Times
+    ends_at: float | None = None
+    """When it will be done, by estimate."""
     written: float = 0.0
     devices_read: float = 0.0
     heard: deque[tuple[float, int]] = field(default_factory=deque)
-    batch_seconds: float = 0.0
-    pause_seconds: float | None = None
-    """Time between two epochs' batches: validation and checkpoint, as last measured."""
-    stream_seconds: float = 0.0
-    """Time of hearing the validation stream once, as last measured; it is not in `pause_seconds`."""
-    mining_seconds: float = 0.0
-    """Time of one look for hard negatives, as last measured."""
+    batches: int = 0
+    """How many this attempt has trained."""
+    epoch_seconds: float = 0.0
+    """What the batches of the epoch under way took, those of earlier attempts too."""
+    saved: float = 0.0
+    """When the last checkpoint of the epoch under way was done, or when the epoch began."""
+    opened: bool = False
+    """Whether the features of the validation stream are there."""
 
 
 def open_journal(run: Run, attempt: int, device: torch.device, epochs: int) -> Journal:
+    """The journal of an attempt; what the attempts before it told stands until there is something newer to tell."""
     index = (device.index or 0) if device.type == "cuda" else None
     threads = torch.get_num_threads()
     cpu = f"CPU, {threads} thread{'s' if threads > 1 else ''}"
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu
-    progress = Progress(attempt=attempt, beat=processes.boot_clock(), phase="preparing", device=name, epochs=epochs)
-    journal = Journal(run, progress, index)
+    earlier = (documents.read(Progress, run.progress_file) if attempt > 1 else None) or Progress(
+        attempt=attempt, beat=0, phase=""
+    )
+    now = {"attempt": attempt, "phase": "preparing", "doing": "", "device": name, "epochs": epochs}
+    progress = earlier.model_copy(update=now | {"ended": None, "reason": "", "failure": None})
+    times = eta.of_document(earlier.times if earlier.device == name else {})
+    journal = Journal(run, progress, index, time.monotonic() - earlier.elapsed_seconds, times)
     tell(journal, now=True)
     return journal
 
 
 def tell(journal: Journal, now: bool = False, **changes: object) -> None:
-    """Change the progress; it reaches the disk at most twice a second, or at once with `now`. Raises OSError."""
+    """Change the progress; it reaches the disk at most twice a second, or at once with `now`.
+
+    Raises OSError, and FailedError when the run's folder is gone.
+    """
     clock = time.monotonic()
     changes |= {"beat": processes.boot_clock(), "elapsed_seconds": round(clock - journal.started, 2)}
+    if journal.ends_at is not None:
+        changes = {"eta_seconds": round(max(0.0, journal.ends_at - clock), 1)} | changes
     if clock - journal.devices_read >= READ_DEVICES_SECONDS:
         journal.devices_read = clock
         changes["reading"] = devices.read(journal.gpu_index).model_dump()
     journal.progress = journal.progress.model_copy(update=changes)
     if now or clock - journal.written >= WRITE_SECONDS:
         journal.written = clock
-        durable.replace_json(journal.run.progress_file, journal.progress.model_dump())
-
-
-def tell_failure(run: Run, attempt: int, error: Exception) -> None:
-    """Leave the exception in one line; a disk that takes nothing more leaves the supervisor the exit code."""
-    if isinstance(error, torch.OutOfMemoryError):
-        reason = f"The GPU's memory is full; take a smaller training.batch_size. ({error})"
-    elif isinstance(error, (ValueError, FileNotFoundError)):
-        reason = str(error)  # our own sentences
-    elif isinstance(error, RuntimeError) and "deterministic" in str(error):
-        reason = f"training.exact: torch cannot do this the same way each time; turn it off. ({error})"
-    else:
-        reason = f"{type(error).__name__}: {error}"
-    earlier = documents.read(Progress, run.progress_file)
-    blank = Progress(attempt=attempt, beat=0, phase="")
-    last = earlier if earlier and earlier.attempt == attempt else blank
-    changes = {"phase": "ended", "ended": "failed", "reason": " ".join(reason.split()), "eta_seconds": None}
-    try:
-        durable.replace_json(run.progress_file, last.model_copy(update=changes).model_dump())
-    except OSError as full:
-        say(f"The reason could not be written to {run.progress_file}: {full}")
+        if runs.is_gone(journal.run):
+            folder = str(journal.run.folder)
+            raise FailedError("folder_gone", f"The folder {folder} was deleted or moved while it trained.", folder)
+        told = journal.progress.model_copy(update={"times": eta.as_document(journal.times)})
+        durable.replace_json(journal.run.progress_file, told.model_dump())
 
 
 def preparing(journal: Journal, done: int, total: int, doing: str) -> None:
@@ -87,27 +90,33 @@ def preparing(journal: Journal, done: int, total: int, doing: str) -> None:
     tell(journal, doing=f"{doing}: {done:,} of {total:,}" if total else doing)
 
 
-@dataclass(frozen=True)
-class Left:
-    """What is still to come: batches, validations with checkpoints, looks for hard negatives, streams to hear."""
-
-    batches: int
-    pauses: int
-    minings: int
-    streams: int
-
-
-def batch_done(journal: Journal, windows: int, seconds: float, left: Left) -> tuple[float, float]:
-    """Note a batch; returns windows per second lately, and the estimated seconds to the end."""
+def batch_done(journal: Journal, windows: int, share: float, seconds: float, first: bool) -> float:
+    """Note a batch, which is `share` of a full one and may be the `first` of its epoch; returns windows per second
+    lately."""
     clock = time.monotonic()
     journal.heard.append((clock, windows))
     while clock - journal.heard[0][0] > SPEED_SECONDS and len(journal.heard) > 2:
         journal.heard.popleft()
-    journal.batch_seconds = seconds if not journal.batch_seconds else 0.98 * journal.batch_seconds + 0.02 * seconds
+    journal.batches += 1
+    journal.epoch_seconds += seconds
+    if not first or journal.times.batch is None:
+        journal.times = eta.after_batch(journal.times, seconds, share, journal.batches)
+    if first and (journal.batches > 1 or journal.times.start is None):  # the first one after a resume says little
+        journal.times = replace(journal.times, start=seconds)
     span = clock - journal.heard[0][0]
-    speed = sum(count for _, count in list(journal.heard)[1:]) / span if span > 0 else windows / max(seconds, 1e-9)
-    between = left.pauses * (journal.pause_seconds or 0.0) + left.minings * journal.mining_seconds
-    return speed, left.batches * journal.batch_seconds + between + left.streams * journal.stream_seconds
+    return sum(count for _, count in list(journal.heard)[1:]) / span if span > 0 else windows / max(seconds, 1e-9)
+
+
+def piece_done(journal: Journal, piece: str, began: float) -> None:
+    """Note how long another piece of the training took, see `eta.Times`."""
+    journal.times = eta.after_piece(journal.times, piece, time.monotonic() - began)
+
+
+def expect(journal: Journal, left: Left, checkpoint_minutes: float) -> None:
+    """Estimate anew when it will be done."""
+    clock = time.monotonic()
+    seconds = eta.seconds_left(journal.times, left, checkpoint_minutes, clock - journal.saved)
+    journal.ends_at = None if seconds is None else clock + seconds
 
 
 def append_row(journal: Journal, kind: str, **values: object) -> None:

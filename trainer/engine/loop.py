@@ -3,47 +3,37 @@
 from __future__ import annotations
 
 import functools
-import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import replace
 
 import torch
 from torch import nn
 
 from trainer import best_model, config_file, earlier_run, manifest
 from trainer.config import Config
-from trainer.documents import Best
 from trainer.engine import checkpoints, clips, embedding_rounds, mining, optimizers, precision, saving, stream
 from trainer.engine.batches import Feed, open_feed, standardise
 from trainer.engine.course import Course
-from trainer.engine.epoch import train_epoch
-from trainer.engine.journal import Journal, append_row, append_timing, open_journal, preparing, say_epoch, tell
+from trainer.engine.epoch import expect_rest, save_within, train_epoch
+from trainer.engine.journal import Journal, open_journal, piece_done, preparing, tell
+from trainer.engine.judging import finish_epoch, measure_coming
 from trainer.engine.models import factory
 from trainer.engine.parts import Parts
-from trainer.engine.validation import validate
 from trainer.engine.windows import Windows
+from trainer.engine.wishes import End, Interruption, Wanted, end_of, kept, obey
 from trainer.log import say
-from trainer.metrics import Row
 from trainer.runs import Run
-from trainer.state import Ended, Want
 from trainer.workspace import Workspace
 
 
-@dataclass(frozen=True)
-class End:
-    """How a training ended in order."""
+class EndedEarlyError(Exception):
+    """The run was to end while it was prepared; `journal` is where its `end` is told."""
 
-    state: Ended
-    reason: str
-
-
-class StoppedEarlyError(Exception):
-    """The user stopped the run while its clips were read; `journal` is where that is told."""
-
-    def __init__(self, journal: Journal) -> None:
-        self.journal = journal
-        super().__init__("Stopped by the user before the first epoch; there is no model.")
+    def __init__(self, journal: Journal, end: End) -> None:
+        self.journal, self.end = journal, end
+        super().__init__(end.reason)
 
 
 def choose_device(name: str) -> torch.device:
@@ -53,10 +43,10 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda:0" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def prepare(workspace: Workspace, run: Run, attempt: int, wanted: Callable[[], Want | None]) -> Parts:
+def prepare(workspace: Workspace, run: Run, attempt: int, wanted: Wanted) -> Parts:
     """Load the configuration, the clips and the model of a run.
 
-    Raises StoppedEarlyError, ValueError, FileNotFoundError, OSError.
+    Raises EndedEarlyError, ValueError, FileNotFoundError, OSError.
     """
     config = config_file.load(run.config_file)
     if config.training.threads:
@@ -64,40 +54,52 @@ def prepare(workspace: Workspace, run: Run, attempt: int, wanted: Callable[[], W
     device = choose_device(config.training.device)
     torch.manual_seed(config.training.seed)
     precision.set_exact(config.training.exact)
-    dtype = precision.choose_dtype(config.training, device)
     journal = open_journal(run, attempt, device, config.training.epochs)
-    splits = manifest.read_splits(workspace)
-    used = [*splits["train"], *splits["val"]]
+    try:
+        return _prepared(workspace, config, journal, device, wanted)
+    except Interruption as asked:
+        raise EndedEarlyError(journal, end_of(asked, "during the preparations", journal.progress.best)) from None
+
+
+def _prepared(workspace: Workspace, config: Config, journal: Journal, device: torch.device, wanted: Wanted) -> Parts:
+    """The parts of a training, read and made between beats."""
+    run, first = journal.run, journal.progress.attempt == 1
 
     def report(done: int, total: int, doing: str) -> None:
         preparing(journal, done, total, doing)
-        if wanted() == "stop":  # reading many clips takes minutes
-            raise StoppedEarlyError(journal)
+        obey(wanted)
 
-    array = clips.prepare(workspace, used, report)
+    def beat() -> None:
+        tell(journal)
+        obey(wanted)
+
+    splits = manifest.read_splits(workspace)
+    array = clips.prepare(workspace, [*splits["train"], *splits["val"]], report)
     parts = {name: array.of_split(frozenset(clip.path for clip in splits[name])) for name in ("train", "val")}
     train = open_feed(parts["train"], config, device, augmented=True)
-    saved = checkpoints.newest(run.checkpoints) if attempt > 1 else None
-    model = (factory.build(config) if saved else _first_model(workspace, config, train)).to(device)
+    saved = None if first else checkpoints.newest(run.checkpoints)
+    model = (factory.build(config) if saved else _first_model(workspace, config, train, beat)).to(device)
     say(f"Model {config.model.name}: {factory.parameters(model):,} parameters, on {journal.progress.device}.")
     average = optimizers.average_of(model) if config.optimizer.ema_decay else None
     if config.training.compile:
         model.compile()
     val = open_feed(parts["val"], config, device, augmented=False)
     train, val_windows = embedding_rounds.keep(workspace.cache, train, val, report)
+    beat()
+    dtype = precision.choose_dtype(config.training, device)
     begun = Parts(
         run, config, journal, model, average, optimizers.make_optimizer(model, config.optimizer),
         precision.make_scaler(dtype, device), dtype, train, val, val_windows,
-        functools.cache(functools.partial(stream.open_stream, val)),
+        functools.cache(functools.partial(stream.open_stream, val, beat)),
         manifest.fingerprint(workspace), wanted,
     )  # fmt: skip
-    return replace(begun, start=saving.go_on(begun, saved)) if attempt > 1 else begun
+    return begun if first else replace(begun, start=saving.go_on(begun, saved))
 
 
-def _first_model(workspace: Workspace, config: Config, feed: Feed) -> nn.Module:
+def _first_model(workspace: Workspace, config: Config, feed: Feed, beat: Callable[[], None]) -> nn.Module:
     """The model before its first step: new, or the best one of an earlier run. Raises ValueError, OSError."""
     model = factory.build(config)
-    standardise(model, feed)
+    standardise(model, feed, beat)
     if earlier := earlier_run.find(workspace, config):
         state = checkpoints.load(earlier.run.checkpoints, earlier.best.checkpoint)
         model.load_state_dict(state["model"])
@@ -106,25 +108,38 @@ def _first_model(workspace: Workspace, config: Config, feed: Feed) -> nn.Module:
 
 
 def train(parts: Parts) -> End:
-    """Run all epochs that are left; returns how it ended. Raises ValueError when a loss is no number, OSError."""
+    """Run all epochs that are left; returns how it ended. Raises FailedError when a loss is no number, OSError.
+
+    A wish to end is heard between any two pieces of work. What was under way is dropped, to be done again by a resume:
+    a batch at most, or a validation, a stream, a look for hard negatives.
+    """
     course = parts.start
-    while (end := _done(parts.config, course)) is None:
-        if course.batch == 0 and mining.due(parts.config, course.epoch):
-            if (pool := _mine(parts, course.epoch)) is None:
-                return End("stopped", f"Stopped by the user before epoch {course.epoch}{_kept(course.best)}.")
-            course = replace(course, pool=pool)
-        began, before = time.monotonic(), course.sums.windows
-        trained = train_epoch(parts, course)
-        if trained is None:
-            return End("stopped", f"Stopped by the user in epoch {course.epoch}{_kept(course.best)}.")
-        pause = time.monotonic()
-        speed = (trained.sums.windows - before) / (pause - began)
-        course = _finish_epoch(parts, trained, began, speed)
-        heard = parts.journal.stream_seconds if stream.due(parts.config, trained.epoch) else 0.0
-        parts.journal.pause_seconds = time.monotonic() - pause - heard
-        if parts.wanted() in ("stop", "stop_after_epoch"):
-            return End("stopped", f"Stopped by the user after epoch {trained.epoch}{_kept(course.best)}.")
+    try:
+        while (end := _done(parts.config, course)) is None:
+            if course.batch == 0 and mining.due(parts.config, course.epoch):
+                course = replace(course, pool=_mine(parts, course.epoch))
+            with closing(train_epoch(parts, course)) as batches:
+                for further in batches:
+                    course = further
+                    obey(parts.wanted)
+            course = finish_epoch(parts, course)
+            measure_coming(parts, course)
+            expect_rest(parts, course, parts.journal.progress.batches)
+            if parts.wanted() == "stop_after_epoch" and _done(parts.config, course) is None:
+                return End("stopped", f"Stopped by the user after epoch {course.epoch - 1}{kept(course.best)}.")
+    except Interruption as asked:
+        return _saved(parts, course, asked)
     return end
+
+
+def _saved(parts: Parts, course: Course, asked: Interruption) -> End:
+    """Save the training as it stands, which between two epochs has been done."""
+    expect_rest(parts, course, parts.journal.progress.batches)
+    if not course.batch:
+        return end_of(asked, f"before epoch {course.epoch}", course.best)
+    tell(parts.journal, now=True, phase="saving", doing="")
+    save_within(parts, course)
+    return end_of(asked, f"in epoch {course.epoch}, batch {course.batch}", course.best)
 
 
 def _done(config: Config, course: Course) -> End | None:
@@ -132,83 +147,22 @@ def _done(config: Config, course: Course) -> End | None:
     best, options = course.best, config.training
     if options.patience and best and course.epoch - 1 - best.epoch >= options.patience:
         measure = best_model.NAMES[options.best_by]
-        reason = f"Early stopping: no better {measure} for {options.patience} epochs{_kept(best)}."
-        return End("completed", reason)
+        return End("completed", f"Early stopping: no better {measure} for {options.patience} epochs{kept(best)}.")
     if course.epoch > options.epochs:
-        return End("completed", f"All {options.epochs} epochs done{_kept(best)}.")
+        return End("completed", f"All {options.epochs} epochs done{kept(best)}.")
     return None
 
 
-def _kept(best: Best | None) -> str:
-    return f"; the best model is of epoch {best.epoch}" if best else "; no epoch was finished, so there is no model"
-
-
-def _mine(parts: Parts, epoch: int) -> Windows | None:
-    """The pool of the negatives that are hardest now; None when it was stopped half-way."""
+def _mine(parts: Parts, epoch: int) -> Windows:
+    """The pool of the negatives that are hardest now. Raises Interruption."""
     journal, began = parts.journal, time.monotonic()
     tell(journal, now=True, phase="mining", doing="Looking for the hardest negatives")
 
-    def heard(done: int, of: int) -> bool:
+    def heard(done: int, of: int) -> None:
         tell(journal, doing=f"Looking for the hardest negatives: {done:,} of {of:,}")
-        return parts.wanted() != "stop"
+        obey(parts.wanted)
 
     mined = mining.mine(parts.judged, parts.train, heard)
-    if mined is None:
-        return None
-    journal.mining_seconds = time.monotonic() - began
-    say(mining.sentence(mined, epoch, journal.mining_seconds))
+    piece_done(journal, "mining", began)
+    say(mining.sentence(mined, epoch, time.monotonic() - began))
     return mined.pool
-
-
-def _finish_epoch(parts: Parts, trained: Course, began: float, speed: float) -> Course:
-    """Validate, write the epoch's rows, line and checkpoint; returns the start of the next epoch.
-
-    `began` is when the epoch did, `speed` how many windows a second it trained on.
-    """
-    journal, epoch, options = parts.journal, trained.epoch, parts.config.training
-    tell(journal, phase="validating", doing="")
-    rate = optimizers.learning_rate(parts.config.optimizer, epoch, options.epochs, trained.plateau.scale)
-    row: Row = {"epoch": epoch, "step": trained.step, **trained.sums.means(), "learning_rate": rate}
-    row |= validate(parts.judged, parts.val, parts.val_windows, lambda: tell(journal))
-    if stream.due(parts.config, epoch):
-        row |= _hear_stream(parts)
-    seconds = round(time.monotonic() - began, 3)
-    tell(journal, phase="saving")
-    append_row(journal, "epoch", **row)
-    append_timing(journal, epoch=epoch, seconds=seconds, clips_per_second=round(speed, 1))
-    say_epoch(row, options.epochs)
-    if not math.isfinite(row["val_loss"]):
-        raise ValueError(
-            f"The validation loss became {row['val_loss']} after epoch {epoch}{_kept(trained.best)}. "
-            "Lower optimizer.learning_rate and start again."
-        )
-    best = _best(parts, row, trained.best)
-    course = trained.after_epoch(best, optimizers.after_epoch(trained.plateau, row["val_loss"], parts.config.optimizer))
-    saving.save(parts, course, checkpoints.name(epoch))
-    if best != trained.best:
-        checkpoints.mark_best(parts.run.checkpoints, best)
-        say(f"New best model: epoch {epoch}, {best_model.described(best, options.best_by)}")
-    checkpoints.prune(parts.run.checkpoints)
-    heard = {"last_stream": row} if "miss_rate" in row else {}
-    tell(journal, now=True, last_epoch=row, best=best, **heard)
-    return course
-
-
-def _hear_stream(parts: Parts) -> Row:
-    """How many words the model misses in the validation stream, as columns of the epoch's row."""
-    journal, began = parts.journal, time.monotonic()
-    tell(journal, doing="Hearing the validation clips as a stream")
-    point = stream.measure(parts.judged, parts.val, parts.stream(), lambda: tell(journal))
-    journal.stream_seconds = time.monotonic() - began
-    if point is None:
-        return {}
-    say(stream.sentence(point))
-    return stream.row(point)
-
-
-def _best(parts: Parts, row: Row, best: Best | None) -> Best:
-    """The best epoch, this one included."""
-    by = parts.config.training.best_by
-    if best is None or best_model.is_better(row, best, by):
-        return best_model.best_of(row, checkpoints.name(row["epoch"]))
-    return best

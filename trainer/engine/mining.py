@@ -67,17 +67,16 @@ def candidates_of(feed: Feed) -> Windows:
 
 
 @torch.inference_mode()
-def score(model: nn.Module, feed: Feed, windows: Windows, heard: Callable[[int], bool]) -> NDArray[np.float32] | None:
+def score(model: nn.Module, feed: Feed, windows: Windows, heard: Callable[[int], None]) -> NDArray[np.float32]:
     """Probability [n] of the word in each window, as the clips are, without augmentation.
 
-    `heard` is told after every batch how many are done; when it answers False the scoring ends, with None.
+    `heard` is told after every batch how many are done.
     """
     model.eval()
     found: list[Tensor] = []
     for features in plain_batches(feed, windows, BATCH):
         found.append(model(features).float().sigmoid().cpu())
-        if not heard(min(len(windows), len(found) * BATCH)):
-            return None
+        heard(min(len(windows), len(found) * BATCH))
     return torch.cat(found).numpy() if found else np.empty(0, np.float32)
 
 
@@ -94,12 +93,10 @@ def hardest(array: ClipArray, windows: Windows, probability: NDArray[np.float32]
     return Mined(windows.take(order[:keep]), len(windows), int((probability > 0.5).sum()), leaders)
 
 
-def mine(model: nn.Module, feed: Feed, heard: Callable[[int, int], bool]) -> Mined | None:
-    """Look for the hardest negatives of the training split; None when `heard` (done, of all) answers False."""
+def mine(model: nn.Module, feed: Feed, heard: Callable[[int, int], None]) -> Mined:
+    """Look for the hardest negatives of the training split; `heard` is told (done, of all) after every batch."""
     found = candidates_of(feed)
     probability = score(model, feed, found, lambda done: heard(done, len(found)))
-    if probability is None:
-        return None
     return hardest(feed.array, found, probability, epoch_counts(feed.array, feed.config).mined)
 
 

@@ -12,11 +12,11 @@ from torch.amp.grad_scaler import GradScaler
 from trainer.config import Config
 from trainer.engine.batches import Feed
 from trainer.engine.course import Course
-from trainer.engine.journal import Journal
+from trainer.engine.journal import Journal, tell
 from trainer.engine.stream import Stream
 from trainer.engine.windows import Windows
+from trainer.engine.wishes import Wanted, obey
 from trainer.runs import Run
-from trainer.state import Want
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,15 @@ class Parts:
     val_windows: Windows
     stream: Callable[[], Stream]
     splits: str
-    wanted: Callable[[], Want | None]
+    wanted: Wanted
     start: Course = field(default_factory=Course)
 
     @property
     def judged(self) -> nn.Module:
         """The model that is validated, mined with and kept: the average, where there is one."""
         return self.average or self.model
+
+    def beat(self) -> None:
+        """Tell that it lives, and listen: between any two pieces of work. Raises Interruption."""
+        tell(self.journal)
+        obey(self.wanted)

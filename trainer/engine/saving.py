@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from trainer import metrics
+from trainer import durable, metrics
 from trainer.engine import checkpoints, course
 from trainer.engine.checkpoints import Saved
 from trainer.engine.course import Course
@@ -24,16 +25,22 @@ def save(parts: Parts, now: Course, checkpoint: str) -> None:
     """
     facts = {
         "epoch": now.epoch, "batch": now.batch, "step": now.step, "best": now.best and now.best.model_dump(),
-        "metrics_offset": metrics.settle(parts.run.metrics_file),
-        "timing_offset": metrics.settle(parts.run.timing_file),
-        "elapsed_seconds": parts.journal.progress.elapsed_seconds, "splits": parts.splits, "machine": machine(parts),
+        "metrics_offset": durable.settle(parts.run.metrics_file),
+        "timing_offset": durable.settle(parts.run.timing_file),
+        "epoch_seconds": parts.journal.epoch_seconds, "splits": parts.splits, "machine": machine(parts),
     }  # fmt: skip
     learning = parts.model.state_dict() if parts.average is not None else None
     state = {
         "model": parts.judged.state_dict(), "learning": learning, "optimizer": parts.optimizer.state_dict(),
-        "scaler": parts.scaler.state_dict(), "course": course.tensors(now),
+        "scaler": parts.scaler.state_dict(), "gathered": _gathered(parts), "course": course.tensors(now),
     }  # fmt: skip
     checkpoints.commit(parts.run.checkpoints, checkpoint, state, facts)
+
+
+def _gathered(parts: Parts) -> list[Tensor | None] | None:
+    """The gradients that wait for more batches before a step; None between two steps."""
+    gradients = [weights.grad for weights in parts.model.parameters()]
+    return None if all(gradient is None for gradient in gradients) else gradients
 
 
 def machine(parts: Parts) -> str:
@@ -58,6 +65,7 @@ def go_on(parts: Parts, saved: Saved | None) -> Course:
         _tell(parts, saved, found)
     else:
         say("There is no checkpoint to go on from; starting anew.")
+        tell(parts.journal, epoch=0, batch=0, best=None, last_epoch=None, last_stream=None, eta_seconds=None)
     return found
 
 
@@ -88,12 +96,15 @@ def _restore(parts: Parts, state: dict[str, Any]) -> None:
         parts.model.load_state_dict(state["learning"])
     parts.optimizer.load_state_dict(state["optimizer"])
     parts.scaler.load_state_dict(state["scaler"])
+    if gathered := state.get("gathered"):
+        for weights, gradient in zip(parts.model.parameters(), gathered, strict=True):
+            weights.grad = None if gradient is None else gradient.to(weights.device)
 
 
 def _tell(parts: Parts, saved: Saved, found: Course) -> None:
-    """Tell where it goes on; time goes on too, and the last epoch is shown until there is another."""
+    """Tell where it goes on; the last epoch is shown until there is another."""
     metrics.read_to_end(tail := metrics.Tail(), parts.run.metrics_file)
-    parts.journal.started -= saved.facts["elapsed_seconds"]
+    parts.journal.epoch_seconds = saved.facts.get("epoch_seconds", 0.0)
     epoch = min(found.epoch, parts.config.training.epochs)
     tell(
         parts.journal, epoch=epoch, best=found.best, last_epoch=tail.epochs[-1] if tail.epochs else None,

@@ -71,7 +71,7 @@ def _floor(samples: int, rng: np.random.Generator) -> Wave:
     return np.float32(10 ** (FLOOR_DB / 20)) * rng.standard_normal(samples, np.float32)
 
 
-def _words(array: ClipArray, change: Callable[[Wave], Wave]) -> Recording:
+def _words(array: ClipArray, change: Callable[[Wave], Wave], beat: Callable[[], None]) -> Recording:
     """Each positive once, at one level, through `change`."""
     rng, margin = np.random.default_rng(0), round(MARGIN_SECONDS * SAMPLE_RATE)
     pieces, spans, place = [], [], SAMPLE_RATE
@@ -84,6 +84,7 @@ def _words(array: ClipArray, change: Callable[[Wave], Wave]) -> Recording:
         pieces.append((place, _at_level(piece, WORD_DB, piece[word])))
         spans.append((place + word.start, place + word.stop))
         place += len(piece) + round(rng.uniform(*GAP_SECONDS) * SAMPLE_RATE)
+        beat()
     wave = _floor(place, rng)
     for at, piece in pieces:
         wave[at : at + len(piece)] += piece
@@ -121,15 +122,15 @@ def _through(rirs: Tensor) -> Callable[[Wave], Wave]:
     return change
 
 
-def recordings(array: ClipArray) -> list[Recording]:
+def recordings(array: ClipArray, beat: Callable[[], None]) -> list[Recording]:
     """Of a split: its words quiet, in noise and in rooms (with what it has of those), then what must not wake."""
-    quiet = _words(array, lambda piece: piece)
+    quiet = _words(array, lambda piece: piece, beat)
     found = [quiet]
     backgrounds, others = array.labelled("background"), array.labelled(*OTHER_WORDS)
     if len(backgrounds) and (noise := _noise(array, backgrounds, len(quiet.wave))) is not None:
         found.append(Recording(quiet.wave + noise, quiet.words))
     if (rirs := rooms.load(array, torch.device("cpu"))) is not None:
-        found.append(_words(array, _through(rirs)))
+        found.append(_words(array, _through(rirs), beat))
     return [*found, *(_joined(array, clips) for clips in (others, backgrounds) if len(clips))]
 
 
@@ -148,11 +149,11 @@ def hop_seconds(config: Config) -> float:
 
 
 @torch.inference_mode()
-def columns_of(feed: Feed, wave: Wave) -> Tensor:
+def columns_of(feed: Feed, wave: Wave, beat: Callable[[], None]) -> Tensor:
     """The features [columns, rows] that the windows of a wave [samples] share; the first window ends after one hop."""
     before = window_samples(feed.config) - round(hop_seconds(feed.config) * SAMPLE_RATE)
     padded = torch.from_numpy(np.pad(np.clip(wave, -1, 1), (before, 0))).to(feed.device)
-    return feed.front_end.columns(padded)
+    return feed.front_end.columns(padded, beat)
 
 
 @torch.inference_mode()
@@ -168,12 +169,14 @@ def probability(model: nn.Module, feed: Feed, columns: Tensor, beat: Callable[[]
     return torch.cat(found).numpy()
 
 
-def open_stream(feed: Feed) -> Stream:
-    """Compute the features of the recordings of a split once; they do not change while a model learns."""
-    found = recordings(feed.array)
-    return Stream(
-        tuple(columns_of(feed, recording.wave) for recording in found), tuple(recording.words for recording in found)
-    )
+def open_stream(feed: Feed, beat: Callable[[], None]) -> Stream:
+    """Compute the features of the recordings of a split once; they do not change while a model learns.
+
+    `beat` is called between the pieces of that work, which takes a while.
+    """
+    found = recordings(feed.array, beat)
+    columns = tuple(columns_of(feed, recording.wave, beat) for recording in found)
+    return Stream(columns, tuple(recording.words for recording in found))
 
 
 def due(config: Config, epoch: int) -> bool:

@@ -20,6 +20,7 @@ from trainer.engine.batches import heard_in, seed_dropout, training_batch
 from trainer.engine.journal import tell
 from trainer.engine.parts import Parts
 from trainer.engine.step import Stride, take_step
+from trainer.engine.stream import Stream
 from trainer.engine.validation import validate
 from trainer.engine.windows import Windows
 
@@ -95,12 +96,12 @@ def _commit(parts: Parts) -> None:
         tell(parts.journal, now=True)
 
 
-def _mining_seconds(parts: Parts) -> float:
+def mining_seconds(parts: Parts) -> float:
     """Seconds of one look for hard negatives; 0 where none is configured."""
     if not mining.times(parts.config):
         return 0.0
     found = mining.candidates_of(parts.train)
-    return scaled_seconds(found, lambda part: mining.score(parts.judged, parts.train, part, lambda done: True))
+    return scaled_seconds(found, lambda part: mining.score(parts.judged, parts.train, part, lambda done: parts.beat()))
 
 
 def _stream_seconds(parts: Parts) -> float:
@@ -110,10 +111,15 @@ def _stream_seconds(parts: Parts) -> float:
     began = time.monotonic()
     whole = parts.stream()
     opening = time.monotonic() - began
+    return opening / stream.times(parts.config) + hearing_seconds(parts, whole)
+
+
+def hearing_seconds(parts: Parts, whole: Stream) -> float:
+    """Seconds of hearing a stream that is open, scaled from a part of it."""
     columns = max(whole.columns, key=len)
     part = columns[: stream.columns_of_windows(parts.config, PART_WINDOWS)]
-    scored = _timed(lambda: stream.probability(parts.judged, parts.val, part, lambda: tell(parts.journal)))
-    return opening / stream.times(parts.config) + scored * sum(map(len, whole.columns)) / len(part)
+    scored = _timed(lambda: stream.probability(parts.judged, parts.val, part, parts.beat))
+    return scored * sum(map(len, whole.columns)) / len(part)
 
 
 def measure(parts: Parts, prepare_seconds: float) -> dict[str, object]:
@@ -125,10 +131,8 @@ def measure(parts: Parts, prepare_seconds: float) -> dict[str, object]:
     windows = heard_in(parts.train, 1)
     drawing = _timed(lambda: heard_in(parts.train, 2))
     first, batch = batch_seconds(parts, windows)
-    validation = scaled_seconds(
-        parts.val_windows, lambda part: validate(parts.judged, parts.val, part, lambda: tell(parts.journal))
-    )
-    checkpoint, mined, heard = _timed(lambda: _commit(parts)), _mining_seconds(parts), _stream_seconds(parts)
+    validation = scaled_seconds(parts.val_windows, lambda part: validate(parts.judged, parts.val, part, parts.beat))
+    checkpoint, mined, heard = _timed(lambda: _commit(parts)), mining_seconds(parts), _stream_seconds(parts)
     of_epoch = max(1.0, len(windows) / config.training.batch_size)  # the last batch is seldom a full one
     epoch = drawing + of_epoch * batch + validation + checkpoint
     total = prepare_seconds + first - batch + config.training.epochs * epoch
