@@ -68,7 +68,7 @@ def tick() -> None:
 
     me = psutil.Process()
     read, began = me.io_counters().read_chars, time.perf_counter()
-    monitor._live(Run(Path(st.session_state["folder"])), Style(), True)
+    monitor._live(Run(Path(st.session_state["folder"])), Style(), "running")
     st.session_state["seconds"] = time.perf_counter() - began
     st.session_state["read"] = me.io_counters().read_chars - read
 

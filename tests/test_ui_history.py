@@ -63,6 +63,11 @@ def test_an_epoch_has_its_measures_and_its_times(tmp_path):
     assert np.isnan(numbers["gpu_percent"]).all()
     metrics.append(run.timing_file, timing_row(3))
     assert history.read(run).numbers["clips_per_second"].tolist() == [1450.0] * 3
+    metrics.append(run.metrics_file, epoch_row(4))
+    metrics.append(run.metrics_file, epoch_row(5))
+    metrics.append(run.timing_file, timing_row(5) | {"clips_per_second": 7.0})
+    speeds = history.read(run).numbers["clips_per_second"]
+    assert speeds[[0, 1, 2, 4]].tolist() == [1450.0, 1450.0, 1450.0, 7.0] and np.isnan(speeds[3])
 
 
 def test_browsers_that_look_at_about_the_same_time_see_the_same(tmp_path, monkeypatch):

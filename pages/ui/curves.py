@@ -63,20 +63,21 @@ def curve_table(
     With `positive`, as a logarithm wants it, other values are left out.
     """
     epochs = numbers.get("epoch", np.empty(0))
-    parts = [_line_columns(epochs, numbers.get(name, epochs) * scale, style, positive) for name in lines]
+    parts = [_line_columns(epochs, numbers.get(name, epochs), scale, style, positive) for name in lines]
     which = np.repeat(np.arange(len(parts), dtype=np.int8), [len(part["epoch"]) for part in parts])
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return pa.table({"line": pa.DictionaryArray.from_arrays(which, list(lines.values())), **columns})
 
 
-def _line_columns(epochs: Numbers, values: Numbers, style: Style, positive: bool) -> dict[str, Numbers]:
+def _line_columns(epochs: Numbers, values: Numbers, scale: float, style: Style, positive: bool) -> dict[str, Numbers]:
     """Epoch, value and smoothed value [points] of one line, without what is no number."""
     known = np.isfinite(values) & (values > 0) if positive else np.isfinite(values)
-    at, values = epochs[known], values[known]
-    first = 0 if style.first is None else int(np.searchsorted(at, style.first))
-    last = len(at) if style.last is None else int(np.searchsorted(at, style.last, side="right"))
+    if not known.all():
+        epochs, values = epochs[known], values[known]
+    first = 0 if style.first is None else int(np.searchsorted(epochs, style.first))
+    last = len(epochs) if style.last is None else int(np.searchsorted(epochs, style.last, side="right"))
     chosen = first + thin(values[first:last])
-    columns = {"epoch": at[chosen], "value": values[chosen]}
+    columns = {"epoch": epochs[chosen], "value": scale * values[chosen]}
     if style.smoothing:
-        columns["smooth"] = smooth(values, style.smoothing)[chosen]
+        columns["smooth"] = scale * smooth(values, style.smoothing)[chosen]
     return columns

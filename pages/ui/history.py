@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -82,10 +82,8 @@ def _joined(history: History, version: str) -> Epochs:
     epochs, chosen = _last_of_each(measured["epoch"])
     numbers = {"epoch": epochs} | {name: measured[name][chosen] for name in MEASURED}
     at, places = _last_of_each(timed["epoch"])
-    if np.array_equal(at, epochs):
-        numbers |= {name: timed[name][places] for name in TIMED}
-    else:
-        numbers |= {name: _beside(epochs, at, timed[name][places]) for name in TIMED}
+    beside = _beside(epochs, at)
+    numbers |= {name: beside(timed[name][places]) for name in TIMED}
     return Epochs(numbers, version, measured.unreadable + timed.unreadable)
 
 
@@ -98,13 +96,20 @@ def _last_of_each(epochs: Numbers) -> tuple[Numbers, slice | NDArray[np.int64]]:
     return found[known], (len(epochs) - 1 - last)[known]
 
 
-def _beside(epochs: Numbers, at: Numbers, values: Numbers) -> Numbers:
-    """Of `values` [rows], each of the epoch `at` [rows], those of `epochs`; NaN where there is none."""
-    found = np.full(len(epochs), np.nan)
-    places = np.searchsorted(epochs, at)
-    known = np.flatnonzero(np.isin(at, epochs))
-    found[places[known]] = values[known]
-    return found
+def _beside(epochs: Numbers, at: Numbers) -> Callable[[Numbers], Numbers]:
+    """What puts values of the epochs `at` beside `epochs`, both in order; NaN where there is none."""
+    late = len(epochs) - len(at)
+    if late >= 0 and np.array_equal(epochs[: len(at)], at):  # as it is while a run goes on
+        return lambda values: np.concatenate([values, np.full(late, np.nan)]) if late else values
+    places = np.searchsorted(at, epochs)
+    known = np.isin(epochs, at)
+
+    def beside(values: Numbers) -> Numbers:
+        found = np.full(len(epochs), np.nan)
+        found[known] = values[places[known]]
+        return found
+
+    return beside
 
 
 def epoch_row(run: Run, epoch: int) -> Row | None:
