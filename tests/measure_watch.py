@@ -156,8 +156,8 @@ def measure_browsers(count: int, epochs: int, seconds: float = 60) -> str:
             time.sleep(seconds / 3)
             shares.append(100 * (cpu_seconds(app.process.pid) - before) / (seconds / 3))
     each = ", ".join(f"{share:.1f}" for share in shares)
-    share = statistics.mean(shares)
-    return f"{count} browsers on a run of {epochs:,} epochs and one more every {WRITE_SECONDS} s: {share:.1f} % of a core ({each})"
+    run_told = f"a run of {epochs:,} epochs and one more every {WRITE_SECONDS} s"
+    return f"{count} browsers on {run_told}: {statistics.mean(shares):.1f} % of a core ({each})"
 
 
 def heap(page: Page) -> tuple[float, int]:
