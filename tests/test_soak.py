@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.soak import kills, liveness, starts
+from tests.soak import crash_points, kills, liveness, pauses, starts
 
 
 def test_racing_starts_make_one_run():
@@ -22,3 +22,13 @@ def test_killed_attempts_end_with_the_same_bytes():
 
 def test_whole_runs_whose_trainers_are_killed_end_with_the_same_bytes():
     assert kills.measure_whole(2).wrong == []
+
+
+def test_crashes_before_within_and_after_steps_that_change_the_disk_end_with_the_same_bytes():
+    found = crash_points.measure(8)
+    assert found.count == 8 and found.wrong == []
+
+
+def test_pauses_anywhere_end_with_the_same_bytes():
+    found = pauses.measure(6, every=9)
+    assert found.count == 6 and found.wrong == []

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.soak import kills, liveness, starts
+from tests.soak import crash_points, kills, liveness, pauses, starts
 from tests.soak.promise import Found
 
 
@@ -22,13 +22,16 @@ class Promise:
     what: str
     measure: Callable[[int], Found]
     count: int
+    """0 for all that there are."""
 
 
 PROMISES = (
     Promise("P1", "kills of forked attempts", kills.measure, 1000),
     Promise("P1-whole", "kills of trainers and supervisors of whole runs", kills.measure_whole, 50),
+    Promise("P2", "crashes at chosen points", crash_points.measure, 0),
     Promise("P8", "races of starts with one token", starts.measure, 60),
     Promise("P9", "pids given again to a stranger", liveness.measure, 200),
+    Promise("P13", "pauses, one at each place that listens", pauses.measure, 0),
 )
 
 

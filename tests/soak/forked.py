@@ -59,8 +59,11 @@ def attempt(root: Path, folder: Path, number: int, wanted: Wanted, before: Calla
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     before()
-    if loop.train(loop.prepare(Workspace(root), Run(folder), number, wanted)).state == "completed":
-        (folder / "done").touch()
+    try:
+        if loop.train(loop.prepare(Workspace(root), Run(folder), number, wanted)).state == "completed":
+            (folder / "done").touch()
+    except loop.EndedEarlyError:
+        return
 
 
 def is_done(run: Run) -> bool:
