@@ -30,10 +30,10 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def replace_bytes(path: Path, data: bytes) -> None:
+def replace_bytes(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Replace `path` at once: a reader sees the old bytes or the new ones, never a part. Raises OSError."""
     temporary = path.with_name(f"{path.name}.tmp.{os.getpid()}.{secrets.token_hex(4)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         try:
             write_all(descriptor, data)
@@ -47,9 +47,9 @@ def replace_bytes(path: Path, data: bytes) -> None:
     sync_folder(path.parent)
 
 
-def replace_json(path: Path, document: object) -> None:
+def replace_json(path: Path, document: object, mode: int = 0o644) -> None:
     """Replace `path` by a JSON document; NaN and infinity are refused (ValueError), they are not JSON."""
-    replace_bytes(path, json.dumps(document, allow_nan=False, ensure_ascii=False, indent=1).encode() + b"\n")
+    replace_bytes(path, json.dumps(document, allow_nan=False, ensure_ascii=False, indent=1).encode() + b"\n", mode)
 
 
 def newest_first(paths: Iterable[Path]) -> list[Path]:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from trainer import devices as known_devices
-from trainer import documents, durable, log_tail, processes, run_queue, runs
+from trainer import documents, durable, hooks, log_tail, processes, run_queue, runs
 from trainer.documents import Control, Outcome, Processes, Progress
 from trainer.log import say
 from trainer.run_queue import Slot
@@ -192,6 +192,8 @@ def supervise(run: Run, devices: Sequence[str]) -> Outcome | None:
     while True:
         outcome = _attempt(run, _begin_attempt(run), devices, lambda: bool(signals), lock)
         if _is_over(run, outcome):
+            os.close(lock)  # so that the run can be resumed while its end is being told
+            hooks.tell_end(run, outcome)
             return outcome
 
 

@@ -6,8 +6,8 @@ import hashlib
 
 import streamlit as st
 
-from pages.ui import frame, refusal, run_controls, watched
-from pages.ui.charts import Style
+from pages.ui import chart_form, frame, refusal, run_controls, watched
+from pages.ui.curves import Style
 from pages.ui.frame import os_sentence, plain
 from pages.ui.refusal import attempt, refuse
 from pages.ui.words import state_word
@@ -72,11 +72,10 @@ def watch_form(workspace: Workspace, run: Run | None) -> Style:
         if run:
             watched.selector(workspace, run)
         run_controls.show(workspace, run)
-        st.space("stretch")
-        smoothing = st.slider("Smoothing", 0.0, 0.95, 0.0, 0.05, key="smoothing", width=160)
-        log_scale = st.toggle("Log scale for loss", key="log_scale")
+    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="right"):
+        style = chart_form.show()
     st.space("xsmall")  # the charts' own buttons, seen on hovering, need room above
-    return Style(smoothing, log_scale)
+    return style
 
 
 def messages(workspace: Workspace) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui import charts, history, numbers
-from pages.ui.charts import Style
+from pages.ui.curves import Style
 from pages.ui.frame import plain
 from pages.ui.history import Epochs
 from pages.ui.words import Notice, notice
@@ -17,6 +17,7 @@ REFRESH_SECONDS = 2.0
 IDLE_REFRESH_SECONDS = 10.0
 LOG_LINES = 100
 LOG_HEIGHT = 320
+LOG_BYTES = 24 << 10
 
 
 def show(run: Run | None, style: Style) -> None:
@@ -45,7 +46,7 @@ def _draw(status: Status, style: Style) -> None:
     with left:
         numbers.show(numbers.numbers(status))
     with right:
-        charts.show(history.read(status.run), style)
+        charts.show(history.read(status.run, to_end=status.state not in ACTIVE), style)
     _show_best(status)
     _show_log(status.run)
 
@@ -79,7 +80,7 @@ def _show_best(status: Status | None) -> None:
 
 def _show_log(run: Run) -> None:
     st.subheader("Log", anchor=False)
-    lines = log_tail.last_lines(run.log_file, LOG_LINES)
+    lines = log_tail.last_lines(run.log_file, LOG_LINES, LOG_BYTES)
     with st.container(height=LOG_HEIGHT, border=True, autoscroll=True, key="log"):
         st.code("\n".join(lines) or "Nothing written yet.", language=None, wrap_lines=True)
     st.caption(f"The last {LOG_LINES} lines; all of them are in {plain(str(run.log_file))}")

@@ -16,7 +16,7 @@ def test_without_anything_the_training_page_says_what_is_missing(empty, no_proce
     app = draw("Training")
     assert [text.value for text in app.warning] == [NO_CONFIGURATION, NO_SPLITS]
     assert {found.label for found in app.metric} >= METRICS
-    assert sum(caption.value == "No data yet" for caption in app.caption) == 6
+    assert sum(caption.value == "No data yet" for caption in app.caption) == 8
     press(app, "Start Training")
     assert [text.value for text in app.error] == [NO_CONFIGURATION, NO_SPLITS]
     assert not app.warning and not no_processes
@@ -101,7 +101,7 @@ def test_a_running_training_shows_everything(workspace):
     app = draw("Training")
     assert {found.label for found in app.metric} >= METRICS | {"CPU", "RAM", "Elapsed", "Best epoch"}
     assert (metric(app, "Status"), metric(app, "Epoch"), metric(app, "Best epoch")) == ("Running", "6/40", "5")
-    assert charts(app) == 5
+    assert charts(app) == 7
     code = [element.value for element in app.code]
     assert str(run.checkpoints / "epoch-3.pt") in code
     assert "[23:45:18] Starting training..." in code
