@@ -18,11 +18,11 @@ def newest(folder: Path) -> int:
         return told.attempt
     damaged = (folder / "process.json").exists()
     found = [int(path.name) for path in (folder / "attempts").glob("*") if path.name.isdecimal()]
+    if outcome := documents.read(Outcome, folder / "outcome.json"):
+        found.append(outcome.attempt)
+    if progress := documents.read(Progress, folder / "progress.json"):
+        found.append(progress.attempt)
     # A wish may have been left before the first attempt began, so by itself it is no proof of one.
-    kinds: dict[str, type[Outcome | Progress | Control]] = {"outcome": Outcome, "progress": Progress} | (
-        {"control": Control} if damaged else {}
-    )
-    for name, kind in kinds.items():
-        if left := documents.read(kind, folder / f"{name}.json"):
-            found.append(left.attempt)
+    if damaged and (wish := documents.read(Control, folder / "control.json")):
+        found.append(wish.attempt)
     return max(found, default=int(damaged))
