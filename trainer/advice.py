@@ -25,7 +25,7 @@ _SENTENCES = {
     "the same place.",
     "lost": "The machine was switched off or the process was ended from outside. Resume the run: it goes on from its "
     "last checkpoint.",
-    "killed": "Somebody, or a limit of the system, ended the process. If that is not to come again, {go_on}",
+    "killed": "Somebody, or a limit of the system, ended the process. See to it that this does not come again, {go_on}",
     "crashed": "A library broke off the process; the log tells where. Resume the run; if it breaks off again, try "
     "training.compile off or another training.device.",
 }  # fmt: skip
