@@ -31,6 +31,7 @@ from trainer.engine import checkpoints, journal
 from trainer.runs import Run
 from trainer.workspace import Workspace
 
+FORKS.set_forkserver_preload(["trainer.engine.loop", "trainer.engine.last_word", "tests.measure_resume"])
 CALLS = ("open_file", "write", "fsync", "replace")
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EMFILE)
 SHORT = 0
