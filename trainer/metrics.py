@@ -111,16 +111,11 @@ def looks(place: Place, path: Path) -> Iterator[Look]:
             return
 
 
-def _is_ours(line: bytes) -> bool:
-    """Whether this is a row as it was written, by this version or an earlier one."""
-    return b'{"crc":"%08x","v":2,' % crc32(line[18:]) == line[:24] or line.startswith(_EARLIER)
-
-
 def epoch_lines(lines: Sequence[bytes]) -> tuple[list[int], int]:
-    """Which of `lines` are rows of epochs, and how many are no rows at all."""
+    """Which of `lines` are rows of epochs as they were written, and how many are no rows at all."""
     epochs, unreadable = [], 0
     for index, line in enumerate(lines):
-        if not _is_ours(line):
+        if b'{"crc":"%08x","v":2,' % crc32(line[18:]) != line[:24] and not line.startswith(_EARLIER):
             unreadable += bool(line.strip())
         elif _EPOCH in line:
             epochs.append(index)

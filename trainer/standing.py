@@ -59,6 +59,12 @@ def wait_sentence(found: Standing) -> str:
     return f"Waits for {where}, where {many}{f' (now: {names})' if names else ''}."
 
 
+def end_seconds(found: Standing, status: Status) -> float | None:
+    """Estimated seconds until the run that waits is done, the waiting included; known when it has trained before."""
+    starts, left = start_seconds(found), status.progress.eta_seconds if status.progress else None
+    return None if starts is None or left is None else starts + left
+
+
 def turn_seconds(training: Sequence[float], waiting: Sequence[float], slots: int) -> float:
     """Seconds until a slot is free for who comes next, when each slot takes the next in line as soon as it is free.
 
@@ -74,18 +80,19 @@ def turn_seconds(training: Sequence[float], waiting: Sequence[float], slots: int
 
 
 def _left_seconds(run: Run) -> float | None:
-    progress = runs.status(run).progress
-    return progress.eta_seconds if progress else None
+    """Estimated seconds that a run will still train; one that is about to leave its device takes none."""
+    status = runs.status(run)
+    if status.state == "pausing" or (status.state == "stopping" and runs.wish(run, status.attempt) == "stop"):
+        return 0.0
+    return status.progress.eta_seconds if status.progress else None
 
 
 def document(found: Standing, status: Status) -> dict[str, Any]:
     """The standing as scripts read it; the time left counts the waiting, where both are known."""
-    starts = start_seconds(found)
-    left = status.progress.eta_seconds if status.progress else None
     return {
         "place": found.place, "devices": list(found.devices), "before": [run.id for run in found.before],
-        "training": [run.id for run in found.training], "start_seconds": starts,
-        "eta_seconds": None if starts is None or left is None else starts + left,
+        "training": [run.id for run in found.training], "start_seconds": start_seconds(found),
+        "eta_seconds": end_seconds(found, status),
     }  # fmt: skip
 
 

@@ -188,10 +188,14 @@ def _attempt(run: Run, attempt: int, devices: Sequence[str], ended: Callable[[],
     return _how_it_ended(run, attempt, trainer.returncode, killed, known_devices.memory_kills() > kills)
 
 
-def _is_over(run: Run, outcome: Outcome) -> bool:
-    """Write how the attempt ended, unless the wish that ended it was taken back meanwhile: the run shall go on then."""
+def _is_over(run: Run, outcome: Outcome, ended: bool) -> bool:
+    """Write how the attempt ended, unless the wish that ended it was taken back meanwhile: the run shall go on then.
+
+    That is so only when it was a wish that ended it; `ended` tells that it was a signal.
+    """
     with processes.exclusive_lock(run.control_lock):
-        if outcome.state in ("paused", "stopped") and runs.wish(run, outcome.attempt) == "go_on":
+        by_wish = outcome.state in ("paused", "stopped") and not ended
+        if by_wish and runs.wish(run, outcome.attempt) == "go_on":
             say(f"{outcome.reason} That was taken back, so it goes on.")
             return False
         say(f"{outcome.state.capitalize()}: {outcome.reason}")
@@ -216,7 +220,7 @@ def supervise(run: Run, devices: Sequence[str]) -> Outcome | None:
         outcome = _attempt(run, _begin_attempt(run), devices, lambda: bool(signals) or runs.is_gone(run), lock)
         if runs.is_gone(run):
             return None
-        if _is_over(run, outcome):
+        if _is_over(run, outcome, bool(signals)):
             os.close(lock)  # so that the run can be resumed while its end is being told
             hooks.tell_end(run, outcome)
             return outcome

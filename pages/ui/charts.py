@@ -85,15 +85,14 @@ def _show_one(version: str, key: str, style: Style, _epochs: Epochs) -> None:
     """Draw one chart; made once for every version of the epochs, for all browsers: what is drawn is kept with it."""
     plot = next(plot for plot in PLOTS if plot.key == key)
     log = style.log_scale and plot.may_be_log
-    table = curve_table(_epochs.numbers, {source: name for source, (name, _) in plot.lines.items()}, plot.scale, style)
-    if log:
-        table = table[table["value"] > 0].reset_index(drop=True)
-    if table.empty:
+    names = {source: name for source, (name, _) in plot.lines.items()}
+    table = curve_table(_epochs.numbers, names, plot.scale, style, positive=log)
+    if not len(table):
         with st.container(height=HEIGHT + 20, border=True, key=f"empty_{plot.key}"):
             st.markdown(f"**{plot.title}**")
             st.caption("No data yet" if style.first is None and style.last is None else "No data in these epochs")
         return
-    spec = specification(plot.key, bool(style.smoothing), log, tuple(table["line"].unique()))
+    spec = specification(plot.key, bool(style.smoothing), log, tuple(table["line"].unique().to_pylist()))
     st.vega_lite_chart(
         table, json.loads(spec), width="stretch", height=HEIGHT, key=f"chart_{plot.key}", alt=f"{plot.title} by epoch"
     )

@@ -6,6 +6,8 @@ import functools
 
 import streamlit as st
 
+from pages.ui import watched
+from pages.ui.frame import plain
 from pages.ui.refusal import attempt
 from trainer import devices, launch, run_queue, runs
 from trainer.run_queue import MOST_SLOTS, Place
@@ -84,6 +86,7 @@ def _extend(run: Run) -> None:
 def _queue_form(workspace: Workspace, status: Status | None) -> None:
     """The order of the queue, and how many runs may train on each device at once."""
     with st.popover("Queue"):
+        _show_waiting(workspace)
         if status and status.state == "queued":
             st.caption("When shall this run come?")
             with st.container(horizontal=True):
@@ -102,6 +105,15 @@ def _queue_form(workspace: Workspace, status: Status | None) -> None:
                 on_change=functools.partial(_set_slots, workspace, device, key),
                 help="Runs that train beside each other share its speed and its memory.",
             )  # fmt: skip
+
+
+def _show_waiting(workspace: Workspace) -> None:
+    """Who waits, in order."""
+    names = [watched.name_of(run) for run in run_queue.waiting(workspace)]
+    if not names:
+        st.caption("Nobody waits. A run that is started while others train waits here, and comes by itself.")
+    for place, name in enumerate(names, 1):
+        st.markdown(f"{place}\\. {plain(name)}")
 
 
 def _move(workspace: Workspace, run: Run, place: Place) -> None:

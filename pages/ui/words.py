@@ -50,8 +50,10 @@ def _queued(status: Status) -> Notice:
     found = standing.standing(Workspace(status.run.folder.parent.parent), status.run)
     if found is None:
         return Notice("info", "The run is starting.")
-    seconds = standing.start_seconds(found)
+    seconds, end = standing.start_seconds(found), standing.end_seconds(found, status)
     until = "" if seconds is None else f" Its turn comes in about {clock_time(seconds)} (estimate)."
+    if seconds is not None and end is not None:
+        until = f" Its turn comes in about {clock_time(seconds)}, its end in about {clock_time(end)} (estimates)."
     place = "Next in the queue" if found.place == 1 else f"Number {found.place} in the queue"
     text = f"{place}. {standing.wait_sentence(found)}{until} It starts by itself, without a browser too."
     return Notice("info", text)

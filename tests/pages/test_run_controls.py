@@ -86,7 +86,10 @@ def test_a_queued_run_tells_its_place_and_why_it_waits(workspace):
     assert told.startswith("Number 2 in the queue. Waits for the CPU, where 1 run trains at a time (now: number 1).")
     assert "starts by itself" in told and metric(app, "Status") == "Queued"
     press(app, "Next")
-    assert app.info[0].value.startswith("Next in the queue.") and "about 01:02:03 (estimate)" in app.info[0].value
+    assert (
+        app.info[0].value.startswith("Next in the queue.")
+        and "in about 01:02:03, its end in about 02:04:06 (estimates)" in app.info[0].value
+    )
     press(app, "Later")
     assert [waiting.run for waiting in run_queue.read(workspace).order] == [first.id, second.id]
     assert slot
