@@ -46,7 +46,7 @@ def train(session: Session, config: str, name: str, wait: bool) -> None:
 @click.pass_obj
 def runs_verb(session: Session) -> None:
     """List every run, newest first."""
-    documents = [runs.document(runs.status(run)) for run in runs.all_runs(session.workspace)]
+    documents = [_document(session, run) for run in runs.all_runs(session.workspace)]
     show(session, documents, terminal.runs_text(documents))
 
 
