@@ -97,7 +97,8 @@ def main(epochs: int, voices: int, clips: int) -> int:
     print(
         f"{len(counted)} readings from the second epoch on, in {total:.0f} s of training: largest error "
         f"{100 * error(worst, total):.1f} % (in epoch {worst.epoch}: {worst.told:.1f} s told, "
-        f"{total - worst.elapsed:.1f} s then taken); mean {100 * sum(error(r, total) for r in counted) / len(counted):.1f} %; "
+        f"{total - worst.elapsed:.1f} s then taken); "
+        f"mean {100 * sum(error(r, total) for r in counted) / len(counted):.1f} %; "
         f"first batch after the resume {100 * error(resumed, total):.1f} %"
     )
     return 0
