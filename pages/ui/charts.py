@@ -94,7 +94,7 @@ def show(epochs: Epochs, style: Style) -> None:
         )
 
 
-@st.cache_resource(max_entries=1024, show_spinner=False)
+@st.cache_resource(max_entries=128, show_spinner=False)
 def _show_one(version: str, key: str, style: Style, _epochs: Epochs) -> None:
     """Draw one chart; made once for every version of the epochs, for all browsers: what is drawn is kept with it."""
     plot = next(plot for plot in PLOTS if plot.key == key)
