@@ -111,3 +111,18 @@ def read(kind: type[Document], path: Path) -> Document | None:
         return kind.model_validate(durable.read_json(path))
     except ValidationError:
         return None
+
+
+def is_damaged(kind: type[BaseModel], path: Path) -> bool:
+    """Whether `path` is there and holds something else than the document: half of it, or bytes of another file."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    try:
+        kind.model_validate_json(data)
+    except ValidationError:
+        return True
+    return False

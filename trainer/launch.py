@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from trainer import (
+    attempts,
     config_file,
     devices,
     documents,
@@ -24,7 +25,7 @@ from trainer import (
     runs,
 )
 from trainer.config import Config
-from trainer.documents import Control, Processes, Request
+from trainer.documents import Control, Request
 from trainer.runs import Run
 from trainer.state import ACTIVE, STARTING_SECONDS, State, Want, wished
 from trainer.workspace import Workspace
@@ -112,7 +113,7 @@ def _versions() -> dict[str, str]:
 def ask(run: Run, want: Want) -> None:
     """Leave a wish for the attempt under way, read after every batch; which of two wins: `state.wished`."""
     with processes.exclusive_lock(run.control_lock):
-        attempt = max(1, _attempts(run))
+        attempt = max(1, attempts.newest(run.folder))
         current = documents.read(Control, run.control_file)
         known = current if current and current.attempt == attempt else None
         wanted = wished(known.want if known else None, want)
@@ -149,11 +150,6 @@ def _start_supervisor(run: Run, choices: Sequence[str]) -> None:
     processes.start_detached(["-m", "trainer.supervisor", str(run.folder), ",".join(choices)], run.log_file, {})
 
 
-def _attempts(run: Run) -> int:
-    found = documents.read(Processes, run.process_file)
-    return found.attempt if found else 0
-
-
 def resume(run: Run) -> int:
     """Let a run that is not done go on from its last checkpoint, or take back a wish that it is about to obey.
 
@@ -161,7 +157,7 @@ def resume(run: Run) -> int:
     """
     with processes.exclusive_lock(run.resume_lock):
         if _taken_back(run):
-            return _attempts(run)
+            return attempts.newest(run.folder)
         state = runs.status(run).state
         if state in ACTIVE or state == "damaged":
             raise ValueError(f"Run {run.id} is {state}; there is nothing to resume.")
@@ -194,13 +190,13 @@ def _begin_again(run: Run) -> int:
     if found := preflight.room(Workspace(run.folder.parent.parent), config):
         raise ValueError(found[0])
     choices = devices.choices(config.training.device)
-    attempts, deadline = _attempts(run), time.monotonic() + STARTING_SECONDS
+    before, deadline = attempts.newest(run.folder), time.monotonic() + STARTING_SECONDS
     _start_supervisor(run, choices)
-    while _attempts(run) == attempts:
+    while attempts.newest(run.folder) <= before:
         if time.monotonic() > deadline:
             raise ValueError(f"Run {run.id} did not start again; its log {run.log_file} says why.")
         time.sleep(0.05)
-    return attempts + 1
+    return before + 1
 
 
 def extend(run: Run, epochs: int) -> int:

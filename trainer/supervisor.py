@@ -11,13 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 
+from trainer import attempts, documents, durable, hooks, log_tail, processes, reserve, run_queue, runs
 from trainer import devices as known_devices
-from trainer import documents, durable, hooks, log_tail, processes, reserve, run_queue, runs
 from trainer.documents import Control, Outcome, Processes, Progress
 from trainer.failures import Failure
 from trainer.log import say
@@ -43,8 +44,7 @@ def _only_supervisor(run: Run) -> int | None:
 def _begin_attempt(run: Run) -> int:
     """Put away how the attempt before ended, and tell that another has begun; returns its number."""
     with processes.exclusive_lock(run.control_lock):
-        earlier = documents.read(Processes, run.process_file)
-        attempt = earlier.attempt + 1 if earlier else 1
+        attempt = attempts.newest(run.folder) + 1
         if run.outcome_file.exists():
             put_away = run.attempts / str(attempt - 1) / run.outcome_file.name
             put_away.parent.mkdir(parents=True, exist_ok=True)
@@ -65,6 +65,13 @@ def _write_processes(run: Run, attempt: int, device: str | None = None, trainer_
         clock=processes.boot_clock(),
     )  # fmt: skip
     durable.replace_json(run.process_file, document.model_dump())
+
+
+def _mend_processes(run: Run, attempt: int, device: str | None = None, trainer_pid: int | None = None) -> None:
+    """Write process.json again when it cannot be read any more: only through it a wish reaches this attempt."""
+    if documents.read(Processes, run.process_file) is None:
+        with suppress(OSError):  # a disk that is full or ill may be well at the next look
+            _write_processes(run, attempt, device, trainer_pid)
 
 
 def _outcome(
@@ -96,6 +103,7 @@ def _wait_for_turn(run: Run, attempt: int, devices: Sequence[str], ended: Callab
             news = f"The queue cannot be used: {error}. Trying again."
         if news != told:
             say(told := news)
+        _mend_processes(run, attempt)
         time.sleep(LOOK_SECONDS)
 
 
@@ -116,11 +124,12 @@ def _does_not_answer(run: Run, attempt: int) -> bool:
     if control is None or control.attempt != attempt or control.want != "stop":
         return False
     progress = documents.read(Progress, run.progress_file)
-    heard = max(control.clock, progress.beat if progress else 0.0)
+    beat = progress.beat if progress and progress.attempt == attempt else 0.0  # an earlier boot counted from elsewhere
+    heard = max(control.clock, beat)
     return processes.boot_clock() - heard > SILENT_SECONDS
 
 
-def _wait(run: Run, attempt: int, trainer: subprocess.Popen[bytes], ended: Callable[[], bool]) -> str:
+def _wait(run: Run, attempt: int, device: str, trainer: subprocess.Popen[bytes], ended: Callable[[], bool]) -> str:
     """Wait for the end of the trainer; returns why we killed it, if we had to.
 
     When we are to end ourselves (the machine shuts down, or somebody ends us) the trainer shall save first.
@@ -132,6 +141,7 @@ def _wait(run: Run, attempt: int, trainer: subprocess.Popen[bytes], ended: Calla
             return ""
         except subprocess.TimeoutExpired:
             pass
+        _mend_processes(run, attempt, device, trainer.pid)
         now = processes.boot_clock()
         if ended() and deadline is None:
             trainer.terminate()
@@ -182,7 +192,7 @@ def _attempt(run: Run, attempt: int, devices: Sequence[str], ended: Callable[[],
     try:
         trainer = _start_trainer(run, attempt, slot, lock)
         _write_processes(run, attempt, slot.device, trainer.pid)
-        killed = _wait(run, attempt, trainer, ended)
+        killed = _wait(run, attempt, slot.device, trainer, ended)
     finally:
         os.close(slot.descriptor)
     return _how_it_ended(run, attempt, trainer.returncode, killed, known_devices.memory_kills() > kills)

@@ -81,7 +81,12 @@ def notice(status: Status) -> Notice | None:
                 "Its metrics, log and checkpoints are kept.",
             )
         case "damaged":
-            return Notice("error", f"{status.run.request_file} cannot be read, so this run cannot be told.")
+            file = status.run.outcome_file if status.request else status.run.request_file
+            return Notice(
+                "error",
+                f"{file} cannot be read, so it cannot be told how this run stands. Its checkpoints are kept: a new "
+                f"run can go on from its best model, with training.start_from: {status.run.id}.",
+            )
         case "unresponsive":
             return _unresponsive(status)
         case "completed":

@@ -7,7 +7,7 @@ import os
 import pytest
 import torch
 
-from tests.measure_resume import make_run
+from tests.soak.forked import make_run
 from tests.tiny import tiny_config
 from trainer import documents, durable, reserve
 from trainer.documents import Progress

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from tests.measure_resume import FORKS, OFTEN, make_run, result
+from tests.soak.forked import FORKS, OFTEN, make_run, result
 from tests.tiny import make_workspace, tiny_config
 from trainer import documents, durable, metrics
 from trainer.documents import Progress
