@@ -8,7 +8,7 @@ HEADLESS ?=
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup app test bench lint format lock
+.PHONY: setup app test soak bench lint format lock
 
 setup: $(INSTALLED)
 
@@ -24,6 +24,10 @@ app: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+# Every promise of training control at full length; `make soak ARGS="--promise P8"` for one.
+soak: setup
+	$(BIN)/python -m tests.soak $(ARGS)
 
 bench: setup
 	$(BIN)/python -m tests.bench

@@ -1,7 +1,16 @@
-from pages.ui import controls, frame, monitor, watched
+import streamlit as st
+
+from pages.ui import bell, controls, frame, monitor, tell, watched
 
 workspace = frame.page("Training", "📈")
-controls.start_form(workspace)
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    controls.start_form(workspace)
+    corner = st.container(width="content", gap=None)
+with corner:
+    tell.form(workspace)
 controls.messages(workspace)
 run = watched.choose(workspace)
 monitor.show(run, controls.watch_form(workspace, run))
+if run:
+    with corner:
+        bell.watch(run)

@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.measure_resume import make_run
+from tests.soak.forked import make_run
 from tests.tiny import ignore, make_raw
 from trainer import config_file
 from trainer.config import Config

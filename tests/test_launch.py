@@ -4,17 +4,14 @@ import json
 import os
 import signal
 import threading
-import time
 
 import psutil
 import pytest
 
 from tests.run_folders import end_all
 from tests.tiny import make_workspace, tiny_config
-from trainer import documents, durable, launch, log_tail, manifest, metrics, processes, runs
-from trainer.documents import Processes
-from trainer.runs import Run
-from trainer.state import ACTIVE
+from tests.waiting import epoch_rows, people, wait_for_epoch, wait_until
+from trainer import durable, launch, log_tail, manifest, processes, runs
 from trainer.workspace import Workspace
 
 
@@ -23,40 +20,6 @@ def workspace(tmp_path):
     made = make_workspace(tmp_path)
     yield made
     end_all(made)
-
-
-def wait_until(run: Run, *states: str, seconds: float = 60) -> runs.Status:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        status = runs.status(run)
-        if status.state in states:
-            return status
-        time.sleep(0.05)
-    raise AssertionError(f"{status.state} after {seconds} s: {log_tail.last_lines(run.log_file, 20)}")
-
-
-def wait_for_epoch(run: Run, epoch: int) -> runs.Status:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        status = runs.status(run)
-        if status.progress and status.progress.epoch >= epoch:
-            return status
-        assert status.state in ACTIVE, log_tail.last_lines(run.log_file, 20)
-        time.sleep(0.05)
-    raise AssertionError(f"epoch {epoch} was never reached")
-
-
-def people(run: Run) -> Processes:
-    found = documents.read(Processes, run.process_file)
-    assert found and found.trainer
-    return found
-
-
-def epoch_rows(run: Run) -> list[dict]:
-    tail = metrics.Tail()
-    metrics.read_more(tail, run.metrics_file)
-    assert tail.unreadable == 0
-    return tail.epochs
 
 
 ENDLESS = {"epochs": 10_000}
@@ -211,16 +174,6 @@ def test_a_clip_that_went_missing_is_named_before_the_start_and_in_the_run(works
     assert status.state == "completed" or "is missing" in status.outcome.reason
     with pytest.raises(ValueError, match=splits["train"][0].path):
         launch.start(workspace, tiny_config(), "tiny")
-
-
-def test_an_error_in_training_is_one_sentence_and_the_trace_is_in_the_log(workspace: Workspace):
-    config = tiny_config(device="cuda")
-    run = launch.start(workspace, config, "tiny").run
-    status = wait_until(run, "failed", "completed")
-    if status.state == "completed":
-        pytest.skip("there is a GPU here")
-    assert status.outcome.reason == "training.device is cuda, but no GPU was found. Choose auto or cpu."
-    assert any("Traceback" in line for line in log_tail.last_lines(run.log_file))
 
 
 def test_a_runs_folder_that_cannot_be_written_to_is_told(workspace: Workspace):

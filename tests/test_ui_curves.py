@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from pages.ui import curves
+from pages.ui.curves import Style, curve_table
 from tests.run_folders import epoch_row
 
 
@@ -28,9 +29,13 @@ def test_smoothing_starts_at_the_first_value_and_follows():
     assert curves.smooth(values, 0.0) is values
 
 
+def numbers(*rows: dict) -> dict[str, np.ndarray]:
+    return {name: np.array([row[name] for row in rows], dtype=float) for name in ("epoch", "train_loss", "val_loss")}
+
+
 def test_a_table_leaves_out_what_is_no_number():
     rows = [epoch_row(1), epoch_row(2) | {"val_loss": None}, epoch_row(3) | {"train_loss": float("nan")}]
-    table = curves.curve_table(rows, {"train_loss": "Training", "val_loss": "Validation"}, 100, 0.0)
+    table = curve_table(numbers(*rows), {"train_loss": "Training", "val_loss": "Validation"}, 100, Style()).to_pandas()
     assert table[["epoch", "line"]].values.tolist() == [
         [1, "Training"], [2, "Training"], [1, "Validation"], [3, "Validation"],
     ]  # fmt: skip
@@ -38,4 +43,25 @@ def test_a_table_leaves_out_what_is_no_number():
 
 
 def test_a_table_of_no_rows_is_empty():
-    assert curves.curve_table([], {"f1": "F1"}, 1, 0.5).empty
+    assert len(curve_table({}, {"f1": "F1"}, 1, Style(0.5))) == 0
+
+
+def test_epochs_that_are_asked_for_are_shown_in_full():
+    many = {"epoch": np.arange(1.0, 100_001), "train_loss": np.sin(np.arange(100_000.0))}
+    whole = curve_table(many, {"train_loss": "Training"}, 1, Style(0.9)).to_pandas()
+    assert 1000 < len(whole) <= curves.MOST_POINTS
+    part = curve_table(many, {"train_loss": "Training"}, 1, Style(0.9, first=50_001, last=51_000)).to_pandas()
+    assert part["epoch"].tolist() == list(range(50_001, 51_001))
+    shown = whole.merge(part, on="epoch")
+    assert len(shown) and (shown["smooth_x"] == shown["smooth_y"]).all(), "smoothing is that of all epochs"
+
+
+def test_a_line_that_grows_keeps_the_points_it_had():
+    values = np.random.default_rng(0).random(9000)
+    before, after = curves.thin(values[:8200]), curves.thin(values)
+    assert set(before[before < 8192].tolist()) <= set(after.tolist())
+
+
+def test_a_logarithm_gets_what_is_above_0():
+    found = {"epoch": np.arange(1.0, 4), "train_loss": np.array([1.0, 0.0, -1.0])}
+    assert curve_table(found, {"train_loss": "Training"}, 1, Style(), positive=True)["epoch"].to_pylist() == [1]

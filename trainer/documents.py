@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from trainer import durable
+from trainer.failures import Failure
 from trainer.processes import ProcessIdentity
 from trainer.state import Ended, Want
 
@@ -48,6 +49,7 @@ class Outcome(BaseModel, frozen=True):
     exit_code: int | None = None
     signal: str | None = None
     ended: str
+    failure: Failure | None = None
 
 
 class Control(BaseModel, frozen=True):
@@ -97,6 +99,7 @@ class Progress(BaseModel, frozen=True):
     best: Best | None = None
     ended: Ended | None = None
     reason: str = ""
+    failure: Failure | None = None
 
 
 Document = TypeVar("Document", bound=BaseModel)
@@ -108,3 +111,18 @@ def read(kind: type[Document], path: Path) -> Document | None:
         return kind.model_validate(durable.read_json(path))
     except ValidationError:
         return None
+
+
+def is_damaged(kind: type[BaseModel], path: Path) -> bool:
+    """Whether `path` is there and holds something else than the document: half of it, or bytes of another file."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    try:
+        kind.model_validate_json(data)
+    except ValidationError:
+        return True
+    return False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import os
 import platform
 import secrets
 import time
@@ -12,9 +11,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from trainer import config_file, devices, documents, durable, earlier_run, manifest, processes, run_queue, runs
+from trainer import (
+    attempts,
+    config_file,
+    devices,
+    documents,
+    durable,
+    earlier_run,
+    manifest,
+    preflight,
+    processes,
+    run_queue,
+    runs,
+)
 from trainer.config import Config
-from trainer.documents import Control, Processes, Request
+from trainer.documents import Control, Request
 from trainer.runs import Run
 from trainer.state import ACTIVE, STARTING_SECONDS, State, Want, wished
 from trainer.workspace import Workspace
@@ -35,34 +46,6 @@ def form_of(config: Config, split_fingerprint: str, label: str) -> str:
     ).hexdigest()
 
 
-def problems(workspace: Workspace) -> list[str]:
-    """What stands against a start now, as sentences; configurations are checked where they are read."""
-    found = []
-    try:
-        found += manifest.problems(workspace, manifest.read_splits(workspace))
-    except (FileNotFoundError, ValueError) as error:
-        found.append(str(error))
-    try:
-        _prepare_runs(workspace)
-    except ValueError as error:
-        found.append(str(error))
-    return found
-
-
-def _prepare_runs(workspace: Workspace) -> None:
-    """Make the runs folder and prove that it can be written to. Raises ValueError."""
-    probe = workspace.runs / f".probe-{os.getpid()}-{secrets.token_hex(4)}"
-    try:
-        workspace.runs.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise ValueError(
-            f"The runs folder {workspace.runs} cannot be written to ({error.strerror}). "
-            "Make it writable, or choose another workspace with --root or WAKEWORD_ROOT."
-        ) from None
-
-
 def start(workspace: Workspace, config: Config, config_name: str, label: str = "", token: str | None = None) -> Started:
     """Make a run folder and start its supervisor; returns at once.
 
@@ -71,7 +54,7 @@ def start(workspace: Workspace, config: Config, config_name: str, label: str = "
     (command line) every call starts a run. The run to go on from is settled here, so that the run can be repeated.
     Raises ValueError when the data, the runs folder or the run to go on from are not fit.
     """
-    if found := problems(workspace):
+    if found := preflight.problems(workspace, config):
         raise ValueError(found[0])
     config = earlier_run.resolved(workspace, config)
     fingerprint = manifest.fingerprint(workspace)
@@ -130,7 +113,7 @@ def _versions() -> dict[str, str]:
 def ask(run: Run, want: Want) -> None:
     """Leave a wish for the attempt under way, read after every batch; which of two wins: `state.wished`."""
     with processes.exclusive_lock(run.control_lock):
-        attempt = max(1, _attempts(run))
+        attempt = max(1, attempts.newest(run.folder))
         current = documents.read(Control, run.control_file)
         known = current if current and current.attempt == attempt else None
         wanted = wished(known.want if known else None, want)
@@ -167,11 +150,6 @@ def _start_supervisor(run: Run, choices: Sequence[str]) -> None:
     processes.start_detached(["-m", "trainer.supervisor", str(run.folder), ",".join(choices)], run.log_file, {})
 
 
-def _attempts(run: Run) -> int:
-    found = documents.read(Processes, run.process_file)
-    return found.attempt if found else 0
-
-
 def resume(run: Run) -> int:
     """Let a run that is not done go on from its last checkpoint, or take back a wish that it is about to obey.
 
@@ -179,7 +157,7 @@ def resume(run: Run) -> int:
     """
     with processes.exclusive_lock(run.resume_lock):
         if _taken_back(run):
-            return _attempts(run)
+            return attempts.newest(run.folder)
         state = runs.status(run).state
         if state in ACTIVE or state == "damaged":
             raise ValueError(f"Run {run.id} is {state}; there is nothing to resume.")
@@ -208,14 +186,17 @@ def _taken_back(run: Run) -> bool:
 
 def _begin_again(run: Run) -> int:
     """Start another supervisor and wait until the run counts as active: a second resume would start it twice."""
-    choices = devices.choices(config_file.load(run.config_file).training.device)
-    attempts, deadline = _attempts(run), time.monotonic() + STARTING_SECONDS
+    config = config_file.load(run.config_file)
+    if found := preflight.room(Workspace(run.folder.parent.parent), config):
+        raise ValueError(found[0])
+    choices = devices.choices(config.training.device)
+    before, deadline = attempts.newest(run.folder), time.monotonic() + STARTING_SECONDS
     _start_supervisor(run, choices)
-    while _attempts(run) == attempts:
+    while attempts.newest(run.folder) <= before:
         if time.monotonic() > deadline:
             raise ValueError(f"Run {run.id} did not start again; its log {run.log_file} says why.")
         time.sleep(0.05)
-    return attempts + 1
+    return before + 1
 
 
 def extend(run: Run, epochs: int) -> int:

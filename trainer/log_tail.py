@@ -17,17 +17,17 @@ def clean(line: str) -> str:
     return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", _ESCAPES.sub("", line))[:LONGEST_LINE]
 
 
-def last_lines(path: Path, lines: int = 100) -> list[str]:
-    """The last lines of a file, reading at most its last 64 KiB; none when it does not exist."""
+def last_lines(path: Path, lines: int = 100, most: int = MOST_BYTES) -> list[str]:
+    """The last lines of a file, reading at most its last `most` bytes; none when it does not exist."""
     try:
         with open(path, "rb") as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - MOST_BYTES))
-            data = file.read(MOST_BYTES)
+            file.seek(max(0, size - most))
+            data = file.read(most)
     except FileNotFoundError:
         return []
     found = data.decode("utf-8", "replace").split("\n")
-    if size > MOST_BYTES:
+    if size > most:
         found = found[1:]  # the first one is cut
     # A progress bar redraws its line with \r: only what stood there last is a line.
     return [clean(line.rstrip("\r").rpartition("\r")[2]) for line in found if line.strip()][-lines:]

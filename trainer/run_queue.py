@@ -92,6 +92,11 @@ def holds(workspace: Workspace, holding: Holding) -> bool:
     return run is not None and runs.status(run).state in ACTIVE - {"queued"}
 
 
+def waiting(workspace: Workspace) -> list[Run]:
+    """The runs that wait, in order."""
+    return [Run(workspace.runs / each.run) for each in read(workspace).order if waits(workspace, each)]
+
+
 def join(workspace: Workspace, run: Run, devices: Sequence[str]) -> None:
     """Put a run at the end, unless it stands in the queue. Raises OSError."""
     with _changing(workspace) as queue:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainer import documents, processes
+from trainer import attempts, documents, processes
 from trainer.documents import Control, Outcome, Processes, Progress, Request
 from trainer.state import ACTIVE, Facts, State, Want, derive
 from trainer.workspace import Workspace
@@ -104,6 +104,20 @@ class Status:
         return (self.request.label if self.request else "") or self.run.id
 
 
+def is_gone(run: Run) -> bool:
+    """Whether the folder of a run that was started was deleted or moved: its configuration is not there any more.
+
+    That the folder itself is there says less: one that is being deleted stays as long as something writes into it.
+    """
+    try:
+        run.config_file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False  # a disk that does not answer
+    return False
+
+
 def all_runs(workspace: Workspace) -> list[Run]:
     """Every run folder, newest first; folders with other names are not ours."""
     if not workspace.runs.is_dir():
@@ -165,25 +179,29 @@ def status(run: Run) -> Status:
     ends between two reads is never taken for lost.
     """
     request = documents.read(Request, run.request_file)
+    begun = run.process_file.exists()
     found = documents.read(Processes, run.process_file)
+    held = begun and found is None and processes.is_locked(run.supervisor_lock)  # it is damaged: ask the kernel
     trainer = found.trainer if found else None
-    supervisor_alive = found is not None and processes.is_alive(found.supervisor)
+    supervisor_alive = held or (found is not None and processes.is_alive(found.supervisor))
     trainer_alive = trainer is not None and processes.is_alive(trainer)
     acting = trainer if trainer_alive or not found else found.supervisor
     suspended = acting is not None and processes.is_suspended(acting)
     outcome = documents.read(Outcome, run.outcome_file)
-    attempt = found.attempt if found else 1
+    damaged = request is None or (outcome is None and documents.is_damaged(Outcome, run.outcome_file))
+    attempt = max(1, attempts.newest(run.folder))
     if outcome and outcome.attempt != attempt:
         outcome = None  # how an earlier attempt ended
     progress = documents.read(Progress, run.progress_file)
     facts = Facts(
-        readable=request is not None,
+        # What lives can still be paused and stopped, so it is that which is told, and not that a file is damaged.
+        readable=not damaged or processes.is_locked(run.supervisor_lock),
         outcome=outcome.state if outcome else None,
-        has_process=found is not None,
+        has_process=begun or found is not None,
         this_host=found is None or processes.is_this_host(found.supervisor),
         supervisor_alive=supervisor_alive,
         trainer_alive=trainer_alive,
-        trainer_known=trainer is not None,
+        trainer_known=trainer is not None or held,
         suspended=suspended,
         want=wish(run, attempt),
         beat_age=_beat_age(run, found, progress) if found else None,

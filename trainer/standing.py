@@ -5,9 +5,10 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from trainer import run_queue, runs
-from trainer.runs import Run
+from trainer import devices, run_queue, runs
+from trainer.runs import Run, Status
 from trainer.workspace import Workspace
 
 
@@ -50,6 +51,20 @@ def start_seconds(found: Standing) -> float | None:
     return turn_seconds([known[run] for run in found.training], [known[run] for run in found.before], found.slots)
 
 
+def wait_sentence(found: Standing) -> str:
+    """Why a run waits, in one sentence."""
+    where = " or ".join(devices.title(device) for device in found.devices)
+    many = "1 run trains at a time" if found.slots == 1 else f"{found.slots} runs train at a time"
+    names = ", ".join(runs.status(run).label for run in found.training)
+    return f"Waits for {where}, where {many}{f' (now: {names})' if names else ''}."
+
+
+def end_seconds(found: Standing, status: Status) -> float | None:
+    """Estimated seconds until the run that waits is done, the waiting included; known when it has trained before."""
+    starts, left = start_seconds(found), status.progress.eta_seconds if status.progress else None
+    return None if starts is None or left is None else starts + left
+
+
 def turn_seconds(training: Sequence[float], waiting: Sequence[float], slots: int) -> float:
     """Seconds until a slot is free for who comes next, when each slot takes the next in line as soon as it is free.
 
@@ -65,5 +80,26 @@ def turn_seconds(training: Sequence[float], waiting: Sequence[float], slots: int
 
 
 def _left_seconds(run: Run) -> float | None:
-    progress = runs.status(run).progress
-    return progress.eta_seconds if progress else None
+    """Estimated seconds that a run will still train; one that is about to leave its device takes none."""
+    status = runs.status(run)
+    if status.state == "pausing" or (status.state == "stopping" and runs.wish(run, status.attempt) == "stop"):
+        return 0.0
+    return status.progress.eta_seconds if status.progress else None
+
+
+def document(found: Standing, status: Status) -> dict[str, Any]:
+    """The standing as scripts read it; the time left counts the waiting, where both are known."""
+    return {
+        "place": found.place, "devices": list(found.devices), "before": [run.id for run in found.before],
+        "training": [run.id for run in found.training], "start_seconds": start_seconds(found),
+        "eta_seconds": end_seconds(found, status),
+    }  # fmt: skip
+
+
+def queue_document(workspace: Workspace) -> dict[str, Any]:
+    """The whole queue as scripts read it."""
+    queue = run_queue.read(workspace)
+    training = [each.model_dump() for each in queue.holding if run_queue.holds(workspace, each)]
+    queued = [each.model_dump(mode="json") for each in queue.order if run_queue.waits(workspace, each)]
+    known = dict.fromkeys([*devices.choices("auto"), "cpu", *queue.slots], 1)
+    return {"training": training, "queued": queued, "slots": {name: queue.slots_of(name) for name in known}}

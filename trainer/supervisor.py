@@ -11,12 +11,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
+
+from trainer import attempts, documents, durable, hooks, log_tail, processes, reserve, run_queue, runs
 from trainer import devices as known_devices
-from trainer import documents, durable, log_tail, processes, run_queue, runs
 from trainer.documents import Control, Outcome, Processes, Progress
+from trainer.failures import Failure
 from trainer.log import say
 from trainer.run_queue import Slot
 from trainer.runs import Run
@@ -40,8 +44,7 @@ def _only_supervisor(run: Run) -> int | None:
 def _begin_attempt(run: Run) -> int:
     """Put away how the attempt before ended, and tell that another has begun; returns its number."""
     with processes.exclusive_lock(run.control_lock):
-        earlier = documents.read(Processes, run.process_file)
-        attempt = earlier.attempt + 1 if earlier else 1
+        attempt = attempts.newest(run.folder) + 1
         if run.outcome_file.exists():
             put_away = run.attempts / str(attempt - 1) / run.outcome_file.name
             put_away.parent.mkdir(parents=True, exist_ok=True)
@@ -64,11 +67,21 @@ def _write_processes(run: Run, attempt: int, device: str | None = None, trainer_
     durable.replace_json(run.process_file, document.model_dump())
 
 
+def _mend_processes(run: Run, attempt: int, device: str | None = None, trainer_pid: int | None = None) -> None:
+    """Write process.json again when it cannot be read any more: only through it a wish reaches this attempt."""
+    if documents.read(Processes, run.process_file) is None:
+        with suppress(OSError):  # a disk that is full or ill may be well at the next look
+            _write_processes(run, attempt, device, trainer_pid)
+
+
 def _outcome(
-    attempt: int, state: Ended, reason: str, exit_code: int | None = None, signal: str | None = None
-) -> Outcome:
+    attempt: int, state: Ended, reason: str, exit_code: int | None = None, signal: str | None = None,
+    failure: Failure | None = None,
+) -> Outcome:  # fmt: skip
     ended = datetime.now(UTC).isoformat(timespec="seconds")
-    return Outcome(attempt=attempt, state=state, reason=reason, exit_code=exit_code, signal=signal, ended=ended)
+    return Outcome(
+        attempt=attempt, state=state, reason=reason, exit_code=exit_code, signal=signal, ended=ended, failure=failure
+    )
 
 
 def _wait_for_turn(run: Run, attempt: int, devices: Sequence[str], ended: Callable[[], bool]) -> Slot | Outcome:
@@ -90,6 +103,7 @@ def _wait_for_turn(run: Run, attempt: int, devices: Sequence[str], ended: Callab
             news = f"The queue cannot be used: {error}. Trying again."
         if news != told:
             say(told := news)
+        _mend_processes(run, attempt)
         time.sleep(LOOK_SECONDS)
 
 
@@ -110,11 +124,12 @@ def _does_not_answer(run: Run, attempt: int) -> bool:
     if control is None or control.attempt != attempt or control.want != "stop":
         return False
     progress = documents.read(Progress, run.progress_file)
-    heard = max(control.clock, progress.beat if progress else 0.0)
+    beat = progress.beat if progress and progress.attempt == attempt else 0.0  # an earlier boot counted from elsewhere
+    heard = max(control.clock, beat)
     return processes.boot_clock() - heard > SILENT_SECONDS
 
 
-def _wait(run: Run, attempt: int, trainer: subprocess.Popen[bytes], ended: Callable[[], bool]) -> str:
+def _wait(run: Run, attempt: int, device: str, trainer: subprocess.Popen[bytes], ended: Callable[[], bool]) -> str:
     """Wait for the end of the trainer; returns why we killed it, if we had to.
 
     When we are to end ourselves (the machine shuts down, or somebody ends us) the trainer shall save first.
@@ -126,17 +141,18 @@ def _wait(run: Run, attempt: int, trainer: subprocess.Popen[bytes], ended: Calla
             return ""
         except subprocess.TimeoutExpired:
             pass
+        _mend_processes(run, attempt, device, trainer.pid)
         now = processes.boot_clock()
         if ended() and deadline is None:
             trainer.terminate()
-            deadline = now + TERMINATE_SECONDS
+            deadline = now + (LOOK_SECONDS if runs.is_gone(run) else TERMINATE_SECONDS)  # gone: nothing left to save
         if _does_not_answer(run, attempt) or (deadline is not None and now > deadline):
             trainer.kill()
             trainer.wait()
             return f"It did not answer to {'a signal (SIGTERM)' if deadline else 'Stop'} and was killed"
 
 
-def _how_it_ended(run: Run, attempt: int, exit_code: int, killed: str) -> Outcome:
+def _how_it_ended(run: Run, attempt: int, exit_code: int, killed: str, memory_ran_out: bool) -> Outcome:
     """The trainer's own last word when it left in order, else its signal or exit code."""
     progress = documents.read(Progress, run.progress_file)
     own = progress if progress and progress.attempt == attempt and progress.ended else None
@@ -146,10 +162,21 @@ def _how_it_ended(run: Run, attempt: int, exit_code: int, killed: str) -> Outcom
         name = signal.Signals(-exit_code).name
         if killed:
             return _outcome(attempt, "stopped", f"{killed}; its last checkpoint is kept.", signal=name)
-        reason = f"The training process was ended by signal {-exit_code} ({name})."
-        return _outcome(attempt, "failed", reason, signal=name)
+        reason, failure = _by_signal(-exit_code, name, memory_ran_out)
+        return _outcome(attempt, "failed", reason, signal=name, failure=failure)
     reason = own.reason if own else f"The training process ended with exit code {exit_code}: {_last_line(run)}"
-    return _outcome(attempt, "failed", reason, exit_code=exit_code)
+    return _outcome(attempt, "failed", reason, exit_code=exit_code, failure=own.failure if own else None)
+
+
+def _by_signal(number: int, name: str, memory_ran_out: bool) -> tuple[str, Failure]:
+    """Reason and kind of an end by a signal that was not ours."""
+    reason = f"The training process was ended by signal {number} ({name})"
+    if number != signal.SIGKILL:
+        return f"{reason}.", Failure(kind="crashed")
+    if memory_ran_out:
+        free = psutil.virtual_memory().available
+        return f"{reason}: the memory of this machine was full.", Failure(kind="host_memory", free_bytes=free)
+    return f"{reason}.", Failure(kind="killed")
 
 
 def _last_line(run: Run) -> str:
@@ -161,37 +188,51 @@ def _attempt(run: Run, attempt: int, devices: Sequence[str], ended: Callable[[],
     slot = _wait_for_turn(run, attempt, devices, ended)
     if isinstance(slot, Outcome):
         return slot
+    kills = known_devices.memory_kills()
     try:
         trainer = _start_trainer(run, attempt, slot, lock)
         _write_processes(run, attempt, slot.device, trainer.pid)
-        killed = _wait(run, attempt, trainer, ended)
+        killed = _wait(run, attempt, slot.device, trainer, ended)
     finally:
         os.close(slot.descriptor)
-    return _how_it_ended(run, attempt, trainer.returncode, killed)
+    return _how_it_ended(run, attempt, trainer.returncode, killed, known_devices.memory_kills() > kills)
 
 
-def _is_over(run: Run, outcome: Outcome) -> bool:
-    """Write how the attempt ended, unless the wish that ended it was taken back meanwhile: the run shall go on then."""
+def _is_over(run: Run, outcome: Outcome, ended: bool) -> bool:
+    """Write how the attempt ended, unless the wish that ended it was taken back meanwhile: the run shall go on then.
+
+    That is so only when it was a wish that ended it; `ended` tells that it was a signal.
+    """
     with processes.exclusive_lock(run.control_lock):
-        if outcome.state in ("paused", "stopped") and runs.wish(run, outcome.attempt) == "go_on":
+        by_wish = outcome.state in ("paused", "stopped") and not ended
+        if by_wish and runs.wish(run, outcome.attempt) == "go_on":
             say(f"{outcome.reason} That was taken back, so it goes on.")
             return False
         say(f"{outcome.state.capitalize()}: {outcome.reason}")
-        durable.replace_json(run.outcome_file, outcome.model_dump())
+        reserve.write_last(run.outcome_file, outcome.model_dump())
+    reserve.release(run.folder)
     return True
 
 
 def supervise(run: Run, devices: Sequence[str]) -> Outcome | None:
-    """See a run through to its end; None when it has another supervisor."""
+    """See a run through to its end; None when it has another supervisor, or its folder was deleted or moved meanwhile.
+
+    A folder that is gone is left so: nothing is written there any more.
+    """
     lock = _only_supervisor(run)
     if lock is None:
         say("This run has a supervisor already.")
         return None
     signals: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: signals.append(number))
+    reserve.keep(run.folder)
     while True:
-        outcome = _attempt(run, _begin_attempt(run), devices, lambda: bool(signals), lock)
-        if _is_over(run, outcome):
+        outcome = _attempt(run, _begin_attempt(run), devices, lambda: bool(signals) or runs.is_gone(run), lock)
+        if runs.is_gone(run):
+            return None
+        if _is_over(run, outcome, bool(signals)):
+            os.close(lock)  # so that the run can be resumed while its end is being told
+            hooks.tell_end(run, outcome)
             return outcome
 
 

@@ -105,7 +105,9 @@ def wait_for_end(run: Run) -> Status:
     with _bar() as bar:
         task = bar.add_task("Starting", total=None)
         while (status := runs.status(run)).state in ACTIVE:
-            if now := status.progress:
+            if status.state == "queued":
+                bar.update(task, description="Waiting in the queue")
+            elif now := status.progress:
                 done = max(0, now.epoch - 1) * now.batches + now.batch
                 loss = "" if now.train_loss is None else f" - loss {now.train_loss:.4f}"
                 text = f"Epoch {now.epoch}/{now.epochs}{loss} - {clock_time(now.eta_seconds)} left"
@@ -145,6 +147,8 @@ def status_text(document: dict[str, Any]) -> str:
     lines.append(", ".join(f"{name} {100 * value:.2f} %" for name, value in percent.items()))
     if best := document["best"]:
         lines.append(f"best: epoch {best['epoch']}, validation loss {best['val_loss']:.4f}, {best['checkpoint']}")
+    if "place" in document:
+        lines.append(f"place {document['place']} in the queue for {', '.join(document['devices'])}")
     if document["outcome"]:
         lines.append(document["outcome"]["reason"])
     return "\n".join(line for line in lines if line)
@@ -155,3 +159,12 @@ def runs_text(documents: list[dict[str, Any]]) -> str:
         return "No runs yet. Start one with: python -m trainer train recommended"
     rows = (f"{d['run']}  {d['state']:12} {d['epoch']:4}/{d['epochs']:<4} {d['label']}" for d in documents)
     return "\n".join(rows)
+
+
+def queue_text(document: dict[str, Any]) -> str:
+    """The queue as lines for a person."""
+    lines = [f"{name}: {count} at a time" for name, count in document["slots"].items()]
+    lines += [f"training  {each['run']}  on {each['device']}" for each in document["training"]]
+    queued = enumerate(document["queued"], 1)
+    lines += [f"{place:8}  {each['run']}  for {', '.join(each['devices'])}" for place, each in queued]
+    return "\n".join(lines)

@@ -1,70 +1,23 @@
-"""The charts of a training: which lines they show, in which colours, and how they are drawn."""
+"""How the curves of a training are drawn: lines, markers with tooltips, zoom, and what keeps ten browsers cheap."""
 
 from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import altair as alt
-import pandas as pd
 import streamlit as st
 
-from pages.ui.curves import curve_table
+from pages.ui.curves import Style, curve_table
 from pages.ui.history import Epochs
-from trainer.metrics import Row
+from pages.ui.plots import PLOTS, Plot
 
 HEIGHT = 280
-BLUE, ORANGE, RED, GREEN, PURPLE, GREY = "#2f7ed8", "#f28e2b", "#d9363e", "#2e9e4f", "#8a63d2", "#7a8594"
-
-
-@dataclass(frozen=True)
-class Plot:
-    """One chart: its lines as {column of an epoch row: (name, colour)}, and its axis."""
-
-    key: str
-    title: str
-    axis: str
-    lines: Mapping[str, tuple[str, str]]
-    scale: float = 1.0
-    top: float | None = None
-    number: str = ".4f"
-    may_be_log: bool = False
-
-
-@dataclass(frozen=True)
-class Style:
-    """How the user wants curves drawn."""
-
-    smoothing: float = 0.0
-    log_scale: bool = False
-
-
-PLOTS = (
-    Plot(
-        "loss", "Loss", "loss", {"train_loss": ("Training", BLUE), "val_loss": ("Validation", ORANGE)},
-        may_be_log=True,
-    ),
-    Plot(
-        "accuracy", "Accuracy", "accuracy (%)",
-        {"train_accuracy": ("Training", BLUE), "val_accuracy": ("Validation", ORANGE)}, 100, 105, ".2f",
-    ),
-    Plot(
-        "rates", "Validation rates", "rate (%)", {"fpr": ("FPR", RED), "fnr": ("FNR", ORANGE), "f1": ("F1", GREEN)},
-        100, 105, ".2f",
-    ),
-    Plot(
-        "stream", "Misses in the validation stream", "miss rate (%)", {"miss_rate": ("Miss rate", RED)}, 100, 105, ".2f"
-    ),
-    Plot("speed", "Speed", "clips/s", {"clips_per_second": ("Speed", GREY)}, number=",.0f"),
-    Plot("learning_rate", "Learning rate", "learning rate", {"learning_rate": ("Learning rate", PURPLE)}, number=".3g"),
-)  # fmt: skip
-
-
-def _point_size(points: int) -> int:
-    """Markers that do not run into each other."""
-    return 40 if points <= 60 else 14 if points <= 300 else 4
+POINT_SIZE = "clamp(3 * width / (span(domain('x')) + 1), 4, 40)"
+"""Markers that do not run into each other: by the room that the axis shown leaves for each epoch."""
+ZOOM = "wheel![event.ctrlKey || event.metaKey]"
+"""The wheel alone scrolls the page."""
 
 
 def _y(plot: Plot, column: str, log: bool) -> alt.Y:
@@ -74,13 +27,12 @@ def _y(plot: Plot, column: str, log: bool) -> alt.Y:
     return alt.Y(f"{column}:Q", title=plot.axis, scale=scale, axis=alt.Axis(grid=True, tickCount=6))
 
 
-def chart(plot: Plot, style: Style, point_size: int) -> alt.LayerChart | alt.FacetChart:
-    """The chart of any table (epoch, line, value, smooth): lines, markers with tooltips, grid and legend."""
-    log = style.log_scale and plot.may_be_log
-    names, colours = zip(*plot.lines.values(), strict=True)
+def chart(plot: Plot, smoothed: bool, log: bool, lines: Sequence[str]) -> alt.LayerChart | alt.FacetChart:
+    """The chart of any table (epoch, line, value, smooth) of these lines: markers with tooltips, grid and legend."""
+    names, colours = zip(*(line for line in plot.lines.values() if line[0] in lines), strict=True)
     legend = (
         alt.Legend(title=None, orient="top", direction="horizontal", symbolSize=60, symbolOpacity=1, offset=4)
-        if len(names) > 1
+        if len(plot.lines) > 1
         else None
     )
     base = alt.Chart(alt.NamedData("table")).encode(
@@ -94,50 +46,53 @@ def chart(plot: Plot, style: Style, point_size: int) -> alt.LayerChart | alt.Fac
             alt.Tooltip("value:Q", title=plot.axis, format=plot.number),
         ],
     )
-    faint = 0.3 if style.smoothing else 1.0
+    faint, size = 0.3 if smoothed else 1.0, alt.ExprRef(expr=POINT_SIZE)
+    zoom = alt.selection_interval(name="zoom", bind="scales", encodings=["x"], zoom=ZOOM)
     layers = [
-        base.mark_line(strokeWidth=1.5 if style.smoothing else 2, opacity=faint).encode(y=_y(plot, "value", log)),
-        base.mark_point(filled=True, size=point_size, opacity=faint).encode(y=_y(plot, "value", log)),
+        base.mark_line(clip=True, strokeWidth=1.5 if smoothed else 2, opacity=faint)
+        .encode(y=_y(plot, "value", log))
+        .properties(name="lines")
+        .add_params(zoom),
+        base.mark_point(clip=True, filled=True, size=size, opacity=faint).encode(y=_y(plot, "value", log)),
     ]
-    if style.smoothing:
-        layers.append(base.mark_line(strokeWidth=2.5).encode(y=_y(plot, "smooth", log)))
+    if smoothed:
+        layers.append(base.mark_line(clip=True, strokeWidth=2.5).encode(y=_y(plot, "smooth", log)))
     return alt.layer(*layers).properties(height=HEIGHT, title=alt.TitleParams(plot.title, anchor="start"))
 
 
-@functools.lru_cache(maxsize=64)
-def specification(key: str, style: Style, point_size: int) -> str:
-    """The chart as Vega-Lite JSON without data: it is the same at every tick, and making it is most of the work."""
+@functools.lru_cache(maxsize=128)
+def specification(key: str, smoothed: bool, log: bool, lines: tuple[str, ...]) -> str:
+    """The chart as Vega-Lite JSON without data: it is the same at every tick, so that a zoom survives it."""
     plot = next(plot for plot in PLOTS if plot.key == key)
-    document = chart(plot, style, point_size).to_dict()
+    document = chart(plot, smoothed, log, lines).to_dict()
     return json.dumps({name: value for name, value in document.items() if name not in ("data", "config", "$schema")})
-
-
-@st.cache_resource(max_entries=256, show_spinner=False)
-def _table(version: str, key: str, style: Style, _rows: Sequence[Row]) -> pd.DataFrame:
-    """The rows of one chart; made once for every version of the epochs, so that a tick without news costs no more."""
-    plot = next(plot for plot in PLOTS if plot.key == key)
-    names = {source: name for source, (name, _) in plot.lines.items()}
-    table = curve_table(_rows, names, plot.scale, style.smoothing)
-    log = style.log_scale and plot.may_be_log
-    return table[table["value"] > 0].reset_index(drop=True) if log else table
 
 
 def show(epochs: Epochs, style: Style) -> None:
     """Draw every chart of a training, two beside each other where there is room."""
     with st.grid(2, min_column_width=300, key="charts"):
         for plot in PLOTS:
-            _show_one(plot, epochs, style)
+            _show_one(epochs.version, plot.key, style, epochs)
+    if epochs.unreadable:
+        st.caption(
+            f"Unreadable lines in the run's metrics: {epochs.unreadable:,}. They are damaged, or of a newer version, "
+            "and left out here."
+        )
 
 
-def _show_one(plot: Plot, epochs: Epochs, style: Style) -> None:
-    table = _table(epochs.version, plot.key, style, epochs.rows)
-    if table.empty:
+@st.cache_resource(max_entries=1024, show_spinner=False)
+def _show_one(version: str, key: str, style: Style, _epochs: Epochs) -> None:
+    """Draw one chart; made once for every version of the epochs, for all browsers: what is drawn is kept with it."""
+    plot = next(plot for plot in PLOTS if plot.key == key)
+    log = style.log_scale and plot.may_be_log
+    names = {source: name for source, (name, _) in plot.lines.items()}
+    table = curve_table(_epochs.numbers, names, plot.scale, style, positive=log)
+    if not len(table):
         with st.container(height=HEIGHT + 20, border=True, key=f"empty_{plot.key}"):
             st.markdown(f"**{plot.title}**")
-            st.caption("No data yet")
+            st.caption("No data yet" if style.first is None and style.last is None else "No data in these epochs")
         return
-    size = _point_size(len(table) // len(plot.lines))
+    spec = specification(plot.key, bool(style.smoothing), log, tuple(table["line"].unique().to_pylist()))
     st.vega_lite_chart(
-        table, json.loads(specification(plot.key, style, size)), width="stretch", height=HEIGHT,
-        key=f"chart_{plot.key}", alt=f"{plot.title} by epoch",
-    )  # fmt: skip
+        table, json.loads(spec), width="stretch", height=HEIGHT, key=f"chart_{plot.key}", alt=f"{plot.title} by epoch"
+    )

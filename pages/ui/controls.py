@@ -1,18 +1,17 @@
-"""The controls of a training: what to start, when to stop, how to draw."""
+"""The forms of the Training page: what to start, which run to watch and how to draw it."""
 
 from __future__ import annotations
 
 import hashlib
-import subprocess
-from dataclasses import dataclass
 
 import streamlit as st
 
-from pages.ui import frame, watched
-from pages.ui.charts import Style
+from pages.ui import before_start, chart_form, frame, refusal, run_controls, watched
+from pages.ui.curves import Style
 from pages.ui.frame import os_sentence, plain
+from pages.ui.refusal import attempt, refuse
 from pages.ui.words import state_word
-from trainer import config_file, launch, manifest, runs
+from trainer import config_file, launch, manifest, preflight, runs
 from trainer.config_file import ConfigError
 from trainer.runs import Run
 from trainer.state import ACTIVE
@@ -20,13 +19,6 @@ from trainer.workspace import Workspace
 
 NO_CONFIGURATION = "No configuration loaded. Choose or save one on the Configuration page first."
 ALREADY = "Training already in progress"
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why the last click did not do what it was meant to do; shown once."""
-
-    messages: list[str]
 
 
 def form_token(workspace: Workspace, name: str, config: bytes, label: str, newest_run: str) -> str:
@@ -40,23 +32,19 @@ def _start(workspace: Workspace, newest_run: str) -> None:
     name: str = st.session_state.get("start_config") or ""
     label = " ".join(st.session_state.get("start_label", "").split())
     messages = [] if name else [NO_CONFIGURATION]
-    messages += launch.problems(workspace)
+    messages += preflight.problems(workspace, None)
     try:
         data = config_file.saved_path(workspace, name).read_bytes() if name else b""
         config = config_file.parse(data)
-        if not messages:
-            token = form_token(workspace, name, data, label, newest_run)
-            _watch(launch.start(workspace, config, name, label, token))
     except ConfigError as error:
         messages += [f"{name}.yaml: {problem}" for problem in error.problems]
-    except subprocess.SubprocessError:
-        messages.append("The training could not be started: its supervisor did not come up; see the log of the server.")
     except OSError as error:
-        messages.append(f"The training could not be started: {os_sentence(error)}")
-    except ValueError as error:
-        messages.append(str(error))
+        messages.append(f"The configuration {name} cannot be read: {os_sentence(error)}")
     if messages:
-        st.session_state["refusal"] = Refusal(messages)
+        refuse(messages)
+        return
+    token = form_token(workspace, name, data, label, newest_run)
+    attempt(lambda: _watch(launch.start(workspace, config, name, label, token)))
 
 
 def _watch(started: launch.Started) -> None:
@@ -66,43 +54,29 @@ def _watch(started: launch.Started) -> None:
         st.session_state["already_started"] = started.run
 
 
-def _stop(run: Run) -> None:
-    """On a click: ask the run to stop, as chosen."""
-    try:
-        launch.stop(run, now=st.session_state["stop_when"] == "now")
-    except (ValueError, OSError) as error:
-        text = os_sentence(error) if isinstance(error, OSError) else str(error)
-        st.session_state["refusal"] = Refusal([text])
-
-
 def start_form(workspace: Workspace) -> None:
     """Configuration, name and `Start Training`. The button stays enabled: a click tells what is missing."""
     newest_run = next((run.id for run in runs.all_runs(workspace)), "")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.selectbox(
+        name = st.selectbox(
             "Configuration", config_file.saved(workspace), key="start_config", width=260, placeholder="None saved yet",
             help="Your saved configurations, the one saved last first.",
         )  # fmt: skip
         st.text_input("Run name (optional)", key="start_label", max_chars=80, width=260)
         st.button("Start Training", type="primary", on_click=_start, args=(workspace, newest_run))
+        before_start.show_device(workspace, name)
 
 
 def watch_form(workspace: Workspace, run: Run | None) -> Style:
-    """Which run is watched, how to stop it, and how its curves are drawn."""
+    """Which run is watched, what it shall do, and how its curves are drawn."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if run:
             watched.selector(workspace, run)
-        st.segmented_control(
-            "When to stop", ["after this epoch", "now"], default="after this epoch", required=True, key="stop_when",
-            help="Either way the best model so far is kept.",
-        )  # fmt: skip
-        idle = run is None or runs.status(run).state not in ACTIVE
-        st.button("Stop Training", on_click=_stop, args=(run,), disabled=idle)
-        st.space("stretch")
-        smoothing = st.slider("Smoothing", 0.0, 0.95, 0.0, 0.05, key="smoothing", width=160)
-        log_scale = st.toggle("Log scale for loss", key="log_scale")
+        run_controls.show(workspace, run)
+    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="right"):
+        style = chart_form.show()
     st.space("xsmall")  # the charts' own buttons, seen on hovering, need room above
-    return Style(smoothing, log_scale)
+    return style
 
 
 def messages(workspace: Workspace) -> None:
@@ -110,10 +84,10 @@ def messages(workspace: Workspace) -> None:
     run: Run | None = st.session_state.pop("already_started", None)
     if run:
         _show_already(run)
-    refusal: Refusal | None = st.session_state.pop("refusal", None)
-    texts = refusal.messages if refusal else _missing(workspace)
+    refused = refusal.taken()
+    texts = refused or _missing(workspace)
     for text in dict.fromkeys(texts):
-        (st.error if refusal else st.warning)(plain(text))
+        (st.error if refused else st.warning)(plain(text))
     if NO_CONFIGURATION in texts:
         st.page_link(frame.CONFIGURATION, label="Go to Configuration", icon=":material/tune:")
     if any("Dataset page" in text for text in texts):
@@ -121,10 +95,11 @@ def messages(workspace: Workspace) -> None:
 
 
 def _missing(workspace: Workspace) -> list[str]:
-    """What is missing altogether; whether what is there is fit is checked at the click."""
+    """What is missing altogether, or too little; whether the clips are as they were is checked at the click."""
     texts = [] if config_file.saved(workspace) else [NO_CONFIGURATION]
     unsplit = not all(manifest.split_file(workspace, split).exists() for split in manifest.SPLITS)
-    return [*texts, manifest.NOT_FOUND] if unsplit else texts
+    lacking = before_start.lacking(workspace, st.session_state.get("start_config"))
+    return [*texts, *([manifest.NOT_FOUND] if unsplit else []), *lacking]
 
 
 def _show_already(run: Run) -> None:

@@ -4,46 +4,51 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import charts, history, numbers
-from pages.ui.charts import Style
+from pages.ui import charts, failure_card, history, numbers
+from pages.ui.curves import Style
 from pages.ui.frame import plain
 from pages.ui.history import Epochs
 from pages.ui.words import Notice, notice
 from trainer import log_tail, runs
 from trainer.runs import Run, Status
-from trainer.state import ACTIVE
+from trainer.state import ACTIVE, State
 
 REFRESH_SECONDS = 2.0
+IDLE_REFRESH_SECONDS = 10.0
 LOG_LINES = 100
 LOG_HEIGHT = 320
+LOG_BYTES = 24 << 10
 
 
 def show(run: Run | None, style: Style) -> None:
-    """Draw the run, again every two seconds while it is active; the timer stops once nothing more can change."""
+    """Draw the run, again every two seconds while it is active, and seldom while it may be resumed elsewhere."""
     if run is None:
         _show_nothing(style)
         return
-    active = runs.status(run).state in ACTIVE
-    st.fragment(_live, run_every=REFRESH_SECONDS if active else None, key="live")(run, style, active)
+    state = runs.status(run).state
+    seconds = REFRESH_SECONDS if state in ACTIVE else None if state == "damaged" else IDLE_REFRESH_SECONDS
+    st.fragment(_live, run_every=seconds, key="live")(run, style, state)
 
 
-def _live(run: Run, style: Style, active: bool) -> None:
-    """One look at the run; the first one that finds it ended draws the whole page once more, without the timer."""
+def _live(run: Run, style: Style, drawn: State) -> None:
+    """One look at the run; the first one that finds it in another state draws the whole page, its controls too."""
     status = runs.status(run)
     _draw(status, style)
-    if active and status.state not in ACTIVE:
+    if status.state != drawn:
         st.rerun()
 
 
 def _draw(status: Status, style: Style) -> None:
     with st.container(key="notice"):  # always there, so that what follows keeps its place when a notice comes or goes
-        if found := notice(status):
+        if status.state in failure_card.STATES:
+            failure_card.show(status)
+        elif found := notice(status):
             show_notice(found)
     left, right = st.columns([1, 2], gap="medium")
     with left:
         numbers.show(numbers.numbers(status))
     with right:
-        charts.show(history.read(status.run), style)
+        charts.show(history.read(status.run, to_end=status.state not in ACTIVE), style)
     _show_best(status)
     _show_log(status.run)
 
@@ -77,7 +82,7 @@ def _show_best(status: Status | None) -> None:
 
 def _show_log(run: Run) -> None:
     st.subheader("Log", anchor=False)
-    lines = log_tail.last_lines(run.log_file, LOG_LINES)
+    lines = log_tail.last_lines(run.log_file, LOG_LINES, LOG_BYTES)
     with st.container(height=LOG_HEIGHT, border=True, autoscroll=True, key="log"):
         st.code("\n".join(lines) or "Nothing written yet.", language=None, wrap_lines=True)
     st.caption(f"The last {LOG_LINES} lines; all of them are in {plain(str(run.log_file))}")

@@ -1,4 +1,4 @@
-"""Which run a page shows: the one in the address (?run=ID), else the newest active one, else the newest."""
+"""Which run a page shows: the one in the address (?run=ID), else the newest that trains, waits or is there."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def choose(workspace: Workspace) -> Run | None:
     if run is None:
         known = newest(workspace)
         active = [status for status in known if status.state in ACTIVE]
-        run = next((status.run for status in active or known), None)
+        trains = [status for status in active if status.state != "queued"]
+        run = next((status.run for status in trains or active or known), None)
     if run is not None and run.id != wanted:
         st.query_params["run"] = run.id
     return run

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from trainer import processes
+from trainer import processes, runs, standing
 from trainer.documents import Progress
+from trainer.log import clock_time
 from trainer.runs import Status
 from trainer.state import SILENT_SECONDS, State
+from trainer.workspace import Workspace
 
 Tone = Literal["error", "warning", "success", "info"]
 
@@ -43,6 +45,29 @@ def _unresponsive(status: Status) -> Notice:
     )
 
 
+def _queued(status: Status) -> Notice:
+    """The place in the queue, why it waits and, where that can be told, until when."""
+    found = standing.standing(Workspace(status.run.folder.parent.parent), status.run)
+    if found is None:
+        return Notice("info", "The run is starting.")
+    seconds, end = standing.start_seconds(found), standing.end_seconds(found, status)
+    until = "" if seconds is None else f" Its turn comes in about {clock_time(seconds)} (estimate)."
+    if seconds is not None and end is not None:
+        until = f" Its turn comes in about {clock_time(seconds)}, its end in about {clock_time(end)} (estimates)."
+    place = "Next in the queue" if found.place == 1 else f"Number {found.place} in the queue"
+    text = f"{place}. {standing.wait_sentence(found)}{until} It starts by itself, without a browser too."
+    return Notice("info", text)
+
+
+def _stopping(status: Status) -> Notice | None:
+    """When it will have stopped; what is being done where that takes longer than a batch."""
+    if runs.wish(status.run, status.attempt) == "stop":
+        return Notice("info", "The training stops after this batch and saves itself.")
+    return Notice(
+        "info", "The training stops after this epoch. Resume takes that back; Stop Training with “now” is faster."
+    )
+
+
 def notice(status: Status) -> Notice | None:
     """What to say about the state of a run; None when its numbers say enough."""
     reason = status.outcome.reason if status.outcome else ""
@@ -53,16 +78,27 @@ def notice(status: Status) -> Notice | None:
             return Notice(
                 "error",
                 "The training process is gone and left no last word (a power cut, or it was killed). "
-                "Its metrics, log and checkpoints are kept; press Start Training to train again.",
+                "Its metrics, log and checkpoints are kept.",
             )
         case "damaged":
-            return Notice("error", f"{status.run.request_file} cannot be read, so this run cannot be told.")
+            file = status.run.outcome_file if status.request else status.run.request_file
+            return Notice(
+                "error",
+                f"{file} cannot be read, so it cannot be told how this run stands. Its checkpoints are kept: a new "
+                f"run can go on from its best model, with training.start_from: {status.run.id}.",
+            )
         case "unresponsive":
             return _unresponsive(status)
         case "completed":
             return Notice("success", reason)
         case "stopped" | "paused":
-            return Notice("info", reason)
+            return Notice("info", f"{reason} Resume goes on from there.")
+        case "queued":
+            return _queued(status)
+        case "pausing":
+            return Notice("info", "The training saves itself after this batch and leaves its device.")
+        case "stopping":
+            return _stopping(status)
     return _doing(status.progress) if status.progress and status.progress.doing else None
 
 

@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 import torch
 
-from tests.measure_resume import OFTEN, config_of, make_run, result
+from tests.soak.forked import OFTEN, config_of, make_run, result
 from tests.tiny import make_workspace
 from trainer.config import Config
 from trainer.engine import checkpoints, loop

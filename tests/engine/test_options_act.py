@@ -7,6 +7,7 @@ they were.
 """
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -15,7 +16,7 @@ import torch
 
 from tests import run_folders
 from tests.tiny import make_workspace
-from trainer import config_file, durable, metrics
+from trainer import config_file, durable
 from trainer.config import Config
 from trainer.engine import checkpoints, epoch, loop
 from trainer.engine.parts import Parts
@@ -146,7 +147,7 @@ def digest_of(tensors: dict[str, torch.Tensor]) -> str:
 
 def written(parts: Parts) -> list[object]:
     """Rows, the checkpoints that are left, and how many epochs were told."""
-    rows = metrics._rows(parts.run.metrics_file.read_bytes())[0]
+    rows = [json.loads(line) for line in parts.run.metrics_file.read_bytes().splitlines()]
     return [rows, sorted(path.name for path in parts.run.checkpoints.glob("*.pt")), parts.journal.progress.epochs]
 
 

@@ -1,12 +1,11 @@
 """A training that breaks off and goes on ends with the bytes of one in one go, wherever it broke off."""
 
 import dataclasses
-import random
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.measure_resume import OFTEN, Tally, config_of, differing, killed_run, make_run, result
+from tests.soak.forked import OFTEN, config_of, differing, make_run, result
 from tests.tiny import make_workspace
 from trainer import durable, metrics
 from trainer.engine import checkpoints, epoch, judging, loop
@@ -143,10 +142,3 @@ def test_another_machine_is_told_and_other_clips_are_refused(workspace: Workspac
     durable.replace_json(mark, facts | {"splits": "other"})
     with pytest.raises(ValueError, match=r"split has changed since run half-way.*training\.start_from: half-way"):
         loop.prepare(workspace, half_way, 2, lambda: None)
-
-
-def test_kills_at_random_moments(workspace: Workspace, expected):
-    dice, tally = random.Random(0), Tally()
-    run = make_run(workspace, "killed", config_of(OFTEN))
-    killed_run(workspace, run, dice, 0.8, 4, tally)
-    assert 1 <= tally.kills <= 4 and differing(run, expected) == []

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.measure_resume import config_of, differing, make_run, result
+from tests.soak.forked import config_of, differing, make_run, result
 from tests.tiny import make_workspace
 from trainer.engine import checkpoints, loop
 from trainer.engine.parts import Parts

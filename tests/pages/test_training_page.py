@@ -8,7 +8,7 @@ from pages.ui.controls import form_token
 from tests.pages.tools import METRICS, NO_CONFIGURATION, NO_SPLITS, charts, checked, draw, field, links, metric, press
 from tests.run_folders import end, make_alive, make_run
 from tests.tiny import tiny_config
-from trainer import config_file, documents, runs
+from trainer import config_file, devices, documents, runs
 from trainer.documents import Control
 
 
@@ -16,7 +16,7 @@ def test_without_anything_the_training_page_says_what_is_missing(empty, no_proce
     app = draw("Training")
     assert [text.value for text in app.warning] == [NO_CONFIGURATION, NO_SPLITS]
     assert {found.label for found in app.metric} >= METRICS
-    assert sum(caption.value == "No data yet" for caption in app.caption) == 6
+    assert sum(caption.value == "No data yet" for caption in app.caption) == 8
     press(app, "Start Training")
     assert [text.value for text in app.error] == [NO_CONFIGURATION, NO_SPLITS]
     assert not app.warning and not no_processes
@@ -34,7 +34,7 @@ def test_a_start_makes_a_run_and_watches_it(workspace, no_processes):
     assert metric(app, "Status") == "Queued"
     assert runs.status(run).label == "Kitchen at night"
     assert config_file.load(run.config_file) == tiny_config()
-    assert no_processes == [["-m", "trainer.supervisor", str(run.folder)]]
+    assert no_processes == [["-m", "trainer.supervisor", str(run.folder), ",".join(devices.choices("auto"))]]
 
 
 def test_the_same_form_sent_twice_leads_to_one_run(workspace, no_processes):
@@ -101,7 +101,7 @@ def test_a_running_training_shows_everything(workspace):
     app = draw("Training")
     assert {found.label for found in app.metric} >= METRICS | {"CPU", "RAM", "Elapsed", "Best epoch"}
     assert (metric(app, "Status"), metric(app, "Epoch"), metric(app, "Best epoch")) == ("Running", "6/40", "5")
-    assert charts(app) == 5
+    assert charts(app) == 7
     code = [element.value for element in app.code]
     assert str(run.checkpoints / "epoch-3.pt") in code
     assert "[23:45:18] Starting training..." in code

@@ -1,0 +1,91 @@
+"""Several runs from several tabs, with a server that is killed between: all end as they were told to."""
+
+import re
+import signal
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import app as server
+from tests.browser.test_walk import button, metric, no_traceback, settled, type_in, wait_for_metric
+from tests.run_folders import end_all
+from tests.tiny import make_workspace, tiny_config
+from tests.waiting import wait_until
+from trainer import config_file, runs
+from trainer.runs import Run
+from trainer.workspace import Workspace
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    made = make_workspace(tmp_path)
+    config_file.save(made, "endless", tiny_config(epochs=10_000))
+    config_file.save(made, "short", tiny_config(epochs=3))
+    yield made
+    end_all(made)
+
+
+def start(page: Page, address: str, config: str, label: str) -> str:
+    """Start a training from this tab; returns the address of its run."""
+    page.goto(f"{address}/Training")
+    settled(page)
+    page.get_by_role("combobox", name="Configuration").click()
+    page.get_by_role("option", name=config, exact=True).click()
+    type_in(page, "textbox", "Run name (optional)", label)
+    settled(page)
+    button(page, "Start Training").click()
+    expect(page.get_by_role("combobox", name="Run", exact=True)).to_have_value(re.compile(f"^{label} "))
+    no_traceback(page)
+    return page.url
+
+
+def labelled(workspace: Workspace, label: str) -> Run:
+    return next(run for run in runs.all_runs(workspace) if runs.status(run).label == label)
+
+
+@pytest.mark.timeout(300)
+def test_three_runs_from_two_tabs_end_as_they_were_told(page: Page, workspace: Workspace):
+    other = page.context.new_page()
+    with server.running(workspace) as app:
+        first = start(page, app.address, "endless", "first")
+        wait_for_metric(page, "Status", "Running", 30)
+        second = start(other, app.address, "endless", "second")
+        wait_for_metric(other, "Status", "Queued", 10)
+        expect(other.get_by_text("Next in the queue. Waits for the CPU")).to_be_visible()
+        third = start(other, app.address, "short", "third")
+        expect(other.get_by_text("Number 2 in the queue.")).to_be_visible()
+        wait_for_metric(page, "Epoch", r"[2-9]/10,000|\d\d+/10,000", 30)
+        settled(page)
+        button(page, "Pause").click()
+        wait_for_metric(page, "Status", "Pausing|Paused", 5)
+        wait_for_metric(page, "Status", "Paused", 10)
+        assert metric(page, "ETA") == "--:--:--"
+        app.end(signal.SIGKILL)
+    assert wait_until(labelled(workspace, "second"), "running", seconds=30), "its turn comes without a server"
+    port = int(app.address.rpartition(":")[2])
+    again = server.start(workspace, port)
+    try:
+        other.goto(second)
+        wait_for_metric(other, "Status", "Running", 15)
+        settled(other)
+        other.get_by_text("now", exact=True).click()
+        settled(other)
+        button(other, "Stop Training").click()
+        wait_for_metric(other, "Status", "Stopped", 15)
+        expect(other.get_by_text("Stopped by the user")).to_be_visible()
+        other.goto(third)
+        wait_for_metric(other, "Status", "Completed", 60)
+        page.goto(first)
+        wait_for_metric(page, "Status", "Paused", 15)
+        settled(page)
+        button(page, "Resume").click()
+        wait_for_metric(page, "Status", "Running", 30)
+        settled(page)
+        button(page, "Stop Training").click()
+        wait_for_metric(page, "Status", "Stopped", 15)
+        for each in (page, other):
+            no_traceback(each)
+    finally:
+        again.end(signal.SIGKILL)
+    told = {status.label: status.state for status in map(runs.status, runs.all_runs(workspace))}
+    assert told == {"first": "stopped", "second": "stopped", "third": "completed"}

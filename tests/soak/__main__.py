@@ -1,0 +1,57 @@
+"""The promises of training control, put to the test at full length.
+
+python -m tests.soak                            all of them
+python -m tests.soak --promise P8 --count 6     one of them, so often
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.soak import crash_points, kills, liveness, pauses, starts
+from tests.soak.promise import Found
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A promise by its number in the catalogue, how it is measured, and how often."""
+
+    number: str
+    what: str
+    measure: Callable[[int], Found]
+    count: int
+    """0 for all that there are."""
+
+
+PROMISES = (
+    Promise("P1", "kills of forked attempts", kills.measure, 1000),
+    Promise("P1-whole", "kills of trainers and supervisors of whole runs", kills.measure_whole, 50),
+    Promise("P2", "crashes at chosen points", crash_points.measure, 0),
+    Promise("P8", "races of starts with one token", starts.measure, 60),
+    Promise("P9", "pids given again to a stranger", liveness.measure, 200),
+    Promise("P13", "pauses, one at each place that listens", pauses.measure, 0),
+)
+
+
+def play(promise: Promise, count: int) -> bool:
+    """Measure one promise and tell it in a line; whether it was kept."""
+    began = time.monotonic()
+    found = promise.measure(count)
+    print(f"{promise.number}: {found.text(promise.what)}; {time.monotonic() - began:.0f} s", flush=True)
+    return not found.wrong
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--promise", choices=[promise.number for promise in PROMISES])
+    parser.add_argument("--count", type=int)
+    given = parser.parse_args()
+    chosen = [promise for promise in PROMISES if given.promise in (None, promise.number)]
+    kept = [play(promise, given.count or promise.count) for promise in chosen]
+    return 0 if all(kept) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

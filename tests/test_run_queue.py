@@ -1,0 +1,153 @@
+"""The queue: who comes next on which device, slots that free themselves, files that are damaged."""
+
+import os
+import subprocess
+
+import pytest
+
+from tests.run_folders import dead_process, end, make_alive, make_run, workspace_at, write_processes
+from trainer import durable, processes, run_queue, standing
+from trainer.documents import Processes
+from trainer.run_queue import Waiting
+from trainer.runs import Run
+from trainer.workspace import Workspace
+
+
+@pytest.fixture
+def workspace(tmp_path) -> Workspace:
+    return workspace_at(tmp_path)
+
+
+def make_queued(workspace: Workspace, number: int, **progress: object) -> Run:
+    """A run whose supervisor, this very process, waits."""
+    run = make_run(workspace, number, **progress)
+    own = processes.identity_of(os.getpid())
+    waiting = Processes(attempt=1, host=own.host, boot_id=own.boot_id, supervisor=own, clock=processes.boot_clock())
+    durable.replace_json(run.process_file, waiting.model_dump())
+    return run
+
+
+def test_first_come_first_served_one_at_a_time(workspace: Workspace):
+    first, second = make_queued(workspace, 1), make_queued(workspace, 2)
+    for run in (first, second):
+        run_queue.join(workspace, run, ["cpu"])
+    assert run_queue.take(workspace, second, ["cpu"]) is None, "the first comes first, even if the second asks first"
+    slot = run_queue.take(workspace, first, ["cpu"])
+    assert slot and slot.device == "cpu"
+    make_alive(first)
+    assert run_queue.take(workspace, second, ["cpu"]) is None, "one slot is the default"
+    os.close(slot.descriptor)
+    assert run_queue.take(workspace, second, ["cpu"])
+
+
+def test_a_dead_supervisor_does_not_hold_up_the_line(workspace: Workspace):
+    first, second = make_queued(workspace, 1), make_queued(workspace, 2)
+    for run in (first, second):
+        run_queue.join(workspace, run, ["cpu"])
+    write_processes(first, dead_process(), processes.boot_clock())
+    assert run_queue.take(workspace, second, ["cpu"])
+
+
+def test_a_slot_is_held_by_whoever_shares_it_and_is_free_when_all_are_dead(workspace: Workspace):
+    first, second = make_queued(workspace, 1), make_queued(workspace, 2)
+    slot = run_queue.take(workspace, first, ["cpu"])
+    assert slot
+    make_alive(first)
+    holder = subprocess.Popen(["sleep", "60"], pass_fds=[slot.descriptor])
+    os.close(slot.descriptor)
+    assert run_queue.take(workspace, second, ["cpu"]) is None, "the trainer outlives its supervisor by a moment"
+    holder.kill()
+    holder.wait()
+    assert run_queue.take(workspace, second, ["cpu"])
+
+
+def test_devices_are_taken_as_they_become_free(workspace: Workspace):
+    runs = [make_queued(workspace, number) for number in range(1, 5)]
+    wanted = [["gpu0", "gpu1"], ["gpu0", "gpu1"], ["gpu0", "gpu1"], ["cpu"]]
+    for run, devices in zip(runs, wanted, strict=True):
+        run_queue.join(workspace, run, devices)
+    taken = []
+    for run, devices in zip(runs, wanted, strict=True):
+        if slot := run_queue.take(workspace, run, devices):
+            taken.append(slot.device)
+            make_alive(run)
+    assert taken == ["gpu0", "gpu1", "cpu"], "two GPUs are busy, and the CPU is free for who asks for it"
+    found = standing.standing(workspace, runs[2])
+    assert found and found.place == 1 and found.slots == 2 and set(found.training) == {runs[0], runs[1]}
+
+
+def test_more_slots_and_fewer(workspace: Workspace):
+    runs = [make_queued(workspace, number) for number in range(1, 5)]
+    run_queue.set_slots(workspace, "cpu", 2)
+    first, second = (run_queue.take(workspace, run, ["cpu"]) for run in runs[:2])
+    assert first and second
+    for run in runs[:2]:
+        make_alive(run)
+    run_queue.set_slots(workspace, "cpu", 1)
+    os.close(first.descriptor)
+    assert run_queue.take(workspace, runs[2], ["cpu"]) is None, "the one that trains on fills the one slot"
+    os.close(second.descriptor)
+    assert run_queue.take(workspace, runs[2], ["cpu"])
+    with pytest.raises(ValueError, match=r"^0 slots for cpu: choose from 1 to 16\.$"):
+        run_queue.set_slots(workspace, "cpu", 0)
+
+
+def test_the_order_is_changed_for_those_who_wait(workspace: Workspace):
+    first, second, third, done = (make_queued(workspace, number) for number in range(1, 5))
+    for run in (first, second, third, done):
+        run_queue.join(workspace, run, ["cpu"])
+    end(done, "completed", "All epochs done.")
+    run_queue.move(workspace, third, "first")
+    assert [waiting.run for waiting in run_queue.read(workspace).order] == [third.id, first.id, second.id]
+    with pytest.raises(ValueError, match=r"is completed; only a queued run can be moved"):
+        run_queue.move(workspace, done, "first")
+
+
+@pytest.mark.parametrize(
+    ("run", "place", "order"),
+    [
+        ("b", "earlier", "bac"), ("b", "later", "acb"), ("a", "earlier", "abc"), ("c", "later", "abc"),
+        ("a", "last", "bca"),
+    ],
+)  # fmt: skip
+def test_moving_keeps_the_order_of_the_others(run: str, place: run_queue.Place, order: str):
+    waiting = tuple(Waiting(run=name, devices=("cpu",)) for name in "abc")
+    assert "".join(each.run for each in run_queue.moved(waiting, run, place)) == order
+
+
+def test_a_damaged_queue_is_joined_anew(workspace: Workspace):
+    first, second = make_queued(workspace, 1), make_queued(workspace, 2)
+    for run in (first, second):
+        run_queue.join(workspace, run, ["cpu"])
+    (workspace.runs / "queue.json").write_bytes(b"\x00{")
+    slot = run_queue.take(workspace, second, ["cpu"])
+    assert slot, "who asks first now is first"
+    make_alive(second)
+    assert run_queue.take(workspace, first, ["cpu"]) is None
+    assert [waiting.run for waiting in run_queue.read(workspace).order] == [first.id]
+
+
+@pytest.mark.parametrize(
+    ("training", "waiting", "slots", "seconds"),
+    [
+        ([], [], 1, 0), ([100], [], 1, 100), ([100], [50], 1, 150), ([100, 30], [50], 2, 80),
+        ([100], [50, 60], 2, 100), ([100, 30], [], 1, 100),
+    ],
+)  # fmt: skip
+def test_when_a_turn_comes(training: list[float], waiting: list[float], slots: int, seconds: float):
+    assert standing.turn_seconds(training, waiting, slots) == seconds
+
+
+def test_the_estimate_of_a_start_needs_all_who_come_before(workspace: Workspace):
+    first, second = make_queued(workspace, 1, eta_seconds=100.0), make_queued(workspace, 2, eta_seconds=None)
+    third = make_queued(workspace, 3, eta_seconds=7.0)
+    slot = run_queue.take(workspace, first, ["cpu"])
+    make_alive(first)
+    for run in (second, third):
+        run_queue.join(workspace, run, ["cpu"])
+    found = standing.standing(workspace, second)
+    assert found and found.training == (first,) and standing.start_seconds(found) == 100
+    last = standing.standing(workspace, third)
+    assert last and last.place == 2 and last.before == (second,) and standing.start_seconds(last) is None
+    assert slot
+    os.close(slot.descriptor)

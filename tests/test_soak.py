@@ -1,0 +1,34 @@
+"""The promises of training control with small counts; `make soak` has the full ones."""
+
+import pytest
+
+from tests.soak import crash_points, kills, liveness, pauses, starts
+
+
+def test_racing_starts_make_one_run():
+    assert starts.measure(2).wrong == []
+
+
+def test_a_stranger_with_the_pid_of_ours_is_neither_called_alive_nor_signalled():
+    if not liveness.can_be_forced():
+        pytest.skip(f"{liveness.LAST_PID} cannot be written here, which root may")
+    assert liveness.measure(10).wrong == []
+
+
+def test_killed_attempts_end_with_the_same_bytes():
+    found = kills.measure(10)
+    assert found.count == 10 and found.wrong == []
+
+
+def test_whole_runs_whose_trainers_are_killed_end_with_the_same_bytes():
+    assert kills.measure_whole(2).wrong == []
+
+
+def test_crashes_before_within_and_after_steps_that_change_the_disk_end_with_the_same_bytes():
+    found = crash_points.measure(8)
+    assert found.count == 8 and found.wrong == []
+
+
+def test_pauses_anywhere_end_with_the_same_bytes():
+    found = pauses.measure(6, every=9)
+    assert found.count == 6 and found.wrong == []

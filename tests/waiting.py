@@ -1,0 +1,42 @@
+"""Waiting for what a run does, and looking at who does it."""
+
+import time
+
+from trainer import documents, log_tail, metrics, runs
+from trainer.documents import Processes
+from trainer.runs import Run, Status
+from trainer.state import ACTIVE
+
+
+def wait_until(run: Run, *states: str, seconds: float = 60) -> Status:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        status = runs.status(run)
+        if status.state in states:
+            return status
+        time.sleep(0.05)
+    raise AssertionError(f"{status.state} after {seconds} s: {log_tail.last_lines(run.log_file, 20)}")
+
+
+def wait_for_epoch(run: Run, epoch: int, seconds: float = 60) -> Status:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        status = runs.status(run)
+        if status.progress and status.progress.epoch >= epoch:
+            return status
+        assert status.state in ACTIVE, log_tail.last_lines(run.log_file, 20)
+        time.sleep(0.05)
+    raise AssertionError(f"epoch {epoch} was never reached")
+
+
+def people(run: Run) -> Processes:
+    found = documents.read(Processes, run.process_file)
+    assert found and found.trainer
+    return found
+
+
+def epoch_rows(run: Run) -> list[dict]:
+    tail = metrics.Tail()
+    metrics.read_more(tail, run.metrics_file)
+    assert tail.unreadable == 0
+    return tail.epochs
