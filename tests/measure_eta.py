@@ -96,9 +96,8 @@ def main(epochs: int, voices: int, clips: int) -> int:
     resumed = next(reading for reading in counted if reading.attempt == 2)
     for epoch in range(2, epochs + 1):
         of_epoch = [reading for reading in counted if reading.epoch == epoch]
-        off = ", ".join(
-            f"{reading.told:.1f} for {total - reading.elapsed:.1f}" for reading in of_epoch[:: len(of_epoch) // 3]
-        )
+        some = of_epoch[:: len(of_epoch) // 3]
+        off = ", ".join(f"{reading.told:.1f} for {total - reading.elapsed:.1f}" for reading in some)
         print(f"Epoch {epoch}: up to {100 * max(error(r, total) for r in of_epoch):.1f} %; {off}", file=sys.stderr)
     print(
         f"{len(counted)} readings from the second epoch on, in {total:.0f} s of training: largest error "
