@@ -1,12 +1,14 @@
 """Checks before a start: what is too little is refused with numbers, and the device is named."""
 
+import errno
+import os
 from dataclasses import replace
 
 import pytest
 
 from tests import run_folders
 from tests.tiny import make_workspace, tiny_config
-from trainer import config_file, estimates, launch, manifest, preflight, run_queue, runs
+from trainer import config_file, durable, estimates, launch, manifest, preflight, run_queue, runs
 from trainer.config import Config
 from trainer.estimates import Machine
 from trainer.run_queue import Holding, Queue
@@ -86,3 +88,21 @@ def test_a_clip_that_changed_since_the_scan_is_named(tmp_path):
     (workspace.raw / second.path).unlink()
     found = preflight.problems(workspace, tiny_config())
     assert f"Clip {second.path} is missing on disk." in found[0] and f"Clip {first.path} is changed" in found[1]
+
+
+@pytest.mark.parametrize("call", ["open_file", "write", "fsync", "replace"])
+def test_a_disk_that_fails_at_the_start_leaves_no_half_made_run(workspace, monkeypatch, call):
+    before = runs.all_runs(workspace)
+    for number in (1, 3):  # of a configuration, a request and a queue
+        calls, work = iter(range(1, 100)), getattr(durable, call)
+
+        def failing(*given, work=work, calls=calls, number=number):
+            if next(calls) == number:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return work(*given)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(durable, call, failing)
+            with pytest.raises(OSError, match=rf"Input/output error: '{workspace.runs}/"):
+                launch.start(workspace, tiny_config(), "tiny")
+        assert runs.all_runs(workspace) == before

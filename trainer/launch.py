@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import platform
 import secrets
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,10 +69,14 @@ def start(workspace: Workspace, config: Config, config_name: str, label: str = "
             created=datetime.now(UTC).isoformat(timespec="seconds"), boot_id=processes.boot_id(),
             clock=processes.boot_clock(), split_fingerprint=fingerprint, versions=_versions(),
         )  # fmt: skip
-        durable.replace_bytes(run.config_file, config_file.dump(config))
-        durable.replace_json(run.request_file, request.model_dump())
         choices = devices.choices(config.training.device)
-        run_queue.join(workspace, run, choices)
+        try:
+            durable.replace_bytes(run.config_file, config_file.dump(config))
+            durable.replace_json(run.request_file, request.model_dump())
+            run_queue.join(workspace, run, choices)
+        except OSError:
+            shutil.rmtree(run.folder, ignore_errors=True)  # half a run would stand on the pages as damaged for ever
+            raise
     _start_supervisor(run, choices)
     return Started(run, already=False)
 

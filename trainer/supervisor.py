@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from trainer import attempts, documents, durable, hooks, log_tail, processes, reserve, run_queue, runs
+from trainer import attempts, documents, hooks, log_tail, processes, reserve, run_queue, runs
 from trainer import devices as known_devices
 from trainer.documents import Control, Outcome, Processes, Progress
 from trainer.failures import Failure
@@ -64,7 +64,7 @@ def _write_processes(run: Run, attempt: int, device: str | None = None, trainer_
         attempt=attempt, host=own.host, boot_id=own.boot_id, supervisor=own, trainer=trainer, device=device,
         clock=processes.boot_clock(),
     )  # fmt: skip
-    durable.replace_json(run.process_file, document.model_dump())
+    reserve.replace_json(run.process_file, document.model_dump())
 
 
 def _mend_processes(run: Run, attempt: int, device: str | None = None, trainer_pid: int | None = None) -> None:
@@ -209,7 +209,7 @@ def _is_over(run: Run, outcome: Outcome, ended: bool) -> bool:
             say(f"{outcome.reason} That was taken back, so it goes on.")
             return False
         say(f"{outcome.state.capitalize()}: {outcome.reason}")
-        reserve.write_last(run.outcome_file, outcome.model_dump())
+        reserve.replace_json(run.outcome_file, outcome.model_dump())
     reserve.release(run.folder)
     return True
 

@@ -22,7 +22,7 @@ def _config(workspace: Workspace, name: str | None) -> Config | None:
 def show_device(workspace: Workspace, name: str | None) -> None:
     """The device that training by this saved configuration would take."""
     if config := _config(workspace, name):
-        st.caption(f"Trains on: {plain(preflight.trains_on(config, preflight.machine(workspace)))}")
+        st.caption(f"Trains on: {plain(preflight.trains_on(config, preflight.machine(workspace)))}", width="content")
 
 
 def lacking(workspace: Workspace, name: str | None) -> list[str]:
