@@ -189,11 +189,15 @@ def _taken_back(run: Run) -> bool:
         return True
 
 
+def _check_room(run: Run, config: Config) -> None:
+    if found := preflight.room(Workspace(run.folder.parent.parent), config):
+        raise ValueError(found[0])
+
+
 def _begin_again(run: Run) -> int:
     """Start another supervisor and wait until the run counts as active: a second resume would start it twice."""
     config = config_file.load(run.config_file)
-    if found := preflight.room(Workspace(run.folder.parent.parent), config):
-        raise ValueError(found[0])
+    _check_room(run, config)
     choices = devices.choices(config.training.device)
     before, deadline = attempts.newest(run.folder), time.monotonic() + STARTING_SECONDS
     _start_supervisor(run, choices)
@@ -222,6 +226,7 @@ def extend(run: Run, epochs: int) -> int:
         longer = config.model_copy(update={"training": config.training.model_copy(update=changes)})
         data = config_file.dump(longer)
         config_file.parse(data, run.config_file.name)
+        _check_room(run, longer)  # before anything is changed: a refused one leaves the run as it was
         put_away = run.attempts / str(status.attempt) / run.config_file.name
         put_away.parent.mkdir(parents=True, exist_ok=True)
         durable.replace_bytes(put_away, run.config_file.read_bytes())

@@ -42,14 +42,18 @@ def _only_supervisor(run: Run) -> int | None:
 
 
 def _begin_attempt(run: Run) -> int:
-    """Put away how the attempt before ended, and tell that another has begun; returns its number."""
-    with processes.exclusive_lock(run.control_lock):
-        attempt = attempts.newest(run.folder) + 1
-        if run.outcome_file.exists():
-            put_away = run.attempts / str(attempt - 1) / run.outcome_file.name
-            put_away.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(run.outcome_file, put_away)
-        _write_processes(run, attempt)
+    """Tell that another attempt has begun, and put away how the one before ended; returns its number.
+
+    In this order, so that whoever looks in between sees that outcome or the new attempt: with neither it were lost.
+    To be called under the run's control lock.
+    """
+    attempt = attempts.newest(run.folder) + 1
+    _write_processes(run, attempt)
+    if run.outcome_file.exists():
+        outcome = documents.read(Outcome, run.outcome_file)
+        put_away = run.attempts / str(outcome.attempt if outcome else attempt - 1) / run.outcome_file.name
+        put_away.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(run.outcome_file, put_away)
     return attempt
 
 
@@ -130,7 +134,7 @@ def _does_not_answer(run: Run, attempt: int) -> bool:
 
 
 def _wait(run: Run, attempt: int, device: str, trainer: subprocess.Popen[bytes], ended: Callable[[], bool]) -> str:
-    """Wait for the end of the trainer; returns why we killed it, if we had to.
+    """Wait for the end of the trainer; returns why we ended it, if it did not end itself.
 
     When we are to end ourselves (the machine shuts down, or somebody ends us) the trainer shall save first.
     """
@@ -138,7 +142,8 @@ def _wait(run: Run, attempt: int, device: str, trainer: subprocess.Popen[bytes],
     while True:
         try:
             trainer.wait(LOOK_SECONDS)
-            return ""
+            unheard = deadline is not None and trainer.returncode == -signal.SIGTERM
+            return "It was ended by a signal (SIGTERM) before it could listen" if unheard else ""
         except subprocess.TimeoutExpired:
             pass
         _mend_processes(run, attempt, device, trainer.pid)
@@ -198,8 +203,9 @@ def _attempt(run: Run, attempt: int, devices: Sequence[str], ended: Callable[[],
     return _how_it_ended(run, attempt, trainer.returncode, killed, known_devices.memory_kills() > kills)
 
 
-def _is_over(run: Run, outcome: Outcome, ended: bool) -> bool:
-    """Write how the attempt ended, unless the wish that ended it was taken back meanwhile: the run shall go on then.
+def _conclude(run: Run, outcome: Outcome, ended: bool) -> int | None:
+    """Write how the attempt ended, unless the wish that ended it was taken back meanwhile: the run shall go on then,
+    and the attempt that begins is returned. A wish that comes from now on is for that one.
 
     That is so only when it was a wish that ended it; `ended` tells that it was a signal.
     """
@@ -207,11 +213,11 @@ def _is_over(run: Run, outcome: Outcome, ended: bool) -> bool:
         by_wish = outcome.state in ("paused", "stopped") and not ended
         if by_wish and runs.wish(run, outcome.attempt) == "go_on":
             say(f"{outcome.reason} That was taken back, so it goes on.")
-            return False
+            return _begin_attempt(run)
         say(f"{outcome.state.capitalize()}: {outcome.reason}")
         reserve.replace_json(run.outcome_file, outcome.model_dump())
     reserve.release(run.folder)
-    return True
+    return None
 
 
 def supervise(run: Run, devices: Sequence[str]) -> Outcome | None:
@@ -226,14 +232,16 @@ def supervise(run: Run, devices: Sequence[str]) -> Outcome | None:
     signals: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: signals.append(number))
     reserve.keep(run.folder)
-    while True:
-        outcome = _attempt(run, _begin_attempt(run), devices, lambda: bool(signals) or runs.is_gone(run), lock)
+    with processes.exclusive_lock(run.control_lock):
+        attempt: int | None = _begin_attempt(run)
+    while attempt is not None:
+        outcome = _attempt(run, attempt, devices, lambda: bool(signals) or runs.is_gone(run), lock)
         if runs.is_gone(run):
             return None
-        if _is_over(run, outcome, bool(signals)):
-            os.close(lock)  # so that the run can be resumed while its end is being told
-            hooks.tell_end(run, outcome)
-            return outcome
+        attempt = _conclude(run, outcome, bool(signals))
+    os.close(lock)  # so that the run can be resumed while its end is being told
+    hooks.tell_end(run, outcome)
+    return outcome
 
 
 if __name__ == "__main__":
