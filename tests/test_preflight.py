@@ -66,10 +66,10 @@ def test_what_a_training_holds_for_which_it_would_wait_counts_as_free(workspace,
     ):  # fmt: skip
         queue = Queue(holding=(Holding(run=run.id, device=device),), slots={device: slots})
         run_queue._write(workspace, queue)
-        here = preflight.machine(workspace)
+        here = preflight.machine(workspace, Config())
         assert (here.memory_free, here.gpu_memory_free) == (memory, gpu)
     run_folders.end(run, "completed", "All done.")
-    assert preflight.machine(workspace).memory_free == 4e9
+    assert preflight.machine(workspace, Config()).memory_free == 4e9
 
 
 def test_a_refused_extension_leaves_the_run_as_it_was(tmp_path, monkeypatch):

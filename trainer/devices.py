@@ -94,9 +94,13 @@ def choices(option: str) -> tuple[str, ...]:
 
 
 def environment(device: str) -> dict[str, str]:
-    """What a process must be told so that of all GPUs it sees this one alone."""
+    """What a process must be told so that of all GPUs it sees this one alone. Raises ValueError when it is gone."""
+    if device == "cpu":
+        return {}
     uuid = next((gpu.uuid for gpu in gpus() if gpu.id == device), None)
-    return {} if uuid is None else {"CUDA_VISIBLE_DEVICES": uuid}
+    if uuid is None:
+        raise ValueError(f"{device} is not found any more; see whether nvidia-smi still shows it, then resume the run.")
+    return {"CUDA_VISIBLE_DEVICES": uuid}
 
 
 def title(device: str) -> str:

@@ -62,10 +62,13 @@ class Slot:
 
 
 def read(workspace: Workspace) -> Queue:
-    """The queue as it was last written; when the file is missing or damaged, those who wait join an empty one again."""
+    """The queue as it was last written; when the file is missing or damaged, those who wait join an empty one again.
+
+    Raises OSError when the file is there but cannot be read now.
+    """
     try:
-        return Queue.model_validate(durable.read_json(workspace.runs / "queue.json"))
-    except ValidationError:
+        return Queue.model_validate_json((workspace.runs / "queue.json").read_bytes())
+    except (FileNotFoundError, ValidationError):
         return Queue()
 
 

@@ -12,19 +12,15 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
-
-from trainer import attempts, documents, hooks, log_tail, processes, reserve, run_queue, runs
+from trainer import attempts, documents, hooks, outcomes, processes, reserve, run_queue, runs
 from trainer import devices as known_devices
 from trainer.documents import Control, Outcome, Processes, Progress
-from trainer.failures import Failure
 from trainer.log import say
 from trainer.run_queue import Slot
 from trainer.runs import Run
-from trainer.state import SILENT_SECONDS, Ended
+from trainer.state import BY_SIGNAL, SILENT_SECONDS
 from trainer.workspace import PROJECT_ROOT, Workspace
 
 LOOK_SECONDS = 0.5
@@ -78,27 +74,17 @@ def _mend_processes(run: Run, attempt: int, device: str | None = None, trainer_p
             _write_processes(run, attempt, device, trainer_pid)
 
 
-def _outcome(
-    attempt: int, state: Ended, reason: str, exit_code: int | None = None, signal: str | None = None,
-    failure: Failure | None = None,
-) -> Outcome:  # fmt: skip
-    ended = datetime.now(UTC).isoformat(timespec="seconds")
-    return Outcome(
-        attempt=attempt, state=state, reason=reason, exit_code=exit_code, signal=signal, ended=ended, failure=failure
-    )
-
-
 def _wait_for_turn(run: Run, attempt: int, devices: Sequence[str], ended: Callable[[], bool]) -> Slot | Outcome:
     """Wait in the queue for a slot; how the attempt ended when it was not to come to that."""
     workspace, told = Workspace(run.folder.parent.parent), ""
     while True:
         want = runs.wish(run, attempt)
         if ended():
-            return _outcome(attempt, "stopped", "Stopped by a signal (SIGTERM) while it waited in the queue.")
+            return outcomes.ended(attempt, "stopped", f"{BY_SIGNAL} while it waited in the queue.")
         if want in ("stop", "stop_after_epoch"):
-            return _outcome(attempt, "stopped", "Stopped by the user while it waited in the queue.")
+            return outcomes.ended(attempt, "stopped", "Stopped by the user while it waited in the queue.")
         if want == "pause":
-            return _outcome(attempt, "paused", "Paused by the user while it waited in the queue.")
+            return outcomes.ended(attempt, "paused", "Paused by the user while it waited in the queue.")
         try:
             if slot := run_queue.take(workspace, run, devices):
                 return slot
@@ -157,60 +143,35 @@ def _wait(run: Run, attempt: int, device: str, trainer: subprocess.Popen[bytes],
             return f"It did not answer to {'a signal (SIGTERM)' if deadline else 'Stop'} and was killed"
 
 
-def _how_it_ended(run: Run, attempt: int, exit_code: int, killed: str, memory_ran_out: bool) -> Outcome:
-    """The trainer's own last word when it left in order, else its signal or exit code."""
-    progress = documents.read(Progress, run.progress_file)
-    own = progress if progress and progress.attempt == attempt and progress.ended else None
-    if exit_code == 0 and own and own.ended:
-        return _outcome(attempt, own.ended, own.reason, exit_code=0)
-    if exit_code < 0:
-        name = signal.Signals(-exit_code).name
-        if killed:
-            return _outcome(attempt, "stopped", f"{killed}; its last checkpoint is kept.", signal=name)
-        reason, failure = _by_signal(-exit_code, name, memory_ran_out)
-        return _outcome(attempt, "failed", reason, signal=name, failure=failure)
-    reason = own.reason if own else f"The training process ended with exit code {exit_code}: {_last_line(run)}"
-    return _outcome(attempt, "failed", reason, exit_code=exit_code, failure=own.failure if own else None)
-
-
-def _by_signal(number: int, name: str, memory_ran_out: bool) -> tuple[str, Failure]:
-    """Reason and kind of an end by a signal that was not ours."""
-    reason = f"The training process was ended by signal {number} ({name})"
-    if number != signal.SIGKILL:
-        return f"{reason}.", Failure(kind="crashed")
-    if memory_ran_out:
-        free = psutil.virtual_memory().available
-        return f"{reason}: the memory of this machine was full.", Failure(kind="host_memory", free_bytes=free)
-    return f"{reason}.", Failure(kind="killed")
-
-
-def _last_line(run: Run) -> str:
-    return next(iter(log_tail.last_lines(run.log_file, 1)), "its log is empty.")
-
-
 def _attempt(run: Run, attempt: int, devices: Sequence[str], ended: Callable[[], bool], lock: int) -> Outcome:
     """Wait for a slot, train, and tell how that ended."""
     slot = _wait_for_turn(run, attempt, devices, ended)
     if isinstance(slot, Outcome):
         return slot
-    kills = known_devices.memory_kills()
+    kills, trainer = known_devices.memory_kills(), None
     try:
         trainer = _start_trainer(run, attempt, slot, lock)
         _write_processes(run, attempt, slot.device, trainer.pid)
         killed = _wait(run, attempt, slot.device, trainer, ended)
+    except (OSError, ValueError) as error:  # no process, no GPU any more, a disk that takes nothing
+        if trainer:
+            trainer.kill()
+            trainer.wait()
+        return outcomes.ended(attempt, "failed", f"The training could not be supervised: {error}")
     finally:
         os.close(slot.descriptor)
-    return _how_it_ended(run, attempt, trainer.returncode, killed, known_devices.memory_kills() > kills)
+    return outcomes.of_exit(run, attempt, trainer.returncode, killed, known_devices.memory_kills() > kills)
 
 
 def _conclude(run: Run, outcome: Outcome, ended: bool) -> int | None:
     """Write how the attempt ended, unless the wish that ended it was taken back meanwhile: the run shall go on then,
     and the attempt that begins is returned. A wish that comes from now on is for that one.
 
-    That is so only when it was a wish that ended it; `ended` tells that it was a signal.
+    That is so only when it was a wish that ended it, and no signal to us (`ended`) or to the trainer.
     """
     with processes.exclusive_lock(run.control_lock):
-        by_wish = outcome.state in ("paused", "stopped") and not ended
+        by_signal = ended or outcome.reason.startswith(BY_SIGNAL)
+        by_wish = outcome.state in ("paused", "stopped") and not by_signal
         if by_wish and runs.wish(run, outcome.attempt) == "go_on":
             say(f"{outcome.reason} That was taken back, so it goes on.")
             return _begin_attempt(run)
