@@ -8,7 +8,7 @@ import pytest
 
 from tests import run_folders
 from tests.tiny import make_workspace, tiny_config
-from trainer import config_file, durable, estimates, launch, manifest, preflight, run_queue, runs
+from trainer import config_file, devices, durable, estimates, launch, manifest, preflight, run_queue, runs
 from trainer.config import Config
 from trainer.estimates import Machine
 from trainer.run_queue import Holding, Queue
@@ -61,14 +61,17 @@ def test_what_a_training_holds_for_which_it_would_wait_counts_as_free(workspace,
     run = run_folders.make_run(workspace)
     run_folders.make_alive(run)
     monkeypatch.setattr(estimates, "machine", lambda workspace: replace(GPU, gpu_memory_free=0))
-    for device, slots, memory, gpu in (
-        ("cpu", 1, 5.23e9, 0), ("gpu0", 1, 5.23e9, 8e9), ("gpu0", 2, 4e9, 0),
+    for waits_for, device, slots, memory, gpu in (
+        ("cpu", "cpu", 1, 5.23e9, 0), ("gpu0", "gpu0", 1, 5.23e9, 8e9), ("gpu0", "gpu0", 2, 4e9, 0),
+        ("cpu", "gpu0", 1, 4e9, 0), ("gpu0", "cpu", 1, 4e9, 0),
     ):  # fmt: skip
+        monkeypatch.setattr(devices, "choices", lambda option, device=waits_for: (device,))
         queue = Queue(holding=(Holding(run=run.id, device=device),), slots={device: slots})
         run_queue._write(workspace, queue)
         here = preflight.machine(workspace, Config())
         assert (here.memory_free, here.gpu_memory_free) == (memory, gpu)
     run_folders.end(run, "completed", "All done.")
+    monkeypatch.setattr(devices, "choices", lambda option: ("cpu",))
     assert preflight.machine(workspace, Config()).memory_free == 4e9
 
 

@@ -6,9 +6,10 @@ import subprocess
 import pytest
 
 from tests.run_folders import end, make_run, workspace_at
-from trainer import documents, durable, launch, runs, supervisor
+from trainer import documents, durable, launch, outcomes, processes, runs, supervisor
 from trainer.documents import Outcome
 from trainer.runs import Run
+from trainer.state import BY_SIGNAL
 
 
 @pytest.fixture
@@ -58,5 +59,33 @@ def test_a_wish_right_after_another_was_taken_back_is_for_what_goes_on(run: Run)
 def test_a_trainer_that_could_not_listen_yet_was_stopped_by_our_signal(run: Run):
     trainer = subprocess.Popen(["sleep", "60"])
     told = supervisor._wait(run, 1, "cpu", trainer, lambda: True)
-    outcome = supervisor._how_it_ended(run, 1, trainer.returncode, told, memory_ran_out=False)
+    outcome = outcomes.of_exit(run, 1, trainer.returncode, told, memory_ran_out=False)
     assert trainer.returncode == -signal.SIGTERM and outcome.state == "stopped"
+
+
+@pytest.mark.parametrize(("exit_code", "name"), [(1, None), (-11, "SIGSEGV")])
+def test_what_was_said_when_all_was_saved_counts_whatever_comes_after(tmp_path, exit_code: int, name: str | None):
+    run = make_run(workspace_at(tmp_path), ended="completed", reason="All 3 epochs done.")
+    outcome = outcomes.of_exit(run, 1, exit_code, "", memory_ran_out=False)
+    assert (outcome.state, outcome.reason, outcome.signal) == ("completed", "All 3 epochs done.", name)
+
+
+def test_a_signal_to_the_trainer_alone_ends_the_run_also_after_a_pause_that_was_taken_back(tmp_path):
+    run = make_run(workspace_at(tmp_path))
+    launch.ask(run, "go_on")
+    outcome = outcomes.ended(1, "stopped", f"{BY_SIGNAL} in epoch 2.")
+    assert supervisor._conclude(run, outcome, ended=False) is None
+    assert documents.read(Outcome, run.outcome_file) == outcome
+
+
+def test_a_supervisor_that_cannot_start_its_trainer_says_why(tmp_path, monkeypatch):
+    run = make_run(workspace_at(tmp_path))
+
+    def gone(device: str) -> dict[str, str]:
+        raise ValueError("gpu0 is not found any more.")
+
+    monkeypatch.setattr(supervisor.known_devices, "environment", gone)
+    lock = processes.try_lock(run.supervisor_lock)
+    outcome = supervisor._attempt(run, 1, ["cpu"], lambda: False, lock)
+    told = "The training could not be supervised: gpu0 is not found any more."
+    assert (outcome.state, outcome.reason) == ("failed", told)

@@ -68,7 +68,7 @@ def read(workspace: Workspace) -> Queue:
     """
     try:
         return Queue.model_validate_json((workspace.runs / "queue.json").read_bytes())
-    except (FileNotFoundError, ValidationError):
+    except (FileNotFoundError, NotADirectoryError, ValidationError):
         return Queue()
 
 
