@@ -46,7 +46,7 @@ def config_of(epochs: int) -> Config:
         "model": {"name": "tc_resnet", "width": 1.0},
         "training": {
             "epochs": epochs, "batch_size": 32, "accumulate": 3, "patience": 0, "threads": 1, "device": "cpu",
-            "checkpoint_minutes": 0.05, "stream_epochs": 4,
+            "checkpoint_minutes": 0.02, "stream_epochs": 4,
         },
     })  # fmt: skip
 
@@ -94,10 +94,17 @@ def main(epochs: int, voices: int, clips: int) -> int:
     counted = [reading for reading in found if reading.epoch > 1]
     worst = max(counted, key=lambda reading: error(reading, total))
     resumed = next(reading for reading in counted if reading.attempt == 2)
+    for epoch in range(2, epochs + 1):
+        of_epoch = [reading for reading in counted if reading.epoch == epoch]
+        off = ", ".join(
+            f"{reading.told:.1f} for {total - reading.elapsed:.1f}" for reading in of_epoch[:: len(of_epoch) // 3]
+        )
+        print(f"Epoch {epoch}: up to {100 * max(error(r, total) for r in of_epoch):.1f} %; {off}", file=sys.stderr)
     print(
         f"{len(counted)} readings from the second epoch on, in {total:.0f} s of training: largest error "
         f"{100 * error(worst, total):.1f} % (in epoch {worst.epoch}: {worst.told:.1f} s told, "
-        f"{total - worst.elapsed:.1f} s then taken); mean {100 * sum(error(r, total) for r in counted) / len(counted):.1f} %; "
+        f"{total - worst.elapsed:.1f} s then taken); "
+        f"mean {100 * sum(error(r, total) for r in counted) / len(counted):.1f} %; "
         f"first batch after the resume {100 * error(resumed, total):.1f} %"
     )
     return 0
@@ -106,7 +113,7 @@ def main(epochs: int, voices: int, clips: int) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=int, default=14)
-    parser.add_argument("--voices", type=int, default=60)
+    parser.add_argument("--voices", type=int, default=150)
     parser.add_argument("--clips", type=int, default=12)
     given = parser.parse_args()
     sys.exit(main(given.epochs, given.voices, given.clips))

@@ -3,6 +3,7 @@
 python -m tests.measure_watch                   # a run of 1,000,000 rows with a log of 1 GB: opening and ticks
 python -m tests.measure_watch --browsers 10     # the server's share of a core over a minute, with that many browsers
 python -m tests.measure_watch --minutes 10      # heap and DOM nodes of one page, before and after
+                                                # both on a run of 300 epochs, or as many as --epochs says
 """
 
 import argparse
@@ -18,6 +19,7 @@ import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 from streamlit.testing.v1 import AppTest
 
+from pages.ui import history
 from tests.browser import app as server
 from tests.browser.conftest import launch
 from tests.run_folders import epoch_row, make_alive, make_run, timing_row, workspace_at, write_progress
@@ -26,9 +28,10 @@ from trainer.runs import Run
 
 ROWS = 1_000_000
 LOG_BYTES = 1_000_000_000
-TICKS = 20
+TICKS = 10
 WRITE_SECONDS = 0.5
 WARM_UP_SECONDS = 20
+LINE = "[23:45:18] Epoch 3/9999 - Loss: 0.5234/0.4891 - Acc: 72.34%/74.21% - FPR: 8.45% - FNR: 6.32%\n"
 
 
 def step_row(epoch: int, batch: int) -> dict:
@@ -67,7 +70,7 @@ def tick() -> None:
 
     me = psutil.Process()
     read, began = me.io_counters().read_chars, time.perf_counter()
-    monitor._live(Run(Path(st.session_state["folder"])), Style(), True)
+    monitor._live(Run(Path(st.session_state["folder"])), Style(), "running")
     st.session_state["seconds"] = time.perf_counter() - began
     st.session_state["read"] = me.io_counters().read_chars - read
 
@@ -93,6 +96,7 @@ def measure_long(rows: int, steps: int) -> str:
             idle.append(look(run))
             metrics.append(run.metrics_file, epoch_row(epoch))
             metrics.append(run.timing_file, timing_row(epoch))
+            time.sleep(history.LOOK_SECONDS)
             news.append(look(run))
         size = run.metrics_file.stat().st_size / 1e6
     told = " | ".join(f"{1000 * max(seconds for seconds, _ in each):.0f} ms" for each in (idle, news))
@@ -100,27 +104,28 @@ def measure_long(rows: int, steps: int) -> str:
     return f"| {rows:,} | {epochs:,} | {size:,.0f} MB | {opening:.2f} s | {told} | {most:.0f} KiB |"
 
 
-def write_on(folder: Path, seconds: float) -> None:
+def write_on(folder: Path, epoch: int, seconds: float) -> None:
     """A training as a page sees it: progress twice a second, an epoch's rows with it, and a line of the log."""
-    run, ends, epoch = Run(folder), time.monotonic() + seconds, 300
+    run, ends = Run(folder), time.monotonic() + seconds
     make_alive(run)
     while time.monotonic() < ends:
         epoch += 1
         metrics.append(run.metrics_file, epoch_row(epoch))
         metrics.append(run.timing_file, timing_row(epoch))
         with open(run.log_file, "a") as log:
-            log.write(f"[23:45:18] Epoch {epoch}/9999 - Loss: 0.5234/0.4891 - Acc: 72.34%/74.21%\n")
+            log.write(LINE)
         write_progress(run, [epoch_row(epoch)], epoch=epoch, epochs=9999)
         time.sleep(WRITE_SECONDS)
 
 
 @contextmanager
-def watched_run(seconds: float) -> Iterator[tuple[Run, server.App, Browser]]:
+def watched_run(epochs: int, seconds: float) -> Iterator[tuple[Run, server.App, Browser]]:
     """A run that is written to by a process of its own, the app, and a browser."""
     with ExitStack() as stack:
         workspace = workspace_at(Path(stack.enter_context(tempfile.TemporaryDirectory())))
-        run = make_run(workspace, epochs=300)
-        writer = multiprocessing.get_context("spawn").Process(target=write_on, args=(run.folder, seconds))
+        run = make_run(workspace, epochs=epochs)
+        run.log_file.write_text(LINE * 200)
+        writer = multiprocessing.get_context("spawn").Process(target=write_on, args=(run.folder, epochs, seconds))
         writer.start()
         stack.callback(writer.join)
         stack.callback(writer.kill)
@@ -139,9 +144,9 @@ def opened(page: Page, run: Run, app: server.App) -> Page:
     return page
 
 
-def measure_browsers(count: int, seconds: float = 60) -> str:
+def measure_browsers(count: int, epochs: int, seconds: float = 60) -> str:
     """The server's share of one core while that many browsers watch one run."""
-    with watched_run(600) as (run, app, browser):
+    with watched_run(epochs, 600) as (run, app, browser):
         for _ in range(count):
             opened(browser.new_context(viewport={"width": 1400, "height": 1000}).new_page(), run, app)
         time.sleep(WARM_UP_SECONDS)
@@ -151,8 +156,8 @@ def measure_browsers(count: int, seconds: float = 60) -> str:
             time.sleep(seconds / 3)
             shares.append(100 * (cpu_seconds(app.process.pid) - before) / (seconds / 3))
     each = ", ".join(f"{share:.1f}" for share in shares)
-    share = statistics.mean(shares)
-    return f"{count} browsers on a run with an epoch every {WRITE_SECONDS} s: {share:.1f} % of a core ({each})"
+    run_told = f"a run of {epochs:,} epochs and one more every {WRITE_SECONDS} s"
+    return f"{count} browsers on {run_told}: {statistics.mean(shares):.1f} % of a core ({each})"
 
 
 def heap(page: Page) -> tuple[float, int]:
@@ -165,10 +170,10 @@ def heap(page: Page) -> tuple[float, int]:
     return used, nodes
 
 
-def measure_growth(minutes: float) -> Iterator[str]:
+def measure_growth(minutes: float, epochs: int) -> Iterator[str]:
     """Heap and nodes of one page on a live run, over time."""
     seconds = 60 * minutes
-    with watched_run(seconds + 120) as (run, app, browser):
+    with watched_run(epochs, seconds + 120) as (run, app, browser):
         page = opened(browser.new_page(), run, app)
         page.wait_for_timeout(1000 * WARM_UP_SECONDS)
         for part in range(6):
@@ -182,12 +187,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--browsers", type=int)
     parser.add_argument("--minutes", type=float)
+    parser.add_argument("--epochs", type=int, default=300, help="that the watched run has at the start")
     chosen = parser.parse_args()
     if chosen.browsers:
-        print(measure_browsers(chosen.browsers))
+        print(measure_browsers(chosen.browsers, chosen.epochs))
     if chosen.minutes:
         print("| after | heap | DOM nodes | server |\n| --- | --- | --- | --- |")
-        for line in measure_growth(chosen.minutes):
+        for line in measure_growth(chosen.minutes, chosen.epochs):
             print(line, flush=True)
     if not chosen.browsers and not chosen.minutes:
         print("| rows | of them epochs | metrics.jsonl | opening | tick without news | with news | read at a tick |")

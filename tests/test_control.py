@@ -84,6 +84,14 @@ def test_a_pause_that_is_taken_back_is_never_shown_as_paused(workspace: Workspac
     wait_until(run, "stopped", seconds=10)
 
 
+def test_a_pause_that_was_taken_back_does_not_outlive_the_end_by_a_signal(workspace: Workspace):
+    run = start(workspace, **ENDLESS)
+    wait_for_epoch(run, 1)
+    launch.ask(run, "go_on")
+    processes.send_signal(people(run).supervisor, signal.SIGTERM)
+    assert "signal" in wait_until(run, "stopped", seconds=15).outcome.reason and runs.status(run).attempt == 1
+
+
 def test_a_completed_run_is_extended_and_keeps_what_it_had(workspace: Workspace):
     run = start(workspace, epochs=2)
     before = wait_until(run, "completed")

@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from trainer import columns, metrics
+from trainer import columns, durable, metrics
 from trainer.columns import Columns
 from trainer.metrics import Place, Tail, read_more
 
@@ -205,7 +205,7 @@ def test_a_file_is_cut_back_to_the_last_whole_row_before_an_offset(tmp_path, who
     third = [place + 1 for place, byte in enumerate(whole) if byte == ord("\n")][2]
     for offset, kept in ((third, third), (third + 9, third), (0, 0), (len(whole) + 99, len(whole))):
         path.write_bytes(whole + b'{"v":1')
-        assert metrics.settle(path) == len(whole) + 6
+        assert durable.settle(path) == len(whole) + 6
         metrics.cut_back(path, offset)
         assert path.read_bytes() == whole[:kept]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.soak import crash_points, kills, liveness, pauses, starts
+from tests.soak import crash_points, faulty_disk, kills, liveness, pauses, starts
 
 
 def test_racing_starts_make_one_run():
@@ -27,6 +27,11 @@ def test_whole_runs_whose_trainers_are_killed_end_with_the_same_bytes():
 def test_crashes_before_within_and_after_steps_that_change_the_disk_end_with_the_same_bytes():
     found = crash_points.measure(8)
     assert found.count == 8 and found.wrong == []
+
+
+def test_a_run_whose_disk_fails_once_says_so_and_goes_on_to_the_same_end():
+    found = faulty_disk.measure(9)
+    assert found.count == 9 and found.wrong == []
 
 
 def test_pauses_anywhere_end_with_the_same_bytes():

@@ -35,7 +35,7 @@ def numbers(*rows: dict) -> dict[str, np.ndarray]:
 
 def test_a_table_leaves_out_what_is_no_number():
     rows = [epoch_row(1), epoch_row(2) | {"val_loss": None}, epoch_row(3) | {"train_loss": float("nan")}]
-    table = curve_table(numbers(*rows), {"train_loss": "Training", "val_loss": "Validation"}, 100, Style())
+    table = curve_table(numbers(*rows), {"train_loss": "Training", "val_loss": "Validation"}, 100, Style()).to_pandas()
     assert table[["epoch", "line"]].values.tolist() == [
         [1, "Training"], [2, "Training"], [1, "Validation"], [3, "Validation"],
     ]  # fmt: skip
@@ -43,14 +43,14 @@ def test_a_table_leaves_out_what_is_no_number():
 
 
 def test_a_table_of_no_rows_is_empty():
-    assert curve_table({}, {"f1": "F1"}, 1, Style(0.5)).empty
+    assert len(curve_table({}, {"f1": "F1"}, 1, Style(0.5))) == 0
 
 
 def test_epochs_that_are_asked_for_are_shown_in_full():
     many = {"epoch": np.arange(1.0, 100_001), "train_loss": np.sin(np.arange(100_000.0))}
-    whole = curve_table(many, {"train_loss": "Training"}, 1, Style(0.9))
+    whole = curve_table(many, {"train_loss": "Training"}, 1, Style(0.9)).to_pandas()
     assert 1000 < len(whole) <= curves.MOST_POINTS
-    part = curve_table(many, {"train_loss": "Training"}, 1, Style(0.9, first=50_001, last=51_000))
+    part = curve_table(many, {"train_loss": "Training"}, 1, Style(0.9, first=50_001, last=51_000)).to_pandas()
     assert part["epoch"].tolist() == list(range(50_001, 51_001))
     shown = whole.merge(part, on="epoch")
     assert len(shown) and (shown["smooth_x"] == shown["smooth_y"]).all(), "smoothing is that of all epochs"
@@ -60,3 +60,8 @@ def test_a_line_that_grows_keeps_the_points_it_had():
     values = np.random.default_rng(0).random(9000)
     before, after = curves.thin(values[:8200]), curves.thin(values)
     assert set(before[before < 8192].tolist()) <= set(after.tolist())
+
+
+def test_a_logarithm_gets_what_is_above_0():
+    found = {"epoch": np.arange(1.0, 4), "train_loss": np.array([1.0, 0.0, -1.0])}
+    assert curve_table(found, {"train_loss": "Training"}, 1, Style(), positive=True)["epoch"].to_pylist() == [1]

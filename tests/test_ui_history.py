@@ -1,11 +1,18 @@
 import numpy as np
+import pytest
 
 from pages.ui import history
 from tests.run_folders import epoch_row, make_run, timing_row, workspace_at
 from trainer import metrics
 
 
-def test_only_what_was_appended_is_read(tmp_path, monkeypatch):
+@pytest.fixture
+def always(monkeypatch):
+    """Looks as close to each other as they are asked for."""
+    monkeypatch.setattr(history, "LOOK_SECONDS", 0.0)
+
+
+def test_only_what_was_appended_is_read(tmp_path, monkeypatch, always):
     run = make_run(workspace_at(tmp_path), epochs=500)
     first = history.read(run)
     read = []
@@ -19,7 +26,7 @@ def test_only_what_was_appended_is_read(tmp_path, monkeypatch):
     assert sum(look.read for look in read) < 2000 < run.metrics_file.stat().st_size
 
 
-def test_a_file_that_grew_fast_is_caught_up_with_over_several_looks(tmp_path, monkeypatch):
+def test_a_file_that_grew_fast_is_caught_up_with_over_several_looks(tmp_path, monkeypatch, always):
     run = make_run(workspace_at(tmp_path), epochs=3)
     history.read(run)
     for epoch in range(4, 404):
@@ -56,3 +63,16 @@ def test_an_epoch_has_its_measures_and_its_times(tmp_path):
     assert np.isnan(numbers["gpu_percent"]).all()
     metrics.append(run.timing_file, timing_row(3))
     assert history.read(run).numbers["clips_per_second"].tolist() == [1450.0] * 3
+    metrics.append(run.metrics_file, epoch_row(4))
+    metrics.append(run.metrics_file, epoch_row(5))
+    metrics.append(run.timing_file, timing_row(5) | {"clips_per_second": 7.0})
+    speeds = history.read(run).numbers["clips_per_second"]
+    assert speeds[[0, 1, 2, 4]].tolist() == [1450.0, 1450.0, 1450.0, 7.0] and np.isnan(speeds[3])
+
+
+def test_browsers_that_look_at_about_the_same_time_see_the_same(tmp_path, monkeypatch):
+    run = make_run(workspace_at(tmp_path), epochs=2)
+    first = history.read(run, to_end=False)
+    metrics.append(run.metrics_file, epoch_row(3))
+    assert history.read(run, to_end=False) is first
+    assert len(history.read(run).numbers["epoch"]) == 3, "a run that has ended is shown to its end"

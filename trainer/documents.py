@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from trainer import durable
+from trainer.failures import Failure
 from trainer.processes import ProcessIdentity
 from trainer.state import Ended, Want
 
@@ -48,6 +49,7 @@ class Outcome(BaseModel, frozen=True):
     exit_code: int | None = None
     signal: str | None = None
     ended: str
+    failure: Failure | None = None
 
 
 class Control(BaseModel, frozen=True):
@@ -97,6 +99,7 @@ class Progress(BaseModel, frozen=True):
     best: Best | None = None
     ended: Ended | None = None
     reason: str = ""
+    failure: Failure | None = None
 
 
 Document = TypeVar("Document", bound=BaseModel)

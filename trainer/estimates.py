@@ -45,6 +45,7 @@ _CHECKPOINTS = 6
 _BYTES_PER_CHECKPOINT_PARAMETER = 16.0
 """Weight, its average, two moments of AdamW."""
 _CHECKPOINT_BYTES = 80e3
+_SPARE_DISK_BYTES = 200e6
 _BYTES_PER_EPOCH = 4.2e3
 """Rows of metrics and lines of the log."""
 LARGE_RATE = 1e-3
@@ -128,8 +129,16 @@ def gpu_memory_bytes(config: Config) -> int:
 
 def disk_bytes(config: Config) -> int:
     """Estimated size of the run's folder in bytes, at its largest."""
-    checkpoint = _CHECKPOINT_BYTES + _BYTES_PER_CHECKPOINT_PARAMETER * model_size.size(config).parameters
-    return round(_CHECKPOINTS * checkpoint + _BYTES_PER_EPOCH * config.training.epochs)
+    return round(_CHECKPOINTS * _checkpoint_bytes(config) + _BYTES_PER_EPOCH * config.training.epochs)
+
+
+def least_disk_bytes(config: Config) -> int:
+    """Free disk without which a run is not started: three checkpoints, room for rows, log and others."""
+    return round(_SPARE_DISK_BYTES + 3 * _checkpoint_bytes(config))
+
+
+def _checkpoint_bytes(config: Config) -> float:
+    return _CHECKPOINT_BYTES + _BYTES_PER_CHECKPOINT_PARAMETER * model_size.size(config).parameters
 
 
 def estimate(config: Config, clips: int = 0) -> Estimate:

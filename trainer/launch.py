@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import os
 import platform
 import secrets
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from trainer import (
     durable,
     earlier_run,
     manifest,
+    preflight,
     processes,
     run_queue,
     runs,
@@ -46,34 +47,6 @@ def form_of(config: Config, split_fingerprint: str, label: str) -> str:
     ).hexdigest()
 
 
-def problems(workspace: Workspace) -> list[str]:
-    """What stands against a start now, as sentences; configurations are checked where they are read."""
-    found = []
-    try:
-        found += manifest.problems(workspace, manifest.read_splits(workspace))
-    except (FileNotFoundError, ValueError) as error:
-        found.append(str(error))
-    try:
-        _prepare_runs(workspace)
-    except ValueError as error:
-        found.append(str(error))
-    return found
-
-
-def _prepare_runs(workspace: Workspace) -> None:
-    """Make the runs folder and prove that it can be written to. Raises ValueError."""
-    probe = workspace.runs / f".probe-{os.getpid()}-{secrets.token_hex(4)}"
-    try:
-        workspace.runs.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise ValueError(
-            f"The runs folder {workspace.runs} cannot be written to ({error.strerror}). "
-            "Make it writable, or choose another workspace with --root or WAKEWORD_ROOT."
-        ) from None
-
-
 def start(workspace: Workspace, config: Config, config_name: str, label: str = "", token: str | None = None) -> Started:
     """Make a run folder and start its supervisor; returns at once.
 
@@ -82,7 +55,7 @@ def start(workspace: Workspace, config: Config, config_name: str, label: str = "
     (command line) every call starts a run. The run to go on from is settled here, so that the run can be repeated.
     Raises ValueError when the data, the runs folder or the run to go on from are not fit.
     """
-    if found := problems(workspace):
+    if found := preflight.problems(workspace, config):
         raise ValueError(found[0])
     config = earlier_run.resolved(workspace, config)
     fingerprint = manifest.fingerprint(workspace)
@@ -96,10 +69,14 @@ def start(workspace: Workspace, config: Config, config_name: str, label: str = "
             created=datetime.now(UTC).isoformat(timespec="seconds"), boot_id=processes.boot_id(),
             clock=processes.boot_clock(), split_fingerprint=fingerprint, versions=_versions(),
         )  # fmt: skip
-        durable.replace_bytes(run.config_file, config_file.dump(config))
-        durable.replace_json(run.request_file, request.model_dump())
         choices = devices.choices(config.training.device)
-        run_queue.join(workspace, run, choices)
+        try:
+            durable.replace_bytes(run.config_file, config_file.dump(config))
+            durable.replace_json(run.request_file, request.model_dump())
+            run_queue.join(workspace, run, choices)
+        except OSError:
+            shutil.rmtree(run.folder, ignore_errors=True)  # half a run would stand on the pages as damaged for ever
+            raise
     _start_supervisor(run, choices)
     return Started(run, already=False)
 
@@ -211,7 +188,10 @@ def _taken_back(run: Run) -> bool:
 
 def _begin_again(run: Run) -> int:
     """Start another supervisor and wait until the run counts as active: a second resume would start it twice."""
-    choices = devices.choices(config_file.load(run.config_file).training.device)
+    config = config_file.load(run.config_file)
+    if found := preflight.room(Workspace(run.folder.parent.parent), config):
+        raise ValueError(found[0])
+    choices = devices.choices(config.training.device)
     before, deadline = attempts.newest(run.folder), time.monotonic() + STARTING_SECONDS
     _start_supervisor(run, choices)
     while attempts.newest(run.folder) <= before:

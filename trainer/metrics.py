@@ -41,29 +41,16 @@ def encode(row: Row) -> bytes:
 
 
 def append(path: Path, row: Row) -> None:
-    """Append one row in one write. There is one writer, the trainer. Raises OSError."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        durable.write_all(descriptor, encode(row))
-    finally:
-        os.close(descriptor)
-
-
-def settle(path: Path) -> int:
-    """Make the rows so far survive a power loss; returns the size of the file. Raises OSError."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        os.fsync(descriptor)
-        return os.fstat(descriptor).st_size
-    finally:
-        os.close(descriptor)
+    """Append one row, whole or not at all. There is one writer, the trainer. Raises OSError."""
+    durable.append(path, encode(row))
 
 
 def cut_back(path: Path, offset: int) -> None:
     """Drop what was written after `offset` bytes: rows that will be written again, or half of one. Raises OSError."""
     if path.exists():
         whole = path.read_bytes()[:offset].rfind(b"\n") + 1
-        os.truncate(path, whole)
+        with durable.naming(path):
+            os.truncate(path, whole)
 
 
 @dataclass
@@ -124,16 +111,11 @@ def looks(place: Place, path: Path) -> Iterator[Look]:
             return
 
 
-def _is_ours(line: bytes) -> bool:
-    """Whether this is a row as it was written, by this version or an earlier one."""
-    return b'{"crc":"%08x","v":2,' % crc32(line[18:]) == line[:24] or line.startswith(_EARLIER)
-
-
 def epoch_lines(lines: Sequence[bytes]) -> tuple[list[int], int]:
-    """Which of `lines` are rows of epochs, and how many are no rows at all."""
+    """Which of `lines` are rows of epochs as they were written, and how many are no rows at all."""
     epochs, unreadable = [], 0
     for index, line in enumerate(lines):
-        if not _is_ours(line):
+        if b'{"crc":"%08x","v":2,' % crc32(line[18:]) != line[:24] and not line.startswith(_EARLIER):
             unreadable += bool(line.strip())
         elif _EPOCH in line:
             epochs.append(index)

@@ -104,6 +104,20 @@ class Status:
         return (self.request.label if self.request else "") or self.run.id
 
 
+def is_gone(run: Run) -> bool:
+    """Whether the folder of a run that was started was deleted or moved: its configuration is not there any more.
+
+    That the folder itself is there says less: one that is being deleted stays as long as something writes into it.
+    """
+    try:
+        run.config_file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False  # a disk that does not answer
+    return False
+
+
 def all_runs(workspace: Workspace) -> list[Run]:
     """Every run folder, newest first; folders with other names are not ours."""
     if not workspace.runs.is_dir():

@@ -15,9 +15,12 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from trainer import attempts, documents, durable, hooks, log_tail, processes, run_queue, runs
+import psutil
+
+from trainer import attempts, documents, hooks, log_tail, processes, reserve, run_queue, runs
 from trainer import devices as known_devices
 from trainer.documents import Control, Outcome, Processes, Progress
+from trainer.failures import Failure
 from trainer.log import say
 from trainer.run_queue import Slot
 from trainer.runs import Run
@@ -61,7 +64,7 @@ def _write_processes(run: Run, attempt: int, device: str | None = None, trainer_
         attempt=attempt, host=own.host, boot_id=own.boot_id, supervisor=own, trainer=trainer, device=device,
         clock=processes.boot_clock(),
     )  # fmt: skip
-    durable.replace_json(run.process_file, document.model_dump())
+    reserve.replace_json(run.process_file, document.model_dump())
 
 
 def _mend_processes(run: Run, attempt: int, device: str | None = None, trainer_pid: int | None = None) -> None:
@@ -72,10 +75,13 @@ def _mend_processes(run: Run, attempt: int, device: str | None = None, trainer_p
 
 
 def _outcome(
-    attempt: int, state: Ended, reason: str, exit_code: int | None = None, signal: str | None = None
-) -> Outcome:
+    attempt: int, state: Ended, reason: str, exit_code: int | None = None, signal: str | None = None,
+    failure: Failure | None = None,
+) -> Outcome:  # fmt: skip
     ended = datetime.now(UTC).isoformat(timespec="seconds")
-    return Outcome(attempt=attempt, state=state, reason=reason, exit_code=exit_code, signal=signal, ended=ended)
+    return Outcome(
+        attempt=attempt, state=state, reason=reason, exit_code=exit_code, signal=signal, ended=ended, failure=failure
+    )
 
 
 def _wait_for_turn(run: Run, attempt: int, devices: Sequence[str], ended: Callable[[], bool]) -> Slot | Outcome:
@@ -139,14 +145,14 @@ def _wait(run: Run, attempt: int, device: str, trainer: subprocess.Popen[bytes],
         now = processes.boot_clock()
         if ended() and deadline is None:
             trainer.terminate()
-            deadline = now + TERMINATE_SECONDS
+            deadline = now + (LOOK_SECONDS if runs.is_gone(run) else TERMINATE_SECONDS)  # gone: nothing left to save
         if _does_not_answer(run, attempt) or (deadline is not None and now > deadline):
             trainer.kill()
             trainer.wait()
             return f"It did not answer to {'a signal (SIGTERM)' if deadline else 'Stop'} and was killed"
 
 
-def _how_it_ended(run: Run, attempt: int, exit_code: int, killed: str) -> Outcome:
+def _how_it_ended(run: Run, attempt: int, exit_code: int, killed: str, memory_ran_out: bool) -> Outcome:
     """The trainer's own last word when it left in order, else its signal or exit code."""
     progress = documents.read(Progress, run.progress_file)
     own = progress if progress and progress.attempt == attempt and progress.ended else None
@@ -156,10 +162,21 @@ def _how_it_ended(run: Run, attempt: int, exit_code: int, killed: str) -> Outcom
         name = signal.Signals(-exit_code).name
         if killed:
             return _outcome(attempt, "stopped", f"{killed}; its last checkpoint is kept.", signal=name)
-        reason = f"The training process was ended by signal {-exit_code} ({name})."
-        return _outcome(attempt, "failed", reason, signal=name)
+        reason, failure = _by_signal(-exit_code, name, memory_ran_out)
+        return _outcome(attempt, "failed", reason, signal=name, failure=failure)
     reason = own.reason if own else f"The training process ended with exit code {exit_code}: {_last_line(run)}"
-    return _outcome(attempt, "failed", reason, exit_code=exit_code)
+    return _outcome(attempt, "failed", reason, exit_code=exit_code, failure=own.failure if own else None)
+
+
+def _by_signal(number: int, name: str, memory_ran_out: bool) -> tuple[str, Failure]:
+    """Reason and kind of an end by a signal that was not ours."""
+    reason = f"The training process was ended by signal {number} ({name})"
+    if number != signal.SIGKILL:
+        return f"{reason}.", Failure(kind="crashed")
+    if memory_ran_out:
+        free = psutil.virtual_memory().available
+        return f"{reason}: the memory of this machine was full.", Failure(kind="host_memory", free_bytes=free)
+    return f"{reason}.", Failure(kind="killed")
 
 
 def _last_line(run: Run) -> str:
@@ -171,37 +188,49 @@ def _attempt(run: Run, attempt: int, devices: Sequence[str], ended: Callable[[],
     slot = _wait_for_turn(run, attempt, devices, ended)
     if isinstance(slot, Outcome):
         return slot
+    kills = known_devices.memory_kills()
     try:
         trainer = _start_trainer(run, attempt, slot, lock)
         _write_processes(run, attempt, slot.device, trainer.pid)
         killed = _wait(run, attempt, slot.device, trainer, ended)
     finally:
         os.close(slot.descriptor)
-    return _how_it_ended(run, attempt, trainer.returncode, killed)
+    return _how_it_ended(run, attempt, trainer.returncode, killed, known_devices.memory_kills() > kills)
 
 
-def _is_over(run: Run, outcome: Outcome) -> bool:
-    """Write how the attempt ended, unless the wish that ended it was taken back meanwhile: the run shall go on then."""
+def _is_over(run: Run, outcome: Outcome, ended: bool) -> bool:
+    """Write how the attempt ended, unless the wish that ended it was taken back meanwhile: the run shall go on then.
+
+    That is so only when it was a wish that ended it; `ended` tells that it was a signal.
+    """
     with processes.exclusive_lock(run.control_lock):
-        if outcome.state in ("paused", "stopped") and runs.wish(run, outcome.attempt) == "go_on":
+        by_wish = outcome.state in ("paused", "stopped") and not ended
+        if by_wish and runs.wish(run, outcome.attempt) == "go_on":
             say(f"{outcome.reason} That was taken back, so it goes on.")
             return False
         say(f"{outcome.state.capitalize()}: {outcome.reason}")
-        durable.replace_json(run.outcome_file, outcome.model_dump())
+        reserve.replace_json(run.outcome_file, outcome.model_dump())
+    reserve.release(run.folder)
     return True
 
 
 def supervise(run: Run, devices: Sequence[str]) -> Outcome | None:
-    """See a run through to its end; None when it has another supervisor."""
+    """See a run through to its end; None when it has another supervisor, or its folder was deleted or moved meanwhile.
+
+    A folder that is gone is left so: nothing is written there any more.
+    """
     lock = _only_supervisor(run)
     if lock is None:
         say("This run has a supervisor already.")
         return None
     signals: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: signals.append(number))
+    reserve.keep(run.folder)
     while True:
-        outcome = _attempt(run, _begin_attempt(run), devices, lambda: bool(signals), lock)
-        if _is_over(run, outcome):
+        outcome = _attempt(run, _begin_attempt(run), devices, lambda: bool(signals) or runs.is_gone(run), lock)
+        if runs.is_gone(run):
+            return None
+        if _is_over(run, outcome, bool(signals)):
             os.close(lock)  # so that the run can be resumed while its end is being told
             hooks.tell_end(run, outcome)
             return outcome

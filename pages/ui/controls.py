@@ -6,12 +6,12 @@ import hashlib
 
 import streamlit as st
 
-from pages.ui import chart_form, frame, refusal, run_controls, watched
+from pages.ui import before_start, chart_form, frame, refusal, run_controls, watched
 from pages.ui.curves import Style
 from pages.ui.frame import os_sentence, plain
 from pages.ui.refusal import attempt, refuse
 from pages.ui.words import state_word
-from trainer import config_file, launch, manifest, runs
+from trainer import config_file, launch, manifest, preflight, runs
 from trainer.config_file import ConfigError
 from trainer.runs import Run
 from trainer.state import ACTIVE
@@ -32,7 +32,7 @@ def _start(workspace: Workspace, newest_run: str) -> None:
     name: str = st.session_state.get("start_config") or ""
     label = " ".join(st.session_state.get("start_label", "").split())
     messages = [] if name else [NO_CONFIGURATION]
-    messages += launch.problems(workspace)
+    messages += preflight.problems(workspace, None)
     try:
         data = config_file.saved_path(workspace, name).read_bytes() if name else b""
         config = config_file.parse(data)
@@ -58,12 +58,13 @@ def start_form(workspace: Workspace) -> None:
     """Configuration, name and `Start Training`. The button stays enabled: a click tells what is missing."""
     newest_run = next((run.id for run in runs.all_runs(workspace)), "")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.selectbox(
+        name = st.selectbox(
             "Configuration", config_file.saved(workspace), key="start_config", width=260, placeholder="None saved yet",
             help="Your saved configurations, the one saved last first.",
         )  # fmt: skip
         st.text_input("Run name (optional)", key="start_label", max_chars=80, width=260)
         st.button("Start Training", type="primary", on_click=_start, args=(workspace, newest_run))
+        before_start.show_device(workspace, name)
 
 
 def watch_form(workspace: Workspace, run: Run | None) -> Style:
@@ -94,10 +95,11 @@ def messages(workspace: Workspace) -> None:
 
 
 def _missing(workspace: Workspace) -> list[str]:
-    """What is missing altogether; whether what is there is fit is checked at the click."""
+    """What is missing altogether, or too little; whether the clips are as they were is checked at the click."""
     texts = [] if config_file.saved(workspace) else [NO_CONFIGURATION]
     unsplit = not all(manifest.split_file(workspace, split).exists() for split in manifest.SPLITS)
-    return [*texts, manifest.NOT_FOUND] if unsplit else texts
+    lacking = before_start.lacking(workspace, st.session_state.get("start_config"))
+    return [*texts, *([manifest.NOT_FOUND] if unsplit else []), *lacking]
 
 
 def _show_already(run: Run) -> None:

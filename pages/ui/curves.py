@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from trainer.columns import Numbers
@@ -54,21 +55,29 @@ def smooth(values: Numbers, smoothing: float) -> Numbers:
     return pd.Series(values).ewm(alpha=1 - smoothing).mean().to_numpy()
 
 
-def curve_table(numbers: Mapping[str, Numbers], lines: Mapping[str, str], scale: float, style: Style) -> pd.DataFrame:
-    """Rows (epoch, line, value, smooth) of the lines {number: name}, values times `scale`."""
+def curve_table(
+    numbers: Mapping[str, Numbers], lines: Mapping[str, str], scale: float, style: Style, positive: bool = False
+) -> pa.Table:
+    """Rows (epoch, line, value, with smoothing also smooth) of the lines {number: name}, values times `scale`.
+
+    With `positive`, as a logarithm wants it, other values are left out.
+    """
     epochs = numbers.get("epoch", np.empty(0))
-    parts = [_line_table(epochs, numbers.get(source, epochs) * scale, style) for source in lines]
-    names = np.repeat(np.array(list(lines.values()), dtype=object), [len(part[0]) for part in parts])
-    at, values, smoothed = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    return pd.DataFrame({"epoch": at, "line": names, "value": values, "smooth": smoothed})
+    parts = [_line_columns(epochs, numbers.get(name, epochs), scale, style, positive) for name in lines]
+    which = np.repeat(np.arange(len(parts), dtype=np.int8), [len(part["epoch"]) for part in parts])
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return pa.table({"line": pa.DictionaryArray.from_arrays(which, list(lines.values())), **columns})
 
 
-def _line_table(epochs: Numbers, values: Numbers, style: Style) -> tuple[Numbers, Numbers, Numbers]:
+def _line_columns(epochs: Numbers, values: Numbers, scale: float, style: Style, positive: bool) -> dict[str, Numbers]:
     """Epoch, value and smoothed value [points] of one line, without what is no number."""
-    known = np.isfinite(values)
-    at, values = epochs[known], values[known]
-    smoothed = smooth(values, style.smoothing)
-    first = 0 if style.first is None else int(np.searchsorted(at, style.first))
-    last = len(at) if style.last is None else int(np.searchsorted(at, style.last, side="right"))
+    known = np.isfinite(values) & (values > 0) if positive else np.isfinite(values)
+    if not known.all():
+        epochs, values = epochs[known], values[known]
+    first = 0 if style.first is None else int(np.searchsorted(epochs, style.first))
+    last = len(epochs) if style.last is None else int(np.searchsorted(epochs, style.last, side="right"))
     chosen = first + thin(values[first:last])
-    return at[chosen], values[chosen], smoothed[chosen]
+    columns = {"epoch": epochs[chosen], "value": scale * values[chosen]}
+    if style.smoothing:
+        columns["smooth"] = scale * smooth(values, style.smoothing)[chosen]
+    return columns

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -18,6 +19,8 @@ from trainer.runs import Run
 
 MOST_BYTES = {"metrics": 24 << 10, "timing": 8 << 10}
 """Read of each file at one look at a run under way; one that grew faster is caught up with over several."""
+LOOK_SECONDS = 1.5
+"""Looks are at least this far apart: browsers that come between see the same, and what is drawn of it is kept."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class History:
     metrics: Columns = field(default_factory=lambda: Columns(("epoch", *MEASURED)))
     timing: Columns = field(default_factory=lambda: Columns(("epoch", *TIMED)))
     epochs: Epochs | None = None
+    looked: float = 0.0
     lock: Lock = field(default_factory=Lock)
 
 
@@ -51,7 +55,11 @@ def read(run: Run, to_end: bool = True) -> Epochs:
     """The epochs of a run so far; without `to_end` a look at what was read before takes in little of what is new."""
     history = _history(str(run.folder))
     with history.lock:
+        now = time.monotonic()
+        if history.epochs is not None and not to_end and now - history.looked < LOOK_SECONDS:
+            return history.epochs
         _read_on(history, run, to_end or history.epochs is None)
+        history.looked = now
         places = (each.place for each in (history.metrics, history.timing))
         version = f"{run.folder} " + " ".join(f"{place.inode} {place.offset}" for place in places)
         if history.epochs is None or history.epochs.version != version:
@@ -74,10 +82,8 @@ def _joined(history: History, version: str) -> Epochs:
     epochs, chosen = _last_of_each(measured["epoch"])
     numbers = {"epoch": epochs} | {name: measured[name][chosen] for name in MEASURED}
     at, places = _last_of_each(timed["epoch"])
-    if np.array_equal(at, epochs):
-        numbers |= {name: timed[name][places] for name in TIMED}
-    else:
-        numbers |= {name: _beside(epochs, at, timed[name][places]) for name in TIMED}
+    beside = _beside(epochs, at)
+    numbers |= {name: beside(timed[name][places]) for name in TIMED}
     return Epochs(numbers, version, measured.unreadable + timed.unreadable)
 
 
@@ -90,13 +96,20 @@ def _last_of_each(epochs: Numbers) -> tuple[Numbers, slice | NDArray[np.int64]]:
     return found[known], (len(epochs) - 1 - last)[known]
 
 
-def _beside(epochs: Numbers, at: Numbers, values: Numbers) -> Numbers:
-    """Of `values` [rows], each of the epoch `at` [rows], those of `epochs`; NaN where there is none."""
-    found = np.full(len(epochs), np.nan)
-    places = np.searchsorted(epochs, at)
-    known = np.flatnonzero(np.isin(at, epochs))
-    found[places[known]] = values[known]
-    return found
+def _beside(epochs: Numbers, at: Numbers) -> Callable[[Numbers], Numbers]:
+    """What puts values of the epochs `at` beside `epochs`, both in order; NaN where there is none."""
+    late = len(epochs) - len(at)
+    if late >= 0 and np.array_equal(epochs[: len(at)], at):  # as it is while a run goes on
+        return lambda values: np.concatenate([values, np.full(late, np.nan)]) if late else values
+    places = np.searchsorted(at, epochs)
+    known = np.isin(epochs, at)
+
+    def beside(values: Numbers) -> Numbers:
+        found = np.full(len(epochs), np.nan)
+        found[known] = values[places[known]]
+        return found
+
+    return beside
 
 
 def epoch_row(run: Run, epoch: int) -> Row | None:

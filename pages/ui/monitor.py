@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import charts, history, numbers
+from pages.ui import charts, failure_card, history, numbers
 from pages.ui.curves import Style
 from pages.ui.frame import plain
 from pages.ui.history import Epochs
@@ -40,7 +40,9 @@ def _live(run: Run, style: Style, drawn: State) -> None:
 
 def _draw(status: Status, style: Style) -> None:
     with st.container(key="notice"):  # always there, so that what follows keeps its place when a notice comes or goes
-        if found := notice(status):
+        if status.state in failure_card.STATES:
+            failure_card.show(status)
+        elif found := notice(status):
             show_notice(found)
     left, right = st.columns([1, 2], gap="medium")
     with left:

@@ -78,7 +78,7 @@ def notice(status: Status) -> Notice | None:
             return Notice(
                 "error",
                 "The training process is gone and left no last word (a power cut, or it was killed). "
-                "Its metrics, log and checkpoints are kept; Resume goes on from the last checkpoint.",
+                "Its metrics, log and checkpoints are kept.",
             )
         case "damaged":
             file = status.run.outcome_file if status.request else status.run.request_file

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.soak import crash_points, kills, liveness, pauses, starts
+from tests.soak import crash_points, faulty_disk, kills, liveness, pauses, starts
 from tests.soak.promise import Found
 
 
@@ -29,6 +29,7 @@ PROMISES = (
     Promise("P1", "kills of forked attempts", kills.measure, 1000),
     Promise("P1-whole", "kills of trainers and supervisors of whole runs", kills.measure_whole, 50),
     Promise("P2", "crashes at chosen points", crash_points.measure, 0),
+    Promise("P3", "calls to the disk that fail, one in each run", faulty_disk.measure, 0),
     Promise("P8", "races of starts with one token", starts.measure, 60),
     Promise("P9", "pids given again to a stranger", liveness.measure, 200),
     Promise("P13", "pauses, one at each place that listens", pauses.measure, 0),

@@ -27,7 +27,7 @@ from trainer.runs import Run
 from trainer.workspace import Workspace
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["trainer.engine.loop", "trainer.launch", "tests.tiny"])
+FORKS.set_forkserver_preload(["trainer.engine.loop", "trainer.engine.last_word", "trainer.launch", "tests.tiny"])
 Wanted = Callable[[], str | None]
 OFTEN = 1e-9
 """Minutes between checkpoints within an epoch: one after every step."""

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import threading
-import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Literal
@@ -34,25 +34,31 @@ def main(folder: str, attempt: str, supervisor: str) -> int:
         asked_to_end.set()
 
     signal.signal(signal.SIGTERM, end)
-    say("Starting training...")
-    from trainer.engine import journal, loop  # torch takes seconds to import; the line above stands meanwhile
 
     def wanted() -> Want | Literal["signal"] | None:
         if os.getppid() != int(supervisor):
             os._exit(1)  # nobody would write how it ended; the run is lost and can be started again
         return "signal" if asked_to_end.is_set() else runs.wish(run, int(attempt))
 
+    say("Starting training...")
+    return train(run, int(attempt), wanted)
+
+
+def train(run: Run, attempt: int, wanted: Callable[[], Want | Literal["signal"] | None]) -> int:
+    """One attempt of a run to its end, in order or not; returns the exit code."""
+    from trainer.engine import journal, last_word, loop  # torch takes seconds to import; what was said stands meanwhile
+
     try:
-        parts = loop.prepare(Workspace(run.folder.parent.parent), run, int(attempt), wanted)
-        told, ended = parts.journal, loop.train(parts)
-    except loop.EndedEarlyError as early:
-        told, ended = early.journal, early.end
+        try:
+            parts = loop.prepare(Workspace(run.folder.parent.parent), run, attempt, wanted)
+            told, ended = parts.journal, loop.train(parts)
+        except loop.EndedEarlyError as early:
+            told, ended = early.journal, early.end
+        left = {"eta_seconds": None} if ended.state == "completed" else {}  # else the queue counts with what was left
+        journal.tell(told, now=True, phase="ended", ended=ended.state, reason=ended.reason, **left)
     except Exception as error:  # the edge of the process: every failure becomes an outcome
-        traceback.print_exc()
-        journal.tell_failure(run, int(attempt), error)
+        last_word.tell(run, attempt, error)
         return 1
-    left = {"eta_seconds": None} if ended.state == "completed" else {}  # else the queue counts with what was left
-    journal.tell(told, now=True, phase="ended", ended=ended.state, reason=ended.reason, **left)
     return 0
 
 

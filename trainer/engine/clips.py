@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer import audio_file, devices, durable
+from trainer import audio_file, devices, durable, manifest
 from trainer.engine import words
+from trainer.failures import FailedError
 from trainer.job import Report
 from trainer.manifest import Clip
 from trainer.workspace import Workspace
@@ -63,22 +64,23 @@ def _decode(workspace: Workspace, clip: Clip) -> tuple[NDArray[np.int16], tuple[
     try:
         wave = audio_file.read_16k(path)
     except FileNotFoundError:
-        raise FileNotFoundError(f"Clip {clip.path} is missing. Scan and split again on the Dataset page.") from None
+        raise FailedError("clip_missing", f"Clip {clip.path} is missing. {manifest.AGAIN}", clip.path) from None
     except audio_file.AudioRefused as error:
-        raise ValueError(
-            f"Clip {clip.path} cannot be read: {error} Scan and split again on the Dataset page."
-        ) from None
+        sentence = f"Clip {clip.path} cannot be read: {error} {manifest.AGAIN}"
+        raise FailedError("clip_unreadable", sentence, clip.path) from None
     return np.clip(np.rint(wave * FULL_SCALE), -32768, 32767).astype(np.int16), words.endpoints(wave)
 
 
 def _lay_out(workspace: Workspace, clips: Sequence[Clip], folder: Path, report: Report) -> None:
     """Decode every clip into `folder`; the index is written last, so an array without one is no array."""
     spans = []
-    with open(folder / "samples.i16", "wb") as out, ThreadPoolExecutor(devices.cores()) as pool:
+    path = folder / "samples.i16"
+    with open(path, "wb", buffering=0) as out, ThreadPoolExecutor(devices.cores()) as pool:
         chunk = 256  # bounds what is decoded ahead of the disk
         for first in range(0, len(clips), chunk):
             for samples, word in pool.map(lambda clip: _decode(workspace, clip), clips[first : first + chunk]):
-                out.write(samples.tobytes())
+                with durable.naming(path):
+                    durable.write_all(out.fileno(), samples.tobytes())
                 spans.append((len(samples), *word))
                 report(len(spans), len(clips), "Reading clips")
     durable.replace_json(folder / "index.json", {"spans": spans})
@@ -94,7 +96,7 @@ def _open(clips: Sequence[Clip], folder: Path) -> ClipArray:
 def prepare(workspace: Workspace, clips: Sequence[Clip], report: Report) -> ClipArray:
     """The array of these clips, made now or found in the cache.
 
-    Raises FileNotFoundError for a clip that is gone, ValueError for one that cannot be decoded, OSError.
+    Raises FailedError for a clip that is gone or cannot be decoded, OSError.
     """
     folder = workspace.cache / _key(clips)
     if not (folder / "index.json").exists():

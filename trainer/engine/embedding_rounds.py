@@ -64,9 +64,11 @@ def _computed(train: Feed, val: Feed, plan: list[Windows]) -> Iterator[Tensor]:
 def _write(train: Feed, val: Feed, plan: list[Windows], folder: Path, report: Report) -> None:
     """Compute into `folder`; the index is written last, so an array without one is no array."""
     total, done = sum(map(len, plan)), 0
-    with open(folder / "features.f16", "wb") as out, torch.inference_mode():
+    path = folder / "features.f16"
+    with open(path, "wb", buffering=0) as out, torch.inference_mode():
         for features in _computed(train, val, plan):
-            out.write(features.cpu().numpy().astype(np.float16).tobytes())
+            with durable.naming(path):
+                durable.write_all(out.fileno(), features.cpu().numpy().astype(np.float16).tobytes())
             done += len(features)
             report(done, total, "Computing speech embeddings")
     durable.replace_json(folder / "index.json", {"windows": done})

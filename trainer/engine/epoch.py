@@ -20,6 +20,7 @@ from trainer.engine.journal import append_row, batch_done, expect, piece_done, t
 from trainer.engine.parts import Parts
 from trainer.engine.step import Stride, stride_of, take_step
 from trainer.engine.windows import Windows
+from trainer.failures import FailedError
 
 STEP_ROWS_PER_EPOCH = 20
 
@@ -34,7 +35,7 @@ class Batch:
 
 
 def train_epoch(parts: Parts, course: Course) -> Generator[Course]:
-    """Train the batches of an epoch that are left; yields the course after each. Raises ValueError, OSError.
+    """Train the batches of an epoch that are left; yields the course after each. Raises FailedError, OSError.
 
     Close the generator when leaving early: that waits for the batch that is being prepared.
     """
@@ -88,7 +89,7 @@ def _learn(parts: Parts, batch: Batch, course: Course, stride: Stride) -> tuple[
     seed_dropout(parts.config, course.epoch, course.batch)
     loss, logit = take_step(parts, batch.features, batch.positive, stride)
     if not math.isfinite(loss):
-        raise ValueError(_not_finite(parts, batch.windows, course, stride, loss))
+        raise FailedError("not_finite", _not_finite(parts, batch.windows, course, stride, loss))
     return loss, float(((logit >= 0) == (batch.positive >= 0.5)).sum())
 
 

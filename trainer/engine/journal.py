@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from trainer import devices, documents, durable, metrics, processes
+from trainer import devices, documents, durable, metrics, processes, runs
 from trainer.documents import Progress
 from trainer.engine import eta
 from trainer.engine.eta import Left, Times
+from trainer.failures import FailedError
 from trainer.log import say
 from trainer.runs import Run
 
@@ -55,7 +56,7 @@ def open_journal(run: Run, attempt: int, device: torch.device, epochs: int) -> J
         attempt=attempt, beat=0, phase=""
     )
     now = {"attempt": attempt, "phase": "preparing", "doing": "", "device": name, "epochs": epochs}
-    progress = earlier.model_copy(update=now | {"ended": None, "reason": ""})
+    progress = earlier.model_copy(update=now | {"ended": None, "reason": "", "failure": None})
     times = eta.of_document(earlier.times if earlier.device == name else {})
     journal = Journal(run, progress, index, time.monotonic() - earlier.elapsed_seconds, times)
     tell(journal, now=True)
@@ -63,7 +64,10 @@ def open_journal(run: Run, attempt: int, device: torch.device, epochs: int) -> J
 
 
 def tell(journal: Journal, now: bool = False, **changes: object) -> None:
-    """Change the progress; it reaches the disk at most twice a second, or at once with `now`. Raises OSError."""
+    """Change the progress; it reaches the disk at most twice a second, or at once with `now`.
+
+    Raises OSError, and FailedError when the run's folder is gone.
+    """
     clock = time.monotonic()
     changes |= {"beat": processes.boot_clock(), "elapsed_seconds": round(clock - journal.started, 2)}
     if journal.ends_at is not None:
@@ -74,28 +78,11 @@ def tell(journal: Journal, now: bool = False, **changes: object) -> None:
     journal.progress = journal.progress.model_copy(update=changes)
     if now or clock - journal.written >= WRITE_SECONDS:
         journal.written = clock
+        if runs.is_gone(journal.run):
+            folder = str(journal.run.folder)
+            raise FailedError("folder_gone", f"The folder {folder} was deleted or moved while it trained.", folder)
         told = journal.progress.model_copy(update={"times": eta.as_document(journal.times)})
         durable.replace_json(journal.run.progress_file, told.model_dump())
-
-
-def tell_failure(run: Run, attempt: int, error: Exception) -> None:
-    """Leave the exception in one line; a disk that takes nothing more leaves the supervisor the exit code."""
-    if isinstance(error, torch.OutOfMemoryError):
-        reason = f"The GPU's memory is full; take a smaller training.batch_size. ({error})"
-    elif isinstance(error, (ValueError, FileNotFoundError)):
-        reason = str(error)  # our own sentences
-    elif isinstance(error, RuntimeError) and "deterministic" in str(error):
-        reason = f"training.exact: torch cannot do this the same way each time; turn it off. ({error})"
-    else:
-        reason = f"{type(error).__name__}: {error}"
-    earlier = documents.read(Progress, run.progress_file)
-    blank = Progress(attempt=attempt, beat=0, phase="")
-    last = earlier if earlier and earlier.attempt == attempt else blank
-    changes = {"phase": "ended", "ended": "failed", "reason": " ".join(reason.split()), "eta_seconds": None}
-    try:
-        durable.replace_json(run.progress_file, last.model_copy(update=changes).model_dump())
-    except OSError as full:
-        say(f"The reason could not be written to {run.progress_file}: {full}")
 
 
 def preparing(journal: Journal, done: int, total: int, doing: str) -> None:

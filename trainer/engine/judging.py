@@ -15,6 +15,7 @@ from trainer.engine.parts import Parts
 from trainer.engine.stream import Stream
 from trainer.engine.validation import validate
 from trainer.engine.wishes import kept
+from trainer.failures import FailedError
 from trainer.log import say
 from trainer.metrics import Row
 
@@ -22,7 +23,7 @@ from trainer.metrics import Row
 def finish_epoch(parts: Parts, trained: Course) -> Course:
     """Validate, write the epoch's rows, line and checkpoint; returns the start of the next epoch.
 
-    Raises Interruption while nothing is written yet, ValueError when the loss is no number, OSError.
+    Raises Interruption while nothing is written yet, FailedError when the loss is no number, OSError.
     """
     journal, epoch, options = parts.journal, trained.epoch, parts.config.training
     began = time.monotonic()
@@ -42,9 +43,10 @@ def finish_epoch(parts: Parts, trained: Course) -> Course:
     )
     say_epoch(row, options.epochs)
     if not math.isfinite(row["val_loss"]):
-        raise ValueError(
+        raise FailedError(
+            "not_finite",
             f"The validation loss became {row['val_loss']} after epoch {epoch}{kept(trained.best)}. "
-            "Lower optimizer.learning_rate and start again."
+            "Lower optimizer.learning_rate and start again.",
         )
     best = _best(parts, row, trained.best)
     course = trained.after_epoch(best, optimizers.after_epoch(trained.plateau, row["val_loss"], parts.config.optimizer))

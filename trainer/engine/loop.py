@@ -108,7 +108,7 @@ def _first_model(workspace: Workspace, config: Config, feed: Feed, beat: Callabl
 
 
 def train(parts: Parts) -> End:
-    """Run all epochs that are left; returns how it ended. Raises ValueError when a loss is no number, OSError.
+    """Run all epochs that are left; returns how it ended. Raises FailedError when a loss is no number, OSError.
 
     A wish to end is heard between any two pieces of work. What was under way is dropped, to be done again by a resume:
     a batch at most, or a validation, a stream, a look for hard negatives.

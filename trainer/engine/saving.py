@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainer import metrics
+from trainer import durable, metrics
 from trainer.engine import checkpoints, course
 from trainer.engine.checkpoints import Saved
 from trainer.engine.course import Course
@@ -25,8 +25,8 @@ def save(parts: Parts, now: Course, checkpoint: str) -> None:
     """
     facts = {
         "epoch": now.epoch, "batch": now.batch, "step": now.step, "best": now.best and now.best.model_dump(),
-        "metrics_offset": metrics.settle(parts.run.metrics_file),
-        "timing_offset": metrics.settle(parts.run.timing_file),
+        "metrics_offset": durable.settle(parts.run.metrics_file),
+        "timing_offset": durable.settle(parts.run.timing_file),
         "epoch_seconds": parts.journal.epoch_seconds, "splits": parts.splits, "machine": machine(parts),
     }  # fmt: skip
     learning = parts.model.state_dict() if parts.average is not None else None
