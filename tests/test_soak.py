@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.soak import crash_points, faulty_disk, kills, liveness, pauses, starts
+from tests.soak import crash_points, faulty_disk, kills, liveness, pauses, starts, stops
 
 
 def test_racing_starts_make_one_run():
@@ -37,3 +37,11 @@ def test_a_run_whose_disk_fails_once_says_so_and_goes_on_to_the_same_end():
 def test_pauses_anywhere_end_with_the_same_bytes():
     found = pauses.measure(6, every=9)
     assert found.count == 6 and found.wrong == []
+
+
+def test_a_training_that_is_to_end_saves_itself_and_is_gone():
+    assert stops.measure(3).wrong == []
+
+
+def test_a_suspended_trainer_that_was_asked_to_stop_is_killed():
+    assert stops.measure_silent(1, seconds=2.0).wrong == []

@@ -1,53 +1,31 @@
 """A state machine of users, kills, reboots and damaged files that meet runs of real processes, with what must hold."""
 
-import itertools
-import os
 import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from tests.soak.census import supervisors, trainers
 from tests.soak.forked import data
-from tests.soak.promise import Found
+from tests.soak.invariants import contradiction, end_of_boot, eventually, kill, safe_epochs, send
 from tests.soak.server import EPOCHS, Server, clock_shifted
 from tests.waiting import epoch_rows
-from trainer import durable, processes, run_queue, runs
+from trainer import run_queue, runs
 from trainer.runs import Run
-from trainer.state import ACTIVE, STARTING_SECONDS, State
+from trainer.state import ACTIVE
 from trainer.workspace import Workspace
 
-STATES = set(State.__args__)
 DOCUMENTS = ("process", "process", "outcome", "control", "progress", "queue")
 SLOTS = 2
-"""Fewer than the machine starts runs, so that some wait; more than one, or the slot would hide two trainers of a run."""
+"""Fewer than the machine starts runs, so that some wait; more than one, or it would hide two trainers of a run."""
 TOKENS = st.sampled_from(["one", "two"])
 RUNS = st.integers(0, 1)
 BYTES = st.sampled_from([b"", b"\x00\xff", b"{", b"null", b"[]", b"{}"]) | st.binary(max_size=40)
 YEAR = 365 * 86400.0
-SETTLE_SECONDS = 3.0
-"""How long what is told may lag behind the processes on a busy machine."""
-
-
-def committed(run: Run) -> int:
-    """Epochs that are safe: the newest that has a checkpoint and its mark."""
-    marks = run.checkpoints.glob("epoch-*.pt.json")
-    whole = [mark.name for mark in marks if mark.with_suffix("").exists() and "-batch-" not in mark.name]
-    return int(max(whole)[6:11]) if whole else 0
-
-
-def eventually(holds: Callable[[], str], seconds: float = SETTLE_SECONDS) -> None:
-    """Wait until there is nothing to complain of."""
-    deadline = time.monotonic() + seconds
-    while (complaint := holds()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not complaint, complaint
 
 
 class Machine(RuleBasedStateMachine):
@@ -138,20 +116,20 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.safe)
     @rule(number=RUNS)
     def kill_trainer(self, number):
-        self.kill(trainers(self.run(number)))
+        kill(trainers(self.run(number)))
         self.check()
 
     @precondition(lambda self: self.safe)
     @rule(number=RUNS)
     def kill_supervisor(self, number):
-        self.kill(supervisors(self.run(number)))
+        kill(supervisors(self.run(number)))
         self.check()
 
     @precondition(lambda self: self.safe)
     @rule(number=RUNS)
     def kill_both(self, number):
         run = self.run(number)
-        self.kill(trainers(run) + supervisors(run))
+        kill(trainers(run) + supervisors(run))
         self.check()
 
     @rule()
@@ -178,9 +156,9 @@ class Machine(RuleBasedStateMachine):
     def reboot(self):
         for server in self.servers:
             server.kill()
-        eventually(lambda: self.kill(pid for run in self.runs for pid in trainers(run) + supervisors(run)))
+        eventually(lambda: kill(pid for run in self.runs for pid in trainers(run) + supervisors(run)))
         for run in self.runs:
-            _as_of_an_earlier_boot(run)
+            end_of_boot(run)
         self.check()
 
     @precondition(lambda self: self.safe)
@@ -189,7 +167,7 @@ class Machine(RuleBasedStateMachine):
         """Whoever lives mends its process.json; of the dead only what they have left tells how far they came."""
         run = self.run(number)
         if dead:
-            eventually(lambda: self.kill(trainers(run) + supervisors(run)))
+            eventually(lambda: kill(trainers(run) + supervisors(run)))
         folder = self.workspace.runs if name == "queue" else run.folder
         (folder / f"{name}.json").write_bytes(content)
         self.check()
@@ -208,10 +186,10 @@ class Machine(RuleBasedStateMachine):
     def suspend(self, number):
         victims = trainers(self.run(number))
         for pid in victims:
-            _signal(pid, signal.SIGSTOP)
+            send(pid, signal.SIGSTOP)
         self.check()
         for pid in victims:
-            _signal(pid, signal.SIGCONT)
+            send(pid, signal.SIGCONT)
         self.check()
 
     @rule(seconds=st.sampled_from([YEAR, -YEAR, 3600.0, 0.0]))
@@ -239,39 +217,14 @@ class Machine(RuleBasedStateMachine):
         with clock_shifted(shift):
             return runs.status(run).state
 
-    def kill(self, pids) -> str:
-        """Kill them; how many there were."""
-        found = list(pids)
-        for pid in found:
-            _signal(pid, signal.SIGKILL)
-        return f"{len(found)} processes live" if found else ""
-
     def check(self) -> None:
         """What must hold after every step."""
         training = {run.id: trainers(run) for run in self.runs}
         assert all(len(pids) <= 1 for pids in training.values()), f"{training} train at once"
         assert sum(map(len, training.values())) <= SLOTS, f"{training} train on {SLOTS} slots"
         for run in self.runs:
-            eventually(lambda run=run: self.contradiction(run))
-            safe = committed(run)
-            assert safe >= self.safe[run], f"{run.id}: {self.safe[run] - safe} committed epochs were lost"
-            self.safe[run] = safe
-            rows = [row["epoch"] for row in epoch_rows(run)]
-            assert rows == list(range(1, len(rows) + 1)) and len(rows) >= safe, f"{run.id}: rows of {rows}, {safe} safe"
-
-    def contradiction(self, run: Run) -> str:
-        """What the state says that the processes do not, where neither changed meanwhile."""
-        before = (trainers(run), supervisors(run))
-        status = runs.status(run)
-        if before != (trainers(run), supervisors(run)):
-            return "it changes all the time"
-        assert status.state in STATES
-        age = processes.boot_clock() - status.request.clock if status.request else 0.0
-        if status.state in ACTIVE and not any(before) and not 0 <= age < STARTING_SECONDS:
-            return f"{run.id} is {status.state}, and nothing lives"
-        if status.state not in ACTIVE and before[0]:
-            return f"{run.id} is {status.state}, and {before[0]} trains"
-        return ""
+            eventually(lambda run=run: contradiction(run))
+            self.safe[run] = safe_epochs(run, self.safe[run])
 
     def teardown(self) -> None:
         """Whatever has happened, every run can be brought to its end, with every epoch once."""
@@ -282,7 +235,7 @@ class Machine(RuleBasedStateMachine):
         finally:
             for server in self.servers:
                 server.kill()
-            eventually(lambda: self.kill(pid for run in self.runs for pid in trainers(run) + supervisors(run)))
+            eventually(lambda: kill(pid for run in self.runs for pid in trainers(run) + supervisors(run)))
             shutil.rmtree(self.workspace.root)
 
     def finish(self, run: Run, deadline: float) -> None:
@@ -294,55 +247,3 @@ class Machine(RuleBasedStateMachine):
             time.sleep(0.1)
         if state == "completed":
             assert [row["epoch"] for row in epoch_rows(run)] == list(range(1, self.epochs[run] + 1))
-
-
-class RealMachine(Machine):
-    """The same with the trainer itself."""
-
-    stand_in = False
-    start_seconds = 6.0
-    finish_seconds = 120.0
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return
-
-
-def _as_of_an_earlier_boot(run: Run) -> None:
-    """Let what stands in its files be of a boot that lasted longer than this one has."""
-    for path in run.folder.glob("*.json"):
-        document = durable.read_json(path)
-        if isinstance(document, dict):
-            durable.replace_json(path, _moved(document))
-
-
-def _moved(document: dict) -> dict:
-    moved = {name: _moved(value) if isinstance(value, dict) else value for name, value in document.items()}
-    moved |= {"boot_id": "another boot"} if "boot_id" in moved else {}
-    return moved | {name: moved[name] + 1e6 for name in ("clock", "beat") if isinstance(moved.get(name), float)}
-
-
-def play(machine: type[Machine], examples: int, steps: int) -> Found:
-    """So many examples of so many steps; raises what the first one that fails raises."""
-    steps_done = itertools.count()
-
-    class Counted(machine):
-        def check(self) -> None:
-            next(steps_done)
-            super().check()
-
-    house = settings(
-        max_examples=examples, stateful_step_count=steps, deadline=None, database=None, phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck), print_blob=False,
-    )  # fmt: skip
-    run_state_machine_as_test(Counted, settings=house)
-    return Found(examples, figures=f"state looked at {next(steps_done):,} times")
-
-
-def measure(count: int = 60) -> Found:
-    """So many examples with the stand-in, and a tenth of them with the trainer."""
-    found, real = play(Machine, count, 25), play(RealMachine, max(1, count // 10), 15)
-    return Found(found.count + real.count, figures=f"{real.count} of them with the real trainer; {found.figures}")

@@ -1,4 +1,4 @@
-"""A process that does what users ask for, as the server of the pages does; it can be killed and its clock be shifted."""
+"""A process that does what users ask for, as the server of the pages does; it can be killed, and its clock shifted."""
 
 import datetime
 import os
@@ -28,10 +28,13 @@ def clock_shifted(seconds: float):
             return super().now(tz) + datetime.timedelta(seconds=seconds)
 
     zone = {"TZ": "Pacific/Apia" if seconds else "UTC"}
-    with mock.patch("time.time", lambda: now() + seconds), mock.patch.object(launch, "datetime", Shifted):
-        with mock.patch.dict(os.environ, zone):
-            time.tzset()
-            yield
+    with (
+        mock.patch("time.time", lambda: now() + seconds),
+        mock.patch.object(launch, "datetime", Shifted),
+        mock.patch.dict(os.environ, zone),
+    ):
+        time.tzset()
+        yield
     time.tzset()
 
 

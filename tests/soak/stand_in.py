@@ -37,7 +37,7 @@ def _finish_epoch(run: Run, epoch: int) -> None:
     run.checkpoints.mkdir(exist_ok=True)
     data = run.checkpoints / f"epoch-{epoch:05d}.pt"
     durable.replace_bytes(data, b"weights" * 1000)
-    facts = {"epoch": epoch, "metrics_offset": metrics.settle(run.metrics_file)}
+    facts = {"epoch": epoch, "metrics_offset": durable.settle(run.metrics_file)}
     durable.replace_json(data.with_name(f"{data.name}.json"), facts)
 
 
