@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.soak import crash_points, faulty_disk, kills, liveness, pauses, starts, stops
+from tests.soak import crash_points, faulty_disk, kills, liveness, pauses, server_deaths, starts, stops
 
 
 def test_racing_starts_make_one_run():
@@ -45,3 +45,8 @@ def test_a_training_that_is_to_end_saves_itself_and_is_gone():
 
 def test_a_suspended_trainer_that_was_asked_to_stop_is_killed():
     assert stops.measure_silent(1, seconds=2.0).wrong == []
+
+
+def test_a_training_does_not_notice_that_its_server_dies():
+    found = server_deaths.measure(2, most_slower=10.0)
+    assert found.count == 2 and found.wrong == []
