@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import threading
+import time
 
 import psutil
 import pytest
@@ -108,6 +109,16 @@ def test_the_end_of_the_supervisor_by_sigterm_stops_the_run_in_order(workspace: 
     wait_for_epoch(run, 2)
     processes.send_signal(people(run).supervisor, signal.SIGTERM)
     assert wait_until(run, "stopped", "failed", seconds=15).state == "stopped"
+
+
+def test_a_signal_to_supervisor_and_trainer_alike_stops_the_run_in_order(workspace: Workspace):
+    """As a shutdown sends it: the supervisor passes its own on, so the trainer gets two."""
+    run = launch.start(workspace, tiny_config(**ENDLESS), "tiny").run
+    wait_until(run, "running")
+    while "Starting training..." not in run.log_file.read_text():  # it listens, and imports torch for some seconds
+        time.sleep(0.02)
+    os.killpg(os.getpgid(people(run).supervisor.pid), signal.SIGTERM)
+    assert wait_until(run, "stopped", "failed", seconds=30).state == "stopped"
 
 
 def test_a_suspended_trainer_is_unresponsive_and_comes_back(workspace: Workspace):

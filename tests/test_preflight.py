@@ -66,10 +66,20 @@ def test_what_a_training_holds_for_which_it_would_wait_counts_as_free(workspace,
     ):  # fmt: skip
         queue = Queue(holding=(Holding(run=run.id, device=device),), slots={device: slots})
         run_queue._write(workspace, queue)
-        here = preflight.machine(workspace)
+        here = preflight.machine(workspace, Config())
         assert (here.memory_free, here.gpu_memory_free) == (memory, gpu)
     run_folders.end(run, "completed", "All done.")
-    assert preflight.machine(workspace).memory_free == 4e9
+    assert preflight.machine(workspace, Config()).memory_free == 4e9
+
+
+def test_a_refused_extension_leaves_the_run_as_it_was(tmp_path, monkeypatch):
+    run = run_folders.make_run(run_folders.workspace_at(tmp_path), epoch=40)
+    run_folders.end(run, "completed", "All 40 epochs done.")
+    before = run.config_file.read_bytes()
+    monkeypatch.setattr(estimates, "machine", lambda workspace: replace(HERE, memory_free=10**6))
+    with pytest.raises(ValueError, match="of memory"):
+        launch.extend(run, 1000)
+    assert run.config_file.read_bytes() == before and not run.attempts.exists()
 
 
 def test_a_refused_start_leaves_no_run(tmp_path, workspace, monkeypatch):

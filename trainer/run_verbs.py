@@ -78,7 +78,9 @@ def stop(session: Session, run: str, now: bool) -> None:
     """Stop RUN (an id, an unambiguous start of one, or `latest`); its best model is kept, and it can be resumed."""
     found = runs.find(session.workspace, run)
     state = launch.stop(found, now)
-    text = f"Stopping {found.id} after this {'batch' if now else 'epoch'}."
+    by = runs.wish(found, runs.status(found).attempt)
+    text = f"Stopping {found.id} after this {'batch' if by == 'stop' else 'epoch'}." if state == "stopping" else ""
+    text = text or f"{found.id} is {state}."
     show(session, {"run": found.id, "state": state}, text)
 
 
@@ -89,7 +91,7 @@ def pause(session: Session, run: str) -> None:
     """Let RUN (an id, an unambiguous start of one, or `latest`) save itself after this batch and leave its device."""
     found = runs.find(session.workspace, run)
     state = launch.pause(found)
-    show(session, {"run": found.id, "state": state}, f"Pausing {found.id} after this batch.")
+    show(session, {"run": found.id, "state": state}, f"{found.id} is {state}.")
 
 
 @click.command()
