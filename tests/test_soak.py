@@ -21,12 +21,12 @@ def test_killed_attempts_end_with_the_same_bytes():
 
 
 def test_whole_runs_whose_trainers_are_killed_end_with_the_same_bytes():
-    assert kills.measure_whole(2).wrong == []
+    assert kills.measure_whole(1).wrong == []
 
 
 def test_crashes_before_within_and_after_steps_that_change_the_disk_end_with_the_same_bytes():
-    found = crash_points.measure(8)
-    assert found.count == 8 and found.wrong == []
+    found = crash_points.measure(6)
+    assert found.count == 6 and found.wrong == []
 
 
 def test_a_run_whose_disk_fails_once_says_so_and_goes_on_to_the_same_end():
@@ -48,5 +48,5 @@ def test_a_suspended_trainer_that_was_asked_to_stop_is_killed():
 
 
 def test_a_training_does_not_notice_that_its_server_dies():
-    found = server_deaths.measure(2, most_slower=10.0)
-    assert found.count == 2 and found.wrong == []
+    found = server_deaths.measure(1, most_slower=10.0)
+    assert found.count == 1 and found.wrong == []
