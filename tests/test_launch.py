@@ -175,6 +175,7 @@ def test_one_form_makes_one_run_however_often_it_is_sent(workspace: Workspace):
     wait_until(redrawn.run, "stopped")
     assert launch.start(workspace, config, "tiny", token="form-1").already, "an old tab never starts a second run"
     assert not launch.start(workspace, config, "tiny", token="form-3").already, "a new form may repeat the training"
+    assert launch.start(workspace, config, "tiny", token="form-1").run == redrawn.run, "its own run, not a newer one"
 
 
 def test_a_clip_that_went_missing_is_named_before_the_start_and_in_the_run(workspace: Workspace):

@@ -83,13 +83,10 @@ def start(workspace: Workspace, config: Config, config_name: str, label: str = "
 
 def _earlier(workspace: Workspace, form: str, token: str) -> Run | None:
     """The run that this form, or a form with this token, has started and that stands in the way of another."""
-    for run in runs.all_runs(workspace):
-        request = documents.read(Request, run.request_file)
-        if request and request.token == token:
-            return run
-        if request and request.form == form and runs.status(run).state in ACTIVE:
-            return run
-    return None
+    asked = [(run, documents.read(Request, run.request_file)) for run in runs.all_runs(workspace)]
+    own = (run for run, request in asked if request and request.token == token)
+    same = (run for run, request in asked if request and request.form == form and runs.status(run).state in ACTIVE)
+    return next(own, None) or next(same, None)
 
 
 def _make_folder(workspace: Workspace) -> Run:
