@@ -87,7 +87,7 @@ def visible(every: Sequence[Gpu], setting: str | None) -> list[Gpu]:
 def choices(option: str) -> tuple[str, ...]:
     """The devices that a run may train on by its `training.device`, as the queue names them: `gpu0`, ... or `cpu`.
 
-    A run that asks for a GPU where there is none waits for the CPU and fails there with a sentence.
+    A run that asks for a GPU where there is none any more waits for the CPU and fails there with a sentence.
     """
     found = gpus() if option != "cpu" else []
     return tuple(gpu.id for gpu in found) or ("cpu",)
