@@ -10,6 +10,7 @@ from pages.ui import watched
 from pages.ui.frame import plain
 from pages.ui.refusal import attempt
 from trainer import devices, launch, run_queue, runs
+from trainer.options import options
 from trainer.run_queue import MOST_SLOTS, Place
 from trainer.runs import Run, Status
 from trainer.state import ACTIVE, State
@@ -41,8 +42,8 @@ def show(workspace: Workspace, run: Run | None) -> None:
         "Resume", on_click=_resume, args=(run,), disabled=not _may_resume(status),
         help=RESUME_HELP.get(state or "", "Goes on from the last checkpoint, to the same result as without a break."),
     )  # fmt: skip
-    if status and state == "completed":
-        _extend_form(status)
+    if status and state == "completed" and _trained(status) < _most_epochs():
+        _extend_form(status, _trained(status))
     _queue_form(workspace, status)
 
 
@@ -66,20 +67,29 @@ def _resume(run: Run) -> None:
     attempt(lambda: launch.resume(run))
 
 
-def _extend_form(status: Status) -> None:
-    """More epochs for a run that is done."""
-    trained = status.progress.epoch if status.progress else 1
+def _trained(status: Status) -> int:
+    return status.progress.epoch if status.progress else 1
+
+
+def _most_epochs() -> int:
+    """As many as a configuration allows."""
+    return next(int(option.high) for option in options() if option.key == "training.epochs" and option.high)
+
+
+def _extend_form(status: Status, trained: int) -> None:
+    """More epochs for a run that is done. The field is another for each run and length: none keeps a value too low."""
+    most, key = _most_epochs(), f"extend_{status.run.id}_{trained}"
     with st.popover("Extend"):
         st.caption(
             f"The run has had {trained:,} epochs. It goes on from there to as many as you say, its best model included "
             "in the comparison; the learning rate follows its schedule over all of them."
         )
-        st.number_input("Epochs in all", trained + 1, 100_000, 2 * trained, key="extend_epochs")
-        st.button("Train on", type="primary", on_click=_extend, args=(status.run,))
+        st.number_input("Epochs in all", trained + 1, most, min(2 * trained, most), key=key)
+        st.button("Train on", type="primary", on_click=_extend, args=(status.run, key))
 
 
-def _extend(run: Run) -> None:
-    epochs = int(st.session_state["extend_epochs"])
+def _extend(run: Run, key: str) -> None:
+    epochs = int(st.session_state[key])
     attempt(lambda: launch.extend(run, epochs))
 
 

@@ -111,3 +111,24 @@ def test_a_click_that_comes_too_late_is_answered_with_a_sentence(workspace):
     press(app, "Pause")
     assert app.error[0].value == f"Run {run.id} is completed; there is nothing to pause."
     assert runs.status(run).state == "completed" and enabled(app) == []
+
+
+@pytest.mark.parametrize(
+    ("trained", "offered"), [(20, (21, 10_000, 40)), (9_000, (9_001, 10_000, 10_000)), (10_000, None)]
+)
+def test_extend_offers_what_a_configuration_allows(workspace, trained: int, offered: tuple[int, int, int] | None):
+    run = make_run(workspace, epoch=trained)
+    end(run, "completed", "All epochs done.")
+    fields = [field for field in draw("Training", run.id).number_input if field.label == "Epochs in all"]
+    assert [(field.min, field.max, field.value) for field in fields] == ([offered] if offered else [])
+
+
+def test_the_field_of_extend_keeps_no_value_of_another_run(workspace):
+    longer, shorter = make_run(workspace, 1, epoch=20), make_run(workspace, 2, epoch=3)
+    for run in (longer, shorter):
+        end(run, "completed", "All epochs done.")
+    app = draw("Training", shorter.id)
+    next(field for field in app.number_input if field.label == "Epochs in all").set_value(5).run()
+    app.selectbox(key="watched_run").set_value(longer.id).run()
+    assert not app.exception
+    assert next(field for field in app.number_input if field.label == "Epochs in all").value == 40
