@@ -14,7 +14,7 @@ PAGES = {
     "Home.py": "what runs now, the newest runs, the next step to take",
     "pages/1_Dataset.py": "get clips, scan, split",
     "pages/2_Configuration.py": "choose a preset, edit, validate, save",
-    "pages/3_Training.py": "start a run, watch it, stop it",
+    "pages/3_Training.py": "start a run, watch it, pause, stop, resume and extend it",
     "pages/4_Evaluation.py": "the validation results of a run",
     "pages/5_Runs.py": "every run",
 }
