@@ -14,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from trainer import onnx_file, stream_scores
+from trainer import audio_file, onnx_file, stream_scores
 from trainer.config import SAMPLE_RATE
 from trainer.detector_file import COLUMNS, PROBABILITY, WAVEFORM, DetectorFile
 
@@ -24,6 +25,7 @@ PIECE_HOPS = 128
 HEAD_WINDOWS = 16
 """Windows that are scored together: what lies between two layers then fits the cache of a CPU."""
 FULL_SCALE = 32768.0
+REFUSALS = (ort_errors.Fail, ort_errors.InvalidGraph, ort_errors.InvalidArgument, ort_errors.NotImplemented)
 
 Wave = NDArray[np.float32]
 Scores = NDArray[np.float32]
@@ -66,7 +68,7 @@ class Detector:
         return self.times(len(found)), found
 
     def times(self, count: int) -> NDArray[np.float64]:
-        return np.arange(1, count + 1) * self.file.hop_seconds
+        return np.arange(1, count + 1, dtype=np.float64) * np.float64(self.file.hop_seconds)
 
     def detections(self, probability: Scores, threshold: float | None = None) -> list[Detection]:
         """What is detected in the probabilities [n] of a stream from its start."""
@@ -134,12 +136,13 @@ class Trigger:
 
     def hear(self, probability: Scores) -> list[Detection]:
         """What is detected in the next probabilities [n]."""
-        hop, silence = self.file.hop_seconds, stream_scores.hops_silent(self.file.hop_seconds, self.file.refractory_seconds)
+        hop, averaged_seconds = self.file.hop_seconds, self.file.smoothing_seconds
+        silence = stream_scores.hops_silent(hop, self.file.refractory_seconds)
         known = np.concatenate([self.recent, probability])
-        smooth = stream_scores.smooth(known, hop, self.file.smoothing_seconds)[len(self.recent) :]
+        smooth = stream_scores.smooth(known, hop, averaged_seconds)[len(self.recent) :]
         fired = stream_scores.fired(smooth, self.threshold, silence, self.silent)
         found = [Detection((self.hops + index + 1) * hop, float(smooth[index])) for index in fired]
-        self.recent = known[len(known) - stream_scores.hops_averaged(hop, self.file.smoothing_seconds) + 1 :]
+        self.recent = known[max(0, len(known) - stream_scores.hops_averaged(hop, averaged_seconds) + 1) :]
         self.hops += len(probability)
         self.silent = max(0, (fired[-1] + silence if fired else self.silent) - len(probability))
         return found
@@ -152,6 +155,15 @@ def listen(detector: Detector, pieces: Iterable[NDArray[np.floating] | NDArray[n
         yield from trigger.hear(stream.push(samples))
 
 
+def scores_of_file(detector: Detector, path: Path) -> Scores:
+    """Probabilities [n] of a recording of any length, one each hop; it is read in pieces.
+
+    Raises AudioRefused, FileNotFoundError.
+    """
+    stream = detector.stream()
+    return np.concatenate([stream.push(piece) for piece in audio_file.pieces_16k(path)])
+
+
 def load(path: Path, threads: int = 0) -> Detector:
     """The detector in a model folder or around its `.onnx` file; `threads` 0 takes all cores.
 
@@ -160,8 +172,11 @@ def load(path: Path, threads: int = 0) -> Detector:
     file, model = onnx_file.read(path)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    parts = onnx_file.parts(model)
-    front, head = (
-        onnxruntime.InferenceSession(part, options, providers=["CPUExecutionProvider"]) for part in parts
-    )
+    try:
+        front, head = (
+            onnxruntime.InferenceSession(part, options, providers=["CPUExecutionProvider"])
+            for part in onnx_file.parts(model)
+        )
+    except REFUSALS as error:
+        raise ValueError(f"{path} holds a graph that cannot be run ({str(error).splitlines()[0]}).") from None
     return Detector(file, front, head)

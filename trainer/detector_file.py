@@ -1,4 +1,4 @@
-"""detector.json beside an exported model: how it is to be heard with, where it comes from and how well it was exported."""
+"""detector.json beside an exported model: how to hear with it, where it comes from, how well it was exported."""
 
 from __future__ import annotations
 
@@ -93,3 +93,36 @@ class DetectorFile(BaseModel, frozen=True):
 
 def path_in(folder: Path) -> Path:
     return folder / NAME
+
+
+def _percent(value: float | None) -> str:
+    return "n/a" if value is None else f"{100 * value:.2f} %"
+
+
+def sentences(file: DetectorFile) -> list[str]:
+    """What was exported and how well, for the log and the command line."""
+    differs = f"on {file.parity.windows:,} validation windows by {file.parity.largest_difference:.1e} at most"
+    said = [f"The model of epoch {file.epoch} is exported: it differs from the trained one {differs}."]
+    if not file.parity.within:
+        said = [
+            f"The exported model of epoch {file.epoch} differs from the trained one {differs}, which is more than "
+            f"{LARGEST_DIFFERENCE:g}: its scores are not those of the training."
+        ]
+    heard = file.threshold_from
+    if heard.source == "default":
+        said.append(f"Its threshold is {file.threshold:g}, as no validation stream was heard to choose one by.")
+    else:
+        said.append(
+            f"Its threshold {file.threshold:.4f} is for {heard.false_accepts_per_hour:g} false accepts per hour: in "
+            f"the validation stream it had {heard.false_accepts} in {heard.hours:.2f} h, and missed "
+            f"{_percent(heard.miss_rate)} of the words."
+        )
+    if cost := file.int8:
+        said.append(
+            f"In eight bits it takes {cost.bytes / 1e6:.2f} instead of {cost.float32_bytes / 1e6:.2f} MB; its "
+            f"probability differs by {cost.largest_difference:.3f} at most, {cost.mean_difference:.4f} on "
+            f"average; of the windows {_percent(cost.int8.accuracy)} are right at threshold 0.5 instead of "
+            f"{_percent(cost.float32.accuracy)} (FPR {_percent(cost.int8.fpr)} instead of "
+            f"{_percent(cost.float32.fpr)}, FNR {_percent(cost.int8.fnr)} instead of {_percent(cost.float32.fnr)})."
+        )
+    return said

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, external_data_helper
+from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, external_data_helper, helper
 from onnx.utils import Extractor
 
 from trainer import detector_file, documents
@@ -27,7 +27,9 @@ def read(path: Path) -> tuple[DetectorFile, ModelProto]:
     if not path.is_file():
         raise FileNotFoundError(f"There is no model {path}. {AGAIN}")
     if not beside.is_file():
-        raise FileNotFoundError(f"There is no {detector_file.NAME} beside {path}, so nobody knows how to hear with it. {AGAIN}")
+        raise FileNotFoundError(
+            f"There is no {detector_file.NAME} beside {path}, without which it cannot listen. {AGAIN}"
+        )
     file = documents.read(DetectorFile, beside)
     if file is None:
         raise ValueError(f"{beside} is damaged, or of another version. {AGAIN}")
@@ -45,9 +47,7 @@ def parsed(data: bytes, path: Path) -> ModelProto:
         raise ValueError(f"{path} is no ONNX model, or a part of one. {AGAIN}") from None
     if any(external_data_helper.uses_external_data(tensor) for tensor in _tensors(model.graph)) or model.functions:
         raise ValueError(f"{path} wants to read other files or brings functions of its own, which is refused. {AGAIN}")
-    known = {value.name for node in model.graph.node for value in ()} | {
-        name for node in model.graph.node for name in node.output
-    }
+    known = {name for node in model.graph.node for name in node.output}
     inputs = [value.name for value in model.graph.input]
     if inputs != [WAVEFORM] or not {COLUMNS, PROBABILITY} <= known:
         raise ValueError(f"{path} is no model of this application. {AGAIN}")
@@ -76,6 +76,9 @@ def parts(model: ModelProto) -> tuple[bytes, bytes]:
     open_model = ModelProto()
     open_model.CopyFrom(model)
     open_model.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "time"
+    columns = helper.make_tensor_value_info(COLUMNS, TensorProto.FLOAT, ["batch", "frames", "rows"])
+    del open_model.graph.value_info[:]
+    open_model.graph.value_info.append(columns)
     extractor = Extractor(open_model)
     front, head = (
         extractor.extract_model([given], [found]) for given, found in ((WAVEFORM, COLUMNS), (COLUMNS, PROBABILITY))

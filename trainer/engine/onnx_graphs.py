@@ -28,23 +28,32 @@ LACKING = 3
 class MelPower(nn.Module):
     """Waveform [n, samples] to mel power [n, bands, frames], as one convolution with cosines and sines.
 
-    Not every runtime has an FFT, and in a stream each frame is computed once, so that its price does not show.
+    Not every runtime has an FFT, and in a stream each frame is computed once, so that its price does not show. The file
+    holds one turn of a cosine; the runtime lays the waves out when it loads the graph, or they would be most of a small
+    model.
     """
 
     def __init__(self, hann: Tensor, fft_size: int, hop: int, filters: Tensor, scale: float) -> None:
         super().__init__()
-        self.hop, self.before, self.length = hop, (fft_size - len(hann)) // 2, len(hann)
-        self.after = fft_size - self.before - self.length
+        self.hop, self.before, self.fft_size = hop, (fft_size - len(hann)) // 2, fft_size
+        self.after = fft_size - self.before - len(hann)
+        turn = torch.arange(fft_size, dtype=torch.float64) * (2 * math.pi / fft_size)
         heard = filters.any(1).nonzero()[:, 0]
-        angle = 2 * math.pi / fft_size * heard[:, None].double() * torch.arange(self.length)
-        waves = scale * hann.double() * torch.cat([angle.cos(), angle.sin()])
-        self.register_buffer("waves", waves.float()[:, None])
-        self.register_buffer("filters", torch.cat([filters[heard], filters[heard]]).T.contiguous())
+        self.register_buffer("cosine", turn.cos().float())
+        self.register_buffer("hann", scale * hann)
+        self.register_buffer("heard", heard[:, None])
+        self.register_buffer("time", torch.arange(len(hann)))
+        self.register_buffer("filters", filters[heard].T.contiguous())
 
     def forward(self, wave: Tensor) -> Tensor:
+        turns = self.get_buffer("heard") * self.get_buffer("time")
+        both = torch.cat([turns, turns + self.fft_size // 4 * 3])  # a sine is a cosine three quarters of a turn later
+        waves = self.get_buffer("hann") * self.get_buffer("cosine")[both % self.fft_size]
         inner = wave[:, None, self.before : -self.after or None]
-        spectrum = nn.functional.conv1d(inner, self.get_buffer("waves"), stride=self.hop)
-        return torch.matmul(self.get_buffer("filters"), spectrum * spectrum)
+        spectrum = nn.functional.conv1d(inner, waves[:, None], stride=self.hop)
+        bins = len(self.get_buffer("heard"))
+        power = spectrum[:, :bins].square() + spectrum[:, bins:].square()
+        return torch.matmul(self.get_buffer("filters"), power)
 
 
 class MelColumns(nn.Module):
@@ -57,7 +66,8 @@ class MelColumns(nn.Module):
         self.power = MelPower(hann, front.fft_size, front.hop, front.get_buffer("filters"), 1.0)
 
     def forward(self, wave: Tensor) -> Tensor:
-        return self.power(wave).transpose(1, 2)
+        power: Tensor = self.power(wave)
+        return power.transpose(1, 2)
 
 
 class EmbeddingColumns(nn.Module):
@@ -77,7 +87,9 @@ class EmbeddingColumns(nn.Module):
         decibels = 10 * torch.log10(power.clamp(min=embedding.LEAST_POWER))
         blocks = nn.functional.pad(decibels, (0, 0, LACKING, 0), value=BELOW_ALL_DB)
         peak = nn.functional.max_pool2d(blocks, (embedding.FRAMES_PER_STEP, embedding.BANDS))
-        floor = nn.functional.interpolate(peak, scale_factor=(float(embedding.FRAMES_PER_STEP), 1.0)) - embedding.RANGE_DB
+        floor = (
+            nn.functional.interpolate(peak, scale_factor=(float(embedding.FRAMES_PER_STEP), 1.0)) - embedding.RANGE_DB
+        )
         mel = torch.maximum(blocks, floor) / 10 + 2
         first = (embedding.FRAMES_PER_STEP - embedding.FRAMES_PER_EMBEDDING) % embedding.FRAMES_PER_STEP
         embeddings: Tensor = self.convolutions(mel[:, :, first:])
@@ -127,7 +139,8 @@ def _graph(module: nn.Module, example: Tensor, given: str, found: str, dynamic: 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of its own age
         torch.onnx.export(
-            module.eval(), (example,), buffer, dynamo=False, opset_version=OPSET, input_names=[given],
+            module.eval(), (example,), buffer, dynamo=False, do_constant_folding=False,  # type: ignore[arg-type]
+            opset_version=OPSET, input_names=[given],
             output_names=[found], dynamic_axes=axes,
         )  # fmt: skip
     return onnx.load_from_string(buffer.getvalue())
@@ -149,7 +162,7 @@ def joined(config: Config, network: nn.Module) -> ModelProto:
         _prefixed(first, "front/"), _prefixed(last, "head/"), io_map=[(COLUMNS, COLUMNS)],
         producer_name="wakeword-studio",
     )  # fmt: skip
-    del whole.graph.value_info[:]
+    del whole.graph.value_info[:], whole.opset_import[1:]  # shapes that do not hold for other lengths; the same twice
     whole.graph.input[0].type.tensor_type.shape.dim[1].dim_value = samples
     onnx.checker.check_model(whole, full_check=True)
     return whole
