@@ -1,9 +1,10 @@
-"""How far the ETA is off, from the second epoch on, in a real training that is paused once and goes on.
+"""How far the ETA is off from the second epoch on, in a real training.
 
-python -m tests.measure_eta
+python -m tests.measure_eta [--pause]
 
-The training has all that takes time: gathered batches, checkpoints within epochs, mining, the stream. At every batch
-from the second epoch on, what was told to be left is laid beside what was then left, without the pause.
+The training has all that takes time: gathered batches, checkpoints within epochs, mining, the stream. What was told to
+be left at each batch is laid beside what was then taken. With `--pause` it is paused half-way and the batches after the
+resume are counted, from the first one on.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from tests.soak.forked import make_run
 from tests.tiny import ignore, make_raw
-from trainer import config_file
+from trainer import config_file, processes
 from trainer.config import Config
 from trainer.dataset import splits
 from trainer.dataset.scan import scan
@@ -32,12 +33,11 @@ LAST_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Reading:
-    """The seconds of training at one batch, and what was told to be left then."""
+    """The seconds of an attempt at one batch, and what was told to be left then."""
 
     elapsed: float
     told: float
     epoch: int
-    attempt: int
 
 
 def config_of(epochs: int) -> Config:
@@ -46,7 +46,7 @@ def config_of(epochs: int) -> Config:
         "model": {"name": "tc_resnet", "width": 1.0},
         "training": {
             "epochs": epochs, "batch_size": 32, "accumulate": 3, "patience": 0, "threads": 1, "device": "cpu",
-            "checkpoint_minutes": 0.05, "stream_epochs": 4,
+            "checkpoint_minutes": 0.02, "stream_epochs": 4,
         },
     })  # fmt: skip
 
@@ -59,23 +59,25 @@ def workspace_of(root: Path, voices: int, clips: int) -> Workspace:
     return workspace
 
 
-def readings(workspace: Workspace, config: Config, pause_at: tuple[int, int]) -> tuple[list[Reading], float]:
-    """What was told at every batch of a run that is paused at (epoch, batch), and the seconds of all its training."""
-    run, found, before, state = make_run(workspace, "measured", config), [], 0.0, ""
-    for attempt in (1, 2):
+def readings(workspace: Workspace, config: Config, pause_at: int | None) -> tuple[list[Reading], float]:
+    """What was told at every batch of a run, of the last attempt when it is paused in the middle of an epoch, and the
+    seconds of that attempt."""
+    run, found, attempt, state = make_run(workspace, "measured", config), [], 0, "paused"
+    while state == "paused":
+        attempt += 1
         parts = loop.prepare(workspace, run, attempt, lambda: None)
-        began, journal = time.monotonic() - before, parts.journal
+        began = time.monotonic()
+        found.clear()
 
         def wanted(began: float = began, parts: loop.Parts = parts, attempt: int = attempt) -> str | None:
             now = parts.journal.progress
-            if now.phase == "training" and parts.journal.batches and now.eta_seconds is not None:
-                found.append(Reading(time.monotonic() - began, now.eta_seconds, now.epoch, attempt))
-            return "pause" if attempt == 1 and (now.epoch, now.batch) == pause_at else None
+            if now.phase == "training" and parts.journal.batches:
+                found.append(Reading(time.monotonic() - began, now.eta_seconds, now.epoch))
+            return "pause" if (attempt, now.epoch, now.batch) == (1, pause_at, 7) else None
 
         state = loop.train(dataclasses.replace(parts, wanted=wanted)).state
-        before = time.monotonic() - began
-        print(f"Attempt {attempt}: {state}, {before:.1f} s, {journal.times}", file=sys.stderr)
-    return found, before
+        print(f"Attempt {attempt}: {state}, {parts.journal.times}", file=sys.stderr)
+    return found, time.monotonic() - began
 
 
 def error(reading: Reading, total: float) -> float:
@@ -84,21 +86,23 @@ def error(reading: Reading, total: float) -> float:
     return abs(reading.told - left) / max(left, LAST_SECONDS)
 
 
-def main(epochs: int, voices: int, clips: int) -> int:
+def main(epochs: int, voices: int, clips: int, pause: bool) -> int:
     with tempfile.TemporaryDirectory() as folder:
-        workspace = workspace_of(Path(folder), voices, clips)
-        stdout = os.dup(1)
+        workspace, stdout = workspace_of(Path(folder), voices, clips), os.dup(1)
         os.dup2(2, 1)  # the lines of the log
-        found, total = readings(workspace, config_of(epochs), (epochs // 2, 7))
+        found, total = readings(workspace, config_of(epochs), epochs // 2 if pause else None)
         os.dup2(stdout, 1)
     counted = [reading for reading in found if reading.epoch > 1]
+    for number in sorted({reading.epoch for reading in counted}):
+        off = [error(reading, total) for reading in counted if reading.epoch == number]
+        print(f"Epoch {number}: {100 * off[0]:.1f} % at its first batch, up to {100 * max(off):.1f} %", file=sys.stderr)
     worst = max(counted, key=lambda reading: error(reading, total))
-    resumed = next(reading for reading in counted if reading.attempt == 2)
     print(
-        f"{len(counted)} readings from the second epoch on, in {total:.0f} s of training: largest error "
+        f"{len(counted)} readings, from {total - counted[0].elapsed:.0f} s before the end on: largest error "
         f"{100 * error(worst, total):.1f} % (in epoch {worst.epoch}: {worst.told:.1f} s told, "
-        f"{total - worst.elapsed:.1f} s then taken); mean {100 * sum(error(r, total) for r in counted) / len(counted):.1f} %; "
-        f"first batch after the resume {100 * error(resumed, total):.1f} %"
+        f"{total - worst.elapsed:.1f} s then taken), mean "
+        f"{100 * sum(error(reading, total) for reading in counted) / len(counted):.1f} %, at the first of them "
+        f"{100 * error(counted[0], total):.1f} %"
     )
     return 0
 
@@ -106,7 +110,11 @@ def main(epochs: int, voices: int, clips: int) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=int, default=14)
-    parser.add_argument("--voices", type=int, default=60)
+    parser.add_argument("--voices", type=int, default=150)
     parser.add_argument("--clips", type=int, default=12)
+    parser.add_argument("--pause", action="store_true")
     given = parser.parse_args()
-    sys.exit(main(given.epochs, given.voices, given.clips))
+    environment = processes.environment_of_engine()  # a trainer has its own ways with memory and threads
+    if environment != dict(os.environ):
+        os.execve(sys.executable, [sys.executable, "-m", "tests.measure_eta", *sys.argv[1:]], environment)
+    sys.exit(main(given.epochs, given.voices, given.clips, given.pause))

@@ -1,12 +1,16 @@
 """What to try after each kind of failure."""
 
+import subprocess
+import sys
 from typing import get_args
 
 import pytest
 
+from tests import run_folders
 from trainer import advice, config_file, estimates
 from trainer.config import Config
 from trainer.failures import Failure, Kind
+from trainer.workspace import Workspace
 
 LARGE = config_file.build({"model": {"name": "resnet18"}, "training": {"batch_size": 1000}})
 
@@ -50,3 +54,11 @@ def test_a_full_disk_tells_how_much_is_missing_and_where():
 
 def test_a_missing_clip_is_named():
     assert "positive/anna/1.wav" in advice.sentences(Failure(kind="clip_missing", path="positive/anna/1.wav"), None)[0]
+
+
+def test_the_command_line_tells_what_to_try(tmp_path):
+    run = run_folders.make_run(Workspace(tmp_path))
+    told = subprocess.run(
+        [sys.executable, "-m", "trainer", "--root", str(tmp_path), "status", run.id], capture_output=True, text=True
+    ).stdout  # fmt: skip
+    assert f"{run.id}: lost" in told and "\ntry: The machine was switched off" in told

@@ -149,3 +149,28 @@ def test_a_crash_in_native_code_is_told_by_its_signal(workspace):
     outcome = wait_until(run, "failed").outcome
     assert outcome.signal == "SIGSEGV" and outcome.failure.kind == "crashed"
     assert any("Segmentation fault" in line for line in log_tail.last_lines(run.log_file))
+
+
+@pytest.fixture
+def no_memory() -> Iterator[Path]:
+    """A group of processes that the kernel gives next to no memory; cgroups of version 1, then of version 2."""
+    for parent, limit in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")):
+        group = Path(parent, f"wakeword-test-{os.getpid()}")
+        try:
+            group.mkdir()
+            (group / limit).write_text("65536")
+        except OSError:
+            continue
+        yield group
+        group.rmdir()
+        return
+    pytest.skip("no group of processes with a limit of memory can be made here")
+
+
+def test_a_training_that_is_killed_for_lack_of_memory_says_so(workspace, no_memory):
+    run = launch.start(workspace, tiny_config(**ENDLESS), "tiny").run
+    wait_for_epoch(run, 1)
+    (no_memory / "cgroup.procs").write_text(str(people(run).trainer.pid))
+    outcome = wait_until(run, "failed").outcome
+    assert outcome.signal == "SIGKILL" and outcome.failure.kind == "host_memory" and outcome.failure.free_bytes
+    assert outcome.reason.endswith("signal 9 (SIGKILL): the memory of this machine was full.")

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import threading
+import time
 
 import psutil
 import pytest
@@ -110,6 +111,16 @@ def test_the_end_of_the_supervisor_by_sigterm_stops_the_run_in_order(workspace: 
     assert wait_until(run, "stopped", "failed", seconds=15).state == "stopped"
 
 
+def test_a_signal_to_supervisor_and_trainer_alike_stops_the_run_in_order(workspace: Workspace):
+    """As a shutdown sends it: the supervisor passes its own on, so the trainer gets two."""
+    run = launch.start(workspace, tiny_config(**ENDLESS), "tiny").run
+    wait_until(run, "running")
+    while "Starting training..." not in run.log_file.read_text():  # it listens, and imports torch for some seconds
+        time.sleep(0.02)
+    os.killpg(os.getpgid(people(run).supervisor.pid), signal.SIGTERM)
+    assert wait_until(run, "stopped", "failed", seconds=30).state == "stopped"
+
+
 def test_a_suspended_trainer_is_unresponsive_and_comes_back(workspace: Workspace):
     run = launch.start(workspace, tiny_config(**ENDLESS), "tiny").run
     wait_for_epoch(run, 2)
@@ -164,6 +175,7 @@ def test_one_form_makes_one_run_however_often_it_is_sent(workspace: Workspace):
     wait_until(redrawn.run, "stopped")
     assert launch.start(workspace, config, "tiny", token="form-1").already, "an old tab never starts a second run"
     assert not launch.start(workspace, config, "tiny", token="form-3").already, "a new form may repeat the training"
+    assert launch.start(workspace, config, "tiny", token="form-1").run == redrawn.run, "its own run, not a newer one"
 
 
 def test_a_clip_that_went_missing_is_named_before_the_start_and_in_the_run(workspace: Workspace):

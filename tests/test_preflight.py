@@ -1,12 +1,14 @@
 """Checks before a start: what is too little is refused with numbers, and the device is named."""
 
+import errno
+import os
 from dataclasses import replace
 
 import pytest
 
 from tests import run_folders
 from tests.tiny import make_workspace, tiny_config
-from trainer import config_file, estimates, launch, manifest, preflight, run_queue, runs
+from trainer import config_file, devices, durable, estimates, launch, manifest, preflight, run_queue, runs
 from trainer.config import Config
 from trainer.estimates import Machine
 from trainer.run_queue import Holding, Queue
@@ -59,15 +61,28 @@ def test_what_a_training_holds_for_which_it_would_wait_counts_as_free(workspace,
     run = run_folders.make_run(workspace)
     run_folders.make_alive(run)
     monkeypatch.setattr(estimates, "machine", lambda workspace: replace(GPU, gpu_memory_free=0))
-    for device, slots, memory, gpu in (
-        ("cpu", 1, 5.23e9, 0), ("gpu0", 1, 5.23e9, 8e9), ("gpu0", 2, 4e9, 0),
+    for waits_for, device, slots, memory, gpu in (
+        ("cpu", "cpu", 1, 5.23e9, 0), ("gpu0", "gpu0", 1, 5.23e9, 8e9), ("gpu0", "gpu0", 2, 4e9, 0),
+        ("cpu", "gpu0", 1, 4e9, 0), ("gpu0", "cpu", 1, 4e9, 0),
     ):  # fmt: skip
+        monkeypatch.setattr(devices, "choices", lambda option, device=waits_for: (device,))
         queue = Queue(holding=(Holding(run=run.id, device=device),), slots={device: slots})
         run_queue._write(workspace, queue)
-        here = preflight.machine(workspace)
+        here = preflight.machine(workspace, Config())
         assert (here.memory_free, here.gpu_memory_free) == (memory, gpu)
     run_folders.end(run, "completed", "All done.")
-    assert preflight.machine(workspace).memory_free == 4e9
+    monkeypatch.setattr(devices, "choices", lambda option: ("cpu",))
+    assert preflight.machine(workspace, Config()).memory_free == 4e9
+
+
+def test_a_refused_extension_leaves_the_run_as_it_was(tmp_path, monkeypatch):
+    run = run_folders.make_run(run_folders.workspace_at(tmp_path), epoch=40)
+    run_folders.end(run, "completed", "All 40 epochs done.")
+    before = run.config_file.read_bytes()
+    monkeypatch.setattr(estimates, "machine", lambda workspace: replace(HERE, memory_free=10**6))
+    with pytest.raises(ValueError, match="of memory"):
+        launch.extend(run, 1000)
+    assert run.config_file.read_bytes() == before and not run.attempts.exists()
 
 
 def test_a_refused_start_leaves_no_run(tmp_path, workspace, monkeypatch):
@@ -86,3 +101,21 @@ def test_a_clip_that_changed_since_the_scan_is_named(tmp_path):
     (workspace.raw / second.path).unlink()
     found = preflight.problems(workspace, tiny_config())
     assert f"Clip {second.path} is missing on disk." in found[0] and f"Clip {first.path} is changed" in found[1]
+
+
+@pytest.mark.parametrize("call", ["open_file", "write", "fsync", "replace"])
+def test_a_disk_that_fails_at_the_start_leaves_no_half_made_run(workspace, monkeypatch, call):
+    before = runs.all_runs(workspace)
+    for number in (1, 3):  # of a configuration, a request and a queue
+        calls, work = iter(range(1, 100)), getattr(durable, call)
+
+        def failing(*given, work=work, calls=calls, number=number):
+            if next(calls) == number:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return work(*given)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(durable, call, failing)
+            with pytest.raises(OSError, match=rf"Input/output error: '{workspace.runs}/"):
+                launch.start(workspace, tiny_config(), "tiny")
+        assert runs.all_runs(workspace) == before

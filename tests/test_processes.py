@@ -105,3 +105,11 @@ def test_a_process_knows_its_age_and_its_own_peak_of_memory():
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
     age, peak = map(float, done.stdout.split())
     assert 0.3 < age < time.monotonic() - began + 0.05 and 1e7 < peak < len(big) < processes.peak_memory_bytes()
+
+
+def test_a_lock_that_nobody_lets_go_of_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "LOCK_SECONDS", 0.05)
+    path = tmp_path / "lock"
+    told = pytest.raises(TimeoutError, match="held it for 0 s")
+    with processes.exclusive_lock(path), told, processes.exclusive_lock(path):
+        pass

@@ -1,6 +1,7 @@
 """The queue: who comes next on which device, slots that free themselves, files that are damaged."""
 
 import os
+import socket
 import subprocess
 
 import pytest
@@ -59,6 +60,25 @@ def test_a_slot_is_held_by_whoever_shares_it_and_is_free_when_all_are_dead(works
     holder.kill()
     holder.wait()
     assert run_queue.take(workspace, second, ["cpu"])
+
+
+def test_who_was_given_a_slot_holds_it_before_its_trainer_is_there(workspace: Workspace):
+    first, second = make_queued(workspace, 1), make_queued(workspace, 2)
+    slot = run_queue.take(workspace, first, ["cpu"])
+    run_queue.join(workspace, second, ["cpu"])  # who joins throws out those who hold no more
+    make_alive(first)
+    found = standing.standing(workspace, second)
+    assert slot and found and found.training == (first,)
+
+
+def test_a_slot_is_not_kept_by_who_looked_for_one_while_the_disk_failed(workspace: Workspace):
+    run = make_queued(workspace, 1)
+    bad = workspace.runs / ".slots" / f"{socket.gethostname()}.cpu.1"
+    bad.mkdir(parents=True)  # to be opened as a file is an error, after slot 0 was locked
+    with pytest.raises(IsADirectoryError):
+        run_queue.take(workspace, run, ["cpu"])
+    bad.rmdir()
+    assert run_queue.take(workspace, run, ["cpu"]), "it does not wait for itself"
 
 
 def test_devices_are_taken_as_they_become_free(workspace: Workspace):

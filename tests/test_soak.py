@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.soak import crash_points, kills, liveness, pauses, starts
+from tests.soak import crash_points, faulty_disk, kills, liveness, pauses, server_deaths, starts, stops
 
 
 def test_racing_starts_make_one_run():
@@ -21,14 +21,32 @@ def test_killed_attempts_end_with_the_same_bytes():
 
 
 def test_whole_runs_whose_trainers_are_killed_end_with_the_same_bytes():
-    assert kills.measure_whole(2).wrong == []
+    assert kills.measure_whole(1).wrong == []
 
 
 def test_crashes_before_within_and_after_steps_that_change_the_disk_end_with_the_same_bytes():
-    found = crash_points.measure(8)
-    assert found.count == 8 and found.wrong == []
+    found = crash_points.measure(6)
+    assert found.count == 6 and found.wrong == []
+
+
+def test_a_run_whose_disk_fails_once_says_so_and_goes_on_to_the_same_end():
+    found = faulty_disk.measure(9)
+    assert found.count == 9 and found.wrong == []
 
 
 def test_pauses_anywhere_end_with_the_same_bytes():
     found = pauses.measure(6, every=9)
     assert found.count == 6 and found.wrong == []
+
+
+def test_a_training_that_is_to_end_saves_itself_and_is_gone():
+    assert stops.measure(3).wrong == []
+
+
+def test_a_suspended_trainer_that_was_asked_to_stop_is_killed():
+    assert stops.measure_silent(1, seconds=2.0).wrong == []
+
+
+def test_a_training_does_not_notice_that_its_server_dies():
+    found = server_deaths.measure(1, most_slower=10.0)
+    assert found.count == 1 and found.wrong == []

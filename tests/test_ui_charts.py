@@ -51,5 +51,6 @@ def test_every_chart_has_markers_tooltips_a_grid_and_zoom(plot):
     assert [layer["mark"]["type"] for layer in found] == ["line", "point"]
     assert all(len(layer["encoding"]["tooltip"]) == 3 and layer["encoding"]["y"]["axis"]["grid"] for layer in found)
     every = tuple(name for name, _ in plot.lines.values())
-    (zoom,) = json.loads(charts.specification(plot.key, False, False, every))["params"]
-    assert zoom["bind"] == "scales" and zoom["select"]["encodings"] == ["x"]
+    spec = json.loads(charts.specification(plot.key, False, False, every))
+    assert [param["name"] for param in spec["params"]] == ["grabbed", "zoomed"]
+    assert all(layer["encoding"]["x"]["scale"]["domainRaw"] == {"expr": "zoomed"} for layer in found)

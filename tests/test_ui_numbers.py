@@ -105,3 +105,9 @@ def test_preparing_says_what_is_being_done(tmp_path):
     assert words.notice(runs.status(run)).text == "Preparing. Cutting clips: 12 of 50"
     write_progress(run, [])
     assert words.notice(runs.status(run)) is None
+
+
+def test_a_trainer_that_has_told_nothing_yet_was_not_heard_of_for_as_long_as_the_one_before(tmp_path):
+    run = make_run(workspace_at(tmp_path), attempt=0)
+    make_alive(run, silent_seconds=75)
+    assert "has not been heard of yet" in words.notice(runs.status(run)).text

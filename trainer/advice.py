@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from trainer import estimates
+from trainer import config_file, estimates
 from trainer.config import Config
+from trainer.config_file import ConfigError
 from trainer.estimates import Machine
 from trainer.failures import Failure
+from trainer.runs import Run, Status
 
 GO_ON = "then resume the run: it goes on from its last checkpoint."
 _ON_CPU = Machine(cores=1, memory_total=0, memory_free=0, disk_free=0)
@@ -25,10 +27,25 @@ _SENTENCES = {
     "the same place.",
     "lost": "The machine was switched off or the process was ended from outside. Resume the run: it goes on from its "
     "last checkpoint.",
-    "killed": "Somebody, or a limit of the system, ended the process. If that is not to come again, {go_on}",
+    "killed": "Somebody, or a limit of the system, ended the process. See to it that this does not come again, {go_on}",
     "crashed": "A library broke off the process; the log tells where. Resume the run; if it breaks off again, try "
     "training.compile off or another training.device.",
 }  # fmt: skip
+
+
+def of_run(status: Status) -> list[str]:
+    """What to try with this run; nothing when it has not failed, or for a reason of no known kind."""
+    failure = status.outcome.failure if status.outcome else None
+    if status.state == "lost":
+        failure = Failure(kind="lost")
+    return sentences(failure, _config(status.run)) if failure else []
+
+
+def _config(run: Run) -> Config | None:
+    try:
+        return config_file.load(run.config_file)
+    except (OSError, ConfigError):
+        return None
 
 
 def sentences(failure: Failure, config: Config | None) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,14 +54,16 @@ def _driver() -> Iterator[bool]:
 
 
 def gpus() -> list[Gpu]:
-    """The GPUs that CUDA_VISIBLE_DEVICES leaves to this process, all where it is not set; without a driver none."""
+    """The GPUs that CUDA_VISIBLE_DEVICES leaves to this process, all where it is not set; without a driver none.
+
+    One that has failed is none: the others, the pages and the queue go on without it.
+    """
+    every = []
     with _driver() as found:
-        count = pynvml.nvmlDeviceGetCount() if found else 0
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(count)]
-        every = [
-            Gpu(index, pynvml.nvmlDeviceGetUUID(handle), pynvml.nvmlDeviceGetName(handle))
-            for index, handle in enumerate(handles)
-        ]
+        for index in range(pynvml.nvmlDeviceGetCount() if found else 0):
+            with suppress(pynvml.NVMLError):
+                handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+                every.append(Gpu(index, pynvml.nvmlDeviceGetUUID(handle), pynvml.nvmlDeviceGetName(handle)))
     return visible(every, os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 
@@ -92,9 +94,13 @@ def choices(option: str) -> tuple[str, ...]:
 
 
 def environment(device: str) -> dict[str, str]:
-    """What a process must be told so that of all GPUs it sees this one alone."""
+    """What a process must be told so that of all GPUs it sees this one alone. Raises ValueError when it is gone."""
+    if device == "cpu":
+        return {}
     uuid = next((gpu.uuid for gpu in gpus() if gpu.id == device), None)
-    return {} if uuid is None else {"CUDA_VISIBLE_DEVICES": uuid}
+    if uuid is None:
+        raise ValueError(f"{device} is not found any more; see whether nvidia-smi still shows it, then resume the run.")
+    return {"CUDA_VISIBLE_DEVICES": uuid}
 
 
 def title(device: str) -> str:
@@ -119,17 +125,20 @@ def read(gpu_index: int | None = 0) -> Reading:
     if not found:
         return Reading(**common)
     with _driver():
-        return Reading(**common, **_gpu_fields(pynvml.nvmlDeviceGetHandleByIndex(found[0].index)))
+        return Reading(**common, gpu_name=found[0].name, **_gpu_fields(found[0].index))
 
 
-def _gpu_fields(handle: object) -> dict[str, object]:
-    memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-    fields: dict[str, object] = {"gpu_name": pynvml.nvmlDeviceGetName(handle)}
-    fields |= {"gpu_memory_used": memory.used, "gpu_memory_total": memory.total}
-    try:
-        return fields | {"gpu_percent": float(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu)}
-    except pynvml.NVMLError:  # virtual GPUs often do not tell their load
-        return fields
+def _gpu_fields(index: int) -> dict[str, float]:
+    """What the GPU tells of itself; virtual ones often not their load, some not their memory, a lost one nothing."""
+    fields: dict[str, float] = {}
+    with suppress(pynvml.NVMLError):
+        handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+        memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+        fields |= {"gpu_memory_used": memory.used, "gpu_memory_total": memory.total}
+    with suppress(pynvml.NVMLError):
+        handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+        fields["gpu_percent"] = float(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu)
+    return fields
 
 
 def cores() -> int:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 open_file, write, fsync, replace = os.open, os.write, os.fsync, os.replace
-"""The calls that a disk can refuse, by name, so that a test can let the n-th of them fail (tests.soak.faulty_disk)."""
+"""The calls that a disk can refuse, by name, so that a test can let the n-th of them fail."""
 
 
 @contextmanager

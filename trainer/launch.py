@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
-import platform
 import secrets
+import shutil
+import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,9 +23,10 @@ from trainer import (
     processes,
     run_queue,
     runs,
+    versions,
 )
 from trainer.config import Config
-from trainer.documents import Control, Request
+from trainer.documents import Control, Processes, Request
 from trainer.runs import Run
 from trainer.state import ACTIVE, STARTING_SECONDS, State, Want, wished
 from trainer.workspace import Workspace
@@ -66,25 +67,26 @@ def start(workspace: Workspace, config: Config, config_name: str, label: str = "
         request = Request(
             label=label, config_name=config_name, form=form, token=token or secrets.token_hex(16),
             created=datetime.now(UTC).isoformat(timespec="seconds"), boot_id=processes.boot_id(),
-            clock=processes.boot_clock(), split_fingerprint=fingerprint, versions=_versions(),
+            clock=processes.boot_clock(), split_fingerprint=fingerprint, versions=versions.found(),
         )  # fmt: skip
-        durable.replace_bytes(run.config_file, config_file.dump(config))
-        durable.replace_json(run.request_file, request.model_dump())
         choices = devices.choices(config.training.device)
-        run_queue.join(workspace, run, choices)
+        try:
+            durable.replace_bytes(run.config_file, config_file.dump(config))
+            durable.replace_json(run.request_file, request.model_dump())
+            run_queue.join(workspace, run, choices)
+        except OSError:
+            shutil.rmtree(run.folder, ignore_errors=True)  # half a run would stand on the pages as damaged for ever
+            raise
     _start_supervisor(run, choices)
     return Started(run, already=False)
 
 
 def _earlier(workspace: Workspace, form: str, token: str) -> Run | None:
     """The run that this form, or a form with this token, has started and that stands in the way of another."""
-    for run in runs.all_runs(workspace):
-        request = documents.read(Request, run.request_file)
-        if request and request.token == token:
-            return run
-        if request and request.form == form and runs.status(run).state in ACTIVE:
-            return run
-    return None
+    asked = [(run, documents.read(Request, run.request_file)) for run in runs.all_runs(workspace)]
+    own = (run for run, request in asked if request and request.token == token)
+    same = (run for run, request in asked if request and request.form == form and runs.status(run).state in ACTIVE)
+    return next(own, None) or next(same, None)
 
 
 def _make_folder(workspace: Workspace) -> Run:
@@ -97,17 +99,6 @@ def _make_folder(workspace: Workspace) -> Run:
         except FileExistsError:
             continue
         return run
-
-
-def _versions() -> dict[str, str]:
-    names = ("wakeword-studio", "torch", "torchaudio", "numpy", "soundfile")
-    found = {"python": platform.python_version(), "platform": platform.platform()}
-    for name in names:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def ask(run: Run, want: Want) -> None:
@@ -132,7 +123,17 @@ def stop(run: Run, now: bool) -> State:
     if state not in ACTIVE:
         raise ValueError(f"Run {run.id} is {state}; there is nothing to stop.")
     ask(run, "stop" if now else "stop_after_epoch")
+    if now:
+        _wake(run)
     return runs.status(run).state
+
+
+def _wake(run: Run) -> None:
+    """Let suspended processes of the run go on: they could not end otherwise."""
+    found = documents.read(Processes, run.process_file)
+    for identity in (found.supervisor, found.trainer) if found else ():
+        if identity and processes.is_suspended(identity):
+            processes.send_signal(identity, signal.SIGCONT)
 
 
 def pause(run: Run) -> State:
@@ -184,19 +185,32 @@ def _taken_back(run: Run) -> bool:
         return True
 
 
+def _check_room(run: Run, config: Config) -> None:
+    if found := preflight.room(Workspace(run.folder.parent.parent), config):
+        raise ValueError(found[0])
+
+
 def _begin_again(run: Run) -> int:
     """Start another supervisor and wait until the run counts as active: a second resume would start it twice."""
     config = config_file.load(run.config_file)
-    if found := preflight.room(Workspace(run.folder.parent.parent), config):
-        raise ValueError(found[0])
+    _check_room(run, config)
     choices = devices.choices(config.training.device)
     before, deadline = attempts.newest(run.folder), time.monotonic() + STARTING_SECONDS
+    _forget_wish(run, before)
     _start_supervisor(run, choices)
     while attempts.newest(run.folder) <= before:
         if time.monotonic() > deadline:
-            raise ValueError(f"Run {run.id} did not start again; its log {run.log_file} says why.")
+            raise ValueError(f"Run {run.id} has not started again yet; if it does not come, its log says why.")
         time.sleep(0.05)
     return before + 1
+
+
+def _forget_wish(run: Run, before: int) -> None:
+    """Take back a wish for an attempt that never began: it was left for a run that was lost while it started."""
+    with processes.exclusive_lock(run.control_lock):
+        control = documents.read(Control, run.control_file)
+        if control and control.attempt > before:
+            _write_wish(run, control.attempt, "go_on", control.sequence + 1)
 
 
 def extend(run: Run, epochs: int) -> int:
@@ -217,6 +231,7 @@ def extend(run: Run, epochs: int) -> int:
         longer = config.model_copy(update={"training": config.training.model_copy(update=changes)})
         data = config_file.dump(longer)
         config_file.parse(data, run.config_file.name)
+        _check_room(run, longer)  # before anything is changed: a refused one leaves the run as it was
         put_away = run.attempts / str(status.attempt) / run.config_file.name
         put_away.parent.mkdir(parents=True, exist_ok=True)
         durable.replace_bytes(put_away, run.config_file.read_bytes())

@@ -7,7 +7,7 @@ import secrets
 import shutil
 from dataclasses import replace
 
-from trainer import documents, estimates, manifest, run_queue
+from trainer import devices, documents, estimates, manifest, run_queue
 from trainer.config import Config
 from trainer.documents import Progress
 from trainer.estimates import Machine
@@ -31,7 +31,7 @@ def room(workspace: Workspace, config: Config | None) -> list[str]:
         _prepare_runs(workspace)
     except ValueError as error:
         return [str(error)]
-    return lacking(workspace, config, machine(workspace)) if config else []
+    return lacking(workspace, config, machine(workspace, config)) if config else []
 
 
 def _prepare_runs(workspace: Workspace) -> None:
@@ -48,16 +48,20 @@ def _prepare_runs(workspace: Workspace) -> None:
         ) from None
 
 
-def machine(workspace: Workspace) -> Machine:
+def machine(workspace: Workspace, config: Config) -> Machine:
     """This machine as a start finds it: with the disk of the runs, which may be another than that of the workspace.
 
     What a training holds for which this one would wait in the queue counts as free: it will be.
     """
-    here, queue = estimates.machine(workspace), run_queue.read(workspace)
+    here, queue, known = (
+        estimates.machine(workspace),
+        run_queue.read(workspace),
+        devices.choices(config.training.device),
+    )
     if workspace.runs.is_dir():
         here = replace(here, disk_free=shutil.disk_usage(workspace.runs).free)
     for holding in queue.holding:
-        if queue.slots_of(holding.device) == 1 and run_queue.holds(workspace, holding):
+        if holding.device in known and queue.slots_of(holding.device) == 1 and run_queue.holds(workspace, holding):
             here = _without(Run(workspace.runs / holding.run), holding.device, here)
     return here
 
@@ -83,6 +87,8 @@ def _device(config: Config, here: Machine) -> str:
 
 def _memory(config: Config, here: Machine) -> str:
     if estimates.on_gpu(config, here):
+        if not here.gpu_memory_total:
+            return ""  # some virtual GPUs do not tell their memory
         need, free, where = estimates.gpu_memory_bytes(config), here.gpu_memory_free, f"on {here.gpu_name}"
     else:
         need, free, where = estimates.memory_bytes(config), here.memory_free, "on this machine"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import functools
 import os
@@ -22,6 +23,8 @@ from pydantic import BaseModel
 from trainer.workspace import PROJECT_ROOT
 
 PR_SET_PDEATHSIG = 1
+LOCK_SECONDS = 30.0
+"""How long to wait for a lock; whoever holds one does so for as long as a supervisor takes to start at most."""
 
 
 class ProcessIdentity(BaseModel, frozen=True):
@@ -178,10 +181,16 @@ def die_with_parent(parent: int) -> None:
 
 @contextmanager
 def exclusive_lock(path: Path) -> Iterator[None]:
-    """Hold the kernel's lock on `path`; it excludes threads and processes and is free the moment its holder dies."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    """Hold the kernel's lock on `path`; it excludes threads and processes and is free the moment its holder dies.
+
+    Raises TimeoutError when a holder does not let go, which may be suspended.
+    """
+    deadline = time.monotonic() + LOCK_SECONDS
+    while (descriptor := try_lock(path)) is None:
+        if time.monotonic() > deadline:
+            raise TimeoutError(errno.ETIMEDOUT, f"Another process has held it for {LOCK_SECONDS:.0f} s", str(path))
+        time.sleep(0.01)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)

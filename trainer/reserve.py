@@ -24,7 +24,7 @@ def release(folder: Path) -> None:
         (folder / NAME).unlink(missing_ok=True)
 
 
-def write_last(path: Path, document: object) -> None:
+def replace_json(path: Path, document: object) -> None:
     """Replace a JSON document of the run's folder, in the room of the reserve if need be. Raises OSError."""
     try:
         durable.replace_json(path, document)

@@ -62,10 +62,13 @@ class Slot:
 
 
 def read(workspace: Workspace) -> Queue:
-    """The queue as it was last written; when the file is missing or damaged, those who wait join an empty one again."""
+    """The queue as it was last written; when the file is missing or damaged, those who wait join an empty one again.
+
+    Raises OSError when the file is there but cannot be read now.
+    """
     try:
-        return Queue.model_validate(durable.read_json(workspace.runs / "queue.json"))
-    except ValidationError:
+        return Queue.model_validate_json((workspace.runs / "queue.json").read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValidationError):
         return Queue()
 
 
@@ -87,9 +90,10 @@ def waits(workspace: Workspace, waiting: Waiting) -> bool:
 
 
 def holds(workspace: Workspace, holding: Holding) -> bool:
-    """Whether it still does."""
+    """Whether it still does; it does from the moment it was given the slot, before its trainer is there."""
     run = runs.by_id(workspace, holding.run)
-    return run is not None and runs.status(run).state in ACTIVE - {"queued"}
+    waiting = any(each.run == holding.run for each in read(workspace).order)
+    return run is not None and not waiting and runs.status(run).state in ACTIVE
 
 
 def waiting(workspace: Workspace) -> list[Run]:
@@ -164,13 +168,17 @@ def _free_slot(workspace: Workspace, device: str, count: int) -> Slot | None:
     """Lock a slot of a device of this machine if fewer than `count` are locked; call it under the queue's lock."""
     folder = workspace.runs / ".slots"
     folder.mkdir(exist_ok=True)
-    free = []
-    for number in range(MOST_SLOTS):  # a slot beyond the count may still be held since it was higher
-        path = folder / f"{socket.gethostname()}.{device}.{number}"
-        if number < count or path.exists():
-            free.append(processes.try_lock(path))
-    mine = next((each for each in free if each is not None), None) if free.count(None) < count else None
-    for descriptor in free:
-        if descriptor is not None and descriptor != mine:
-            os.close(descriptor)
+    free: list[int | None] = []
+    mine = None
+    try:
+        for number in range(MOST_SLOTS):  # a slot beyond the count may still be held since it was higher
+            path = folder / f"{socket.gethostname()}.{device}.{number}"
+            if number < count or path.exists():
+                free.append(processes.try_lock(path))
+        if free.count(None) < count:
+            mine = next(each for each in free if each is not None)
+    finally:  # after an error too: a slot that we kept would be taken for another's at our next look
+        for descriptor in free:
+            if descriptor is not None and descriptor != mine:
+                os.close(descriptor)
     return None if mine is None else Slot(device, mine)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from trainer import config_file, launch, log_tail, run_queue, runs, standing, terminal
+from trainer import advice, config_file, launch, log_tail, run_queue, runs, standing, terminal
 from trainer.run_queue import Place
 from trainer.runs import Run
 from trainer.terminal import Session, show
@@ -16,10 +16,11 @@ RUN = click.argument("run", metavar="RUN")
 
 
 def _document(session: Session, run: Run) -> dict[str, Any]:
-    """The status of a run, and its place in the queue while it waits."""
+    """The status of a run, its place in the queue while it waits, and what to try when it has failed."""
     status = runs.status(run)
     found = standing.standing(session.workspace, run) if status.state == "queued" else None
-    return runs.document(status) | (standing.document(found, status) if found else {})
+    tips = {"advice": advice.of_run(status)}
+    return runs.document(status) | tips | (standing.document(found, status) if found else {})
 
 
 @click.command()
@@ -35,7 +36,8 @@ def train(session: Session, config: str, name: str, wait: bool) -> None:
         show(session, {"run": started.run.id}, started.run.id)
         return
     status = terminal.wait_for_end(started.run)
-    show(session, runs.document(status), terminal.status_text(runs.document(status)))
+    document = _document(session, started.run)
+    show(session, document, terminal.status_text(document))
     if status.state not in ("completed", "stopped", "paused"):
         raise click.exceptions.Exit(1)
 
@@ -44,7 +46,7 @@ def train(session: Session, config: str, name: str, wait: bool) -> None:
 @click.pass_obj
 def runs_verb(session: Session) -> None:
     """List every run, newest first."""
-    documents = [runs.document(runs.status(run)) for run in runs.all_runs(session.workspace)]
+    documents = [_document(session, run) for run in runs.all_runs(session.workspace)]
     show(session, documents, terminal.runs_text(documents))
 
 
@@ -76,7 +78,9 @@ def stop(session: Session, run: str, now: bool) -> None:
     """Stop RUN (an id, an unambiguous start of one, or `latest`); its best model is kept, and it can be resumed."""
     found = runs.find(session.workspace, run)
     state = launch.stop(found, now)
-    text = f"Stopping {found.id} after this {'batch' if now else 'epoch'}."
+    by = runs.wish(found, runs.status(found).attempt)
+    text = f"Stopping {found.id} after this {'batch' if by == 'stop' else 'epoch'}." if state == "stopping" else ""
+    text = text or f"{found.id} is {state}."
     show(session, {"run": found.id, "state": state}, text)
 
 
@@ -87,7 +91,7 @@ def pause(session: Session, run: str) -> None:
     """Let RUN (an id, an unambiguous start of one, or `latest`) save itself after this batch and leave its device."""
     found = runs.find(session.workspace, run)
     state = launch.pause(found)
-    show(session, {"run": found.id, "state": state}, f"Pausing {found.id} after this batch.")
+    show(session, {"run": found.id, "state": state}, f"{found.id} is {state}.")
 
 
 @click.command()

@@ -194,6 +194,8 @@ def status(run: Run) -> Status:
     outcome = documents.read(Outcome, run.outcome_file)
     damaged = request is None or (outcome is None and documents.is_damaged(Outcome, run.outcome_file))
     attempt = max(1, attempts.newest(run.folder))
+    if found and found.attempt < attempt:
+        return status(run)  # another attempt has begun while we looked
     if outcome and outcome.attempt != attempt:
         outcome = None  # how an earlier attempt ended
     progress = documents.read(Progress, run.progress_file)

@@ -22,6 +22,9 @@ SILENT_SECONDS_ELSEWHERE = 90.0
 """The same for a run of another host, whose beat reaches us through a network file system."""
 
 
+BY_SIGNAL = "Stopped by a signal (SIGTERM)"
+"""How the reason of an end begins that nobody wished."""
+
 BEATEN: dict[Want, frozenset[Want]] = {
     "go_on": frozenset({"pause", "stop_after_epoch"}),
     "pause": frozenset({"go_on"}),

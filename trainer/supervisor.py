@@ -12,19 +12,15 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
-
-from trainer import attempts, documents, durable, hooks, log_tail, processes, reserve, run_queue, runs
+from trainer import attempts, documents, hooks, outcomes, processes, reserve, run_queue, runs
 from trainer import devices as known_devices
 from trainer.documents import Control, Outcome, Processes, Progress
-from trainer.failures import Failure
 from trainer.log import say
 from trainer.run_queue import Slot
 from trainer.runs import Run
-from trainer.state import SILENT_SECONDS, Ended
+from trainer.state import BY_SIGNAL, SILENT_SECONDS
 from trainer.workspace import PROJECT_ROOT, Workspace
 
 LOOK_SECONDS = 0.5
@@ -42,14 +38,18 @@ def _only_supervisor(run: Run) -> int | None:
 
 
 def _begin_attempt(run: Run) -> int:
-    """Put away how the attempt before ended, and tell that another has begun; returns its number."""
-    with processes.exclusive_lock(run.control_lock):
-        attempt = attempts.newest(run.folder) + 1
-        if run.outcome_file.exists():
-            put_away = run.attempts / str(attempt - 1) / run.outcome_file.name
-            put_away.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(run.outcome_file, put_away)
-        _write_processes(run, attempt)
+    """Tell that another attempt has begun, and put away how the one before ended; returns its number.
+
+    In this order, so that whoever looks in between sees that outcome or the new attempt: with neither it were lost.
+    To be called under the run's control lock.
+    """
+    attempt = attempts.newest(run.folder) + 1
+    _write_processes(run, attempt)
+    if run.outcome_file.exists():
+        outcome = documents.read(Outcome, run.outcome_file)
+        put_away = run.attempts / str(outcome.attempt if outcome else attempt - 1) / run.outcome_file.name
+        put_away.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(run.outcome_file, put_away)
     return attempt
 
 
@@ -64,7 +64,7 @@ def _write_processes(run: Run, attempt: int, device: str | None = None, trainer_
         attempt=attempt, host=own.host, boot_id=own.boot_id, supervisor=own, trainer=trainer, device=device,
         clock=processes.boot_clock(),
     )  # fmt: skip
-    durable.replace_json(run.process_file, document.model_dump())
+    reserve.replace_json(run.process_file, document.model_dump())
 
 
 def _mend_processes(run: Run, attempt: int, device: str | None = None, trainer_pid: int | None = None) -> None:
@@ -74,27 +74,17 @@ def _mend_processes(run: Run, attempt: int, device: str | None = None, trainer_p
             _write_processes(run, attempt, device, trainer_pid)
 
 
-def _outcome(
-    attempt: int, state: Ended, reason: str, exit_code: int | None = None, signal: str | None = None,
-    failure: Failure | None = None,
-) -> Outcome:  # fmt: skip
-    ended = datetime.now(UTC).isoformat(timespec="seconds")
-    return Outcome(
-        attempt=attempt, state=state, reason=reason, exit_code=exit_code, signal=signal, ended=ended, failure=failure
-    )
-
-
 def _wait_for_turn(run: Run, attempt: int, devices: Sequence[str], ended: Callable[[], bool]) -> Slot | Outcome:
     """Wait in the queue for a slot; how the attempt ended when it was not to come to that."""
     workspace, told = Workspace(run.folder.parent.parent), ""
     while True:
         want = runs.wish(run, attempt)
         if ended():
-            return _outcome(attempt, "stopped", "Stopped by a signal (SIGTERM) while it waited in the queue.")
+            return outcomes.ended(attempt, "stopped", f"{BY_SIGNAL} while it waited in the queue.")
         if want in ("stop", "stop_after_epoch"):
-            return _outcome(attempt, "stopped", "Stopped by the user while it waited in the queue.")
+            return outcomes.ended(attempt, "stopped", "Stopped by the user while it waited in the queue.")
         if want == "pause":
-            return _outcome(attempt, "paused", "Paused by the user while it waited in the queue.")
+            return outcomes.ended(attempt, "paused", "Paused by the user while it waited in the queue.")
         try:
             if slot := run_queue.take(workspace, run, devices):
                 return slot
@@ -130,7 +120,7 @@ def _does_not_answer(run: Run, attempt: int) -> bool:
 
 
 def _wait(run: Run, attempt: int, device: str, trainer: subprocess.Popen[bytes], ended: Callable[[], bool]) -> str:
-    """Wait for the end of the trainer; returns why we killed it, if we had to.
+    """Wait for the end of the trainer; returns why we ended it, if it did not end itself.
 
     When we are to end ourselves (the machine shuts down, or somebody ends us) the trainer shall save first.
     """
@@ -138,7 +128,8 @@ def _wait(run: Run, attempt: int, device: str, trainer: subprocess.Popen[bytes],
     while True:
         try:
             trainer.wait(LOOK_SECONDS)
-            return ""
+            unheard = deadline is not None and trainer.returncode == -signal.SIGTERM
+            return "It was ended by a signal (SIGTERM) before it could listen" if unheard else ""
         except subprocess.TimeoutExpired:
             pass
         _mend_processes(run, attempt, device, trainer.pid)
@@ -152,66 +143,42 @@ def _wait(run: Run, attempt: int, device: str, trainer: subprocess.Popen[bytes],
             return f"It did not answer to {'a signal (SIGTERM)' if deadline else 'Stop'} and was killed"
 
 
-def _how_it_ended(run: Run, attempt: int, exit_code: int, killed: str, memory_ran_out: bool) -> Outcome:
-    """The trainer's own last word when it left in order, else its signal or exit code."""
-    progress = documents.read(Progress, run.progress_file)
-    own = progress if progress and progress.attempt == attempt and progress.ended else None
-    if exit_code == 0 and own and own.ended:
-        return _outcome(attempt, own.ended, own.reason, exit_code=0)
-    if exit_code < 0:
-        name = signal.Signals(-exit_code).name
-        if killed:
-            return _outcome(attempt, "stopped", f"{killed}; its last checkpoint is kept.", signal=name)
-        reason, failure = _by_signal(-exit_code, name, memory_ran_out)
-        return _outcome(attempt, "failed", reason, signal=name, failure=failure)
-    reason = own.reason if own else f"The training process ended with exit code {exit_code}: {_last_line(run)}"
-    return _outcome(attempt, "failed", reason, exit_code=exit_code, failure=own.failure if own else None)
-
-
-def _by_signal(number: int, name: str, memory_ran_out: bool) -> tuple[str, Failure]:
-    """Reason and kind of an end by a signal that was not ours."""
-    reason = f"The training process was ended by signal {number} ({name})"
-    if number != signal.SIGKILL:
-        return f"{reason}.", Failure(kind="crashed")
-    if memory_ran_out:
-        free = psutil.virtual_memory().available
-        return f"{reason}: the memory of this machine was full.", Failure(kind="host_memory", free_bytes=free)
-    return f"{reason}.", Failure(kind="killed")
-
-
-def _last_line(run: Run) -> str:
-    return next(iter(log_tail.last_lines(run.log_file, 1)), "its log is empty.")
-
-
 def _attempt(run: Run, attempt: int, devices: Sequence[str], ended: Callable[[], bool], lock: int) -> Outcome:
     """Wait for a slot, train, and tell how that ended."""
     slot = _wait_for_turn(run, attempt, devices, ended)
     if isinstance(slot, Outcome):
         return slot
-    kills = known_devices.memory_kills()
+    kills, trainer = known_devices.memory_kills(), None
     try:
         trainer = _start_trainer(run, attempt, slot, lock)
         _write_processes(run, attempt, slot.device, trainer.pid)
         killed = _wait(run, attempt, slot.device, trainer, ended)
+    except (OSError, ValueError) as error:  # no process, no GPU any more, a disk that takes nothing
+        if trainer:
+            trainer.kill()
+            trainer.wait()
+        return outcomes.ended(attempt, "failed", f"The training could not be supervised: {error}")
     finally:
         os.close(slot.descriptor)
-    return _how_it_ended(run, attempt, trainer.returncode, killed, known_devices.memory_kills() > kills)
+    return outcomes.of_exit(run, attempt, trainer.returncode, killed, known_devices.memory_kills() > kills)
 
 
-def _is_over(run: Run, outcome: Outcome, ended: bool) -> bool:
-    """Write how the attempt ended, unless the wish that ended it was taken back meanwhile: the run shall go on then.
+def _conclude(run: Run, outcome: Outcome, ended: bool) -> int | None:
+    """Write how the attempt ended, unless the wish that ended it was taken back meanwhile: the run shall go on then,
+    and the attempt that begins is returned. A wish that comes from now on is for that one.
 
-    That is so only when it was a wish that ended it; `ended` tells that it was a signal.
+    That is so only when it was a wish that ended it, and no signal to us (`ended`) or to the trainer.
     """
     with processes.exclusive_lock(run.control_lock):
-        by_wish = outcome.state in ("paused", "stopped") and not ended
+        by_signal = ended or outcome.reason.startswith(BY_SIGNAL)
+        by_wish = outcome.state in ("paused", "stopped") and not by_signal
         if by_wish and runs.wish(run, outcome.attempt) == "go_on":
             say(f"{outcome.reason} That was taken back, so it goes on.")
-            return False
+            return _begin_attempt(run)
         say(f"{outcome.state.capitalize()}: {outcome.reason}")
-        reserve.write_last(run.outcome_file, outcome.model_dump())
+        reserve.replace_json(run.outcome_file, outcome.model_dump())
     reserve.release(run.folder)
-    return True
+    return None
 
 
 def supervise(run: Run, devices: Sequence[str]) -> Outcome | None:
@@ -226,14 +193,16 @@ def supervise(run: Run, devices: Sequence[str]) -> Outcome | None:
     signals: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: signals.append(number))
     reserve.keep(run.folder)
-    while True:
-        outcome = _attempt(run, _begin_attempt(run), devices, lambda: bool(signals) or runs.is_gone(run), lock)
+    with processes.exclusive_lock(run.control_lock):
+        attempt: int | None = _begin_attempt(run)
+    while attempt is not None:
+        outcome = _attempt(run, attempt, devices, lambda: bool(signals) or runs.is_gone(run), lock)
         if runs.is_gone(run):
             return None
-        if _is_over(run, outcome, bool(signals)):
-            os.close(lock)  # so that the run can be resumed while its end is being told
-            hooks.tell_end(run, outcome)
-            return outcome
+        attempt = _conclude(run, outcome, bool(signals))
+    os.close(lock)  # so that the run can be resumed while its end is being told
+    hooks.tell_end(run, outcome)
+    return outcome
 
 
 if __name__ == "__main__":

@@ -22,10 +22,12 @@ def _config(workspace: Workspace, name: str | None) -> Config | None:
 def show_device(workspace: Workspace, name: str | None) -> None:
     """The device that training by this saved configuration would take."""
     if config := _config(workspace, name):
-        st.caption(f"Trains on: {plain(preflight.trains_on(config, preflight.machine(workspace)))}")
+        st.caption(
+            f"Trains on: {plain(preflight.trains_on(config, preflight.machine(workspace, config)))}", width="content"
+        )
 
 
 def lacking(workspace: Workspace, name: str | None) -> list[str]:
     """What a start by this saved configuration would be refused for now; clips are looked at at the click."""
     config = _config(workspace, name)
-    return preflight.lacking(workspace, config, preflight.machine(workspace)) if config else []
+    return preflight.lacking(workspace, config, preflight.machine(workspace, config)) if config else []

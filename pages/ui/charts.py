@@ -16,8 +16,23 @@ from pages.ui.plots import PLOTS, Plot
 HEIGHT = 280
 POINT_SIZE = "clamp(3 * width / (span(domain('x')) + 1), 4, 40)"
 """Markers that do not run into each other: by the room that the axis shown leaves for each epoch."""
-ZOOM = "wheel![event.ctrlKey || event.metaKey]"
-"""The wheel alone scrolls the page."""
+ZOOM = (
+    {"name": "grabbed", "value": None, "on": [
+        {"events": "pointerdown", "update": "{at: x(), domain: slice(domain('x'))}"},
+    ]},
+    {"name": "zoomed", "value": None, "on": [
+        {"events": {"type": "wheel", "filter": "event.ctrlKey || event.metaKey", "consume": True},
+         "update": "zoomLinear(domain('x'), invert('x', x()), pow(1.001, event.deltaY * pow(16, event.deltaMode)))"},
+        {"events": "[pointerdown, window:pointerup] > window:pointermove",
+         "update": "zoomed ? panLinear(grabbed.domain, (grabbed.at - x()) / width) : zoomed"},
+        {"events": "dblclick", "update": "null"},
+    ]},
+)  # fmt: skip
+"""The part of the x axis that is shown, null for all: Ctrl and the wheel zoom, for the wheel alone scrolls the page;
+dragging moves, a double click shows all again. Signals of our own: what Vega-Lite binds to scales by itself, Streamlit
+sets back whenever new data come."""
+EMBED = {"embedOptions": {"renderer": "canvas"}}
+"""Said here, because Streamlit makes a chart anew when more points than it draws as SVG come."""
 
 
 def _y(plot: Plot, column: str, log: bool) -> alt.Y:
@@ -37,7 +52,10 @@ def chart(plot: Plot, smoothed: bool, log: bool, lines: Sequence[str]) -> alt.La
     )
     base = alt.Chart(alt.NamedData("table")).encode(
         x=alt.X(
-            "epoch:Q", title="epoch", axis=alt.Axis(grid=True, tickMinStep=1, format="d"), scale=alt.Scale(zero=False)
+            "epoch:Q",
+            title="epoch",
+            axis=alt.Axis(grid=True, tickMinStep=1, format="d"),
+            scale=alt.Scale(zero=False, domainRaw=alt.ExprRef(expr="zoomed")),
         ),
         color=alt.Color("line:N", scale=alt.Scale(domain=list(names), range=list(colours)), legend=legend),
         tooltip=[
@@ -47,12 +65,8 @@ def chart(plot: Plot, smoothed: bool, log: bool, lines: Sequence[str]) -> alt.La
         ],
     )
     faint, size = 0.3 if smoothed else 1.0, alt.ExprRef(expr=POINT_SIZE)
-    zoom = alt.selection_interval(name="zoom", bind="scales", encodings=["x"], zoom=ZOOM)
     layers = [
-        base.mark_line(clip=True, strokeWidth=1.5 if smoothed else 2, opacity=faint)
-        .encode(y=_y(plot, "value", log))
-        .properties(name="lines")
-        .add_params(zoom),
+        base.mark_line(clip=True, strokeWidth=1.5 if smoothed else 2, opacity=faint).encode(y=_y(plot, "value", log)),
         base.mark_point(clip=True, filled=True, size=size, opacity=faint).encode(y=_y(plot, "value", log)),
     ]
     if smoothed:
@@ -64,7 +78,7 @@ def chart(plot: Plot, smoothed: bool, log: bool, lines: Sequence[str]) -> alt.La
 def specification(key: str, smoothed: bool, log: bool, lines: tuple[str, ...]) -> str:
     """The chart as Vega-Lite JSON without data: it is the same at every tick, so that a zoom survives it."""
     plot = next(plot for plot in PLOTS if plot.key == key)
-    document = chart(plot, smoothed, log, lines).to_dict()
+    document = chart(plot, smoothed, log, lines).to_dict() | {"params": ZOOM, "usermeta": EMBED}
     return json.dumps({name: value for name, value in document.items() if name not in ("data", "config", "$schema")})
 
 
@@ -80,7 +94,7 @@ def show(epochs: Epochs, style: Style) -> None:
         )
 
 
-@st.cache_resource(max_entries=1024, show_spinner=False)
+@st.cache_resource(max_entries=128, show_spinner=False)
 def _show_one(version: str, key: str, style: Style, _epochs: Epochs) -> None:
     """Draw one chart; made once for every version of the epochs, for all browsers: what is drawn is kept with it."""
     plot = next(plot for plot in PLOTS if plot.key == key)

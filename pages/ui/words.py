@@ -31,8 +31,10 @@ def state_word(state: State) -> str:
 
 
 def silent_seconds(status: Status) -> float | None:
-    """How long the trainer has not been heard of; None when it has never been."""
-    return max(0.0, processes.boot_clock() - status.progress.beat) if status.progress else None
+    """How long the trainer has not been heard of; None when this attempt's never was."""
+    progress = status.progress
+    known = progress is not None and progress.attempt == status.attempt  # an earlier one may be of another boot
+    return max(0.0, processes.boot_clock() - progress.beat) if progress and known else None
 
 
 def _unresponsive(status: Status) -> Notice:

@@ -1,8 +1,11 @@
 """Watching a run in a real browser: what the user does to a chart outlives the ticks."""
 
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser import app as server
@@ -43,6 +46,12 @@ def settled_picture(page: Page, number: int) -> bytes:
     raise AssertionError("the chart never stood still")
 
 
+def difference(one: bytes, other: bytes) -> float:
+    """How far two pictures of a chart are apart; room for labels moves a chart by parts of a pixel."""
+    pixels = [np.asarray(Image.open(BytesIO(picture)).convert("L"), dtype=float) for picture in (one, other)]
+    return float(np.abs(pixels[0] - pixels[1]).mean()) if pixels[0].shape == pixels[1].shape else np.inf
+
+
 def wait_for_epochs(page: Page, last: int) -> None:
     wait_for_metric(page, "Epoch", f"{last + 1}/999", 10)
     page.wait_for_timeout(4500)  # charts follow a tick later, when another look was just before
@@ -55,8 +64,10 @@ def test_a_zoom_outlives_ticks_and_the_plain_wheel_scrolls(page: Page, run: Run)
         page.evaluate("window.first = document.querySelector('[data-testid=stVegaLiteChart] canvas')")
         whole = settled_picture(page, 0)
         plot(page, 0).hover()
-        page.mouse.wheel(0, 1)
+        page.mouse.wheel(0, -300)
+        page.mouse.move(5, 5)
         assert settled_picture(page, 0) == whole, "the wheel alone is the page's"
+        plot(page, 0).hover()
         page.keyboard.down("Control")
         page.mouse.wheel(0, -600)
         page.keyboard.up("Control")
@@ -65,13 +76,14 @@ def test_a_zoom_outlives_ticks_and_the_plain_wheel_scrolls(page: Page, run: Run)
         assert zoomed != whole
         go_on(run, 31, 45)
         wait_for_epochs(page, 45)
-        assert settled_picture(page, 0) == zoomed
+        later = settled_picture(page, 0)
         assert settled_picture(page, 1) != other, "a chart without zoom follows"
         same = "window.first === document.querySelector('[data-testid=stVegaLiteChart] canvas')"
         assert page.evaluate(same), "the chart was never made anew"
         plot(page, 0).dblclick(position={"x": 200, "y": 120})
         page.mouse.move(5, 5)
-        assert settled_picture(page, 0) not in (zoomed, whole), "a double click shows all again"
+        shown_again = settled_picture(page, 0)
+        assert difference(later, zoomed) < difference(shown_again, zoomed) / 2, "the zoom stays, a double click ends it"
         no_traceback(page)
 
 
@@ -86,8 +98,9 @@ def test_epochs_that_were_asked_for_stay_in_the_address(page: Page, run: Run):
         assert chosen != whole and "from_epoch=3" in page.url and "to_epoch=9" in page.url and run.id in page.url
         go_on(run, 31, 33)
         wait_for_epochs(page, 33)
-        assert settled_picture(page, 0) == chosen
+        assert difference(settled_picture(page, 0), chosen) < difference(whole, chosen) / 2
         page.reload()
         expect(page.get_by_role("spinbutton", name="To epoch")).to_have_value("9")
-        assert settled_picture(page, 0) == chosen and metric(page, "Epoch") == "34/999"
+        assert difference(settled_picture(page, 0), chosen) < difference(whole, chosen) / 2
+        assert metric(page, "Epoch") == "34/999"
         no_traceback(page)

@@ -1,17 +1,36 @@
 """Pause and stop, obeyed wherever they meet a training, and a resume that ends as if there had been none."""
 
 import dataclasses
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 
 import pytest
 
 from tests.soak.forked import config_of, differing, make_run, result
 from tests.tiny import make_workspace
+from trainer import config_file, documents, durable
+from trainer.documents import Best, Progress
 from trainer.engine import checkpoints, loop
 from trainer.engine.parts import Parts
 from trainer.runs import Run
-from trainer.workspace import Workspace
+from trainer.workspace import PROJECT_ROOT, Workspace
 
+LISTENING = """
+import sys, time
+from trainer.engine import __main__ as trainer
+
+def train(run, attempt, wanted):
+    while True:
+        print(wanted(), flush=True)
+        time.sleep(0.02)
+
+trainer.train = train
+trainer.main(*sys.argv[1:])
+"""
+"""A trainer process that hears signals and never comes to a place where it could save."""
 MOST_ATTEMPTS = 200
 
 
@@ -58,3 +77,100 @@ def test_paused_at_every_batch_it_ends_with_the_same_bytes(workspace: Workspace,
         assert checkpoints.newest(run.checkpoints).checkpoint == checkpoints.name_within(epoch, batch)
     assert end.state == "completed" and len(met) == number - 1 >= 4 * 5
     assert differing(run, expected) == []
+
+
+def busy_with(phase: str, doing: str = "") -> Callable[[Parts], bool]:
+    def meets(parts: Parts) -> bool:
+        now = parts.journal.progress
+        return now.phase == phase and now.doing.startswith(doing) and now.epoch >= 2
+
+    return meets
+
+
+@pytest.mark.parametrize(
+    ("meets", "where"),
+    [
+        (busy_with("mining", "Looking for the hardest negatives: "), "before epoch 3;"),
+        (busy_with("validating"), "in epoch 2, batch "),
+        (busy_with("validating", "Hearing the validation clips as a stream"), "in epoch 4, batch "),
+    ],
+)
+@pytest.mark.parametrize(("wish", "state", "words"), [
+    ("stop", "stopped", "Stopped by the user"), ("signal", "stopped", "Stopped by a signal (SIGTERM)"),
+])  # fmt: skip
+def test_what_was_under_way_is_dropped_and_done_again(
+    workspace: Workspace,
+    expected,
+    request,
+    meets: Callable[[Parts], bool],
+    where: str,
+    wish: str,
+    state: str,
+    words: str,
+):
+    run = make_run(workspace, f"dropped-{request.node.callspec.id}", config_of(0.0))
+    end = attempt(workspace, run, 1, lambda parts: wish if meets(parts) else None)
+    assert (end.state, end.reason.startswith(f"{words} {where}")) == (state, True), end.reason
+    assert go_on(workspace, run).state == "completed" and differing(run, expected) == []
+
+
+def test_a_wish_that_was_taken_back_and_one_for_after_the_epoch_let_the_batches_go_on(workspace: Workspace, expected):
+    run = make_run(workspace, "after-the-epoch", config_of(0.0))
+    wishes = {1: "go_on", 2: "stop_after_epoch"}
+    end = attempt(workspace, run, 1, lambda parts: wishes.get(parts.journal.progress.epoch))
+    assert end.state == "stopped" and end.reason.startswith("Stopped by the user after epoch 2;")
+    assert checkpoints.newest(run.checkpoints).checkpoint == checkpoints.name(2)
+    assert go_on(workspace, run).state == "completed" and differing(run, expected) == []
+
+
+def test_a_stop_before_the_first_batch_leaves_a_run_that_begins_when_it_is_resumed(workspace: Workspace, expected):
+    run = make_run(workspace, "at-once", config_of(0.0))
+    with pytest.raises(loop.EndedEarlyError) as early:
+        loop.prepare(workspace, run, 1, lambda: "pause")
+    assert early.value.end.state == "paused"
+    assert early.value.end.reason == (
+        "Paused by the user during the preparations; no epoch was finished, so there is no model."
+    )
+    assert go_on(workspace, run).state == "completed" and differing(run, expected) == []
+
+
+def test_time_is_counted_over_attempts_and_what_is_left_is_told_from_the_first_batch_on(workspace: Workspace):
+    run, told = make_run(workspace, "time", config_of(0.0)), []
+    attempt(workspace, run, 1, lambda parts: "pause" if parts.journal.progress.epoch == 3 else None)
+    before = documents.read(Progress, run.progress_file)
+    assert before.eta_seconds > 0 and before.times["batch"] > 0
+    time.sleep(1.5)  # a pause is no training
+
+    def wanted(parts: Parts) -> None:
+        told.append(parts.journal.progress)
+
+    attempt(workspace, run, 2, wanted)
+    first = next(now for now in told if now.phase == "training")
+    assert (first.epoch, first.eta_seconds > 0) == (3, True)
+    assert before.elapsed_seconds < first.elapsed_seconds < before.elapsed_seconds + 1.5
+
+
+def test_a_run_that_is_done_trains_on_when_it_has_more_epochs(workspace: Workspace):
+    run = make_run(workspace, "extended", config_of(0.0))
+    go_on(workspace, run, 1)
+    done = result(run)
+    longer = config_of(0.0).model_dump()
+    longer["training"] |= {"epochs": 6, "patience": 0}
+    durable.replace_bytes(run.config_file, config_file.dump(config_file.build(longer)))
+    parts = loop.prepare(workspace, run, 2, lambda: None)
+    assert (parts.start.epoch, parts.journal.progress.epochs) == (5, 6)
+    assert loop.train(parts).reason.startswith("All 6 epochs done")
+    assert run.metrics_file.read_bytes().startswith(done[run.metrics_file.name])
+    best = parts.journal.progress.best
+    assert best.val_loss <= Best.model_validate_json(done["best.json"]).val_loss
+    assert checkpoints.load(run.checkpoints, best.checkpoint)
+
+
+def test_the_second_sigterm_does_not_wait(tmp_path):
+    command = [sys.executable, "-c", LISTENING, str(tmp_path), "1", str(os.getpid())]
+    with subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert next(line for line in process.stdout if "Starting" not in line) == "None\n"
+        process.terminate()
+        assert next(line for line in process.stdout if line != "None\n") == "signal\n"
+        process.terminate()
+        assert process.wait(10) == 143

@@ -1,6 +1,4 @@
-"""Trainings in which the n-th call to the disk fails, for every n, and that go on once the disk is well again.
-
-python -m tests.soak.faulty_disk
+"""P3: trainings in which the n-th call to the disk fails, for every n, and that go on once the disk is well again.
 
 Each run must end as failed with a reason that names the file, or, where a write only came out short, be completed;
 its rows must be readable and its checkpoints sound; and resumed it must end with the weights, the state of the
@@ -10,19 +8,17 @@ has imported torch and do all that the trainer process does.
 
 from __future__ import annotations
 
-import argparse
 import errno
 import os
 import shutil
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from tests.soak.forked import FORKS, OFTEN, make_run, result
+from tests.soak.promise import Found
 from tests.tiny import make_workspace, tiny_config
 from trainer import documents, durable, metrics
 from trainer.documents import Progress
@@ -127,32 +123,18 @@ def _after(run: Run, code: int, fault: Fault) -> Iterator[str]:
         checkpoints.load(run.checkpoints, mark.name.removesuffix(".json"))
 
 
-@dataclass
-class Tally:
-    """What the faults have met; `counts` are the calls of one run."""
-
-    counts: dict[str, int]
-    faults: list[Fault] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)
-
-    def text(self) -> str:
-        calls = ", ".join(f"{count} {call}" for call, count in self.counts.items())
-        return f"{len(self.faults)} faults in a run of {calls}; {len(self.wrong)} went wrong {self.wrong}"
-
-
-def faults(counts: dict[str, int], every: int) -> Iterator[Fault]:
-    """Every call with every error; with `every` above 1 one in so many, spread over all."""
-    found = [
+def faults(counts: dict[str, int]) -> list[Fault]:
+    """Every call with every error."""
+    return [
         Fault(call, number, error)
         for call, count in counts.items()
         for error in ((*ERRORS, SHORT) if call == "write" else ERRORS)
         for number in range(1, count + 1)
     ]
-    yield from found[every // 2 :: every]
 
 
-def measure(every: int = 1) -> Tally:
-    """All faults, or one in `every`."""
+def measure(count: int = 0) -> Found:
+    """All faults, or so many of them, spread over all."""
     with tempfile.TemporaryDirectory() as folder:
         workspace = make_workspace(Path(folder))
         play(new_run(workspace, "first"), 1, None)  # lays out the clips, which later runs find
@@ -160,21 +142,11 @@ def measure(every: int = 1) -> Tally:
         code, counts = play(whole, 1, None)
         if code:
             raise RuntimeError("The run without faults failed.")
-        tally, expected = Tally(counts), result(whole)
-        for fault in faults(counts, every):
-            tally.wrong += wrong(workspace, fault, expected)
-            tally.faults.append(fault)
-    return tally
-
-
-def main(every: int) -> int:
-    began = time.monotonic()
-    tally = measure(every)
-    print(f"{tally.text()}; {time.monotonic() - began:.0f} s")
-    return 1 if tally.wrong else 0
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--every", type=int, default=1, help="only one fault in so many")
-    sys.exit(main(parser.parse_args().every))
+        every, expected = faults(counts), result(whole)
+        chosen = every[:: max(1, len(every) // count)][:count] if count else every
+        kinds = len({(fault.call, fault.error) for fault in chosen})
+        calls = ", ".join(f"{number} {call}" for call, number in counts.items())
+        found = Found(len(chosen), figures=f"{kinds} of {len(CALLS) * len(ERRORS) + 1} kinds; a run is {calls}")
+        for fault in chosen:
+            found.wrong += wrong(workspace, fault, expected)
+    return found

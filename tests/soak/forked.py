@@ -27,7 +27,7 @@ from trainer.runs import Run
 from trainer.workspace import Workspace
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["trainer.engine.loop", "trainer.launch", "tests.tiny"])
+FORKS.set_forkserver_preload(["trainer.engine.loop", "trainer.engine.last_word", "trainer.launch", "tests.tiny"])
 Wanted = Callable[[], str | None]
 OFTEN = 1e-9
 """Minutes between checkpoints within an epoch: one after every step."""
@@ -136,11 +136,17 @@ class Ground:
 
 
 @functools.cache
-def ground() -> Ground:
-    """Laid once for all measurements of a process. The run in one go has checkpoints after epochs alone."""
+def data() -> Workspace:
+    """A workspace with data, made once for all measurements of a process."""
     root = Path(tempfile.mkdtemp(prefix="soak-"))
     atexit.register(shutil.rmtree, root, ignore_errors=True)
-    workspace, began = make_workspace(root), time.monotonic()
+    return make_workspace(root)
+
+
+@functools.cache
+def ground() -> Ground:
+    """Laid once for all measurements of a process. The run in one go has checkpoints after epochs alone."""
+    workspace, began = data(), time.monotonic()
     for name, minutes in (("warm-up", OFTEN), ("all", OFTEN), ("one-go", 0.0)):
         began, before = time.monotonic(), began
         run = make_run(workspace, name, config_of(minutes))

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -22,6 +23,8 @@ from trainer.runs import Run
 from trainer.state import Want
 from trainer.workspace import Workspace
 
+ECHO_SECONDS = 3.0
+"""A second SIGTERM within this is the first one again: a shutdown signals us and our supervisor, which passes it on."""
 BEAT_SECONDS = 2.0
 
 
@@ -29,12 +32,15 @@ def main(folder: str, attempt: str, supervisor: str) -> int:
     """Train; exit 0 when it ended in order, 1 when it failed. The last word stands in progress.json."""
     processes.die_with_parent(int(supervisor))
     faulthandler.enable()
-    run, asked_to_end = Run(Path(folder)), threading.Event()
+    run, asked_to_end, first = Run(Path(folder)), threading.Event(), time.monotonic()
 
     def end(number: int, frame: FrameType | None) -> None:
-        if asked_to_end.is_set():
-            os._exit(128 + number)  # whoever sends a second one does not want to wait for a checkpoint
-        asked_to_end.set()
+        nonlocal first
+        if not asked_to_end.is_set():
+            first = time.monotonic()
+            asked_to_end.set()
+        elif time.monotonic() - first > ECHO_SECONDS:
+            os._exit(128 + number)  # whoever sends another one later does not want to wait for a checkpoint
 
     signal.signal(signal.SIGTERM, end)
 

@@ -11,7 +11,7 @@ from trainer.engine.course import Course
 
 WARM_UP_BATCHES = 3
 """So many batches after a start say little: memory is taken, kernels are chosen, files come from the disk."""
-RECENT_BATCHES = 100
+RECENT_BATCHES = 50
 """The time of a batch is the mean over about so many."""
 RECENT_SHARE = 0.5
 """How much of a piece that comes once an epoch is the last time, and not those before."""

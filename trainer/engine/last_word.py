@@ -35,7 +35,7 @@ def _write(run: Run, attempt: int, reason: str, failure: Failure) -> None:
     last = earlier if earlier and earlier.attempt == attempt else blank
     changes = {"phase": "ended", "ended": "failed", "reason": reason, "failure": failure, "eta_seconds": None}
     try:
-        reserve.write_last(run.progress_file, last.model_copy(update=changes).model_dump())
+        reserve.replace_json(run.progress_file, last.model_copy(update=changes).model_dump())
     except OSError as refused:
         say(f"The reason could not be written to {run.progress_file}: {refused.strerror}. It is: {reason}")
 

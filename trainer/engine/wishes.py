@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trainer.documents import Best
-from trainer.state import Ended, Want
+from trainer.state import BY_SIGNAL, Ended, Want
 
 Asked = Literal["pause", "stop", "signal"]
 """What ends a training at once: two wishes of the user, or the machine that shuts down."""
@@ -16,7 +16,7 @@ Wanted = Callable[[], Want | Literal["signal"] | None]
 ENDS: dict[Asked, tuple[Ended, str]] = {
     "pause": ("paused", "Paused by the user"),
     "stop": ("stopped", "Stopped by the user"),
-    "signal": ("stopped", "Stopped by a signal (SIGTERM)"),
+    "signal": ("stopped", BY_SIGNAL),
 }
 
 
