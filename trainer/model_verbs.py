@@ -84,6 +84,8 @@ def detect(session: Session, model: str, audio: tuple[Path, ...], with_scores: b
             scores = detector.scores_of_file(loaded, path)
         except audio_file.AudioRefused as error:
             raise ValueError(f"{path}: {error}") from None
+        except FileNotFoundError:
+            raise FileNotFoundError(f"There is no file {path}.") from None
         times, found = loaded.times(len(scores)), loaded.detections(scores, threshold)
         fired = [{"time": round(each.time, 3), "score": each.score} for each in found]
         answers.append({"file": str(path), "detections": fired})

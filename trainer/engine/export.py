@@ -59,7 +59,7 @@ def open_run(run: Run, report: Callable[[int, int, str], None]) -> Trained:
     config, workspace = config_file.load(run.config_file), Workspace(run.folder.parent.parent)
     best = documents.read(Best, run.checkpoints / "best.json")
     if best is None:
-        raise ValueError(f"Run {run.id} has no best model yet: no epoch of it was finished.")
+        raise ValueError(f"Run {run.id} has no best model yet: no epoch was finished.")
     network = factory.build(config)
     network.load_state_dict(load(run.checkpoints, best.checkpoint)["model"])
     splits = manifest.read_splits(workspace)
