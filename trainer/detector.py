@@ -25,7 +25,11 @@ PIECE_HOPS = 128
 HEAD_WINDOWS = 16
 """Windows that are scored together: what lies between two layers then fits the cache of a CPU."""
 FULL_SCALE = 32768.0
-REFUSALS = (ort_errors.Fail, ort_errors.InvalidGraph, ort_errors.InvalidArgument, ort_errors.NotImplemented)
+REFUSALS = (
+    ort_errors.Fail, ort_errors.InvalidGraph, ort_errors.InvalidArgument, ort_errors.NotImplemented,
+    ort_errors.RuntimeException,
+)  # fmt: skip
+"""What onnxruntime raises for a graph that it does not want."""
 
 Wave = NDArray[np.float32]
 Scores = NDArray[np.float32]
@@ -171,12 +175,17 @@ def load(path: Path, threads: int = 0) -> Detector:
     """
     file, model = onnx_file.read(path)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads, options.log_severity_level = threads, 3  # what is wrong is raised, not printed
     try:
         front, head = (
             onnxruntime.InferenceSession(part, options, providers=["CPUExecutionProvider"])
             for part in onnx_file.parts(model)
         )
+        loaded = Detector(file, front, head)
+        heard = loaded.stream().push(np.zeros(loaded.hop_samples, np.float32))
     except REFUSALS as error:
-        raise ValueError(f"{path} holds a graph that cannot be run ({str(error).splitlines()[0]}).") from None
-    return Detector(file, front, head)
+        told = str(error).splitlines()[0][:200]
+        raise ValueError(f"The model in {path} cannot be run ({told}). {onnx_file.AGAIN}") from None
+    if heard.shape != (1,) or not 0 <= heard[0] <= 1:
+        raise ValueError(f"The model in {path} gives no probability. {onnx_file.AGAIN}")
+    return loaded

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 NAME, MODEL, INT8_MODEL, OPENWAKEWORD_MODEL = "detector.json", "model.onnx", "model.int8.onnx", "openwakeword.onnx"
 WAVEFORM, COLUMNS, PROBABILITY = "waveform", "columns", "probability"
@@ -13,15 +13,18 @@ WAVEFORM, COLUMNS, PROBABILITY = "waveform", "columns", "probability"
 LARGEST_DIFFERENCE = 1e-4
 """Between the probabilities of the trained and of the exported model."""
 
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Seconds = Annotated[float, Field(gt=0, le=60)]
+
 
 class ColumnFacts(BaseModel, frozen=True):
     """How the columns of features are cut from a wave: one every `step_samples`, from `context_samples` that end with
     it. A piece of wave gives `dropped` columns too many at its beginning, and a window has `per_window`."""
 
-    step_samples: int
-    context_samples: int
-    dropped: int
-    per_window: int
+    step_samples: Count
+    context_samples: Count
+    dropped: int = Field(ge=0, le=16)
+    per_window: Count
 
 
 class Threshold(BaseModel, frozen=True):
@@ -73,12 +76,12 @@ class DetectorFile(BaseModel, frozen=True):
     model: str
     labels: list[str] = ["positive"]
     sample_rate: int = 16000
-    window_seconds: float
-    hop_ms: float
-    smoothing_seconds: float
+    window_seconds: Seconds
+    hop_ms: float = Field(ge=1, le=1000)
+    smoothing_seconds: Seconds
     threshold: float
     threshold_from: Threshold
-    refractory_seconds: float
+    refractory_seconds: Seconds
     columns: ColumnFacts
     files: dict[str, str]
     embedding_models: dict[str, str] = {}

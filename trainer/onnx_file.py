@@ -8,7 +8,7 @@ from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, external_data_helper, helper
+from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, checker, external_data_helper, helper
 from onnx.utils import Extractor
 
 from trainer import detector_file, documents
@@ -47,6 +47,10 @@ def parsed(data: bytes, path: Path) -> ModelProto:
         raise ValueError(f"{path} is no ONNX model, or a part of one. {AGAIN}") from None
     if any(external_data_helper.uses_external_data(tensor) for tensor in _tensors(model.graph)) or model.functions:
         raise ValueError(f"{path} wants to read other files or brings functions of its own, which is refused. {AGAIN}")
+    try:
+        checker.check_model(model)
+    except checker.ValidationError as error:
+        raise ValueError(f"{path} is no sound ONNX model ({str(error).splitlines()[0][:200]}). {AGAIN}") from None
     known = {name for node in model.graph.node for name in node.output}
     inputs = [value.name for value in model.graph.input]
     if inputs != [WAVEFORM] or not {COLUMNS, PROBABILITY} <= known:
