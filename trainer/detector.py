@@ -183,7 +183,7 @@ def load(path: Path, threads: int = 0) -> Detector:
         )
         loaded = Detector(file, front, head)
         heard = loaded.stream().push(np.zeros(loaded.hop_samples, np.float32))
-    except REFUSALS as error:
+    except (ValueError, *REFUSALS) as error:  # numpy raises the former for values of another shape
         told = str(error).splitlines()[0][:200]
         raise ValueError(f"The model in {path} cannot be run ({told}). {onnx_file.AGAIN}") from None
     if heard.shape != (1,) or not 0 <= heard[0] <= 1:
