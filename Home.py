@@ -10,7 +10,7 @@ st.caption("A detector for a wake word of your own: get clips, choose a configur
 newest = watched.newest(workspace)
 next_step.show(next_step.next_step(workspace, newest))
 
-st.subheader("Running now", anchor=False)
+st.subheader("Running and queued", anchor=False)
 if any(status.state in ACTIVE for status in newest):
     now.follow(newest, cards=True)
 else:

@@ -128,3 +128,14 @@ def test_a_queue_goes_on_when_everybody_who_started_it_is_gone(workspace: Worksp
     assert len(started) == 3
     ended = sorted((wait_until(run, "completed") for run in started), key=lambda status: status.outcome.ended)
     assert [status.label for status in ended] == ["0", "1", "2"] and not run_queue.read(workspace).order
+
+
+def test_a_stop_wakes_a_suspended_training_and_its_supervisor(workspace: Workspace):
+    run = start(workspace, **ENDLESS)
+    wait_for_epoch(run, 1)
+    found = people(run)
+    for identity in (found.supervisor, found.trainer):
+        processes.send_signal(identity, signal.SIGSTOP)
+    wait_until(run, "unresponsive", seconds=5)
+    launch.stop(run, now=True)
+    assert wait_until(run, "stopped", seconds=10).outcome.signal is None

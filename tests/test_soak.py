@@ -43,7 +43,7 @@ def test_a_training_that_is_to_end_saves_itself_and_is_gone():
     assert stops.measure(3).wrong == []
 
 
-def test_a_suspended_trainer_that_was_asked_to_stop_is_killed():
+def test_a_trainer_that_hangs_and_was_asked_to_stop_is_killed():
     assert stops.measure_silent(1, seconds=2.0).wrong == []
 
 

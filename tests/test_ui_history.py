@@ -10,6 +10,7 @@ from trainer import metrics
 def always(monkeypatch):
     """Looks as close to each other as they are asked for."""
     monkeypatch.setattr(history, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(history, "MOST_LOOK_SECONDS", 0.0)
 
 
 def test_only_what_was_appended_is_read(tmp_path, monkeypatch, always):
@@ -76,3 +77,8 @@ def test_browsers_that_look_at_about_the_same_time_see_the_same(tmp_path, monkey
     metrics.append(run.metrics_file, epoch_row(3))
     assert history.read(run, to_end=False) is first
     assert len(history.read(run).numbers["epoch"]) == 3, "a run that has ended is shown to its end"
+
+
+@pytest.mark.parametrize(("epochs", "seconds"), [(10, 1.5), (300, 6.0), (10_000, 10.0)])
+def test_a_long_run_is_looked_at_less_often(epochs: int, seconds: float):
+    assert history._apart(epochs) == seconds

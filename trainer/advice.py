@@ -38,7 +38,10 @@ def of_run(status: Status) -> list[str]:
     failure = status.outcome.failure if status.outcome else None
     if status.state == "lost":
         failure = Failure(kind="lost")
-    return sentences(failure, _config(status.run)) if failure else []
+    if failure is None:
+        return []
+    by_size = failure.kind in ("gpu_memory", "host_memory", "disk_full")  # else its options are not asked for
+    return sentences(failure, _config(status.run) if by_size else None)
 
 
 def _config(run: Run) -> Config | None:

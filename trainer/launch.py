@@ -202,6 +202,7 @@ def _begin_again(run: Run) -> int:
         if time.monotonic() > deadline:
             raise ValueError(f"Run {run.id} has not started again yet; if it does not come, its log says why.")
         time.sleep(0.05)
+    run_queue.join(Workspace(run.folder.parent.parent), run, choices)  # its supervisor would within half a second
     return before + 1
 
 

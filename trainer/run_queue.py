@@ -102,9 +102,10 @@ def waiting(workspace: Workspace) -> list[Run]:
 
 
 def join(workspace: Workspace, run: Run, devices: Sequence[str]) -> None:
-    """Put a run at the end, unless it stands in the queue. Raises OSError."""
+    """Put a run that waits at the end, unless it stands in the queue. Raises OSError."""
     with _changing(workspace) as queue:
-        if all(waiting.run != run.id for waiting in queue.order):
+        waits_now = waits(workspace, Waiting(run=run.id, devices=tuple(devices)))
+        if waits_now and all(waiting.run != run.id for waiting in queue.order):
             _write(workspace, _joined(workspace, queue, run, devices))
 
 

@@ -14,6 +14,8 @@ from pages.ui.history import Epochs
 from pages.ui.plots import PLOTS, Plot
 
 HEIGHT = 280
+PADDING = {"left": 2, "right": 14, "top": 2, "bottom": 2}
+"""Pixels around a chart: room for the half of the last epoch's number that stands beyond the axis."""
 POINT_SIZE = "clamp(3 * width / (span(domain('x')) + 1), 4, 40)"
 """Markers that do not run into each other: by the room that the axis shown leaves for each epoch."""
 ZOOM = (
@@ -78,7 +80,7 @@ def chart(plot: Plot, smoothed: bool, log: bool, lines: Sequence[str]) -> alt.La
 def specification(key: str, smoothed: bool, log: bool, lines: tuple[str, ...]) -> str:
     """The chart as Vega-Lite JSON without data: it is the same at every tick, so that a zoom survives it."""
     plot = next(plot for plot in PLOTS if plot.key == key)
-    document = chart(plot, smoothed, log, lines).to_dict() | {"params": ZOOM, "usermeta": EMBED}
+    document = chart(plot, smoothed, log, lines).to_dict() | {"params": ZOOM, "usermeta": EMBED, "padding": PADDING}
     return json.dumps({name: value for name, value in document.items() if name not in ("data", "config", "$schema")})
 
 

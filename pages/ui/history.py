@@ -19,8 +19,11 @@ from trainer.runs import Run
 
 MOST_BYTES = {"metrics": 24 << 10, "timing": 8 << 10}
 """Read of each file at one look at a run under way; one that grew faster is caught up with over several."""
-LOOK_SECONDS = 1.5
-"""Looks are at least this far apart: browsers that come between see the same, and what is drawn of it is kept."""
+LOOK_SECONDS, MOST_LOOK_SECONDS = 1.5, 10.0
+"""Looks are at least this far apart, and those at long runs, whose curves one more epoch does not change to the eye, up
+to that: browsers that come between see the same, and what is drawn of it is kept."""
+EPOCHS_A_SECOND = 50
+"""A run of so many epochs is looked at again after a second, one of twice as many after two."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def read(run: Run, to_end: bool = True) -> Epochs:
     history = _history(str(run.folder))
     with history.lock:
         now = time.monotonic()
-        if history.epochs is not None and not to_end and now - history.looked < LOOK_SECONDS:
+        if history.epochs is not None and not to_end and now - history.looked < _apart(history.metrics.rows):
             return history.epochs
         _read_on(history, run, to_end or history.epochs is None)
         history.looked = now
@@ -65,6 +68,11 @@ def read(run: Run, to_end: bool = True) -> Epochs:
         if history.epochs is None or history.epochs.version != version:
             history.epochs = _joined(history, version)
         return history.epochs
+
+
+def _apart(epochs: int) -> float:
+    """Least seconds between two looks at a run under way with so many epochs."""
+    return min(MOST_LOOK_SECONDS, max(LOOK_SECONDS, epochs / EPOCHS_A_SECOND))
 
 
 def _read_on(history: History, run: Run, to_end: bool) -> None:

@@ -37,9 +37,12 @@ def next_step(workspace: Workspace, newest: Sequence[Status]) -> Step:
 
 
 def _step_with_runs(newest: Sequence[Status]) -> Step:
-    active = next((status for status in newest if status.state in ACTIVE), None)
-    if active:
-        return Step("Watch the training that runs now.", frame.TRAINING, "Go to Training", active.run.id)
+    trains = next((status for status in newest if status.state in ACTIVE - {"queued"}), None)
+    waits = next((status for status in newest if status.state == "queued"), None)
+    if trains:
+        return Step("Watch the training that runs now.", frame.TRAINING, "Go to Training", trains.run.id)
+    if waits:
+        return Step("A training waits for its turn: see why.", frame.TRAINING, "Go to Training", waits.run.id)
     if not newest:
         return Step("Everything is ready: start a training.", frame.TRAINING, "Go to Training")
     last = newest[0]

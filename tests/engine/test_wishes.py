@@ -28,6 +28,7 @@ def train(run, attempt, wanted):
         time.sleep(0.02)
 
 trainer.train = train
+trainer.ECHO_SECONDS = 0.3
 trainer.main(*sys.argv[1:])
 """
 """A trainer process that hears signals and never comes to a place where it could save."""
@@ -172,5 +173,8 @@ def test_the_second_sigterm_does_not_wait(tmp_path):
         assert next(line for line in process.stdout if "Starting" not in line) == "None\n"
         process.terminate()
         assert next(line for line in process.stdout if line != "None\n") == "signal\n"
+        process.terminate()  # an echo of the first
+        for line, _ in zip(process.stdout, range(40), strict=False):
+            assert line == "signal\n"
         process.terminate()
         assert process.wait(10) == 143

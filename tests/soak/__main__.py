@@ -35,7 +35,7 @@ PROMISES = (
     Promise("P12", "deaths of the server during a training", server_deaths.measure, 50),
     Promise("P13", "pauses, one at each place that listens", pauses.measure, 0),
     Promise("P17", "ends at random moments", stops.measure, 60),
-    Promise("P17-silent", "suspended trainers that were asked to stop", stops.measure_silent, 2),
+    Promise("P17-silent", "trainers that hang and were asked to stop", stops.measure_silent, 2),
     Promise("machine", "examples of the state machine", examples.measure, 60),
 )
 

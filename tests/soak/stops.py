@@ -63,14 +63,14 @@ def measure(count: int = 60) -> Found:
 
 
 def measure_silent(count: int = 2, seconds: float = SILENT_SECONDS) -> Found:
-    """Trainers that are suspended and then asked to stop: killed after so many seconds, and not much later."""
+    """Trainers that do not answer when they are asked to stop: killed after so many seconds, and not much later."""
     found, taken = Found(count), []
     for number in range(count):
         run, process = _supervised(seconds, f"silent-{number}")
         try:
             wait_for_epoch(run, 2)
             processes.send_signal(people(run).trainer, signal.SIGSTOP)
-            launch.stop(run, now=True)
+            launch.ask(run, "stop")  # `launch.stop` would wake it
             began = time.monotonic()
             outcome = wait_until(run, "stopped", "failed", seconds=seconds + 20).outcome
             taken.append(time.monotonic() - began)
