@@ -2,8 +2,8 @@
 
 python -m tests.measure_detector [--seconds 60]
 
-Speed is that of one core, in time of the processor, so that other work on the machine does not count: of a file (`x real
-time`), and live, a hop at a time (milliseconds a hop). Memory is what the process has grown by. Each model is measured
+Speed is that of one core, in time of the processor, so that other work on the machine does not count: of a file (`x
+real time`), and live, a hop at a time (milliseconds a hop). Memory is what the process has grown by. Each model is measured
 in processes of its own.
 """
 
