@@ -89,6 +89,7 @@ def test_agrees_with_an_independent_measurement(seed: int, per_hour: float):
     latency, _ = score.detections((times, ours[0]), words, point.threshold, 1.0, 1.0)
     assert int(np.isnan(latency).sum()) == point.misses
     fired = len(score.events(times, ours[1], point.threshold))
-    assert fired == point.false_accepts <= per_hour * 0.5
+    allowed = int(per_hour * 0.5 + 1e-9)  # half an hour; a rate that is a rounding below a whole number is that number
+    assert fired == point.false_accepts <= allowed
     lower = np.max(ours[1][ours[1] < point.threshold], initial=0.0)
-    assert len(score.events(times, ours[1], lower)) > int(per_hour * 0.5)
+    assert len(score.events(times, ours[1], lower)) > allowed
