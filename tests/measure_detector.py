@@ -1,10 +1,10 @@
-"""Parity, eight bits, size, speed and memory of every model as it is exported, with untrained weights of full width.
+"""Parity, eight bits, size, speed and memory of every model as exported, after a few steps on made-up sounds.
 
 python -m tests.measure_detector [--seconds 60]
 
-Speed is that of one core, in time of the processor, so that other work on the machine does not count: of a file (`x
-real time`), and live, a hop at a time (milliseconds a hop). Memory is what the process has grown by. Each model is measured
-in processes of its own.
+Speed is that of one core, in time of the processor, so that other work on the machine does not count: of a file
+(`x real time`), and live, a hop at a time (milliseconds a hop). Memory is what the process has grown by. Each model is
+measured in processes of its own.
 """
 
 from __future__ import annotations
