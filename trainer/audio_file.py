@@ -108,6 +108,10 @@ def _check_header(sound: soundfile.SoundFile) -> None:
         raise AudioRefused("too_many_channels", f"It has {sound.channels} channels; at most {MOST_CHANNELS} are taken.")
     if sound.frames == 0:
         raise AudioRefused("empty", "It holds no audio; record it again or remove it.")
+
+
+def _check_length(sound: soundfile.SoundFile) -> None:
+    """Refuse what is too long for a clip, which is read as a whole."""
     if sound.frames > LONGEST_SECONDS * sound.samplerate:
         raise AudioRefused(
             "too_long", f"It says it is longer than {LONGEST_SECONDS // 60} minutes; cut it into pieces."
@@ -119,25 +123,29 @@ def _check_header(sound: soundfile.SoundFile) -> None:
         )
 
 
-def _decode(sound: soundfile.SoundFile) -> NDArray[np.float32]:
+def _blocks(sound: soundfile.SoundFile) -> Iterator[NDArray[np.float32]]:
     """Mono samples, block by block, and as many as the header says."""
-    wave = np.empty(sound.frames, np.float32)
     done = 0
-    while done < len(wave):
-        block = sound.read(min(len(wave) - done, _BLOCK_FRAMES), dtype="float32", always_2d=True)
+    while done < sound.frames:
+        block = sound.read(min(sound.frames - done, _BLOCK_FRAMES), dtype="float32", always_2d=True)
         if not len(block):
-            missing = (len(wave) - done) / sound.samplerate
+            missing = (sound.frames - done) / sound.samplerate
             raise AudioRefused("truncated", f"It ends {missing:.2f} s early; copy or record it again.")
-        wave[done : done + len(block)] = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
         done += len(block)
-    return wave
+        yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
 
 
-def read(path: Path) -> tuple[NDArray[np.float32], AudioFacts]:
-    """Samples of a clip, mono float32 [samples] at its own rate, and its facts.
+def _check_level(wave: NDArray[np.float32]) -> None:
+    peak = max(float(wave.max()), -float(wave.min()))  # abs() would take as much memory again
+    if not np.isfinite(peak):
+        raise AudioRefused("not_finite", "It holds samples that are no numbers; export it again.")
+    if peak > LOUDEST:
+        raise AudioRefused("out_of_range", f"Its samples reach {peak:.3g} times full scale; export it again.")
 
-    Raises AudioRefused for a file that is not usable, FileNotFoundError.
-    """
+
+@contextmanager
+def _sound(path: Path) -> Iterator[soundfile.SoundFile]:
+    """A file that is opened and is what it says. Raises AudioRefused, FileNotFoundError."""
     with _opened(path) as descriptor:
         if os.fstat(descriptor).st_size == 0:
             raise AudioRefused("empty", "It is an empty file; copy or record it again.")
@@ -148,18 +156,25 @@ def read(path: Path) -> tuple[NDArray[np.float32], AudioFacts]:
         try:
             with soundfile.SoundFile(descriptor, closefd=False) as sound:
                 _check_header(sound)
-                wave = _decode(sound)
-                facts = AudioFacts(
-                    len(wave) / sound.samplerate, sound.samplerate, sound.channels, sound.format, sound.subtype
-                )
+                yield sound
         except soundfile.SoundFileError as error:
             told = str(error).rpartition(": ")[2].rstrip(".")
             raise AudioRefused("damaged", f"It cannot be decoded ({told}); copy or record it again.") from None
-    peak = max(float(wave.max()), -float(wave.min()))  # abs() would take as much memory again
-    if not np.isfinite(peak):
-        raise AudioRefused("not_finite", "It holds samples that are no numbers; export it again.")
-    if peak > LOUDEST:
-        raise AudioRefused("out_of_range", f"Its samples reach {peak:.3g} times full scale; export it again.")
+
+
+def read(path: Path) -> tuple[NDArray[np.float32], AudioFacts]:
+    """Samples of a clip, mono float32 [samples] at its own rate, and its facts.
+
+    Raises AudioRefused for a file that is not usable, FileNotFoundError.
+    """
+    with _sound(path) as sound:
+        _check_length(sound)
+        wave, done = np.empty(sound.frames, np.float32), 0
+        for block in _blocks(sound):
+            wave[done : done + len(block)] = block
+            done += len(block)
+        facts = AudioFacts(len(wave) / sound.samplerate, sound.samplerate, sound.channels, sound.format, sound.subtype)
+    _check_level(wave)
     return wave, facts
 
 
@@ -169,3 +184,14 @@ def read_16k(path: Path) -> NDArray[np.float32]:
     if facts.sample_rate == SAMPLE_RATE:
         return wave
     return np.asarray(soxr.resample(wave, facts.sample_rate, SAMPLE_RATE), dtype=np.float32)
+
+
+def pieces_16k(path: Path) -> Iterator[NDArray[np.float32]]:
+    """A recording of any length in pieces, mono float32 [samples] at 16 kHz. Raises as `read`, in its time."""
+    with _sound(path) as sound:
+        resampler = soxr.ResampleStream(sound.samplerate, SAMPLE_RATE, 1, dtype="float32")
+        for block in _blocks(sound):
+            _check_level(block)
+            yield block if sound.samplerate == SAMPLE_RATE else resampler.resample_chunk(block)
+        if sound.samplerate != SAMPLE_RATE:
+            yield resampler.resample_chunk(np.empty(0, np.float32), last=True)

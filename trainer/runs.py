@@ -86,6 +86,10 @@ class Run:
     def checkpoints(self) -> Path:
         return self.folder / "checkpoints"
 
+    @property
+    def model(self) -> Path:
+        return self.folder / "model"
+
 
 @dataclass(frozen=True)
 class Status:

@@ -51,23 +51,39 @@ class Point:
         return self.misses / self.words
 
 
-def smooth(probability: NDArray[np.floating], hop_seconds: float = HOP_SECONDS) -> NDArray[np.float64]:
+def smooth(
+    probability: NDArray[np.floating], hop_seconds: float = HOP_SECONDS, seconds: float = SMOOTHING_SECONDS
+) -> NDArray[np.float64]:
     """Causal moving average of probabilities [n], one per hop; the first ones average what there is."""
-    width = max(1, round(SMOOTHING_SECONDS / hop_seconds))
+    width = hops_averaged(hop_seconds, seconds)
     total = np.cumsum(np.concatenate([np.zeros(width), probability.astype(np.float64)]))
     return np.asarray((total[width:] - total[:-width]) / np.minimum(np.arange(1, len(probability) + 1), width))
 
 
+def hops_averaged(hop_seconds: float, seconds: float) -> int:
+    return max(1, round(seconds / hop_seconds))
+
+
+def hops_silent(hop_seconds: float, seconds: float) -> int:
+    """Hops from a detection to the next one that can be."""
+    return math.ceil(seconds / hop_seconds - 1e-9)
+
+
+def fired(probability: NDArray[np.floating], threshold: float, silent: int, first: int = 0) -> list[int]:
+    """Indices, from `first` on, at which smoothed probabilities [n] fire; then `silent` hops nothing does."""
+    above = np.flatnonzero(probability >= threshold)
+    found: list[int] = []
+    place = int(np.searchsorted(above, first))
+    while place < len(above):
+        found.append(int(above[place]))
+        place = int(np.searchsorted(above, found[-1] + silent))
+    return found
+
+
 def detections(track: Track, threshold: float) -> NDArray[np.float64]:
     """Times in seconds at which a detector with this threshold fires."""
-    above = np.flatnonzero(track.probability >= threshold) + 1
-    hops = math.ceil(REFRACTORY_SECONDS / track.hop_seconds - 1e-9)
-    fired: list[int] = []
-    place = 0
-    while place < len(above):
-        fired.append(int(above[place]))
-        place = int(np.searchsorted(above, fired[-1] + hops))
-    return np.array(fired, dtype=np.float64) * track.hop_seconds
+    silent = hops_silent(track.hop_seconds, REFRACTORY_SECONDS)
+    return (np.array(fired(track.probability, threshold, silent), dtype=np.float64) + 1) * track.hop_seconds
 
 
 def misses(track: Track, threshold: float) -> int:

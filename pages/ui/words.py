@@ -113,4 +113,6 @@ def _doing(progress: Progress) -> Notice | None:
             return Notice("info", f"Mining. {progress.doing}")
         case "validating":
             return Notice("info", f"Validating. {progress.doing}")
+        case "ended":
+            return Notice("info", f"{progress.doing}.")
     return None

@@ -16,7 +16,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal
 
-from trainer import processes, runs
+from trainer import documents, durable, processes, runs
+from trainer.documents import Progress
 from trainer.log import say
 from trainer.runs import Run
 from trainer.state import Want
@@ -24,6 +25,7 @@ from trainer.workspace import Workspace
 
 ECHO_SECONDS = 3.0
 """A second SIGTERM within this is the first one again: a shutdown signals us and our supervisor, which passes it on."""
+BEAT_SECONDS = 2.0
 
 
 def main(folder: str, attempt: str, supervisor: str) -> int:
@@ -48,7 +50,10 @@ def main(folder: str, attempt: str, supervisor: str) -> int:
         return "signal" if asked_to_end.is_set() else runs.wish(run, int(attempt))
 
     say("Starting training...")
-    return train(run, int(attempt), wanted)
+    code = train(run, int(attempt), wanted)
+    if code == 0:
+        export_best(run)
+    return code
 
 
 def train(run: Run, attempt: int, wanted: Callable[[], Want | Literal["signal"] | None]) -> int:
@@ -67,6 +72,27 @@ def train(run: Run, attempt: int, wanted: Callable[[], Want | Literal["signal"] 
         last_word.tell(run, attempt, error)
         return 1
     return 0
+
+
+def export_best(run: Run) -> None:
+    """Export the best model of a run that has ended; that this fails changes nothing about how it ended."""
+    told = documents.read(Progress, run.progress_file)
+    if told is None or told.ended == "paused" or told.best is None:
+        return
+
+    def beat() -> None:
+        nonlocal told
+        assert told is not None
+        if (now := processes.boot_clock()) - told.beat > BEAT_SECONDS:
+            told = told.model_copy(update={"beat": now, "doing": "Exporting the best model"})
+            durable.replace_json(run.progress_file, told.model_dump())
+
+    from trainer.engine import export, last_word
+
+    try:
+        export.tell(export.export(run, beat))
+    except Exception as error:  # the edge of the process: the training is done and kept whatever happens here
+        say(f"The best model could not be exported: {last_word.reason_of(error)}")
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ FIRST_END = -(-FRAMES_PER_EMBEDDING // FRAMES_PER_STEP) * STEP
 """Samples of a stream until its first embedding is complete."""
 CHUNK = 8
 """Windows that a CPU takes at a time: what lies between two layers then fits its cache."""
+MODEL_FILES = ("melspectrogram.onnx", "embedding_model.onnx")
 STREAM_CHUNK = 100
 """Embeddings of a stream that are computed together."""
 

@@ -1,0 +1,201 @@
+"""What is exported says the same as what was trained, alone and in a stream, and every run leaves it at its end."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from click.testing import CliRunner
+
+from tests.detectors import RATE, config_of, network_of, sounds, write
+from tests.engine.test_embedding import detector_embeddings
+from tests.run_folders import end_all
+from tests.tiny import make_workspace, tiny_config
+from tests.waiting import wait_until
+from trainer import audio_file, config_file, detector, detector_file, documents, durable, launch, log_tail, model_size
+from trainer.__main__ import app
+from trainer.documents import Best, Progress
+from trainer.engine import __main__ as engine
+from trainer.engine import onnx_graphs
+from trainer.engine.features import front_end
+from trainer.runs import Run
+from trainer.workspace import PROJECT_ROOT
+
+EMBEDDED = [(name, {"kind": "speech_embedding"}) for name in ("gru", "dense", "conv_attention")]
+FEATURES = [
+    ("tc_resnet", {"kind": kind, "normalisation": how, "frame_ms": frame})
+    for kind in ("log_mel", "mfcc", "pcen") for how, frame in (("none", 32), ("window", 25), ("data_set", 20))
+]  # fmt: skip
+STREAMED = [
+    config_of(),
+    config_of(hop_ms=12, normalisation="window"),
+    config_of(kind="mfcc"),
+    config_of(kind="pcen", hop_ms=16),
+    config_of("gru", "speech_embedding"),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def windows_of(wave: np.ndarray, size: int, hop: int) -> np.ndarray:
+    """The windows [n, size] that end after each hop, with silence before the wave."""
+    padded = np.concatenate([np.zeros(size - hop, np.float32), wave])
+    return np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(padded, size)[::hop])
+
+
+@pytest.mark.parametrize(
+    ("name", "features"), [*((name, {}) for name in model_size.MODELS), *FEATURES, *EMBEDDED], ids=str
+)
+def test_the_exported_model_says_what_the_trained_one_says(name: str, features: dict):
+    config = config_of(name, **features)
+    network, wave = network_of(config), windows_of(sounds(5.0), round(RATE * config.data.window_seconds), RATE // 5)
+    graph = onnx_graphs.joined(config, network)
+    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    with torch.no_grad():
+        expected = network(front_end(config.features)(torch.from_numpy(wave))).sigmoid().numpy()
+    assert expected.std() > 0.05, "the comparison would say little"
+    for part in (slice(None), slice(3, 4)):
+        (found,) = session.run(None, {detector_file.WAVEFORM: wave[part]})
+        assert found.shape == expected[part].shape and np.abs(found - expected[part]).max() < 1e-4
+
+
+@pytest.mark.parametrize("config", STREAMED, ids=lambda config: config.features.kind)
+def test_a_stream_gives_the_scores_of_its_windows_in_whatever_pieces_it_comes(config, tmp_path):
+    found = detector.load(write(tmp_path, config))
+    wave = sounds(13.03)
+    times, scores = found.scores(wave)
+    windows = windows_of(wave, found.window_samples, found.hop_samples)
+    assert len(scores) == len(windows) == len(wave) // found.hop_samples > detector.PIECE_HOPS
+    np.testing.assert_allclose(times, np.arange(1, len(windows) + 1) * found.hop_samples / RATE)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    (alone,) = session.run(None, {detector_file.WAVEFORM: windows})
+    assert np.abs(scores - alone).max() < 1e-4 and scores.std() > 0.05
+    sizes = np.random.default_rng(1).choice([1, 7, 333, 1280, 1601, 40_000], 400)
+    ends = np.cumsum(sizes)
+    pieces = np.split(wave, ends[ends < len(wave)])
+    stream = found.stream()
+    np.testing.assert_allclose(np.concatenate([stream.push(piece) for piece in pieces]), scores, atol=1e-6)
+    heard = list(detector.listen(found, pieces))
+    assert [each.time for each in heard] == [each.time for each in found.detections(scores)] and len(heard) > 2
+    loud = np.rint(wave[:RATE] * 32767).astype(np.int16)
+    np.testing.assert_array_equal(found.stream().push(loud), found.stream().push(loud / np.float32(32768)))
+
+
+def test_a_head_is_what_openwakeword_loads_and_the_whole_is_what_it_hears(tmp_path):
+    """Fed with the embeddings that its own code would make of the same stream."""
+    config = config_of("gru", "speech_embedding")
+    network = network_of(config)
+    head = onnxruntime.InferenceSession(
+        onnx_graphs.for_openwakeword(config, network).SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    assert head.get_inputs()[0].shape == [1, 16, 96] and head.get_outputs()[0].shape == [1, 1]
+    samples = np.rint(32767 * sounds(4.0)).astype(np.int16)
+    embeddings = detector_embeddings(samples)
+    name = head.get_inputs()[0].name
+    theirs = [head.run(None, {name: embeddings[None, end - 16 : end]})[0].item() for end in range(26, len(embeddings))]
+    ours = detector.load(write(tmp_path, config, network)).stream().push(samples)
+    np.testing.assert_allclose(ours[25:-1], theirs, atol=1e-3)
+    assert np.std(theirs) > 0.05
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    made = make_workspace(tmp_path_factory.mktemp("workspace"))
+    yield made
+    end_all(made)
+
+
+@pytest.fixture(scope="module")
+def run(workspace) -> Run:
+    """A run that has learned its tones."""
+    started = launch.start(workspace, tiny_config(epochs=10), "tiny").run
+    return wait_until(started, "completed", "failed").run
+
+
+def call(workspace, *arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "trainer", "--root", str(workspace.root), *arguments]
+    return subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=120)
+
+
+def answer(workspace, *arguments: str):
+    done = call(workspace, "--json", *arguments)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_run_ends_with_its_model_and_the_word_is_found_with_it(workspace, run: Run):
+    file = documents.read(detector_file.DetectorFile, run.model / "detector.json")
+    best = documents.read(Best, run.checkpoints / "best.json")
+    assert (file.run, file.epoch, file.checkpoint) == (run.id, best.epoch, best.checkpoint)
+    assert file.parity.within and file.parity.windows > 10 and file.threshold_from.source == "validation_stream"
+    log = "\n".join(log_tail.last_lines(run.log_file))
+    assert f"The model of epoch {file.epoch} is exported: it differs from the trained one on" in log
+    spoken, other = (workspace.raw / label / "voice1/1.wav" for label in ("positive", "negative"))
+    first, second = answer(workspace, "detect", "latest", str(spoken), str(other), "--scores", "--threshold", "0.5")
+    assert first["detections"] and not second["detections"]
+    assert 0.4 < first["detections"][0]["time"] <= 1.4 and first["times"][:2] == [0.1, 0.2]
+    assert len(first["scores"]) == len(first["times"]) == 15
+    lower = answer(workspace, "detect", str(run.model), str(other), "--threshold", "0")
+    assert [each["time"] for each in lower[0]["detections"]] == [0.1, 1.1]
+
+
+def test_export_copies_makes_what_is_missing_and_tells_what_eight_bits_cost(workspace, run: Run, tmp_path):
+    told = answer(workspace, "export", "latest", str(tmp_path / "plain"))
+    assert told["files"] == ["model.onnx", "detector.json"] and told["int8"] is None
+    shutil.rmtree(run.model)
+    done = call(workspace, "export", run.id, str(tmp_path / "small"), "--int8")
+    assert done.returncode == 0 and "In eight bits it takes" in done.stdout, done.stderr
+    cost = documents.read(detector_file.DetectorFile, tmp_path / "small/detector.json").int8
+    assert 0 < cost.largest_difference < 0.3 and cost.int8.accuracy > 0.8
+    assert cost.bytes == (tmp_path / "small/model.int8.onnx").stat().st_size
+    wave = audio_file.read_16k(workspace.raw / "positive/voice1/1.wav")
+    exact, small = (detector.load(tmp_path / name).scores(wave)[1] for name in ("plain", "small/model.int8.onnx"))
+    assert 0 < np.abs(exact - small).max() < 0.3
+    assert (tmp_path / "plain/model.onnx").read_bytes() == (tmp_path / "small/model.onnx").read_bytes()
+
+
+def test_what_cannot_be_exported_or_heard_is_one_sentence(workspace, run: Run, tmp_path):
+    empty = Run(workspace.runs / "20200101-000000-0000")
+    empty.folder.mkdir()
+    durable.replace_bytes(empty.config_file, config_file.dump(tiny_config()))
+    done = call(workspace, "export", empty.id, str(tmp_path))
+    assert done.returncode == 2 and done.stderr == f"Run {empty.id} has no best model yet: no epoch was finished.\n"
+    for model, audio, sentence in (
+        (empty.id, "a.wav", f"no exported model yet: python -m trainer export {empty.id} DIR makes it."),
+        (str(tmp_path), "a.wav", "There is no model"),
+        ("latest", str(PROJECT_ROOT / "README.md"), "README.md: Files of this kind (.md) are not read"),
+        ("latest", str(tmp_path / "a.wav"), "There is no file"),
+    ):
+        refused = CliRunner().invoke(app, ["--root", str(workspace.root), "detect", model, audio]).exception
+        assert isinstance(refused, ValueError | FileNotFoundError) and sentence in str(refused)
+    shutil.rmtree(empty.folder)
+
+
+def test_an_export_that_fails_is_told_and_changes_nothing_of_the_run(run: Run, tmp_path, capsys):
+    run.model.rename(tmp_path / "aside")
+    run.model.write_text("in the way")
+    engine.export_best(run)
+    run.model.unlink()
+    (tmp_path / "aside").rename(run.model)
+    assert f"The best model could not be exported: File exists: {run.model}." in capsys.readouterr().out
+    assert documents.read(Progress, run.progress_file).ended == "completed"
+
+
+def test_a_paused_run_exports_nothing(tmp_path):
+    paused = Run(tmp_path / "20200101-000000-0000")
+    paused.folder.mkdir()
+    best = Best(epoch=1, val_loss=1.0, val_accuracy=0.5, checkpoint="epoch-00001.pt")
+    told = Progress(attempt=1, beat=0.0, phase="ended", ended="paused", best=best)
+    durable.replace_json(paused.progress_file, told.model_dump())
+    engine.export_best(paused)
+    assert [path.name for path in paused.folder.iterdir()] == ["progress.json"]

@@ -1,0 +1,191 @@
+"""A detector: an exported model with window, hop, smoothing, threshold and refractory time; onnxruntime, no torch.
+
+The same code evaluates, listens, and is what users deploy. The graph of a model is cut at the columns of its features,
+so that a stream computes each column once and not anew for every window that holds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+from trainer import audio_file, onnx_file, stream_scores
+from trainer.config import SAMPLE_RATE
+from trainer.detector_file import COLUMNS, PROBABILITY, WAVEFORM, DetectorFile
+
+PIECE_HOPS = 128
+"""Hops of a long wave whose columns are computed together."""
+HEAD_WINDOWS = 16
+"""Windows that are scored together: what lies between two layers then fits the cache of a CPU."""
+FULL_SCALE = 32768.0
+REFUSALS = (
+    ort_errors.Fail, ort_errors.InvalidGraph, ort_errors.InvalidArgument, ort_errors.NotImplemented,
+    ort_errors.RuntimeException,
+)  # fmt: skip
+"""What onnxruntime raises for a graph that it does not want."""
+
+Wave = NDArray[np.float32]
+Scores = NDArray[np.float32]
+
+
+class Detection(NamedTuple):
+    """The detector fires: `time` in seconds from the start of the audio, `score` the smoothed probability."""
+
+    time: float
+    score: float
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A loaded model: `front` makes columns of a wave, `head` probabilities of windows of columns."""
+
+    file: DetectorFile
+    front: onnxruntime.InferenceSession
+    head: onnxruntime.InferenceSession
+
+    @property
+    def window_samples(self) -> int:
+        return round(self.file.window_seconds * SAMPLE_RATE)
+
+    @property
+    def hop_samples(self) -> int:
+        return round(self.file.hop_seconds * SAMPLE_RATE)
+
+    def stream(self) -> Stream:
+        """Begin to listen."""
+        facts = self.file.columns
+        lead = (facts.per_window - 1) * facts.step_samples + facts.context_samples - self.window_samples
+        silence = self.window_samples - self.hop_samples + max(0, lead)
+        return Stream(self, np.zeros(silence, np.float32))
+
+    def scores(self, wave: Wave) -> tuple[NDArray[np.float64], Scores]:
+        """Times [n] in seconds at which windows of a wave [samples] at 16 kHz end, one each hop, and the probability
+        [n] of the word in each. Before the wave there is silence."""
+        found = self.stream().push(wave)
+        return self.times(len(found)), found
+
+    def times(self, count: int) -> NDArray[np.float64]:
+        return np.arange(1, count + 1, dtype=np.float64) * np.float64(self.file.hop_seconds)
+
+    def detections(self, probability: Scores, threshold: float | None = None) -> list[Detection]:
+        """What is detected in the probabilities [n] of a stream from its start."""
+        return Trigger(self.file, self.file.threshold if threshold is None else threshold).hear(probability)
+
+
+@dataclass
+class Stream:
+    """What a detector remembers of the audio that it heard."""
+
+    detector: Detector
+    wave: Wave
+    """Samples from the first one on that the next column needs."""
+    columns: NDArray[np.float32] | None = None
+    """The last columns, which the next window begins with."""
+    heard: int = 0
+    """Samples that were pushed."""
+    hops: int = 0
+    """Windows that were scored."""
+
+    def push(self, samples: NDArray[np.floating] | NDArray[np.int16]) -> Scores:
+        """The probabilities [n] of the windows that end in these samples at 16 kHz: float in -1..1, or int16."""
+        wave = samples / np.float32(FULL_SCALE) if samples.dtype == np.int16 else np.clip(samples, -1, 1)
+        self.wave = np.concatenate([self.wave, wave.astype(np.float32, copy=False)])
+        self.heard += len(samples)
+        found = []
+        while due := self.heard // self.detector.hop_samples - self.hops:
+            found.append(self._scored(min(due, PIECE_HOPS)))
+        return np.concatenate(found) if found else np.empty(0, np.float32)
+
+    def _scored(self, hops: int) -> Scores:
+        """Score the windows that end with the next so many hops."""
+        facts = self.detector.file.columns
+        hop_columns = self.detector.hop_samples // facts.step_samples
+        new = hops * hop_columns + (facts.per_window - hop_columns if self.columns is None else 0)
+        piece = self.wave[None, : (new - 1) * facts.step_samples + facts.context_samples]
+        (columns,) = self.detector.front.run([COLUMNS], {WAVEFORM: piece})
+        known = columns[0, facts.dropped :]
+        if self.columns is not None:
+            known = np.concatenate([self.columns, known])
+        windows = np.lib.stride_tricks.sliding_window_view(known, facts.per_window, axis=0)[::hop_columns]
+        found = [self._head(windows[first : first + HEAD_WINDOWS]) for first in range(0, hops, HEAD_WINDOWS)]
+        self.wave = self.wave[new * facts.step_samples :]
+        self.columns = known[hops * hop_columns :]
+        self.hops += hops
+        return np.concatenate(found)
+
+    def _head(self, windows: NDArray[np.float32]) -> Scores:
+        """Probabilities of windows [n, rows, columns]."""
+        (found,) = self.detector.head.run([PROBABILITY], {COLUMNS: np.ascontiguousarray(windows.transpose(0, 2, 1))})
+        return np.asarray(found)
+
+
+@dataclass
+class Trigger:
+    """What turns the probabilities of a stream into detections, as they come."""
+
+    file: DetectorFile
+    threshold: float
+    recent: Scores = field(default_factory=lambda: np.empty(0, np.float32))
+    """The last probabilities, which the next averages hold."""
+    hops: int = 0
+    silent: int = 0
+    """Hops in which it may not fire yet."""
+
+    def hear(self, probability: Scores) -> list[Detection]:
+        """What is detected in the next probabilities [n]."""
+        hop, averaged_seconds = self.file.hop_seconds, self.file.smoothing_seconds
+        silence = stream_scores.hops_silent(hop, self.file.refractory_seconds)
+        known = np.concatenate([self.recent, probability])
+        smooth = stream_scores.smooth(known, hop, averaged_seconds)[len(self.recent) :]
+        fired = stream_scores.fired(smooth, self.threshold, silence, self.silent)
+        found = [Detection((self.hops + index + 1) * hop, float(smooth[index])) for index in fired]
+        self.recent = known[max(0, len(known) - stream_scores.hops_averaged(hop, averaged_seconds) + 1) :]
+        self.hops += len(probability)
+        self.silent = max(0, (fired[-1] + silence if fired else self.silent) - len(probability))
+        return found
+
+
+def listen(detector: Detector, pieces: Iterable[NDArray[np.floating] | NDArray[np.int16]]) -> Iterator[Detection]:
+    """Detections in pieces of audio at 16 kHz, as they come."""
+    stream, trigger = detector.stream(), Trigger(detector.file, detector.file.threshold)
+    for samples in pieces:
+        yield from trigger.hear(stream.push(samples))
+
+
+def scores_of_file(detector: Detector, path: Path) -> Scores:
+    """Probabilities [n] of a recording of any length, one each hop; it is read in pieces.
+
+    Raises AudioRefused, FileNotFoundError.
+    """
+    stream = detector.stream()
+    return np.concatenate([stream.push(piece) for piece in audio_file.pieces_16k(path)])
+
+
+def load(path: Path, threads: int = 0) -> Detector:
+    """The detector in a model folder or around its `.onnx` file; `threads` 0 takes all cores.
+
+    Raises FileNotFoundError or ValueError with one sentence when it is none, or is damaged.
+    """
+    file, model = onnx_file.read(path)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = threads, 3  # what is wrong is raised, not printed
+    try:
+        front, head = (
+            onnxruntime.InferenceSession(part, options, providers=["CPUExecutionProvider"])
+            for part in onnx_file.parts(model)
+        )
+        loaded = Detector(file, front, head)
+        heard = loaded.stream().push(np.zeros(loaded.hop_samples, np.float32))
+    except (ValueError, *REFUSALS) as error:  # numpy raises the former for values of another shape
+        told = str(error).splitlines()[0][:200]
+        raise ValueError(f"The model in {path} cannot be run ({told}). {onnx_file.AGAIN}") from None
+    if heard.shape != (1,) or not 0 <= heard[0] <= 1:
+        raise ValueError(f"The model in {path} gives no probability. {onnx_file.AGAIN}")
+    return loaded

@@ -1,0 +1,131 @@
+"""detector.json beside an exported model: how to hear with it, where it comes from, how well it was exported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+NAME, MODEL, INT8_MODEL, OPENWAKEWORD_MODEL = "detector.json", "model.onnx", "model.int8.onnx", "openwakeword.onnx"
+WAVEFORM, COLUMNS, PROBABILITY = "waveform", "columns", "probability"
+"""Values in the graph of a model: its input, what the windows of a stream share, its output."""
+LARGEST_DIFFERENCE = 1e-4
+"""Between the probabilities of the trained and of the exported model."""
+
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Seconds = Annotated[float, Field(gt=0, le=60)]
+
+
+class ColumnFacts(BaseModel, frozen=True):
+    """How the columns of features are cut from a wave: one every `step_samples`, from `context_samples` that end with
+    it. A piece of wave gives `dropped` columns too many at its beginning, and a window has `per_window`."""
+
+    step_samples: Count
+    context_samples: Count
+    dropped: int = Field(ge=0, le=16)
+    per_window: Count
+
+
+class Threshold(BaseModel, frozen=True):
+    """Where the threshold comes from; of the validation stream, what it costs there."""
+
+    source: Literal["default", "validation_stream", "evaluation"]
+    false_accepts_per_hour: float | None = None
+    miss_rate: float | None = None
+    words: int | None = None
+    false_accepts: int | None = None
+    hours: float | None = None
+
+
+class Parity(BaseModel, frozen=True):
+    """Largest difference of the probability between the trained and the exported model, on validation windows."""
+
+    largest_difference: float
+    windows: int
+    within: bool
+
+
+class Rates(BaseModel, frozen=True):
+    """Of the validation windows at threshold 0.5, from 0 to 1."""
+
+    accuracy: float | None
+    fpr: float | None
+    fnr: float | None
+
+
+class Int8(BaseModel, frozen=True):
+    """What rounding the weights to eight bits costs, on the same windows as `parity`."""
+
+    largest_difference: float
+    mean_difference: float
+    float32: Rates
+    int8: Rates
+    bytes: int
+    float32_bytes: int
+
+
+class DetectorFile(BaseModel, frozen=True):
+    """Times in seconds unless the name says otherwise; `files` and `embedding_models` are digests (sha256) by name."""
+
+    format: Literal[1] = 1
+    run: str
+    label: str
+    checkpoint: str
+    epoch: int
+    model: str
+    labels: list[str] = ["positive"]
+    sample_rate: int = 16000
+    window_seconds: Seconds
+    hop_ms: float = Field(ge=1, le=1000)
+    smoothing_seconds: Seconds
+    threshold: float
+    threshold_from: Threshold
+    refractory_seconds: Seconds
+    columns: ColumnFacts
+    files: dict[str, str]
+    embedding_models: dict[str, str] = {}
+    parity: Parity
+    int8: Int8 | None = None
+    versions: dict[str, str]
+
+    @property
+    def hop_seconds(self) -> float:
+        return self.hop_ms / 1000
+
+
+def path_in(folder: Path) -> Path:
+    return folder / NAME
+
+
+def _percent(value: float | None) -> str:
+    return "n/a" if value is None else f"{100 * value:.2f} %"
+
+
+def sentences(file: DetectorFile) -> list[str]:
+    """What was exported and how well, for the log and the command line."""
+    differs = f"on {file.parity.windows:,} validation windows by {file.parity.largest_difference:.1e} at most"
+    said = [f"The model of epoch {file.epoch} is exported: it differs from the trained one {differs}."]
+    if not file.parity.within:
+        said = [
+            f"The exported model of epoch {file.epoch} differs from the trained one {differs}, which is more than "
+            f"{LARGEST_DIFFERENCE:g}: its scores are not those of the training."
+        ]
+    heard = file.threshold_from
+    if heard.source == "default":
+        said.append(f"Its threshold is {file.threshold:g}, as no validation stream was heard to choose one by.")
+    else:
+        said.append(
+            f"Its threshold {file.threshold:.4f} is for {heard.false_accepts_per_hour:g} false accepts per hour: in "
+            f"the validation stream it had {heard.false_accepts} in {heard.hours:.2f} h, and missed "
+            f"{_percent(heard.miss_rate)} of the words."
+        )
+    if cost := file.int8:
+        said.append(
+            f"In eight bits it takes {cost.bytes / 1e6:.2f} instead of {cost.float32_bytes / 1e6:.2f} MB; its "
+            f"probability differs by {cost.largest_difference:.3f} at most, {cost.mean_difference:.4f} on "
+            f"average; of the windows {_percent(cost.int8.accuracy)} are right at threshold 0.5 instead of "
+            f"{_percent(cost.float32.accuracy)} (FPR {_percent(cost.int8.fpr)} instead of "
+            f"{_percent(cost.float32.fpr)}, FNR {_percent(cost.int8.fnr)} instead of {_percent(cost.float32.fnr)})."
+        )
+    return said

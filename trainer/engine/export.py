@@ -1,0 +1,209 @@
+"""The best model of a run as files to take away: model.onnx, and detector.json with its digest written last.
+
+    python -m trainer.engine.export RUN_FOLDER [--int8]
+
+Exit 2 with one sentence when there is nothing to export, or nothing to check it with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from onnx import ModelProto
+from torch import nn
+
+from trainer import config_file, detector_file, documents, durable, manifest, metrics, stream_scores
+from trainer.config import Config
+from trainer.detector_file import LARGEST_DIFFERENCE, DetectorFile, Parity, Threshold
+from trainer.documents import Best, Request
+from trainer.engine import clips, embedding, int8, onnx_graphs, stream
+from trainer.engine.batches import Feed, open_feed
+from trainer.engine.checkpoints import load
+from trainer.engine.models import factory
+from trainer.engine.windows import Windows, epoch_windows, gather, validation_windows, window_samples
+from trainer.log import say
+from trainer.runs import Run
+from trainer.stream_scores import Point
+from trainer.workspace import Workspace
+
+MOST_WINDOWS = 512
+"""Of the validation windows so many, evenly spread, are compared."""
+BATCH = 32
+Beat = Callable[[], None]
+Scores = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The best model of a run, and the validation clips that it was chosen with."""
+
+    run: Run
+    config: Config
+    best: Best
+    network: nn.Module
+    train: Feed
+    val: Feed
+
+
+def open_run(run: Run, report: Callable[[int, int, str], None]) -> Trained:
+    """Read the best model of a run and its clips. Raises ValueError, FileNotFoundError, OSError."""
+    config, workspace = config_file.load(run.config_file), Workspace(run.folder.parent.parent)
+    best = documents.read(Best, run.checkpoints / "best.json")
+    if best is None:
+        raise ValueError(f"Run {run.id} has no best model yet: no epoch was finished.")
+    network = factory.build(config)
+    network.load_state_dict(load(run.checkpoints, best.checkpoint)["model"])
+    splits = manifest.read_splits(workspace)
+    array = clips.prepare(workspace, [*splits["train"], *splits["val"]], report)
+    train, val = (
+        open_feed(
+            array.of_split(frozenset(clip.path for clip in splits[part])), config, torch.device("cpu"), augmented=False
+        )
+        for part in ("train", "val")
+    )
+    return Trained(run, config, best, network.eval(), train, val)
+
+
+def spread(windows: Windows, most: int) -> Windows:
+    """At most so many windows, evenly spread."""
+    return windows.take(np.linspace(0, len(windows) - 1, min(len(windows), most)).astype(np.int64))
+
+
+def waves(feed: Feed, windows: Windows) -> Iterator[NDArray[np.float32]]:
+    """Waves [n, samples] of these windows in batches."""
+    for first in range(0, len(windows), BATCH):
+        part = windows.take(slice(first, first + BATCH))
+        yield feed.place(gather(feed.array, part, window_samples(feed.config))).numpy()
+
+
+@torch.inference_mode()
+def trained_scores(trained: Trained, windows: Windows, beat: Beat) -> Scores:
+    """Probabilities [n] of validation windows by the model as it was trained."""
+    found = []
+    for wave in waves(trained.val, windows):
+        found.append(trained.network(trained.val.front_end(torch.from_numpy(wave))).sigmoid().numpy())
+        beat()
+    return np.concatenate(found)
+
+
+def exported_scores(model: bytes, trained: Trained, windows: Windows, beat: Beat) -> Scores:
+    """The same by an exported model."""
+    session, found = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]), []
+    for wave in waves(trained.val, windows):
+        found.append(session.run(None, {detector_file.WAVEFORM: wave})[0])
+        beat()
+    return np.concatenate(found)
+
+
+def parity(before: Scores, after: Scores) -> Parity:
+    largest = float(np.abs(before - after).max())
+    return Parity(largest_difference=largest, windows=len(before), within=largest <= LARGEST_DIFFERENCE)
+
+
+def threshold(trained: Trained, beat: Beat) -> tuple[float, Threshold]:
+    """The threshold that keeps to the run's false accepts per hour in the validation stream, and what it costs there;
+    0.5 when that stream is never heard."""
+    options = trained.config.training
+    metrics.read_to_end(tail := metrics.Tail(), trained.run.metrics_file)
+    row = next((row for row in reversed(tail.epochs) if row["epoch"] == trained.best.epoch), {})
+    if "stream_threshold" in row:
+        names = ("threshold", "misses", "words", "false_accepts", "hours")
+        point: Point | None = Point(*(row[f"stream_{name}"] for name in names))
+    elif options.stream_epochs:
+        point = stream.measure(trained.network, trained.val, stream.open_stream(trained.val, beat), beat)
+    else:
+        point = None
+    if point is None:
+        return 0.5, Threshold(source="default")
+    return point.threshold, Threshold(
+        source="validation_stream", false_accepts_per_hour=options.false_accepts_per_hour, miss_rate=point.miss_rate,
+        words=point.words, false_accepts=point.false_accepts, hours=point.hours,
+    )  # fmt: skip
+
+
+def _graphs(trained: Trained) -> dict[str, ModelProto]:
+    """The files of ONNX by name: the whole detector, and the head alone where openWakeWord has its embedding."""
+    found = {detector_file.MODEL: onnx_graphs.joined(trained.config, trained.network)}
+    if trained.config.features.kind == "speech_embedding":
+        found[detector_file.OPENWAKEWORD_MODEL] = onnx_graphs.for_openwakeword(trained.config, trained.network)
+    return found
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _embedding_models(config: Config) -> dict[str, str]:
+    """Digests of the public models that stand before a head for openWakeWord; none for other features."""
+    names = embedding.MODEL_FILES if config.features.kind == "speech_embedding" else ()
+    return {name: _sha256(embedding.model_file(name).read_bytes()) for name in names}
+
+
+def export(run: Run, beat: Beat, with_int8: bool = False) -> DetectorFile:
+    """Write the model folder of a run; what was there is replaced. Raises ValueError, FileNotFoundError, OSError."""
+    trained = open_run(run, lambda done, total, doing: beat())
+    config, best = trained.config, trained.best
+    files = {name: graph.SerializeToString() for name, graph in _graphs(trained).items()}
+    windows = spread(validation_windows(trained.val.array, config), MOST_WINDOWS)
+    before = trained_scores(trained, windows, beat)
+    after = exported_scores(files[detector_file.MODEL], trained, windows, beat)
+    chosen, chosen_from = threshold(trained, beat)
+    cost = None
+    if with_int8:
+        heard = spread(epoch_windows(trained.train.array, config, 1), int8.CALIBRATION_WINDOWS)
+        rounded = int8.rounded(files[detector_file.MODEL], waves(trained.train, heard))
+        found = exported_scores(rounded, trained, windows, beat)
+        cost = int8.cost(after, found, windows.positive, len(files[detector_file.MODEL]), len(rounded))
+        files[detector_file.INT8_MODEL] = rounded
+    request = documents.read(Request, run.request_file)
+    file = DetectorFile(
+        run=run.id, label=(request.label if request else "") or run.id, checkpoint=best.checkpoint, epoch=best.epoch,
+        model=config.model.name, window_seconds=config.data.window_seconds, hop_ms=1000 * stream.hop_seconds(config),
+        smoothing_seconds=stream_scores.SMOOTHING_SECONDS, threshold=chosen, threshold_from=chosen_from,
+        refractory_seconds=stream_scores.REFRACTORY_SECONDS,
+        columns=onnx_graphs.column_facts(config, trained.val.front_end),
+        files={name: _sha256(data) for name, data in files.items()}, embedding_models=_embedding_models(config),
+        parity=parity(before, after), int8=cost,
+        versions={name: version(name) for name in ("torch", "onnx", "onnxruntime")},
+    )  # fmt: skip
+    _write(run.model, files, file)
+    return file
+
+
+def _write(folder: Path, files: dict[str, bytes], file: DetectorFile) -> None:
+    """Write the models and then detector.json: until it names their digests they do not count. Raises OSError."""
+    folder.mkdir(exist_ok=True)
+    for name, data in files.items():
+        durable.replace_bytes(folder / name, data)
+    durable.replace_json(detector_file.path_in(folder), file.model_dump())
+    for path in (*folder.glob("*.onnx"), *folder.glob("*.tmp.*")):
+        if path.name not in files:
+            path.unlink(missing_ok=True)
+
+
+def tell(file: DetectorFile) -> None:
+    """Say in the log what was exported and how well."""
+    for sentence in detector_file.sentences(file):
+        say(sentence)
+
+
+def main(arguments: Sequence[str]) -> int:
+    try:
+        tell(export(Run(Path(arguments[0])), lambda: None, "--int8" in arguments))
+    except (ValueError, FileNotFoundError) as error:
+        print(" ".join(str(error).split()), file=sys.stderr)  # noqa: T201 - the last line is what the caller tells
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
