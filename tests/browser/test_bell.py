@@ -71,7 +71,7 @@ def test_a_browser_that_blocks_notifications_is_told_so(page: Page, workspace):
         page.goto(f"{app.address}/Training")
         button(page, "Tell me when it ends").click()
         switch(page, "Notify in this browser").click()
-        expect(page.get_by_text("This browser blocks notifications from this page")).to_be_visible()
+        expect(page.get_by_text("This browser blocks notifications from this page").first).to_be_visible()
         expect(switch(page, "Notify in this browser")).not_to_be_checked()
         switch(page, "Play a sound").check()
         page.wait_for_function("tones == 1")

@@ -54,7 +54,7 @@ def record(page: Page, number: int) -> None:
     page.get_by_role("button", name="Record", exact=True).click()
     page.wait_for_timeout(600 + 700 * number)
     page.get_by_role("button", name="Stop recording", exact=True).click()
-    expect(page.get_by_text(f"{number} takes kept")).to_be_visible()
+    expect(page.get_by_text(f"{number} takes kept").first).to_be_visible()
 
 
 def test_takes_from_the_microphone_become_a_split(microphone: Page, workspace: Workspace):
@@ -73,7 +73,7 @@ def test_takes_from_the_microphone_become_a_split(microphone: Page, workspace: W
         assert [take.parent.name for take in takes].count("anna") == 2 and len(takes) == 5
         assert all(0.4 < soundfile.info(take).duration < 5 for take in takes)
         button(page, "Scan Datasets").click()
-        expect(page.get_by_text("0 refused.")).to_be_visible()
+        expect(page.get_by_text("0 refused.").first).to_be_visible()
         button(page, "Split Datasets").click()
         expect(page.get_by_text("Groups in two splits: 0").first).to_be_visible()
         no_traceback(page)
@@ -94,19 +94,19 @@ def zip_of_clips(count: int) -> bytes:
 def test_a_zip_of_500_clips_comes_in_and_goes_again(page: Page, workspace: Workspace):
     with server.running(workspace) as app:
         page.goto(f"{app.address}/Dataset")
-        expect(page.get_by_text("No clips are known yet")).to_be_visible()
+        expect(page.get_by_text("No clips are known yet").first).to_be_visible()
         page.get_by_role("tab", name="Import").click()
         upload = {"name": "mine <b>.zip", "mimeType": "application/zip", "buffer": zip_of_clips(500)}
         page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(upload)
         expect(button(page, "Import files")).to_be_enabled()
         button(page, "Import files").click()
         told = "Imported 500 into positive. 1 files were skipped: they are not WAV, FLAC or OGG."
-        expect(page.get_by_text(told)).to_be_visible()
+        expect(page.get_by_text(told).first).to_be_visible()
         assert len(clips.load(workspace)) == 500 and not list((workspace.root / "data" / "uploads").iterdir())
         page.get_by_role("tab", name="Changes").click()
-        expect(page.get_by_text(re.compile(r"Import of mine b\.zip"))).to_be_visible()
+        expect(page.get_by_text(re.compile(r"Import of mine b\.zip")).first).to_be_visible()
         button(page, "Undo").click()
-        expect(page.get_by_text("No clips are known yet")).to_be_visible()
+        expect(page.get_by_text("No clips are known yet").first).to_be_visible()
         assert not list(workspace.raw.rglob("*.wav"))
         no_traceback(page)
 
@@ -124,10 +124,10 @@ def test_findings_are_shown_heard_mended_and_undone(page: Page, workspace: Works
         box = table.locator("canvas").first.bounding_box()
         page.mouse.click(box["x"] + 15, box["y"] + 52)
         expect(page.get_by_test_id("stAudio")).to_be_visible()
-        expect(page.get_by_text("Log-mel spectrogram")).to_be_visible()
+        expect(page.get_by_text("Log-mel spectrogram").first).to_be_visible()
         button(page, "Delete 1 clip").click()
         expect(page.get_by_text("Undo is in the list of changes").first).to_be_visible()
-        expect(page.get_by_text("0 refused.")).to_be_visible()
+        expect(page.get_by_text("0 refused.").first).to_be_visible()
         page.get_by_role("tab", name="Changes").click()
         button(page, "Undo").click()
         expect(page.get_by_text(re.compile("Undone: Deleted positive")).first).to_be_visible()

@@ -57,9 +57,9 @@ def type_in(page: Page, role: str, name: str | re.Pattern, text: str) -> None:
 def make_data(page: Page, address: str) -> None:
     page.goto(f"{address}/Dataset")
     button(page, "Make demo data").click()
-    expect(page.get_by_text(re.compile(r"Made 2,400 clips"))).to_be_visible(timeout=90_000)
+    expect(page.get_by_text(re.compile(r"Made 2,400 clips")).first).to_be_visible(timeout=90_000)
     button(page, "Scan Datasets").click()
-    expect(page.get_by_text(re.compile(r"2,400 clips, .* 0 refused"))).to_be_visible(timeout=60_000)
+    expect(page.get_by_text(re.compile(r"2,400 clips, .* 0 refused")).first).to_be_visible(timeout=60_000)
     button(page, "Split Datasets").click()
     expect(page.get_by_text(re.compile(r"Groups in two splits: 0")).first).to_be_visible(timeout=30_000)
     no_traceback(page)
@@ -70,16 +70,16 @@ def make_configuration(page: Page, address: str) -> None:
     page.get_by_role("combobox", name="Preset").click()
     page.get_by_role("option", name="quick").click()
     button(page, "Load Preset").click()
-    expect(page.get_by_text(re.compile("Loaded: preset .quick."))).to_be_visible()
+    expect(page.get_by_text(re.compile("Loaded: preset .quick.")).first).to_be_visible()
     type_in(page, "spinbutton", EPOCHS, "0")
     button(page, "Validate Configuration").click()
-    expect(page.get_by_text("must be at least 1; 0 given.")).to_be_visible()
+    expect(page.get_by_text("must be at least 1; 0 given.").first).to_be_visible()
     type_in(page, "spinbutton", EPOCHS, "12")
     button(page, "Validate Configuration").click()
-    expect(page.get_by_text("Configuration is valid")).to_be_visible()
+    expect(page.get_by_text("Configuration is valid").first).to_be_visible()
     type_in(page, "textbox", "Name", "walk")
     button(page, "Save Configuration").click()
-    expect(page.get_by_text("Saved to")).to_be_visible()
+    expect(page.get_by_text("Saved to").first).to_be_visible()
     no_traceback(page)
 
 
@@ -114,7 +114,7 @@ def test_from_nothing_to_a_trained_model(page: Page, tmp_path):
         wait_for_metric(page, "Status", "Completed", 120)
         best = runs.document(runs.status(run))["best"]
         wait_for_metric(page, "Best epoch", str(best["epoch"]), 5)
-        expect(page.get_by_text(best["checkpoint"])).to_be_visible()
+        expect(page.get_by_text(best["checkpoint"]).first).to_be_visible()
         expect(page.get_by_text(re.compile(r"Epoch 12/12 - Loss: ")).first).to_be_visible()
         wait_for_metric(page, "ETA", "--:--:--", 5)
         page.screenshot(path=tmp_path / "completed.png", full_page=True)
@@ -138,7 +138,7 @@ def test_the_same_form_from_two_tabs_makes_one_run(browser, workspace: Workspace
             expect(button(tab, "Start Training")).to_be_enabled()
         for tab in tabs:
             button(tab, "Start Training").click()
-        expect(tabs[1].get_by_text("Training already in progress")).to_be_visible()
+        expect(tabs[1].get_by_text("Training already in progress").first).to_be_visible()
         wait_for_metric(tabs[1], "Status", "Running", 30)
         assert len(runs.all_runs(workspace)) == 1
         for tab in tabs:
@@ -204,7 +204,7 @@ def test_bad_input_gets_its_one_sentence(page: Page, tmp_path, workspace: Worksp
         expect(page.get_by_text("Dataset splits not found.")).to_have_count(1)
         page.goto(f"{app.address}/Dataset")
         button(page, "Scan Datasets").click()
-        expect(page.get_by_text(re.compile("No usable clips in"))).to_be_visible()
+        expect(page.get_by_text(re.compile("No usable clips in")).first).to_be_visible()
         no_traceback(page)
     (workspace.configs / "tiny.yaml").write_text("training: {epochs: 99999, epoch: 1}")
     missing = next((workspace.raw / "positive").rglob("*.wav"))
@@ -212,13 +212,13 @@ def test_bad_input_gets_its_one_sentence(page: Page, tmp_path, workspace: Worksp
     with server.running(workspace) as app:
         page.goto(f"{app.address}/Training")
         button(page, "Start Training").click()
-        expect(page.get_by_text("must be at most 10000; 99999 given.")).to_be_visible()
-        expect(page.get_by_text("did you mean epochs?")).to_be_visible()
+        expect(page.get_by_text("must be at most 10000; 99999 given.").first).to_be_visible()
+        expect(page.get_by_text("did you mean epochs?").first).to_be_visible()
         config_file.save(workspace, "tiny", tiny_config())
         workspace.runs.rmdir()
         workspace.runs.write_text("a file where the folder of runs should be")
         button(page, "Start Training").click()
-        expect(page.get_by_text(re.compile("cannot be written to"))).to_be_visible()
+        expect(page.get_by_text(re.compile("cannot be written to")).first).to_be_visible()
         no_traceback(page)
     assert not any("Traceback" in line for line in log_tail.last_lines(workspace.root / "server.log"))
 
