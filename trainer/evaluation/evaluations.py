@@ -1,0 +1,109 @@
+"""Evaluations of a run, each a folder `evaluation/<id>/` below its run: what was heard in which streams, and how well.
+
+The process of an evaluation writes them, `evaluation.json` last: a folder without it is one that was not finished.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from trainer import documents, durable, stream_scores
+from trainer.evaluation.heard import Heard
+from trainer.evaluation.stream_set import StreamSet
+from trainer.runs import Run
+
+
+class CurvePoint(BaseModel, frozen=True):
+    """One operating point: of `words` so many `misses`, and so many `false_accepts` in the hours of the evaluation;
+    `low` and `high` bound the miss rate (95 %, bootstrap)."""
+
+    threshold: float
+    false_accepts: int
+    false_accepts_per_hour: float
+    misses: int
+    miss_rate: float | None
+    low: float | None
+    high: float | None
+
+
+class Evaluation(BaseModel, frozen=True):
+    """evaluation.json. Times in seconds, rates from 0 to 1; `model_sha256` names the very model that was heard."""
+
+    id: str
+    run: str
+    checkpoint: str
+    epoch: int
+    model_sha256: str
+    created: str
+    streams_key: str
+    streams_title: str
+    audio_seconds: float
+    scoring_seconds: float
+    hours: float
+    """Without the word, in which false accepts count."""
+    words: int
+    hop_seconds: float
+    smoothing_seconds: float
+    refractory_seconds: float
+    curve: list[CurvePoint]
+
+    @property
+    def times_real_time(self) -> float:
+        return self.audio_seconds / self.scoring_seconds if self.scoring_seconds else 0.0
+
+
+@dataclass(frozen=True)
+class EvaluationFolder:
+    """The files of one evaluation."""
+
+    path: Path
+
+    @property
+    def document_file(self) -> Path:
+        return self.path / "evaluation.json"
+
+    @property
+    def streams_file(self) -> Path:
+        return self.path / "streams.json"
+
+    @property
+    def tracks_file(self) -> Path:
+        """Raw probabilities, one array for each stream, by its name (numpy, without pickles)."""
+        return self.path / "tracks.npz"
+
+
+def folder_of(run: Run, evaluation_id: str) -> EvaluationFolder:
+    return EvaluationFolder(run.folder / "evaluation" / evaluation_id)
+
+
+def all_of(run: Run) -> list[Evaluation]:
+    """The finished evaluations of a run, newest first."""
+    found = (documents.read(Evaluation, path) for path in (run.folder / "evaluation").glob("*/evaluation.json"))
+    return sorted((each for each in found if each), key=lambda each: each.id, reverse=True)
+
+
+def read_heard(folder: EvaluationFolder, evaluation: Evaluation) -> list[Heard]:
+    """What was heard in each stream. Raises ValueError when a file of the evaluation is missing or damaged."""
+    streams = documents.read(StreamSet, folder.streams_file)
+    try:
+        with np.load(folder.tracks_file, allow_pickle=False) as stored:
+            raw: dict[str, NDArray[np.float32]] = {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"{folder.tracks_file} cannot be read ({error}). Evaluate the run again.") from None
+    if streams is None or any(recording.name not in raw for recording in streams.recordings):
+        raise ValueError(f"The evaluation in {folder.path} is damaged. Evaluate the run again.")
+    hop, smoothing = evaluation.hop_seconds, evaluation.smoothing_seconds
+    return [
+        Heard(each, stream_scores.smooth(raw[each.name], hop, smoothing), hop, evaluation.refractory_seconds)
+        for each in streams.recordings
+    ]
+
+
+def write(folder: EvaluationFolder, evaluation: Evaluation) -> None:
+    """The last word of an evaluation; until then it does not count. Raises OSError."""
+    durable.replace_json(folder.document_file, evaluation.model_dump())

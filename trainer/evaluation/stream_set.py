@@ -1,0 +1,67 @@
+"""A set of streams: long recordings in which it is known where the word is said, or that it is not said at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, Field
+
+
+class Word(BaseModel, frozen=True):
+    """One word that is said: `start` and `end` in seconds; `clip` (a path below data/raw) and `speaker` where known."""
+
+    start: float = Field(ge=0)
+    end: float = Field(ge=0)
+    clip: str = ""
+    speaker: str = ""
+
+
+class Part(BaseModel, frozen=True):
+    """A stretch without the word, from `start` to `end` in seconds; `phrase` is what is said where that is known."""
+
+    start: float = Field(ge=0)
+    end: float = Field(ge=0)
+    clip: str = ""
+    label: str = ""
+    speaker: str = ""
+    phrase: str = ""
+
+
+class Recording(BaseModel, frozen=True):
+    """One stream. `path` is absolute, or relative to the folder of its set; `condition` is how words or all else are
+    heard in it, in words for a table ("clean", "noise, 10 dB", "room", "speech").
+
+    `counts_false_accepts`: whether detections outside of its words are false accepts, and its time counts for them. A
+    stream composed of words alone tells nothing of the hours of a day, so there they do not.
+    """
+
+    name: str
+    path: str
+    seconds: float = Field(ge=0)
+    condition: str
+    snr_db: float | None = None
+    room: str = ""
+    counts_false_accepts: bool
+    words: list[Word] = []
+    parts: list[Part] = []
+
+
+class StreamSet(BaseModel, frozen=True):
+    """Streams that belong together; `key` names exactly these: equal keys, equal audio and words."""
+
+    key: str
+    title: str
+    folder: str
+    """Where relative paths begin."""
+    recordings: list[Recording]
+
+    def path_of(self, recording: Recording) -> Path:
+        return Path(self.folder) / recording.path
+
+    @property
+    def seconds(self) -> float:
+        return sum(recording.seconds for recording in self.recordings)
+
+    @property
+    def words(self) -> int:
+        return sum(len(recording.words) for recording in self.recordings)
