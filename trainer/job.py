@@ -1,4 +1,4 @@
-"""A job: work that a page asks for (demo, scan, split, probe), done by a process of its own.
+"""A job: work that a page asks for (demo, scan, split, export), done by a process of its own.
 
 A job is one file, `data/jobs/<verb>.json`: written once by who starts it, from then on by the job's process alone, and
 read by every page. So the work goes on when the browser or the server is gone, and a page opened later shows the same.
@@ -22,7 +22,7 @@ from trainer.workspace import Workspace
 Report = Callable[[int, int, str], None]
 """Tells progress: done, total (0: not known yet), what is being done in a few words."""
 
-Verb = Literal["demo", "scan", "split", "import", "synthesise", "mend", "preview", "probe"]
+Verb = Literal["demo", "scan", "split", "import", "synthesise", "mend", "preview", "probe", "export"]
 
 
 STARTING_SECONDS = 30.0

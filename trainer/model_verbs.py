@@ -12,9 +12,10 @@ import click
 from trainer import audio_file, detector_file, documents, durable, processes, runs
 from trainer.detector_file import DetectorFile
 from trainer.documents import Best
+from trainer.job import Report
 from trainer.run_verbs import RUN
 from trainer.runs import Run
-from trainer.terminal import Session, show
+from trainer.terminal import AS_JOB, Session, show, work_on
 from trainer.workspace import PROJECT_ROOT, Workspace
 
 
@@ -38,23 +39,40 @@ def _make(run: Run, with_int8: bool) -> None:
 
 @click.command()
 @RUN
-@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", metavar="[DIR]", required=False, type=click.Path(file_okay=False, path_type=Path))
 @click.option("--int8", "with_int8", is_flag=True, help="Also a model of eight bits, with what that costs.")
+@AS_JOB
 @click.pass_obj
-def export(session: Session, run: str, folder: Path, with_int8: bool) -> None:
-    """Copy the best model of RUN (an id, an unambiguous start of one, or `latest`) to DIR, ready to listen with."""
-    found = runs.find(session.workspace, run)
-    if not _is_current(found, with_int8):
-        _make(found, with_int8)
-    file = documents.read(DetectorFile, detector_file.path_in(found.model))
+def export(session: Session, run: str, folder: Path | None, with_int8: bool, as_job: bool) -> None:
+    """Copy the best model of RUN (an id, an unambiguous start of one, or `latest`) to DIR, ready to listen with.
+
+    Without DIR it is only made, and stays in the folder of the run.
+    """
+
+    def work(report: Report) -> tuple[dict[str, Any], str]:
+        found = runs.find(session.workspace, run)
+        report(0, 0, found.id)
+        file = _current(found, with_int8)
+        names, target = [*file.files, detector_file.NAME], folder or found.model
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in names:
+                durable.replace_bytes(folder / name, (found.model / name).read_bytes())
+        told = [*detector_file.sentences(file), f"Written to {target}: {', '.join(names)}."]
+        parts = file.model_dump(include={"parity", "int8"})
+        return {"run": found.id, "folder": str(target), "files": names, **parts}, "\n".join(told)
+
+    work_on(session, "export", as_job, work)
+
+
+def _current(run: Run, with_int8: bool) -> DetectorFile:
+    """What stands in the detector.json of a run, whose model is made first where it is missing. Raises ValueError."""
+    if not _is_current(run, with_int8):
+        _make(run, with_int8)
+    file = documents.read(DetectorFile, detector_file.path_in(run.model))
     if file is None:
-        raise ValueError(f"{found.model} is damaged; remove it and export again.")
-    folder.mkdir(parents=True, exist_ok=True)
-    names = [*file.files, detector_file.NAME]
-    for name in names:
-        durable.replace_bytes(folder / name, (found.model / name).read_bytes())
-    document = {"run": found.id, "folder": str(folder), "files": names, **file.model_dump(include={"parity", "int8"})}
-    show(session, document, "\n".join([*detector_file.sentences(file), f"Written to {folder}: {', '.join(names)}."]))
+        raise ValueError(f"{run.model} is damaged; remove it and export again.")
+    return file
 
 
 def _model_path(workspace: Workspace, text: str) -> Path:

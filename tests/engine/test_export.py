@@ -151,6 +151,7 @@ def test_a_run_ends_with_its_model_and_the_word_is_found_with_it(workspace, run:
 
 def test_export_copies_makes_what_is_missing_and_tells_what_eight_bits_cost(workspace, run: Run, tmp_path):
     told = answer(workspace, "export", "latest", str(tmp_path / "plain"))
+    assert answer(workspace, "export", run.id)["folder"] == str(run.model)
     assert told["files"] == ["model.onnx", "detector.json"] and told["int8"] is None
     shutil.rmtree(run.model)
     done = call(workspace, "export", run.id, str(tmp_path / "small"), "--int8")

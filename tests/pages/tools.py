@@ -38,12 +38,14 @@ print(json.dumps(found))
 """
 
 
-def draw(page: str, run: str = "") -> AppTest:
+def draw(page: str, run: str = "", section: str = "") -> AppTest:
     app = AppTest.from_file(str(PROJECT_ROOT / "Home.py"), default_timeout=30)
     if PAGES[page]:
         app.switch_page(PAGES[page])
     if run:
         app.query_params["run"] = run
+    if section:
+        app.query_params["section"] = section
     return checked(app.run())
 
 
