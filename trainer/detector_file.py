@@ -28,7 +28,7 @@ class ColumnFacts(BaseModel, frozen=True):
 
 
 class Threshold(BaseModel, frozen=True):
-    """Where the threshold comes from; of the validation stream, what it costs there."""
+    """Where the threshold comes from, and what it costs there; `evaluation`: chosen by the user, so it stays."""
 
     source: Literal["default", "validation_stream", "evaluation"]
     false_accepts_per_hour: float | None = None
@@ -72,6 +72,7 @@ class DetectorFile(BaseModel, frozen=True):
     run: str
     label: str
     checkpoint: str
+    checkpoint_sha256: str = ""
     epoch: int
     model: str
     labels: list[str] = ["positive"]
@@ -102,6 +103,20 @@ def _percent(value: float | None) -> str:
     return "n/a" if value is None else f"{100 * value:.2f} %"
 
 
+def _threshold_sentence(file: DetectorFile) -> str:
+    heard = file.threshold_from
+    if heard.source == "default":
+        return f"Its threshold is {file.threshold:g}, as no validation stream was heard to choose one by."
+    where = "the validation stream" if heard.source == "validation_stream" else "an evaluation"
+    said = f"Its threshold {file.threshold:.4f} was chosen in {where}"
+    if heard.false_accepts_per_hour is not None:
+        said += f" for {heard.false_accepts_per_hour:g} false accepts per hour"
+    if heard.false_accepts is None or heard.hours is None:
+        return f"{said}."
+    missed = f"and missed {_percent(heard.miss_rate)} of the words"
+    return f"{said}: there it had {heard.false_accepts} in {heard.hours:.2f} h, {missed}."
+
+
 def sentences(file: DetectorFile) -> list[str]:
     """What was exported and how well, for the log and the command line."""
     differs = f"on {file.parity.windows:,} validation windows by {file.parity.largest_difference:.1e} at most"
@@ -111,15 +126,7 @@ def sentences(file: DetectorFile) -> list[str]:
             f"The exported model of epoch {file.epoch} differs from the trained one {differs}, which is more than "
             f"{LARGEST_DIFFERENCE:g}: its scores are not those of the training."
         ]
-    heard = file.threshold_from
-    if heard.source == "default":
-        said.append(f"Its threshold is {file.threshold:g}, as no validation stream was heard to choose one by.")
-    else:
-        said.append(
-            f"Its threshold {file.threshold:.4f} is for {heard.false_accepts_per_hour:g} false accepts per hour: in "
-            f"the validation stream it had {heard.false_accepts} in {heard.hours:.2f} h, and missed "
-            f"{_percent(heard.miss_rate)} of the words."
-        )
+    said.append(_threshold_sentence(file))
     if cost := file.int8:
         said.append(
             f"In eight bits it takes {cost.bytes / 1e6:.2f} instead of {cost.float32_bytes / 1e6:.2f} MB; its "

@@ -16,7 +16,18 @@ from tests.engine.test_embedding import detector_embeddings
 from tests.run_folders import end_all
 from tests.tiny import make_workspace, tiny_config
 from tests.waiting import wait_until
-from trainer import audio_file, config_file, detector, detector_file, documents, durable, launch, log_tail, model_size
+from trainer import (
+    audio_file,
+    config_file,
+    detector,
+    detector_file,
+    documents,
+    durable,
+    launch,
+    log_tail,
+    model_size,
+    run_models,
+)
 from trainer.__main__ import app
 from trainer.documents import Best, Progress
 from trainer.engine import __main__ as engine
@@ -165,6 +176,37 @@ def test_export_copies_makes_what_is_missing_and_tells_what_eight_bits_cost(work
     assert (tmp_path / "plain/model.onnx").read_bytes() == (tmp_path / "small/model.onnx").read_bytes()
 
 
+def test_another_checkpoint_is_exported_beside_the_best_one(workspace, run: Run, tmp_path):
+    best = run_models.checkpoint_of(run, "best")
+    other = next(name for name in run_models.kept(run) if name != best)
+    before = {path.name: path.read_bytes() for path in run.model.iterdir()}
+    told = answer(workspace, "export", run.id, str(tmp_path), "--checkpoint", other.removesuffix(".pt"))
+    assert told["checkpoint"] == other and told["parity"]["within"]
+    folder = run_models.model_of(run, other)
+    assert folder == run.folder / "models" / other.removesuffix(".pt")
+    assert {path.name: path.read_bytes() for path in run.model.iterdir()} == before
+    assert (tmp_path / "model.onnx").read_bytes() == (folder / "model.onnx").read_bytes() != before["model.onnx"]
+    assert run_models.model_of(run, "best") == run_models.model_of(run, best) == run.model
+    assert run_models.checkpoint_of(run, "last") == run_models.kept(run)[-1]
+    for wrong in ("../model", "epoch-99999", ""):
+        with pytest.raises(ValueError, match=r"has no checkpoint '.*'; it has best, last, epoch-000"):
+            run_models.model_of(run, wrong)
+
+
+def test_a_model_is_made_anew_when_it_is_damaged_and_the_threshold_of_the_user_stays(run: Run):
+    file = documents.read(detector_file.DetectorFile, run.model / "detector.json")
+    chosen = detector_file.Threshold(source="evaluation", false_accepts_per_hour=0.1)
+    changed = file.model_copy(update={"threshold": 0.875, "threshold_from": chosen})
+    durable.replace_json(run.model / "detector.json", changed.model_dump())
+    whole = (run.model / "model.onnx").read_bytes()
+    (run.model / "model.onnx").write_bytes(whole[:-9])
+    loaded = detector.load(run_models.model_of(run))
+    assert (run.model / "model.onnx").read_bytes() == whole
+    assert (loaded.file.threshold, loaded.file.threshold_from) == (0.875, chosen)
+    durable.replace_json(run.model / "detector.json", file.model_dump())
+    assert loaded.file.checkpoint_sha256 == run_models.digest_of(run, file.checkpoint) != ""
+
+
 def test_what_cannot_be_exported_or_heard_is_one_sentence(workspace, run: Run, tmp_path):
     empty = Run(workspace.runs / "20200101-000000-0000")
     empty.folder.mkdir()
@@ -172,7 +214,7 @@ def test_what_cannot_be_exported_or_heard_is_one_sentence(workspace, run: Run, t
     done = call(workspace, "export", empty.id, str(tmp_path))
     assert done.returncode == 2 and done.stderr == f"Run {empty.id} has no best model yet: no epoch was finished.\n"
     for model, audio, sentence in (
-        (empty.id, "a.wav", f"no exported model yet: python -m trainer export {empty.id} DIR makes it."),
+        (empty.id, "a.wav", f"Run {empty.id} has no best model yet: no epoch was finished."),
         (str(tmp_path), "a.wav", "There is no model"),
         ("latest", str(PROJECT_ROOT / "README.md"), "README.md: Files of this kind (.md) are not read"),
         ("latest", str(tmp_path / "a.wav"), "There is no file"),

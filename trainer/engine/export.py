@@ -1,6 +1,6 @@
-"""The best model of a run as files to take away: model.onnx, and detector.json with its digest written last.
+"""A model of a run as files to take away: model.onnx, and detector.json with its digest written last.
 
-    python -m trainer.engine.export RUN_FOLDER [--int8]
+    python -m trainer.engine.export RUN_FOLDER CHECKPOINT [--int8]
 
 Exit 2 with one sentence when there is nothing to export, or nothing to check it with.
 """
@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 from torch import nn
 
-from trainer import config_file, detector_file, documents, durable, manifest, metrics, stream_scores
+from trainer import config_file, detector_file, documents, durable, manifest, metrics, run_models, stream_scores
 from trainer.config import Config
 from trainer.detector_file import LARGEST_DIFFERENCE, DetectorFile, Parity, Threshold
-from trainer.documents import Best, Request
+from trainer.documents import Request
 from trainer.engine import clips, embedding, int8, onnx_graphs, stream
 from trainer.engine.batches import Feed, open_feed
 from trainer.engine.checkpoints import load
@@ -44,24 +44,21 @@ Scores = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Trained:
-    """The best model of a run, and the validation clips that it was chosen with."""
+    """A model of a run, and the clips that it was trained and chosen with."""
 
     run: Run
     config: Config
-    best: Best
+    checkpoint: str
     network: nn.Module
     train: Feed
     val: Feed
 
 
-def open_run(run: Run, report: Callable[[int, int, str], None]) -> Trained:
-    """Read the best model of a run and its clips. Raises ValueError, FileNotFoundError, OSError."""
+def open_run(run: Run, checkpoint: str, report: Callable[[int, int, str], None]) -> Trained:
+    """Read a model of a run and its clips. Raises ValueError, FileNotFoundError, OSError."""
     config, workspace = config_file.load(run.config_file), Workspace(run.folder.parent.parent)
-    best = documents.read(Best, run.checkpoints / "best.json")
-    if best is None:
-        raise ValueError(f"Run {run.id} has no best model yet: no epoch was finished.")
     network = factory.build(config)
-    network.load_state_dict(load(run.checkpoints, best.checkpoint)["model"])
+    network.load_state_dict(load(run.checkpoints, checkpoint)["model"])
     splits = manifest.read_splits(workspace)
     array = clips.prepare(workspace, [*splits["train"], *splits["val"]], report)
     train, val = (
@@ -70,7 +67,7 @@ def open_run(run: Run, report: Callable[[int, int, str], None]) -> Trained:
         )
         for part in ("train", "val")
     )
-    return Trained(run, config, best, network.eval(), train, val)
+    return Trained(run, config, checkpoint, network.eval(), train, val)
 
 
 def spread(windows: Windows, most: int) -> Windows:
@@ -114,7 +111,8 @@ def threshold(trained: Trained, beat: Beat) -> tuple[float, Threshold]:
     0.5 when that stream is never heard."""
     options = trained.config.training
     metrics.read_to_end(tail := metrics.Tail(), trained.run.metrics_file)
-    row = next((row for row in reversed(tail.epochs) if row["epoch"] == trained.best.epoch), {})
+    epoch, finished = run_models.epoch_of(trained.checkpoint)
+    row = next((row for row in reversed(tail.epochs) if finished and row["epoch"] == epoch), {})
     if "stream_threshold" in row:
         names = ("threshold", "misses", "words", "false_accepts", "hours")
         point: Point | None = Point(*(row[f"stream_{name}"] for name in names))
@@ -128,6 +126,15 @@ def threshold(trained: Trained, beat: Beat) -> tuple[float, Threshold]:
         source="validation_stream", false_accepts_per_hour=options.false_accepts_per_hour, miss_rate=point.miss_rate,
         words=point.words, false_accepts=point.false_accepts, hours=point.hours,
     )  # fmt: skip
+
+
+def by_the_user(trained: Trained, folder: Path) -> tuple[float, Threshold] | None:
+    """The threshold that was chosen in an evaluation of this very model; it stays when the model is exported again."""
+    file = documents.read(DetectorFile, detector_file.path_in(folder))
+    if file is None or file.threshold_from.source != "evaluation":
+        return None
+    same = file.checkpoint_sha256 == run_models.digest_of(trained.run, trained.checkpoint)
+    return (file.threshold, file.threshold_from) if same else None
 
 
 def _graphs(trained: Trained) -> dict[str, ModelProto]:
@@ -148,15 +155,16 @@ def _embedding_models(config: Config) -> dict[str, str]:
     return {name: _sha256(embedding.model_file(name).read_bytes()) for name in names}
 
 
-def export(run: Run, beat: Beat, with_int8: bool = False) -> DetectorFile:
-    """Write the model folder of a run; what was there is replaced. Raises ValueError, FileNotFoundError, OSError."""
-    trained = open_run(run, lambda done, total, doing: beat())
-    config, best = trained.config, trained.best
+def export(run: Run, checkpoint: str, beat: Beat, with_int8: bool = False) -> DetectorFile:
+    """Write the folder of a model; what was there is replaced. Raises ValueError, FileNotFoundError, OSError."""
+    trained = open_run(run, checkpoint, lambda done, total, doing: beat())
+    config = trained.config
     files = {name: graph.SerializeToString() for name, graph in _graphs(trained).items()}
     windows = spread(validation_windows(trained.val.array, config), MOST_WINDOWS)
     before = trained_scores(trained, windows, beat)
     after = exported_scores(files[detector_file.MODEL], trained, windows, beat)
-    chosen, chosen_from = threshold(trained, beat)
+    folder = run_models.folder_of(run, checkpoint)
+    chosen, chosen_from = by_the_user(trained, folder) or threshold(trained, beat)
     cost = None
     if with_int8:
         heard = spread(epoch_windows(trained.train.array, config, 1), int8.CALIBRATION_WINDOWS)
@@ -166,7 +174,8 @@ def export(run: Run, beat: Beat, with_int8: bool = False) -> DetectorFile:
         files[detector_file.INT8_MODEL] = rounded
     request = documents.read(Request, run.request_file)
     file = DetectorFile(
-        run=run.id, label=(request.label if request else "") or run.id, checkpoint=best.checkpoint, epoch=best.epoch,
+        run=run.id, label=(request.label if request else "") or run.id, checkpoint=checkpoint,
+        checkpoint_sha256=run_models.digest_of(run, checkpoint), epoch=run_models.epoch_of(checkpoint)[0],
         model=config.model.name, window_seconds=config.data.window_seconds, hop_ms=1000 * stream.hop_seconds(config),
         smoothing_seconds=stream_scores.SMOOTHING_SECONDS, threshold=chosen, threshold_from=chosen_from,
         refractory_seconds=stream_scores.REFRACTORY_SECONDS,
@@ -175,13 +184,13 @@ def export(run: Run, beat: Beat, with_int8: bool = False) -> DetectorFile:
         parity=parity(before, after), int8=cost,
         versions={name: version(name) for name in ("torch", "onnx", "onnxruntime")},
     )  # fmt: skip
-    _write(run.model, files, file)
+    _write(folder, files, file)
     return file
 
 
 def _write(folder: Path, files: dict[str, bytes], file: DetectorFile) -> None:
     """Write the models and then detector.json: until it names their digests they do not count. Raises OSError."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         durable.replace_bytes(folder / name, data)
     durable.replace_json(detector_file.path_in(folder), file.model_dump())
@@ -198,7 +207,7 @@ def tell(file: DetectorFile) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     try:
-        tell(export(Run(Path(arguments[0])), lambda: None, "--int8" in arguments))
+        tell(export(Run(Path(arguments[0])), arguments[1], lambda: None, "--int8" in arguments))
     except (ValueError, FileNotFoundError) as error:
         print(" ".join(str(error).split()), file=sys.stderr)  # noqa: T201 - the last line is what the caller tells
         return 2

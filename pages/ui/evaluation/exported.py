@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.ui import frame, jobs
 from pages.ui.frame import plain
-from trainer import detector, detector_file, documents
+from trainer import detector, detector_file, documents, run_models
 from trainer.detector import Detector
 from trainer.documents import Best
 from trainer.runs import Status
@@ -50,8 +50,10 @@ def show(workspace: Workspace, status: Status) -> Detector | None:
         _make_button(workspace, status, "Make the model again", busy)
         return None
     best = documents.read(Best, run.checkpoints / "best.json")
-    if best and best.checkpoint != found.file.checkpoint and status.state not in ACTIVE:
-        st.warning(f"This model is of epoch {found.file.epoch}; the best epoch of the run is now {best.epoch}.")
+    known = best and run_models.digest_of(run, best.checkpoint)
+    if best and known and known != found.file.checkpoint_sha256 and status.state not in ACTIVE:
+        told = f"This model is epoch {found.file.epoch} as it was earlier"
+        st.warning(f"{told}; the best epoch of the run is now {best.epoch}.")
         _make_button(workspace, status, "Make the model again", busy)
     return found
 
