@@ -1,10 +1,10 @@
 import streamlit as st
 
 from pages.ui import confusion, frame, jobs, run_table, watched
-from pages.ui.evaluation import exported, listen
+from pages.ui.evaluation import exported, listen, model
 from trainer import runs
 
-SECTIONS = ("Clips", "Listen")
+SECTIONS = ("Clips", "Listen", "Model")
 
 workspace = frame.page("Evaluation", "🎯")
 run = watched.choose(workspace)
@@ -33,5 +33,8 @@ if section == "Clips":
         "used."
     )
     confusion.show(row)
-elif model := exported.show(workspace, status):
-    listen.show(workspace, model)
+elif found := exported.show(workspace, status):
+    if section == "Listen":
+        listen.show(workspace, found)
+    else:
+        model.show(workspace, run, found.file)

@@ -1,17 +1,23 @@
 """The Evaluation page as a user meets it: listening with a model."""
 
 import io
+import subprocess
+import sys
 import time
+import zipfile
 
 import numpy as np
 import pytest
 import soundfile
 
+from pages.ui.evaluation import model
 from tests import bad_audio, tone_model
-from tests.pages.tools import charts, draw, field, press, texts, write_job
+from tests.pages.tools import charts, draw, field, metric, press, texts, write_job
 from tests.run_folders import end, make_alive, make_run
 from tests.tiny import RATE, clip_of
-from trainer import job
+from trainer import documents, job
+from trainer.detector_file import NAME, DetectorFile
+from trainer.workspace import PROJECT_ROOT
 
 
 @pytest.fixture
@@ -111,3 +117,27 @@ def test_what_was_heard_is_not_left_on_the_disk(run, tmp_path, monkeypatch):
     app.run()
     assert charts(app) == 1 and set(tmp_path.rglob("*.wav")) <= before
     assert not np.any([path.name.startswith("wakeword-") for path in tmp_path.iterdir()])
+
+
+def test_a_model_is_told_in_words_and_taken_away(run, monkeypatch):
+    app = draw("Evaluation", run.id, "Model")
+    assert (metric(app, "Parity"), metric(app, "Threshold"), metric(app, "Window")) == ("2.0e-06", "0.5000", "1 s")
+    assert any("differs from the trained one on 512 validation windows" in text.value for text in app.markdown)
+    assert any("no validation stream was heard" in text.value for text in app.markdown)
+    files = app.dataframe[0].value
+    assert files["File"].tolist() == ["model.onnx", "detector.json"] and len(files["SHA-256"][0]) == 64
+    with zipfile.ZipFile(io.BytesIO(model.packed(run.model, documents.read(DetectorFile, run.model / NAME)))) as packed:
+        assert packed.namelist() == ["model.onnx", "detector.json"] and packed.testzip() is None
+    started = []
+    monkeypatch.setattr(job, "start", lambda workspace, verb, arguments: started.append((verb, arguments)))
+    press(app, "Make one of eight bits")
+    assert started == [("export", [run.id, "--int8"])]
+
+
+def test_the_ten_lines_of_python_hear_a_stream(run):
+    """Exactly what the page shows, with the sound that a microphone would give."""
+    lines = next(code.value for code in draw("Evaluation", run.id, "Model").code if code.language == "python")
+    assert len(lines.strip().splitlines()) <= 10
+    sound = (32767 * soundfile.read(io.BytesIO(audio(10.0)))[0]).astype("<i2").tobytes()
+    done = subprocess.run([sys.executable, "-c", lines], input=sound, capture_output=True, cwd=PROJECT_ROOT, timeout=60)
+    assert done.stderr == b"" and len(done.stdout.decode().splitlines()) == 5
