@@ -54,6 +54,8 @@ class StreamSet(BaseModel, frozen=True):
     folder: str
     """Where relative paths begin."""
     recordings: list[Recording]
+    notes: list[str] = []
+    """What was left out, and why: one sentence each."""
 
     def path_of(self, recording: Recording) -> Path:
         return Path(self.folder) / recording.path
