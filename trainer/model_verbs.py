@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from trainer import audio_file, detector_file, documents, durable, processes, runs
-from trainer.detector_file import DetectorFile
-from trainer.documents import Best
+from trainer import audio_file, detector_file, durable, model_folder, runs
 from trainer.run_verbs import RUN
-from trainer.runs import Run
 from trainer.terminal import Session, show
-from trainer.workspace import PROJECT_ROOT, Workspace
-
-
-def _is_current(run: Run, with_int8: bool) -> bool:
-    """Whether the model folder of a run holds its best model, and the one of eight bits if that is wanted."""
-    file = documents.read(DetectorFile, detector_file.path_in(run.model))
-    best = documents.read(Best, run.checkpoints / "best.json")
-    return bool(file and best and file.checkpoint == best.checkpoint and (file.int8 or not with_int8))
-
-
-def _make(run: Run, with_int8: bool) -> None:
-    """Export in a process of its own, the only kind that has torch. Raises ValueError with its last line."""
-    command = [sys.executable, "-m", "trainer.engine.export", str(run.folder), *(["--int8"] if with_int8 else [])]
-    done = subprocess.run(
-        command, cwd=PROJECT_ROOT, env=processes.environment_of_engine(), capture_output=True, text=True
-    )
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise ValueError(last if done.returncode == 2 else f"Run {run.id} could not be exported: {last}")
+from trainer.workspace import Workspace
 
 
 @click.command()
@@ -44,11 +21,7 @@ def _make(run: Run, with_int8: bool) -> None:
 def export(session: Session, run: str, folder: Path, with_int8: bool) -> None:
     """Copy the best model of RUN (an id, an unambiguous start of one, or `latest`) to DIR, ready to listen with."""
     found = runs.find(session.workspace, run)
-    if not _is_current(found, with_int8):
-        _make(found, with_int8)
-    file = documents.read(DetectorFile, detector_file.path_in(found.model))
-    if file is None:
-        raise ValueError(f"{found.model} is damaged; remove it and export again.")
+    file = model_folder.ensure(found, with_int8)
     folder.mkdir(parents=True, exist_ok=True)
     names = [*file.files, detector_file.NAME]
     for name in names:
