@@ -205,3 +205,18 @@ def pieces_16k(path: Path) -> Iterator[NDArray[np.float32]]:
             yield block if sound.samplerate == SAMPLE_RATE else resampler.resample_chunk(block)
         if sound.samplerate != SAMPLE_RATE:
             yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
+
+
+def part(path: Path, first: float, last: float) -> tuple[NDArray[np.float32], int]:
+    """From `first` to `last` second of a recording of any length: mono float32 [samples] at its own rate, and that.
+
+    Raises as `read`.
+    """
+    with _sound(path) as sound:
+        begin, end = (min(sound.frames, max(0, round(at * sound.samplerate))) for at in (first, last))
+        sound.seek(begin)
+        wave = sound.read(end - begin, dtype="float32", always_2d=True).mean(axis=1)
+        rate = int(sound.samplerate)
+    if len(wave):
+        _check_level(wave)
+    return wave, rate

@@ -13,7 +13,7 @@ from trainer.workspace import PROJECT_ROOT
 
 
 def _current(run: Run, with_int8: bool) -> DetectorFile | None:
-    """What the model folder of a run holds, if it is its best model, and has the one of eight bits if that is wanted."""
+    """What the model folder of a run holds, if that is its best model, with eight bits where that is wanted."""
     file = documents.read(DetectorFile, detector_file.path_in(run.model))
     best = documents.read(Best, run.checkpoints / "best.json")
     return file if file and best and file.checkpoint == best.checkpoint and (file.int8 or not with_int8) else None

@@ -1,4 +1,4 @@
-"""One evaluation from its start to its end: the best model of a run hears streams and clips, and what it heard is kept."""
+"""One evaluation from its start to its end: the best model of a run hears streams and clips; what it heard is kept."""
 
 from __future__ import annotations
 

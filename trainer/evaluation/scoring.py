@@ -22,6 +22,7 @@ from trainer.sound_levels import Wave
 from trainer.workspace import Workspace
 
 PIECE_SAMPLES = 1 << 18
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 Beat = Callable[[int], None]
 """Called with the samples that were heard since."""
@@ -31,8 +32,10 @@ class _Ended(Exception):
     """The evaluation is over; what a thread was hearing is of no use."""
 
 
-def _together(works: Sequence[Callable[[Beat], Result]], report: Callable[[float], None]) -> list[Result]:
-    """The results of pieces of work, done on all cores; `report` is told the seconds of audio that are done.
+def _together(
+    work: Callable[[Item, Beat], Result], items: Sequence[Item], report: Callable[[float], None]
+) -> list[Result]:
+    """The results of `work` on each item, on all cores; `report` is told the seconds of audio that are done.
 
     Threads, not processes: nearly all of the time is spent in onnxruntime, which leaves the interpreter to others.
     """
@@ -44,7 +47,7 @@ def _together(works: Sequence[Callable[[Beat], Result]], report: Callable[[float
         done.append(samples)
 
     with ThreadPoolExecutor(devices.cores()) as pool:
-        parts = [pool.submit(work, beat) for work in works]
+        parts = [pool.submit(work, item, beat) for item in items]
         try:
             while wait(parts, timeout=0.2).not_done:
                 report(sum(done) / SAMPLE_RATE)
@@ -79,7 +82,8 @@ def hear(detector: Detector, streams: StreamSet, report: Report) -> tuple[Stream
     """
     longest_first = sorted(streams.recordings, key=lambda each: -each.seconds)
     found = _together(
-        [lambda beat, path=streams.path_of(each): _hear(detector, path, beat) for each in longest_first],  # type: ignore[misc]
+        lambda each, beat: _hear(detector, streams.path_of(each), beat),
+        longest_first,
         lambda seconds: report(int(seconds), int(streams.seconds), "Hearing streams, in seconds of audio"),
     )
     tracks, notes, refused = dict[str, Scores](), list(streams.notes), set[str]()
@@ -96,7 +100,7 @@ def hear(detector: Detector, streams: StreamSet, report: Report) -> tuple[Stream
 
 
 def score_of_clip(detector: Detector, wave: Wave) -> float:
-    """The highest probability of the windows that end in a clip [samples] at 16 kHz, or in a window of silence after it."""
+    """Highest probability of the windows that end in a clip [samples] at 16 kHz or in a window of silence after it."""
     return float(detector.stream().push(np.pad(wave, (0, detector.window_samples))).max())
 
 
@@ -114,6 +118,7 @@ def score_clips(detector: Detector, workspace: Workspace, clips: Sequence[Clip],
 
     total = sum(clip.seconds for clip in clips)
     return _together(
-        [lambda beat, clip=clip: score(clip, beat) for clip in clips],  # type: ignore[misc]
+        score,
+        clips,
         lambda seconds: report(int(seconds), int(total), "Hearing clips, in seconds of audio"),
     )
