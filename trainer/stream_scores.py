@@ -8,6 +8,7 @@ Parada and Heigold, "Small-footprint keyword spotting using deep neural networks
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,7 @@ class Track:
     probability: NDArray[np.float64]
     words: NDArray[np.float64]
     hop_seconds: float = HOP_SECONDS
+    refractory_seconds: float = REFRACTORY_SECONDS
 
     @property
     def hours(self) -> float:
@@ -71,37 +73,103 @@ def hops_silent(hop_seconds: float, seconds: float) -> int:
 
 def fired(probability: NDArray[np.floating], threshold: float, silent: int, first: int = 0) -> list[int]:
     """Indices, from `first` on, at which smoothed probabilities [n] fire; then `silent` hops nothing does."""
-    above = np.flatnonzero(probability >= threshold)
+    above = np.flatnonzero(probability >= threshold).tolist()
     found: list[int] = []
-    place = int(np.searchsorted(above, first))
+    place = bisect_left(above, first)
     while place < len(above):
-        found.append(int(above[place]))
-        place = int(np.searchsorted(above, found[-1] + silent))
+        found.append(above[place])
+        place = bisect_left(above, found[-1] + silent)
+    return found
+
+
+def _silent(track: Track) -> int:
+    return hops_silent(track.hop_seconds, track.refractory_seconds)
+
+
+def places(track: Track) -> NDArray[np.int64]:
+    """First hop in which a word counts as heard, and the first one after the last [w, 2].
+
+    Times are sums of decimal fractions, so a hop a thousandth off is still in time.
+    """
+    begin, end = track.words[:, 0] / track.hop_seconds, (track.words[:, 1] + LATEST_SECONDS) / track.hop_seconds
+    return np.stack([np.ceil(begin - 1e-3) - 1, np.floor(end + 1e-3)], axis=1).astype(np.int64)
+
+
+def outside(track: Track) -> NDArray[np.bool_]:
+    """The hops [n] in which no word counts as heard: a detection there is a false accept."""
+    found = np.ones(len(track.probability), bool)
+    for first, last in np.maximum(places(track), 0).tolist():
+        found[first:last] = False
     return found
 
 
 def detections(track: Track, threshold: float) -> NDArray[np.float64]:
     """Times in seconds at which a detector with this threshold fires."""
-    silent = hops_silent(track.hop_seconds, REFRACTORY_SECONDS)
-    return (np.array(fired(track.probability, threshold, silent), dtype=np.float64) + 1) * track.hop_seconds
+    return (np.array(fired(track.probability, threshold, _silent(track)), dtype=np.float64) + 1) * track.hop_seconds
+
+
+def false_accepts(track: Track, threshold: float) -> NDArray[np.int64]:
+    """Hops at which a detector with this threshold fires though no word was said."""
+    found = np.array(fired(track.probability, threshold, _silent(track)), dtype=np.int64)
+    return found[outside(track)[found]]
+
+
+def latencies(track: Track, threshold: float) -> NDArray[np.float64]:
+    """Seconds [w] from the end of each word to its first detection, negative before the end; NaN for a missed word."""
+    never, bounds = np.iinfo(np.int64).max, places(track)
+    found = np.array([*fired(track.probability, threshold, _silent(track)), never])
+    first = found[np.searchsorted(found, bounds[:, 0])]
+    late = (first + 1.0) * track.hop_seconds - track.words[:, 1]
+    return np.where(first < bounds[:, 1], late, np.nan)
 
 
 def misses(track: Track, threshold: float) -> int:
     """Words of a recording in which, and shortly after which, nothing was detected."""
-    fired = detections(track, threshold)[:, None]
-    start, end = track.words.T
-    slack = track.hop_seconds / 1000  # times are sums of decimal fractions
-    heard = (fired >= start - slack) & (fired <= end + LATEST_SECONDS + slack)
-    return int((~heard.any(axis=0)).sum())
+    return int(np.isnan(latencies(track, threshold)).sum())
 
 
-def _thresholds(negative: Sequence[Track], most: int) -> NDArray[np.float64]:
-    """Thresholds just above the highest peaks, falling, at which the count of false accepts up to `most` can change."""
-    peaks = []
-    for track in negative:
-        longest = math.ceil(REFRACTORY_SECONDS / track.hop_seconds)  # hops that can belong to one detection
-        peaks.append(np.unique(track.probability)[-longest * (most + 1) - 1 :])
-    return np.unique(np.nextafter(np.concatenate(peaks), np.inf))[::-1]
+def _add(above: list[int], fires: list[int], hop: int, silent: int) -> tuple[list[int], list[int]]:
+    """Let one more hop reach the threshold; returns the detections that are new, and those that are none any more.
+
+    From the hop on, detections move until one falls on an old one again: what follows that stays.
+    """
+    insort(above, hop)
+    place = bisect_left(fires, hop)
+    if place and hop - fires[place - 1] < silent:
+        return [], []
+    new = [hop]
+    while True:
+        following, end = bisect_left(above, new[-1] + silent), bisect_left(fires, new[-1] + silent, place)
+        if following == len(above) or (end < len(fires) and fires[end] == above[following]):
+            break
+        new.append(above[following])
+    old = fires[place:end]
+    fires[place:end] = new
+    return new, old
+
+
+def false_accept_steps(tracks: Sequence[Track], most: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Every threshold, falling, at which the count of false accepts can change, and that count: up to the first above
+    `most`. The tracks are of one detector; each threshold lies just above the next peak that would count."""
+    silent = max(_silent(track) for track in tracks)
+    gap = np.full(silent, -np.inf)  # between two recordings, so that one is not silent for the other
+    probability = np.concatenate([part for track in tracks for part in (track.probability, gap)])
+    counts = np.concatenate([part for track in tracks for part in (outside(track), gap == 0)]).tolist()
+    order = np.argsort(-probability, kind="stable")[: len(probability) - silent * len(tracks)]
+    values, starts = np.unique(-probability[order], return_index=True)
+    hops, ends = order.tolist(), [*starts[1:].tolist(), len(order)]
+    found, accepts, done = [], 0, 0
+    above: list[int] = []
+    fires: list[int] = []
+    for end in ends:
+        found.append(accepts)
+        if accepts > most:
+            break
+        for hop in hops[done:end]:
+            new, old = _add(above, fires, hop, silent)
+            accepts += sum(counts[each] for each in new) - sum(counts[each] for each in old)
+        done = end
+    return np.nextafter(-values[: len(found)], np.inf), np.array(found)
 
 
 def at_false_accepts(words: Sequence[Track], negative: Sequence[Track], per_hour: float) -> Point | None:
@@ -114,10 +182,7 @@ def at_false_accepts(words: Sequence[Track], negative: Sequence[Track], per_hour
     if not count or not hours:
         return None
     allowed = int(per_hour * hours + 1e-9)
-    chosen, accepts = 1.0, 0
-    for threshold in _thresholds(negative, allowed):
-        found = sum(len(detections(track, threshold)) for track in negative)
-        if found > allowed:
-            break
-        chosen, accepts = float(threshold), found
+    thresholds, counts = false_accept_steps(negative, allowed)
+    last = len(counts) - 1 - int(counts[-1] > allowed)
+    chosen, accepts = float(thresholds[last]), int(counts[last])
     return Point(chosen, sum(misses(track, chosen) for track in words), count, accepts, hours)

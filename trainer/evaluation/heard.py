@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.evaluation.stream_set import Recording
+from trainer.stream_scores import Track
 
 
 @dataclass(frozen=True)
@@ -18,3 +19,8 @@ class Heard:
     probability: NDArray[np.float64]
     hop_seconds: float
     refractory_seconds: float
+
+    @property
+    def track(self) -> Track:
+        words = np.array([(word.start, word.end) for word in self.recording.words]).reshape(-1, 2)
+        return Track(self.probability, words, self.hop_seconds, self.refractory_seconds)

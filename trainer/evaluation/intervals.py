@@ -1,0 +1,58 @@
+"""How far a rate is known: 95 % intervals by the bootstrap over what was really drawn, speakers where they are known.
+
+Words of one speaker, and one clip heard in several conditions, are alike, so not they are drawn again but their source
+(the cluster bootstrap: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapters 8 and 13; Bisani and
+Ney, "Bootstrap estimates for confidence intervals in ASR performance evaluation", ICASSP 2004, by speaker).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+DRAWS, SEED = 2000, 7
+PERCENTILES = (2.5, 97.5)
+RULE_OF_THREE = 3.0
+"""None in n tries: with 95 % confidence the rate is below 3/n (Hanley and Lippman-Hand, "If nothing goes wrong, is
+everything all right?", JAMA 1983; Jovanovic and Levy, "A look at the rule of three", American Statistician 1997)."""
+
+
+def numbered(sources: Sequence[str]) -> NDArray[np.int64]:
+    """The source of each word [w] as a number from 0 on."""
+    return np.unique(np.array(sources, dtype=np.str_), return_inverse=True)[1].astype(np.int64)
+
+
+def drawn(count: int) -> NDArray[np.float32]:
+    """How often each of so many sources is in each draw [DRAWS, count]; the same at every call."""
+    picks = np.random.default_rng([SEED, count]).integers(count, size=(DRAWS, count))
+    flat = np.bincount((picks + count * np.arange(DRAWS)[:, None]).ravel(), minlength=DRAWS * count)
+    return flat.reshape(DRAWS, count).astype(np.float32)
+
+
+def drawn_rates(wrong: NDArray[np.bool_], source: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The rate in each draw [DRAWS, p] of what is `wrong` [w, p]; `source` [w] as `numbered`."""
+    count = int(source.max()) + 1
+    sums, sizes = np.zeros((count, wrong.shape[1]), np.float32), np.bincount(source, minlength=count)
+    np.add.at(sums, source, wrong.astype(np.float32))
+    weights = drawn(count)
+    return np.asarray((weights @ sums) / (weights @ sizes.astype(np.float32))[:, None])
+
+
+def bounds(wrong: NDArray[np.bool_], source: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    """Low and high bound [2, p] of the rate of what is `wrong` [w, p]; None for fewer than two sources.
+
+    Where none or all are wrong every draw is the same, so there the rule of three, over the sources, bounds the rate.
+    """
+    if not len(source) or not (count := int(source.max())):
+        return None
+    low, high = np.percentile(drawn_rates(wrong, source), PERCENTILES, axis=0)
+    margin = min(1.0, RULE_OF_THREE / (count + 1))
+    return np.stack([np.where(wrong.all(axis=0), 1 - margin, low), np.where(wrong.any(axis=0), high, margin)])
+
+
+def interval(wrong: NDArray[np.bool_], sources: Sequence[str]) -> tuple[float, float] | tuple[None, None]:
+    """Low and high bound of one rate of what is `wrong` [w]."""
+    found = bounds(wrong[:, None], numbered(sources))
+    return (None, None) if found is None else (float(found[0, 0]), float(found[1, 0]))
