@@ -18,9 +18,9 @@ CANCELLING_MODEL = "The run and what was measured before stay as they are."
 TITLES: dict[Verb, str] = {
     "demo": "Making demo data", "scan": "Scanning", "split": "Splitting", "import": "Importing",
     "synthesise": "Synthesising", "mend": "Mending clips", "preview": "Drawing examples",
-    "probe": "Measuring time", "export": "Exporting the model",
+    "probe": "Measuring time", "export": "Exporting the model", "evaluate": "Evaluating",
 }  # fmt: skip
-MODEL_VERBS: tuple[Verb, ...] = ("export",)
+MODEL_VERBS: tuple[Verb, ...] = ("export", "evaluate")
 """Jobs of the Evaluation page: they leave the data set as it is."""
 DATA_VERBS = tuple(verb for verb in TITLES if verb not in MODEL_VERBS)
 
