@@ -36,6 +36,7 @@ class Threshold(BaseModel, frozen=True):
     words: int | None = None
     false_accepts: int | None = None
     hours: float | None = None
+    evaluation: str | None = None
 
 
 class Parity(BaseModel, frozen=True):

@@ -24,9 +24,9 @@ def numbered(sources: Sequence[str]) -> NDArray[np.int64]:
     return np.unique(np.array(sources, dtype=np.str_), return_inverse=True)[1].astype(np.int64)
 
 
-def drawn(count: int) -> NDArray[np.float32]:
-    """How often each of so many sources is in each draw [DRAWS, count]; the same at every call."""
-    picks = np.random.default_rng([SEED, count]).integers(count, size=(DRAWS, count))
+def drawn(count: int, stream: int = 0) -> NDArray[np.float32]:
+    """How often each of so many sources is in each draw [DRAWS, count]; the same at every call with this `stream`."""
+    picks = np.random.default_rng([SEED, stream, count]).integers(count, size=(DRAWS, count))
     flat = np.bincount((picks + count * np.arange(DRAWS)[:, None]).ravel(), minlength=DRAWS * count)
     return flat.reshape(DRAWS, count).astype(np.float32)
 
