@@ -1,10 +1,10 @@
 import streamlit as st
 
-from pages.ui import confusion, frame, jobs, run_table, watched
-from pages.ui.evaluation import exported, listen, model
+from pages.ui import frame, jobs, run_table, watched
+from pages.ui.evaluation import clips, compare, exported, listen, model, streams
 from trainer import runs
 
-SECTIONS = ("Clips", "Listen", "Model")
+SECTIONS = ("Streams", "Clips", "Listen", "Compare", "Model")
 
 workspace = frame.page("Evaluation", "🎯")
 run = watched.choose(workspace)
@@ -25,16 +25,16 @@ if not row:
     st.page_link(frame.TRAINING, label="Go to Training", query_params={"run": run.id}, icon=":material/arrow_forward:")
     st.stop()
 jobs.show(workspace, jobs.MODEL_VERBS)
-if section == "Clips":
-    st.subheader("Best model on the validation split", anchor=False)
-    st.caption(
-        "Rates per validation window at threshold 0.5, not per hour of listening: a device hears many windows in a "
-        "second, so a small rate here can still mean many false alarms a day. The clips of the test split were not "
-        "used."
-    )
-    confusion.show(row)
-elif found := exported.show(workspace, status):
-    if section == "Listen":
-        listen.show(workspace, found)
-    else:
-        model.show(workspace, run, found.file)
+match section:
+    case "Streams":
+        streams.show(workspace, run)
+    case "Clips":
+        clips.show(run, row)
+    case "Compare":
+        compare.show(workspace, run)
+    case _:
+        found = exported.show(workspace, status)
+        if found and section == "Listen":
+            listen.show(workspace, found)
+        elif found:
+            model.show(workspace, run, found.file)

@@ -49,9 +49,9 @@ def chart(table: pd.DataFrame, marks: pd.DataFrame, per_hour: float, end: float)
     models = list(dict.fromkeys(table["Model"]))
     color = alt.Color(
         "Model:N", scale=alt.Scale(domain=models, range=list(COLORS[: len(models)])),
-        legend=alt.Legend(orient="top", title=None, labelLimit=500) if len(models) > 1 else None,
+        legend=alt.Legend(orient="top", title=None, labelLimit=500, symbolOpacity=1) if len(models) > 1 else None,
     )  # fmt: skip
-    ticks = alt.Axis(values=[t for t in TICKS if t <= end], labelExpr="datum.value ? datum.label : 'none'", grid=True)
+    ticks = alt.Axis(values=[t for t in TICKS if t <= end], labelExpr="datum.value || 'none'", grid=True)
     scale = alt.Scale(type="sqrt", domain=[0, end], nice=False)
     x = alt.X("False accepts per hour:Q", scale=scale, axis=ticks)
     top = min(100.0, max(10.0, 1.05 * float(table[["Misses (%)", "High"]].max().max())))
@@ -70,8 +70,8 @@ def chart(table: pd.DataFrame, marks: pd.DataFrame, per_hour: float, end: float)
         ),
         base.mark_line(clip=True, strokeWidth=2, interpolate="step-after").encode(y=missed),
         base.mark_point(clip=True, filled=True, size=18).encode(y=missed, tooltip=tooltip),
-        budget.mark_rule(color=GREY, strokeDash=[6, 4]).encode(x=alt.X("Budget:Q", scale=scale)),
-        alt.Chart(marks).mark_point(clip=True, filled=True, size=150, opacity=1).encode(
+        budget.mark_rule(color=GREY, strokeDash=[6, 4]).encode(x=alt.X("Budget:Q", scale=scale, title="")),
+        alt.Chart(marks).mark_point(filled=True, size=150, opacity=1).encode(
             x=x, y=missed, tooltip=tooltip, color=alt.value(RED)
         ),
     ).properties(height=HEIGHT)  # fmt: skip

@@ -103,7 +103,7 @@ def _one(model: Detector, title: str, name: str, data: bytes, threshold: float, 
         return
     times, found = model.times(len(heard.scores)), model.detections(heard.scores, threshold)
     smooth = stream_scores.smooth(heard.scores, model.file.hop_seconds, model.file.smoothing_seconds)
-    picture = trace.chart(trace.table(times, heard.scores, smooth), threshold, found)
+    picture = trace.chart(trace.table(times, smooth, heard.scores), threshold, found)
     st.altair_chart(picture, width="stretch", key=f"trace_{key}", alt=f"Scores of {title}")
     _detections(found, float(smooth.max()), threshold)
     st.caption(f"{times[-1]:.1f} s of audio, heard in {heard.took_seconds:.2f} s.")

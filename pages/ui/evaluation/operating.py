@@ -17,8 +17,8 @@ from trainer.evaluation.budget import Choice
 from trainer.evaluation.evaluations import CurvePoint, Evaluation
 
 READING = (
-    "Dashed: the budget. Red: the threshold for it. Band: between these bounds the miss rate lies with 95 % confidence, by "
-    "drawing anew from speakers, or clips where speakers are unknown."
+    "Dashed: the budget. Red: the threshold for it. Band: between these bounds the miss rate lies with 95 % "
+    "confidence, by drawing anew from speakers, or clips where speakers are unknown."
 )
 
 

@@ -15,8 +15,8 @@ from trainer.workspace import Workspace
 
 LOWEST_DB, HIGHEST_DB, MOST_RATIOS = -20.0, 60.0, 8
 COMPOSED_HELP = (
-    "Words of the test split, quiet, in noise and in rooms, and all of its other speech and noise. Made once; every run "
-    "hears the same."
+    "Words of the test split, quiet, in noise and in rooms, and all of its other speech and noise. Made once; every "
+    "run hears the same."
 )
 PATHS_HELP = (
     "Files or folders on this machine, one a line: WAV, FLAC or OGG of any length, without the word, so that every "

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pages.ui.plots import BLUE, GREY, ORANGE, RED
 from trainer.detector import Detection
 
-HEIGHT = 200
+HEIGHT = 230
 MOST_POINTS = 1500
 READING = (
     "Faint: the score of each window. Strong: the smoothed score, which the detector goes by. Dashed: the threshold. "
@@ -21,15 +21,15 @@ READING = (
 
 
 def table(
-    times: NDArray[np.float64], raw: NDArray[np.floating], smoothed: NDArray[np.floating], most: int = MOST_POINTS
+    times: NDArray[np.float64], smoothed: NDArray[np.floating], raw: NDArray[np.floating] | None = None
 ) -> pd.DataFrame:
     """Times [n] in seconds with the scores [n] there; of a long stretch the highest of neighbours: no peak is lost."""
-    step = max(1, -(-len(times) // most))
-    starts = np.arange(0, len(times), step)
+    starts = np.arange(0, len(times), max(1, -(-len(times) // MOST_POINTS)))
+    scores = {"Smoothed": smoothed} if raw is None else {"Smoothed": smoothed, "Score": raw}
     if not len(starts):
-        return pd.DataFrame({"Seconds": [], "Score": [], "Smoothed": []})
-    highest = [np.maximum.reduceat(scores, starts) for scores in (raw, smoothed)]
-    return pd.DataFrame({"Seconds": times[starts], "Score": highest[0], "Smoothed": highest[1]})
+        return pd.DataFrame(columns=["Seconds", *scores], dtype=float)
+    highest = {name: np.maximum.reduceat(values, starts) for name, values in scores.items()}
+    return pd.DataFrame({"Seconds": times[starts], **highest})
 
 
 def chart(
@@ -37,21 +37,23 @@ def chart(
 ) -> alt.LayerChart | alt.FacetChart:
     """The trace of a `table`; `spoken` are stretches in seconds in which the word is said."""
     x = alt.X("Seconds:Q", title="Seconds", scale=alt.Scale(nice=False, zero=False))
-    score = alt.Scale(domain=[0, 1])
+    scale = alt.Scale(domain=[0, 1])
     base = alt.Chart(points).encode(x=x)
-    smooth = alt.Y("Smoothed:Q", scale=score, title="Score")
     tooltip = [alt.Tooltip(f"{name}:Q", format=".3f") for name in points.columns]
-    said = alt.Chart(pd.DataFrame(spoken, columns=["Start", "End"]))
-    dots = alt.Chart(pd.DataFrame([each._asdict() for each in fired], columns=["time", "score"]))
+    said = alt.Chart(pd.DataFrame(spoken, columns=["Start", "End"], dtype=float))
+    dots = alt.Chart(pd.DataFrame([each._asdict() for each in fired], columns=["time", "score"], dtype=float))
+    faint = base.mark_line(color=GREY, opacity=0.55, strokeWidth=1)
     return alt.layer(
-        said.mark_rect(opacity=0.15, color=ORANGE).encode(x="Start:Q", x2="End:Q"),
-        base.mark_line(color=GREY, opacity=0.55, strokeWidth=1).encode(y=alt.Y("Score:Q", scale=score, title="Score")),
-        base.mark_line(color=BLUE, strokeWidth=2).encode(y=smooth, tooltip=tooltip),
-        alt.Chart(pd.DataFrame({"Threshold": [threshold]}))
-        .mark_rule(color=RED, strokeDash=[6, 4])
-        .encode(y=alt.Y("Threshold:Q", scale=score)),
+        said.mark_rect(opacity=0.2, color=ORANGE).encode(x="Start:Q", x2="End:Q"),
+        *([faint.encode(y=alt.Y("Score:Q", scale=scale, title="Score"))] if "Score" in points else []),
+        base.mark_line(color=BLUE, strokeWidth=2).encode(
+            y=alt.Y("Smoothed:Q", scale=scale, title="Score"), tooltip=tooltip
+        ),
+        alt.Chart(pd.DataFrame({"Threshold": [threshold]})).mark_rule(color=RED, strokeDash=[6, 4]).encode(
+            y=alt.Y("Threshold:Q", scale=scale)
+        ),
         dots.mark_point(color=RED, filled=True, size=90, opacity=1).encode(
-            x="time:Q", y=alt.Y("score:Q", scale=score),
+            x="time:Q", y=alt.Y("score:Q", scale=scale),
             tooltip=[alt.Tooltip("time:Q", title="Detected at", format=".2f"), alt.Tooltip("score:Q", format=".3f")],
         ),
     ).properties(height=HEIGHT)  # fmt: skip
