@@ -72,8 +72,15 @@ def test_silence_after_a_detection_does_not_reach_into_the_next_recording():
 def test_none_in_some_hours_is_told_as_a_bound():
     assert curve.rate_text(0, 3.0) == "below 1 per hour (none in 3.00 h)"
     assert curve.rate_text(0, 24.0) == "below 0.12 per hour (none in 24.00 h)"
-    assert curve.rate_text(2, 4.0) == "0.5 per hour (2 in 4.00 h)"
+    assert curve.rate_text(2, 4.0) == "0.5 per hour (2 in 4.00 h; 95 %: 0.061 to 1.8)"
     assert "unknown" in curve.rate_text(0, 0.0)
+
+
+def test_the_interval_of_a_count_is_that_of_the_tables():
+    """Of Garwood, and of every table of the Poisson distribution since."""
+    for count, low, high in ((1, 0.0253, 5.572), (2, 0.2422, 7.225), (10, 4.795, 18.39), (100, 81.36, 121.6)):
+        assert intervals.of_count(count) == (pytest.approx(low, rel=1e-3), pytest.approx(high, rel=1e-3))
+    assert intervals.of_count(0) == (0, 3)
 
 
 def by_hand(track: Track, threshold: float) -> int:

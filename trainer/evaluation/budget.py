@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +69,9 @@ def sentences(choice: Choice) -> list[str]:
 def write(folder: Path, choice: Choice) -> DetectorFile:
     """Put a chosen threshold into the detector.json of a model folder; nothing else of it changes.
 
+    It is rounded up, as it lies right above the peak that it must not take: another machine, which rounds otherwise,
+    would. Higher thresholds keep to the budget too.
+
     Raises ValueError when the folder holds another model than the evaluated one, OSError.
     """
     point, evaluation = choice.point, choice.evaluation
@@ -83,6 +87,7 @@ def write(folder: Path, choice: Choice) -> DetectorFile:
         source="evaluation", evaluation=evaluation.id, false_accepts_per_hour=choice.per_hour,
         miss_rate=point.miss_rate, words=evaluation.words, false_accepts=point.false_accepts, hours=evaluation.hours,
     )  # fmt: skip
-    changed = file.model_copy(update={"threshold": point.threshold, "threshold_from": source})
+    above = math.ceil(1e6 * point.threshold) / 1e6
+    changed = file.model_copy(update={"threshold": above, "threshold_from": source})
     durable.replace_json(detector_file.path_in(folder), changed.model_dump())
     return changed

@@ -20,7 +20,8 @@ from trainer.evaluation.evaluations import CurvePoint, Evaluation
 from trainer.evaluation.heard import Heard
 
 BLOCK_SECONDS = 60.0
-Rates = NDArray[np.float32]
+Rates = NDArray[np.float64]
+Counts = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def _drawn(evaluation: Evaluation, heard: Sequence[Heard], source: NDArray[np.in
     return np.asarray(rates[np.arange(len(rates)), np.maximum(place, 0)])
 
 
-def _blocks(heard: Sequence[Heard], thresholds: NDArray[np.float64]) -> tuple[Rates, Rates]:
+def _blocks(heard: Sequence[Heard], thresholds: NDArray[np.float64]) -> tuple[Counts, Counts]:
     """False accepts at each threshold in each minute without the word [b, p], and the hours of each [b]."""
     counts, hours = [], []
     for each in heard:
