@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
-from trainer import audio_file, detector_file, documents, durable, run_models, runs
+from trainer import detector_file, documents, durable, run_models, runs
 from trainer.detector_file import DetectorFile
 from trainer.job import Report
 from trainer.run_verbs import RUN
-from trainer.terminal import AS_JOB, Session, show, work_on
+from trainer.terminal import AS_JOB, Session, complain, show, work_on
 from trainer.workspace import Workspace
+
+STANDARD_INPUT = Path("-")
 
 
 @click.command()
@@ -61,31 +64,32 @@ def _model_path(workspace: Workspace, text: str) -> Path:
 
 @click.command()
 @click.argument("model", metavar="MODEL")
-@click.argument("audio", metavar="AUDIO...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("audio", metavar="[AUDIO... | -]", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--device", default="", help="A sound device: its number, or a part of its name; else the system's own.")
 @click.option("--scores", "with_scores", is_flag=True, help="Also the score of every hop.")
 @click.option("--threshold", type=click.FloatRange(0, 1), help="Instead of the model's own.")
 @click.pass_obj
-def detect(session: Session, model: str, audio: tuple[Path, ...], with_scores: bool, threshold: float | None) -> None:
-    """Find the word in AUDIO files of any length with MODEL: a run, a model folder or an .onnx file."""
-    from trainer import detector  # onnxruntime takes a third of a second to import
+def detect(
+    session: Session, model: str, audio: tuple[Path, ...], device: str, with_scores: bool, threshold: float | None
+) -> None:
+    """Find the word in AUDIO files of any length with MODEL: a run, a model folder or an .onnx file.
 
-    loaded, answers, lines = detector.load(_model_path(session.workspace, model)), list[dict[str, Any]](), list[str]()
-    for path in audio:
-        try:
-            scores = detector.scores_of_file(loaded, path)
-        except audio_file.AudioRefused as error:
-            raise ValueError(f"{path}: {error}") from None
-        except FileNotFoundError:
-            raise FileNotFoundError(f"There is no file {path}.") from None
-        times, found = loaded.times(len(scores)), loaded.detections(scores, threshold)
-        fired = [{"time": round(each.time, 3), "score": each.score} for each in found]
-        answers.append({"file": str(path), "detections": fired})
-        if with_scores:
-            answers[-1] |= {"times": times.round(4).tolist(), "scores": scores.tolist()}
-            lines += [f"{path}  {time:9.2f} s  {score:.4f}" for time, score in zip(times, scores, strict=True)]
-        lines += [f"{path}  {each.time:9.2f} s  {each.score:.4f}  detected" for each in found]
-        lines += [] if found else [f"{path}  nothing detected"]
-    show(session, answers, "\n".join(lines))
+    Without AUDIO it listens to the sound device until Ctrl-C, with - to raw samples (16 bits, 16 kHz, one channel) on
+    standard input. It then tells each detection as it comes; with --json a line is a document.
+    """
+    from trainer import detector, listening, live_audio  # onnxruntime takes a third of a second to import
+
+    loaded = detector.load(_model_path(session.workspace, model))
+    threshold = loaded.file.threshold if threshold is None else threshold
+    if audio and audio != (STANDARD_INPUT,):
+        answers, lines = listening.in_files(loaded, audio, threshold, with_scores)
+        show(session, answers, "\n".join(lines))
+        return
+    pieces = live_audio.of_standard_input() if audio else live_audio.of_device(device)
+    complain(f"Listening for {loaded.file.label} at threshold {threshold:.4f}; Ctrl-C ends it.")
+    with suppress(KeyboardInterrupt):
+        for line in listening.live(loaded, pieces, threshold, with_scores, session.as_json):
+            click.echo(line)  # at once, also into a pipe
 
 
 VERBS = (export, detect)

@@ -29,7 +29,7 @@ LABELS = {"positive": "positive (the word)", "hard_negative": "hard_negative (so
 
 
 class Heard(NamedTuple):
-    """The scores [n] of one sound, one each hop, and the seconds that reading and scoring it took."""
+    """The scores [n] of one sound and a little silence after it, one each hop, and the seconds that it all took."""
 
     scores: NDArray[np.float32]
     took_seconds: float
@@ -42,7 +42,7 @@ def _heard(model: str, sound: str, suffix: str, _detector: Detector, _data: byte
     with tempfile.TemporaryDirectory(prefix="wakeword-") as folder:
         file = Path(folder, f"sound{suffix}")
         file.write_bytes(_data)
-        scores = detector.scores_of_file(_detector, file)
+        scores = detector.scores_of_file(_detector, file, _detector.hops_after)
     return Heard(scores, time.perf_counter() - begun)
 
 
@@ -98,7 +98,8 @@ def _one(model: Detector, title: str, name: str, data: bytes, threshold: float, 
         st.error(plain(f"{title} cannot be read: {os_sentence(error)}"))
         return
     st.audio(data, MIME.get(PurePosixPath(name).suffix.lower(), "audio/ogg"))
-    if not len(heard.scores):
+    seconds = (len(heard.scores) - model.hops_after) * model.file.hop_seconds
+    if seconds <= 0:
         st.caption("It is too short to hear anything in it.")
         return
     times, found = model.times(len(heard.scores)), model.detections(heard.scores, threshold)
@@ -106,7 +107,7 @@ def _one(model: Detector, title: str, name: str, data: bytes, threshold: float, 
     picture = trace.chart(trace.table(times, smooth, heard.scores), threshold, found)
     st.altair_chart(picture, width="stretch", key=f"trace_{key}", alt=f"Scores of {title}")
     _detections(found, float(smooth.max()), threshold)
-    st.caption(f"{times[-1]:.1f} s of audio, heard in {heard.took_seconds:.2f} s.")
+    st.caption(f"{seconds:.1f} s of audio, heard in {heard.took_seconds:.2f} s.")
 
 
 def _detections(found: list[Detection], highest: float, threshold: float) -> None:

@@ -32,14 +32,15 @@ import sys
 from pathlib import Path
 
 import numpy as np
+
 from trainer import detector
 
-model = detector.load(Path({folder!r}))
-pieces = (np.frombuffer(data, np.int16) for data in iter(lambda: sys.stdin.buffer.read(3200), b""))
-for found in detector.listen(model, pieces):
-    print(f"{{found.time:8.2f}} s  {{found.score:.3f}}", flush=True)
+model = detector.load(Path(sys.argv[1]))
+blocks = iter(lambda: sys.stdin.buffer.read(2 * 1280), b"")
+for found in detector.listen(model, (np.frombuffer(block, np.int16) for block in blocks)):
+    print(f"{found.time:.1f} s: {found.score:.3f}", flush=True)
 """
-"""Ten lines that hear 16-bit sound at 16 kHz as it comes."""
+"""listen.py of the README: ten lines that hear 16-bit sound at 16 kHz as it comes."""
 
 
 def show(workspace: Workspace, run: Run, file: DetectorFile) -> None:
@@ -112,12 +113,11 @@ def packed(folder: Path, file: DetectorFile) -> bytes:
 
 def _ways(workspace: Workspace, run: Run) -> None:
     st.subheader("Listen elsewhere", anchor=False)
-    st.caption("Find the word in recordings of any length, or copy the model to where it shall listen:")
     root = f" --root {workspace.root}" if workspace.root != PROJECT_ROOT else ""
-    verbs = [
-        f"python -m trainer{root} {rest}" for rest in (f"detect {run.id} recording.wav", f"export {run.id} my_word")
-    ]
-    st.code("\n".join(verbs), language="bash", wrap_lines=True)
-    st.caption("Ten lines of Python that listen to a microphone, run in the folder of this app; no torch is needed:")
-    st.code(LISTENING.format(folder=str(run.model)), language="python", wrap_lines=True)
-    st.code("arecord -q -t raw -f S16_LE -r 16000 | python listen.py", language="bash", wrap_lines=True)
+    st.caption("Find the word in recordings of any length, listen to the microphone, copy the model elsewhere:")
+    verbs = (f"detect {run.id} recording.wav", f"detect {run.id}", f"export {run.id} my_word")
+    st.code("\n".join(f"python -m trainer{root} {verb}" for verb in verbs), language="bash", wrap_lines=True)
+    st.caption("Ten lines of Python, `listen.py`, without torch; with the folder of the model they hear a microphone:")
+    st.code(LISTENING, language="python", wrap_lines=True)
+    command = f"arecord -q -t raw -f S16_LE -r 16000 -c 1 | python listen.py {run.model}"
+    st.code(command, language="bash", wrap_lines=True)

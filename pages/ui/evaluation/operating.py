@@ -16,6 +16,8 @@ from trainer.evaluation import budget, intervals, tables
 from trainer.evaluation.budget import Choice
 from trainer.evaluation.evaluations import CurvePoint, Evaluation
 
+ROUNDED = 2e-6
+"""So far a threshold is rounded up on its way into a model."""
 READING = (
     "Dashed: the budget. Red: the threshold for it. Band: between these bounds the miss rate lies with 95 % "
     "confidence, by drawing anew from speakers, or clips where speakers are unknown."
@@ -101,7 +103,7 @@ def _take(opened: Opened, choice: Choice) -> None:
     folder = run_models.folder_of(opened.run, opened.evaluation.checkpoint)
     file = documents.read(DetectorFile, detector_file.path_in(folder))
     with st.container(horizontal=True, vertical_alignment="center"):
-        same = file is not None and file.threshold == choice.point.threshold
+        same = file is not None and abs(file.threshold - choice.point.threshold) < ROUNDED
         st.button(
             "Use this threshold", type="primary", disabled=same, on_click=_write, args=(opened, choice),
             help="Writes it into the detector.json of the model.",
