@@ -48,6 +48,13 @@ def test_detections_beside_the_words_of_a_recording_that_counts_are_false_accept
     assert [each.false_accepts for each in curve.curve([talk])[:3]] == [0, 1, 2]
 
 
+def test_a_false_accept_that_moves_into_a_word_does_not_hide_that_a_higher_threshold_has_it():
+    talk = heard(recording("talk", 3600.0, words=words(1)), {3.8: 0.9, 3.5: 0.8})
+    found = curve.curve([talk])
+    assert [each.false_accepts for each in found] == [0, 1, 0] and found[2].threshold < 0.8
+    assert curve.at_rate(found, 0.0) == found[0] and curve.at_rate(found, 1.1).threshold < 0.8
+
+
 def test_a_stream_of_words_alone_says_nothing_of_false_accepts():
     alone = spoken({2.5: 0.9, 5.0: 0.9})
     assert curve.hours([alone]) == 0 and curve.curve([alone]) == [] and curve.at_threshold([alone], 0.5) is None

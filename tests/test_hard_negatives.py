@@ -9,7 +9,7 @@ from tests.heard import evaluation, heard, recording, words
 from trainer.config import Config
 from trainer.dataset import changes, scan
 from trainer.evaluation import events, hard_negatives, retraining
-from trainer.evaluation.stream_set import Part, StreamSet
+from trainer.evaluation.stream_set import Part, StreamSet, Word
 from trainer.workspace import Workspace
 
 RATE = 16000
@@ -65,8 +65,9 @@ def test_what_the_model_heard_becomes_a_clip_with_its_origin(workspace):
 
 def test_the_same_event_makes_no_second_clip_and_undo_takes_them_back(workspace):
     made = Evaluated(workspace)
-    sent = made.send(0, 1)
+    sent = made.send(0, 1, 1)
     before = clips(workspace)
+    assert (sent.new, sent.known) == (2, 1)
     again = made.send(0, 1, 2)
     assert (again.new, again.known) == (1, 2) and set(before) < set(clips(workspace))
     assert "(2 were there already)" in again.sentence()
@@ -94,8 +95,15 @@ def test_an_evaluation_knows_that_clips_were_taken_from_its_recordings(workspace
     assert hard_negatives.taken_from(workspace, other) == 0
 
 
-def test_clips_of_the_test_split_are_never_sent_to_the_training(workspace):
-    made = Evaluated(workspace, parts=[Part(start=5.0, end=12.0, clip="negative/a.wav")])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"parts": [Part(start=5.0, end=12.0, clip="negative/a.wav")]},
+        {"words": [Word(start=40.0, end=41.0, clip="positive/a.wav")]},
+    ],
+)
+def test_clips_of_the_test_split_are_never_sent_to_the_training(workspace, said: dict):
+    made = Evaluated(workspace, **said)
     assert hard_negatives.problem(made.streams, made.accepts[0]).startswith("talk is made of clips of the test split")
     with pytest.raises(ValueError, match="would spoil every later evaluation"):
         made.send(1)

@@ -55,8 +55,8 @@ def sources(heard: Sequence[Heard]) -> list[str]:
 def _kept(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     """Places of the operating points among falling thresholds with these counts of false accepts.
 
-    For each number that a budget may allow it is the last place before any count is larger. Counts can fall again
-    as detections shift; then the place of the largest is kept too, so that a walk down the points ends there.
+    For each number that a budget may allow it is the last place before any count is larger. A count falls again when
+    a detection moves into a word; then the place of the largest is kept too, so that a walk down the points ends there.
     """
     largest = np.maximum.accumulate(counts)
     first = np.flatnonzero(np.diff(largest, prepend=-1))
