@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,7 +116,8 @@ def _take(gathered: _Gathered, named: _Named) -> None:
     if words is None:
         words = read_labels(labels, seconds) if labels.is_file() else []
     taken = {each.name for each in gathered.recordings}
-    name = next(name for name in (named.name, *(f"{named.name} ({n})" for n in range(2, 10**6))) if name not in taken)
+    numbered = (f"{named.name} ({number})" for number in itertools.count(2))
+    name = next(name for name in itertools.chain([named.name], numbered) if name not in taken)
     made = Recording(
         name=name, path=str(named.path), seconds=seconds, condition=named.condition, words=words,
         counts_false_accepts=named.counts_false_accepts,
