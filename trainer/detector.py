@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from onnx import ModelProto
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from trainer import audio_file, onnx_file, stream_scores
@@ -181,20 +182,25 @@ def scores_of_file(detector: Detector, path: Path, hops_after: int = 0) -> Score
     return np.concatenate([stream.push(piece) for piece in chain(audio_file.pieces_16k(path), [silence])])
 
 
+def of_graph(file: DetectorFile, model: ModelProto, threads: int = 0) -> Detector:
+    """The detector of a model that is known to be sound."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = threads, 3  # what is wrong is raised, not printed
+    front, head = (
+        onnxruntime.InferenceSession(part, options, providers=["CPUExecutionProvider"])
+        for part in onnx_file.parts(model)
+    )
+    return Detector(file, front, head)
+
+
 def load(path: Path, threads: int = 0) -> Detector:
     """The detector in a model folder or around its `.onnx` file; `threads` 0 takes all cores.
 
     Raises FileNotFoundError or ValueError with one sentence when it is none, or is damaged.
     """
     file, model = onnx_file.read(path)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = threads, 3  # what is wrong is raised, not printed
     try:
-        front, head = (
-            onnxruntime.InferenceSession(part, options, providers=["CPUExecutionProvider"])
-            for part in onnx_file.parts(model)
-        )
-        loaded = Detector(file, front, head)
+        loaded = of_graph(file, model, threads)
         heard = loaded.stream().push(np.zeros(loaded.hop_samples, np.float32))
     except (ValueError, *REFUSALS) as error:  # numpy raises the former for values of another shape
         told = str(error).splitlines()[0][:200]

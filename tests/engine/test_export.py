@@ -166,12 +166,14 @@ def test_export_copies_makes_what_is_missing_and_tells_what_eight_bits_cost(work
     assert told["files"] == ["model.onnx", "detector.json"] and told["int8"] is None
     shutil.rmtree(run.model)
     done = call(workspace, "export", run.id, str(tmp_path / "small"), "--int8")
-    assert done.returncode == 0 and "In eight bits it takes" in done.stdout, done.stderr
+    assert done.returncode == 0 and "In the validation stream, at the same false accepts" in done.stdout, done.stderr
     cost = documents.read(detector_file.DetectorFile, tmp_path / "small/detector.json").int8
     assert 0 < cost.largest_difference < 0.3 and cost.int8.accuracy > 0.8
-    assert cost.bytes == (tmp_path / "small/model.int8.onnx").stat().st_size
+    assert cost.bytes == (tmp_path / "small/model.int8.onnx").stat().st_size and cost.int8_stream.words > 3
     wave = audio_file.read_16k(workspace.raw / "positive/voice1/1.wav")
-    exact, small = (detector.load(tmp_path / name).scores(wave)[1] for name in ("plain", "small/model.int8.onnx"))
+    loaded = [detector.load(tmp_path / name) for name in ("plain", "small/model.int8.onnx")]
+    assert loaded[1].file.threshold == cost.int8_stream.threshold
+    exact, small = (each.scores(wave)[1] for each in loaded)
     assert 0 < np.abs(exact - small).max() < 0.3
     assert (tmp_path / "plain/model.onnx").read_bytes() == (tmp_path / "small/model.onnx").read_bytes()
 
