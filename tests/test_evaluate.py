@@ -13,6 +13,7 @@ from tests.evaluated import run_with_model, workspace_with_run, write_recording
 from tests.test_command_line import answer, call, refused
 from tests.tiny import ignore
 from trainer import audio_file, detector, documents, durable, job, manifest, processes
+from trainer.detector_file import NAME, DetectorFile
 from trainer.evaluation import assessment, curve, evaluations, recordings
 from trainer.evaluation.assessment import Wanted
 from trainer.evaluation.composition import Options
@@ -84,6 +85,21 @@ def test_two_runs_hear_the_same_streams(made):
     assert first.streams_key == second.streams_key and first.curve == second.curve
     assert first.id != second.id and first.streams_title == second.streams_title
     shutil.rmtree(other.folder)
+
+
+def test_another_checkpoint_hears_the_same_streams(made):
+    workspace, run = made
+    other = run.folder / "models/epoch-00002"
+    shutil.copytree(run.model, other)
+    file = documents.read(DetectorFile, other / NAME).model_copy(update={"checkpoint": "epoch-00002.pt", "epoch": 2})
+    durable.replace_json(other / NAME, file.model_dump())
+    best, second = (
+        assessment.evaluate(workspace, run, Wanted(Options(), [], name), ignore) for name in ("best", "epoch-00002")
+    )
+    assert (best.epoch, second.epoch, second.checkpoint) == (1, 2, "epoch-00002.pt")
+    assert best.streams_key == second.streams_key
+    with pytest.raises(ValueError, match="has no checkpoint 'epoch-00099'"):
+        assessment.evaluate(workspace, run, Wanted(Options(), [], "epoch-00099"), ignore)
 
 
 def test_the_folder_of_false_accepts_is_heard_unless_others_are_named(made, tmp_path):

@@ -181,6 +181,8 @@ def with_budget(accepts: int, hours: float, run="", section=""):
 def test_an_evaluation_is_ordered_with_its_choices(run, workspace, monkeypatch):
     started = []
     monkeypatch.setattr(job, "start", lambda workspace, verb, arguments: started.append((verb, arguments)))
+    run.checkpoints.mkdir(exist_ok=True)
+    (run.checkpoints / "epoch-00002.pt.json").write_text("{}")
     app = draw("Evaluation", run.id)
     assert "Not evaluated yet." in texts(app)[0]
     field(app, "text_input", "Noise: dB below the words").set_value("20, 0 -5")
@@ -189,8 +191,9 @@ def test_an_evaluation_is_ordered_with_its_choices(run, workspace, monkeypatch):
     ratios = ["--snr=20", "--snr=0", "--snr=-5"]
     assert started == [("evaluate", [run.id, *ratios, f"--stream={workspace.raw}"])]
     field(app, "checkbox", "Streams composed of the test split").set_value(False)
+    field(app, "selectbox", "Model").set_value("epoch-00002.pt")
     press(app, "Evaluate")
-    assert started[1][1][-1] == "--no-composed"
+    assert started[1][1][-2:] == ["--no-composed", "--checkpoint=epoch-00002.pt"]
 
 
 @pytest.mark.parametrize(

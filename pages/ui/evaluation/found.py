@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -18,6 +19,7 @@ from trainer.evaluation.events import Event
 from trainer.workspace import Workspace
 
 MOST_ROWS = 500
+SHOWN_ROWS = 7
 Kind = Literal["false accepts", "missed words"]
 FIND: dict[Kind, Callable[..., list[Event]]] = {"false accepts": events.false_accepts, "missed words": events.misses}
 NONE: dict[Kind, str] = {
@@ -62,8 +64,9 @@ def _table(kind: Kind, listed: Sequence[Event], key: str) -> list[int]:
     formats = {
         "Score": st.column_config.NumberColumn(format="%.3f"), "Second": st.column_config.NumberColumn(format="%.1f")
     }  # fmt: skip
+    height: int | Literal["auto"] = "auto" if len(listed) < SHOWN_ROWS else 260
     chosen = st.dataframe(
-        pd.DataFrame(columns), hide_index=True, width="stretch", height=260, on_select="rerun",
+        pd.DataFrame(columns), hide_index=True, width="stretch", height=height, on_select="rerun",
         selection_mode="multi-row", key=f"found_{kind}_{key}", column_config=formats, alt=kind.capitalize(),
     )  # fmt: skip
     return [row for row in chosen["selection"]["rows"] if row < len(listed)]
@@ -87,7 +90,8 @@ def _one(opened: Opened, event: Event, threshold: float) -> None:
         st.audio(sound.wave, sample_rate=sound.sample_rate)
         left, right = st.columns(2, gap="medium")
         shown = events.trace(opened.heard, event)
-        fired = [Detection(event.end, event.score)] if event.kind == "false_accept" else []
+        score = float(np.interp(event.end, shown.seconds, shown.probability))
+        fired = [Detection(event.end, score)] if event.kind == "false_accept" else []
         spoken = [(event.start, event.end)] if event.kind == "miss" else []
         picture = trace.chart(trace.table(shown.seconds, shown.probability), threshold, fired, spoken)
         left.altair_chart(picture, width="stretch", key="found_trace", alt="Scores around it")
