@@ -53,7 +53,7 @@ def evaluate(
         made = assessment.evaluate(session.workspace, found, wanted, report)
         folder = evaluations.folder_of(found, made.id)
         if as_job:
-            return {}, summary.sentence(made, budget)
+            return {}, f"Run {found.id}: {summary.sentence(made, budget)}"
         return summary.document(folder, made, budget), summary.text(folder, made, budget)
 
     work_on(session, "evaluate", as_job, work)

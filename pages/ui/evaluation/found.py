@@ -19,6 +19,7 @@ from trainer.evaluation.events import Event
 from trainer.workspace import Workspace
 
 MOST_ROWS = 500
+MEL_HEIGHT = 400
 SHOWN_ROWS = 7
 Kind = Literal["false accepts", "missed words"]
 FIND: dict[Kind, Callable[..., list[Event]]] = {"false accepts": events.false_accepts, "missed words": events.misses}
@@ -88,15 +89,15 @@ def _one(opened: Opened, event: Event, threshold: float) -> None:
             st.warning(plain(str(error)))
             return
         st.audio(sound.wave, sample_rate=sound.sample_rate)
-        left, right = st.columns(2, gap="medium")
         shown = events.trace(opened.heard, event)
         score = float(np.interp(event.end, shown.seconds, shown.probability))
         fired = [Detection(event.end, score)] if event.kind == "false_accept" else []
         spoken = [(event.start, event.end)] if event.kind == "miss" else []
         picture = trace.chart(trace.table(shown.seconds, shown.probability), threshold, fired, spoken)
-        left.altair_chart(picture, width="stretch", key="found_trace", alt="Scores around it")
-        mel = clip_pictures.image(clip_pictures.log_mel(sound.wave, sound.sample_rate))
-        right.image(mel, width="stretch", caption="Log-mel spectrogram, low tones below")
+        mel = clip_pictures.image(clip_pictures.log_mel(sound.wave, sound.sample_rate), MEL_HEIGHT)
+        with st.grid(2, min_column_width=360, key="found_pictures"):
+            st.altair_chart(picture, width="stretch", key="found_trace", alt="Scores around it")
+            st.image(mel, width="stretch", caption="Log-mel spectrogram, low tones below")
 
 
 def _send_button(workspace: Workspace, opened: Opened, threshold: float, chosen: list[Event]) -> None:

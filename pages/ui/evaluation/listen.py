@@ -6,7 +6,7 @@ import hashlib
 import tempfile
 import time
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ from trainer.workspace import Workspace
 RATE = 16000
 MOST_MEGABYTES = 200
 MIME = {".wav": "audio/wav", ".flac": "audio/flac"}
+SHOWN_ROWS = 4
 FORMATS = {"Second": "%.2f", "Score": "%.3f"}
 LABELS = {"positive": "positive (the word)", "hard_negative": "hard_negative (sounds like it)", "negative": "negative"}
 
@@ -88,7 +89,6 @@ def _threshold(model: Detector) -> float:
 
 def _one(model: Detector, title: str, name: str, data: bytes, threshold: float, key: str = "spoken") -> None:
     """Player, trace and detections of one sound, or what is wrong with it."""
-    st.markdown(f"**{plain(title)}**")
     try:
         heard = hear(model, name, data)
     except audio_file.AudioRefused as error:
@@ -97,6 +97,7 @@ def _one(model: Detector, title: str, name: str, data: bytes, threshold: float, 
     except OSError as error:
         st.error(plain(f"{title} cannot be read: {os_sentence(error)}"))
         return
+    st.markdown(f"**{plain(title)}**")
     st.audio(data, MIME.get(PurePosixPath(name).suffix.lower(), "audio/ogg"))
     seconds = (len(heard.scores) - model.hops_after) * model.file.hop_seconds
     if seconds <= 0:
@@ -105,9 +106,11 @@ def _one(model: Detector, title: str, name: str, data: bytes, threshold: float, 
     times, found = model.times(len(heard.scores)), model.detections(heard.scores, threshold)
     smooth = stream_scores.smooth(heard.scores, model.file.hop_seconds, model.file.smoothing_seconds)
     picture = trace.chart(trace.table(times, smooth, heard.scores), threshold, found)
-    st.altair_chart(picture, width="stretch", key=f"trace_{key}", alt=f"Scores of {title}")
-    _detections(found, float(smooth.max()), threshold)
-    st.caption(f"{seconds:.1f} s of audio, heard in {heard.took_seconds:.2f} s.")
+    left, right = st.columns([4, 1], gap="medium")
+    left.altair_chart(picture, width="stretch", key=f"trace_{key}", alt=f"Scores of {title}")
+    with right:
+        _detections(found, float(smooth.max()), threshold)
+        st.caption(f"{seconds:.1f} s of audio, heard in {heard.took_seconds:.2f} s.")
 
 
 def _detections(found: list[Detection], highest: float, threshold: float) -> None:
@@ -117,7 +120,8 @@ def _detections(found: list[Detection], highest: float, threshold: float) -> Non
     st.markdown(f"**{len(found):,} detection{'s' if len(found) != 1 else ''}**")
     rows = pd.DataFrame([{"Second": each.time, "Score": each.score} for each in found])
     columns = {name: st.column_config.NumberColumn(format=how) for name, how in FORMATS.items()}
-    st.dataframe(rows, hide_index=True, width="content", column_config=columns, alt="Detections")
+    height: int | Literal["auto"] = "auto" if len(rows) <= SHOWN_ROWS else 180
+    st.dataframe(rows, hide_index=True, width="content", height=height, column_config=columns, alt="Detections")
 
 
 def _keep_form(workspace: Workspace, data: bytes) -> None:
