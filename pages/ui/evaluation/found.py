@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from pages.ui import clip_pictures, jobs
-from pages.ui.evaluation import trace
+from pages.ui import clip_pictures
+from pages.ui.evaluation import said, trace
 from pages.ui.evaluation.opened import Opened
-from pages.ui.frame import os_sentence, plain
+from pages.ui.frame import plain
 from trainer.detector import Detection
 from trainer.evaluation import events, hard_negatives
 from trainer.evaluation.events import Event
@@ -109,13 +109,13 @@ def _send_button(workspace: Workspace, opened: Opened, threshold: float, chosen:
     )  # fmt: skip
     if told:
         st.caption(plain(told))
+    said.show("sent")
 
 
 def _send(workspace: Workspace, opened: Opened, threshold: float, chosen: list[Event]) -> None:
-    try:
+    def send() -> str:
         sent = hard_negatives.send(workspace, opened.run, opened.evaluation, opened.streams, chosen, threshold)
-    except (ValueError, OSError) as error:
-        jobs.refuse(os_sentence(error) if isinstance(error, OSError) else str(error))
-        return
-    undo = " Undo is in the list of changes on the Dataset page." if sent.change else ""
-    jobs.tell(f"{sent.sentence()}{undo}")
+        undo = " Undo is in the list of changes on the Dataset page." if sent.change else ""
+        return f"{sent.sentence()}{undo}"
+
+    said.attempt("sent", send)

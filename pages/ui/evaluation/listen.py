@@ -13,8 +13,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from pages.ui import jobs
-from pages.ui.evaluation import trace
+from pages.ui.evaluation import said, trace
 from pages.ui.frame import os_sentence, plain
 from trainer import audio_file, detector, stream_scores
 from trainer.dataset import recording
@@ -106,7 +105,7 @@ def _one(model: Detector, title: str, name: str, data: bytes, threshold: float, 
     times, found = model.times(len(heard.scores)), model.detections(heard.scores, threshold)
     smooth = stream_scores.smooth(heard.scores, model.file.hop_seconds, model.file.smoothing_seconds)
     picture = trace.chart(trace.table(times, smooth, heard.scores), threshold, found)
-    left, right = st.columns([4, 1], gap="medium")
+    left, right = st.columns([5, 2], gap="small")
     left.altair_chart(picture, width="stretch", key=f"trace_{key}", alt=f"Scores of {title}")
     with right:
         _detections(found, float(smooth.max()), threshold)
@@ -127,8 +126,9 @@ def _detections(found: list[Detection], highest: float, threshold: float) -> Non
 def _keep_form(workspace: Workspace, data: bytes) -> None:
     """Keep a recording as a clip, only when it is asked for."""
     digest = hashlib.sha256(data).hexdigest()
-    if kept := st.session_state.get("listen_kept", {}).get(digest):
-        st.success(plain(f"{kept}. Press Scan Datasets on the Dataset page; Undo is there in the list of changes."))
+    said.show("kept")
+    if digest in st.session_state.get("listen_kept", ()):
+        st.caption("It is kept. Press Scan Datasets on the Dataset page; Undo is there in the list of changes.")
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox("Keep it as", list(LABELS), format_func=LABELS.__getitem__, key="listen_label", width=260)
@@ -137,12 +137,11 @@ def _keep_form(workspace: Workspace, data: bytes) -> None:
 
 
 def _keep(workspace: Workspace, data: bytes, digest: str) -> None:
-    label, speaker = st.session_state["listen_label"], st.session_state["listen_speaker"]
-    try:
+    def keep() -> str:
+        label = st.session_state["listen_label"]
         take = recording.read(data)
-        told = recording.keep(workspace, take, label, speaker).title
-    except (ValueError, OSError) as error:
-        jobs.refuse(os_sentence(error) if isinstance(error, OSError) else str(error))
-        return
-    warned = " ".join([told + ".", *recording.problems(take, label)]).rstrip(".")
-    st.session_state["listen_kept"] = {**st.session_state.get("listen_kept", {}), digest: warned}
+        title = recording.keep(workspace, take, label, st.session_state["listen_speaker"]).title
+        st.session_state["listen_kept"] = {*st.session_state.get("listen_kept", ()), digest}
+        return " ".join([f"{title}.", *recording.problems(take, label)])
+
+    said.attempt("kept", keep)
