@@ -162,6 +162,16 @@ def _sound(path: Path) -> Iterator[soundfile.SoundFile]:
             raise AudioRefused("damaged", f"It cannot be decoded ({told}); copy or record it again.") from None
 
 
+def _facts(sound: soundfile.SoundFile) -> AudioFacts:
+    return AudioFacts(sound.frames / sound.samplerate, sound.samplerate, sound.channels, sound.format, sound.subtype)
+
+
+def facts(path: Path) -> AudioFacts:
+    """What the header of a recording of any length says. Raises AudioRefused, FileNotFoundError."""
+    with _sound(path) as sound:
+        return _facts(sound)
+
+
 def read(path: Path) -> tuple[NDArray[np.float32], AudioFacts]:
     """Samples of a clip, mono float32 [samples] at its own rate, and its facts.
 
@@ -173,17 +183,17 @@ def read(path: Path) -> tuple[NDArray[np.float32], AudioFacts]:
         for block in _blocks(sound):
             wave[done : done + len(block)] = block
             done += len(block)
-        facts = AudioFacts(len(wave) / sound.samplerate, sound.samplerate, sound.channels, sound.format, sound.subtype)
+        found = _facts(sound)
     _check_level(wave)
-    return wave, facts
+    return wave, found
 
 
 def read_16k(path: Path) -> NDArray[np.float32]:
     """Samples of a clip, mono float32 [samples] at 16 kHz. Raises as `read`."""
-    wave, facts = read(path)
-    if facts.sample_rate == SAMPLE_RATE:
+    wave, found = read(path)
+    if found.sample_rate == SAMPLE_RATE:
         return wave
-    return np.asarray(soxr.resample(wave, facts.sample_rate, SAMPLE_RATE), dtype=np.float32)
+    return np.asarray(soxr.resample(wave, found.sample_rate, SAMPLE_RATE), dtype=np.float32)
 
 
 def pieces_16k(path: Path) -> Iterator[NDArray[np.float32]]:

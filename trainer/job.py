@@ -1,4 +1,4 @@
-"""A job: work that a page asks for (demo, scan, split, probe), done by a process of its own.
+"""A job: work that a page asks for (demo, scan, split, evaluate), done by a process of its own.
 
 A job is one file, `data/jobs/<verb>.json`: written once by who starts it, from then on by the job's process alone, and
 read by every page. So the work goes on when the browser or the server is gone, and a page opened later shows the same.
@@ -22,7 +22,7 @@ from trainer.workspace import Workspace
 Report = Callable[[int, int, str], None]
 """Tells progress: done, total (0: not known yet), what is being done in a few words."""
 
-Verb = Literal["demo", "scan", "split", "import", "synthesise", "mend", "preview", "probe"]
+Verb = Literal["demo", "scan", "split", "import", "synthesise", "mend", "preview", "probe", "export", "evaluate"]
 
 
 STARTING_SECONDS = 30.0
@@ -124,7 +124,8 @@ def run(workspace: Workspace, verb: Verb, work: Callable[[Report], str]) -> None
     try:
         message = work(report)
     except KeyboardInterrupt:
-        write(state="cancelled", message=f"The {verb} job was cancelled. The clips are as they were.")
+        left = "Nothing of it is kept." if verb == "evaluate" else "The clips are as they were."
+        write(state="cancelled", message=f"The {verb} job was cancelled. {left}")
         raise
     except (ValueError, OSError) as error:
         write(state="failed", message=str(error))

@@ -101,7 +101,12 @@ def problems(workspace: Workspace, splits: Mapping[str, Sequence[Clip]]) -> list
             found.append(f"The {split} split holds no positive clips. {AGAIN}")
         if not labels & {"negative", "hard_negative"}:
             found.append(f"The {split} split holds no negative clips. {AGAIN}")
-    states = [(clip.path, _stands(workspace, clip)) for split in ("train", "val") for clip in splits[split]]
+    return found + out_of_date(workspace, [*splits["train"], *splits["val"]])
+
+
+def out_of_date(workspace: Workspace, clips: Sequence[Clip]) -> list[str]:
+    """Which of these clips are gone or are not those that were split, as sentences."""
+    found, states = [], [(clip.path, _stands(workspace, clip)) for clip in clips]
     for word in ("missing", "changed"):
         paths = [path for path, state in states if state == word]
         if paths:

@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer import audio_file, devices, durable, manifest
-from trainer.engine import words
+from trainer import audio_file, devices, durable, manifest, word_ends
 from trainer.failures import FailedError
 from trainer.job import Report
 from trainer.manifest import Clip
@@ -68,7 +67,7 @@ def _decode(workspace: Workspace, clip: Clip) -> tuple[NDArray[np.int16], tuple[
     except audio_file.AudioRefused as error:
         sentence = f"Clip {clip.path} cannot be read: {error} {manifest.AGAIN}"
         raise FailedError("clip_unreadable", sentence, clip.path) from None
-    return np.clip(np.rint(wave * FULL_SCALE), -32768, 32767).astype(np.int16), words.endpoints(wave)
+    return np.clip(np.rint(wave * FULL_SCALE), -32768, 32767).astype(np.int16), word_ends.endpoints(wave)
 
 
 def _lay_out(workspace: Workspace, clips: Sequence[Clip], folder: Path, report: Report) -> None:

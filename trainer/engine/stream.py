@@ -3,7 +3,7 @@ else; a window of it is scored at every hop."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from trainer.engine.batches import Feed
 from trainer.engine.clips import FULL_SCALE, ClipArray
 from trainer.engine.windows import OTHER_WORDS, window_samples
 from trainer.metrics import Row
+from trainer.sound_levels import at_level, level_db
 from trainer.stream_scores import Point, Track
 
 MARGIN_SECONDS = 0.3
@@ -53,15 +54,6 @@ class Stream:
     words: tuple[NDArray[np.float64], ...]
 
 
-def _level_db(wave: Wave) -> float:
-    return 10 * float(np.log10(np.mean(np.square(wave, dtype=np.float64)) + 1e-12))
-
-
-def _at_level(wave: Wave, level_db: float, of: Wave) -> Wave:
-    """`wave` louder or quieter so that its part `of` gets this level."""
-    return wave * np.float32(10 ** ((level_db - _level_db(of)) / 20))
-
-
 def _clip(array: ClipArray, index: int) -> Wave:
     first = int(array.starts[index])
     return (array.samples[first : first + int(array.lengths[index])] / FULL_SCALE).astype(np.float32)
@@ -80,8 +72,8 @@ def _words(array: ClipArray, change: Callable[[Wave], Wave], beat: Callable[[], 
         first = max(0, start - margin)
         word = slice(start - first, max(end, start + 1) - first)
         piece = _clip(array, index)[first : end + margin]
-        piece = change(_at_level(piece, WORD_DB, piece[word]))
-        pieces.append((place, _at_level(piece, WORD_DB, piece[word])))
+        piece = change(at_level(piece, WORD_DB, piece[word]))
+        pieces.append((place, at_level(piece, WORD_DB, piece[word])))
         spans.append((place + word.start, place + word.stop))
         place += len(piece) + round(rng.uniform(*GAP_SECONDS) * SAMPLE_RATE)
         beat()
@@ -107,7 +99,7 @@ def _joined(array: ClipArray, clips: NDArray[np.int64]) -> Recording:
 def _noise(array: ClipArray, clips: NDArray[np.int64], samples: int) -> Wave | None:
     """Background recordings one after the other, all equally loud, repeated to this length; None if all are silent."""
     waves = [_clip(array, index) for index in _spread(array, clips).tolist()]
-    loud = [_at_level(wave, NOISE_DB, wave) for wave in waves if _level_db(wave) > SILENT_DB]
+    loud = [at_level(wave, NOISE_DB, wave) for wave in waves if level_db(wave) > SILENT_DB]
     return np.resize(np.concatenate(loud), samples) if loud else None
 
 
@@ -212,6 +204,11 @@ def measure(model: nn.Module, feed: Feed, stream: Stream, beat: Callable[[], Non
         Track(stream_scores.smooth(probability(model, feed, columns, beat), hop), words, hop)
         for columns, words in zip(stream.columns, stream.words, strict=True)
     ]
+    return operating_point(tracks, feed.config.training.false_accepts_per_hour)
+
+
+def operating_point(tracks: Sequence[Track], per_hour: float) -> Point | None:
+    """Misses at these false accepts per hour; None where there are no words or nothing else."""
     spoken = [track for track in tracks if len(track.words)]
     other = [track for track in tracks if not len(track.words)]
-    return stream_scores.at_false_accepts(spoken, other, feed.config.training.false_accepts_per_hour)
+    return stream_scores.at_false_accepts(spoken, other, per_hour)

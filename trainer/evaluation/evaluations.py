@@ -5,12 +5,14 @@ The process of an evaluation writes them, `evaluation.json` last: a folder witho
 
 from __future__ import annotations
 
+import io
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from trainer import documents, durable, stream_scores
 from trainer.evaluation.heard import Heard
@@ -57,6 +59,18 @@ class Evaluation(BaseModel, frozen=True):
         return self.audio_seconds / self.scoring_seconds if self.scoring_seconds else 0.0
 
 
+class ClipScore(BaseModel, frozen=True):
+    """A clip of the test split (`path` below data/raw) and the highest probability of the windows that end in it or
+    up to one window of silence after it; before it there is silence too."""
+
+    path: str
+    label: str
+    score: float
+
+
+CLIP_SCORES = TypeAdapter(list[ClipScore])
+
+
 @dataclass(frozen=True)
 class EvaluationFolder:
     """The files of one evaluation."""
@@ -75,6 +89,11 @@ class EvaluationFolder:
     def tracks_file(self) -> Path:
         """Raw probabilities, one array for each stream, by its name (numpy, without pickles)."""
         return self.path / "tracks.npz"
+
+    @property
+    def clips_file(self) -> Path:
+        """Scores of the clips of the test split, where that was heard."""
+        return self.path / "clips.json"
 
 
 def folder_of(run: Run, evaluation_id: str) -> EvaluationFolder:
@@ -104,6 +123,28 @@ def read_heard(folder: EvaluationFolder, evaluation: Evaluation) -> list[Heard]:
     ]
 
 
-def write(folder: EvaluationFolder, evaluation: Evaluation) -> None:
-    """The last word of an evaluation; until then it does not count. Raises OSError."""
-    durable.replace_json(folder.document_file, evaluation.model_dump())
+def read_clips(folder: EvaluationFolder) -> list[ClipScore]:
+    """The scores of the clips; none when the test split was not heard, or the file is damaged."""
+    try:
+        return CLIP_SCORES.validate_python(durable.read_json(folder.clips_file))
+    except ValidationError:
+        return []
+
+
+def write(
+    folder: EvaluationFolder, evaluation: Evaluation, streams: StreamSet, tracks: dict[str, NDArray[np.float32]],
+    clips: list[ClipScore],
+) -> None:  # fmt: skip
+    """Write an evaluation, its document last: until then it does not count. Half of one is removed. Raises OSError."""
+    try:
+        folder.path.mkdir(parents=True)
+        packed = io.BytesIO()
+        np.savez_compressed(packed, allow_pickle=False, **tracks)
+        durable.replace_bytes(folder.tracks_file, packed.getvalue())
+        durable.replace_json(folder.streams_file, streams.model_dump())
+        if clips:
+            durable.replace_json(folder.clips_file, CLIP_SCORES.dump_python(clips))
+        durable.replace_json(folder.document_file, evaluation.model_dump())
+    except BaseException:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        raise

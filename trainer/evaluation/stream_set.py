@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, Field
@@ -54,6 +56,8 @@ class StreamSet(BaseModel, frozen=True):
     folder: str
     """Where relative paths begin."""
     recordings: list[Recording]
+    notes: list[str] = []
+    """What was left out, and why: one sentence each."""
 
     def path_of(self, recording: Recording) -> Path:
         return Path(self.folder) / recording.path
@@ -65,3 +69,16 @@ class StreamSet(BaseModel, frozen=True):
     @property
     def words(self) -> int:
         return sum(len(recording.words) for recording in self.recordings)
+
+
+def combined(sets: Sequence[StreamSet]) -> StreamSet:
+    """Several sets as one, relative paths as those of the first, whose recordings alone may have them."""
+    if len(sets) == 1:
+        return sets[0]
+    return StreamSet(
+        key=hashlib.sha256("\n".join(each.key for each in sets).encode()).hexdigest()[:24],
+        title="; ".join(each.title for each in sets),
+        folder=sets[0].folder,
+        recordings=[recording for each in sets for recording in each.recordings],
+        notes=[note for each in sets for note in each.notes],
+    )

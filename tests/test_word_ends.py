@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.engine.arrays import RATE, tone
-from trainer.engine.words import endpoints
+from trainer.word_ends import endpoints
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.003])

@@ -1,0 +1,61 @@
+"""The verb of the command line about evaluations: evaluate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from trainer import runs
+from trainer.job import Report
+from trainer.run_verbs import RUN
+from trainer.terminal import AS_JOB, Session, work_on
+
+
+@click.command()
+@RUN
+@click.option(
+    "--stream", "streams", metavar="PATH", multiple=True, type=click.Path(path_type=Path),
+    help="A long recording or a folder of them (WAV, FLAC, OGG; hours): without the word, unless beside NAME.wav lies "
+    "NAME.txt, a label track of Audacity that says where it is. Without this option data/streams/false_accepts is "
+    "heard, where it exists.",
+)  # fmt: skip
+@click.option("--no-composed", is_flag=True, help="Hear no streams composed of the test split.")
+@click.option(
+    "--snr", "snrs", multiple=True, type=click.FloatRange(-20, 60), default=(10.0, 5.0), show_default=True,
+    help="Also hear the words in noise, this many dB below them.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same streams.")
+@click.option(
+    "--budget", type=click.FloatRange(0, 1000), default=0.5, show_default=True,
+    help="False accepts per hour that may be: tells the threshold for it and what it costs.",
+)  # fmt: skip
+@AS_JOB
+@click.pass_obj
+def evaluate(
+    session: Session, run: str, streams: tuple[Path, ...], no_composed: bool, snrs: tuple[float, ...], seed: int,
+    budget: float, as_job: bool,
+) -> None:  # fmt: skip
+    """Hear streams with the best model of RUN: words missed against false accepts per hour.
+
+    The streams are composed of the test split, quiet, in noise and in rooms, and joined by long recordings. RUN is an
+    id, an unambiguous start of one, or `latest`.
+    """
+    from trainer.evaluation import assessment, evaluations, recordings, summary
+    from trainer.evaluation.composition import Options
+
+    def work(report: Report) -> tuple[dict[str, Any], str]:
+        found = runs.find(session.workspace, run)
+        options = None if no_composed else Options(snrs_db=tuple(dict.fromkeys(snrs)), seed=seed)
+        wanted = assessment.Wanted(options, streams or recordings.default(session.workspace))
+        made = assessment.evaluate(session.workspace, found, wanted, report)
+        folder = evaluations.folder_of(found, made.id)
+        if as_job:
+            return {}, summary.sentence(made, budget)
+        return summary.document(folder, made, budget), summary.text(folder, made, budget)
+
+    work_on(session, "evaluate", as_job, work)
+
+
+VERBS = (evaluate,)

@@ -1,0 +1,165 @@
+"""Long recordings of the user's own as streams: files and folders, with a track of labels where the word is said."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import BaseModel, ValidationError
+
+from trainer import audio_file, durable
+from trainer.audio_file import AudioRefused
+from trainer.evaluation.stream_set import Recording, StreamSet, Word
+from trainer.workspace import Workspace
+
+TRUTH = "truth.json"
+TAKEN = "WAV, FLAC or OGG"
+DEFAULT = "data/streams/false_accepts"
+"""Below a workspace: recordings without the word that every evaluation hears unless others are named."""
+
+
+class _Truth(BaseModel):
+    """truth.json of wakebench: streams with words by name, and files without the word by their source."""
+
+    class Source(BaseModel):
+        files: list[str]
+
+    positive: dict[str, list[Word]]
+    negative: dict[str, Source]
+
+
+class _Named(NamedTuple):
+    """A file that shall be heard; `words` None: a track of labels beside it tells, else there are none."""
+
+    name: str
+    path: Path
+    condition: str
+    words: list[Word] | None = None
+    counts_false_accepts: bool = True
+
+
+@dataclass
+class _Gathered:
+    recordings: list[Recording] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+
+
+def read_labels(path: Path, seconds: float) -> list[Word]:
+    """The words in a label track of Audacity, whose lines are start TAB end TAB label; what the label says is no
+    matter. Raises ValueError with the line that is wrong."""
+    found = []
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise ValueError(f"Its labels in {path.name} are no text in UTF-8; export them from Audacity again.") from None
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("\\"):  # after a backslash Audacity writes frequencies
+            continue
+        where = f"Line {number} of its labels in {path.name}"
+        try:
+            start, end = (float(text) for text in line.split("\t")[:2])
+        except ValueError:
+            raise ValueError(f"{where} is {line!r:.60}, not start TAB end TAB label in seconds.") from None
+        if not 0 <= start <= end <= seconds + 0.1:
+            raise ValueError(
+                f"{where} says {start:g} to {end:g} s, which is no stretch of a recording of {seconds:.1f} s."
+            )
+        found.append(Word(start=start, end=end))
+    return sorted(found, key=lambda word: word.start)
+
+
+def _of_folder(folder: Path) -> Iterator[_Named]:
+    """The recordings below a folder, in order; hidden ones are left out."""
+    if (folder / TRUTH).is_file():
+        yield from _of_truth(folder)
+        return
+    for path in sorted(folder.rglob("*")):
+        inner = path.relative_to(folder)
+        if path.suffix.lower() in audio_file.SUFFIXES and not any(part.startswith(".") for part in inner.parts):
+            yield _Named(f"{folder.name}/{inner.as_posix()}", path, folder.name)
+
+
+def _of_truth(folder: Path) -> Iterator[_Named]:
+    """The streams of wakebench: those with words tell misses, those without tell false accepts."""
+    try:
+        truth = _Truth.model_validate(durable.read_json(folder / TRUTH))
+    except ValidationError:
+        raise ValueError(f"{folder / TRUTH} does not say which streams there are; make them again.") from None
+    for name, words in truth.positive.items():
+        yield _Named(f"{folder.name}/{name}", folder / f"{name}.wav", name, words, counts_false_accepts=False)
+    for source, part in truth.negative.items():
+        for name in part.files:
+            yield _Named(f"{folder.name}/{name}", folder / f"{name}.wav", source, [])
+
+
+def _named(path: Path) -> Iterator[_Named]:
+    """What a path names. Raises FileNotFoundError, ValueError."""
+    if path.is_dir():
+        found = list(_of_folder(path))
+        if not found:
+            raise ValueError(f"{path} holds no recordings; put {TAKEN} files there.")
+        yield from found
+    elif path.exists():
+        yield _Named(path.name, path, "recording")
+    else:
+        raise FileNotFoundError(f"There is no recording or folder {path}.")
+
+
+def _take(gathered: _Gathered, named: _Named) -> None:
+    """Add a recording. Raises ValueError with what is wrong with it."""
+    seconds, words, labels = audio_file.facts(named.path).seconds, named.words, named.path.with_suffix(".txt")
+    if words is None:
+        words = read_labels(labels, seconds) if labels.is_file() else []
+    taken = {each.name for each in gathered.recordings}
+    numbered = (f"{named.name} ({number})" for number in itertools.count(2))
+    name = next(name for name in itertools.chain([named.name], numbered) if name not in taken)
+    made = Recording(
+        name=name, path=str(named.path), seconds=seconds, condition=named.condition, words=words,
+        counts_false_accepts=named.counts_false_accepts,
+    )  # fmt: skip
+    with open(named.path, "rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()
+    gathered.digest.update(f"{content}{made.model_dump_json(exclude={'path'})}\n".encode())
+    gathered.recordings.append(made)
+
+
+def gather(paths: Sequence[Path]) -> StreamSet:
+    """Long recordings as streams; what is no usable file is left out, and `notes` say why.
+
+    Raises FileNotFoundError for a path that is not there, ValueError when nothing is usable.
+    """
+    gathered = _Gathered()
+    for path in paths:
+        for named in _named(path.expanduser().absolute()):
+            shown = ascii(named.name)[1:-1] if not named.name.isprintable() else named.name
+            try:
+                named.name.encode()
+                _take(gathered, named)
+            except UnicodeEncodeError:
+                gathered.notes.append(f"{shown}: Its name is not valid text; rename it.")
+            except FileNotFoundError:
+                gathered.notes.append(f"{shown}: It is not there, though {TRUTH} names it.")
+            except (AudioRefused, ValueError) as error:
+                gathered.notes.append(f"{shown}: {error}")
+            except OSError as error:
+                gathered.notes.append(f"{shown}: It cannot be read ({error.strerror}).")
+    found = gathered.recordings
+    if not found:
+        first = f" {gathered.notes[0]}" if gathered.notes else ""
+        raise ValueError(f"None of the recordings can be heard.{first}")
+    hours, words = sum(each.seconds for each in found) / 3600, sum(len(each.words) for each in found)
+    title = f"{len(found):,} long recording{'s' if len(found) > 1 else ''} ({hours:.2f} h, {words:,} words)"
+    return StreamSet(
+        key=gathered.digest.hexdigest()[:24], title=title, folder="/", recordings=found, notes=gathered.notes
+    )
+
+
+def default(workspace: Workspace) -> list[Path]:
+    """What is heard when no recordings are named."""
+    folder = workspace.root / DEFAULT
+    return [folder] if folder.is_dir() else []

@@ -1,0 +1,67 @@
+"""What an evaluation found, as a document for scripts and as lines for a person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainer import documents
+from trainer.evaluation import curve
+from trainer.evaluation.evaluations import CurvePoint, Evaluation, EvaluationFolder
+from trainer.evaluation.stream_set import StreamSet
+
+MOST_ROWS = 12
+
+
+def _percent(value: float | None) -> str:
+    return "n/a" if value is None else f"{100 * value:.1f} %"
+
+
+def _notes(folder: EvaluationFolder) -> list[str]:
+    streams = documents.read(StreamSet, folder.streams_file)
+    return streams.notes if streams else []
+
+
+def sentence(made: Evaluation, budget: float) -> str:
+    """What a budget of false accepts per hour costs."""
+    point = curve.at_rate(made.curve, budget)
+    if point is None:
+        return f"No threshold keeps to {budget:g} false accepts per hour in {made.hours:.2f} h."
+    rate = curve.rate_text(point.false_accepts, made.hours)
+    told = f"At threshold {point.threshold:.4f} false accepts are {rate}"
+    if point.miss_rate is None:
+        return f"{told}; no words were heard."
+    bounds = "" if point.low is None else f" (95 %: {_percent(point.low)} to {_percent(point.high)})"
+    return f"{told}, and {point.misses:,} of {made.words:,} words are missed: {_percent(point.miss_rate)}{bounds}."
+
+
+def document(folder: EvaluationFolder, made: Evaluation, budget: float) -> dict[str, Any]:
+    """The evaluation with where it lies, and the point that `budget` allows (None: no such point)."""
+    point = curve.at_rate(made.curve, budget)
+    chosen = {"false_accepts_per_hour": budget, "point": point and point.model_dump()}
+    return made.model_dump() | {
+        "folder": str(folder.path), "times_real_time": made.times_real_time, "budget": chosen, "notes": _notes(folder),
+    }  # fmt: skip
+
+
+def _rows(points: list[CurvePoint]) -> list[CurvePoint]:
+    return points[:: max(1, -(-len(points) // MOST_ROWS))]
+
+
+def text(folder: EvaluationFolder, made: Evaluation, budget: float) -> str:
+    rows = [
+        f"{each.threshold:9.4f} {each.false_accepts_per_hour:14.2f} {_percent(each.miss_rate):>9}"
+        f" {_percent(each.low):>9} {_percent(each.high):>9}"
+        for each in _rows(made.curve)
+    ]
+    speed = f"{made.audio_seconds / 3600:.2f} h heard at {made.times_real_time:.0f} times real time"
+    return "\n".join(
+        [
+            f"{made.run}, epoch {made.epoch}. {made.streams_title}.",
+            f"{speed}; {made.hours:.2f} h without the word, the word {made.words:,} times.",
+            *_notes(folder),
+            "threshold  false acc. / h    missed   95 % from        to",
+            *rows,
+            sentence(made, budget),
+            f"Kept in {folder.path}",
+        ]
+    )
