@@ -66,6 +66,8 @@ def test_the_threshold_is_written_into_the_evaluated_model_and_no_other(tmp_path
     same = {"threshold": before.threshold, "threshold_from": before.threshold_from}
     assert after.model_copy(update=same) == before
     assert "0.5 false accepts per hour" in " ".join(detector_file.sentences(after))
+    wordless = budget.choose(evaluation(streams[1:], model_sha256="ab" * 32), 0.5)
+    assert "it had 2 in 4.00 h." in " ".join(detector_file.sentences(budget.write(folder, wordless)))
     kept = detector_file.path_in(folder).read_bytes()
     with pytest.raises(ValueError, match="not the one that was evaluated"):
         budget.write(folder, budget.choose(evaluation(streams, model_sha256="another"), 0.5))
