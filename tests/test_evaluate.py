@@ -63,7 +63,7 @@ def test_the_command_tells_the_curve_and_keeps_what_was_heard(made, tmp_path):
                 tracks[each.name], detector.scores_of_file(loaded, streams.path_of(each)), atol=1e-5
             )
     text = call(workspace, "evaluate", run.id, "--no-composed", "--stream", str(tmp_path / "far")).stdout
-    assert "; no words were heard." in text and "far/broken.wav: It has no audio data" in text
+    assert "no words were heard; its false accepts are" in text and "far/broken.wav: It has no audio data" in text
 
 
 def test_clips_are_scored_one_by_one(made):
