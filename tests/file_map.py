@@ -15,7 +15,7 @@ PAGES = {
     "pages/1_Dataset.py": "get clips, scan, split",
     "pages/2_Configuration.py": "choose a preset, edit, validate, save",
     "pages/3_Training.py": "start a run, watch it, pause, stop, resume and extend it",
-    "pages/4_Evaluation.py": "the validation results of a run",
+    "pages/4_Evaluation.py": "measure a model, listen with it, take it away",
     "pages/5_Runs.py": "every run",
 }
 AROUND = {

@@ -3,6 +3,8 @@
 import numpy as np
 
 from trainer import stream_scores
+from trainer.evaluation import curve
+from trainer.evaluation.evaluations import Evaluation
 from trainer.evaluation.heard import Heard
 from trainer.evaluation.stream_set import Part, Recording, Word
 
@@ -57,3 +59,15 @@ def random_evaluation(rng: np.random.Generator, hours: float = 0.5, count: int =
     said = words(count)
     streams = [random_words(rng, name, said, share) for name, share in (("clean", 0.95), ("10 dB", 0.8), ("room", 0.6))]
     return [*streams, *(random_other(rng, f"other {n}", hours * 1800) for n in range(2))]
+
+
+def evaluation(streams: list[Heard], **values: object) -> Evaluation:
+    """The document of an evaluation that heard this."""
+    told = {
+        "id": "20260101-130000-0001", "run": "20260101-120000-0001", "checkpoint": "epoch-00003.pt", "epoch": 3,
+        "model_sha256": "", "created": "2026-01-01T13:00:00+00:00", "streams_key": "k", "streams_title": "some streams",
+        "audio_seconds": sum(each.recording.seconds for each in streams), "scoring_seconds": 1.0,
+        "hours": curve.hours(streams), "words": sum(len(each.recording.words) for each in streams),
+        "hop_seconds": 0.1, "smoothing_seconds": 0.2, "refractory_seconds": 1.0, "curve": curve.curve(streams),
+    }  # fmt: skip
+    return Evaluation(**(told | values))

@@ -48,6 +48,13 @@ def test_detections_beside_the_words_of_a_recording_that_counts_are_false_accept
     assert [each.false_accepts for each in curve.curve([talk])[:3]] == [0, 1, 2]
 
 
+def test_a_false_accept_that_moves_into_a_word_does_not_hide_that_a_higher_threshold_has_it():
+    talk = heard(recording("talk", 3600.0, words=words(1)), {3.8: 0.9, 3.5: 0.8})
+    found = curve.curve([talk])
+    assert [each.false_accepts for each in found] == [0, 1, 0] and found[2].threshold < 0.8
+    assert curve.at_rate(found, 0.0) == found[0] and curve.at_rate(found, 1.1).threshold < 0.8
+
+
 def test_a_stream_of_words_alone_says_nothing_of_false_accepts():
     alone = spoken({2.5: 0.9, 5.0: 0.9})
     assert curve.hours([alone]) == 0 and curve.curve([alone]) == [] and curve.at_threshold([alone], 0.5) is None
@@ -72,8 +79,15 @@ def test_silence_after_a_detection_does_not_reach_into_the_next_recording():
 def test_none_in_some_hours_is_told_as_a_bound():
     assert curve.rate_text(0, 3.0) == "below 1 per hour (none in 3.00 h)"
     assert curve.rate_text(0, 24.0) == "below 0.12 per hour (none in 24.00 h)"
-    assert curve.rate_text(2, 4.0) == "0.5 per hour (2 in 4.00 h)"
+    assert curve.rate_text(2, 4.0) == "0.5 per hour (2 in 4.00 h; 95 %: 0.061 to 1.8)"
     assert "unknown" in curve.rate_text(0, 0.0)
+
+
+def test_the_interval_of_a_count_is_that_of_the_tables():
+    """Of Garwood, and of every table of the Poisson distribution since."""
+    for count, low, high in ((1, 0.0253, 5.572), (2, 0.2422, 7.225), (10, 4.795, 18.39), (100, 81.36, 121.6)):
+        assert intervals.of_count(count) == (pytest.approx(low, rel=1e-3), pytest.approx(high, rel=1e-3))
+    assert intervals.of_count(0) == (0, 3)
 
 
 def by_hand(track: Track, threshold: float) -> int:

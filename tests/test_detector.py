@@ -15,8 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from tests import detectors
-from tests.detectors import RATE, config_of, sounds
+from tests.detectors import RATE, sounds
 from trainer import audio_file, detector, documents, durable, stream_scores
 from trainer.detector_file import DetectorFile
 from trainer.stream_scores import Track
@@ -24,8 +23,8 @@ from trainer.workspace import PROJECT_ROOT
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory) -> Path:
-    return detectors.write(tmp_path_factory.mktemp("model"), config_of())
+def model(tone_model: Path) -> Path:
+    return tone_model
 
 
 @pytest.fixture(scope="module")
@@ -160,3 +159,11 @@ def test_the_ten_lines_of_the_readme_listen(model: Path, tmp_path):
     found = detector.load(model)
     expected = [f"{each.time:.1f} s: {each.score:.3f}" for each in found.detections(found.stream().push(samples))]
     assert done.stdout.decode().splitlines() == expected and len(expected) > 1, done.stderr
+
+
+def test_listening_needs_nothing_that_trains_or_draws():
+    code = "import trainer.detector, sys; print(' '.join(sorted({name.partition('.')[0] for name in sys.modules})))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT_ROOT)
+    found = set(done.stdout.split())
+    assert {"onnxruntime", "numpy", "pydantic", "soundfile"} <= found, done.stderr
+    assert not found & {"torch", "torchaudio", "pandas", "pyarrow", "streamlit", "scipy", "yaml", "click", "rich"}

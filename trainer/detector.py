@@ -6,18 +6,21 @@ so that a stream computes each column once and not anew for every window that ho
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from onnx import ModelProto
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from trainer import audio_file, onnx_file, stream_scores
-from trainer.config import SAMPLE_RATE
+from trainer.audio_file import SAMPLE_RATE
 from trainer.detector_file import COLUMNS, PROBABILITY, WAVEFORM, DetectorFile
 
 PIECE_HOPS = 128
@@ -25,6 +28,9 @@ PIECE_HOPS = 128
 HEAD_WINDOWS = 16
 """Windows that are scored together: what lies between two layers then fits the cache of a CPU."""
 FULL_SCALE = 32768.0
+AFTER_SECONDS = 0.5
+"""Of silence, at least, after a recording in which words are looked for: it may end with its word, and a detector
+decides shortly after one. Where detections are counted, a recording is heard as it is and no longer."""
 REFUSALS = (
     ort_errors.Fail, ort_errors.InvalidGraph, ort_errors.InvalidArgument, ort_errors.NotImplemented,
     ort_errors.RuntimeException,
@@ -33,6 +39,8 @@ REFUSALS = (
 
 Wave = NDArray[np.float32]
 Scores = NDArray[np.float32]
+Piece = NDArray[np.floating] | NDArray[np.int16]
+"""Samples at 16 kHz: float in -1..1, or int16."""
 
 
 class Detection(NamedTuple):
@@ -57,6 +65,11 @@ class Detector:
     @property
     def hop_samples(self) -> int:
         return round(self.file.hop_seconds * SAMPLE_RATE)
+
+    @property
+    def hops_after(self) -> int:
+        """Of the silence after a recording."""
+        return math.ceil(AFTER_SECONDS / self.file.hop_seconds)
 
     def stream(self) -> Stream:
         """Begin to listen."""
@@ -93,8 +106,8 @@ class Stream:
     hops: int = 0
     """Windows that were scored."""
 
-    def push(self, samples: NDArray[np.floating] | NDArray[np.int16]) -> Scores:
-        """The probabilities [n] of the windows that end in these samples at 16 kHz: float in -1..1, or int16."""
+    def push(self, samples: Piece) -> Scores:
+        """The probabilities [n] of the windows that end in these samples."""
         wave = samples / np.float32(FULL_SCALE) if samples.dtype == np.int16 else np.clip(samples, -1, 1)
         self.wave = np.concatenate([self.wave, wave.astype(np.float32, copy=False)])
         self.heard += len(samples)
@@ -152,20 +165,32 @@ class Trigger:
         return found
 
 
-def listen(detector: Detector, pieces: Iterable[NDArray[np.floating] | NDArray[np.int16]]) -> Iterator[Detection]:
+def listen(detector: Detector, pieces: Iterable[Piece]) -> Iterator[Detection]:
     """Detections in pieces of audio at 16 kHz, as they come."""
     stream, trigger = detector.stream(), Trigger(detector.file, detector.file.threshold)
     for samples in pieces:
         yield from trigger.hear(stream.push(samples))
 
 
-def scores_of_file(detector: Detector, path: Path) -> Scores:
-    """Probabilities [n] of a recording of any length, one each hop; it is read in pieces.
+def scores_of_file(detector: Detector, path: Path, hops_after: int = 0) -> Scores:
+    """Probabilities [n] of a recording of any length, one each hop, and of so many hops of silence after it; it is
+    read in pieces.
 
     Raises AudioRefused, FileNotFoundError.
     """
-    stream = detector.stream()
-    return np.concatenate([stream.push(piece) for piece in audio_file.pieces_16k(path)])
+    stream, silence = detector.stream(), np.zeros(hops_after * detector.hop_samples, np.float32)
+    return np.concatenate([stream.push(piece) for piece in chain(audio_file.pieces_16k(path), [silence])])
+
+
+def of_graph(file: DetectorFile, model: ModelProto, threads: int = 0) -> Detector:
+    """The detector of a model that is known to be sound."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = threads, 3  # what is wrong is raised, not printed
+    front, head = (
+        onnxruntime.InferenceSession(part, options, providers=["CPUExecutionProvider"])
+        for part in onnx_file.parts(model)
+    )
+    return Detector(file, front, head)
 
 
 def load(path: Path, threads: int = 0) -> Detector:
@@ -174,14 +199,8 @@ def load(path: Path, threads: int = 0) -> Detector:
     Raises FileNotFoundError or ValueError with one sentence when it is none, or is damaged.
     """
     file, model = onnx_file.read(path)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = threads, 3  # what is wrong is raised, not printed
     try:
-        front, head = (
-            onnxruntime.InferenceSession(part, options, providers=["CPUExecutionProvider"])
-            for part in onnx_file.parts(model)
-        )
-        loaded = Detector(file, front, head)
+        loaded = of_graph(file, model, threads)
         heard = loaded.stream().push(np.zeros(loaded.hop_samples, np.float32))
     except (ValueError, *REFUSALS) as error:  # numpy raises the former for values of another shape
         told = str(error).splitlines()[0][:200]

@@ -22,7 +22,7 @@ from trainer.workspace import Workspace
 Report = Callable[[int, int, str], None]
 """Tells progress: done, total (0: not known yet), what is being done in a few words."""
 
-Verb = Literal["demo", "scan", "split", "import", "synthesise", "mend", "preview", "probe", "evaluate"]
+Verb = Literal["demo", "scan", "split", "import", "synthesise", "mend", "preview", "probe", "export", "evaluate"]
 
 
 STARTING_SECONDS = 30.0

@@ -2,32 +2,56 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
-from trainer import audio_file, detector_file, durable, model_folder, runs
+from trainer import detector_file, documents, durable, run_models, runs
+from trainer.detector_file import DetectorFile
+from trainer.job import Report
 from trainer.run_verbs import RUN
-from trainer.terminal import Session, show
+from trainer.terminal import AS_JOB, Session, complain, show, work_on
 from trainer.workspace import Workspace
+
+STANDARD_INPUT = Path("-")
 
 
 @click.command()
 @RUN
-@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", metavar="[DIR]", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--checkpoint", default="best", show_default=True, help="Or last, or the name of one that is kept.")
 @click.option("--int8", "with_int8", is_flag=True, help="Also a model of eight bits, with what that costs.")
+@AS_JOB
 @click.pass_obj
-def export(session: Session, run: str, folder: Path, with_int8: bool) -> None:
-    """Copy the best model of RUN (an id, an unambiguous start of one, or `latest`) to DIR, ready to listen with."""
-    found = runs.find(session.workspace, run)
-    file = model_folder.ensure(found, with_int8)
+def export(session: Session, run: str, folder: Path | None, checkpoint: str, with_int8: bool, as_job: bool) -> None:
+    """Copy the best model of RUN (an id, an unambiguous start of one, or `latest`) to DIR, ready to listen with.
+
+    Without DIR it is only made, and stays in the folder of the run.
+    """
+
+    def work(report: Report) -> tuple[dict[str, Any], str]:
+        found = runs.find(session.workspace, run)
+        report(0, 0, found.id)
+        model = run_models.model_of(found, checkpoint, with_int8)
+        file = documents.read(DetectorFile, detector_file.path_in(model))
+        if file is None:
+            raise ValueError(f"{model} was changed while it was read; export it again.")
+        names, target = [*file.files, detector_file.NAME], folder or model
+        if folder:
+            _copy(model, folder, names)
+        about = {"run": found.id, "checkpoint": file.checkpoint, "folder": str(target), "files": names}
+        told = [*detector_file.sentences(file), f"Written to {target}: {', '.join(names)}."]
+        return about | file.model_dump(include={"parity", "int8"}), "\n".join(told)
+
+    work_on(session, "export", as_job, work)
+
+
+def _copy(model: Path, folder: Path, names: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    names = [*file.files, detector_file.NAME]
     for name in names:
-        durable.replace_bytes(folder / name, (found.model / name).read_bytes())
-    document = {"run": found.id, "folder": str(folder), "files": names, **file.model_dump(include={"parity", "int8"})}
-    show(session, document, "\n".join([*detector_file.sentences(file), f"Written to {folder}: {', '.join(names)}."]))
+        durable.replace_bytes(folder / name, (model / name).read_bytes())
 
 
 def _model_path(workspace: Workspace, text: str) -> Path:
@@ -35,39 +59,37 @@ def _model_path(workspace: Workspace, text: str) -> Path:
     path = Path(text)
     if path.exists() or path.suffix == ".onnx":
         return path
-    run = runs.find(workspace, text)
-    if not run.model.is_dir():
-        raise ValueError(f"Run {run.id} has no exported model yet: python -m trainer export {run.id} DIR makes it.")
-    return run.model
+    return run_models.model_of(runs.find(workspace, text))
 
 
 @click.command()
 @click.argument("model", metavar="MODEL")
-@click.argument("audio", metavar="AUDIO...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("audio", metavar="[AUDIO... | -]", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--device", default="", help="A sound device: its number, or a part of its name; else the system's own.")
 @click.option("--scores", "with_scores", is_flag=True, help="Also the score of every hop.")
 @click.option("--threshold", type=click.FloatRange(0, 1), help="Instead of the model's own.")
 @click.pass_obj
-def detect(session: Session, model: str, audio: tuple[Path, ...], with_scores: bool, threshold: float | None) -> None:
-    """Find the word in AUDIO files of any length with MODEL: a run, a model folder or an .onnx file."""
-    from trainer import detector  # onnxruntime takes a third of a second to import
+def detect(
+    session: Session, model: str, audio: tuple[Path, ...], device: str, with_scores: bool, threshold: float | None
+) -> None:
+    """Find the word in AUDIO files of any length with MODEL: a run, a model folder or an .onnx file.
 
-    loaded, answers, lines = detector.load(_model_path(session.workspace, model)), list[dict[str, Any]](), list[str]()
-    for path in audio:
-        try:
-            scores = detector.scores_of_file(loaded, path)
-        except audio_file.AudioRefused as error:
-            raise ValueError(f"{path}: {error}") from None
-        except FileNotFoundError:
-            raise FileNotFoundError(f"There is no file {path}.") from None
-        times, found = loaded.times(len(scores)), loaded.detections(scores, threshold)
-        fired = [{"time": round(each.time, 3), "score": each.score} for each in found]
-        answers.append({"file": str(path), "detections": fired})
-        if with_scores:
-            answers[-1] |= {"times": times.round(4).tolist(), "scores": scores.tolist()}
-            lines += [f"{path}  {time:9.2f} s  {score:.4f}" for time, score in zip(times, scores, strict=True)]
-        lines += [f"{path}  {each.time:9.2f} s  {each.score:.4f}  detected" for each in found]
-        lines += [] if found else [f"{path}  nothing detected"]
-    show(session, answers, "\n".join(lines))
+    Without AUDIO it listens to the sound device until Ctrl-C, with - to raw samples (16 bits, 16 kHz, one channel) on
+    standard input. It then tells each detection as it comes; with --json a line is a document.
+    """
+    from trainer import detector, listening, live_audio  # onnxruntime takes a third of a second to import
+
+    loaded = detector.load(_model_path(session.workspace, model))
+    threshold = loaded.file.threshold if threshold is None else threshold
+    if audio and audio != (STANDARD_INPUT,):
+        answers, lines = listening.in_files(loaded, audio, threshold, with_scores)
+        show(session, answers, "\n".join(lines))
+        return
+    pieces = live_audio.of_standard_input() if audio else live_audio.of_device(device)
+    complain(f"Listening for {loaded.file.label} at threshold {threshold:.4f}; Ctrl-C ends it.")
+    with suppress(KeyboardInterrupt):
+        for line in listening.live(loaded, pieces, threshold, with_scores, session.as_json):
+            click.echo(line)  # at once, also into a pipe
 
 
 VERBS = (export, detect)

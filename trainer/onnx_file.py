@@ -36,7 +36,7 @@ def read(path: Path) -> tuple[DetectorFile, ModelProto]:
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != file.files.get(path.name):
         raise ValueError(f"{path} is damaged or another model: its digest is not the one in {beside}. {AGAIN}")
-    return file, parsed(data, path)
+    return detector_file.of_model(file, path.name), parsed(data, path)
 
 
 def parsed(data: bytes, path: Path) -> ModelProto:

@@ -1,4 +1,4 @@
-"""Jobs on the data set: starting them, their progress while they run, and their last word."""
+"""Jobs on the data set and on models: starting them, their progress while they run, and their last word."""
 
 from __future__ import annotations
 
@@ -14,22 +14,26 @@ from trainer.workspace import Workspace
 
 REFRESH_SECONDS = 1.0
 CANCELLING = "The clips stay as they are. What a scan has read by then, the next one need not read again."
+CANCELLING_MODEL = "The run and what was measured before stay as they are."
 TITLES: dict[Verb, str] = {
     "demo": "Making demo data", "scan": "Scanning", "split": "Splitting", "import": "Importing",
     "synthesise": "Synthesising", "mend": "Mending clips", "preview": "Drawing examples",
-    "probe": "Measuring time",
+    "probe": "Measuring time", "export": "Exporting the model", "evaluate": "Evaluating",
 }  # fmt: skip
+MODEL_VERBS: tuple[Verb, ...] = ("export", "evaluate")
+"""Jobs of the Evaluation page: they leave the data set as it is."""
+DATA_VERBS = tuple(verb for verb in TITLES if verb not in MODEL_VERBS)
 
 
-def running(workspace: Workspace) -> list[Job]:
-    """The jobs that run now."""
-    found = (job.read(workspace, verb) for verb in TITLES)
+def running(workspace: Workspace, verbs: Sequence[Verb] = DATA_VERBS) -> list[Job]:
+    """The jobs of these verbs that run now."""
+    found = (job.read(workspace, verb) for verb in verbs)
     return [each for each in found if each and each.state == "running"]
 
 
-def last_ended(workspace: Workspace) -> Job | None:
-    """The job that had the last word, if it has ended."""
-    files = [(workspace.jobs / f"{verb}.json", verb) for verb in TITLES]
+def last_ended(workspace: Workspace, verbs: Sequence[Verb]) -> Job | None:
+    """The job of these verbs that had the last word, if it has ended."""
+    files = [(workspace.jobs / f"{verb}.json", verb) for verb in verbs]
     known = [(path.stat().st_mtime_ns, verb) for path, verb in files if path.exists()]
     found = job.read(workspace, max(known)[1]) if known else None
     return found if found and found.state != "running" else None
@@ -55,28 +59,29 @@ def tell(message: str) -> None:
     st.session_state["job_told"] = message
 
 
-def show(workspace: Workspace) -> None:
-    """Progress bars while jobs run, each second anew; else what the last one said."""
-    busy = bool(running(workspace))
-    st.fragment(_live, run_every=REFRESH_SECONDS if busy else None, key="jobs")(workspace, busy)
+def show(workspace: Workspace, verbs: Sequence[Verb] = DATA_VERBS) -> None:
+    """Progress bars while jobs of these verbs run, each second anew; else what the last one said."""
+    busy = bool(running(workspace, verbs))
+    st.fragment(_live, run_every=REFRESH_SECONDS if busy else None, key="jobs")(workspace, busy, verbs)
     if told := st.session_state.pop("job_told", ""):
         st.success(plain(told))
     refusal: str | None = st.session_state.pop("job_refusal", None)
     if refusal:
         st.error(plain(refusal))
-    elif not busy and (ended := last_ended(workspace)):
+    elif not busy and (ended := last_ended(workspace, verbs)):
         show_as = {"done": st.success, "cancelled": st.info}.get(ended.state, st.error)
         show_as(plain(ended.message))
 
 
-def _live(workspace: Workspace, busy: bool) -> None:
+def _live(workspace: Workspace, busy: bool, verbs: Sequence[Verb]) -> None:
     """One look at the jobs; the first one that finds none draws the whole page once more, without the timer."""
-    now = running(workspace)
+    now = running(workspace, verbs)
     for each in now:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.progress(min(1.0, each.done / each.total) if each.total else 0.0, text=plain(progress_text(each)))
             key = f"cancel_{each.verb}"
-            st.button("Cancel", key=key, on_click=job.cancel, args=(workspace, each.verb), help=CANCELLING)
+            told = CANCELLING_MODEL if each.verb in MODEL_VERBS else CANCELLING
+            st.button("Cancel", key=key, on_click=job.cancel, args=(workspace, each.verb), help=told)
     if busy and not now:
         st.rerun()
 

@@ -16,7 +16,18 @@ from tests.engine.test_embedding import detector_embeddings
 from tests.run_folders import end_all
 from tests.tiny import make_workspace, tiny_config
 from tests.waiting import wait_until
-from trainer import audio_file, config_file, detector, detector_file, documents, durable, launch, log_tail, model_size
+from trainer import (
+    audio_file,
+    config_file,
+    detector,
+    detector_file,
+    documents,
+    durable,
+    launch,
+    log_tail,
+    model_size,
+    run_models,
+)
 from trainer.__main__ import app
 from trainer.documents import Best, Progress
 from trainer.engine import __main__ as engine
@@ -151,17 +162,51 @@ def test_a_run_ends_with_its_model_and_the_word_is_found_with_it(workspace, run:
 
 def test_export_copies_makes_what_is_missing_and_tells_what_eight_bits_cost(workspace, run: Run, tmp_path):
     told = answer(workspace, "export", "latest", str(tmp_path / "plain"))
+    assert answer(workspace, "export", run.id)["folder"] == str(run.model)
     assert told["files"] == ["model.onnx", "detector.json"] and told["int8"] is None
     shutil.rmtree(run.model)
     done = call(workspace, "export", run.id, str(tmp_path / "small"), "--int8")
-    assert done.returncode == 0 and "In eight bits it takes" in done.stdout, done.stderr
+    assert done.returncode == 0 and "In the validation stream, at the same false accepts" in done.stdout, done.stderr
     cost = documents.read(detector_file.DetectorFile, tmp_path / "small/detector.json").int8
     assert 0 < cost.largest_difference < 0.3 and cost.int8.accuracy > 0.8
-    assert cost.bytes == (tmp_path / "small/model.int8.onnx").stat().st_size
+    assert cost.bytes == (tmp_path / "small/model.int8.onnx").stat().st_size and cost.int8_stream.words > 3
     wave = audio_file.read_16k(workspace.raw / "positive/voice1/1.wav")
-    exact, small = (detector.load(tmp_path / name).scores(wave)[1] for name in ("plain", "small/model.int8.onnx"))
+    loaded = [detector.load(tmp_path / name) for name in ("plain", "small/model.int8.onnx")]
+    assert loaded[1].file.threshold == cost.int8_stream.threshold
+    exact, small = (each.scores(wave)[1] for each in loaded)
     assert 0 < np.abs(exact - small).max() < 0.3
     assert (tmp_path / "plain/model.onnx").read_bytes() == (tmp_path / "small/model.onnx").read_bytes()
+
+
+def test_another_checkpoint_is_exported_beside_the_best_one(workspace, run: Run, tmp_path):
+    best = run_models.checkpoint_of(run, "best")
+    other = next(name for name in run_models.kept(run) if name != best)
+    before = {path.name: path.read_bytes() for path in run.model.iterdir()}
+    told = answer(workspace, "export", run.id, str(tmp_path), "--checkpoint", other.removesuffix(".pt"))
+    assert told["checkpoint"] == other and told["parity"]["within"]
+    folder = run_models.model_of(run, other)
+    assert folder == run.folder / "models" / other.removesuffix(".pt")
+    assert {path.name: path.read_bytes() for path in run.model.iterdir()} == before
+    assert (tmp_path / "model.onnx").read_bytes() == (folder / "model.onnx").read_bytes() != before["model.onnx"]
+    assert run_models.model_of(run, "best") == run_models.model_of(run, best) == run.model
+    assert run_models.checkpoint_of(run, "last") == run_models.kept(run)[-1]
+    for wrong in ("../model", "epoch-99999", ""):
+        with pytest.raises(ValueError, match=r"has no checkpoint '.*'; it has best, last, epoch-000"):
+            run_models.model_of(run, wrong)
+
+
+def test_a_model_is_made_anew_when_it_is_damaged_and_the_threshold_of_the_user_stays(run: Run):
+    file = documents.read(detector_file.DetectorFile, run.model / "detector.json")
+    chosen = detector_file.Threshold(source="evaluation", false_accepts_per_hour=0.1)
+    changed = file.model_copy(update={"threshold": 0.875, "threshold_from": chosen})
+    durable.replace_json(run.model / "detector.json", changed.model_dump())
+    whole = (run.model / "model.onnx").read_bytes()
+    (run.model / "model.onnx").write_bytes(whole[:-9])
+    loaded = detector.load(run_models.model_of(run))
+    assert (run.model / "model.onnx").read_bytes() == whole
+    assert (loaded.file.threshold, loaded.file.threshold_from) == (0.875, chosen)
+    durable.replace_json(run.model / "detector.json", file.model_dump())
+    assert loaded.file.checkpoint_sha256 == run_models.digest_of(run, file.checkpoint) != ""
 
 
 def test_what_cannot_be_exported_or_heard_is_one_sentence(workspace, run: Run, tmp_path):
@@ -171,7 +216,7 @@ def test_what_cannot_be_exported_or_heard_is_one_sentence(workspace, run: Run, t
     done = call(workspace, "export", empty.id, str(tmp_path))
     assert done.returncode == 2 and done.stderr == f"Run {empty.id} has no best model yet: no epoch was finished.\n"
     for model, audio, sentence in (
-        (empty.id, "a.wav", f"no exported model yet: python -m trainer export {empty.id} DIR makes it."),
+        (empty.id, "a.wav", f"Run {empty.id} has no best model yet: no epoch was finished."),
         (str(tmp_path), "a.wav", "There is no model"),
         ("latest", str(PROJECT_ROOT / "README.md"), "README.md: Files of this kind (.md) are not read"),
         ("latest", str(tmp_path / "a.wav"), "There is no file"),

@@ -38,12 +38,14 @@ print(json.dumps(found))
 """
 
 
-def draw(page: str, run: str = "") -> AppTest:
+def draw(page: str, run: str = "", section: str = "") -> AppTest:
     app = AppTest.from_file(str(PROJECT_ROOT / "Home.py"), default_timeout=30)
     if PAGES[page]:
         app.switch_page(PAGES[page])
     if run:
         app.query_params["run"] = run
+    if section:
+        app.query_params["section"] = section
     return checked(app.run())
 
 
@@ -78,6 +80,7 @@ def links(app: AppTest) -> list[str]:
 
 def write_job(workspace: Workspace, verb: Verb = "scan", **changes: object) -> None:
     identity = processes.identity_of(os.getpid())
-    document = Job(verb=verb, boot_id=identity.boot_id, clock=processes.boot_clock(), identity=identity, **changes)
+    known = {"boot_id": identity.boot_id, "clock": processes.boot_clock(), "identity": identity}
+    document = Job(verb=verb, **(known | changes))
     workspace.jobs.mkdir(parents=True, exist_ok=True)
     durable.replace_json(workspace.jobs / f"{verb}.json", document.model_dump())

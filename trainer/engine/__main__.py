@@ -90,7 +90,7 @@ def export_best(run: Run) -> None:
     from trainer.engine import export, last_word
 
     try:
-        export.tell(export.export(run, beat))
+        export.tell(export.export(run, told.best.checkpoint, beat))
     except Exception as error:  # the edge of the process: the training is done and kept whatever happens here
         say(f"The best model could not be exported: {last_word.reason_of(error)}")
 

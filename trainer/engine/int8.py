@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from onnx import ModelProto
 from onnxruntime.quantization import CalibrationDataReader, quantize_static
 
 from trainer import scores
 from trainer.detector_file import WAVEFORM, Int8, Rates
+from trainer.stream_scores import Point
 
 CALIBRATION_WINDOWS = 256
 """Training windows from which the ranges of the activations are taken."""
@@ -33,16 +35,16 @@ class Windows(CalibrationDataReader):  # type: ignore[misc]
         return None if wave is None else {WAVEFORM: wave}
 
 
-def rounded(model: bytes, waves: Iterator[NDArray[np.float32]]) -> bytes:
+def rounded(graph: ModelProto, waves: Iterator[NDArray[np.float32]]) -> ModelProto:
     """The model with its convolutions and matrices in eight bits; recurrent layers and features stay as they are."""
-    graph = onnx.load_from_string(model)
     learned = [
         node.name for node in graph.graph.node if node.op_type in KINDS and any(part in node.name for part in LEARNED)
     ]
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "model.onnx"
-        quantize_static(graph, out, Windows(waves), nodes_to_quantize=learned, per_channel=True)
-        return out.read_bytes()
+        copy = onnx.load_from_string(graph.SerializeToString())  # it writes into the model that it is given
+        quantize_static(copy, out, Windows(waves), nodes_to_quantize=learned, per_channel=True)
+        return onnx.load(out)
 
 
 def _rates(positive: NDArray[np.bool_], probability: NDArray[np.float32]) -> Rates:
@@ -51,11 +53,16 @@ def _rates(positive: NDArray[np.bool_], probability: NDArray[np.float32]) -> Rat
 
 
 def cost(
-    before: NDArray[np.float32], after: NDArray[np.float32], positive: NDArray[np.bool_], full: int, small: int
+    before: NDArray[np.float32],
+    after: NDArray[np.float32],
+    positive: NDArray[np.bool_],
+    sizes: tuple[int, int],
+    streams: tuple[Point | None, Point | None],
 ) -> Int8:
-    """What rounding costs, from the probabilities of the same windows and the sizes of both files in bytes."""
+    """What rounding costs, from the probabilities of the same windows, sizes in bytes and points in a stream."""
     difference = np.abs(before - after)
     return Int8(
         largest_difference=float(difference.max()), mean_difference=float(difference.mean()),
-        float32=_rates(positive, before), int8=_rates(positive, after), bytes=small, float32_bytes=full,
+        float32=_rates(positive, before), int8=_rates(positive, after), bytes=sizes[1], float32_bytes=sizes[0],
+        float32_stream=streams[0], int8_stream=streams[1],
     )  # fmt: skip

@@ -3,7 +3,7 @@ else; a window of it is scored at every hop."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -204,6 +204,11 @@ def measure(model: nn.Module, feed: Feed, stream: Stream, beat: Callable[[], Non
         Track(stream_scores.smooth(probability(model, feed, columns, beat), hop), words, hop)
         for columns, words in zip(stream.columns, stream.words, strict=True)
     ]
+    return operating_point(tracks, feed.config.training.false_accepts_per_hour)
+
+
+def operating_point(tracks: Sequence[Track], per_hour: float) -> Point | None:
+    """Misses at these false accepts per hour; None where there are no words or nothing else."""
     spoken = [track for track in tracks if len(track.words)]
     other = [track for track in tracks if not len(track.words)]
-    return stream_scores.at_false_accepts(spoken, other, feed.config.training.false_accepts_per_hour)
+    return stream_scores.at_false_accepts(spoken, other, per_hour)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from trainer import detector, model_folder, stream_scores
+from trainer import detector, run_models, stream_scores
 from trainer.detector_file import MODEL
 from trainer.evaluation import composition, curve, evaluations, recordings, scoring, stream_set
 from trainer.evaluation.composition import Options
@@ -58,9 +58,10 @@ def evaluate(workspace: Workspace, run: Run, wanted: Wanted, report: Report) -> 
     """
     clips = [] if wanted.options is None else composition.check(workspace)
     report(0, 0, "Exporting the best model")
-    file = model_folder.ensure(run)
+    model = run_models.model_of(run)
     streams = _streams(workspace, wanted, report)
-    loaded = detector.load(run.model, threads=1)
+    loaded = detector.load(model, threads=1)
+    file = loaded.file
     began = time.monotonic()
     heard, tracks = scoring.hear(loaded, streams, report)
     took = time.monotonic() - began
@@ -78,7 +79,7 @@ def evaluate(workspace: Workspace, run: Run, wanted: Wanted, report: Report) -> 
     now = datetime.now(UTC)
     made = Evaluation(
         id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}", run=run.id, checkpoint=file.checkpoint, epoch=file.epoch,
-        model_sha256=loaded.file.files[MODEL], created=now.isoformat(timespec="seconds"), streams_key=heard.key,
+        model_sha256=file.files[MODEL], created=now.isoformat(timespec="seconds"), streams_key=heard.key,
         streams_title=heard.title, audio_seconds=heard.seconds, scoring_seconds=took, hours=curve.hours(smoothed),
         words=heard.words, hop_seconds=file.hop_seconds, smoothing_seconds=file.smoothing_seconds,
         refractory_seconds=file.refractory_seconds, curve=curve.curve(smoothed),

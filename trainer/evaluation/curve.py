@@ -55,8 +55,8 @@ def sources(heard: Sequence[Heard]) -> list[str]:
 def _kept(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     """Places of the operating points among falling thresholds with these counts of false accepts.
 
-    For each number that a budget may allow it is the last place before any count is larger. Counts can fall again
-    as detections shift; then the place of the largest is kept too, so that a walk down the points ends there.
+    For each number that a budget may allow it is the last place before any count is larger. A count falls again when
+    a detection moves into a word; then the place of the largest is kept too, so that a walk down the points ends there.
     """
     largest = np.maximum.accumulate(counts)
     first = np.flatnonzero(np.diff(largest, prepend=-1))
@@ -119,10 +119,11 @@ def at_rate(points: Sequence[CurvePoint], per_hour: float) -> CurvePoint | None:
 
 
 def rate_text(false_accepts: int, hours: float) -> str:
-    """A rate in words. None at all is no proof of none: with 95 % confidence it is below three in that time (see
-    `intervals.RULE_OF_THREE`)."""
+    """A rate in words, with its 95 % interval. None at all is no proof of none: with 95 % confidence it is below three
+    in that time (see `intervals.RULE_OF_THREE`)."""
     if not hours:
         return "unknown, as nothing was heard without the word"
+    low, high = (bound / hours for bound in intervals.of_count(false_accepts))
     if not false_accepts:
-        return f"below {intervals.RULE_OF_THREE / hours:.2g} per hour (none in {hours:.2f} h)"
-    return f"{false_accepts / hours:.3g} per hour ({false_accepts:,} in {hours:.2f} h)"
+        return f"below {high:.2g} per hour (none in {hours:.2f} h)"
+    return f"{false_accepts / hours:.3g} per hour ({false_accepts:,} in {hours:.2f} h; 95 %: {low:.2g} to {high:.2g})"

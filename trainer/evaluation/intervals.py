@@ -24,20 +24,20 @@ def numbered(sources: Sequence[str]) -> NDArray[np.int64]:
     return np.unique(np.array(sources, dtype=np.str_), return_inverse=True)[1].astype(np.int64)
 
 
-def drawn(count: int) -> NDArray[np.float32]:
-    """How often each of so many sources is in each draw [DRAWS, count]; the same at every call."""
-    picks = np.random.default_rng([SEED, count]).integers(count, size=(DRAWS, count))
+def drawn(count: int, stream: int = 0) -> NDArray[np.float32]:
+    """How often each of so many sources is in each draw [DRAWS, count]; the same at every call with this `stream`."""
+    picks = np.random.default_rng([SEED, stream, count]).integers(count, size=(DRAWS, count))
     flat = np.bincount((picks + count * np.arange(DRAWS)[:, None]).ravel(), minlength=DRAWS * count)
     return flat.reshape(DRAWS, count).astype(np.float32)
 
 
-def drawn_rates(wrong: NDArray[np.bool_], source: NDArray[np.int64]) -> NDArray[np.float32]:
+def drawn_rates(wrong: NDArray[np.bool_], source: NDArray[np.int64]) -> NDArray[np.float64]:
     """The rate in each draw [DRAWS, p] of what is `wrong` [w, p]; `source` [w] as `numbered`."""
     count = int(source.max()) + 1
     sums, sizes = np.zeros((count, wrong.shape[1]), np.float32), np.bincount(source, minlength=count)
     np.add.at(sums, source, wrong.astype(np.float32))
     weights = drawn(count)
-    return np.asarray((weights @ sums) / (weights @ sizes.astype(np.float32))[:, None])
+    return np.asarray((weights @ sums).astype(np.float64) / (weights @ sizes.astype(np.float32))[:, None])
 
 
 def bounds(wrong: NDArray[np.bool_], source: NDArray[np.int64]) -> NDArray[np.float64] | None:
@@ -56,3 +56,14 @@ def interval(wrong: NDArray[np.bool_], sources: Sequence[str]) -> tuple[float, f
     """Low and high bound of one rate of what is `wrong` [w]."""
     found = bounds(wrong[:, None], numbered(sources))
     return (None, None) if found is None else (float(found[0, 0]), float(found[1, 0]))
+
+
+def of_count(count: int) -> tuple[float, float]:
+    """Bounds of what is to be expected where so many were counted, exact where they come independently (Garwood,
+    "Fiducial limits for the Poisson distribution", Biometrika 1936); for none the rule of three."""
+    from scipy import special  # takes a tenth of a second, which whoever only reads an evaluation need not wait
+
+    if not count:
+        return 0.0, RULE_OF_THREE
+    least, most = (each / 100 for each in PERCENTILES)
+    return float(special.gammaincinv(count, least)), float(special.gammaincinv(count + 1, most))

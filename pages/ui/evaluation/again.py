@@ -1,0 +1,44 @@
+"""Training again from a model, with the false accepts that were sent to the hard negatives."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.ui import frame, jobs
+from pages.ui.frame import os_sentence
+from trainer import config_file, config_folder
+from trainer.evaluation import hard_negatives, retraining
+from trainer.runs import Run
+from trainer.workspace import Workspace
+
+
+def show(workspace: Workspace, run: Run) -> None:
+    """What to do after false accepts of this run were sent; nothing before."""
+    sent = sum(origin.run == run.id for origin in hard_negatives.origins(workspace))
+    if not sent:
+        return
+    with st.container(border=True):
+        st.subheader("Train again from this model", anchor=False)
+        st.caption(
+            f"False accepts of this run among the hard negatives: {sent:,}. A training that goes on from the best "
+            "model learns to leave them: fewer epochs, a lower learning rate, the hardest negatives more often. Scan "
+            "and split first."
+        )
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.page_link(frame.DATASET, label="Scan and split", icon=":material/library_music:")
+            st.button("Prepare the configuration", on_click=_prepare, args=(workspace, run))
+            st.page_link(frame.TRAINING, label="Start the training", icon=":material/arrow_forward:")
+
+
+def _prepare(workspace: Workspace, run: Run) -> None:
+    """Save the configuration of such a training under a name of its own."""
+    try:
+        config = retraining.config_of(config_file.load(run.config_file), run.id)
+        name = config_folder.free_name(workspace, f"again-{run.id}")
+        config_file.save(workspace, name, config)
+    except OSError as error:
+        jobs.refuse(os_sentence(error))
+    except ValueError as error:
+        jobs.refuse(str(error))
+    else:
+        jobs.tell(f"Saved as {name}. Choose it on the Training page and press Start Training there.")

@@ -1,0 +1,119 @@
+"""The Clips section: how the clips of the test split are told apart, called what it is: rates per clip."""
+
+from __future__ import annotations
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from pages.ui import confusion, numbers
+from pages.ui.evaluation import opened
+from pages.ui.numbers import Number
+from pages.ui.plots import BLUE, GREY, RED
+from trainer import detector_file, documents
+from trainer.detector_file import DetectorFile
+from trainer.evaluation import clip_rates, evaluations
+from trainer.evaluation.clip_rates import Points
+from trainer.evaluation.evaluations import ClipScore
+from trainer.metrics import Row
+from trainer.runs import Run
+
+HEIGHT = 320
+DET_TICKS = (0.1, 0.5, 1, 2, 5, 10, 20, 40)
+"""Percent at the axes of a DET chart."""
+
+
+def show(run: Run, row: Row) -> None:
+    """The newest evaluation that scored the test split, at a threshold; below, the validation result."""
+    folders = (evaluations.folder_of(run, each.id) for each in opened.all_of(run))
+    scored = next(filter(None, map(evaluations.read_clips, folders)), [])
+    st.subheader("Clips of the test split", anchor=False)
+    if scored:
+        st.caption(
+            "Rates per clip, not per hour of listening: each clip counts once, with its highest score. They show which "
+            "kind of clip is hard; how the model does all day is on Streams."
+        )
+        file = documents.read(DetectorFile, detector_file.path_in(run.model))
+        _scored(scored, file.threshold if file else 0.5)
+    else:
+        st.info("The clips of the test split were not heard yet. Press Evaluate on Streams; they are scored with it.")
+    with st.expander("Validation result of the training", expanded=not scored):
+        _validation(row)
+
+
+def _validation(row: Row) -> None:
+    st.caption(
+        "Rates per validation window at threshold 0.5, not per hour of listening: a device hears many windows in a "
+        "second, so a small rate here can still mean many false alarms a day. The clips of the test split were not "
+        "used."
+    )
+    confusion.show(row)
+
+
+def _scored(scored: list[ClipScore], own: float) -> None:
+    labels, score = [each.label for each in scored], np.array([each.score for each in scored])
+    own = min(1.0, max(0.0, own))
+    threshold = st.slider("Threshold per clip", 0.0, 1.0, own, 0.0001, "%.4f", key=f"clips_threshold_{own:.6f}")
+    found, points = clip_rates.rates(labels, score, threshold), clip_rates.points(labels, score)
+    shown = [
+        Number("Words missed", numbers.percent(found.fnr), "Share of positive clips that score below the threshold."),
+        Number("Others taken for it", numbers.percent(found.fpr), "Share of all other clips that reach the threshold."),
+    ]
+    if points:
+        shown.append(Number("Area under ROC", f"{points.area:.4f}", "How often a word scores above another clip."))
+        shown.append(Number("Equal error rate", numbers.percent(points.equal_error_rate), "Where both rates are one."))
+    numbers.show(shown, least_width=150)
+    counts = clip_rates.by_label(labels, score, threshold)
+    called, others = [each.called for each in counts], [each.clips - each.called for each in counts]
+    table = pd.DataFrame({"said: word": called, "said: not the word": others}, index=[each.label for each in counts])
+    table = table.rename_axis("test clip")
+    st.table(table, width="content", alt="Confusion matrix of the test clips")
+    if points:
+        here = (found.fpr or 0.0, found.fnr or 0.0)
+        left, right = st.columns(2, gap="medium")
+        left.altair_chart(roc(points, here), width="stretch", key="clips_roc", alt="ROC per clip")
+        words = labels.count(clip_rates.WORD)
+        picture = det(points, here, words, len(labels) - words)
+        right.altair_chart(picture, width="stretch", key="clips_det", alt="DET per clip")
+
+
+def _lines(table: pd.DataFrame, here: pd.DataFrame, x: alt.X, y: alt.Y, title: str) -> alt.LayerChart | alt.FacetChart:
+    """A line with the chosen threshold as a dot on it."""
+    tooltip = [alt.Tooltip(f"{name}:Q", format=".3f") for name in ("Threshold", "Others taken (%)", "Missed (%)")]
+    return alt.layer(
+        alt.Chart(table).mark_line(color=BLUE, clip=True).encode(x=x, y=y, order="Threshold:Q"),
+        alt.Chart(table).mark_point(color=BLUE, filled=True, size=14, clip=True).encode(x=x, y=y, tooltip=tooltip),
+        alt.Chart(here).mark_point(color=RED, filled=True, size=130, opacity=1).encode(x=x, y=y),
+    ).properties(height=HEIGHT, title=alt.TitleParams(title, anchor="start"))  # fmt: skip
+
+
+def _table(points: Points) -> pd.DataFrame:
+    thin = clip_rates.thinned(points)
+    rates = {"Others taken (%)": 100 * thin.fpr, "Missed (%)": 100 * thin.fnr, "Found (%)": 100 * (1 - thin.fnr)}
+    return pd.DataFrame({"Threshold": thin.threshold, **rates})
+
+
+def roc(points: Points, here: tuple[float, float]) -> alt.LayerChart | alt.FacetChart:
+    """Words that are found against other clips that are taken for it; `here` is (fpr, fnr) at the threshold."""
+    full = alt.Scale(domain=[0, 100])
+    x = alt.X("Others taken (%):Q", scale=full, title="Other clips taken for the word (%)")
+    y = alt.Y("Found (%):Q", scale=full, title="Words found (%)")
+    dot = pd.DataFrame({"Others taken (%)": [100 * here[0]], "Found (%)": [100 * (1 - here[1])]})
+    return _lines(_table(points), dot, x, y, "ROC, per clip")
+
+
+def det(points: Points, here: tuple[float, float], words: int, others: int) -> alt.LayerChart | alt.FacetChart:
+    """Misses against false positives on the scale of the normal distribution, on which good models lie apart."""
+    table = _table(points)
+    dot = pd.DataFrame({"Others taken (%)": [100 * here[0]], "Missed (%)": [100 * here[1]]})
+    for frame in (table, dot):
+        frame["x"] = clip_rates.probit(frame["Others taken (%)"].to_numpy() / 100, others)
+        frame["y"] = clip_rates.probit(frame["Missed (%)"].to_numpy() / 100, words)
+    ticks = clip_rates.probit(np.array(DET_TICKS) / 100, 10**6).tolist()
+    pairs = zip(ticks, DET_TICKS, strict=True)
+    names = " : ".join(f"abs(datum.value - {at:.4f}) < 0.001 ? '{tick:g}'" for at, tick in pairs)
+    axis = alt.Axis(values=ticks, labelExpr=f"{names} : ''", gridColor=GREY, gridOpacity=0.3)
+    scale = alt.Scale(domain=[ticks[0], ticks[-1]])
+    x = alt.X("x:Q", scale=scale, axis=axis, title="Other clips taken for the word (%)")
+    return _lines(table, dot, x, alt.Y("y:Q", scale=scale, axis=axis, title="Words missed (%)"), "DET, per clip")

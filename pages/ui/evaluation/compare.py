@@ -1,0 +1,97 @@
+"""The Compare section: two models at the same false accepts per hour, on the same streams, never at one threshold."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from pages.ui import watched
+from pages.ui.evaluation import curve_chart, opened, operating
+from pages.ui.frame import plain
+from trainer import runs
+from trainer.evaluation import comparison
+from trainer.evaluation.comparison import Comparison
+from trainer.evaluation.evaluations import CurvePoint, Evaluation
+from trainer.runs import Run
+from trainer.workspace import Workspace
+
+Pair = tuple[Run, Evaluation]
+
+
+def show(workspace: Workspace, run: Run) -> None:
+    mine = opened.all_of(run)
+    if not mine:
+        st.info("This run is not evaluated yet. Evaluate it on Streams, and another run with the same streams.")
+        return
+    first = opened.choose(mine)
+    others, elsewhere = _others(workspace, first)
+    if not others:
+        st.info(
+            "Nothing else heard the same streams. Evaluate another run, or this one after more training, with the same "
+            f"choices on Streams; evaluations with other streams: {elsewhere:,}."
+        )
+        return
+    names = {each.id: f"{watched.name_of(of)} · {opened.name_of(each)}" for of, each in others}
+    by_id = {each.id: (of, each) for of, each in others}
+    chosen = st.selectbox("Compare with", list(names), format_func=names.__getitem__, key="compared_with")
+    _show(workspace, (run, first), by_id[chosen], operating.budget_form())
+
+
+def _others(workspace: Workspace, first: Evaluation) -> tuple[list[Pair], int]:
+    """Evaluations of any run that heard the same streams, and how many heard others."""
+    every = [(run, each) for run in runs.all_runs(workspace)[: watched.MOST_RUNS] for each in opened.all_of(run)]
+    same = [(run, each) for run, each in every if each.streams_key == first.streams_key and each.id != first.id]
+    return same, len(every) - len(same) - 1
+
+
+@st.cache_data(max_entries=20, show_spinner=False)
+def _compared(key: tuple[str, ...], per_hour: float, _one: opened.Opened, _other: opened.Opened) -> Comparison:
+    return comparison.compare(_one.evaluation, _one.heard, _other.evaluation, _other.heard, per_hour)
+
+
+def _show(workspace: Workspace, one: Pair, other: Pair, per_hour: float) -> None:
+    first, second = opened.load(*one), opened.load(*other)
+    if first is None or second is None:
+        return
+    key = (str(first.folder.path), one[1].created, str(second.folder.path), other[1].created)
+    try:
+        found = _compared(key, per_hour, first, second)
+    except ValueError as error:
+        st.warning(plain(str(error)))
+        return
+    names = _names(one, other)
+    st.markdown(f"**{plain(comparison.sentence(found, *names))}**")
+    _draw([one[1], other[1]], found, names)
+
+
+def _names(one: Pair, other: Pair) -> tuple[str, str]:
+    """How a sentence calls the two: by run, or by epoch when they are of one run."""
+    if one[0] != other[0]:
+        first, second = (runs.status(run).label for run, _ in (one, other))
+        return (first, second) if first != second else (one[0].id, other[0].id)
+    if one[1].epoch != other[1].epoch:
+        return f"epoch {one[1].epoch}", f"epoch {other[1].epoch}"
+    return f"the evaluation {one[1].id}", f"the evaluation {other[1].id}"
+
+
+def _draw(evaluations: list[Evaluation], found: Comparison, names: tuple[str, str]) -> None:
+    points = (found.first, found.second)
+    lines, marks = [], []
+    for name, evaluation, point in zip(names, evaluations, points, strict=True):
+        lines.append(curve_chart.rows(evaluation.curve, evaluation.hours, name))
+        marks.append(curve_chart.rows([point], evaluation.hours, name))
+    end = curve_chart.reach(evaluations, found.per_hour)
+    picture = curve_chart.chart(pd.concat(lines), pd.concat(marks), found.per_hour, end)
+    st.altair_chart(picture, width="stretch", key="compared", alt="Miss rates against false accepts per hour")
+    table = pd.DataFrame([_row(*each) for each in zip(names, evaluations, points, strict=True)])
+    formats = {name: st.column_config.NumberColumn(format="percent") for name in ("Missed", "From", "To")}
+    formats["Threshold"] = st.column_config.NumberColumn(format="%.4f")
+    st.dataframe(table, hide_index=True, width="stretch", column_config=formats, alt="Both at the same budget")
+
+
+def _row(name: str, evaluation: Evaluation, point: CurvePoint) -> dict[str, object]:
+    return {
+        "Model": name, "Epoch": evaluation.epoch, "Threshold": point.threshold,
+        "False accepts": operating.rate(point.false_accepts, evaluation.hours), "Missed": point.miss_rate,
+        "From": point.low, "To": point.high,
+    }  # fmt: skip

@@ -1,0 +1,123 @@
+"""The exported model of a run in words, its files to take away, and how to listen with it elsewhere."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from pages.ui import jobs, numbers
+from pages.ui.frame import plain
+from pages.ui.numbers import Number
+from trainer import detector_file
+from trainer.detector_file import LARGEST_DIFFERENCE, DetectorFile
+from trainer.runs import Run
+from trainer.workspace import PROJECT_ROOT, Workspace
+
+THRESHOLDS = {
+    "default": "none was measured", "validation_stream": "from the validation stream",
+    "evaluation": "chosen in an evaluation",
+}  # fmt: skip
+FILES = {
+    detector_file.MODEL: "The detector: sound in, probability out, its features inside.",
+    detector_file.INT8_MODEL: "The same with weights of eight bits.",
+    detector_file.OPENWAKEWORD_MODEL: "The head alone, as openWakeWord loads it.",
+    detector_file.NAME: "How to hear with it: window, hop, smoothing, threshold; where it comes from; digests.",
+}
+LISTENING = """\
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from trainer import detector
+
+model = detector.load(Path(sys.argv[1]))
+blocks = iter(lambda: sys.stdin.buffer.read(2 * 1280), b"")
+for found in detector.listen(model, (np.frombuffer(block, np.int16) for block in blocks)):
+    print(f"{found.time:.1f} s: {found.score:.3f}", flush=True)
+"""
+"""listen.py of the README: ten lines that hear 16-bit sound at 16 kHz as it comes."""
+
+
+def show(workspace: Workspace, run: Run, file: DetectorFile) -> None:
+    numbers.show(facts(run, file), least_width=150)
+    for sentence in detector_file.sentences(file):
+        st.markdown(plain(sentence))
+    st.subheader("Files", anchor=False)
+    with st.container(horizontal=True):
+        name = f"wakeword-{run.id}-epoch-{file.epoch}.zip"
+        st.download_button(
+            "Download the model",
+            lambda: packed(run.model, file),
+            name,
+            "application/zip",
+            on_click="ignore",
+            type="primary",
+        )
+        if file.int8 is None:
+            st.button(
+                "Make one of eight bits", on_click=jobs.start, args=(workspace, "export", [run.id, "--int8"]),
+                disabled=bool(jobs.running(workspace, jobs.MODEL_VERBS)),
+                help="A quarter of the size. What that costs is measured on validation windows and shown here.",
+            )  # fmt: skip
+    st.dataframe(files(run.model, file), hide_index=True, width="stretch", alt="Files of the model")
+    st.code(str(run.model), language=None, wrap_lines=True)
+    _ways(workspace, run)
+
+
+def facts(run: Run, file: DetectorFile) -> list[Number]:
+    """What a person asks first about a model."""
+    size = _megabytes(run.model / detector_file.MODEL)
+    small = f"{file.int8.bytes / 1e6:.2f} MB in eight bits" if file.int8 else ""
+    differs = f"Largest difference of the probability from the trained model, on {file.parity.windows:,} windows."
+    within = f"{'within' if file.parity.within else 'more than'} {LARGEST_DIFFERENCE:g}"
+    return [
+        Number("Epoch", str(file.epoch), below=file.model),
+        Number("Threshold", f"{file.threshold:.4f}", below=THRESHOLDS[file.threshold_from.source]),
+        Number("Parity", f"{file.parity.largest_difference:.1e}", differs, within),
+        Number("Size", numbers.NONE_YET if size is None else f"{size:.2f} MB", below=small),
+        Number("Window", f"{file.window_seconds:g} s", "How much sound each score is of.", f"every {file.hop_ms:g} ms"),
+        Number("Smoothing", f"{file.smoothing_seconds:g} s", "Scores are averaged over this time."),
+        Number("Silent after", f"{file.refractory_seconds:g} s", "So long after a detection there is no other."),
+    ]
+
+
+def _megabytes(path: Path) -> float | None:
+    """None when the file went meanwhile."""
+    try:
+        return path.stat().st_size / 1e6
+    except FileNotFoundError:
+        return None
+
+
+def files(folder: Path, file: DetectorFile) -> pd.DataFrame:
+    names = [*file.files, detector_file.NAME]
+    sizes = [_megabytes(folder / name) for name in names]
+    holds = [FILES.get(name, "") for name in names]
+    digests = [file.files.get(name, "") for name in names]
+    return pd.DataFrame({"File": names, "MB": sizes, "Holds": holds, "SHA-256": digests}).round({"MB": 2})
+
+
+def packed(folder: Path, file: DetectorFile) -> bytes:
+    """The model folder as a zip. For a click: the files are read then."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in [*file.files, detector_file.NAME]:
+            archive.write(folder / name, name)
+    return out.getvalue()
+
+
+def _ways(workspace: Workspace, run: Run) -> None:
+    st.subheader("Listen elsewhere", anchor=False)
+    root = f" --root {workspace.root}" if workspace.root != PROJECT_ROOT else ""
+    st.caption("Find the word in recordings of any length, listen to the microphone, copy the model elsewhere:")
+    verbs = (f"detect {run.id} recording.wav", f"detect {run.id}", f"export {run.id} my_word")
+    st.code("\n".join(f"python -m trainer{root} {verb}" for verb in verbs), language="bash", wrap_lines=True)
+    st.caption("Ten lines of Python, `listen.py`, without torch; with the folder of the model they hear a microphone:")
+    st.code(LISTENING, language="python", wrap_lines=True)
+    command = f"arecord -q -t raw -f S16_LE -r 16000 -c 1 | python listen.py {run.model}"
+    st.code(command, language="bash", wrap_lines=True)

@@ -1,0 +1,124 @@
+"""The operating point: a budget of false accepts, the threshold that keeps to it, what it costs, and taking it."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from pages.ui import jobs, numbers
+from pages.ui.evaluation import curve_chart
+from pages.ui.evaluation.opened import Opened
+from pages.ui.frame import os_sentence, plain
+from pages.ui.numbers import Number
+from trainer import detector_file, documents, run_models
+from trainer.detector_file import DetectorFile
+from trainer.evaluation import budget, intervals, tables
+from trainer.evaluation.budget import Choice
+from trainer.evaluation.evaluations import CurvePoint, Evaluation
+
+ROUNDED = 2e-6
+"""So far a threshold is rounded up on its way into a model."""
+READING = (
+    "Dashed: the budget. Red: the threshold for it. Band: between these bounds the miss rate lies with 95 % "
+    "confidence, by drawing anew from speakers, or clips where speakers are unknown."
+)
+
+
+def budget_form() -> float:
+    """False accepts per hour that may be, kept in the address."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        accepts = st.number_input(
+            "False accepts, at most", 1, 1000, 1, 1, key="accepts", bind="query-params", width=180
+        )
+        hours = st.number_input("in hours", 0.1, 1000.0, 2.0, 0.5, key="in_hours", bind="query-params", width=140)
+    return float(accepts) / float(hours)
+
+
+def choose(evaluation: Evaluation, per_hour: float) -> Choice | None:
+    """What the budget allows; a budget that nothing follows from is one sentence on the page."""
+    try:
+        return budget.choose(evaluation, per_hour)
+    except ValueError as error:
+        st.warning(plain(str(error)))
+        return None
+
+
+def show(opened: Opened, choice: Choice) -> None:
+    """The curve, the point that the budget allows, and the button that takes its threshold into the model."""
+    evaluation = opened.evaluation
+    numbers.show(facts(opened, choice), least_width=150)
+    table = curve_chart.rows(evaluation.curve, evaluation.hours, f"epoch {evaluation.epoch}")
+    if len(table):
+        marks = curve_chart.rows([choice.point], evaluation.hours, f"epoch {evaluation.epoch}")
+        _draw(table, marks, [evaluation], choice.per_hour)
+        hours, words = f"{evaluation.hours:.2f} h without the word", f"{evaluation.words:,} words"
+        none = f"None in that time means below {intervals.RULE_OF_THREE / evaluation.hours:.2g} per hour."
+        st.caption(f"Behind it: {hours} and {words}. {none} {READING}")
+    else:
+        st.info("No word was said in these streams, so misses are not known. Evaluate with the test split too.")
+    for sentence in budget.sentences(choice):
+        st.markdown(plain(sentence))
+    _take(opened, choice)
+
+
+def _draw(table: pd.DataFrame, marks: pd.DataFrame, evaluations: list[Evaluation], per_hour: float) -> None:
+    end = curve_chart.reach(evaluations, per_hour)
+    picture = curve_chart.chart(table, marks, per_hour, end)
+    st.altair_chart(picture, width="stretch", key="curve", alt="Miss rate against false accepts per hour")
+
+
+def _interval(point: CurvePoint) -> str:
+    return "" if point.low is None or point.high is None else f"{100 * point.low:.1f} to {100 * point.high:.1f} %"
+
+
+def rate(false_accepts: int, hours: float) -> str:
+    """A rate so short that it fits a metric."""
+    if not false_accepts:
+        return f"below {intervals.RULE_OF_THREE / hours:.2g}/h"
+    return f"{false_accepts / hours:.2g}/h"
+
+
+def facts(opened: Opened, choice: Choice) -> list[Number]:
+    """The operating point in numbers."""
+    point, evaluation = choice.point, opened.evaluation
+    late = tables.latency(opened.heard, point.threshold)
+    misses = numbers.NONE_YET if point.miss_rate is None else f"{100 * point.miss_rate:.1f} %"
+    return [
+        Number("Threshold", f"{point.threshold:.4f}", "The lowest that keeps to the budget here."),
+        Number("Missed words", misses, "With 95 % confidence between the bounds below.", _interval(point)),
+        Number(
+            "False accepts", rate(point.false_accepts, evaluation.hours), "With none, three in that time is the bound.",
+            f"{point.false_accepts:,} in {evaluation.hours:.2f} h",
+        ),
+        Number(
+            "Latency", numbers.NONE_YET if late is None else f"{1000 * late.median:.0f} ms",
+            "From the end of a word to its detection: the median; below, the time that 90 % keep to.",
+            "" if late is None else f"90 %: {1000 * late.p90:.0f} ms",
+        ),
+        Number("Speed", f"{evaluation.times_real_time:,.0f}×", "Times real time, at which this was heard."),
+    ]  # fmt: skip
+
+
+def _take(opened: Opened, choice: Choice) -> None:
+    folder = run_models.folder_of(opened.run, opened.evaluation.checkpoint)
+    file = documents.read(DetectorFile, detector_file.path_in(folder))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        same = file is not None and abs(file.threshold - choice.point.threshold) < ROUNDED
+        st.button(
+            "Use this threshold", type="primary", disabled=same, on_click=_write, args=(opened, choice),
+            help="Writes it into the detector.json of the model.",
+        )  # fmt: skip
+        if file is not None:
+            st.caption(f"The model's threshold is {'this one' if same else f'now {file.threshold:.4f}'}.")
+
+
+def _write(opened: Opened, choice: Choice) -> None:
+    folder = run_models.folder_of(opened.run, opened.evaluation.checkpoint)
+    try:
+        file = budget.write(folder, choice)
+    except OSError as error:
+        jobs.refuse(os_sentence(error))
+    except ValueError as error:
+        jobs.refuse(str(error))
+    else:
+        jobs.tell(f"The model's threshold is {file.threshold:.4f} from now on, for {choice.per_hour:g} per hour.")

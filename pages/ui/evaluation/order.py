@@ -1,0 +1,86 @@
+"""Ordering an evaluation: which streams are heard, as a form whose button starts a job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from pages.ui import jobs
+from pages.ui.evaluation import opened
+from trainer.dataset import importing
+from trainer.evaluation import recordings
+from trainer.runs import Run
+from trainer.workspace import Workspace
+
+LOWEST_DB, HIGHEST_DB, MOST_RATIOS = -20.0, 60.0, 8
+COMPOSED_HELP = (
+    "Words of the test split, quiet, in noise and in rooms, and all of its other speech and noise. Made once; every "
+    "run hears the same."
+)
+PATHS_HELP = (
+    "Files or folders on this machine, one a line: WAV, FLAC or OGG of any length, without the word, so that every "
+    "detection is a false accept. Where beside NAME.wav lies a label track NAME.txt (Audacity), it says where the word "
+    "is."
+)
+
+
+def show(workspace: Workspace, run: Run, busy: bool) -> None:
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.checkbox("Streams composed of the test split", True, key="evaluate_composed", help=COMPOSED_HELP)
+        st.text_input(
+            "Noise: dB below the words", "10, 5", key="evaluate_ratios",
+            help="One or several ratios, from -20 to 60; 10 is a quiet room, 0 is noise as loud as the word.",
+        )  # fmt: skip
+    with right:
+        st.text_area(
+            "Long recordings", key="evaluate_paths", height=100, placeholder="~/recordings/evenings", help=PATHS_HELP
+        )
+        if named := recordings.default(workspace):
+            st.caption(f"Left empty, {named[0].relative_to(workspace.root)} is heard too.")
+    st.button("Evaluate", type="primary", disabled=busy, on_click=_start, args=(workspace, run))
+
+
+def _start(workspace: Workspace, run: Run) -> None:
+    state = st.session_state
+    try:
+        arguments = [f"--snr={ratio:g}" for ratio in ratios(state["evaluate_ratios"])]
+        roots = [*importing.allowed_roots(), workspace.root]
+        arguments += [f"--stream={path}" for path in paths(state["evaluate_paths"], roots)]
+    except ValueError as error:
+        jobs.refuse(str(error))
+        return
+    st.query_params.pop(opened.KEY, None)  # what comes is shown, as the newest
+    composed = [] if state["evaluate_composed"] else ["--no-composed"]
+    jobs.start(workspace, "evaluate", [run.id, *arguments, *composed])
+
+
+def ratios(text: str) -> list[float]:
+    """Ratios of word to noise in dB. Raises ValueError with one sentence."""
+    try:
+        found = [float(part) for part in text.replace(",", " ").split()]
+    except ValueError:
+        raise ValueError(f"Type the ratios as numbers, such as 10, 5; {text!r:.40} is none.") from None
+    if not found or len(found) > MOST_RATIOS or not all(LOWEST_DB <= ratio <= HIGHEST_DB for ratio in found):
+        raise ValueError(
+            f"Give one to {MOST_RATIOS} ratios from {LOWEST_DB:g} to {HIGHEST_DB:g} dB; {text!r:.40} is not that."
+        )
+    return list(dict.fromkeys(found))
+
+
+def paths(text: str, roots: list[Path]) -> list[Path]:
+    """Files and folders, one a line, that the page may read. Raises ValueError with one sentence."""
+    return [_allowed(Path(line.strip()).expanduser().resolve(), roots) for line in text.splitlines() if line.strip()]
+
+
+def _allowed(path: Path, roots: list[Path]) -> Path:
+    if not any(path.is_relative_to(root) for root in roots):
+        named = ", ".join(map(str, roots))
+        raise ValueError(
+            f"{path} is not inside {named}. To allow others, start the app with {importing.ROOTS_VARIABLE} set, or "
+            f"name it on the command line: python -m trainer evaluate RUN --stream PATH."
+        )
+    if not path.exists():
+        raise ValueError(f"There is no file or folder {path}. Check the spelling.")
+    return path

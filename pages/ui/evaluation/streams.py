@@ -1,0 +1,52 @@
+"""The Streams section: ordering evaluations, and what the chosen one found at the threshold that a budget allows."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.ui import jobs
+from pages.ui.evaluation import again, found, opened, operating, order, weak_spots
+from pages.ui.frame import plain
+from trainer.evaluation import hard_negatives
+from trainer.runs import Run
+from trainer.workspace import Workspace
+
+
+def show(workspace: Workspace, run: Run) -> None:
+    every = opened.all_of(run)
+    with st.expander("New evaluation", expanded=not every):
+        order.show(workspace, run, bool(jobs.running(workspace, jobs.MODEL_VERBS)))
+    if not every:
+        st.info(
+            "Not evaluated yet. An evaluation hears hours of sound with this model as a device would, and tells how "
+            "many words it misses at how many false accepts per hour. Press Evaluate."
+        )
+        return
+    evaluation = opened.choose(every)
+    per_hour = operating.budget_form()
+    heard = opened.load(run, evaluation)
+    if heard is None:
+        return
+    _notes(workspace, heard)
+    choice = operating.choose(evaluation, per_hour)
+    if choice is None:
+        return
+    operating.show(heard, choice)
+    st.subheader("Where it is weak", anchor=False)
+    weak_spots.show(heard, choice.point.threshold)
+    st.subheader("Hear what went wrong", anchor=False)
+    found.show(workspace, heard, choice.point.threshold)
+    again.show(workspace, run)
+
+
+def _notes(workspace: Workspace, heard: opened.Opened) -> None:
+    """What was left out, and what flatters the result."""
+    if notes := heard.streams.notes:
+        with st.expander(f"{len(notes):,} recordings or clips were left out" if len(notes) > 1 else "Left out"):
+            for note in notes:
+                st.markdown(f"- {plain(note)}")
+    if sent := hard_negatives.taken_from(workspace, heard.streams):
+        st.caption(
+            f"{sent:,} clips among the hard negatives come from these recordings: a model that was trained with them "
+            "looks better here than elsewhere."
+        )

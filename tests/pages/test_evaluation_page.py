@@ -1,0 +1,284 @@
+"""The Evaluation page as a user meets it: listening with a model."""
+
+import io
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+
+import numpy as np
+import pytest
+import soundfile
+
+from pages.ui.evaluation import model, opened
+from tests import bad_audio, tone_model
+from tests.pages.tools import charts, checked, draw, field, metric, press, texts, write_job
+from tests.run_folders import dead_process, end, make_alive, make_run
+from tests.tiny import RATE, clip_of, make_workspace
+from trainer import config_file, documents, job, runs
+from trainer.detector_file import NAME, DetectorFile
+from trainer.evaluation import events, hard_negatives
+from trainer.workspace import PROJECT_ROOT, Workspace
+
+
+@pytest.fixture
+def run(workspace):
+    """A finished run with its exported model."""
+    found = make_run(workspace, epochs=3)
+    end(found, "completed", "All done.")
+    tone_model.write(found.model)
+    return found
+
+
+def listen(run):
+    return draw("Evaluation", run.id, "Listen")
+
+
+def audio(seconds: float, kind: str = "WAV", rate: int = RATE) -> bytes:
+    """The word of the tiny data set every two seconds."""
+    rng, out = np.random.default_rng(0), io.BytesIO()
+    wave = np.concatenate([np.append(clip_of(rng, 600.0), np.zeros(8000)) for _ in range(5)])
+    soundfile.write(out, wave[: round(seconds * RATE)][:: RATE // rate], rate, format=kind)
+    return out.getvalue()
+
+
+def test_several_files_are_heard_each_with_its_trace_and_bad_ones_get_a_sentence(run):
+    app = listen(run)
+    good = [("a.wav", audio(10.0)), ("b <b>.flac", audio(3.0, "FLAC")), ("c.ogg", audio(3.0, "OGG", 8000))]
+    bad = [(name, bad_audio.BYTES[name]) for name in ("cut.wav", "text.ogg", "html.wav", "mp3.wav", "empty.flac")]
+    for name, data in [*good, *bad, ("song.mp3", b"ID3")]:
+        app.file_uploader[0].upload(name, data)
+    begun = time.perf_counter()
+    app.run()
+    assert not app.exception and time.perf_counter() - begun < 3
+    assert (charts(app), len(app.error), len(app.get("audio"))) == (3, 6, 3)
+    assert "Files of this kind (.mp3) are not read; use WAV, FLAC or OGG." in app.error[5].value
+    assert all(error.value.count(".") < 6 and "cut.wav" in app.error[0].value for error in app.error)
+    took = [caption.value for caption in app.caption if "s of audio, heard in" in caption.value]
+    assert took[0].startswith("10.0 s of audio") and float(took[0].split()[-2]) < 1.0
+    assert any("b \\<b\\>.flac" in markdown.value for markdown in app.markdown)
+
+
+def test_the_threshold_begins_with_the_models_own_and_moves_the_detections(run):
+    app = listen(run)
+    app.file_uploader[0].upload("a.wav", audio(10.0))
+    app.run()
+    assert app.slider[0].value == 0.5
+    assert app.dataframe[0].value["Second"].tolist() == pytest.approx([0.7, 2.7, 4.7, 6.7, 8.7], abs=0.11)
+    app.slider[0].set_value(0.01).run()
+    assert len(app.dataframe[0].value) == 11
+    app.slider[0].set_value(1.0).run()
+    assert not app.dataframe and any("Nothing detected: the highest" in text.value for text in app.markdown)
+
+
+def test_a_recording_is_kept_only_when_that_is_asked_for(run, workspace):
+    app = listen(run)
+    app.audio_input[0].upload("r.wav", audio(2.0))
+    app.run()
+    assert charts(app) == 1 and not list(workspace.raw.rglob("take-*.wav"))
+    field(app, "selectbox", "Keep it as").set_value("hard_negative")
+    assert "Type who speaks" in press(app, "Keep this recording").error[0].value
+    field(app, "text_input", "Speaker").set_value("anna")
+    app = press(app, "Keep this recording")
+    (kept,) = workspace.raw.rglob("take-*.wav")
+    assert kept.parent == workspace.raw / "hard_negative" / "anna"
+    assert "Press Scan Datasets on the Dataset page" in app.success[0].value
+    assert not [button for button in app.button if button.label == "Keep this recording"]
+
+
+def test_without_an_exported_model_it_is_made_or_waited_for(workspace, run, monkeypatch):
+    (run.model / "detector.json").unlink()
+    started = []
+    monkeypatch.setattr(job, "start", lambda workspace, verb, arguments: started.append((verb, arguments)))
+    app = listen(run)
+    assert "no exported model yet" in texts(app)[0] and not app.file_uploader
+    press(app, "Make the model")
+    assert started == [("export", [run.id])]
+    write_job(workspace, "export", doing=run.id)
+    app.run()
+    assert "Exporting the model" in app.get("progress")[0].proto.text
+    assert field(app, "button", "Make the model").disabled
+    other = make_run(workspace, 2)
+    make_alive(other)
+    assert "still training" in texts(listen(other))[0]
+
+
+def test_a_damaged_model_is_one_sentence(run):
+    (run.model / "model.onnx").write_bytes(b"no model")
+    app = listen(run)
+    assert "is damaged or another model" in app.error[0].value
+    assert field(app, "button", "Make the model again")
+
+
+def test_what_was_heard_is_not_left_on_the_disk(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    before = set(tmp_path.rglob("*"))
+    app = listen(run)
+    app.file_uploader[0].upload("a.wav", audio(1.0))
+    app.run()
+    assert charts(app) == 1 and set(tmp_path.rglob("*.wav")) <= before
+    assert not np.any([path.name.startswith("wakeword-") for path in tmp_path.iterdir()])
+
+
+def test_a_model_is_told_in_words_and_taken_away(run, monkeypatch):
+    app = draw("Evaluation", run.id, "Model")
+    assert (metric(app, "Parity"), metric(app, "Threshold"), metric(app, "Window")) == ("2.0e-06", "0.5000", "1 s")
+    assert any("differs from the trained one on 512 validation windows" in text.value for text in app.markdown)
+    assert any("no validation stream was heard" in text.value for text in app.markdown)
+    files = app.dataframe[0].value
+    assert files["File"].tolist() == ["model.onnx", "detector.json"] and len(files["SHA-256"][0]) == 64
+    with zipfile.ZipFile(io.BytesIO(model.packed(run.model, documents.read(DetectorFile, run.model / NAME)))) as packed:
+        assert packed.namelist() == ["model.onnx", "detector.json"] and packed.testzip() is None
+    started = []
+    monkeypatch.setattr(job, "start", lambda workspace, verb, arguments: started.append((verb, arguments)))
+    press(app, "Make one of eight bits")
+    assert started == [("export", [run.id, "--int8"])]
+
+
+def test_the_ten_lines_of_python_are_those_of_the_readme_and_hear_a_stream(run):
+    """With the sound that a microphone would give."""
+    lines = next(code.value for code in draw("Evaluation", run.id, "Model").code if code.language == "python")
+    assert lines.strip() in (PROJECT_ROOT / "README.md").read_text()
+    sound = (32767 * soundfile.read(io.BytesIO(audio(10.0)))[0]).astype("<i2").tobytes()
+    command = [sys.executable, "-c", lines, str(run.model)]
+    done = subprocess.run(command, input=sound, capture_output=True, cwd=PROJECT_ROOT, timeout=60)
+    assert done.stderr == b"" and len(done.stdout.decode().splitlines()) == 5
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory):
+    """Two runs that heard the same streams: made once, only read."""
+    workspace = make_workspace(tmp_path_factory.mktemp("evaluated"), hard_negatives=8)
+    for number, label in ((1, "Kitchen"), (2, "Hall")):
+        found = make_run(workspace, number, label, epochs=3)
+        end(found, "completed", "All done.")
+        tone_model.evaluated(workspace, found)
+    return workspace
+
+
+@pytest.fixture
+def measured(evaluated, tmp_path, monkeypatch):
+    """A copy of it for one test."""
+    root = tmp_path / "measured"
+    shutil.copytree(evaluated.root, root, copy_function=shutil.copy2)
+    monkeypatch.setenv("WAKEWORD_ROOT", str(root))
+    return Workspace(root)
+
+
+def newest(workspace):
+    return runs.all_runs(workspace)[0]
+
+
+def with_budget(accepts: int, hours: float, run="", section=""):
+    """The page at a budget, as its address says it."""
+    app = draw("Evaluation", run, section)
+    field(app, "number_input", "False accepts, at most").set_value(accepts)
+    field(app, "number_input", "in hours").set_value(hours)
+    return checked(app.run())
+
+
+def test_an_evaluation_is_ordered_with_its_choices(run, workspace, monkeypatch):
+    started = []
+    monkeypatch.setattr(job, "start", lambda workspace, verb, arguments: started.append((verb, arguments)))
+    app = draw("Evaluation", run.id)
+    assert "Not evaluated yet." in texts(app)[0]
+    field(app, "text_input", "Noise: dB below the words").set_value("20, 0 -5")
+    field(app, "text_area", "Long recordings").set_value(f"\n{workspace.raw}\n")
+    press(app, "Evaluate")
+    ratios = ["--snr=20", "--snr=0", "--snr=-5"]
+    assert started == [("evaluate", [run.id, *ratios, f"--stream={workspace.raw}"])]
+    field(app, "checkbox", "Streams composed of the test split").set_value(False)
+    press(app, "Evaluate")
+    assert started[1][1][-1] == "--no-composed"
+
+
+@pytest.mark.parametrize(
+    ("label", "kind", "text", "told"),
+    [
+        ("Noise: dB below the words", "text_input", "loud", "Type the ratios as numbers, such as 10, 5"),
+        ("Noise: dB below the words", "text_input", "10, 99", "from -20 to 60 dB"),
+        ("Long recordings", "text_area", "/etc", "/etc is not inside"),
+        ("Long recordings", "text_area", "~/no-such-folder", "Check the spelling."),
+    ],
+)
+def test_choices_that_make_no_evaluation_are_one_sentence(run, monkeypatch, label, kind, text, told):
+    monkeypatch.setattr(job, "start", lambda *arguments: pytest.fail("a job was started"))
+    app = draw("Evaluation", run.id)
+    field(app, kind, label).set_value(text)
+    assert told in press(app, "Evaluate").error[0].value
+
+
+def test_an_evaluation_that_runs_can_be_cancelled_and_one_that_was_killed_says_so(run, workspace):
+    write_job(workspace, "evaluate", done=20, total=80, doing="Hearing streams, in seconds of audio")
+    app = draw("Evaluation", run.id)
+    assert app.get("progress")[0].proto.text == "Evaluating: Hearing streams, in seconds of audio (20 of 80)"
+    assert field(app, "button", "Evaluate").disabled and field(app, "button", "Cancel")
+    write_job(workspace, "evaluate", identity=dead_process())
+    assert "ended unexpectedly. Start it again" in draw("Evaluation", run.id).error[0].value
+
+
+def test_a_budget_chooses_the_threshold_tells_its_cost_and_writes_it_into_the_model(measured):
+    app = draw("Evaluation")
+    assert charts(app) == 1 and metric(app, "False accepts").startswith("below ")
+    strict = float(metric(app, "Threshold"))
+    app = with_budget(5, 0.1)
+    assert float(metric(app, "Threshold")) < strict and metric(app, "False accepts").endswith("/h")
+    assert any("with threshold" in text.value.lower() and "of 12 words" in text.value for text in app.markdown)
+    app = press(app, "Use this threshold")
+    assert "The model's threshold is" in app.success[0].value
+    file = documents.read(DetectorFile, newest(measured).model / NAME)
+    assert file.threshold == pytest.approx(float(metric(app, "Threshold")), abs=1e-4)
+    assert (file.threshold_from.source, file.threshold_from.false_accepts_per_hour) == ("evaluation", 50.0)
+    assert field(app, "button", "Use this threshold").disabled
+
+
+def test_the_weak_spots_and_every_false_accept_are_listed_heard_and_seen(measured):
+    app = with_budget(5, 0.1)
+    tables = {frame.proto.alt: frame.value for frame in app.dataframe}
+    assert tables["Missed by condition"]["Condition"].tolist() == ["clean", "noise, 10 dB", "noise, 5 dB", "room"]
+    assert tables["Missed by speaker"]["Words"].sum() == 12
+    assert tables["False accepts by sound"]["False accepts"].sum() == len(tables["False accepts"]) > 0
+    assert tables["False accepts"]["Recording"].unique().tolist() == ["false_accepts/evening.wav"]
+    assert len(app.get("audio")) == 1 and charts(app) == 2 and len(app.get("image")) == 1
+    assert field(app, "button", "Send to hard negatives").disabled, "nothing is chosen"
+
+
+def test_false_accepts_become_hard_negatives_and_a_training_from_this_model_is_offered(measured):
+    run = newest(measured)
+    app = with_budget(5, 0.1)
+    assert not [button for button in app.button if button.label == "Prepare the configuration"]
+    shown = opened.load(run, opened.all_of(run)[0])
+    listed = events.false_accepts(shown.heard, float(metric(app, "Threshold")))
+    hard_negatives.send(measured, run, shown.evaluation, shown.streams, listed[:1], 0.5)
+    app.run()
+    assert any("1 clips among the hard negatives come from" in caption.value for caption in app.caption)
+    app = press(app, "Prepare the configuration")
+    assert f"Saved as again-{run.id}." in app.success[0].value
+    assert config_file.load(measured.configs / f"again-{run.id}.yaml").training.start_from == run.id
+
+
+def test_the_clips_of_the_test_split_have_rates_per_clip(measured):
+    app = draw("Evaluation", section="Clips")
+    assert (metric(app, "Words missed"), metric(app, "Others taken for it")) == ("0.00 %", "0.00 %")
+    assert app.table[0].value["said: word"]["positive"] == 3 and charts(app) == 2
+    app.slider[0].set_value(1.0).run()
+    assert metric(app, "Words missed") == "100.00 %"
+    assert any("Rates per clip, not per hour" in caption.value for caption in app.caption)
+
+
+def test_two_runs_are_compared_at_the_same_false_accepts(measured):
+    app = draw("Evaluation", section="Compare")
+    assert field(app, "selectbox", "Compare with").options[0].startswith("Kitchen")
+    assert any("At 0.5 false accepts per hour Hall misses" in text.value for text in app.markdown)
+    assert app.dataframe[0].value["Model"].tolist() == ["Hall", "Kitchen"] and charts(app) == 1
+    shutil.rmtree(runs.all_runs(measured)[1].folder / "evaluation")
+    assert "Nothing else heard the same streams" in texts(draw("Evaluation", section="Compare"))[0]
+
+
+def test_a_damaged_evaluation_is_one_sentence(measured):
+    folder = newest(measured).folder / "evaluation"
+    next(folder.rglob("tracks.npz")).write_bytes(b"no tracks")
+    assert "cannot be read" in draw("Evaluation").error[0].value
+    next(folder.rglob("evaluation.json")).write_text("{")
+    assert "Not evaluated yet." in texts(draw("Evaluation"))[0]

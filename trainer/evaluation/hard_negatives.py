@@ -1,0 +1,166 @@
+"""False accepts sent to the hard negatives: as clips with their origin recorded, in one change that can be undone.
+
+Only what was heard in long recordings is taken. Streams that are composed are made of the test split: to train on its
+clips would spoil every later evaluation with them. The recordings that clips were taken from are known from then on
+(`taken_from`), as they flatter whatever was trained with these clips.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import soundfile
+from pydantic import BaseModel, ValidationError
+
+from trainer import config_file, durable
+from trainer.dataset import changes, importing, names
+from trainer.dataset.changes import RAW, Change, Move
+from trainer.evaluation import events
+from trainer.evaluation.evaluations import Evaluation
+from trainer.evaluation.events import Event
+from trainer.evaluation.stream_set import Recording, StreamSet
+from trainer.processes import exclusive_lock
+from trainer.runs import Run
+from trainer.workspace import Workspace
+
+FOLDER = "hard_negative/false_accepts"
+"""Below data/raw. While speakers are known by folder they all are of one, so that they lie in one split."""
+ORIGINS = "false_accepts.jsonl"
+"""In data/, where no scan looks; a line for each clip that was ever sent."""
+LEAD_SECONDS, TAIL_SECONDS = 0.5, 0.5
+"""Around what the model heard when it woke."""
+SAME_SECONDS = 1.0
+"""Detections of one recording this near to each other are of one sound."""
+
+
+class Origin(BaseModel, frozen=True):
+    """Where a clip (a path below data/raw) comes from: who woke falsely, when in which recording, how surely."""
+
+    clip: str
+    run: str
+    evaluation: str
+    recording: str
+    path: str
+    seconds: float
+    score: float
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What was done: clips that are new, and events whose clip was there already."""
+
+    change: Change | None
+    new: int
+    known: int
+
+    def sentence(self) -> str:
+        told = "Nothing was sent" if not self.new else f"Sent {self.new:,} false accepts to the hard negatives"
+        more = f" ({self.known:,} were there already)" if self.known else ""
+        then = " Scan and split the data, then train again from this model." if self.new else ""
+        return f"{told}{more}.{then}"
+
+
+def origins(workspace: Workspace) -> list[Origin]:
+    """Where the clips come from that were sent and are still there, each once; a damaged line is left out."""
+    try:
+        lines = _file(workspace).read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    found: dict[str, Origin] = {}
+    for line in lines:
+        try:
+            origin = Origin.model_validate_json(line)
+        except ValidationError:
+            continue
+        found[origin.clip] = origin
+    return [each for each in found.values() if (workspace.raw / each.clip).is_file()]
+
+
+def _file(workspace: Workspace) -> Path:
+    return workspace.root / "data" / ORIGINS
+
+
+def taken_from(workspace: Workspace, streams: StreamSet) -> int:
+    """How many clips were sent from the recordings of these streams: an evaluation with them flatters what has been
+    trained since."""
+    paths = {str(streams.path_of(recording)) for recording in streams.recordings}
+    return sum(each.path in paths for each in origins(workspace))
+
+
+def _is_composed(recording: Recording) -> bool:
+    return any(part.clip for part in recording.parts) or any(word.clip for word in recording.words)
+
+
+def problem(streams: StreamSet, event: Event) -> str | None:
+    """What speaks against sending an event, as one sentence; None when nothing does."""
+    recording = next((each for each in streams.recordings if each.name == event.recording), None)
+    if event.kind != "false_accept" or recording is None:
+        return "Only false accepts of this evaluation can be sent to the hard negatives."
+    if _is_composed(recording):
+        return (
+            f"{recording.name} is made of clips of the test split: training with them would spoil every later "
+            "evaluation, so only false accepts in long recordings can be sent."
+        )
+    return None
+
+
+def _same(origin: Origin, path: str, seconds: float) -> bool:
+    return origin.path == path and abs(origin.seconds - seconds) < SAME_SECONDS
+
+
+def _new(
+    evaluation: Evaluation, streams: StreamSet, chosen: Sequence[Event], threshold: float, known: Iterable[Origin]
+) -> list[Origin]:
+    """The origins of the clips to make: of each sound one."""
+    paths, had = {each.name: str(streams.path_of(each)) for each in streams.recordings}, list(known)
+    made: list[Origin] = []
+    for event in chosen:
+        path = paths[event.recording]
+        if any(_same(origin, path, event.end) for origin in [*had, *made]):
+            continue
+        digest = hashlib.sha256(path.encode()).hexdigest()[:6]
+        name = f"{names.safe_part(Path(path).stem)[:60]}-{digest}-{round(1000 * event.end):09d}.wav"
+        made.append(
+            Origin(
+                clip=f"{FOLDER}/{name}", run=evaluation.run, evaluation=evaluation.id, recording=event.recording,
+                path=path, seconds=event.end, score=event.score, threshold=threshold,
+            )
+        )  # fmt: skip
+    return made
+
+
+def send(
+    workspace: Workspace, run: Run, evaluation: Evaluation, streams: StreamSet, chosen: Sequence[Event],
+    threshold: float,
+) -> Sent:  # fmt: skip
+    """Make a clip of each chosen false accept: what the model heard then, and a little more, as 16-bit WAV.
+
+    Raises ValueError when one of them cannot be sent (nothing is, then), OSError.
+    """
+    for event in chosen:
+        if told := problem(streams, event):
+            raise ValueError(told)
+    before = config_file.load(run.config_file).data.window_seconds + LEAD_SECONDS
+    workspace.changes.mkdir(parents=True, exist_ok=True)
+    with exclusive_lock(workspace.changes / "false_accepts.lock"):
+        made = _new(evaluation, streams, chosen, threshold, origins(workspace))
+        change = _cut(workspace, made, before) if made else None
+    return Sent(change, len(made), len(chosen) - len(made))
+
+
+def _cut(workspace: Workspace, made: Sequence[Origin], before: float) -> Change:
+    """Write the clips and move them into data/raw; their origins first, as one without its clip does no harm."""
+    data, moves = workspace.root / "data", []
+    with importing.staging(workspace) as (change_id, incoming):
+        for origin in made:
+            excerpt = events.cut(Path(origin.path), max(0.0, origin.seconds - before), origin.seconds + TAIL_SECONDS)
+            file = incoming / Path(origin.clip).name
+            soundfile.write(file, excerpt.wave, excerpt.sample_rate, "PCM_16")
+            moves.append(Move(source=file.relative_to(data).as_posix(), target=f"{RAW}/{origin.clip}"))
+        durable.append(_file(workspace), "".join(f"{origin.model_dump_json()}\n" for origin in made).encode())
+        title = f"Sent {len(made):,} false accepts of run {made[0].run} to the hard negatives"
+        return changes.apply(workspace, title, moves, change_id)
