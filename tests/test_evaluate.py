@@ -62,7 +62,7 @@ def test_the_command_tells_the_curve_and_keeps_what_was_heard(made, tmp_path):
                 tracks[each.name], detector.scores_of_file(loaded, streams.path_of(each)), atol=1e-5
             )
     text = call(workspace, "evaluate", run.id, "--no-composed", "--stream", str(tmp_path / "far")).stdout
-    assert "; no words were heard." in text and "far/broken.wav: It has no audio data" in text
+    assert "it was given no word to hear" in text and "far/broken.wav: It has no audio data" in text
 
 
 def test_clips_are_scored_one_by_one(made):
@@ -174,7 +174,7 @@ def test_a_job_is_cancelled_killed_and_repeated(made, tmp_path):
         (tmp_path / f"far/{number}.flac").unlink()
     job.start(workspace, "evaluate", arguments)
     ended = wait_until(workspace, lambda found: found.state != "running")
-    assert ended.state == "done" and ended.message.startswith("At threshold "), ended.message
+    assert ended.state == "done" and ended.message.startswith("With threshold "), ended.message
     assert len(folders(run)) == len(before) + 1
 
 

@@ -28,7 +28,7 @@ from trainer.terminal import AS_JOB, Session, work_on
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same streams.")
 @click.option(
-    "--budget", type=click.FloatRange(0, 1000), default=0.5, show_default=True,
+    "--budget", type=click.FloatRange(0, 1000, min_open=True), default=0.5, show_default=True,
     help="False accepts per hour that may be: tells the threshold for it and what it costs.",
 )  # fmt: skip
 @AS_JOB

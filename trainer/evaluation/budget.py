@@ -41,7 +41,7 @@ def percent(rate: float) -> str:
 def miss_text(point: CurvePoint, words: int) -> str:
     """How many words are missed at an operating point, with the interval where it is known."""
     if point.miss_rate is None:
-        return "how many words it misses is not known, as none was heard"
+        return "was given no word to hear"
     told = f"misses {point.misses:,} of {words:,} words ({percent(point.miss_rate)}"
     if point.low is None or point.high is None:
         return f"{told}; of one speaker or clip no interval is known)"
