@@ -9,7 +9,8 @@ from trainer.evaluation import budget, curve
 from trainer.evaluation.evaluations import CurvePoint, Evaluation, EvaluationFolder
 from trainer.evaluation.stream_set import StreamSet
 
-MOST_ROWS = 12
+BUDGETS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
+"""False accepts per hour."""
 
 
 def _percent(value: float | None) -> str:
@@ -39,7 +40,9 @@ def document(folder: EvaluationFolder, made: Evaluation, per_hour: float) -> dic
 
 
 def _rows(points: list[CurvePoint]) -> list[CurvePoint]:
-    return points[:: max(1, -(-len(points) // MOST_ROWS))]
+    """The points that usual budgets allow, each once."""
+    allowed = [curve.at_rate(points, budget) for budget in BUDGETS]
+    return list(dict.fromkeys(point for point in allowed if point))
 
 
 def text(folder: EvaluationFolder, made: Evaluation, per_hour: float) -> str:
