@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+import torch
 from torch import nn
 
 from tests import detectors, run_folders
@@ -27,7 +28,13 @@ def workspace_with_run(root: Path) -> tuple[Workspace, Run]:
 
 @functools.cache
 def _network() -> nn.Module:
-    return detectors.network_of(detectors.config_of())
+    """Made with one thread: several would wait for each other on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return detectors.network_of(detectors.config_of())
+    finally:
+        torch.set_num_threads(threads)
 
 
 def run_with_model(workspace: Workspace, number: int = 1) -> Run:

@@ -138,7 +138,7 @@ def test_the_phrase_of_a_look_alike_is_in_its_name_or_its_folder_unless_that_is_
     )
     assert known == {"anna"}
     said = [
-        ("hard_negative/demo-en/00012_hey-atlus.wav", "demo-en", ("demo-en", "hey atlus")),
+        ("hard_negative/demo-en/00012 hey atlus.wav", "demo-en", ("demo-en", "hey atlus")),
         ("hard_negative/computer/abc.flac", "computer", ("", "computer")),
         ("hard_negative/anna/abc.flac", "anna", ("anna", "")),
         ("hard_negative/abc.flac", "", ("", "")),

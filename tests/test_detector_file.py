@@ -16,9 +16,8 @@ def file_of(int8: Int8 | None, source: Threshold = FROM_STREAM) -> DetectorFile:
     return DetectorFile(
         run="20260101-000000-0000", label="tones", checkpoint="epoch-00001.pt", epoch=1, model="gru",
         window_seconds=2.0, hop_ms=80, smoothing_seconds=0.2, threshold=0.8, threshold_from=source,
-        refractory_seconds=1.0,
-        columns=ColumnFacts(step_samples=1280, context_samples=1, dropped=1, per_window=16), files={},
-        parity=Parity(largest_difference=1e-6, windows=512, within=True), int8=int8, versions={},
+        refractory_seconds=1.0, columns=ColumnFacts(step_samples=1280, context_samples=1, dropped=1, per_window=16),
+        files={}, parity=Parity(largest_difference=1e-6, windows=512, within=True), int8=int8, versions={},
     )  # fmt: skip
 
 

@@ -6,8 +6,9 @@ import soundfile
 
 from tests import run_folders
 from tests.heard import evaluation, heard, recording, words
+from tests.tiny import ignore, make_workspace
 from trainer.config import Config
-from trainer.dataset import changes, scan
+from trainer.dataset import changes, scan, splits
 from trainer.evaluation import events, hard_negatives, retraining
 from trainer.evaluation.stream_set import Part, StreamSet, Word
 from trainer.workspace import Workspace
@@ -78,12 +79,15 @@ def test_the_same_event_makes_no_second_clip_and_undo_takes_them_back(workspace)
     assert made.send(0, 1).new == 2 and len(clips(workspace)) == 3, "what was taken back can be sent again"
 
 
-def test_a_scan_takes_the_clips_and_finds_nothing_else(workspace):
-    made = Evaluated(workspace)
+def test_a_scan_takes_what_was_sent_and_it_is_trained_with(tmp_path):
+    """Val has no hard negatives, so these would go there if they were any clips."""
+    made = Evaluated(make_workspace(tmp_path / "work", hard_negatives=1))
     made.send(0, 1, 2)
-    files = scan.scan(workspace, lambda done, total, doing: None)
-    assert len(files) == 3 and (files["reason"] == "").all()
-    assert files["path"].str.startswith("hard_negative/false_accepts/").all()
+    files = scan.scan(made.workspace, ignore)
+    assert (files["reason"] == "").all() and files["path"].str.startswith("hard_negative/false_accepts/").sum() == 3
+    for scratch in (False, True):
+        told = splits.split_dataset(made.workspace, (0.6, 0.2, 0.2), 0, scratch)
+        assert told["train"]["hard_negative"] == 4 and told["groups_in_two_splits"] == 0
 
 
 def test_an_evaluation_knows_that_clips_were_taken_from_its_recordings(workspace):

@@ -12,6 +12,8 @@ import soundfile
 
 from tests.tiny import ignore
 from trainer.dataset import changes
+from trainer.evaluation import spoken
+from trainer.manifest import Clip
 from trainer.synthesis import demo, languages, noise, order, phrases, recipe, rooms, speech
 from trainer.workspace import LABELS, Workspace
 
@@ -56,6 +58,16 @@ def test_the_same_voice_is_one_group_in_every_label(made):
     workspace, _, _ = made
     spoken = [{path.name for path in (workspace.raw / label).iterdir()} for label in ("positive", "negative")]
     assert spoken[0] <= spoken[1]
+
+
+def test_what_a_look_alike_says_is_known_from_its_name(made):
+    workspace, _, _ = made
+    files = (workspace.raw / "hard_negative").rglob("*.wav")
+    clips = [
+        Clip(f"hard_negative/{file.parent.name}/{file.name}", "hard_negative", "", 1, 1, 1, "", 1, 1) for file in files
+    ]
+    said = {spoken.speaker_and_phrase(clip, frozenset())[1] for clip in clips}
+    assert len(said) > 5 and said <= set(phrases.look_alikes("hey atlas", ENGLISH, demo.LEAST_DISTANCE))
 
 
 def test_the_same_seed_gives_the_same_bytes_and_the_old_demo_goes_to_the_trash(made, tmp_path):

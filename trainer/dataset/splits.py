@@ -17,6 +17,8 @@ from trainer.dataset.split import NEAR, Alike, Ratios, keys, split
 from trainer.manifest import SPLITS, Clip
 from trainer.workspace import Workspace
 
+TO_TRAIN = "hard_negative/false_accepts"
+"""What lies here was sent from an evaluation to be trained with; in val or test it would teach nothing."""
 NO_SCAN = "No scan found. Scan the data set first: Scan Datasets on the Dataset page, or `python -m trainer scan`."
 
 
@@ -54,13 +56,14 @@ def _assigned(workspace: Workspace, ratios: Ratios, seed: int, scratch: bool) ->
 def split_dataset(workspace: Workspace, ratios: Ratios, seed: int, scratch: bool = False) -> dict[str, Any]:
     """Split what the last scan found and write the manifests.
 
-    Clips that were assigned by the same ratios and seed stay where they are, unless from scratch. Raises
-    FileNotFoundError without a scan, ValueError, OSError.
+    Clips that were assigned by the same ratios and seed stay where they are, unless from scratch; false accepts that
+    were sent to the hard negatives are always for train. Raises FileNotFoundError without a scan, ValueError, OSError.
     """
     found = clips_of.load(workspace)
     if found is None:
         raise FileNotFoundError(NO_SCAN)
     assigned = _assigned(workspace, ratios, seed, scratch)
+    assigned |= {path: "train" for path in found.clips["path"] if path.startswith(f"{TO_TRAIN}/")}
     alike = clips_of.near_sets(found.clips)
     shared = split(clips_of.as_manifest(found.clips), ratios, seed, assigned, alike)
     for part, clips in shared.splits.items():

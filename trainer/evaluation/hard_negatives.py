@@ -16,7 +16,7 @@ import soundfile
 from pydantic import BaseModel, ValidationError
 
 from trainer import config_file, durable
-from trainer.dataset import changes, importing, names
+from trainer.dataset import changes, importing, names, splits
 from trainer.dataset.changes import RAW, Change, Move
 from trainer.evaluation import events
 from trainer.evaluation.evaluations import Evaluation
@@ -26,8 +26,7 @@ from trainer.processes import exclusive_lock
 from trainer.runs import Run
 from trainer.workspace import Workspace
 
-FOLDER = "hard_negative/false_accepts"
-"""Below data/raw. While speakers are known by folder they all are of one, so that they lie in one split."""
+FOLDER = splits.TO_TRAIN
 ORIGINS = "false_accepts.jsonl"
 """In data/, where no scan looks; a line for each clip that was ever sent."""
 LEAD_SECONDS, TAIL_SECONDS = 0.5, 0.5

@@ -23,8 +23,8 @@ GAP_SECONDS = (2.0, 4.0)
 """From the end of a word to the start of the next, so that each is heard alone."""
 LEAD_SECONDS, TAIL_SECONDS = 1.0, 4.0
 LONGEST_RIR_SECONDS = 1.0
-SPOKEN_NAME = re.compile(r"\d{5}_(.+)")
-"""Names of look-alikes that were synthesised: a number and what is said."""
+SPOKEN_NAME = re.compile(r"\d{5} (.+)")
+"""Names of clips that were synthesised: a number and what is said."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def speaker_and_phrase(clip: Clip, known: frozenset[str]) -> tuple[str, str]:
         return speaker, ""
     folders, name = clip.path.split("/")[1:-1], clip.path.rpartition("/")[2].rpartition(".")[0]
     if found := SPOKEN_NAME.fullmatch(name):
-        return speaker, found[1].replace("-", " ")
+        return speaker, found[1]
     if folders and folders[0] not in known:
         return "" if speaker == folders[0] else speaker, folders[0].replace("_", " ")
     return speaker, ""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from trainer import documents
-from trainer.evaluation import curve
+from trainer.evaluation import budget, curve
 from trainer.evaluation.evaluations import CurvePoint, Evaluation, EvaluationFolder
 from trainer.evaluation.stream_set import StreamSet
 
-MOST_ROWS = 12
+BUDGETS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
+"""False accepts per hour."""
 
 
 def _percent(value: float | None) -> str:
@@ -21,33 +22,30 @@ def _notes(folder: EvaluationFolder) -> list[str]:
     return streams.notes if streams else []
 
 
-def sentence(made: Evaluation, budget: float) -> str:
-    """What a budget of false accepts per hour costs."""
-    point = curve.at_rate(made.curve, budget)
-    if point is None:
-        return f"No threshold keeps to {budget:g} false accepts per hour in {made.hours:.2f} h."
-    rate = curve.rate_text(point.false_accepts, made.hours)
-    told = f"At threshold {point.threshold:.4f} false accepts are {rate}"
-    if point.miss_rate is None:
-        return f"{told}; no words were heard."
-    bounds = "" if point.low is None else f" (95 %: {_percent(point.low)} to {_percent(point.high)})"
-    return f"{told}, and {point.misses:,} of {made.words:,} words are missed: {_percent(point.miss_rate)}{bounds}."
+def sentence(made: Evaluation, per_hour: float) -> str:
+    """What a budget of false accepts per hour costs, or why there is no threshold for it."""
+    try:
+        return " ".join(budget.sentences(budget.choose(made, per_hour)))
+    except ValueError as error:
+        return str(error)
 
 
-def document(folder: EvaluationFolder, made: Evaluation, budget: float) -> dict[str, Any]:
-    """The evaluation with where it lies, and the point that `budget` allows (None: no such point)."""
-    point = curve.at_rate(made.curve, budget)
-    chosen = {"false_accepts_per_hour": budget, "point": point and point.model_dump()}
+def document(folder: EvaluationFolder, made: Evaluation, per_hour: float) -> dict[str, Any]:
+    """The evaluation with where it lies, and the point that a budget allows (None: no such point)."""
+    point = curve.at_rate(made.curve, per_hour)
+    chosen = {"false_accepts_per_hour": per_hour, "point": point and point.model_dump()}
     return made.model_dump() | {
         "folder": str(folder.path), "times_real_time": made.times_real_time, "budget": chosen, "notes": _notes(folder),
     }  # fmt: skip
 
 
 def _rows(points: list[CurvePoint]) -> list[CurvePoint]:
-    return points[:: max(1, -(-len(points) // MOST_ROWS))]
+    """The points that usual budgets allow, each once."""
+    allowed = [curve.at_rate(points, budget) for budget in BUDGETS]
+    return list(dict.fromkeys(point for point in allowed if point))
 
 
-def text(folder: EvaluationFolder, made: Evaluation, budget: float) -> str:
+def text(folder: EvaluationFolder, made: Evaluation, per_hour: float) -> str:
     rows = [
         f"{each.threshold:9.4f} {each.false_accepts_per_hour:14.2f} {_percent(each.miss_rate):>9}"
         f" {_percent(each.low):>9} {_percent(each.high):>9}"
@@ -61,7 +59,7 @@ def text(folder: EvaluationFolder, made: Evaluation, budget: float) -> str:
             *_notes(folder),
             "threshold  false acc. / h    missed   95 % from        to",
             *rows,
-            sentence(made, budget),
+            sentence(made, per_hour),
             f"Kept in {folder.path}",
         ]
     )

@@ -10,6 +10,7 @@ import numpy as np
 import soundfile
 
 from trainer.config import SAMPLE_RATE
+from trainer.dataset import names
 from trainer.job import Report
 from trainer.synthesis import noise, rooms
 from trainer.synthesis.speech import Utterance
@@ -23,15 +24,18 @@ BACKGROUND_SECONDS = 8.0
 def utterances(
     texts: Sequence[str], voices: Sequence[str], count: int, folder: Path, rng: random.Random
 ) -> list[Utterance]:
-    """`count` clips below a label's folder: texts and voices by turns, rate, pitch, level and place at random."""
+    """`count` clips below a label's folder: texts and voices by turns, rate, pitch, level and place at random.
+
+    Each is named after its number and what is said, which an evaluation reads (see evaluation.spoken).
+    """
     made = []
     for number in range(count):
-        voice = voices[number % len(voices)]
-        path = folder / f"{PREFIX}{voice.replace('+', '-')}" / f"{number:05d}.wav"
+        voice, text = voices[number % len(voices)], texts[(number * 7919) % len(texts)]
+        path = folder / f"{PREFIX}{voice.replace('+', '-')}" / (names.safe_part(f"{number:05d} {text}") + ".wav")
         path.parent.mkdir(parents=True, exist_ok=True)
         made.append(
             Utterance(
-                text=texts[(number * 7919) % len(texts)], voice=voice, rate=rng.randint(125, 210),
+                text=text, voice=voice, rate=rng.randint(125, 210),
                 pitch=rng.randint(25, 75), lead_seconds=rng.uniform(0.1, 0.8), tail_seconds=rng.uniform(0.3, 0.8),
                 level_db=rng.uniform(-32, -18), seed=rng.getrandbits(32), path=path,
             )
