@@ -23,7 +23,7 @@ def test_a_choice_says_what_it_costs_and_for_how_much_the_hours_suffice():
     choice = budget.choose(evaluation(heard_in(4.0, 8)), 0.5)
     assert choice.point.false_accepts == 2
     (first, second) = budget.sentences(choice)
-    assert first.startswith("With threshold 0.6000 it misses 1 of 3 words (33.3 %, with 95 % confidence ")
+    assert first.startswith("At threshold 0.6000, 1 of 3 words are missed (33.3 %, with 95 % confidence ")
     assert first.endswith("; its false accepts are 0.5 per hour (2 in 4.00 h; 95 %: 0.061 to 1.8).")
     assert second == (
         "4.00 h without the word are too few to promise 0.5 per hour: that takes 6 h without a false accept."
@@ -35,7 +35,7 @@ def test_one_speaker_has_no_interval_and_without_words_there_is_no_rate():
     streams = heard_in(4.0, 8)
     alone = [heard(recording("words", 20.0, words=words(3, speakers=1), counts_false_accepts=False), {}), streams[1]]
     assert "of one speaker or clip no interval is known" in budget.sentences(budget.choose(evaluation(alone), 1.0))[0]
-    assert "it was given no word to hear; its" in budget.sentences(budget.choose(evaluation(streams[1:]), 1.0))[0]
+    assert "no words were heard; its false" in budget.sentences(budget.choose(evaluation(streams[1:]), 1.0))[0]
 
 
 def test_a_budget_that_cannot_be_kept_gets_one_sentence():
@@ -66,6 +66,8 @@ def test_the_threshold_is_written_into_the_evaluated_model_and_no_other(tmp_path
     same = {"threshold": before.threshold, "threshold_from": before.threshold_from}
     assert after.model_copy(update=same) == before
     assert "0.5 false accepts per hour" in " ".join(detector_file.sentences(after))
+    wordless = budget.choose(evaluation(streams[1:], model_sha256="ab" * 32), 0.5)
+    assert "it had 2 in 4.00 h." in " ".join(detector_file.sentences(budget.write(folder, wordless)))
     kept = detector_file.path_in(folder).read_bytes()
     with pytest.raises(ValueError, match="not the one that was evaluated"):
         budget.write(folder, budget.choose(evaluation(streams, model_sha256="another"), 0.5))

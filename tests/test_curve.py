@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.heard import heard, random_evaluation, recording, words
 from trainer import stream_scores
-from trainer.evaluation import curve, intervals
+from trainer.evaluation import curve, intervals, tables
 from trainer.stream_scores import Track
 from trainer.workspace import PROJECT_ROOT
 
@@ -189,7 +189,7 @@ def wakebench():
 @given(SEEDS)
 @settings(max_examples=15)
 def test_agrees_with_an_independent_measurement(seed: int):
-    """wakebench, written on its own, finds the same misses and false accepts at its thresholds."""
+    """wakebench, written on its own, finds the same misses, false accepts, latencies, and nearly the same bounds."""
     score = wakebench()
     streams = random_evaluation(np.random.default_rng(seed))
     times = {each.recording.name: np.arange(1, len(each.probability) + 1) / 10 for each in streams}
@@ -206,8 +206,14 @@ def test_agrees_with_an_independent_measurement(seed: int):
         threshold, target = point["threshold"], point["target_fa_per_hour"]
         assert curve.false_accepts(streams, threshold) == point["fa"]["speech"]
         for name, said in point["miss"].items():
-            wrong = curve.missed([each for each in streams if each.recording.name == name], np.array([threshold]))
+            here = [each for each in streams if each.recording.name == name]
+            wrong = curve.missed(here, np.array([threshold]))[:, 0]
             assert round(float(wrong.mean()), 4) == said["rate"]
+            if 0 < said["rate"] < 1:  # where all draws are alike it tells no interval
+                assert intervals.interval(wrong, curve.sources(here)) == pytest.approx(said["ci95"], abs=0.04)
+            late = tables.latency(here, threshold)
+            found_late = (late.median, late.p90) if late else (None, None)
+            assert found_late == pytest.approx((said["latency_p50"], said["latency_p90"]), abs=1e-3)
         chosen = curve.at_rate(found, target)
         assert chosen.false_accepts <= target * curve.hours(other)
         if chosen.threshold > threshold:  # it looks at one peak in half a second: a count in between was over budget

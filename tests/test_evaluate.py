@@ -13,6 +13,7 @@ from tests.evaluated import run_with_model, workspace_with_run, write_recording
 from tests.test_command_line import answer, call, refused
 from tests.tiny import ignore
 from trainer import audio_file, detector, documents, durable, job, manifest, processes
+from trainer.detector_file import NAME, DetectorFile
 from trainer.evaluation import assessment, curve, evaluations, recordings
 from trainer.evaluation.assessment import Wanted
 from trainer.evaluation.composition import Options
@@ -62,7 +63,7 @@ def test_the_command_tells_the_curve_and_keeps_what_was_heard(made, tmp_path):
                 tracks[each.name], detector.scores_of_file(loaded, streams.path_of(each)), atol=1e-5
             )
     text = call(workspace, "evaluate", run.id, "--no-composed", "--stream", str(tmp_path / "far")).stdout
-    assert "it was given no word to hear" in text and "far/broken.wav: It has no audio data" in text
+    assert "no words were heard; its false accepts are" in text and "far/broken.wav: It has no audio data" in text
 
 
 def test_clips_are_scored_one_by_one(made):
@@ -84,6 +85,21 @@ def test_two_runs_hear_the_same_streams(made):
     assert first.streams_key == second.streams_key and first.curve == second.curve
     assert first.id != second.id and first.streams_title == second.streams_title
     shutil.rmtree(other.folder)
+
+
+def test_another_checkpoint_hears_the_same_streams(made):
+    workspace, run = made
+    other = run.folder / "models/epoch-00002"
+    shutil.copytree(run.model, other)
+    file = documents.read(DetectorFile, other / NAME).model_copy(update={"checkpoint": "epoch-00002.pt", "epoch": 2})
+    durable.replace_json(other / NAME, file.model_dump())
+    best, second = (
+        assessment.evaluate(workspace, run, Wanted(Options(), [], name), ignore) for name in ("best", "epoch-00002")
+    )
+    assert (best.epoch, second.epoch, second.checkpoint) == (1, 2, "epoch-00002.pt")
+    assert best.streams_key == second.streams_key
+    with pytest.raises(ValueError, match="has no checkpoint 'epoch-00099'"):
+        assessment.evaluate(workspace, run, Wanted(Options(), [], "epoch-00099"), ignore)
 
 
 def test_the_folder_of_false_accepts_is_heard_unless_others_are_named(made, tmp_path):
@@ -174,7 +190,7 @@ def test_a_job_is_cancelled_killed_and_repeated(made, tmp_path):
         (tmp_path / f"far/{number}.flac").unlink()
     job.start(workspace, "evaluate", arguments)
     ended = wait_until(workspace, lambda found: found.state != "running")
-    assert ended.state == "done" and ended.message.startswith("With threshold "), ended.message
+    assert ended.state == "done" and ended.message.startswith("At threshold "), ended.message
     assert len(folders(run)) == len(before) + 1
 
 

@@ -132,8 +132,8 @@ def _threshold_sentence(file: DetectorFile) -> str:
         said += f" for {heard.false_accepts_per_hour:g} false accepts per hour"
     if heard.false_accepts is None or heard.hours is None:
         return f"{said}."
-    missed = f"and missed {_percent(heard.miss_rate)} of the words"
-    return f"{said}: there it had {heard.false_accepts} in {heard.hours:.2f} h, {missed}."
+    missed = "" if heard.miss_rate is None else f", and missed {_percent(heard.miss_rate)} of the words"
+    return f"{said}: there it had {heard.false_accepts} in {heard.hours:.2f} h{missed}."
 
 
 def sentences(file: DetectorFile) -> list[str]:

@@ -26,6 +26,7 @@ from trainer.terminal import AS_JOB, Session, work_on
     "--snr", "snrs", multiple=True, type=click.FloatRange(-20, 60), default=(10.0, 5.0), show_default=True,
     help="Also hear the words in noise, this many dB below them.",
 )  # fmt: skip
+@click.option("--checkpoint", default="best", show_default=True, help="Or last, or the name of one that is kept.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same streams.")
 @click.option(
     "--budget", type=click.FloatRange(0, 1000, min_open=True), default=0.5, show_default=True,
@@ -34,10 +35,10 @@ from trainer.terminal import AS_JOB, Session, work_on
 @AS_JOB
 @click.pass_obj
 def evaluate(
-    session: Session, run: str, streams: tuple[Path, ...], no_composed: bool, snrs: tuple[float, ...], seed: int,
-    budget: float, as_job: bool,
+    session: Session, run: str, streams: tuple[Path, ...], no_composed: bool, snrs: tuple[float, ...],
+    checkpoint: str, seed: int, budget: float, as_job: bool,
 ) -> None:  # fmt: skip
-    """Hear streams with the best model of RUN: words missed against false accepts per hour.
+    """Hear streams with the model of RUN: words missed against false accepts per hour.
 
     The streams are composed of the test split, quiet, in noise and in rooms, and joined by long recordings. RUN is an
     id, an unambiguous start of one, or `latest`.
@@ -48,11 +49,11 @@ def evaluate(
     def work(report: Report) -> tuple[dict[str, Any], str]:
         found = runs.find(session.workspace, run)
         options = None if no_composed else Options(snrs_db=tuple(dict.fromkeys(snrs)), seed=seed)
-        wanted = assessment.Wanted(options, streams or recordings.default(session.workspace))
+        wanted = assessment.Wanted(options, streams or recordings.default(session.workspace), checkpoint)
         made = assessment.evaluate(session.workspace, found, wanted, report)
         folder = evaluations.folder_of(found, made.id)
         if as_job:
-            return {}, summary.sentence(made, budget)
+            return {}, f"Run {found.id}: {summary.sentence(made, budget)}"
         return summary.document(folder, made, budget), summary.text(folder, made, budget)
 
     work_on(session, "evaluate", as_job, work)

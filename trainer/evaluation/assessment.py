@@ -1,4 +1,4 @@
-"""One evaluation from its start to its end: the best model of a run hears streams and clips; what it heard is kept."""
+"""One evaluation from its start to its end: a model of a run hears streams and clips; what it heard is kept."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ SCORED_LABELS = ("positive", "negative", "hard_negative", "background")
 
 @dataclass(frozen=True)
 class Wanted:
-    """What shall be heard: streams composed of the test split (`options` None: none), and recordings."""
+    """What shall be heard: streams composed of the test split (`options` None: none), and recordings; and with which
+    checkpoint of the run."""
 
     options: Options | None
     paths: Sequence[Path]
+    checkpoint: str = "best"
 
 
 def _check(streams: StreamSet) -> None:
@@ -52,13 +54,13 @@ def _streams(workspace: Workspace, wanted: Wanted, report: Report) -> StreamSet:
 
 
 def evaluate(workspace: Workspace, run: Run, wanted: Wanted, report: Report) -> Evaluation:
-    """Hear with the best model of a run. Raises ValueError, FileNotFoundError, OSError with what is wrong.
+    """Hear with a model of a run. Raises ValueError, FileNotFoundError, OSError with what is wrong.
 
     The folder of the evaluation is made at the end, so a cancel leaves none.
     """
     clips = [] if wanted.options is None else composition.check(workspace)
-    report(0, 0, "Exporting the best model")
-    model = run_models.model_of(run)
+    report(0, 0, "Exporting the model")
+    model = run_models.model_of(run, wanted.checkpoint)
     streams = _streams(workspace, wanted, report)
     loaded = detector.load(model, threads=1)
     file = loaded.file

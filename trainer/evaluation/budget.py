@@ -41,8 +41,8 @@ def percent(rate: float) -> str:
 def miss_text(point: CurvePoint, words: int) -> str:
     """How many words are missed at an operating point, with the interval where it is known."""
     if point.miss_rate is None:
-        return "was given no word to hear"
-    told = f"misses {point.misses:,} of {words:,} words ({percent(point.miss_rate)}"
+        return "no words were heard"
+    told = f"{point.misses:,} of {words:,} words are missed ({percent(point.miss_rate)}"
     if point.low is None or point.high is None:
         return f"{told}; of one speaker or clip no interval is known)"
     return f"{told}, with 95 % confidence {percent(point.low)} to {percent(point.high)})"
@@ -52,7 +52,7 @@ def sentences(choice: Choice) -> list[str]:
     """What a choice costs, and what the evaluation cannot tell about it."""
     point, hours = choice.point, choice.evaluation.hours
     said = [
-        f"With threshold {point.threshold:.4f} it {miss_text(point, choice.evaluation.words)}; its false accepts are "
+        f"At threshold {point.threshold:.4f}, {miss_text(point, choice.evaluation.words)}; its false accepts are "
         f"{curve.rate_text(point.false_accepts, hours)}."
     ]
     needed = intervals.RULE_OF_THREE / choice.per_hour

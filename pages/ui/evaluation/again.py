@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import frame, jobs
-from pages.ui.frame import os_sentence
+from pages.ui import frame
+from pages.ui.evaluation import said
 from trainer import config_file, config_folder
 from trainer.evaluation import hard_negatives, retraining
 from trainer.runs import Run
@@ -28,17 +28,16 @@ def show(workspace: Workspace, run: Run) -> None:
             st.page_link(frame.DATASET, label="Scan and split", icon=":material/library_music:")
             st.button("Prepare the configuration", on_click=_prepare, args=(workspace, run))
             st.page_link(frame.TRAINING, label="Start the training", icon=":material/arrow_forward:")
+        said.show("again")
 
 
 def _prepare(workspace: Workspace, run: Run) -> None:
     """Save the configuration of such a training under a name of its own."""
-    try:
+
+    def prepare() -> str:
         config = retraining.config_of(config_file.load(run.config_file), run.id)
         name = config_folder.free_name(workspace, f"again-{run.id}")
         config_file.save(workspace, name, config)
-    except OSError as error:
-        jobs.refuse(os_sentence(error))
-    except ValueError as error:
-        jobs.refuse(str(error))
-    else:
-        jobs.tell(f"Saved as {name}. Choose it on the Training page and press Start Training there.")
+        return f"Saved as {name}. Choose it on the Training page and press Start Training there."
+
+    said.attempt("again", prepare)

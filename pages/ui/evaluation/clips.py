@@ -71,11 +71,11 @@ def _scored(scored: list[ClipScore], own: float) -> None:
     st.table(table, width="content", alt="Confusion matrix of the test clips")
     if points:
         here = (found.fpr or 0.0, found.fnr or 0.0)
-        left, right = st.columns(2, gap="medium")
-        left.altair_chart(roc(points, here), width="stretch", key="clips_roc", alt="ROC per clip")
         words = labels.count(clip_rates.WORD)
         picture = det(points, here, words, len(labels) - words)
-        right.altair_chart(picture, width="stretch", key="clips_det", alt="DET per clip")
+        with st.grid(2, min_column_width=360, key="clips_charts"):
+            st.altair_chart(roc(points, here), width="stretch", key="clips_roc", alt="ROC per clip")
+            st.altair_chart(picture, width="stretch", key="clips_det", alt="DET per clip")
 
 
 def _lines(table: pd.DataFrame, here: pd.DataFrame, x: alt.X, y: alt.Y, title: str) -> alt.LayerChart | alt.FacetChart:

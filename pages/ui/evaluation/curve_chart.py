@@ -12,6 +12,7 @@ from trainer.evaluation import curve
 from trainer.evaluation.evaluations import CurvePoint, Evaluation
 
 HEIGHT = 360
+X_TITLE = "False accepts per hour"
 TICKS = (0, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
 COLORS = (BLUE, ORANGE, GREEN, RED, GREY)
 SHOWN_AT_LEAST = 2.0
@@ -51,9 +52,10 @@ def chart(table: pd.DataFrame, marks: pd.DataFrame, per_hour: float, end: float)
         "Model:N", scale=alt.Scale(domain=models, range=list(COLORS[: len(models)])),
         legend=alt.Legend(orient="top", title=None, labelLimit=500, symbolOpacity=1) if len(models) > 1 else None,
     )  # fmt: skip
-    ticks = alt.Axis(values=[t for t in TICKS if t <= end], labelExpr="datum.value || 'none'", grid=True)
+    values = [tick for tick in TICKS if not tick or end / 100 <= tick <= end]
+    ticks = alt.Axis(values=values, labelExpr="datum.value || 'none'", grid=True)
     scale = alt.Scale(type="sqrt", domain=[0, end], nice=False)
-    x = alt.X("False accepts per hour:Q", scale=scale, axis=ticks)
+    x = alt.X("False accepts per hour:Q", scale=scale, axis=ticks, title=X_TITLE)
     top = min(100.0, max(10.0, 1.05 * float(table[["Misses (%)", "High"]].max().max())))
     upright = alt.Scale(domain=[0, top])
     tooltip = [
@@ -70,7 +72,9 @@ def chart(table: pd.DataFrame, marks: pd.DataFrame, per_hour: float, end: float)
         ),
         base.mark_line(clip=True, strokeWidth=2, interpolate="step-after").encode(y=missed),
         base.mark_point(clip=True, filled=True, size=18).encode(y=missed, tooltip=tooltip),
-        budget.mark_rule(color=GREY, strokeDash=[6, 4]).encode(x=alt.X("Budget:Q", scale=scale, title="")),
+        budget.mark_rule(color=GREY, strokeDash=[6, 4]).encode(
+            x=alt.X("Budget:Q", scale=scale, axis=ticks, title=X_TITLE)
+        ),
         alt.Chart(marks).mark_point(filled=True, size=150, opacity=1).encode(
             x=x, y=missed, tooltip=tooltip, color=alt.value(RED)
         ),

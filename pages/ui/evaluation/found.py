@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
-from pages.ui import clip_pictures, jobs
-from pages.ui.evaluation import trace
+from pages.ui import clip_pictures
+from pages.ui.evaluation import said, trace
 from pages.ui.evaluation.opened import Opened
-from pages.ui.frame import os_sentence, plain
+from pages.ui.frame import plain
 from trainer.detector import Detection
 from trainer.evaluation import events, hard_negatives
 from trainer.evaluation.events import Event
 from trainer.workspace import Workspace
 
 MOST_ROWS = 500
+MEL_HEIGHT = 400
+SHOWN_ROWS = 7
 Kind = Literal["false accepts", "missed words"]
 FIND: dict[Kind, Callable[..., list[Event]]] = {"false accepts": events.false_accepts, "missed words": events.misses}
 NONE: dict[Kind, str] = {
@@ -62,8 +65,9 @@ def _table(kind: Kind, listed: Sequence[Event], key: str) -> list[int]:
     formats = {
         "Score": st.column_config.NumberColumn(format="%.3f"), "Second": st.column_config.NumberColumn(format="%.1f")
     }  # fmt: skip
+    height: int | Literal["auto"] = "auto" if len(listed) < SHOWN_ROWS else 260
     chosen = st.dataframe(
-        pd.DataFrame(columns), hide_index=True, width="stretch", height=260, on_select="rerun",
+        pd.DataFrame(columns), hide_index=True, width="stretch", height=height, on_select="rerun",
         selection_mode="multi-row", key=f"found_{kind}_{key}", column_config=formats, alt=kind.capitalize(),
     )  # fmt: skip
     return [row for row in chosen["selection"]["rows"] if row < len(listed)]
@@ -85,14 +89,15 @@ def _one(opened: Opened, event: Event, threshold: float) -> None:
             st.warning(plain(str(error)))
             return
         st.audio(sound.wave, sample_rate=sound.sample_rate)
-        left, right = st.columns(2, gap="medium")
         shown = events.trace(opened.heard, event)
-        fired = [Detection(event.end, event.score)] if event.kind == "false_accept" else []
+        score = float(np.interp(event.end, shown.seconds, shown.probability))
+        fired = [Detection(event.end, score)] if event.kind == "false_accept" else []
         spoken = [(event.start, event.end)] if event.kind == "miss" else []
         picture = trace.chart(trace.table(shown.seconds, shown.probability), threshold, fired, spoken)
-        left.altair_chart(picture, width="stretch", key="found_trace", alt="Scores around it")
-        mel = clip_pictures.image(clip_pictures.log_mel(sound.wave, sound.sample_rate))
-        right.image(mel, width="stretch", caption="Log-mel spectrogram, low tones below")
+        mel = clip_pictures.image(clip_pictures.log_mel(sound.wave, sound.sample_rate), MEL_HEIGHT)
+        with st.grid(2, min_column_width=360, key="found_pictures"):
+            st.altair_chart(picture, width="stretch", key="found_trace", alt="Scores around it")
+            st.image(mel, width="stretch", caption="Log-mel spectrogram, low tones below")
 
 
 def _send_button(workspace: Workspace, opened: Opened, threshold: float, chosen: list[Event]) -> None:
@@ -104,13 +109,13 @@ def _send_button(workspace: Workspace, opened: Opened, threshold: float, chosen:
     )  # fmt: skip
     if told:
         st.caption(plain(told))
+    said.show("sent")
 
 
 def _send(workspace: Workspace, opened: Opened, threshold: float, chosen: list[Event]) -> None:
-    try:
+    def send() -> str:
         sent = hard_negatives.send(workspace, opened.run, opened.evaluation, opened.streams, chosen, threshold)
-    except (ValueError, OSError) as error:
-        jobs.refuse(os_sentence(error) if isinstance(error, OSError) else str(error))
-        return
-    undo = " Undo is in the list of changes on the Dataset page." if sent.change else ""
-    jobs.tell(f"{sent.sentence()}{undo}")
+        undo = " Undo is in the list of changes on the Dataset page." if sent.change else ""
+        return f"{sent.sentence()}{undo}"
+
+    said.attempt("sent", send)

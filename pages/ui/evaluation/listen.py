@@ -6,15 +6,14 @@ import hashlib
 import tempfile
 import time
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from pages.ui import jobs
-from pages.ui.evaluation import trace
+from pages.ui.evaluation import said, trace
 from pages.ui.frame import os_sentence, plain
 from trainer import audio_file, detector, stream_scores
 from trainer.dataset import recording
@@ -24,6 +23,7 @@ from trainer.workspace import Workspace
 RATE = 16000
 MOST_MEGABYTES = 200
 MIME = {".wav": "audio/wav", ".flac": "audio/flac"}
+SHOWN_ROWS = 4
 FORMATS = {"Second": "%.2f", "Score": "%.3f"}
 LABELS = {"positive": "positive (the word)", "hard_negative": "hard_negative (sounds like it)", "negative": "negative"}
 
@@ -88,7 +88,6 @@ def _threshold(model: Detector) -> float:
 
 def _one(model: Detector, title: str, name: str, data: bytes, threshold: float, key: str = "spoken") -> None:
     """Player, trace and detections of one sound, or what is wrong with it."""
-    st.markdown(f"**{plain(title)}**")
     try:
         heard = hear(model, name, data)
     except audio_file.AudioRefused as error:
@@ -97,6 +96,7 @@ def _one(model: Detector, title: str, name: str, data: bytes, threshold: float, 
     except OSError as error:
         st.error(plain(f"{title} cannot be read: {os_sentence(error)}"))
         return
+    st.markdown(f"**{plain(title)}**")
     st.audio(data, MIME.get(PurePosixPath(name).suffix.lower(), "audio/ogg"))
     seconds = (len(heard.scores) - model.hops_after) * model.file.hop_seconds
     if seconds <= 0:
@@ -105,9 +105,11 @@ def _one(model: Detector, title: str, name: str, data: bytes, threshold: float, 
     times, found = model.times(len(heard.scores)), model.detections(heard.scores, threshold)
     smooth = stream_scores.smooth(heard.scores, model.file.hop_seconds, model.file.smoothing_seconds)
     picture = trace.chart(trace.table(times, smooth, heard.scores), threshold, found)
-    st.altair_chart(picture, width="stretch", key=f"trace_{key}", alt=f"Scores of {title}")
-    _detections(found, float(smooth.max()), threshold)
-    st.caption(f"{seconds:.1f} s of audio, heard in {heard.took_seconds:.2f} s.")
+    left, right = st.columns([5, 2], gap="small")
+    left.altair_chart(picture, width="stretch", key=f"trace_{key}", alt=f"Scores of {title}")
+    with right:
+        _detections(found, float(smooth.max()), threshold)
+        st.caption(f"{seconds:.1f} s of audio, heard in {heard.took_seconds:.2f} s.")
 
 
 def _detections(found: list[Detection], highest: float, threshold: float) -> None:
@@ -117,14 +119,16 @@ def _detections(found: list[Detection], highest: float, threshold: float) -> Non
     st.markdown(f"**{len(found):,} detection{'s' if len(found) != 1 else ''}**")
     rows = pd.DataFrame([{"Second": each.time, "Score": each.score} for each in found])
     columns = {name: st.column_config.NumberColumn(format=how) for name, how in FORMATS.items()}
-    st.dataframe(rows, hide_index=True, width="content", column_config=columns, alt="Detections")
+    height: int | Literal["auto"] = "auto" if len(rows) <= SHOWN_ROWS else 180
+    st.dataframe(rows, hide_index=True, width="content", height=height, column_config=columns, alt="Detections")
 
 
 def _keep_form(workspace: Workspace, data: bytes) -> None:
     """Keep a recording as a clip, only when it is asked for."""
     digest = hashlib.sha256(data).hexdigest()
-    if kept := st.session_state.get("listen_kept", {}).get(digest):
-        st.success(plain(f"{kept}. Press Scan Datasets on the Dataset page; Undo is there in the list of changes."))
+    said.show("kept")
+    if digest in st.session_state.get("listen_kept", ()):
+        st.caption("It is kept. Press Scan Datasets on the Dataset page; Undo is there in the list of changes.")
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox("Keep it as", list(LABELS), format_func=LABELS.__getitem__, key="listen_label", width=260)
@@ -133,12 +137,11 @@ def _keep_form(workspace: Workspace, data: bytes) -> None:
 
 
 def _keep(workspace: Workspace, data: bytes, digest: str) -> None:
-    label, speaker = st.session_state["listen_label"], st.session_state["listen_speaker"]
-    try:
+    def keep() -> str:
+        label = st.session_state["listen_label"]
         take = recording.read(data)
-        told = recording.keep(workspace, take, label, speaker).title
-    except (ValueError, OSError) as error:
-        jobs.refuse(os_sentence(error) if isinstance(error, OSError) else str(error))
-        return
-    warned = " ".join([told + ".", *recording.problems(take, label)]).rstrip(".")
-    st.session_state["listen_kept"] = {**st.session_state.get("listen_kept", {}), digest: warned}
+        title = recording.keep(workspace, take, label, st.session_state["listen_speaker"]).title
+        st.session_state["listen_kept"] = {*st.session_state.get("listen_kept", ()), digest}
+        return " ".join([f"{title}.", *recording.problems(take, label)])
+
+    said.attempt("kept", keep)

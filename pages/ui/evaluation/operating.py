@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from pages.ui import jobs, numbers
-from pages.ui.evaluation import curve_chart
+from pages.ui import numbers
+from pages.ui.evaluation import curve_chart, said
 from pages.ui.evaluation.opened import Opened
-from pages.ui.frame import os_sentence, plain
+from pages.ui.frame import plain
 from pages.ui.numbers import Number
 from trainer import detector_file, documents, run_models
 from trainer.detector_file import DetectorFile
@@ -110,15 +110,12 @@ def _take(opened: Opened, choice: Choice) -> None:
         )  # fmt: skip
         if file is not None:
             st.caption(f"The model's threshold is {'this one' if same else f'now {file.threshold:.4f}'}.")
+    said.show("threshold")
 
 
 def _write(opened: Opened, choice: Choice) -> None:
-    folder = run_models.folder_of(opened.run, opened.evaluation.checkpoint)
-    try:
-        file = budget.write(folder, choice)
-    except OSError as error:
-        jobs.refuse(os_sentence(error))
-    except ValueError as error:
-        jobs.refuse(str(error))
-    else:
-        jobs.tell(f"The model's threshold is {file.threshold:.4f} from now on, for {choice.per_hour:g} per hour.")
+    def write() -> str:
+        file = budget.write(run_models.folder_of(opened.run, opened.evaluation.checkpoint), choice)
+        return f"The model's threshold is {file.threshold:.4f} from now on, for {choice.per_hour:g} per hour."
+
+    said.attempt("threshold", write)

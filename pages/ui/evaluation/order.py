@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages.ui import jobs
 from pages.ui.evaluation import opened
+from trainer import run_models
 from trainer.dataset import importing
 from trainer.evaluation import recordings
 from trainer.runs import Run
@@ -18,6 +19,8 @@ COMPOSED_HELP = (
     "Words of the test split, quiet, in noise and in rooms, and all of its other speech and noise. Made once; every "
     "run hears the same."
 )
+BEST = "best"
+CHECKPOINT_HELP = "The best epoch of the run, or another checkpoint that it keeps, to compare the two."
 PATHS_HELP = (
     "Files or folders on this machine, one a line: WAV, FLAC or OGG of any length, without the word, so that every "
     "detection is a false accept. Where beside NAME.wav lies a label track NAME.txt (Audacity), it says where the word "
@@ -39,6 +42,7 @@ def show(workspace: Workspace, run: Run, busy: bool) -> None:
         )
         if named := recordings.default(workspace):
             st.caption(f"Left empty, {named[0].relative_to(workspace.root)} is heard too.")
+    st.selectbox("Model", [BEST, *run_models.kept(run)], key="evaluate_checkpoint", width=260, help=CHECKPOINT_HELP)
     st.button("Evaluate", type="primary", disabled=busy, on_click=_start, args=(workspace, run))
 
 
@@ -52,8 +56,9 @@ def _start(workspace: Workspace, run: Run) -> None:
         jobs.refuse(str(error))
         return
     st.query_params.pop(opened.KEY, None)  # what comes is shown, as the newest
-    composed = [] if state["evaluate_composed"] else ["--no-composed"]
-    jobs.start(workspace, "evaluate", [run.id, *arguments, *composed])
+    arguments += [] if state["evaluate_composed"] else ["--no-composed"]
+    arguments += [] if state["evaluate_checkpoint"] == BEST else [f"--checkpoint={state['evaluate_checkpoint']}"]
+    jobs.start(workspace, "evaluate", [run.id, *arguments])
 
 
 def ratios(text: str) -> list[float]:
