@@ -2,8 +2,8 @@
 
 python -m tests.measure_evaluation [--preset recommended] [--epochs 6] [--hours 3] [--keep FOLDER] [--speed-only]
 
-Needs ../shared. With --keep the data, the run and the streams stay in FOLDER, and are used when they are there. wakebench
-computes every window as a whole, which takes long on the speech embedding; --speed-only leaves it out.
+Needs ../shared. With --keep the data, the run and the streams stay in FOLDER, and are used when they are there.
+wakebench computes every window as a whole, which takes long on the speech embedding; --speed-only leaves it out.
 """
 
 from __future__ import annotations

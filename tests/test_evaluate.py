@@ -190,7 +190,7 @@ def test_a_job_is_cancelled_killed_and_repeated(made, tmp_path):
         (tmp_path / f"far/{number}.flac").unlink()
     job.start(workspace, "evaluate", arguments)
     ended = wait_until(workspace, lambda found: found.state != "running")
-    assert ended.state == "done" and ended.message.startswith("At threshold "), ended.message
+    assert ended.state == "done" and ended.message.startswith(f"Run {run.id}: At threshold "), ended.message
     assert len(folders(run)) == len(before) + 1
 
 
