@@ -240,7 +240,7 @@ def test_a_budget_chooses_the_threshold_tells_its_cost_and_writes_it_into_the_mo
     strict = float(metric(app, "Threshold"))
     app = with_budget(5, 0.1)
     assert float(metric(app, "Threshold")) < strict and metric(app, "False accepts").endswith("/h")
-    assert any("with threshold" in text.value.lower() and "of 12 words" in text.value for text in app.markdown)
+    assert any("of 12 words are missed" in text.value for text in app.markdown)
     app = press(app, "Use this threshold")
     assert "The model's threshold is" in app.success[0].value
     file = documents.read(DetectorFile, newest(measured).model / NAME)
