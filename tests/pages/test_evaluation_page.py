@@ -249,6 +249,15 @@ def test_a_budget_chooses_the_threshold_tells_its_cost_and_writes_it_into_the_mo
     assert field(app, "button", "Use this threshold").disabled
 
 
+def test_a_click_takes_the_budget_that_the_fields_show_though_the_page_has_not_followed(measured):
+    app = draw("Evaluation")
+    field(app, "number_input", "False accepts, at most").set_value(5)
+    field(app, "number_input", "in hours").set_value(0.1)
+    press(app, "Use this threshold")
+    chosen_from = documents.read(DetectorFile, newest(measured).model / NAME).threshold_from
+    assert chosen_from.false_accepts_per_hour == 50.0
+
+
 def test_the_weak_spots_and_every_false_accept_are_listed_heard_and_seen(measured):
     app = with_budget(5, 0.1)
     tables = {frame.proto.alt: frame.value for frame in app.dataframe}
