@@ -240,13 +240,22 @@ def test_a_budget_chooses_the_threshold_tells_its_cost_and_writes_it_into_the_mo
     strict = float(metric(app, "Threshold"))
     app = with_budget(5, 0.1)
     assert float(metric(app, "Threshold")) < strict and metric(app, "False accepts").endswith("/h")
-    assert any("with threshold" in text.value.lower() and "of 12 words" in text.value for text in app.markdown)
+    assert any("of 12 words are missed" in text.value for text in app.markdown)
     app = press(app, "Use this threshold")
     assert "The model's threshold is" in app.success[0].value
     file = documents.read(DetectorFile, newest(measured).model / NAME)
     assert file.threshold == pytest.approx(float(metric(app, "Threshold")), abs=1e-4)
     assert (file.threshold_from.source, file.threshold_from.false_accepts_per_hour) == ("evaluation", 50.0)
     assert field(app, "button", "Use this threshold").disabled
+
+
+def test_a_click_takes_the_budget_that_the_fields_show_though_the_page_has_not_followed(measured):
+    app = draw("Evaluation")
+    field(app, "number_input", "False accepts, at most").set_value(5)
+    field(app, "number_input", "in hours").set_value(0.1)
+    press(app, "Use this threshold")
+    chosen_from = documents.read(DetectorFile, newest(measured).model / NAME).threshold_from
+    assert chosen_from.false_accepts_per_hour == 50.0
 
 
 def test_the_weak_spots_and_every_false_accept_are_listed_heard_and_seen(measured):
