@@ -216,6 +216,8 @@ def test_an_evaluation_is_ordered_with_its_choices(run, workspace, monkeypatch):
         ("Noise: dB below the words", "text_input", "10, 99", "from -20 to 60 dB"),
         ("Long recordings", "text_area", "/etc", "/etc is not inside"),
         ("Long recordings", "text_area", "~/no-such-folder", "Check the spelling."),
+        ("Long recordings", "text_area", "~nobody-of-this-name/evenings", "is no path that can be read."),
+        ("Long recordings", "text_area", "/" + 300 * "a", "is no path that can be read."),
     ],
 )
 def test_choices_that_make_no_evaluation_are_one_sentence(run, monkeypatch, label, kind, text, told):

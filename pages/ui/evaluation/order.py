@@ -76,7 +76,7 @@ def ratios(text: str) -> list[float]:
 
 def paths(text: str, roots: list[Path]) -> list[Path]:
     """Files and folders, one a line, that the page may read. Raises ValueError with one sentence."""
-    return [_allowed(Path(line.strip()).expanduser().resolve(), roots) for line in text.splitlines() if line.strip()]
+    return [_allowed(importing.path_named(line), roots) for line in text.splitlines() if line.strip()]
 
 
 def _allowed(path: Path, roots: list[Path]) -> Path:
