@@ -118,6 +118,11 @@ def path_in(folder: Path) -> Path:
     return folder / NAME
 
 
+def lock_in(folder: Path) -> Path:
+    """Held by whoever writes the detector.json of a model folder: an export, or a user who chooses a threshold."""
+    return folder / ".lock"
+
+
 def _percent(value: float | None) -> str:
     return "n/a" if value is None else f"{100 * value:.2f} %"
 

@@ -10,6 +10,7 @@ from trainer import detector_file, documents, durable
 from trainer.detector_file import DetectorFile, Threshold
 from trainer.evaluation import curve, intervals
 from trainer.evaluation.evaluations import CurvePoint, Evaluation
+from trainer.processes import exclusive_lock
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,16 @@ def write(folder: Path, choice: Choice) -> DetectorFile:
 
     Raises ValueError when the folder holds another model than the evaluated one, OSError.
     """
+    if not folder.is_dir():
+        raise ValueError(f"There is no exported model in {folder}. Export run {choice.evaluation.run} first.")
+    with exclusive_lock(detector_file.lock_in(folder)):
+        changed = _changed(folder, choice)
+        durable.replace_json(detector_file.path_in(folder), changed.model_dump())
+    return changed
+
+
+def _changed(folder: Path, choice: Choice) -> DetectorFile:
+    """The detector.json of a model folder with a chosen threshold. Raises ValueError."""
     point, evaluation = choice.point, choice.evaluation
     file = documents.read(DetectorFile, detector_file.path_in(folder))
     if file is None:
@@ -88,6 +99,4 @@ def write(folder: Path, choice: Choice) -> DetectorFile:
         miss_rate=point.miss_rate, words=evaluation.words, false_accepts=point.false_accepts, hours=evaluation.hours,
     )  # fmt: skip
     above = math.ceil(1e6 * point.threshold) / 1e6
-    changed = file.model_copy(update={"threshold": above, "threshold_from": source})
-    durable.replace_json(detector_file.path_in(folder), changed.model_dump())
-    return changed
+    return file.model_copy(update={"threshold": above, "threshold_from": source})
