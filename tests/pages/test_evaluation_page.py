@@ -17,8 +17,9 @@ from tests import bad_audio, tone_model
 from tests.pages.tools import charts, checked, draw, field, metric, press, texts, write_job
 from tests.run_folders import dead_process, end, make_alive, make_run
 from tests.tiny import RATE, clip_of, make_workspace
-from trainer import config_file, documents, job, runs
+from trainer import config_file, documents, durable, job, runs
 from trainer.detector_file import NAME, DetectorFile
+from trainer.documents import Best
 from trainer.evaluation import events, hard_negatives
 from trainer.workspace import PROJECT_ROOT, Workspace
 
@@ -115,6 +116,16 @@ def test_without_an_exported_model_it_is_made_or_waited_for(workspace, run, monk
     other = make_run(workspace, 2)
     make_alive(other)
     assert "still training" in texts(listen(other))[0]
+
+
+def test_a_model_that_is_behind_its_run_says_so(run):
+    run.checkpoints.mkdir(exist_ok=True)
+    best = Best(epoch=4, val_loss=0.1, val_accuracy=1.0, checkpoint="epoch-00004.pt")
+    durable.replace_json(run.checkpoints / "best.json", best.model_dump())
+    durable.replace_json(run.checkpoints / "epoch-00004.pt.json", {"sha256": "0" * 64})
+    app = listen(run)
+    assert "the best epoch of the run is now 4" in app.warning[0].value
+    assert field(app, "button", "Make the model again") and app.file_uploader
 
 
 def test_a_damaged_model_is_one_sentence(run):
