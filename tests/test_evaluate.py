@@ -124,6 +124,8 @@ def test_a_recording_damaged_within_is_left_out_and_told(made, tmp_path):
     evaluation = assessment.evaluate(workspace, run, wanted, ignore)
     streams = documents.read(StreamSet, evaluations.folder_of(run, evaluation.id).streams_file)
     assert [each.name for each in streams.recordings] == ["good.flac"]
+    assert evaluation.streams_key == streams.key != recordings.gather(wanted.paths).key, "it is other audio"
+    assert evaluation.streams_title.endswith(", of which 1 could not be heard")
     (note,) = streams.notes
     assert note.startswith("bad.flac: It ") and note.endswith("copy or record it again.")
     with pytest.raises(ValueError, match=r"nothing without the word to hear.*bad\.flac: It "):

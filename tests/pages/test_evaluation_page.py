@@ -20,7 +20,7 @@ from tests.tiny import RATE, clip_of, make_workspace
 from trainer import config_file, documents, durable, job, runs
 from trainer.detector_file import NAME, DetectorFile
 from trainer.documents import Best
-from trainer.evaluation import events, hard_negatives
+from trainer.evaluation import evaluations, events, hard_negatives
 from trainer.workspace import PROJECT_ROOT, Workspace
 
 LONG = {"rate_192k_long.wav", "long_wav.wav", "flac_bomb.flac"}
@@ -303,6 +303,21 @@ def test_the_clips_of_the_test_split_have_rates_per_clip(measured):
     app.slider[0].set_value(1.0).run()
     assert metric(app, "Words missed") == "100.00 %"
     assert any("Rates per clip, not per hour" in caption.value for caption in app.caption)
+
+
+def test_clips_that_another_checkpoint_heard_are_told_as_its_own(measured):
+    run = newest(measured)
+    (evaluation,) = opened.all_of(run)
+    later = evaluation.model_copy(update={"id": "20990101-000000-0000", "checkpoint": "epoch-00001.pt", "epoch": 1})
+    folder = evaluations.folder_of(run, later.id)
+    shutil.copytree(evaluations.folder_of(run, evaluation.id).path, folder.path)
+    durable.replace_json(folder.document_file, later.model_dump())
+    file = documents.read(DetectorFile, run.model / NAME).model_copy(update={"threshold": 0.25})
+    (run.folder / "models/epoch-00001").mkdir(parents=True)
+    durable.replace_json(run.folder / "models/epoch-00001" / NAME, file.model_dump())
+    app = draw("Evaluation", section="Clips")
+    assert any(caption.value.startswith("Heard by the model of epoch 1 in its") for caption in app.caption)
+    assert app.slider[0].value == 0.25
 
 
 def test_two_runs_are_compared_at_the_same_false_accepts(measured):

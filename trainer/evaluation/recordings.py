@@ -133,21 +133,23 @@ def gather(paths: Sequence[Path]) -> StreamSet:
 
     Raises FileNotFoundError for a path that is not there, ValueError when nothing is usable.
     """
-    gathered = _Gathered()
+    gathered, every = _Gathered(), dict[Path, _Named]()
     for path in paths:
         for named in _named(path.expanduser().absolute()):
-            shown = ascii(named.name)[1:-1] if not named.name.isprintable() else named.name
-            try:
-                named.name.encode()
-                _take(gathered, named)
-            except UnicodeEncodeError:
-                gathered.notes.append(f"{shown}: Its name is not valid text; rename it.")
-            except FileNotFoundError:
-                gathered.notes.append(f"{shown}: It is not there, though {TRUTH} names it.")
-            except (AudioRefused, ValueError) as error:
-                gathered.notes.append(f"{shown}: {error}")
-            except OSError as error:
-                gathered.notes.append(f"{shown}: It cannot be read ({error.strerror}).")
+            every.setdefault(named.path, named)  # heard twice, its hours would count twice
+    for named in every.values():
+        shown = ascii(named.name)[1:-1] if not named.name.isprintable() else named.name
+        try:
+            named.name.encode()
+            _take(gathered, named)
+        except UnicodeEncodeError:
+            gathered.notes.append(f"{shown}: Its name is not valid text; rename it.")
+        except FileNotFoundError:
+            gathered.notes.append(f"{shown}: It is not there, though {TRUTH} names it.")
+        except (AudioRefused, ValueError) as error:
+            gathered.notes.append(f"{shown}: {error}")
+        except OSError as error:
+            gathered.notes.append(f"{shown}: It cannot be read ({error.strerror}).")
     found = gathered.recordings
     if not found:
         first = f" {gathered.notes[0]}" if gathered.notes else ""
