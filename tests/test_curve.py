@@ -80,6 +80,8 @@ def test_none_in_some_hours_is_told_as_a_bound():
     assert curve.rate_text(0, 3.0) == "below 1 per hour (none in 3.00 h)"
     assert curve.rate_text(0, 24.0) == "below 0.12 per hour (none in 24.00 h)"
     assert curve.rate_text(2, 4.0) == "0.5 per hour (2 in 4.00 h; 95 %: 0.061 to 1.8)"
+    assert curve.rate_text(0, 0.02) == "below 150 per hour (none in 0.02 h)"
+    assert curve.rate_text(30, 0.02) == "1,500 per hour (30 in 0.02 h; 95 %: 1,012 to 2,141)"
     assert "unknown" in curve.rate_text(0, 0.0)
 
 

@@ -238,11 +238,15 @@ def test_each_thing_that_can_be_wrong_is_one_sentence(tmp_path):
     workspace = Workspace(tmp_path)
     run = run_with_model(workspace)
     assert refused(workspace, "evaluate", "latest").startswith("Dataset splits not found.")
-    assert "not in the range" in refused(workspace, "evaluate", run.id, "--snr", "400")
+    for wrong in (["400"], ["nan"], [str(number) for number in range(9)]):
+        told = refused(workspace, "evaluate", run.id, *(part for each in wrong for part in ("--snr", each)))
+        assert told.startswith("Give one to 8 ratios from -20 to 60 dB; "), told
     with pytest.raises(ValueError, match="There is nothing to hear: name recordings"):
         assessment.evaluate(workspace, run, Wanted(None, []), ignore)
     with pytest.raises(FileNotFoundError, match="There is no recording or folder"):
         assessment.evaluate(workspace, run, Wanted(None, [tmp_path / "none"]), ignore)
+    with pytest.raises(FileNotFoundError, match="There is no recording or folder"):
+        assessment.evaluate(workspace, run, Wanted(None, [Path("~nobody-of-this-name/none")]), ignore)
 
 
 def test_a_split_or_a_run_without_what_it_takes_is_told(tmp_path):

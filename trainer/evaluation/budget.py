@@ -60,10 +60,10 @@ def sentences(choice: Choice) -> list[str]:
     if hours < needed:
         said.append(
             f"{hours:.2f} h without the word are too few to promise {choice.per_hour:g} per hour: that takes "
-            f"{needed:.3g} h without a false accept."
+            f"{curve.short(needed, 3)} h without a false accept."
         )
     if point == choice.evaluation.curve[-1] and point.false_accepts_per_hour < 0.9 * choice.per_hour:
-        said.append(f"The curve ends at {point.false_accepts_per_hour:.3g} per hour.")
+        said.append(f"The curve ends at {curve.short(point.false_accepts_per_hour, 3)} per hour.")
     return said
 
 
