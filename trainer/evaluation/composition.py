@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from pydantic import BaseModel
 
 from trainer import audio_file, documents, durable, manifest
@@ -201,8 +200,7 @@ def _title(recordings: Sequence[Recording]) -> str:
 def _write(folder: Path, streams: Iterator[Made], key: str) -> None:
     recordings = []
     for made in streams:
-        with durable.naming(folder / made.recording.path):
-            soundfile.write(folder / made.recording.path, np.clip(made.wave, -1, 1), SAMPLE_RATE, subtype="PCM_16")
+        audio_file.write(folder / made.recording.path, np.clip(made.wave, -1, 1), SAMPLE_RATE)
         recordings.append(made.recording)
     found = StreamSet(key=key, title=_title(recordings), folder="", recordings=recordings)
     durable.replace_json(folder / "streams.json", found.model_dump())
