@@ -170,6 +170,15 @@ def test_the_ten_lines_of_python_are_those_of_the_readme_and_hear_a_stream(run):
     assert done.stderr == b"" and len(done.stdout.decode().splitlines()) == 5
 
 
+def test_commands_to_copy_hold_in_a_folder_with_a_space(run, workspace, tmp_path, monkeypatch):
+    root = tmp_path / "my words"
+    shutil.copytree(workspace.root, root)
+    monkeypatch.setenv("WAKEWORD_ROOT", str(root))
+    commands = [code.value for code in draw("Evaluation", run.id, "Model").code if code.language == "bash"]
+    assert len(commands) == 2 and f"--root '{root}' detect" in commands[0]
+    assert commands[1].endswith(f"python listen.py '{root}/runs/{run.id}/model'")
+
+
 @pytest.fixture(scope="module")
 def evaluated(tmp_path_factory):
     """Two runs that heard the same streams: made once, only read."""
