@@ -180,6 +180,9 @@ def test_export_copies_makes_anew_what_is_damaged_and_tells_what_eight_bits_cost
     exact, small = (each.scores(wave)[1] for each in loaded)
     assert 0 < np.abs(exact - small).max() < 0.3
     assert (tmp_path / "plain/model.onnx").read_bytes() == (tmp_path / "small/model.onnx").read_bytes()
+    again = export.export(run, run_models.best(run), lambda: None)
+    assert again.int8 and (run.model / "model.int8.onnx").is_file(), "as at the end of a run that went on"
+    durable.replace_json(run.model / "detector.json", again.model_copy(update={"int8": None}).model_dump())
 
 
 def test_another_checkpoint_is_exported_beside_the_best_one(workspace, run: Run, tmp_path):

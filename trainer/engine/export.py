@@ -63,6 +63,12 @@ def by_the_user(trained: Trained, folder: Path) -> tuple[float, Threshold] | Non
     return (file.threshold, file.threshold_from) if same else None
 
 
+def _has_int8(folder: Path) -> bool:
+    """Whether eight bits were once asked for: then they follow the model, and are not lost when a run goes on."""
+    file = documents.read(DetectorFile, detector_file.path_in(folder))
+    return file is not None and file.int8 is not None
+
+
 def _graphs(trained: Trained) -> dict[str, ModelProto]:
     """The files of ONNX by name: the whole detector, and the head alone where openWakeWord has its embedding."""
     found = {detector_file.MODEL: onnx_graphs.joined(trained.config, trained.network)}
@@ -90,7 +96,7 @@ def export(run: Run, checkpoint: str, beat: Beat, with_int8: bool = False) -> De
     after = parity.exported_scores(graphs[detector_file.MODEL], trained, windows, beat)
     chosen = by_the_user(trained, folder) or threshold(trained, beat)
     file = described(trained, parity.of(before, after), *chosen)
-    if with_int8:
+    if with_int8 or _has_int8(folder):
         heard = parity.spread(epoch_windows(trained.train.array, trained.config, 1), int8.CALIBRATION_WINDOWS)
         small = int8.rounded(graphs[detector_file.MODEL], parity.waves(trained.train, heard))
         graphs[detector_file.INT8_MODEL] = small
