@@ -1,6 +1,7 @@
 """The Evaluation page as a user meets it: listening with a model."""
 
 import io
+import json
 import re
 import shutil
 import subprocess
@@ -342,5 +343,8 @@ def test_a_damaged_evaluation_is_one_sentence(measured):
     folder = newest(measured).folder / "evaluation"
     next(folder.rglob("tracks.npz")).write_bytes(b"no tracks")
     assert "cannot be read" in draw("Evaluation").error[0].value
-    next(folder.rglob("evaluation.json")).write_text("{")
-    assert "Not evaluated yet." in texts(draw("Evaluation"))[0]
+    document = next(folder.rglob("evaluation.json"))
+    good = durable.read_json(document)
+    for wrong in ("{", *({**good, name: value} for name, value in (("created", "once"), ("hop_seconds", 0.0)))):
+        document.write_text(wrong if isinstance(wrong, str) else json.dumps(wrong))
+        assert "Not evaluated yet." in texts(draw("Evaluation"))[0]

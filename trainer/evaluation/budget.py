@@ -27,7 +27,7 @@ def choose(evaluation: Evaluation, per_hour: float) -> Choice:
     if not per_hour > 0:
         raise ValueError(f"A budget of {per_hour:g} false accepts per hour cannot be kept to; give more than 0.")
     point = curve.at_rate(evaluation.curve, per_hour)
-    if point is None:
+    if point is None or not evaluation.hours:
         raise ValueError(
             "This evaluation heard nothing without the word, so no threshold follows from it. Evaluate with recordings "
             "without the word."

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from trainer import documents, durable, stream_scores
+from trainer.detector_file import Seconds
 from trainer.evaluation.heard import Heard
 from trainer.evaluation.stream_set import StreamSet
 from trainer.runs import Run
@@ -43,7 +44,7 @@ class Evaluation(BaseModel, frozen=True):
     checkpoint: str
     epoch: int
     model_sha256: str
-    created: str
+    created: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$")
     streams_key: str
     streams_title: str
     audio_seconds: float
@@ -51,9 +52,9 @@ class Evaluation(BaseModel, frozen=True):
     hours: float
     """Without the word, in which false accepts count."""
     words: int
-    hop_seconds: float
-    smoothing_seconds: float
-    refractory_seconds: float
+    hop_seconds: Seconds
+    smoothing_seconds: Seconds
+    refractory_seconds: Seconds
     curve: list[CurvePoint]
 
     @property
