@@ -190,21 +190,19 @@ def test_a_job_is_cancelled_killed_and_repeated(made, tmp_path):
         (tmp_path / f"far/{number}.flac").unlink()
     job.start(workspace, "evaluate", arguments)
     ended = wait_until(workspace, lambda found: found.state != "running")
-    assert ended.state == "done" and ended.message.startswith("At threshold "), ended.message
+    assert ended.state == "done" and ended.message.startswith(f"Run {run.id}: At threshold "), ended.message
     assert len(folders(run)) == len(before) + 1
 
 
 def test_each_thing_that_can_be_wrong_is_one_sentence(tmp_path):
     workspace = Workspace(tmp_path)
-    assert "There are no runs" in refused(workspace, "evaluate", "latest")
     run = run_with_model(workspace)
-    assert refused(workspace, "evaluate", run.id).startswith("Dataset splits not found.")
-    assert "There is nothing to hear" in refused(workspace, "evaluate", run.id, "--no-composed")
-    missing = str(tmp_path / "none")
-    assert "There is no recording or folder" in refused(
-        workspace, "evaluate", run.id, "--no-composed", "--stream", missing
-    )
+    assert refused(workspace, "evaluate", "latest").startswith("Dataset splits not found.")
     assert "not in the range" in refused(workspace, "evaluate", run.id, "--snr", "400")
+    with pytest.raises(ValueError, match="There is nothing to hear: name recordings"):
+        assessment.evaluate(workspace, run, Wanted(None, []), ignore)
+    with pytest.raises(FileNotFoundError, match="There is no recording or folder"):
+        assessment.evaluate(workspace, run, Wanted(None, [tmp_path / "none"]), ignore)
 
 
 def test_a_split_or_a_run_without_what_it_takes_is_told(tmp_path):

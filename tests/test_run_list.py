@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +15,7 @@ from trainer import config_file, durable, metrics, runs
 from trainer.config import Config
 from trainer.evaluation.evaluations import CurvePoint, Evaluation, folder_of
 from trainer.run_list import fields, index, notes, option_values, reading, search, trash
-from trainer.run_list.row import option
+from trainer.run_list.row import Row, option
 from trainer.workspace import Workspace
 
 
@@ -327,3 +328,17 @@ def test_an_index_that_cannot_be_written_or_is_another_version_s_harms_nobody(wo
     assert len(index.read(workspace)) == 25
     monkeypatch.setattr(index, "VERSION", 2)
     assert index.read(workspace) == {}
+
+
+def test_two_who_write_the_index_at_once_leave_a_whole_one(workspace):
+    rows = [Row(f"20260101-120000-{number:04x}", "completed", label="x" * 50) for number in range(200)]
+    kept = [{row.run: index.Entry("stamp", [""], row) for row in part} for part in (rows, rows[:150])]
+    index.write(workspace, kept[0])
+    assert index.read(workspace) == {}  # there is no runs/ to write into
+    workspace.runs.mkdir()
+    index.write(workspace, kept[0])
+    with ThreadPoolExecutor() as pool:
+        writing = [pool.submit(lambda one=one: [index.write(workspace, one) for _ in range(20)]) for one in kept]
+        while not all(one.done() for one in writing):
+            assert index.read(workspace) in kept
+    assert [path.name for path in workspace.runs.iterdir()] == [index.file_of(workspace).name]

@@ -17,8 +17,9 @@ from tests import bad_audio, tone_model
 from tests.pages.tools import charts, checked, draw, field, metric, press, texts, write_job
 from tests.run_folders import dead_process, end, make_alive, make_run
 from tests.tiny import RATE, clip_of, make_workspace
-from trainer import config_file, documents, job, runs
+from trainer import config_file, documents, durable, job, runs
 from trainer.detector_file import NAME, DetectorFile
+from trainer.documents import Best
 from trainer.evaluation import events, hard_negatives
 from trainer.workspace import PROJECT_ROOT, Workspace
 
@@ -115,6 +116,16 @@ def test_without_an_exported_model_it_is_made_or_waited_for(workspace, run, monk
     other = make_run(workspace, 2)
     make_alive(other)
     assert "still training" in texts(listen(other))[0]
+
+
+def test_a_model_that_is_behind_its_run_says_so(run):
+    run.checkpoints.mkdir(exist_ok=True)
+    best = Best(epoch=4, val_loss=0.1, val_accuracy=1.0, checkpoint="epoch-00004.pt")
+    durable.replace_json(run.checkpoints / "best.json", best.model_dump())
+    durable.replace_json(run.checkpoints / "epoch-00004.pt.json", {"sha256": "0" * 64})
+    app = listen(run)
+    assert "the best epoch of the run is now 4" in app.warning[0].value
+    assert field(app, "button", "Make the model again") and app.file_uploader
 
 
 def test_a_damaged_model_is_one_sentence(run):
@@ -240,13 +251,22 @@ def test_a_budget_chooses_the_threshold_tells_its_cost_and_writes_it_into_the_mo
     strict = float(metric(app, "Threshold"))
     app = with_budget(5, 0.1)
     assert float(metric(app, "Threshold")) < strict and metric(app, "False accepts").endswith("/h")
-    assert any("with threshold" in text.value.lower() and "of 12 words" in text.value for text in app.markdown)
+    assert any("of 12 words are missed" in text.value for text in app.markdown)
     app = press(app, "Use this threshold")
     assert "The model's threshold is" in app.success[0].value
     file = documents.read(DetectorFile, newest(measured).model / NAME)
     assert file.threshold == pytest.approx(float(metric(app, "Threshold")), abs=1e-4)
     assert (file.threshold_from.source, file.threshold_from.false_accepts_per_hour) == ("evaluation", 50.0)
     assert field(app, "button", "Use this threshold").disabled
+
+
+def test_a_click_takes_the_budget_that_the_fields_show_though_the_page_has_not_followed(measured):
+    app = draw("Evaluation")
+    field(app, "number_input", "False accepts, at most").set_value(5)
+    field(app, "number_input", "in hours").set_value(0.1)
+    press(app, "Use this threshold")
+    chosen_from = documents.read(DetectorFile, newest(measured).model / NAME).threshold_from
+    assert chosen_from.false_accepts_per_hour == 50.0
 
 
 def test_the_weak_spots_and_every_false_accept_are_listed_heard_and_seen(measured):

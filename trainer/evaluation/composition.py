@@ -210,8 +210,12 @@ def compose(workspace: Workspace, options: Options, report: Report) -> StreamSet
         partial.mkdir(parents=True)
         try:
             _write(partial, _streams(workspace, clips, options, report), key)
-            shutil.rmtree(folder, ignore_errors=True)  # one that is damaged
-            partial.rename(folder)
+            if folder.exists() and documents.read(StreamSet, folder / "streams.json") is None:
+                shutil.rmtree(folder)  # one that is damaged
+            if folder.exists():
+                shutil.rmtree(partial)  # another evaluation has made the same meanwhile, and may be hearing it
+            else:
+                partial.rename(folder)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)  # half a set serves nobody
             raise

@@ -18,8 +18,8 @@ from trainer.runs import Run
 from trainer.workspace import PROJECT_ROOT, Workspace
 
 THRESHOLDS = {
-    "default": "none was measured", "validation_stream": "from the validation stream",
-    "evaluation": "chosen in an evaluation",
+    "default": "none was measured", "validation_stream": "validation stream",
+    "evaluation": "an evaluation",
 }  # fmt: skip
 FILES = {
     detector_file.MODEL: "The detector: sound in, probability out, its features inside.",

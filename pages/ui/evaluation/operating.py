@@ -105,7 +105,7 @@ def _take(opened: Opened, choice: Choice) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         same = file is not None and abs(file.threshold - choice.point.threshold) < ROUNDED
         st.button(
-            "Use this threshold", type="primary", disabled=same, on_click=_write, args=(opened, choice),
+            "Use this threshold", type="primary", disabled=same, on_click=_write, args=(opened,),
             help="Writes it into the detector.json of the model.",
         )  # fmt: skip
         if file is not None:
@@ -113,9 +113,13 @@ def _take(opened: Opened, choice: Choice) -> None:
     said.show("threshold")
 
 
-def _write(opened: Opened, choice: Choice) -> None:
+def _write(opened: Opened) -> None:
+    """Take the threshold for the budget that the fields show now: a click may come before the page has followed."""
+
     def write() -> str:
+        per_hour = st.session_state["accepts"] / st.session_state["in_hours"]
+        choice = budget.choose(opened.evaluation, per_hour)
         file = budget.write(run_models.folder_of(opened.run, opened.evaluation.checkpoint), choice)
-        return f"The model's threshold is {file.threshold:.4f} from now on, for {choice.per_hour:g} per hour."
+        return f"The model's threshold is {file.threshold:.4f} from now on, for {per_hour:g} per hour."
 
     said.attempt("threshold", write)
