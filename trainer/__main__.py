@@ -18,6 +18,7 @@ from trainer import (
     terminal,
 )
 from trainer.dataset import verbs as dataset_verbs
+from trainer.run_list import verbs as run_list_verbs
 from trainer.terminal import Session, hoist_globals
 from trainer.workspace import open_workspace
 
@@ -31,8 +32,8 @@ def app(context: click.Context, root: str, as_json: bool) -> None:
 
 
 VERBS = (
-    *dataset_verbs.VERBS, *config_verbs.VERBS, *run_verbs.VERBS, *evaluate_verbs.VERBS, *model_verbs.VERBS,
-    *archive_verbs.VERBS, *tell_verbs.VERBS, *tensorboard_verbs.VERBS,
+    *dataset_verbs.VERBS, *config_verbs.VERBS, *run_verbs.VERBS, *run_list_verbs.VERBS, *evaluate_verbs.VERBS,
+    *model_verbs.VERBS, *archive_verbs.VERBS, *tell_verbs.VERBS, *tensorboard_verbs.VERBS,
 )  # fmt: skip
 for verb in VERBS:
     app.add_command(verb)
