@@ -46,7 +46,7 @@ def test_a_table_holds_every_run_and_option_and_a_frame_every_epoch(tmp_path):
         Config().model.name,
     )
     assert told.started == pd.Timestamp("2026-01-01T12:00:00Z") and told.val_loss == epoch_row(4)["val_loss"]
-    frame = run_frames.metrics(run.id[:-1], tmp_path)
+    frame = run_frames.metrics(run.id, tmp_path)
     assert list(frame.index) == [1, 2, 3, 4] and frame.index.name == "epoch"
     for epoch in frame.index:
         expected = {name: value for name, value in epoch_row(epoch).items() if name not in ("kind", "epoch")}
