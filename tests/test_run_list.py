@@ -32,7 +32,8 @@ def evaluate(run, miss_rate=0.07, name="20260102-000000-0001"):
         CurvePoint(threshold=0.2, false_accepts=9, false_accepts_per_hour=9.0, misses=0, miss_rate=0.0, low=0, high=1),
     ]  # fmt: skip
     made = Evaluation(
-        id=name, run=run.id, checkpoint="epoch-00003.pt", epoch=3, model_sha256="", created="", streams_key="",
+        id=name, run=run.id, checkpoint="epoch-00003.pt", epoch=3, model_sha256="", streams_key="",
+        created="2026-01-02T00:00:00+00:00",
         streams_title="", audio_seconds=1, scoring_seconds=1, hours=1, words=10, hop_seconds=0.1, smoothing_seconds=0.1,
         refractory_seconds=1, curve=points,
     )  # fmt: skip
