@@ -3,7 +3,7 @@
 python -m tests.bench_curves [--runs 50] [--rows 10000] [--alone]
 
 Ours and TensorBoard's files hold whole rows as a training writes them, the stores of the others only the curve that is
-read. MLflow and trackio are installed from the package index into a folder that is deleted afterwards, unless --alone. Each
+read. MLflow and trackio are installed from the package index into a folder deleted afterwards, unless --alone. Each
 reader is a process of its own; its imports are not timed.
 """
 

@@ -12,13 +12,15 @@ from trainer.run_list import disk, fields, index, notes, search, trash
 from trainer.run_list.row import Row
 from trainer.runs import Run
 from trainer.terminal import Session, show
+from trainer.workspace import Workspace
 
 RUN = click.argument("run", metavar="RUN")
 
 
-def document(row: Row) -> dict[str, Any]:
-    """A row as scripts read it."""
-    return row._asdict()
+def document(workspace: Workspace, row: Row) -> dict[str, Any]:
+    """A run of the list as scripts read it: its status, and what the list knows beside that."""
+    run = runs.by_id(workspace, row.run)
+    return row._asdict() | (runs.document(runs.status(run)) if run else {})
 
 
 def _percent(value: float | None) -> str:
@@ -61,7 +63,11 @@ def runs_verb(
         found = fields.sorted_by(found, sort, reverse)
     elif reverse:
         found.reverse()
-    show(session, [document(row) for row in found], _table(found, len(every)))
+    if session.as_json and not in_trash:
+        documents = [document(session.workspace, row) for row in found]
+    else:
+        documents = [row._asdict() for row in found]
+    show(session, documents, _table(found, len(every)))
 
 
 @click.command()
