@@ -7,20 +7,19 @@ from typing import Any
 
 import click
 
-from trainer import runs
+from trainer import run_verbs, runs
 from trainer.run_list import disk, fields, index, notes, search, trash
 from trainer.run_list.row import Row
 from trainer.runs import Run
 from trainer.terminal import Session, show
-from trainer.workspace import Workspace
 
 RUN = click.argument("run", metavar="RUN")
 
 
-def document(workspace: Workspace, row: Row) -> dict[str, Any]:
+def _document(session: Session, row: Row) -> dict[str, Any]:
     """A run of the list as scripts read it: its status, and what the list knows beside that."""
-    run = runs.by_id(workspace, row.run)
-    return row._asdict() | (runs.document(runs.status(run)) if run else {})
+    run = runs.by_id(session.workspace, row.run)
+    return row._asdict() | (run_verbs.status_document(session, run) if run else {})
 
 
 def _percent(value: float | None) -> str:
@@ -63,10 +62,8 @@ def runs_verb(
         found = fields.sorted_by(found, sort, reverse)
     elif reverse:
         found.reverse()
-    if session.as_json and not in_trash:
-        documents = [document(session.workspace, row) for row in found]
-    else:
-        documents = [row._asdict() for row in found]
+    whole = session.as_json and not in_trash  # a status takes a look at each folder
+    documents = [_document(session, row) if whole else row._asdict() for row in found]
     show(session, documents, _table(found, len(every)))
 
 
