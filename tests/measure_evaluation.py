@@ -1,8 +1,9 @@
 """An evaluation of real recordings beside wakebench on the same model and streams, and its speed on hours of audio.
 
-python -m tests.measure_evaluation [--preset recommended] [--epochs 6] [--hours 3] [--keep FOLDER]
+python -m tests.measure_evaluation [--preset recommended] [--epochs 6] [--hours 3] [--keep FOLDER] [--speed-only]
 
 Needs ../shared. With --keep the data, the run and the streams stay in FOLDER, and are used when they are there.
+wakebench computes every window as a whole, which takes long on the speech embedding; --speed-only leaves it out.
 """
 
 from __future__ import annotations
@@ -71,7 +72,6 @@ def compare(workspace: Workspace, run: Run, folder: Path) -> None:
 
 def measure_speed(workspace: Workspace, run: Run, hours: float, folder: Path) -> None:
     """Hear what there is again and again, in files of ten minutes or so, until these hours are full."""
-    folder.mkdir(exist_ok=True)
     every = composition.compose(workspace, composition.Options(), ignore)
     files, seconds = [every.path_of(each) for each in every.recordings], 0.0
     while seconds < 3600 * hours:
@@ -87,16 +87,18 @@ def measure_speed(workspace: Workspace, run: Run, hours: float, folder: Path) ->
     print(f"{spent:.0f} s of the processor, so {heard / spent:.0f} x real time on one core with nothing beside it")
 
 
-def measure(folder: Path, preset: str, epochs: int, hours: float) -> None:
+def measure(folder: Path, given: argparse.Namespace) -> None:
     workspace = Workspace(folder)
-    run = trained(workspace, preset, epochs)
-    wanted = Wanted(composition.Options(), recordings.default(workspace))
-    made = assessment.evaluate(workspace, run, wanted, ignore)
-    print(summary.text(evaluations.folder_of(run, made.id), made, 0.5))
-    if not (folder / "neutral/streams/truth.json").exists():
-        build(workspace, folder / "neutral", sorted((workspace.root / recordings.DEFAULT).rglob("*.ogg")))
-    compare(workspace, run, folder / "neutral/streams")
-    measure_speed(workspace, run, hours, Path(tempfile.mkdtemp(dir=folder)))
+    run = trained(workspace, given.preset, given.epochs)
+    if not given.speed_only:
+        wanted = Wanted(composition.Options(), recordings.default(workspace))
+        made = assessment.evaluate(workspace, run, wanted, ignore)
+        print(summary.text(evaluations.folder_of(run, made.id), made, 0.5))
+        if not (folder / "neutral/streams/truth.json").exists():
+            build(workspace, folder / "neutral", sorted((workspace.root / recordings.DEFAULT).rglob("*.ogg")))
+        compare(workspace, run, folder / "neutral/streams")
+    with tempfile.TemporaryDirectory(dir=folder) as hours:
+        measure_speed(workspace, run, given.hours, Path(hours))
 
 
 def main() -> None:
@@ -105,12 +107,13 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--hours", type=float, default=3.0)
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--speed-only", action="store_true")
     given = parser.parse_args()
     sys.path.append(str(SHARED))
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        measure(folder.resolve(), given.preset, given.epochs, given.hours)
+        measure(folder.resolve(), given)
 
 
 if __name__ == "__main__":

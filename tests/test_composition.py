@@ -103,6 +103,20 @@ def test_a_cancel_leaves_nothing_and_a_damaged_set_is_made_again(workspace, stre
     assert durable.read_json(document)
 
 
+def test_a_set_that_another_evaluation_made_meanwhile_is_left_to_it(workspace):
+    made = composition.compose(workspace, Options(seed=8), ignore)
+    folder, moved = Path(made.folder), workspace.cache / "moved"
+    folder.rename(moved)
+    inode = moved.stat().st_ino
+
+    def meanwhile(done: int, total: int, doing: str) -> None:
+        if moved.exists():
+            moved.rename(folder)
+
+    assert composition.compose(workspace, Options(seed=8), meanwhile) == made
+    assert folder.stat().st_ino == inode and not list(folder.parent.glob("*.partial.*"))
+
+
 def test_what_cannot_be_measured_is_told_in_one_sentence(tmp_path):
     workspace = Workspace(tmp_path)
     with pytest.raises(FileNotFoundError, match="splits not found"):

@@ -41,7 +41,7 @@ def document(folder: EvaluationFolder, made: Evaluation, per_hour: float) -> dic
 
 def _rows(points: list[CurvePoint]) -> list[CurvePoint]:
     """The points that usual budgets allow, each once."""
-    allowed = [curve.at_rate(points, budget) for budget in BUDGETS]
+    allowed = [curve.at_rate(points, per_hour) for per_hour in BUDGETS]
     return list(dict.fromkeys(point for point in allowed if point))
 
 

@@ -12,7 +12,7 @@ from pages.ui.frame import plain
 from pages.ui.numbers import Number
 from trainer import detector_file, documents, run_models
 from trainer.detector_file import DetectorFile
-from trainer.evaluation import budget, intervals, tables
+from trainer.evaluation import budget, curve, intervals, tables
 from trainer.evaluation.budget import Choice
 from trainer.evaluation.evaluations import CurvePoint, Evaluation
 
@@ -52,7 +52,7 @@ def show(opened: Opened, choice: Choice) -> None:
         marks = curve_chart.rows([choice.point], evaluation.hours, f"epoch {evaluation.epoch}")
         _draw(table, marks, [evaluation], choice.per_hour)
         hours, words = f"{evaluation.hours:.2f} h without the word", f"{evaluation.words:,} words"
-        none = f"None in that time means below {intervals.RULE_OF_THREE / evaluation.hours:.2g} per hour."
+        none = f"None in that time means below {curve.short(intervals.RULE_OF_THREE / evaluation.hours)} per hour."
         st.caption(f"Behind it: {hours} and {words}. {none} {READING}")
     else:
         st.info("No word was said in these streams, so misses are not known. Evaluate with the test split too.")
@@ -74,8 +74,8 @@ def _interval(point: CurvePoint) -> str:
 def rate(false_accepts: int, hours: float) -> str:
     """A rate so short that it fits a metric."""
     if not false_accepts:
-        return f"below {intervals.RULE_OF_THREE / hours:.2g}/h"
-    return f"{false_accepts / hours:.2g}/h"
+        return f"below {curve.short(intervals.RULE_OF_THREE / hours)}/h"
+    return f"{curve.short(false_accepts / hours)}/h"
 
 
 def facts(opened: Opened, choice: Choice) -> list[Number]:
@@ -105,7 +105,7 @@ def _take(opened: Opened, choice: Choice) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         same = file is not None and abs(file.threshold - choice.point.threshold) < ROUNDED
         st.button(
-            "Use this threshold", type="primary", disabled=same, on_click=_write, args=(opened, choice),
+            "Use this threshold", type="primary", disabled=same, on_click=_write, args=(opened,),
             help="Writes it into the detector.json of the model.",
         )  # fmt: skip
         if file is not None:
@@ -113,9 +113,13 @@ def _take(opened: Opened, choice: Choice) -> None:
     said.show("threshold")
 
 
-def _write(opened: Opened, choice: Choice) -> None:
+def _write(opened: Opened) -> None:
+    """Take the threshold for the budget that the fields show now: a click may come before the page has followed."""
+
     def write() -> str:
+        per_hour = st.session_state["accepts"] / st.session_state["in_hours"]
+        choice = budget.choose(opened.evaluation, per_hour)
         file = budget.write(run_models.folder_of(opened.run, opened.evaluation.checkpoint), choice)
-        return f"The model's threshold is {file.threshold:.4f} from now on, for {choice.per_hour:g} per hour."
+        return f"The model's threshold is {file.threshold:.4f} from now on, for {per_hour:g} per hour."
 
     said.attempt("threshold", write)
