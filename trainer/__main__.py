@@ -9,6 +9,7 @@ import click
 
 from trainer import config_verbs, evaluate_verbs, model_verbs, run_verbs, tell_verbs, terminal
 from trainer.dataset import verbs as dataset_verbs
+from trainer.run_list import verbs as run_list_verbs
 from trainer.terminal import Session, hoist_globals
 from trainer.workspace import open_workspace
 
@@ -21,7 +22,7 @@ def app(context: click.Context, root: str, as_json: bool) -> None:
     context.obj = Session(open_workspace(root or None), as_json)
 
 
-for verbs in (dataset_verbs, config_verbs, run_verbs, evaluate_verbs, model_verbs, tell_verbs):
+for verbs in (dataset_verbs, config_verbs, run_verbs, run_list_verbs, evaluate_verbs, model_verbs, tell_verbs):
     for verb in verbs.VERBS:
         app.add_command(verb)
 

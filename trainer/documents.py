@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from trainer import durable
 from trainer.failures import Failure
@@ -100,6 +100,19 @@ class Progress(BaseModel, frozen=True):
     ended: Ended | None = None
     reason: str = ""
     failure: Failure | None = None
+
+
+class Notes(BaseModel):
+    """notes.json, written by the page or the command line: what a person says of a run. `name` takes the place of the
+    label that it was started with; what a later version adds is kept."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    note: str = ""
+    starred: bool = False
+    archived: bool = False
 
 
 Document = TypeVar("Document", bound=BaseModel)

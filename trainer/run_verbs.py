@@ -1,4 +1,4 @@
-"""The verbs of the command line about runs: train, runs, status, log, stop, pause, resume, extend, queue."""
+"""The verbs of the command line about one run: train, status, log, stop, pause, resume, extend, queue."""
 
 from __future__ import annotations
 
@@ -40,14 +40,6 @@ def train(session: Session, config: str, name: str, wait: bool) -> None:
     show(session, document, terminal.status_text(document))
     if status.state not in ("completed", "stopped", "paused"):
         raise click.exceptions.Exit(1)
-
-
-@click.command(name="runs")
-@click.pass_obj
-def runs_verb(session: Session) -> None:
-    """List every run, newest first."""
-    documents = [_document(session, run) for run in runs.all_runs(session.workspace)]
-    show(session, documents, terminal.runs_text(documents))
 
 
 @click.command()
@@ -133,4 +125,4 @@ def queue_verb(session: Session, moved: str | None, place: Place, slots: str | N
     show(session, document, terminal.queue_text(document))
 
 
-VERBS = (train, runs_verb, status, log, stop, pause, resume, extend, queue_verb)
+VERBS = (train, status, log, stop, pause, resume, extend, queue_verb)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer import attempts, documents, processes
-from trainer.documents import Control, Outcome, Processes, Progress, Request
+from trainer.documents import Control, Notes, Outcome, Processes, Progress, Request
 from trainer.state import ACTIVE, Facts, State, Want, derive
 from trainer.workspace import Workspace
 
@@ -45,6 +45,10 @@ class Run:
     @property
     def outcome_file(self) -> Path:
         return self.folder / "outcome.json"
+
+    @property
+    def notes_file(self) -> Path:
+        return self.folder / "notes.json"
 
     @property
     def control_lock(self) -> Path:
@@ -102,10 +106,13 @@ class Status:
     request: Request | None
     progress: Progress | None
     outcome: Outcome | None
+    label: str
 
-    @property
-    def label(self) -> str:
-        return (self.request.label if self.request else "") or self.run.id
+
+def label(run: Run, request: Request | None) -> str:
+    """The name it was given since, else the label it was started with, else its id."""
+    notes = documents.read(Notes, run.notes_file)
+    return (notes.name if notes else "") or (request.label if request else "") or run.id
 
 
 def is_gone(run: Run) -> bool:
@@ -124,9 +131,8 @@ def is_gone(run: Run) -> bool:
 
 def all_runs(workspace: Workspace) -> list[Run]:
     """Every run folder, newest first; folders with other names are not ours."""
-    if not workspace.runs.is_dir():
-        return []
-    found = [Run(path) for path in workspace.runs.iterdir() if ID.fullmatch(path.name) and path.is_dir()]
+    folders = workspace.runs.iterdir() if workspace.runs.is_dir() else ()
+    found = [Run(path) for path in folders if ID.fullmatch(path.name) and path.is_dir()]
     return sorted(found, key=lambda run: run.id, reverse=True)
 
 
@@ -138,14 +144,10 @@ def by_id(workspace: Workspace, run_id: str) -> Run | None:
 
 def find(workspace: Workspace, text: str) -> Run:
     """The run that `text` names: an id, an unambiguous start of one, or `latest`. Raises ValueError."""
-    every = all_runs(workspace)
-    if not every:
-        raise ValueError(
-            f"There are no runs in {workspace.runs} yet. Start one with: python -m trainer train recommended"
-        )
-    if text == "latest":
-        return every[0]
-    matching = [run for run in every if text and run.id.startswith(text)]
+    if not (every := all_runs(workspace)):
+        first = "Start one with: python -m trainer train recommended"
+        raise ValueError(f"There are no runs in {workspace.runs} yet. {first}")
+    matching = every[:1] if text == "latest" else [run for run in every if text and run.id.startswith(text)]
     if len(matching) == 1:
         return matching[0]
     if matching:
@@ -190,7 +192,6 @@ def status(run: Run) -> Status:
     supervisor_alive = held or (found is not None and processes.is_alive(found.supervisor))
     trainer_alive = trainer is not None and processes.is_alive(trainer)
     acting = trainer if trainer_alive or not found else found.supervisor
-    suspended = acting is not None and processes.is_suspended(acting)
     outcome = documents.read(Outcome, run.outcome_file)
     damaged = request is None or (outcome is None and documents.is_damaged(Outcome, run.outcome_file))
     attempt = max(1, attempts.newest(run.folder))
@@ -208,12 +209,13 @@ def status(run: Run) -> Status:
         supervisor_alive=supervisor_alive,
         trainer_alive=trainer_alive,
         trainer_known=trainer is not None or held,
-        suspended=suspended,
+        suspended=acting is not None and processes.is_suspended(acting),
         want=wish(run, attempt),
         beat_age=_beat_age(run, found, progress) if found else None,
         request_age=_request_age(request),
     )
-    return Status(run, derive(facts), attempt, found.device if found else None, request, progress, outcome)
+    state, device = derive(facts), found.device if found else None
+    return Status(run, state, attempt, device, request, progress, outcome, label(run, request))
 
 
 def wish(run: Run, attempt: int) -> Want | None:

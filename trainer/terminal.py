@@ -155,13 +155,6 @@ def status_text(document: dict[str, Any]) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def runs_text(documents: list[dict[str, Any]]) -> str:
-    if not documents:
-        return "No runs yet. Start one with: python -m trainer train recommended"
-    rows = (f"{d['run']}  {d['state']:12} {d['epoch']:4}/{d['epochs']:<4} {d['label']}" for d in documents)
-    return "\n".join(rows)
-
-
 def queue_text(document: dict[str, Any]) -> str:
     """The queue as lines for a person."""
     lines = [f"{name}: {count} at a time" for name, count in document["slots"].items()]

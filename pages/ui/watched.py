@@ -24,8 +24,8 @@ def newest(workspace: Workspace) -> list[Status]:
 
 def name_of(run: Run) -> str:
     """The run as a list shows it: its label and its id."""
-    request = documents.read(Request, run.request_file)
-    return f"{request.label} · {run.id}" if request and request.label else run.id
+    label = runs.label(run, documents.read(Request, run.request_file))
+    return f"{label} · {run.id}" if label != run.id else run.id
 
 
 def choose(workspace: Workspace) -> Run | None:

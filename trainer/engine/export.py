@@ -15,7 +15,7 @@ from pathlib import Path
 
 from onnx import ModelProto
 
-from trainer import detector_file, documents, durable, metrics, run_models, stream_scores
+from trainer import detector_file, documents, durable, metrics, run_models, runs, stream_scores
 from trainer.config import Config
 from trainer.detector_file import DetectorFile, Parity, Threshold
 from trainer.documents import Request
@@ -106,9 +106,8 @@ def export(run: Run, checkpoint: str, beat: Beat, with_int8: bool = False) -> De
 def described(trained: Trained, agreed: Parity, threshold: float, threshold_from: Threshold) -> DetectorFile:
     """What detector.json says, but for the files."""
     run, config, checkpoint = trained.run, trained.config, trained.checkpoint
-    request = documents.read(Request, run.request_file)
     return DetectorFile(
-        run=run.id, label=(request.label if request else "") or run.id, checkpoint=checkpoint,
+        run=run.id, label=runs.label(run, documents.read(Request, run.request_file)), checkpoint=checkpoint,
         checkpoint_sha256=run_models.digest_of(run, checkpoint), epoch=run_models.epoch_of(checkpoint)[0],
         model=config.model.name, window_seconds=config.data.window_seconds, hop_ms=1000 * stream.hop_seconds(config),
         smoothing_seconds=stream_scores.SMOOTHING_SECONDS, threshold=threshold, threshold_from=threshold_from,

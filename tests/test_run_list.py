@@ -1,0 +1,250 @@
+"""The list of runs: rows of whole and broken folders, and the index that must never say anything else than they do."""
+
+import json
+import os
+import shutil
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.run_folders import end, epoch_row, make_alive, make_run
+from trainer import config_file, durable, metrics, runs
+from trainer.config import Config
+from trainer.evaluation.evaluations import CurvePoint, Evaluation, folder_of
+from trainer.run_list import index, notes, option_values, reading, trash
+from trainer.run_list.row import option
+from trainer.workspace import Workspace
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return Workspace(tmp_path)
+
+
+def evaluate(run, miss_rate=0.07, name="20260102-000000-0001"):
+    points = [
+        CurvePoint(threshold=0.9, false_accepts=0, false_accepts_per_hour=0.0, misses=3, miss_rate=0.3, low=0, high=1),
+        CurvePoint(threshold=0.5, false_accepts=1, false_accepts_per_hour=0.9, misses=1, miss_rate=miss_rate, low=0,
+                   high=1),
+        CurvePoint(threshold=0.2, false_accepts=9, false_accepts_per_hour=9.0, misses=0, miss_rate=0.0, low=0, high=1),
+    ]  # fmt: skip
+    made = Evaluation(
+        id=name, run=run.id, checkpoint="epoch-00003.pt", epoch=3, model_sha256="", created="", streams_key="",
+        streams_title="", audio_seconds=1, scoring_seconds=1, hours=1, words=10, hop_seconds=0.1, smoothing_seconds=0.1,
+        refractory_seconds=1, curve=points,
+    )  # fmt: skip
+    folder = folder_of(run, name)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    durable.replace_json(folder.document_file, made.model_dump())
+
+
+def test_a_row_tells_what_the_table_shows(workspace):
+    run = make_run(workspace, label="first", epochs=60)
+    end(run, "completed", "All epochs are done.")
+    evaluate(run)
+    notes.change(run, add=["night", "Night", "two  words"], note="loud", starred=True)
+    config = Config().model_copy(update={"training": Config().training.model_copy(update={"batch_size": 32})})
+    run.config_file.write_bytes(config_file.dump(config))
+    (row,) = index.look(workspace).rows
+    assert (row.run, row.state, row.problem, row.label) == (run.id, "completed", "", "first")
+    assert (row.tags, row.note, row.starred, row.archived) == (("night", "two words"), "loud", True, False)
+    best = epoch_row(60)
+    assert (row.best_epoch, row.val_loss, row.accuracy) == (60, best["val_loss"], best["val_accuracy"])
+    assert (row.fpr, row.fnr, row.f1) == (best["fpr"], best["fnr"], best["f1"])
+    assert (row.miss_rate, row.stream_miss_rate, row.false_accepts_per_hour) == (0.07, 0.0433, 1.0)
+    assert len(row.losses) == 40 and row.losses[0] == float(f"{epoch_row(1)['val_loss']:.4g}")
+    assert row.changed == {"training.batch_size": 32} and option(row, "model.name") == row.model == "tc_resnet"
+    assert row.size_bytes == sum(path.stat().st_size for path in run.folder.rglob("*") if path.is_file())
+    assert row.started == 1767268800.0 and row.ended == row.started + 3600
+
+
+def test_a_rename_is_followed_by_all_that_shows_a_label(workspace):
+    run = make_run(workspace, label="first")
+    notes.change(run, name="../../evil\n name ")
+    assert runs.status(run).label == runs.document(runs.status(run))["label"] == "../../evil name"
+    assert index.look(workspace).rows[0].label == "../../evil name"
+    notes.change(run, name="")
+    assert runs.status(run).label == "first"
+
+
+def test_damaged_notes_are_not_written_over(workspace):
+    run = make_run(workspace)
+    run.notes_file.write_text('{"tags": ["mine",]}')
+    with pytest.raises(ValueError, match="cannot be read"):
+        notes.change(run, starred=True)
+    assert "notes.json is damaged" in index.look(workspace).rows[0].problem
+    shutil.rmtree(run.folder)
+    with pytest.raises(ValueError, match="not there any more"):
+        notes.change(run, starred=True)
+    assert not run.folder.exists()
+
+
+def test_what_a_later_version_noted_is_kept(workspace):
+    run = make_run(workspace)
+    run.notes_file.write_text('{"note": "old", "colour": "red"}')
+    notes.change(run, note="new")
+    assert durable.read_json(run.notes_file)["colour"] == "red"
+
+
+DAMAGES = {
+    "request.json is damaged": lambda run: run.request_file.write_bytes(b'{"label": "x'),
+    "request.json is missing": lambda run: run.request_file.unlink(),
+    "config.yaml is missing": lambda run: run.config_file.unlink(),
+    "config.yaml cannot be read": lambda run: run.config_file.write_bytes(b"\xff\xfe: ["),
+    "config.yaml cannot be read: Is a directory": lambda run: (run.config_file.unlink(), run.config_file.mkdir()),
+    "no option augmentation.wobble": lambda run: run.config_file.write_text("augmentation:\n  wobble: 3\n"),
+    "outcome.json is damaged": lambda run: run.outcome_file.write_text("[]"),
+    "1 rows of metrics.jsonl are damaged": lambda run: run.metrics_file.write_bytes(
+        run.metrics_file.read_bytes().replace(b'"epoch":2', b'"epoch":7')
+    ),
+    "": lambda run: (run.metrics_file.unlink(), run.metrics_file.mkdir()),
+}
+
+
+@pytest.mark.parametrize("told", DAMAGES)
+def test_a_broken_folder_is_a_row_that_says_so(workspace, told):
+    run = make_run(workspace)
+    end(run, "completed", "All epochs are done.")
+    DAMAGES[told](run)
+    (row,) = index.look(workspace).rows
+    assert told in row.problem and row.run == run.id
+    json.dumps(row).encode()
+
+
+def test_foreign_folders_and_wild_values_are_rows(workspace):
+    make_run(workspace, 1)
+    odd = make_run(workspace, 2)
+    request = durable.read_json(odd.request_file)
+    odd.request_file.write_text(json.dumps(request | {"label": "\ud800half", "created": "yesterday"}))
+    odd.progress_file.write_text('{"attempt": 1, "beat": 0, "phase": "", "elapsed_seconds": Infinity}')
+    for name in ("backup of runs", "99999999-999999-abcd", ".slots"):
+        (workspace.runs / name).mkdir()
+    (workspace.runs / "20260101-120000-ffff").write_text("a file")
+    (workspace.runs / "20260101-120000-fffe").symlink_to("nowhere")
+    found = {row.run: row for row in index.look(workspace).rows}
+    assert set(found) == {"backup of runs", "99999999-999999-abcd", "20260101-120000-0001", "20260101-120000-0002"}
+    assert found["backup of runs"].state == "foreign" and found["99999999-999999-abcd"].state == "damaged"
+    assert found[odd.id].label == "?half" and found[odd.id].duration_seconds is None
+    assert index.look(Workspace(workspace.root / "nowhere")).rows == []
+
+
+def test_options_are_read_as_yaml_reads_them(workspace):
+    workspace.configs.mkdir()
+    for name in config_file.presets():
+        path = workspace.configs / "x.yaml"
+        path.write_bytes(config_file.dump(config_file.preset(name)))
+        quick = option_values._as_written(path.read_bytes())
+        assert quick and quick == option_values._flat(option_values.yaml_text.parse(path.read_bytes()))
+        assert not option_values.unknown(quick)
+    for text in ("a:\n  b: 1\n  b: 2\n", "a:\n   b: 1\n", "a: {b: 1}\n", "  b: 1\n", "a:\n  b: null\n", "a:\n- b\n"):
+        assert option_values._as_written(text.encode()) is None, text
+
+
+ACTIONS = (
+    "make", "end", "rename", "tag", "edit", "append", "unlink", "garble", "remove", "evaluate", "trash", "restore",
+    "live", "damage index", "forget index", "foreign",
+)  # fmt: skip
+
+
+def act(workspace, action, number):
+    """Change something on disk, as programs and people do."""
+    found = runs.all_runs(workspace)
+    run = found[number % len(found)] if found else None
+    if action == "make" and runs.by_id(workspace, f"20260101-120000-{number:04x}") is None:
+        make_run(workspace, number, label=f"run {number}")
+    elif action == "damage index" and index.file_of(workspace).exists():
+        data = index.file_of(workspace).read_bytes()
+        index.file_of(workspace).write_bytes(data.replace(b"run", b"ran", number) if number % 2 else data[:-3])
+    elif action == "forget index":
+        index.file_of(workspace).unlink(missing_ok=True)
+    elif action == "foreign":
+        (workspace.runs / f"mine {number}").mkdir(parents=True, exist_ok=True)
+    elif action == "restore" and (thrown := trash.all_of(workspace)):
+        if runs.by_id(workspace, thrown[0].id[:20]) is None:
+            trash.restore(workspace, thrown[0])
+    elif run is not None:
+        act_on(workspace, run, action, number)
+
+
+def act_on(workspace, run, action, number):
+    match action:
+        case "end":
+            end(run, ("completed", "failed", "paused")[number % 3], "why")
+        case "rename" | "tag" if durable.read_json(run.notes_file) or not run.notes_file.exists():
+            notes.change(run, **({"name": f"name {number}"} if action == "rename" else {"add": [f"t{number}"]}))
+        case "edit" if run.config_file.exists():  # in place, as long as before, the time set back
+            before, data = run.config_file.stat(), run.config_file.read_bytes()
+            run.config_file.write_bytes(data.replace(b"seed: 0", b"seed: 1"))
+            os.utime(run.config_file, ns=(before.st_atime_ns, before.st_mtime_ns))
+        case "append":
+            metrics.append(run.metrics_file, epoch_row(4 + number))
+        case "unlink":
+            for path in sorted(run.folder.glob("*.*"))[number : number + 1]:
+                path.unlink()
+        case "garble":
+            for path in sorted(run.folder.glob("*.json"))[number : number + 1]:
+                path.write_bytes(path.read_bytes()[: 7 * number])
+        case "remove":
+            shutil.rmtree(run.folder)
+        case "evaluate":
+            evaluate(run, number / 10, f"20260102-000000-{number:04x}")
+        case "trash" if runs.status(run).state not in runs.ACTIVE:
+            trash.throw(workspace, run)
+        case "live" if (
+            run.process_file.exists() and run.progress_file.exists() and durable.read_json(run.progress_file)
+        ):
+            make_alive(run)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(actions=st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 5), st.booleans()), min_size=4, max_size=14))
+def test_the_index_says_what_the_folders_say(tmp_path_factory, actions):
+    workspace = Workspace(tmp_path_factory.mktemp("runs"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(index, "YOUNG_SECONDS", 0.02)
+        patch.setattr(index, "MANY", 0)
+        held = None
+        for number in range(3):
+            make_run(workspace, number, label=f"run {number}")
+        for action, number, rest in actions:
+            act(workspace, action, number)
+            if rest:
+                time.sleep(0.03)  # long enough for the rows to be believed
+            truth = [
+                reading.read(runs.Run(workspace.runs / name)) if runs.ID.fullmatch(name) else reading.foreign(name)
+                for name in index._folders(workspace)
+            ]
+            held = index.look(workspace, held)
+            assert held.rows == truth
+            assert index.look(workspace).rows == truth
+
+
+def test_a_look_after_the_first_reads_no_run(workspace, monkeypatch):
+    for number in range(30):
+        end(make_run(workspace, number), "completed", "done")
+    alive = make_run(workspace, 99)
+    make_alive(alive)
+    monkeypatch.setattr(index, "YOUNG_SECONDS", 0.05)
+    time.sleep(0.1)
+    first = index.look(workspace).rows
+    read, real = [], reading.read
+    monkeypatch.setattr(reading, "read", lambda run: read.append(run.id) or real(run))
+    assert index.look(workspace).rows == first and read == [alive.id]
+    read.clear()
+    notes.change(runs.Run(workspace.runs / first[5].run), starred=True)
+    assert index.look(workspace).rows[5].starred and sorted(read) == sorted([alive.id, first[5].run])
+
+
+def test_an_index_that_cannot_be_written_or_is_another_version_s_harms_nobody(workspace, monkeypatch):
+    for number in range(25):
+        end(make_run(workspace, number), "completed", "done")
+    monkeypatch.setattr(index, "YOUNG_SECONDS", 0.0)
+    index.file_of(workspace).mkdir()
+    assert len(index.look(workspace).rows) == 25
+    index.file_of(workspace).rmdir()
+    index.look(workspace)
+    assert len(index.read(workspace)) == 25
+    monkeypatch.setattr(index, "VERSION", 2)
+    assert index.read(workspace) == {}

@@ -1,0 +1,124 @@
+"""Runs thrown away and brought back, and the disk that is given back."""
+
+import hashlib
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.run_folders import end, make_alive, make_run
+from trainer import config_file, durable, runs
+from trainer.config import Config
+from trainer.documents import Best
+from trainer.run_list import disk, index, notes, trash
+from trainer.workspace import PROJECT_ROOT, Workspace
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return Workspace(tmp_path)
+
+
+def ended(workspace, number=1):
+    run = make_run(workspace, number)
+    end(run, "completed", "All epochs are done.")
+    return run
+
+
+def checkpoint(run, epoch, sound=True):
+    run.checkpoints.mkdir(exist_ok=True)
+    path = run.checkpoints / f"epoch-{epoch:05d}.pt"
+    path.write_bytes(bytes([epoch]) * 1000)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    durable.replace_json(path.with_name(path.name + ".json"), {"size": 1000, "sha256": digest if sound else "0"})
+    return path
+
+
+def files(run):
+    return {str(path.relative_to(run.folder)): path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
+
+
+def test_a_run_goes_to_the_trash_and_comes_back_as_it_was(workspace):
+    run = ended(workspace)
+    notes.change(run, name="mine")
+    before = files(run)
+    there = trash.throw(workspace, run)
+    assert runs.all_runs(workspace) == [] and index.look(workspace).rows == [] and trash.all_of(workspace) == [there]
+    assert index.rows_in_trash(workspace)[0].label == "mine"
+    back = trash.restore(workspace, trash.find(workspace, run.id[:12]))
+    assert back == run and files(run) | before == files(run) and trash.all_of(workspace) == []
+
+
+def test_a_live_or_needed_run_stays(workspace):
+    run, follower = ended(workspace), make_run(workspace, 2)
+    config = Config().model_copy(update={"training": Config().training.model_copy(update={"start_from": run.id})})
+    follower.config_file.write_bytes(config_file.dump(config))
+    make_alive(follower)
+    with pytest.raises(ValueError, match="is running; stop it before"):
+        trash.throw(workspace, follower)
+    with pytest.raises(ValueError, match="starts from the best model of run"):
+        trash.throw(workspace, run)
+    follower.checkpoints.mkdir()
+    trash.throw(workspace, run)
+    with pytest.raises(ValueError, match="not there any more"):
+        trash.throw(workspace, run)
+    assert not run.folder.exists()
+
+
+def test_equal_names_stand_side_by_side_in_the_trash(workspace):
+    first = trash.throw(workspace, ended(workspace))
+    second = trash.throw(workspace, ended(workspace))
+    assert [run.id for run in trash.all_of(workspace)] == [f"{first.id}.2", first.id] == [second.id, first.id]
+    run = trash.restore(workspace, trash.find(workspace, second.id))
+    with pytest.raises(ValueError, match="There is a run"):
+        trash.restore(workspace, trash.find(workspace, first.id))
+    with pytest.raises(ValueError, match="not in the trash"):
+        trash.delete(run)
+    assert trash.empty(workspace) == 1 and trash.all_of(workspace) == [] and run.folder.exists()
+
+
+def test_only_old_checkpoints_go(workspace):
+    run = ended(workspace)
+    for epoch in range(1, 6):
+        checkpoint(run, epoch, sound=epoch != 5)
+    (run.checkpoints / "epoch-00009.pt.tmp.1").write_bytes(b"part")
+    with pytest.raises(ValueError, match="which of its checkpoints is the best"):
+        disk.freeable(run)
+    best = Best(epoch=2, val_loss=0.1, val_accuracy=None, checkpoint="epoch-00002.pt")
+    durable.replace_json(run.checkpoints / "best.json", best.model_dump())
+    told = disk.freeable(run)
+    assert told.kept == ("epoch-00002.pt", "epoch-00004.pt")  # the last one is damaged, so the one before stays
+    before = disk.usage(run)
+    assert disk.free(run) == told
+    assert before.total - disk.usage(run).total == before.checkpoints - disk.usage(run).checkpoints == told.size_bytes
+    kept = {"best.json", *(name + mark for name in told.kept for mark in ("", ".json"))}
+    assert {path.name for path in run.checkpoints.iterdir()} == kept
+    assert disk.freeable(run).files == ()
+    make_alive(run)
+    run.outcome_file.unlink()
+    with pytest.raises(ValueError, match="clears up by itself"):
+        disk.free(run)
+
+
+def call(workspace, *arguments):
+    command = [sys.executable, "-m", "trainer", *arguments, "--root", str(workspace.root), "--json"]
+    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=60)
+    return json.loads(done.stdout)
+
+
+def test_the_command_line(workspace):
+    first, second = ended(workspace, 1), ended(workspace, 2)
+    noted = call(workspace, "note", first.id, "--name", "mine", "--tag", "night", "--star", "--archive")
+    assert noted["tags"] == ["night"] and noted["starred"] and noted["archived"]
+    assert [row["run"] for row in call(workspace, "runs")] == [second.id]
+    assert [row["label"] for row in call(workspace, "runs", "tag:night", "--archived")] == ["mine"]
+    assert [row["run"] for row in call(workspace, "runs", "--archived", "-tag:night", "--sort", "f1")] == [second.id]
+    assert "did you mean" in call(workspace, "runs", "modelname=x")["error"]
+    assert "No such option" in call(workspace, "runs", "--archve")["error"]
+    call(workspace, "trash", first.id)
+    assert [row["run"] for row in call(workspace, "runs", "--trash")] == [first.id]
+    assert call(workspace, "restore", first.id)["run"] == first.id
+    assert call(workspace, "free-space", first.id)["files"] == []
+    call(workspace, "trash", second.id)
+    assert call(workspace, "empty-trash")["deleted"] == 1 and runs.all_runs(workspace) == [first]

@@ -1,0 +1,118 @@
+"""The disk that a run takes, by kind, and which of it can be given back."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainer import documents, durable, processes, run_models, runs
+from trainer.documents import Best
+from trainer.runs import Run
+from trainer.state import ACTIVE
+
+KINDS = {"checkpoints": "checkpoints", "model": "model", "models": "model", "evaluation": "evaluation"}
+LOGS = ("train.log", "metrics.jsonl", "timing.jsonl", "tensorboard")
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Bytes of the files of a run by kind."""
+
+    checkpoints: int = 0
+    model: int = 0
+    evaluation: int = 0
+    logs: int = 0
+    other: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.checkpoints + self.model + self.evaluation + self.logs + self.other
+
+
+def usage(run: Run) -> Usage:
+    """What the files of a run take now; what cannot be looked at counts as nothing. Links are not followed."""
+    sizes = dict.fromkeys(("checkpoints", "model", "evaluation", "logs", "other"), 0)
+    with suppress(OSError), os.scandir(run.folder) as entries:
+        for entry in entries:
+            kind = "logs" if entry.name in LOGS else KINDS.get(entry.name, "other")
+            sizes[kind] += _size(entry)
+    return Usage(**sizes)
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    try:
+        if not entry.is_dir(follow_symlinks=False):
+            return entry.stat(follow_symlinks=False).st_size
+        with os.scandir(entry.path) as inner:
+            return sum(map(_size, inner))
+    except OSError:
+        return 0
+
+
+@dataclass(frozen=True)
+class Freeable:
+    """What of a run can go: files of checkpoints that neither resume nor export needs; and what stays."""
+
+    run: Run
+    files: tuple[Path, ...]
+    size_bytes: int
+    kept: tuple[str, ...]
+
+
+def freeable(run: Run) -> Freeable:
+    """Old checkpoints: all but the best and the last. A last one that is damaged is no last one.
+
+    Raises ValueError for a live run, which clears up by itself, and for one whose best model is not known.
+    """
+    _check_ended(run)
+    every = run_models.kept(run)
+    best = documents.read(Best, run.checkpoints / "best.json")
+    if every and best is None:
+        raise ValueError(f"Run {run.id} does not tell which of its checkpoints is the best one, so none can go.")
+    last = next((each for each in reversed(every) if _is_sound(run, each)), None)
+    if every and last is None:
+        raise ValueError(f"No checkpoint of run {run.id} matches its digest, so none can go.")
+    kept = tuple(dict.fromkeys(name for name in (best and best.checkpoint, last) if name))
+    files = tuple(_old(run, kept))
+    return Freeable(run, files, sum(path.lstat().st_size for path in files), kept)
+
+
+def _old(run: Run, kept: tuple[str, ...]) -> Iterator[Path]:
+    """Marks come first: a checkpoint without its mark does not count."""
+    for pattern in ("epoch-*.pt.json", "epoch-*.pt", "*.tmp.*"):
+        for path in sorted(run.checkpoints.glob(pattern)):
+            if path.name.removesuffix(".json") not in kept:
+                yield path
+
+
+def _is_sound(run: Run, checkpoint: str) -> bool:
+    digest = hashlib.sha256()
+    try:
+        with open(run.checkpoints / checkpoint, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError:
+        return False
+    return digest.hexdigest() == run_models.digest_of(run, checkpoint)
+
+
+def _check_ended(run: Run) -> None:
+    state = runs.status(run).state
+    if state in ACTIVE:
+        raise ValueError(f"Run {run.id} is {state}; it clears up by itself. Free its space when it has ended.")
+
+
+def free(run: Run) -> Freeable:
+    """Remove what `freeable` tells now; returns what went. Raises ValueError as it does, OSError."""
+    with processes.exclusive_lock(run.resume_lock):  # nobody lets it go on meanwhile
+        found = freeable(run)
+        for path in found.files:
+            path.unlink(missing_ok=True)
+        if found.files:
+            durable.sync_folder(run.checkpoints)
+    return found

@@ -1,0 +1,152 @@
+"""The list of all runs, quickly: an index file that is a cache of their rows and never truth.
+
+Each row is kept with the stamps of the files it was made from. A row is read from its folder when a stamp has changed,
+when the run is active, and when its files are so young that a change might not have moved their stamps.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from array import array
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, NamedTuple
+from zlib import crc32
+
+from trainer import durable
+from trainer.run_list import option_values, reading, trash
+from trainer.run_list.row import Row
+from trainer.runs import ID, Run
+from trainer.state import ACTIVE
+from trainer.workspace import Workspace
+
+VERSION = 1
+YOUNG_SECONDS = 2.0
+"""Clocks of file systems are as coarse as this; two changes within it may leave the same stamp."""
+MANY = 20
+"""So few rows are read again sooner than the file with all of them is written."""
+STAMPED = (
+    "", "request.json", "config.yaml", "notes.json", "process.json", "outcome.json", "progress.json", "metrics.jsonl",
+    "checkpoints", "evaluation", "model", "models", "attempts", "tensorboard",
+)  # fmt: skip
+
+
+class Entry(NamedTuple):
+    """A row, and the stamps of the files that it was made from."""
+
+    stamp: str
+    files: Sequence[str]
+    row: Row
+
+
+@dataclass(frozen=True)
+class Index:
+    """All rows, newest run first, and those of them that may be believed at the next look."""
+
+    rows: list[Row]
+    entries: dict[str, Entry]
+
+
+def file_of(workspace: Workspace) -> Path:
+    return workspace.runs / ".index.json"
+
+
+def look(workspace: Workspace, earlier: Index | None = None) -> Index:
+    """The rows of all folders in runs/ as they are now; `earlier` spares reading the index file again."""
+    known = read(workspace) if earlier is None else earlier.entries
+    rows, entries, anew = [], {}, 0
+    for name in _folders(workspace):
+        folder = f"{workspace.runs}/{name}"
+        if not ID.fullmatch(name):
+            rows.append(reading.foreign(name))
+            continue
+        entry = known.get(name)
+        if entry is None or _stamp(folder, entry.files)[0] != entry.stamp:
+            entry, believed = _read(Run(Path(folder)))
+            anew += believed
+            if not believed:
+                rows.append(entry.row)
+                continue
+        entries[name] = entry
+        rows.append(entry.row)
+    if anew + len(known.keys() - entries.keys()) > MANY:
+        write(workspace, entries)
+    return Index(rows, entries)
+
+
+def rows_in_trash(workspace: Workspace) -> list[Row]:
+    """The rows of what lies in the trash, newest run first; few, so they are read."""
+    return [reading.read(run) for run in trash.all_of(workspace)]
+
+
+def _folders(workspace: Workspace) -> list[str]:
+    """Names of the folders in runs/, newest run first; hidden ones hold no runs."""
+    try:
+        with os.scandir(workspace.runs) as found:
+            return sorted((e.name for e in found if not e.name.startswith(".") and e.is_dir()), reverse=True)
+    except OSError:
+        return []
+
+
+def _stamp(folder: str, files: Iterable[str]) -> tuple[str, int]:
+    """What changes when one of these files does, and the time of the newest change (ns); a missing one counts too."""
+    numbers, newest = array("q"), 0
+    for name in files:
+        try:
+            found = os.stat(f"{folder}/{name}")  # noqa: PTH116 - a Path for each would double the time
+        except OSError:
+            numbers.append(-1)
+            continue
+        changed = max(found.st_mtime_ns, found.st_ctime_ns)  # the second moves even where the first is set back
+        newest = max(newest, changed)
+        numbers.extend((found.st_mtime_ns, found.st_ctime_ns, found.st_size))
+    return blake2b(numbers.tobytes(), digest_size=8).hexdigest(), newest
+
+
+def _read(run: Run) -> tuple[Entry, bool]:
+    """The row of a run from its folder, and whether it may be believed later."""
+    folder, now = str(run.folder), time.time()
+    # That a file is missing needs no stamp of its own: the folder's changes when it comes.
+    files = [name for name in STAMPED if os.path.lexists(f"{folder}/{name}")]
+    files += reading.newest_evaluation(run)[0]
+    stamp, newest = _stamp(folder, files)
+    row = reading.read(run)
+    return Entry(stamp, files, row), row.state not in ACTIVE and newest / 1e9 < now - YOUNG_SECONDS
+
+
+def _version() -> list[object]:
+    """What a row depends on besides the files: this program, its defaults, and whose processes can be seen."""
+    defaults = json.dumps(dict(option_values.defaults()), sort_keys=True)
+    return [VERSION, len(Row._fields), crc32(defaults.encode()), socket.gethostname()]
+
+
+def write(workspace: Workspace, entries: dict[str, Entry]) -> None:
+    """Keep the rows for the next look. Of two who write at once the last one wins, and a disk that takes nothing
+    leaves the runs listed from their folders."""
+    body = json.dumps(list(entries.values()), separators=(",", ":")).encode()
+    head = json.dumps([*_version(), crc32(body)]).encode()
+    with suppress(OSError, ValueError):
+        durable.replace_bytes(file_of(workspace), head + b"\n" + body)
+
+
+def read(workspace: Workspace) -> dict[str, Entry]:
+    """The rows that were kept; none when the file is missing, damaged, of another version or of another machine."""
+    try:
+        head, _, body = file_of(workspace).read_bytes().partition(b"\n")
+        if json.loads(head) != [*_version(), crc32(body)]:
+            return {}
+        found = json.loads(body)
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return {fields[0]: Entry(stamp, files, _row(fields)) for stamp, files, fields in found}
+
+
+def _row(fields: list[Any]) -> Row:
+    row = Row._make(fields)
+    return row._replace(tags=tuple(row.tags), losses=tuple(row.losses))

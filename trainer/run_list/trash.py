@@ -1,0 +1,122 @@
+"""The trash of runs: `runs/.trash/`, from which a run comes back until it is emptied."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+from trainer import documents, durable, job, processes, runs
+from trainer.documents import Processes
+from trainer.run_list import option_values
+from trainer.runs import ID, Run
+from trainer.state import ACTIVE
+from trainer.workspace import Workspace
+
+
+def folder_of(workspace: Workspace) -> Path:
+    return workspace.runs / ".trash"
+
+
+def all_of(workspace: Workspace) -> list[Run]:
+    """What lies in the trash, newest run first. One whose name was taken there already has a number behind its id."""
+    try:
+        found = [Run(path) for path in folder_of(workspace).iterdir() if ID.match(path.name) and path.is_dir()]
+    except OSError:
+        return []
+    return sorted(found, key=lambda run: run.id, reverse=True)
+
+
+def find(workspace: Workspace, text: str) -> Run:
+    """The run in the trash that `text` names: its name there or an unambiguous start of it. Raises ValueError."""
+    matching = [run for run in all_of(workspace) if text and run.id.startswith(text)]
+    exact = [run for run in matching if run.id == text] or matching
+    if len(exact) == 1:
+        return exact[0]
+    if matching:
+        raise ValueError(f"{text!r} fits {len(matching)} runs in the trash; give more of the id.")
+    raise ValueError(f"There is no run {text!r} in the trash, which holds {len(all_of(workspace)):,}.")
+
+
+def throw(workspace: Workspace, run: Run) -> Run:
+    """Move a run to the trash; returns it there. Raises ValueError while it lives or is needed, OSError."""
+    _check(workspace, run)
+    folder = folder_of(workspace)
+    folder.mkdir(exist_ok=True)
+    try:
+        with processes.exclusive_lock(run.resume_lock):  # nobody lets it go on meanwhile
+            _check(workspace, run)
+            place, number = folder / run.id, 1
+            while not _moved(run.folder, place):
+                number += 1
+                place = folder / f"{run.id}.{number}"
+    except FileNotFoundError:
+        raise ValueError(f"Run {run.id} is not there any more.") from None
+    return Run(place)
+
+
+def _check(workspace: Workspace, run: Run) -> None:
+    """Raises ValueError when the folder of a run is in use."""
+    state = runs.status(run).state
+    if state in ACTIVE:
+        raise ValueError(f"Run {run.id} is {state}; stop it before it goes to the trash.")
+    if processes.is_locked(run.supervisor_lock):
+        raise ValueError(f"A process of run {run.id} still ends; put it into the trash in a moment.")
+    for verb in ("evaluate", "export"):
+        working = job.read(workspace, verb)
+        if working and working.state == "running":
+            raise ValueError(f"A job ({verb}) is running and may write into the run; wait for its end, or cancel it.")
+    for other in runs.all_runs(workspace):
+        if other.id != run.id and _waits_for(other, run):
+            raise ValueError(f"Run {other.id} starts from the best model of run {run.id}; wait until it has begun.")
+
+
+def _waits_for(other: Run, run: Run) -> bool:
+    """Whether another run has yet to read this one's model."""
+    process = documents.read(Processes, other.process_file)
+    if process is None or not processes.is_alive(process.supervisor) or other.checkpoints.exists():
+        return False
+    try:
+        return option_values.read(other.config_file).get("training.start_from") == run.id
+    except (OSError, ValueError):
+        return False
+
+
+def _moved(source: Path, place: Path) -> bool:
+    """Move a folder to where there is none yet; False when there is one."""
+    if os.path.lexists(place):
+        return False
+    try:
+        source.rename(place)
+    except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+            return False
+        raise
+    durable.sync_folder(place.parent)
+    durable.sync_folder(source.parent)
+    return True
+
+
+def restore(workspace: Workspace, run: Run) -> Run:
+    """Bring a run back from the trash. Raises ValueError when there is one of its id again, OSError."""
+    match = ID.match(run.id)
+    place = workspace.runs / (match[0] if match else run.id)
+    if not _moved(run.folder, place):
+        raise ValueError(f"There is a run {place.name} already; put that into the trash before this one comes back.")
+    return Run(place)
+
+
+def delete(run: Run) -> None:
+    """Delete a run in the trash for good. Raises ValueError for one that is not there, OSError."""
+    if run.folder.parent.name != ".trash":
+        raise ValueError(f"Run {run.id} is not in the trash; only what lies there is deleted for good.")
+    shutil.rmtree(run.folder)
+
+
+def empty(workspace: Workspace) -> int:
+    """Delete everything in the trash for good; returns how many runs that were. Raises OSError."""
+    found = all_of(workspace)
+    for run in found:
+        delete(run)
+    return len(found)
