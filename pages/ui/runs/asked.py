@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -23,18 +23,19 @@ HELP = (
 )
 
 
-def form(rows: Sequence[Row]) -> list[Row]:
-    """Draw the fields; the rows that they leave, in their order."""
+def form(rows: Sequence[Row], beside: Callable[[], None]) -> list[Row]:
+    """Draw the fields, and `beside` at the end of their line; the rows that they leave, in their order."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input(
-            "Search", key="q", bind="query-params", type="search", width=360, help=HELP,
+            "Search", key="q", bind="query-params", type="search", width=330, help=HELP,
             placeholder="name, tag, val_loss<0.2, model.name=bc_resnet…",
         )  # fmt: skip
         known = list(dict.fromkeys(map(columns.state_word, rows)))
-        states = st.multiselect("State", sorted(known), key="states", width=220, placeholder="All")
-        sort = st.selectbox("Sort by", list(SORTED_BY), key="sort", bind="query-params", width=150)
+        states = st.multiselect("State", sorted(known), key="states", width=190, placeholder="All")
+        sort = st.selectbox("Sort by", list(SORTED_BY), key="sort", bind="query-params", width=140)
         reverse = st.toggle("Reverse", key="reverse", bind="query-params")
         archived = st.toggle("Archived", key="archived", bind="query-params", help="Show archived runs too.")
+        beside()
     try:
         found = search.find(rows, text or "", archived)
     except ValueError as error:

@@ -18,6 +18,7 @@ from trainer.run_list.row import Row
 from trainer.workspace import Workspace
 
 BEST = "Of the best epoch, per validation window at threshold 0.5; not per hour of listening."
+WRONG = "What is wrong"
 Number = st.column_config.NumberColumn
 Text = st.column_config.TextColumn
 
@@ -89,10 +90,12 @@ COLUMNS: dict[str, Column] = {
     "Version": Column(lambda row: row.version),
     "Torch": Column(lambda row: row.torch),
     "Id": Column(lambda row: row.run),
-    "What is wrong": Column(lambda row: row.problem, Text(width="large")),
+    WRONG: Column(lambda row: row.problem, Text(width="medium")),
 }
-HIDDEN = ("Configuration", "Best epoch", "Accepts per hour", "Note", "Version", "Torch", "Id", "What is wrong")
-SHOWN = tuple(name for name in COLUMNS if name not in HIDDEN)
+SHOWN = (
+    "State", "Name", "Tags", "Loss", "Val loss", "F1", "Miss rate", "Accuracy", "FPR", "FNR", "Epochs", "Started",
+    "Duration", "Model", "Preset", "Size", "Device", "Data",
+)  # fmt: skip
 """Unless somebody chose others."""
 
 
@@ -119,9 +122,11 @@ def keep(workspace: Workspace, names: Sequence[str]) -> None:
 
 
 def table(rows: Sequence[Row], names: Sequence[str]) -> pd.DataFrame:
-    """These columns of the rows; what is wrong with some is told beside them."""
-    shown = [*names, *(["What is wrong"] if any(row.problem for row in rows) else [])]
-    return pd.DataFrame({name: [COLUMNS[name].of(row) for row in rows] for name in dict.fromkeys(shown)})
+    """These columns of the rows; what is wrong with some is told behind the second."""
+    shown = list(names)
+    if any(row.problem for row in rows) and WRONG not in shown:
+        shown.insert(2, WRONG)
+    return pd.DataFrame({name: [COLUMNS[name].of(row) for row in rows] for name in shown})
 
 
 def drawn() -> dict[str, Any]:

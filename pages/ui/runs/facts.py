@@ -19,9 +19,8 @@ from trainer.workspace import Workspace
 
 def show(workspace: Workspace, status: Status, row: Row) -> None:
     numbers.show(results(row))
-    left, right = st.columns(2)
-    for place, title, found in ((left, "Facts", facts(workspace, row)), (right, "Made with", made_with(status, row))):
-        with place:
+    with st.grid(2, min_column_width=340):
+        for title, found in (("Facts", facts(workspace, row)), ("Made with", made_with(status, row))):
             table = pd.DataFrame(found.items(), columns=[title, ""])
             st.dataframe(table, hide_index=True, width="stretch", height="content", alt=title)
 

@@ -23,8 +23,8 @@ ON_A_PAGE = 500
 
 def show(workspace: Workspace, rows: Sequence[Row]) -> None:
     """Draw the search, the table, and the actions on what is chosen in it."""
-    found = asked.form(rows)
-    names = _columns_form(workspace)
+    found = asked.form(rows, lambda: _columns_form(workspace))
+    names = st.session_state["columns"] or columns.SHOWN
     said.show("runs")
     if not found:
         st.info("No run matches. Empty the search, choose all states, or show archived runs too.")
@@ -62,12 +62,12 @@ def _told(every: int, found: Sequence[Row]) -> None:
     st.caption(f"{len(found):,} of {every:,} runs, {size / 1e9:,.2f} GB on disk. Choose one or several in the table.")
 
 
-def _columns_form(workspace: Workspace) -> list[str]:
+def _columns_form(workspace: Workspace) -> None:
     """Which columns stand there, in the order in which they were chosen."""
     st.session_state.setdefault("columns", columns.chosen(workspace))
     with st.popover("Columns", icon=":material/view_column:"):
         st.caption("They stand in the order in which they are chosen, here and in every browser.")
-        names = st.multiselect(
+        st.multiselect(
             "Columns",
             list(columns.COLUMNS),
             key="columns",
@@ -76,7 +76,6 @@ def _columns_form(workspace: Workspace) -> list[str]:
             placeholder="As shipped",
         )
         st.button("As shipped", on_click=_ship, args=(workspace,))
-    return names or list(columns.SHOWN)
 
 
 def _keep(workspace: Workspace) -> None:

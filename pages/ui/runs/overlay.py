@@ -18,7 +18,9 @@ from pages.ui.history import Epochs
 from pages.ui.plots import BLUE, GREEN, GREY, ORANGE, PURPLE, RED
 from trainer.columns import Numbers
 
-HEIGHT = 320
+HEIGHT = 330
+LEGEND_COLUMNS, LEGEND_ROW = 3, 17
+"""Names beside each other, and the pixels that a row of them adds to a chart."""
 ROOM = 40_000
 """Points of one chart that are sent to the browser, of all runs together."""
 FEWEST_POINTS = 200
@@ -81,7 +83,10 @@ def _chart(
     measure: Measure, axis: str, log: bool, smoothed: bool, names: Sequence[str]
 ) -> alt.LayerChart | alt.FacetChart:
     picked = alt.selection_point(fields=["run"], bind="legend", name="picked")
-    legend = alt.Legend(title=None, orient="bottom", columns=2, labelLimit=420, symbolLimit=0, symbolOpacity=1)
+    legend = alt.Legend(
+        title=None, orient="bottom", columns=LEGEND_COLUMNS, labelLimit=170, symbolLimit=0, symbolOpacity=1,
+        symbolSize=60, rowPadding=3,
+    )  # fmt: skip
     scale = alt.Scale(domain=list(names), range=[COLOURS[place % len(COLOURS)] for place in range(len(names))])
     base = alt.Chart(alt.NamedData("table")).encode(
         x=alt.X(
@@ -112,7 +117,7 @@ def _chart(
     if smoothed:
         clear = alt.when(picked).then(alt.value(1.0)).otherwise(alt.value(0.08))
         layers.append(base.mark_line(clip=True, strokeWidth=2.2).encode(y=y("smooth"), opacity=clear))
-    return alt.layer(*layers).properties(height=HEIGHT, title=alt.TitleParams(measure.title, anchor="start"))
+    return alt.layer(*layers).properties(title=alt.TitleParams(measure.title, anchor="start"))
 
 
 @functools.lru_cache(maxsize=64)
@@ -133,4 +138,6 @@ def show(found: Mapping[str, Epochs], titles: Sequence[str], axis: str, style: S
             st.caption(f"{title}: none of these runs has it over this axis.")
             continue
         spec = json.loads(specification(title, axis, style.log_scale, bool(style.smoothing), tuple(found)))
-        st.vega_lite_chart(data, spec, width="stretch", key=f"overlay_{title}", alt=f"{title} of {len(found)} runs")
+        height = HEIGHT + LEGEND_ROW * -(-len(found) // LEGEND_COLUMNS)
+        told = f"{title} of {len(found)} runs"
+        st.vega_lite_chart(data, spec, width="stretch", height=height, key=f"overlay_{title}", alt=told)
