@@ -1,4 +1,4 @@
-"""How long it takes to list runs, by their number: python -m tests.bench_runs [100 1000 10000]
+"""How long it takes to list runs, by their number, in seconds (of CPU): python -m tests.bench_runs [100 1000 10000]
 
 Made of copies of one run of 40 epochs, each with a label and options of its own; no process of it lives. The first look
 reads every folder; looks after it come from the index, in a fresh process (which reads its file) and in one that holds
@@ -6,6 +6,7 @@ it.
 """
 
 import json
+import os
 import secrets
 import shutil
 import subprocess
@@ -22,28 +23,46 @@ from trainer.workspace import PROJECT_ROOT, Workspace
 
 LOOK = """
 import json, sys, time
-from trainer.run_list import index
+from pathlib import Path
+from trainer.run_list import fields, index, search
 from trainer.workspace import Workspace
-times = []
-found = None
-for _ in range(4):
+
+def timed(work):
     began, cpu = time.perf_counter(), time.process_time()
-    found = index.look(Workspace(__import__("pathlib").Path(sys.argv[1])), found)
+    found = work()
     times.append((time.perf_counter() - began, time.process_time() - cpu))
+    return found
+
+times, workspace = [], Workspace(Path(sys.argv[1]))
+found = timed(lambda: index.look(workspace))
+found = timed(lambda: index.look(workspace, found))
+query = "model.name=tc_resnet val_loss<0.5 batch_size>33 -tag:x try"
+timed(lambda: fields.sorted_by(search.find(found.rows, query), "f1"))
 print(json.dumps([len(found.rows), times]))
 """
 
 
+OTHERS = ("checkpoints/epoch-00039.pt", "checkpoints/epoch-00040.pt", "model/model.onnx", "tensorboard/events.1")
+
+
 def make_runs(workspace: Workspace, count: int, epochs: int = 40) -> None:
-    """`count` completed runs that differ in label, options and id; written plainly, as only their reading is timed."""
+    """`count` completed runs that differ in label, options and id, one in five with tags; what is equal in all is
+    linked, as only reading is timed."""
     template = run_folders.make_run(workspace, 0, epochs=epochs)
     run_folders.end(template, "completed", "All epochs are done.")
+    for name in OTHERS:
+        path = template.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(bytes(1000))
+        path.with_name(f"{path.name}.json").write_text("{}")
     request, config = json.loads(template.request_file.read_text()), template.config_file.read_text()
+    template.request_file.unlink()
+    template.config_file.unlink()
     first = datetime(2020, 1, 1, tzinfo=UTC)
     for number in range(count):
         made = first + timedelta(minutes=7 * number)
         run = Run(workspace.runs / f"{made:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}")
-        shutil.copytree(template.folder, run.folder)
+        shutil.copytree(template.folder, run.folder, copy_function=os.link)
         told = {"label": f"try {number}", "created": made.isoformat(timespec="seconds")}
         run.request_file.write_text(json.dumps(request | told))
         changed = config.replace("seed: 0", f"seed: {number}")
@@ -54,35 +73,31 @@ def make_runs(workspace: Workspace, count: int, epochs: int = 40) -> None:
 
 
 def look(workspace: Workspace) -> tuple[int, list[tuple[float, float]]]:
-    """Runs found, and (wall, CPU) seconds of four looks of a fresh process."""
+    """Runs found, and (wall, CPU) seconds of a fresh process: its first look, its second, a search that is sorted."""
     command = [sys.executable, "-c", LOOK, str(workspace.root)]
     done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
     runs, times = json.loads(done.stdout)
     return runs, times
 
 
-def measure(count: int) -> dict[str, float]:
-    """Seconds of the first look, of one that reads the index file, and of one that holds the index."""
+def measure(count: int) -> dict[str, tuple[float, float]]:
+    """(wall, CPU) seconds by what was done; `index`: megabytes of the index file, twice."""
     with tempfile.TemporaryDirectory() as root:
         workspace = Workspace(Path(root))
         make_runs(workspace, count)
         time.sleep(index.YOUNG_SECONDS)
-        found, first = look(workspace)
-        _, again = look(workspace)
+        found, (first, *_) = look(workspace)
+        _, (after, held, search) = look(workspace)
         assert found == count
-        held = min(again[1:])
-        return {
-            "first": first[0][0], "first_cpu": first[0][1], "after": again[0][0], "after_cpu": again[0][1],
-            "held": held[0], "held_cpu": held[1],
-            "megabytes": index.file_of(workspace).stat().st_size / 1e6 if index.file_of(workspace).exists() else 0.0,
-        }  # fmt: skip
+        file = index.file_of(workspace)
+        size = file.stat().st_size / 1e6 if file.exists() else 0.0
+        return {"first": first, "after": after, "held": held, "search": search, "index": (size, size)}
 
 
 if __name__ == "__main__":
-    print("runs    first look (CPU)    after, from the file (CPU)    after, held (CPU)    index file")
+    print("| runs | first look | a look after, new process | the same process again | search and sort | index |")
+    print("| --- | --- | --- | --- | --- | --- |")
     for number in map(int, sys.argv[1:] or (100, 1000, 10_000)):
-        m = measure(number)
-        print(
-            f"{number:6,} {m['first']:8.2f} s ({m['first_cpu']:6.2f}) {m['after']:14.3f} s ({m['after_cpu']:.3f})"
-            f" {m['held']:16.3f} s ({m['held_cpu']:.3f}) {m['megabytes']:8.2f} MB"
-        )
+        found = measure(number)
+        cells = [f"{found[name][0]:.3f} s ({found[name][1]:.3f})" for name in ("first", "after", "held", "search")]
+        print(f"| {number:,} | {' | '.join(cells)} | {found['index'][0]:.2f} MB |", flush=True)

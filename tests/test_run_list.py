@@ -13,7 +13,7 @@ from tests.run_folders import end, epoch_row, make_alive, make_run
 from trainer import config_file, durable, metrics, runs
 from trainer.config import Config
 from trainer.evaluation.evaluations import CurvePoint, Evaluation, folder_of
-from trainer.run_list import index, notes, option_values, reading, trash
+from trainer.run_list import fields, index, notes, option_values, reading, search, trash
 from trainer.run_list.row import option
 from trainer.workspace import Workspace
 
@@ -128,6 +128,40 @@ def test_foreign_folders_and_wild_values_are_rows(workspace):
     assert found["backup of runs"].state == "foreign" and found["99999999-999999-abcd"].state == "damaged"
     assert found[odd.id].label == "?half" and found[odd.id].duration_seconds is None
     assert index.look(Workspace(workspace.root / "nowhere")).rows == []
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from([10**400, -(10**400), 1e308]) | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_a_file_holds_the_row_can_be_shown_and_searched(tmp_path_factory, data):
+    workspace = Workspace(tmp_path_factory.mktemp("runs"))
+    run = make_run(workspace, epochs=2)
+    end(run, "completed", "All epochs are done.")
+    evaluate(run)
+    notes.change(run, add=["night"])
+    every = sorted(path for path in run.folder.rglob("*") if path.is_file() and path.stat().st_size)
+    path = data.draw(st.sampled_from(every))
+    document = durable.read_json(path)
+    if isinstance(document, dict) and data.draw(st.booleans()):
+        path.write_text(json.dumps(document | {data.draw(st.sampled_from(sorted(document))): data.draw(VALUES)}))
+    elif path == run.config_file and data.draw(st.booleans()):
+        path.write_bytes(path.read_bytes() + f"more:\n  x: {data.draw(VALUES)}\n".encode("utf-8", "replace"))
+    else:
+        whole = path.read_bytes()
+        at = len(whole) * data.draw(st.integers(0, 1000)) // 1000
+        path.write_bytes(whole[:at] + data.draw(st.binary(max_size=8)) + whole[at + data.draw(st.integers(0, 9)) :])
+    (row,) = index.look(workspace).rows
+    assert row.run == run.id and json.loads(json.dumps(row, allow_nan=False)) is not None
+    str(row).encode()
+    for name in fields.fields():
+        assert fields.sorted_by([row, row], name) == [row, row]
+    search.find([row], "a val_loss<1 started>2020 tag:x batch_size=64 threads<1 epochs>1 state:failed")
 
 
 def test_options_are_read_as_yaml_reads_them(workspace):

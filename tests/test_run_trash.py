@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.run_folders import end, make_alive, make_run
+from tests.run_folders import end, make_alive, make_run, write_progress
 from trainer import config_file, durable, runs
 from trainer.config import Config
 from trainer.documents import Best
@@ -45,7 +45,7 @@ def test_a_run_goes_to_the_trash_and_comes_back_as_it_was(workspace):
     before = files(run)
     there = trash.throw(workspace, run)
     assert runs.all_runs(workspace) == [] and index.look(workspace).rows == [] and trash.all_of(workspace) == [there]
-    assert index.rows_in_trash(workspace)[0].label == "mine"
+    assert trash.rows(workspace)[0].label == "mine"
     back = trash.restore(workspace, trash.find(workspace, run.id[:12]))
     assert back == run and files(run) | before == files(run) and trash.all_of(workspace) == []
 
@@ -54,12 +54,14 @@ def test_a_live_or_needed_run_stays(workspace):
     run, follower = ended(workspace), make_run(workspace, 2)
     config = Config().model_copy(update={"training": Config().training.model_copy(update={"start_from": run.id})})
     follower.config_file.write_bytes(config_file.dump(config))
+    write_progress(follower, [], epoch=0)
     make_alive(follower)
     with pytest.raises(ValueError, match="is running; stop it before"):
         trash.throw(workspace, follower)
     with pytest.raises(ValueError, match="starts from the best model of run"):
         trash.throw(workspace, run)
-    follower.checkpoints.mkdir()
+    write_progress(follower, [])
+    make_alive(follower)
     trash.throw(workspace, run)
     with pytest.raises(ValueError, match="not there any more"):
         trash.throw(workspace, run)

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from trainer import durable
-from trainer.run_list import option_values, reading, trash
+from trainer.run_list import option_values, reading
 from trainer.run_list.row import Row
 from trainer.runs import ID, Run
 from trainer.state import ACTIVE
@@ -29,12 +29,14 @@ from trainer.workspace import Workspace
 VERSION = 1
 YOUNG_SECONDS = 2.0
 """Clocks of file systems are as coarse as this; two changes within it may leave the same stamp."""
+OLD_SECONDS = 60.0
 MANY = 20
 """So few rows are read again sooner than the file with all of them is written."""
 STAMPED = (
     "", "request.json", "config.yaml", "notes.json", "process.json", "outcome.json", "progress.json", "metrics.jsonl",
-    "checkpoints", "evaluation", "model", "models", "attempts", "tensorboard",
+    "checkpoints", "evaluation", "models",
 )  # fmt: skip
+"""What else there is (logs, model/) is written while the run is active, and counts for its size only."""
 
 
 class Entry(NamedTuple):
@@ -78,11 +80,6 @@ def look(workspace: Workspace, earlier: Index | None = None) -> Index:
     if anew + len(known.keys() - entries.keys()) > MANY:
         write(workspace, entries)
     return Index(rows, entries)
-
-
-def rows_in_trash(workspace: Workspace) -> list[Row]:
-    """The rows of what lies in the trash, newest run first; few, so they are read."""
-    return [reading.read(run) for run in trash.all_of(workspace)]
 
 
 def _folders(workspace: Workspace) -> list[str]:
@@ -132,7 +129,15 @@ def write(workspace: Workspace, entries: dict[str, Entry]) -> None:
     body = json.dumps(list(entries.values()), separators=(",", ":")).encode()
     head = json.dumps([*_version(), crc32(body)]).encode()
     with suppress(OSError, ValueError):
+        _clear(workspace)
         durable.replace_bytes(file_of(workspace), head + b"\n" + body)
+
+
+def _clear(workspace: Workspace) -> None:
+    """Remove parts of index files that killed writers have left; one that still writes takes less than a minute."""
+    for path in workspace.runs.glob(f"{file_of(workspace).name}.tmp.*"):
+        if time.time() - path.stat().st_mtime > OLD_SECONDS:
+            path.unlink(missing_ok=True)
 
 
 def read(workspace: Workspace) -> dict[str, Entry]:
@@ -147,6 +152,9 @@ def read(workspace: Workspace) -> dict[str, Entry]:
     return {fields[0]: Entry(stamp, files, _row(fields)) for stamp, files, fields in found}
 
 
+_TAGS, _LOSSES = Row._fields.index("tags"), Row._fields.index("losses")
+
+
 def _row(fields: list[Any]) -> Row:
-    row = Row._make(fields)
-    return row._replace(tags=tuple(row.tags), losses=tuple(row.losses))
+    fields[_TAGS], fields[_LOSSES] = tuple(fields[_TAGS]), tuple(fields[_LOSSES])
+    return Row._make(fields)

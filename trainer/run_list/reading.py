@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -20,6 +19,9 @@ from trainer.run_list import disk, option_values
 from trainer.run_list.row import MOST_LOSSES, Row
 from trainer.runs import Run, Status
 
+LARGEST = 1e300
+LATEST_SECONDS = 1e11
+"""Later times (the year 5138) are none."""
 MEASURES = ("epoch", "val_loss", "val_accuracy", "fpr", "fnr", "f1")
 
 
@@ -74,7 +76,9 @@ def _options(run: Run) -> tuple[dict[str, Value], list[str]]:
         return {}, [f"config.yaml cannot be read: {text(getattr(error, 'strerror', None) or str(error)).rstrip('.')}"]
     clean = {text(key): text(value) if isinstance(value, str) else value for key, value in found.items()}
     unknown = option_values.unknown(clean)
-    finite = {key: value for key, value in clean.items() if not isinstance(value, float) or math.isfinite(value)}
+    finite = {
+        key: value for key, value in clean.items() if isinstance(value, (bool, str)) or _finite(value) is not None
+    }
     names = ", ".join(unknown[:3]) + (f" and {len(unknown) - 3} more" if len(unknown) > 3 else "")
     return finite, [f"config.yaml is of another version: this one has no option {names}"] if unknown else []
 
@@ -83,9 +87,10 @@ def _seconds(stamp: str, form: str = "") -> float | None:
     """A time since 1970 from a text of UTC."""
     try:
         found = datetime.strptime(stamp, form) if form else datetime.fromisoformat(stamp)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+        seconds = (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
+    return seconds if 0 <= seconds < LATEST_SECONDS else None
 
 
 def _facts(status: Status) -> dict[str, Any]:
@@ -98,17 +103,22 @@ def _facts(status: Status) -> dict[str, Any]:
         "duration_seconds": _finite(progress.elapsed_seconds) if progress else None,
         "split": text(request.split_fingerprint) if request else "",
         "config": text(request.config_name) if request else "",
-        "epoch": progress.epoch if progress else 0,
-        "epochs": progress.epochs if progress else 0,
+        "epoch": _whole(progress.epoch) if progress else 0,
+        "epochs": _whole(progress.epochs) if progress else 0,
         "device": text(progress.device) if progress else "",
         "version": text(versions.get("wakeword-studio")),
         "torch": text(versions.get("torch")),
-        "attempt": status.attempt,
+        "attempt": _whole(status.attempt),
     }
 
 
 def _finite(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
+    """A number that can be compared and written; whole ones may have any length in a file."""
+    return float(value) if isinstance(value, (int, float)) and abs(value) <= LARGEST else None
+
+
+def _whole(number: int) -> int:
+    return number if abs(number) <= LARGEST else 0
 
 
 def _measured(run: Run, status: Status) -> tuple[dict[str, Any], int]:
@@ -125,7 +135,7 @@ def _measured(run: Run, status: Status) -> tuple[dict[str, Any], int]:
         places = known[np.argsort(losses[known], kind="stable")[:1]]
     found: dict[str, Any] = {"losses": _thinned(losses[known]), "stream_miss_rate": _in_stream(status)}
     if best:
-        found |= {"best_epoch": best.epoch, "val_loss": _finite(best.val_loss)}
+        found |= {"best_epoch": _whole(best.epoch), "val_loss": _finite(best.val_loss)}
     for place in places.tolist():
         epoch, val_loss, accuracy, fpr, fnr, f1 = (_finite(float(rows[name][place])) for name in MEASURES)
         found |= {"best_epoch": epoch and int(epoch), "val_loss": val_loss}

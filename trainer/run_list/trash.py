@@ -7,9 +7,9 @@ import os
 import shutil
 from pathlib import Path
 
-from trainer import documents, durable, job, processes, runs
-from trainer.documents import Processes
-from trainer.run_list import option_values
+from trainer import durable, job, processes, runs
+from trainer.run_list import index, reading
+from trainer.run_list.row import Row
 from trainer.runs import ID, Run
 from trainer.state import ACTIVE
 from trainer.workspace import Workspace
@@ -28,6 +28,11 @@ def all_of(workspace: Workspace) -> list[Run]:
     return sorted(found, key=lambda run: run.id, reverse=True)
 
 
+def rows(workspace: Workspace) -> list[Row]:
+    """What lies in the trash, as rows; they are few, so each is read from its folder."""
+    return [reading.read(run) for run in all_of(workspace)]
+
+
 def find(workspace: Workspace, text: str) -> Run:
     """The run in the trash that `text` names: its name there or an unambiguous start of it. Raises ValueError."""
     matching = [run for run in all_of(workspace) if text and run.id.startswith(text)]
@@ -41,10 +46,9 @@ def find(workspace: Workspace, text: str) -> Run:
 
 def throw(workspace: Workspace, run: Run) -> Run:
     """Move a run to the trash; returns it there. Raises ValueError while it lives or is needed, OSError."""
-    _check(workspace, run)
     folder = folder_of(workspace)
-    folder.mkdir(exist_ok=True)
     try:
+        folder.mkdir(exist_ok=True)
         with processes.exclusive_lock(run.resume_lock):  # nobody lets it go on meanwhile
             _check(workspace, run)
             place, number = folder / run.id, 1
@@ -67,20 +71,9 @@ def _check(workspace: Workspace, run: Run) -> None:
         working = job.read(workspace, verb)
         if working and working.state == "running":
             raise ValueError(f"A job ({verb}) is running and may write into the run; wait for its end, or cancel it.")
-    for other in runs.all_runs(workspace):
-        if other.id != run.id and _waits_for(other, run):
-            raise ValueError(f"Run {other.id} starts from the best model of run {run.id}; wait until it has begun.")
-
-
-def _waits_for(other: Run, run: Run) -> bool:
-    """Whether another run has yet to read this one's model."""
-    process = documents.read(Processes, other.process_file)
-    if process is None or not processes.is_alive(process.supervisor) or other.checkpoints.exists():
-        return False
-    try:
-        return option_values.read(other.config_file).get("training.start_from") == run.id
-    except (OSError, ValueError):
-        return False
+    for other in index.look(workspace).rows:
+        if other.state in ACTIVE and other.changed.get("training.start_from") == run.id and not other.epoch:
+            raise ValueError(f"Run {other.run} starts from the best model of run {run.id}; wait until it has begun.")
 
 
 def _moved(source: Path, place: Path) -> bool:

@@ -55,7 +55,7 @@ def runs_verb(
     """List every run, newest first, or those that match QUERY: model.name=bc_resnet "val_loss<0.2" tag:night -words."""
     if wrong := next((term for term in query if term.startswith("--")), None):
         raise click.NoSuchOption(wrong)
-    every = index.rows_in_trash(session.workspace) if in_trash else index.look(session.workspace).rows
+    every = trash.rows(session.workspace) if in_trash else index.look(session.workspace).rows
     found = search.find(every, " ".join(query), archived or in_trash)
     if sort:
         found = fields.sorted_by(found, sort, reverse)
