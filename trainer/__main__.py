@@ -7,7 +7,16 @@ import traceback
 
 import click
 
-from trainer import config_verbs, evaluate_verbs, model_verbs, run_verbs, tell_verbs, tensorboard_verbs, terminal
+from trainer import (
+    archive_verbs,
+    config_verbs,
+    evaluate_verbs,
+    model_verbs,
+    run_verbs,
+    tell_verbs,
+    tensorboard_verbs,
+    terminal,
+)
 from trainer.dataset import verbs as dataset_verbs
 from trainer.terminal import Session, hoist_globals
 from trainer.workspace import open_workspace
@@ -21,9 +30,16 @@ def app(context: click.Context, root: str, as_json: bool) -> None:
     context.obj = Session(open_workspace(root or None), as_json)
 
 
-for verbs in (dataset_verbs, config_verbs, run_verbs, evaluate_verbs, model_verbs, tell_verbs, tensorboard_verbs):
-    for verb in verbs.VERBS:
-        app.add_command(verb)
+for verbs in (
+    dataset_verbs,
+    config_verbs,
+    run_verbs,
+    evaluate_verbs,
+    model_verbs,
+    archive_verbs,
+    tell_verbs,
+    tensorboard_verbs,
+):
 
 
 def main() -> int:
