@@ -10,6 +10,7 @@ import pytest
 
 from tests.bad_audio import encoded
 from tests.tiny import ignore
+from trainer import zip_file
 from trainer.dataset import archives, changes, importing, names
 from trainer.workspace import Workspace
 
@@ -77,7 +78,7 @@ def test_bombs_are_stopped_by_what_they_write(workspace, tmp_path, monkeypatch):
     many = zip_of(tmp_path / "b.zip", {f"{n}.wav": os.urandom(len(WAV)) for n in range(4)})
     with pytest.raises(ValueError, match="unpacks to more than"):
         importing.import_zip(workspace, many, "positive", ignore)
-    monkeypatch.setattr(archives, "MOST_ENTRIES", 3)
+    monkeypatch.setattr(zip_file, "MOST_ENTRIES", 3)
     with pytest.raises(ValueError, match="at most 3 are taken"):
         importing.import_zip(workspace, many, "positive", ignore)
     assert clips(workspace) == []

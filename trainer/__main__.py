@@ -7,7 +7,16 @@ import traceback
 
 import click
 
-from trainer import config_verbs, evaluate_verbs, model_verbs, run_verbs, tell_verbs, terminal
+from trainer import (
+    archive_verbs,
+    config_verbs,
+    evaluate_verbs,
+    model_verbs,
+    run_verbs,
+    tell_verbs,
+    tensorboard_verbs,
+    terminal,
+)
 from trainer.dataset import verbs as dataset_verbs
 from trainer.run_list import verbs as run_list_verbs
 from trainer.terminal import Session, hoist_globals
@@ -22,9 +31,12 @@ def app(context: click.Context, root: str, as_json: bool) -> None:
     context.obj = Session(open_workspace(root or None), as_json)
 
 
-for verbs in (dataset_verbs, config_verbs, run_verbs, run_list_verbs, evaluate_verbs, model_verbs, tell_verbs):
-    for verb in verbs.VERBS:
-        app.add_command(verb)
+VERBS = (
+    *dataset_verbs.VERBS, *config_verbs.VERBS, *run_verbs.VERBS, *run_list_verbs.VERBS, *evaluate_verbs.VERBS,
+    *model_verbs.VERBS, *archive_verbs.VERBS, *tell_verbs.VERBS, *tensorboard_verbs.VERBS,
+)  # fmt: skip
+for verb in VERBS:
+    app.add_command(verb)
 
 
 def main() -> int:

@@ -22,7 +22,9 @@ from trainer.workspace import Workspace
 Report = Callable[[int, int, str], None]
 """Tells progress: done, total (0: not known yet), what is being done in a few words."""
 
-Verb = Literal["demo", "scan", "split", "import", "synthesise", "mend", "preview", "probe", "export", "evaluate"]
+Verb = Literal[
+    "demo", "scan", "split", "import", "synthesise", "mend", "preview", "probe", "export", "evaluate", "pack", "unpack"
+]
 
 
 STARTING_SECONDS = 30.0
@@ -124,7 +126,7 @@ def run(workspace: Workspace, verb: Verb, work: Callable[[Report], str]) -> None
     try:
         message = work(report)
     except KeyboardInterrupt:
-        left = "Nothing of it is kept." if verb == "evaluate" else "The clips are as they were."
+        left = "Nothing of it is kept." if verb in ("evaluate", "pack", "unpack") else "The clips are as they were."
         write(state="cancelled", message=f"The {verb} job was cancelled. {left}")
         raise
     except (ValueError, OSError) as error:

@@ -1,16 +1,17 @@
-"""What the trainer tells the world: progress.json, metrics.jsonl, timing.jsonl and the log; their only writer."""
+"""What the trainer tells the world: progress.json, metrics.jsonl, timing.jsonl, event files, log; their only writer."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import torch
 
 from trainer import devices, documents, durable, metrics, processes, runs
 from trainer.documents import Progress
-from trainer.engine import eta
+from trainer.engine import eta, event_files
 from trainer.engine.eta import Left, Times
 from trainer.failures import FailedError
 from trainer.log import say
@@ -44,6 +45,8 @@ class Journal:
     """When the last checkpoint of the epoch under way was done, or when the epoch began."""
     opened: bool = False
     """Whether the features of the validation stream are there."""
+    events: Path | None = None
+    """The event file of this attempt, see `event_files.begin_events`."""
 
 
 def open_journal(run: Run, attempt: int, device: torch.device, epochs: int) -> Journal:
@@ -120,8 +123,10 @@ def expect(journal: Journal, left: Left, checkpoint_minutes: float) -> None:
 
 
 def append_row(journal: Journal, kind: str, **values: object) -> None:
-    """Append to metrics.jsonl, where nothing may stand that two equal trainings do not share."""
-    metrics.append(journal.run.metrics_file, {"kind": kind, **values})
+    """Append to metrics.jsonl, where nothing may stand that two equal trainings do not share, and to the event file."""
+    row = {"kind": kind, **values}
+    metrics.append(journal.run.metrics_file, row)
+    journal.events = event_files.add(journal.events, row)
 
 
 def append_timing(journal: Journal, **values: object) -> None:

@@ -17,6 +17,7 @@ from trainer.engine import checkpoints, clips, embedding_rounds, mining, optimiz
 from trainer.engine.batches import Feed, open_feed, standardise
 from trainer.engine.course import Course
 from trainer.engine.epoch import expect_rest, save_within, train_epoch
+from trainer.engine.event_files import begin_events
 from trainer.engine.journal import Journal, open_journal, piece_done, preparing, tell
 from trainer.engine.judging import finish_epoch, measure_coming
 from trainer.engine.models import factory
@@ -93,7 +94,9 @@ def _prepared(workspace: Workspace, config: Config, journal: Journal, device: to
         functools.cache(functools.partial(stream.open_stream, val, beat)),
         manifest.fingerprint(workspace), wanted,
     )  # fmt: skip
-    return begun if first else replace(begun, start=saving.go_on(begun, saved))
+    ready = begun if first else replace(begun, start=saving.go_on(begun, saved))
+    journal.events = begin_events(run)
+    return ready
 
 
 def _first_model(workspace: Workspace, config: Config, feed: Feed, beat: Callable[[], None]) -> nn.Module:

@@ -1,0 +1,53 @@
+"""The verbs of the command line about runs as single files: pack, unpack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from trainer import run_archive, run_import, runs
+from trainer.job import Report
+from trainer.run_verbs import RUN
+from trainer.terminal import AS_JOB, Session, work_on
+
+FILE = click.argument("file", metavar="FILE.zip", type=click.Path(dir_okay=False, path_type=Path))
+
+
+@click.command()
+@RUN
+@FILE
+@AS_JOB
+@click.pass_obj
+def pack(session: Session, run: str, file: Path, as_job: bool) -> None:
+    """Write RUN with all that belongs to it into one new file, for another machine or to put away."""
+    found = runs.find(session.workspace, run)
+    if file.exists() and not as_job:
+        raise ValueError(f"{file} exists; name a file that does not.")
+
+    def work(report: Report) -> tuple[dict[str, Any], str]:
+        size = run_archive.pack(found, file, report).stat().st_size
+        document = {"run": found.id, "file": str(file), "bytes": size}
+        return document, f"Run {found.id} is in {file}, {size / 1e6:,.1f} MB."
+
+    work_on(session, "pack", as_job, work)
+
+
+@click.command()
+@FILE
+@AS_JOB
+@click.pass_obj
+def unpack(session: Session, file: Path, as_job: bool) -> None:
+    """Take in the run in FILE.zip, which `pack` has made."""
+
+    def work(report: Report) -> tuple[dict[str, Any], str]:
+        with open(file, "rb") as packed:
+            taken = run_import.unpack(session.workspace, packed, report)
+        document = {"run": taken.run.id, "packed_id": taken.packed_id, "state": runs.status(taken.run).state}
+        return document, run_import.sentence(taken)
+
+    work_on(session, "unpack", as_job, work)
+
+
+VERBS = (pack, unpack)

@@ -1,0 +1,67 @@
+"""Zip files from strangers: which entries may be written, and how many bytes."""
+
+from __future__ import annotations
+
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+from typing import IO
+
+MOST_ENTRIES = 200_000
+MOST_RATIO = 100
+FREE_BYTES = 10_000_000
+"""A ratio above MOST_RATIO is a bomb only beyond this: digital silence packs well."""
+_CHUNK = 1 << 20
+
+
+def _is_regular(entry: zipfile.ZipInfo) -> bool:
+    mode = entry.external_attr >> 16
+    return not mode or stat.S_ISREG(mode) or stat.S_IFMT(mode) == 0
+
+
+def _is_outside(name: str) -> bool:
+    path = name.replace("\\", "/")
+    return path.startswith("/") or ".." in PurePosixPath(path).parts or (len(path) > 1 and path[1] == ":")
+
+
+def entries_of(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """Entries that are files. Raises ValueError for an archive that wants to write elsewhere, or holds links."""
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    if len(entries) > MOST_ENTRIES:
+        raise ValueError(f"The archive holds {len(entries):,} files; at most {MOST_ENTRIES:,} are taken.")
+    for entry in entries:
+        if _is_outside(entry.filename):
+            raise ValueError(
+                f"The archive wants to write outside its folder ({entry.filename!r:.80}); nothing is taken."
+            )
+        if not _is_regular(entry):
+            raise ValueError(f"The archive holds a link ({entry.filename!r:.80}); nothing is taken.")
+        if entry.flag_bits & 1:
+            raise ValueError("The archive is encrypted; unpack it and upload the files.")
+    return entries
+
+
+def chunks_of(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    """What an entry holds, by the bytes that come and not those that it says. Raises ValueError for a bomb."""
+    read = 0
+    with archive.open(entry) as source:
+        while chunk := source.read(_CHUNK):
+            read += len(chunk)
+            if read > FREE_BYTES and read > MOST_RATIO * max(1, entry.compress_size):
+                raise ValueError(
+                    f"{entry.filename!r:.80} unpacks to over {MOST_RATIO} times its size; nothing is taken."
+                )
+            yield chunk
+
+
+@contextmanager
+def opened(file: IO[bytes]) -> Iterator[zipfile.ZipFile]:
+    """A zip to read. Raises ValueError, then and while it is read, when it is none or is broken."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            yield archive
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ValueError(f"The archive cannot be unpacked ({error}); make it again as a plain zip.") from None
