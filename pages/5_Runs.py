@@ -1,7 +1,8 @@
 import streamlit as st
 
 from pages.ui import frame
-from pages.ui.runs import compare, listed, listing, one, thrown
+from pages.ui.evaluation import said
+from pages.ui.runs import carried, compare, listed, listing, one, thrown
 from trainer.run_list import trash
 
 workspace = frame.page("Runs", "📋")
@@ -14,6 +15,8 @@ elif wanted := st.query_params.get("run", ""):
 elif not rows and not in_trash:
     st.info("No runs yet. Start one on the Training page; it stays listed here.")
     st.page_link(frame.TRAINING, label="Go to Training", icon=":material/arrow_forward:")
+    said.show("runs")
+    carried.show_unpack(workspace)
 else:
     what = st.segmented_control(
         "What", ["Runs", "Trash"], default="Runs", required=True, key="what", bind="query-params",

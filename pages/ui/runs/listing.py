@@ -11,7 +11,7 @@ import streamlit as st
 from pages.ui import now
 from pages.ui.evaluation import said
 from pages.ui.frame import os_sentence
-from pages.ui.runs import actions, asked, columns, listed
+from pages.ui.runs import actions, asked, board, carried, columns, listed
 from trainer import runs
 from trainer.run_list.row import Row
 from trainer.state import ACTIVE
@@ -33,6 +33,9 @@ def show(workspace: Workspace, rows: Sequence[Row]) -> None:
     chosen = table(shown, names, "runs", "multi-row")
     _told(len(rows), found)
     actions.show(workspace, chosen, found)
+    with st.container(horizontal=True):
+        board.show(workspace)
+        carried.show_unpack(workspace)
     active = [runs.status(listed.run_of(workspace, row)) for row in shown if row.state in ACTIVE]
     now.follow(active, cards=False)
 

@@ -9,7 +9,7 @@ import streamlit as st
 from pages.ui import chart_form, charts, failure_card, frame, history, jobs, monitor, now
 from pages.ui.evaluation import said
 from pages.ui.frame import plain
-from pages.ui.runs import actions, again, configuration, facts, kept, listed, log
+from pages.ui.runs import actions, again, board, carried, configuration, facts, kept, listed, log
 from pages.ui.words import notice
 from trainer import runs
 from trainer.run_list import trash
@@ -35,7 +35,6 @@ def show(workspace: Workspace, rows: Sequence[Row], wanted: str) -> None:
     actions.one(workspace, row, opened=True)
     said.show("runs")
     again.show(workspace, status.run, has_model=row.best_epoch is not None)
-    jobs.show(workspace, jobs.MODEL_VERBS)
     section = st.segmented_control(
         "Section", SECTIONS, default=SECTIONS[0], required=True, key="section", bind="query-params",
         label_visibility="collapsed",
@@ -51,15 +50,18 @@ def _show_section(workspace: Workspace, rows: Sequence[Row], row: Row, status: S
             configuration.show(workspace, run, row, rows)
         case "Charts":
             with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="right"):
+                board.show(workspace, run)
                 style = chart_form.show()
             charts.show(history.read(run, to_end=status.state not in ACTIVE), style)
         case "Log":
             log.show(run)
         case "Checkpoints":
+            jobs.show(workspace, ("export",))
             kept.show_checkpoints(workspace, run)
         case "Evaluations":
             kept.show_evaluations(run, row)
         case "Files":
+            carried.show_pack(workspace, run)
             kept.show_files(run)
         case _:
             facts.show(workspace, status, row)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.ui.evaluation import said
 from pages.ui.runs import listing, space
-from trainer.run_list import index, trash
+from trainer.run_list import trash
 from trainer.runs import Run
 from trainer.workspace import Workspace
 
@@ -17,7 +17,7 @@ SHOWN = ("State", "Name", "Tags", "Started", "Model", "Val loss", "F1", "Size", 
 
 def show(workspace: Workspace) -> None:
     said.show("runs")
-    rows = index.rows_in_trash(workspace)
+    rows = trash.rows(workspace)
     if not rows:
         st.info("The trash is empty. Runs that are moved here wait until they are restored or deleted for good.")
         return
