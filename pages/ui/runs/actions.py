@@ -9,7 +9,7 @@ import streamlit as st
 from pages.ui import frame
 from pages.ui.evaluation import said
 from pages.ui.frame import plain
-from pages.ui.runs import listed, space
+from pages.ui.runs import address, listed, space
 from trainer.run_list import notes, trash
 from trainer.run_list.row import Row
 from trainer.runs import Run
@@ -30,12 +30,7 @@ def show(workspace: Workspace, chosen: Sequence[Row], found: Sequence[Row]) -> N
     else:
         comparable = [row for row in found if row.losses]
         if 2 <= len(comparable) <= MOST_COMPARED:
-            compare_link(comparable, f"Compare all {len(comparable)} that are listed")
-
-
-def compare_link(rows: Sequence[Row], label: str) -> None:
-    query = {"compare": ",".join(row.run for row in rows)}
-    st.page_link(frame.RUNS, label=label, icon=":material/stacked_line_chart:", query_params=query)
+            address.compare_button([row.run for row in comparable], f"Compare all {len(comparable)} that are listed")
 
 
 def one(workspace: Workspace, row: Row, opened: bool) -> None:
@@ -43,8 +38,7 @@ def one(workspace: Workspace, row: Row, opened: bool) -> None:
     run = listed.run_of(workspace, row)
     with st.container(horizontal=True, vertical_alignment="center"):
         if not opened:
-            label = f"Open {plain(row.label)}"
-            st.page_link(frame.RUNS, label=label, icon=":material/open_in_new:", query_params={"run": row.run})
+            address.open_button(row.run, row.label)
         st.page_link(frame.TRAINING, label="Training", query_params={"run": row.run})
         st.page_link(frame.EVALUATION, label="Evaluation", query_params={"run": row.run})
         with st.popover("Name, tags, note", icon=":material/edit:"):
@@ -63,7 +57,7 @@ def several(workspace: Workspace, rows: Sequence[Row]) -> None:
     """The actions on several runs."""
     found = [listed.run_of(workspace, row) for row in rows]
     with st.container(horizontal=True, vertical_alignment="center"):
-        compare_link(rows, f"Compare {len(rows)} runs")
+        address.compare_button([row.run for row in rows], f"Compare {len(rows)} runs")
         with st.popover("Tag", icon=":material/label:"), st.form("tag_several", border=False):
             st.text_input("Tag", key="tag_several_text", max_chars=notes.LONGEST_TAG)
             st.form_submit_button("Add", on_click=_tag_several, args=(found,))

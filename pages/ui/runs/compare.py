@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from pages.ui import chart_form, frame, history
+from pages.ui import chart_form, history
 from pages.ui.frame import plain
-from pages.ui.runs import differing, listed, overlay, results, same_accepts
+from pages.ui.plots import TIMED
+from pages.ui.runs import address, differing, listed, overlay, results, same_accepts
 from trainer.config_difference import Values
 from trainer.run_list import option_values
 from trainer.run_list.row import Row
-from trainer.state import ACTIVE
 from trainer.workspace import Workspace
 
 SECTIONS = ("Curves", "Options", "Results", "Same false accepts")
@@ -20,7 +20,7 @@ MOST_OFFERED = 500
 
 
 def show(workspace: Workspace, rows: Sequence[Row], wanted: str) -> None:
-    st.page_link(frame.RUNS, label="All runs", icon=":material/arrow_back:")
+    address.all_runs_button()
     by_id = {row.run: row for row in rows if row.state != listed.FOREIGN}
     ids = list(dict.fromkeys(filter(None, wanted.split(","))))
     chosen = [by_id[each] for each in ids if each in by_id]
@@ -97,9 +97,9 @@ def _show_curves(workspace: Workspace, named: Mapping[str, Row]) -> None:
             "Over", list(overlay.AXES), default="epoch", required=True, key="axis", bind="query-params"
         )
         style = chart_form.show()
-    found = {
-        name: history.read(listed.run_of(workspace, row), to_end=row.state not in ACTIVE) for name, row in named.items()
-    }
+    timed = axis == "time" or any(overlay.MEASURES[title].key in TIMED for title in titles)
+    look = history.read if timed else history.measured
+    found = {name: look(listed.run_of(workspace, row)) for name, row in named.items()}
     without = [name for name, epochs in found.items() if not len(epochs.numbers.get("epoch", ()))]
     if without:
         st.caption(plain(f"No finished epoch yet: {', '.join(without)[:300]}."))

@@ -25,14 +25,15 @@ def show(workspace: Workspace, rows: Sequence[Row]) -> None:
     """Draw the search, the table, and the actions on what is chosen in it."""
     found = asked.form(rows, lambda: _columns_form(workspace))
     names = st.session_state["columns"] or columns.SHOWN
-    said.show("runs")
     if not found:
+        said.show("runs")
         st.info("No run matches. Empty the search, choose all states, or show archived runs too.")
         return
     shown = _page(found)
     chosen = table(shown, names, "runs", "multi-row")
     _told(len(rows), found)
     actions.show(workspace, chosen, found)
+    said.show("runs")  # below the table: rows that move under the mouse are missed
     with st.container(horizontal=True):
         board.show(workspace)
         carried.show_unpack(workspace)
@@ -41,9 +42,10 @@ def show(workspace: Workspace, rows: Sequence[Row]) -> None:
 
 
 def table(shown: Sequence[Row], names: Sequence[str], key: str, mode: Literal["single-row", "multi-row"]) -> list[Row]:
-    """Draw rows; returns the chosen ones. The table is another one when its rows are others, so that none is taken for
-    another that came into its place."""
-    same = hashlib.sha256(" ".join([*(row.run for row in shown), *names]).encode()).hexdigest()[:12]
+    """Draw rows; returns the chosen ones. The table is another one, without a choice, when its rows are others or
+    something was done to one, so that none is taken for another that came into its place."""
+    known = [(row.run, row.label, row.tags, row.note, row.starred, row.archived) for row in shown]
+    same = hashlib.sha256(repr((known, names)).encode()).hexdigest()[:12]
     chosen = st.dataframe(
         columns.table(shown, names), hide_index=True, width="stretch", column_config=columns.drawn(),
         on_select="rerun", selection_mode=mode, key=f"{key}_{same}", placeholder="–", alt="Runs",

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.ui import chart_form, charts, failure_card, frame, history, jobs, monitor, now
+from pages.ui import chart_form, charts, failure_card, history, jobs, monitor, now
 from pages.ui.evaluation import said
 from pages.ui.frame import plain
-from pages.ui.runs import actions, again, board, carried, configuration, facts, kept, listed, log
+from pages.ui.runs import actions, address, again, board, carried, configuration, facts, kept, listed, log
 from pages.ui.words import notice
 from trainer import runs
 from trainer.run_list import trash
@@ -23,7 +23,7 @@ SECTIONS = ("Facts", "Configuration", "Charts", "Log", "Checkpoints", "Evaluatio
 
 def show(workspace: Workspace, rows: Sequence[Row], wanted: str) -> None:
     """Draw the run of this id, or say where it is."""
-    st.page_link(frame.RUNS, label="All runs", icon=":material/arrow_back:")
+    address.all_runs_button()
     row = next((each for each in rows if each.run == wanted), None)
     if row is None or row.state == listed.FOREIGN:
         _show_none(workspace, wanted, row)
