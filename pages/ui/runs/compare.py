@@ -97,9 +97,12 @@ def _show_curves(workspace: Workspace, named: Mapping[str, Row]) -> None:
             "Over", list(overlay.AXES), default="epoch", required=True, key="axis", bind="query-params"
         )
         style = chart_form.show()
-    timed = axis == "time" or any(overlay.MEASURES[title].key in TIMED for title in titles)
-    look = history.read if timed else history.measured
-    found = {name: look(listed.run_of(workspace, row)) for name, row in named.items()}
+    keys = tuple(overlay.MEASURES[title].key for title in titles)
+    timed = axis == "time" or any(key in TIMED for key in keys)
+    found = {}
+    for name, row in named.items():
+        run = listed.run_of(workspace, row)
+        found[name] = history.read(run) if timed else history.measured(run, ("step", *keys))
     without = [name for name, epochs in found.items() if not len(epochs.numbers.get("epoch", ()))]
     if without:
         st.caption(plain(f"No finished epoch yet: {', '.join(without)[:300]}."))
