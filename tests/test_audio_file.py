@@ -174,3 +174,31 @@ print(refused)
     done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 50
+
+
+FULL = """
+import errno, pathlib, resource, signal, sys, numpy
+from trainer import audio_file
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+path = pathlib.Path(sys.argv[1])
+try:
+    audio_file.write(path, numpy.random.default_rng(0).uniform(-1, 1, 320_000), 16_000)
+except OSError as error:
+    print(error.errno == errno.EFBIG and error.filename == str(path))
+"""
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac"])
+def test_a_disk_that_takes_no_more_is_an_error_of_the_system_that_names_the_file(tmp_path, name: str):
+    """Where libsndfile writes the file it is a RuntimeError, "System error", which no page expects."""
+    done = subprocess.run([sys.executable, "-c", FULL, str(tmp_path / name)], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac"])
+def test_what_is_written_is_read_again(tmp_path, name: str):
+    wave = np.random.default_rng(0).uniform(-1, 1, 4000).astype(np.float32)
+    audio_file.write(tmp_path / name, wave, 8000)
+    found, facts = audio_file.read(tmp_path / name)
+    assert (facts.sample_rate, facts.subtype) == (8000, "PCM_16") and np.abs(found - wave).max() < 1e-4

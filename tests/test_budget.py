@@ -9,12 +9,12 @@ from trainer.evaluation import budget
 
 
 def heard_in(hours: float, accepts: int):
-    """Three words, of which the last two are missed above 0.55 and 0.75, and so many false accepts from 0.9 down."""
-    said = words(3)
-    spoken = recording("words", 20.0, words=said, counts_false_accepts=False)
-    other = recording("other", 3600 * hours)
+    """Six words, of which two are missed above 0.55 and 0.75, and so many false accepts from 0.9 down."""
+    said = words(6)
+    spoken = recording("words", 32.0, words=said, counts_false_accepts=False)
+    other, peaks = recording("other", 3600 * hours), (0.95, 0.75, 0.55, 0.95, 0.95, 0.95)
     return [
-        heard(spoken, {2.5: 0.95, 6.5: 0.75, 10.5: 0.55}),
+        heard(spoken, {word.end: value for word, value in zip(said, peaks, strict=True)}),
         heard(other, {10.0 * n: 0.9 - 0.1 * n for n in range(1, accepts + 1)}),
     ]
 
@@ -23,7 +23,7 @@ def test_a_choice_says_what_it_costs_and_for_how_much_the_hours_suffice():
     choice = budget.choose(evaluation(heard_in(4.0, 8)), 0.5)
     assert choice.point.false_accepts == 2
     (first, second) = budget.sentences(choice)
-    assert first.startswith("At threshold 0.6000, 1 of 3 words are missed (33.3 %, with 95 % confidence ")
+    assert first.startswith("At threshold 0.6000, 1 of 6 words are missed (16.7 %, with 95 % confidence ")
     assert first.endswith("; its false accepts are 0.5 per hour (2 in 4.00 h; 95 %: 0.061 to 1.8).")
     assert second == (
         "4.00 h without the word are too few to promise 0.5 per hour: that takes 6 h without a false accept."
@@ -31,10 +31,13 @@ def test_a_choice_says_what_it_costs_and_for_how_much_the_hours_suffice():
     assert "below 0.75 per hour (none in 4.00 h)" in budget.sentences(budget.choose(choice.evaluation, 0.1))[0]
 
 
-def test_one_speaker_has_no_interval_and_without_words_there_is_no_rate():
+def test_few_speakers_have_no_interval_and_without_words_there_is_no_rate():
     streams = heard_in(4.0, 8)
-    alone = [heard(recording("words", 20.0, words=words(3, speakers=1), counts_false_accepts=False), {}), streams[1]]
-    assert "of one speaker or clip no interval is known" in budget.sentences(budget.choose(evaluation(alone), 1.0))[0]
+    alone = [heard(recording("words", 20.0, words=words(6, speakers=4), counts_false_accepts=False), {}), streams[1]]
+    assert (
+        "of fewer than 5 speakers or clips no interval is known"
+        in budget.sentences(budget.choose(evaluation(alone), 1.0))[0]
+    )
     assert "no words were heard; its false" in budget.sentences(budget.choose(evaluation(streams[1:]), 1.0))[0]
 
 

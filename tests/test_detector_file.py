@@ -52,6 +52,7 @@ def test_eight_bits_listen_with_the_threshold_of_the_same_false_accepts():
     assert detector_file.of_model(file_of(cost(6, heard=False)), "model.int8.onnx").threshold == 0.8
     chosen = file_of(cost(6), Threshold(source="evaluation", false_accepts_per_hour=0.1))
     assert detector_file.of_model(chosen, "model.int8.onnx").threshold == 0.8
+    assert detector_file.sentences(chosen)[-1].startswith("The chosen threshold was measured with model.onnx alone")
 
 
 @pytest.mark.parametrize(

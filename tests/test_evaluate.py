@@ -1,5 +1,6 @@
 """Evaluations hear what they say, agree with the neutral measurement, and leave nothing half done."""
 
+import io
 import os
 import shutil
 import signal
@@ -123,6 +124,8 @@ def test_a_recording_damaged_within_is_left_out_and_told(made, tmp_path):
     evaluation = assessment.evaluate(workspace, run, wanted, ignore)
     streams = documents.read(StreamSet, evaluations.folder_of(run, evaluation.id).streams_file)
     assert [each.name for each in streams.recordings] == ["good.flac"]
+    assert evaluation.streams_key == streams.key != recordings.gather(wanted.paths).key, "it is other audio"
+    assert evaluation.streams_title.endswith(", of which 1 could not be heard")
     (note,) = streams.notes
     assert note.startswith("bad.flac: It ") and note.endswith("copy or record it again.")
     with pytest.raises(ValueError, match=r"nothing without the word to hear.*bad\.flac: It "):
@@ -156,6 +159,43 @@ def test_a_full_disk_leaves_no_half_evaluation(made, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         assessment.evaluate(workspace, run, COMPOSED, ignore)
     assert folders(run) == before
+
+
+def test_a_run_that_was_removed_meanwhile_does_not_come_back_as_half_of_one(made):
+    workspace, _ = made
+    gone = run_with_model(workspace, 3)
+
+    def removed(done: int, total: int, doing: str) -> None:
+        if doing == "Drawing the curve":
+            shutil.rmtree(gone.folder)
+
+    with pytest.raises(FileNotFoundError, match="was removed meanwhile"):
+        assessment.evaluate(workspace, gone, COMPOSED, removed)
+    assert not gone.folder.exists()
+
+
+def damaged_tracks(good: bytes) -> list[bytes]:
+    """Cut, empty, overwritten within, and arrays that are none of an evaluation."""
+    with np.load(io.BytesIO(good)) as stored:
+        names = stored.files
+    found = [good[: len(good) // 2], b"", good[:100] + bytes(100) + good[200:]]
+    for array in (np.zeros((3, 1), np.float32), np.array(["0.5"]), np.float32(0.5)):
+        packed = io.BytesIO()
+        np.savez(packed, **dict.fromkeys(names, array))
+        found.append(packed.getvalue())
+    np.save(single := io.BytesIO(), np.zeros(3, np.float32))
+    return [*found, single.getvalue()]
+
+
+def test_tracks_that_are_damaged_or_of_something_else_are_one_sentence(made):
+    workspace, run = made
+    evaluation = assessment.evaluate(workspace, run, COMPOSED, ignore)
+    folder = evaluations.folder_of(run, evaluation.id)
+    for data in damaged_tracks(folder.tracks_file.read_bytes()):
+        folder.tracks_file.write_bytes(data)
+        with pytest.raises(ValueError, match=r"tracks\.npz cannot be read .*Evaluate the run again\."):
+            evaluations.read_heard(folder, evaluation)
+    shutil.rmtree(folder.path)
 
 
 def wait_until(workspace: Workspace, reached) -> job.Job:
@@ -198,11 +238,15 @@ def test_each_thing_that_can_be_wrong_is_one_sentence(tmp_path):
     workspace = Workspace(tmp_path)
     run = run_with_model(workspace)
     assert refused(workspace, "evaluate", "latest").startswith("Dataset splits not found.")
-    assert "not in the range" in refused(workspace, "evaluate", run.id, "--snr", "400")
+    for wrong in (["400"], ["nan"], [str(number) for number in range(9)]):
+        told = refused(workspace, "evaluate", run.id, *(part for each in wrong for part in ("--snr", each)))
+        assert told.startswith("Give one to 8 ratios from -20 to 60 dB; "), told
     with pytest.raises(ValueError, match="There is nothing to hear: name recordings"):
         assessment.evaluate(workspace, run, Wanted(None, []), ignore)
     with pytest.raises(FileNotFoundError, match="There is no recording or folder"):
         assessment.evaluate(workspace, run, Wanted(None, [tmp_path / "none"]), ignore)
+    with pytest.raises(FileNotFoundError, match="There is no recording or folder"):
+        assessment.evaluate(workspace, run, Wanted(None, [Path("~nobody-of-this-name/none")]), ignore)
 
 
 def test_a_split_or_a_run_without_what_it_takes_is_told(tmp_path):

@@ -38,8 +38,16 @@ def test_the_key_follows_what_is_heard_not_where_it_lies(tmp_path):
     assert recordings.gather([tmp_path / "b/x"]).key == key
     (tmp_path / "b/x/1.txt").write_text("1\t2\tword\n")
     assert recordings.gather([tmp_path / "b/x"]).key != key
-    twice = recordings.gather([tmp_path / "a/x", tmp_path / "a/x"])
-    assert [each.name for each in twice.recordings] == ["x/1.wav", "x/1.wav (2)"] and twice.key != key
+    (tmp_path / "b/x/1.txt").unlink()
+    both = recordings.gather([tmp_path / "a/x", tmp_path / "b/x"])
+    assert [each.name for each in both.recordings] == ["x/1.wav", "x/1.wav (2)"] and both.key != key
+
+
+def test_what_is_named_twice_is_heard_once(tmp_path):
+    """Else its hours and its false accepts would count twice, and the rate look better known than it is."""
+    write(tmp_path / "x/1.wav")
+    found = recordings.gather([tmp_path, tmp_path / "x", tmp_path / "x/1.wav"])
+    assert found.seconds == 3.0 and found.key == recordings.gather([tmp_path]).key
 
 
 @pytest.mark.parametrize(

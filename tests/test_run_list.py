@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +15,7 @@ from trainer import config_file, durable, metrics, runs
 from trainer.config import Config
 from trainer.evaluation.evaluations import CurvePoint, Evaluation, folder_of
 from trainer.run_list import fields, index, notes, option_values, reading, search, trash
-from trainer.run_list.row import option
+from trainer.run_list.row import Row, option
 from trainer.workspace import Workspace
 
 
@@ -31,7 +32,8 @@ def evaluate(run, miss_rate=0.07, name="20260102-000000-0001"):
         CurvePoint(threshold=0.2, false_accepts=9, false_accepts_per_hour=9.0, misses=0, miss_rate=0.0, low=0, high=1),
     ]  # fmt: skip
     made = Evaluation(
-        id=name, run=run.id, checkpoint="epoch-00003.pt", epoch=3, model_sha256="", created="", streams_key="",
+        id=name, run=run.id, checkpoint="epoch-00003.pt", epoch=3, model_sha256="", streams_key="",
+        created="2026-01-02T00:00:00+00:00",
         streams_title="", audio_seconds=1, scoring_seconds=1, hours=1, words=10, hop_seconds=0.1, smoothing_seconds=0.1,
         refractory_seconds=1, curve=points,
     )  # fmt: skip
@@ -255,6 +257,51 @@ def test_the_index_says_what_the_folders_say(tmp_path_factory, actions):
             assert index.look(workspace).rows == truth
 
 
+def edited(path):
+    """Change a byte in place and set the time of change back."""
+    before = path.stat()
+    path.write_bytes(path.read_bytes().replace(b"seed: 0", b"seed: 1").replace(b"night", b"might"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+CHANGES = {
+    "config": lambda run: edited(run.config_file),
+    "notes": lambda run: edited(run.notes_file),
+    "outcome": lambda run: end(run, "failed", "why"),
+    "metrics": lambda run: metrics.append(run.metrics_file, epoch_row(4)),
+    "evaluation finished": lambda run: evaluate(run, 0.5, "20260102-000000-0002"),
+    "evaluation damaged": lambda run: (run.folder / "evaluation/20260102-000000-0001/evaluation.json").write_text("{"),
+    "checkpoint": lambda run: (run.checkpoints / "epoch-00009.pt").write_bytes(b"new"),
+    "request gone": lambda run: run.request_file.unlink(),
+    "alive": make_alive,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_any_change_of_a_folder_is_seen(workspace, monkeypatch, change):
+    run = make_run(workspace)
+    run.checkpoints.mkdir()
+    notes.change(run, add=["night"])
+    evaluate(run)
+    (run.folder / "evaluation/20260102-000000-0002").mkdir()  # one that is still being made
+    monkeypatch.setattr(index, "YOUNG_SECONDS", 0.0)
+    time.sleep(0.02)
+    first = index.look(workspace)
+    assert list(first.entries) == [run.id]
+    CHANGES[change](run)
+    (row,) = index.look(workspace, first).rows
+    assert row == reading.read(run) != first.rows[0]
+
+
+def test_a_young_row_is_read_again(workspace, monkeypatch):
+    run = make_run(workspace)
+    first = index.look(workspace)
+    assert not first.entries
+    monkeypatch.setattr(index, "_stamp", lambda folder, files: ("equal", 0))  # a clock too coarse to tell two changes
+    edited(run.config_file)
+    assert index.look(workspace, first).rows[0].changed == {"training.seed": 1}
+
+
 def test_a_look_after_the_first_reads_no_run(workspace, monkeypatch):
     for number in range(30):
         end(make_run(workspace, number), "completed", "done")
@@ -282,3 +329,17 @@ def test_an_index_that_cannot_be_written_or_is_another_version_s_harms_nobody(wo
     assert len(index.read(workspace)) == 25
     monkeypatch.setattr(index, "VERSION", 2)
     assert index.read(workspace) == {}
+
+
+def test_two_who_write_the_index_at_once_leave_a_whole_one(workspace):
+    rows = [Row(f"20260101-120000-{number:04x}", "completed", label="x" * 50) for number in range(200)]
+    kept = [{row.run: index.Entry("stamp", [""], row) for row in part} for part in (rows, rows[:150])]
+    index.write(workspace, kept[0])
+    assert index.read(workspace) == {}  # there is no runs/ to write into
+    workspace.runs.mkdir()
+    index.write(workspace, kept[0])
+    with ThreadPoolExecutor() as pool:
+        writing = [pool.submit(lambda one=one: [index.write(workspace, one) for _ in range(20)]) for one in kept]
+        while not all(one.done() for one in writing):
+            assert index.read(workspace) in kept
+    assert [path.name for path in workspace.runs.iterdir()] == [index.file_of(workspace).name]

@@ -60,6 +60,8 @@ def test_a_live_or_needed_run_stays(workspace):
         trash.throw(workspace, follower)
     with pytest.raises(ValueError, match="starts from the best model of run"):
         trash.throw(workspace, run)
+    with pytest.raises(ValueError, match="starts from the best model of run"):
+        trash.throw(workspace, run, index.look(workspace).rows)
     write_progress(follower, [])
     make_alive(follower)
     trash.throw(workspace, run)

@@ -1,8 +1,9 @@
-"""One audio file of a stranger: whether it is what it says, its facts, its samples."""
+"""One audio file of a stranger: whether it is what it says, its facts, its samples; and writing one of our own."""
 
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 import struct
@@ -15,6 +16,8 @@ import numpy as np
 import soundfile
 import soxr
 from numpy.typing import NDArray
+
+from trainer import durable
 
 SAMPLE_RATE = 16000
 LONGEST_SECONDS = 600
@@ -220,3 +223,14 @@ def part(path: Path, first: float, last: float) -> tuple[NDArray[np.float32], in
     if len(wave):
         _check_level(wave)
     return wave, rate
+
+
+def write(path: Path, wave: NDArray[np.floating], sample_rate: int) -> None:
+    """Write samples with 16 bits as WAV or FLAC, by the name of the file. Raises OSError.
+
+    They are encoded in memory, as libsndfile says nothing of a full disk but "System error".
+    """
+    encoded = io.BytesIO()
+    soundfile.write(encoded, wave, sample_rate, "PCM_16", format=path.suffix[1:].upper())
+    with durable.naming(path):
+        path.write_bytes(encoded.getbuffer())

@@ -118,6 +118,11 @@ def path_in(folder: Path) -> Path:
     return folder / NAME
 
 
+def lock_in(folder: Path) -> Path:
+    """Held by whoever writes the detector.json of a model folder: an export, or a user who chooses a threshold."""
+    return folder / ".lock"
+
+
 def _percent(value: float | None) -> str:
     return "n/a" if value is None else f"{100 * value:.2f} %"
 
@@ -146,7 +151,16 @@ def sentences(file: DetectorFile) -> list[str]:
             f"{LARGEST_DIFFERENCE:g}: its scores are not those of the training."
         ]
     said.append(_threshold_sentence(file))
-    return said + (_int8_sentences(file.int8) if file.int8 else [])
+    if file.int8 is None:
+        return said
+    return [*said, *_int8_sentences(file.int8), *_unmeasured(file)]
+
+
+def _unmeasured(file: DetectorFile) -> list[str]:
+    """A threshold that a user chose was measured with one model, and holds for both."""
+    if file.threshold_from.source != "evaluation":
+        return []
+    return [f"The chosen threshold was measured with {MODEL} alone: eight bits may wake more often at it."]
 
 
 def _int8_sentences(cost: Int8) -> list[str]:

@@ -23,8 +23,8 @@ from trainer.terminal import AS_JOB, Session, work_on
 )  # fmt: skip
 @click.option("--no-composed", is_flag=True, help="Hear no streams composed of the test split.")
 @click.option(
-    "--snr", "snrs", multiple=True, type=click.FloatRange(-20, 60), default=(10.0, 5.0), show_default=True,
-    help="Also hear the words in noise, this many dB below them.",
+    "--snr", "snrs", multiple=True, type=float, default=(10.0, 5.0), show_default=True,
+    help="Also hear the words in noise, this many dB below them (-20 to 60).",
 )  # fmt: skip
 @click.option("--checkpoint", default="best", show_default=True, help="Or last, or the name of one that is kept.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same streams.")
@@ -44,11 +44,11 @@ def evaluate(
     id, an unambiguous start of one, or `latest`.
     """
     from trainer.evaluation import assessment, evaluations, recordings, summary
-    from trainer.evaluation.composition import Options
+    from trainer.evaluation.composition import Options, ratios
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
         found = runs.find(session.workspace, run)
-        options = None if no_composed else Options(snrs_db=tuple(dict.fromkeys(snrs)), seed=seed)
+        options = None if no_composed else Options(snrs_db=ratios(snrs), seed=seed)
         wanted = assessment.Wanted(options, streams or recordings.default(session.workspace), checkpoint)
         made = assessment.evaluate(session.workspace, found, wanted, report)
         folder = evaluations.folder_of(found, made.id)

@@ -31,7 +31,7 @@ from trainer import (
 from trainer.__main__ import app
 from trainer.documents import Best, Progress
 from trainer.engine import __main__ as engine
-from trainer.engine import export, onnx_graphs
+from trainer.engine import export, onnx_graphs, parity
 from trainer.engine.features import front_end
 from trainer.runs import Run
 from trainer.workspace import PROJECT_ROOT
@@ -180,6 +180,9 @@ def test_export_copies_makes_anew_what_is_damaged_and_tells_what_eight_bits_cost
     exact, small = (each.scores(wave)[1] for each in loaded)
     assert 0 < np.abs(exact - small).max() < 0.3
     assert (tmp_path / "plain/model.onnx").read_bytes() == (tmp_path / "small/model.onnx").read_bytes()
+    again = export.export(run, run_models.best(run), lambda: None)
+    assert again.int8 and (run.model / "model.int8.onnx").is_file(), "as at the end of a run that went on"
+    durable.replace_json(run.model / "detector.json", again.model_copy(update={"int8": None}).model_dump())
 
 
 def test_another_checkpoint_is_exported_beside_the_best_one(workspace, run: Run, tmp_path):
@@ -211,6 +214,24 @@ def test_a_threshold_that_the_user_chose_stays_as_long_as_the_model_does(run: Ru
     again = documents.read(detector_file.DetectorFile, run.model / "detector.json")
     assert again.checkpoint_sha256 == run_models.digest_of(run, name) != ""
     assert again.threshold_from == file.threshold_from
+
+
+def test_a_threshold_chosen_while_a_model_is_exported_stays(run: Run, monkeypatch):
+    """Measuring eight bits takes a while, in which the page takes clicks."""
+    before = documents.read(detector_file.DetectorFile, run.model / "detector.json")
+    chosen = detector_file.Threshold(source="evaluation", false_accepts_per_hour=0.1)
+    compared = parity.of
+
+    def choose_meanwhile(*scores: np.ndarray) -> detector_file.Parity:
+        clicked = before.model_copy(update={"threshold": 0.875, "threshold_from": chosen})
+        durable.replace_json(run.model / "detector.json", clicked.model_dump())
+        return compared(*scores)
+
+    monkeypatch.setattr(parity, "of", choose_meanwhile)
+    assert export.export(run, before.checkpoint, lambda: None).threshold == 0.875
+    after = documents.read(detector_file.DetectorFile, run.model / "detector.json")
+    assert (after.threshold, after.threshold_from) == (0.875, chosen)
+    durable.replace_json(run.model / "detector.json", before.model_dump())
 
 
 def test_what_cannot_be_exported_or_heard_is_one_sentence(workspace, run: Run, tmp_path):

@@ -1,6 +1,7 @@
 """The Evaluation page as a user meets it: listening with a model."""
 
 import io
+import json
 import re
 import shutil
 import subprocess
@@ -17,9 +18,10 @@ from tests import bad_audio, tone_model
 from tests.pages.tools import charts, checked, draw, field, metric, press, texts, write_job
 from tests.run_folders import dead_process, end, make_alive, make_run
 from tests.tiny import RATE, clip_of, make_workspace
-from trainer import config_file, documents, job, runs
+from trainer import config_file, documents, durable, job, runs
 from trainer.detector_file import NAME, DetectorFile
-from trainer.evaluation import events, hard_negatives
+from trainer.documents import Best
+from trainer.evaluation import evaluations, events, hard_negatives
 from trainer.workspace import PROJECT_ROOT, Workspace
 
 LONG = {"rate_192k_long.wav", "long_wav.wav", "flac_bomb.flac"}
@@ -117,6 +119,16 @@ def test_without_an_exported_model_it_is_made_or_waited_for(workspace, run, monk
     assert "still training" in texts(listen(other))[0]
 
 
+def test_a_model_that_is_behind_its_run_says_so(run):
+    run.checkpoints.mkdir(exist_ok=True)
+    best = Best(epoch=4, val_loss=0.1, val_accuracy=1.0, checkpoint="epoch-00004.pt")
+    durable.replace_json(run.checkpoints / "best.json", best.model_dump())
+    durable.replace_json(run.checkpoints / "epoch-00004.pt.json", {"sha256": "0" * 64})
+    app = listen(run)
+    assert "the best epoch of the run is now 4" in app.warning[0].value
+    assert field(app, "button", "Make the model again") and app.file_uploader
+
+
 def test_a_damaged_model_is_one_sentence(run):
     (run.model / "model.onnx").write_bytes(b"no model")
     app = listen(run)
@@ -157,6 +169,15 @@ def test_the_ten_lines_of_python_are_those_of_the_readme_and_hear_a_stream(run):
     command = [sys.executable, "-c", lines, str(run.model)]
     done = subprocess.run(command, input=sound, capture_output=True, cwd=PROJECT_ROOT, timeout=60)
     assert done.stderr == b"" and len(done.stdout.decode().splitlines()) == 5
+
+
+def test_commands_to_copy_hold_in_a_folder_with_a_space(run, workspace, tmp_path, monkeypatch):
+    root = tmp_path / "my words"
+    shutil.copytree(workspace.root, root)
+    monkeypatch.setenv("WAKEWORD_ROOT", str(root))
+    commands = [code.value for code in draw("Evaluation", run.id, "Model").code if code.language == "bash"]
+    assert len(commands) == 2 and f"--root '{root}' detect" in commands[0]
+    assert commands[1].endswith(f"python listen.py '{root}/runs/{run.id}/model'")
 
 
 @pytest.fixture(scope="module")
@@ -216,6 +237,8 @@ def test_an_evaluation_is_ordered_with_its_choices(run, workspace, monkeypatch):
         ("Noise: dB below the words", "text_input", "10, 99", "from -20 to 60 dB"),
         ("Long recordings", "text_area", "/etc", "/etc is not inside"),
         ("Long recordings", "text_area", "~/no-such-folder", "Check the spelling."),
+        ("Long recordings", "text_area", "~nobody-of-this-name/evenings", "is no path that can be read."),
+        ("Long recordings", "text_area", "/" + 300 * "a", "is no path that can be read."),
     ],
 )
 def test_choices_that_make_no_evaluation_are_one_sentence(run, monkeypatch, label, kind, text, told):
@@ -292,6 +315,21 @@ def test_the_clips_of_the_test_split_have_rates_per_clip(measured):
     assert any("Rates per clip, not per hour" in caption.value for caption in app.caption)
 
 
+def test_clips_that_another_checkpoint_heard_are_told_as_its_own(measured):
+    run = newest(measured)
+    (evaluation,) = opened.all_of(run)
+    later = evaluation.model_copy(update={"id": "20990101-000000-0000", "checkpoint": "epoch-00001.pt", "epoch": 1})
+    folder = evaluations.folder_of(run, later.id)
+    shutil.copytree(evaluations.folder_of(run, evaluation.id).path, folder.path)
+    durable.replace_json(folder.document_file, later.model_dump())
+    file = documents.read(DetectorFile, run.model / NAME).model_copy(update={"threshold": 0.25})
+    (run.folder / "models/epoch-00001").mkdir(parents=True)
+    durable.replace_json(run.folder / "models/epoch-00001" / NAME, file.model_dump())
+    app = draw("Evaluation", section="Clips")
+    assert any(caption.value.startswith("Heard by the model of epoch 1 in its") for caption in app.caption)
+    assert app.slider[0].value == 0.25
+
+
 def test_two_runs_are_compared_at_the_same_false_accepts(measured):
     app = draw("Evaluation", section="Compare")
     assert field(app, "selectbox", "Compare with").options[0].startswith("Kitchen")
@@ -305,5 +343,8 @@ def test_a_damaged_evaluation_is_one_sentence(measured):
     folder = newest(measured).folder / "evaluation"
     next(folder.rglob("tracks.npz")).write_bytes(b"no tracks")
     assert "cannot be read" in draw("Evaluation").error[0].value
-    next(folder.rglob("evaluation.json")).write_text("{")
-    assert "Not evaluated yet." in texts(draw("Evaluation"))[0]
+    document = next(folder.rglob("evaluation.json"))
+    good = durable.read_json(document)
+    for wrong in ("{", *({**good, name: value} for name, value in (("created", "once"), ("hop_seconds", 0.0)))):
+        document.write_text(wrong if isinstance(wrong, str) else json.dumps(wrong))
+        assert "Not evaluated yet." in texts(draw("Evaluation"))[0]

@@ -51,11 +51,21 @@ def allowed_roots() -> list[Path]:
     return [Path(part).expanduser().resolve() for part in named.split(os.pathsep) if part] if named else [Path.home()]
 
 
+def path_named(text: str) -> Path:
+    """The path that a user typed. Raises ValueError when there can be none of this name."""
+    try:
+        path = Path(text.strip()).expanduser().resolve()
+        path.exists()
+    except (RuntimeError, ValueError, OSError):  # the home of nobody, a byte of zero, too long, forbidden
+        raise ValueError(f"{text.strip()!r:.80} is no path that can be read. Check the spelling.") from None
+    return path
+
+
 def check_folder(text: str, roots: Sequence[Path] | None = None) -> Path:
     """The folder that a user named. Raises ValueError when it is none, or outside the allowed roots."""
     if not text.strip():
         raise ValueError("Type the folder that holds your clips, such as ~/recordings.")
-    folder = Path(text.strip()).expanduser().resolve()
+    folder = path_named(text)
     if roots is not None and not any(folder.is_relative_to(root) for root in roots):
         named = ", ".join(map(str, roots))
         raise ValueError(f"{folder} is not inside {named}. To allow others, start the app with {ROOTS_VARIABLE} set.")

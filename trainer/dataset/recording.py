@@ -7,9 +7,9 @@ import wave as wav
 from dataclasses import dataclass
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
+from trainer import audio_file
 from trainer.audio_file import HIGHEST_RATE, LOWEST_RATE
 from trainer.dataset import changes, findings, importing, names, remedies
 from trainer.dataset.changes import RAW, Change, Move
@@ -79,7 +79,7 @@ def keep(workspace: Workspace, take: Take, label: str, speaker: str) -> Change:
         raise ValueError("Type who speaks: takes of one person must stay together when the data is split.")
     with importing.staging(workspace) as (change_id, incoming):
         file = incoming / "take.wav"
-        soundfile.write(file, take.wave, take.sample_rate, "PCM_16")
+        audio_file.write(file, take.wave, take.sample_rate)
         target = f"{RAW}/{label}/{folder}/take-{change_id}.wav"
         move = Move(source=file.relative_to(workspace.root / "data").as_posix(), target=target)
         return changes.apply(workspace, f"Recorded {label} by {folder}", [move], change_id)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from trainer import audio_file
@@ -71,8 +70,8 @@ def _rewrite(workspace: Workspace, finding: Finding, remedy: Callable[[Wave, int
         for number, path in enumerate(finding.paths):
             report(number, len(finding.paths), f"{word}: writing clips")
             wave, facts = audio_file.read(workspace.raw / path)
-            new = folder / f"{number:06d}"
-            soundfile.write(new, remedy(wave, facts.sample_rate), facts.sample_rate, "PCM_16", format="WAV")
+            new = folder / f"{number:06d}.wav"
+            audio_file.write(new, remedy(wave, facts.sample_rate), facts.sample_rate)
             target = str(PurePosixPath(path).with_suffix(".wav"))
             if target != path and (workspace.raw / target).exists():
                 raise ValueError(f"{target} is in the way of {path} as WAV. Rename one of them first.")

@@ -24,6 +24,7 @@ from trainer.engine.parity import Beat
 from trainer.engine.trained import Trained, open_run
 from trainer.engine.windows import epoch_windows, validation_windows
 from trainer.log import say
+from trainer.processes import exclusive_lock
 from trainer.runs import Run
 from trainer.stream_scores import Point
 
@@ -62,6 +63,12 @@ def by_the_user(trained: Trained, folder: Path) -> tuple[float, Threshold] | Non
     return (file.threshold, file.threshold_from) if same else None
 
 
+def _has_int8(folder: Path) -> bool:
+    """Whether eight bits were once asked for: then they follow the model, and are not lost when a run goes on."""
+    file = documents.read(DetectorFile, detector_file.path_in(folder))
+    return file is not None and file.int8 is not None
+
+
 def _graphs(trained: Trained) -> dict[str, ModelProto]:
     """The files of ONNX by name: the whole detector, and the head alone where openWakeWord has its embedding."""
     found = {detector_file.MODEL: onnx_graphs.joined(trained.config, trained.network)}
@@ -89,7 +96,7 @@ def export(run: Run, checkpoint: str, beat: Beat, with_int8: bool = False) -> De
     after = parity.exported_scores(graphs[detector_file.MODEL], trained, windows, beat)
     chosen = by_the_user(trained, folder) or threshold(trained, beat)
     file = described(trained, parity.of(before, after), *chosen)
-    if with_int8:
+    if with_int8 or _has_int8(folder):
         heard = parity.spread(epoch_windows(trained.train.array, trained.config, 1), int8.CALIBRATION_WINDOWS)
         small = int8.rounded(graphs[detector_file.MODEL], parity.waves(trained.train, heard))
         graphs[detector_file.INT8_MODEL] = small
@@ -99,8 +106,7 @@ def export(run: Run, checkpoint: str, beat: Beat, with_int8: bool = False) -> De
         file = file.model_copy(update={"int8": cost})
     files = {name: graph.SerializeToString() for name, graph in graphs.items()}
     file = file.model_copy(update={"files": {name: _sha256(data) for name, data in files.items()}})
-    _write(folder, files, file)
-    return file
+    return _written(trained, folder, files, file)
 
 
 def described(trained: Trained, agreed: Parity, threshold: float, threshold_from: Threshold) -> DetectorFile:
@@ -118,15 +124,22 @@ def described(trained: Trained, agreed: Parity, threshold: float, threshold_from
     )  # fmt: skip
 
 
-def _write(folder: Path, files: dict[str, bytes], file: DetectorFile) -> None:
-    """Write the models and then detector.json: until it names their digests they do not count. Raises OSError."""
+def _written(trained: Trained, folder: Path, files: dict[str, bytes], file: DetectorFile) -> DetectorFile:
+    """Write the models and then detector.json: until it names their digests they do not count. Raises OSError.
+
+    A threshold that the user chose while all this was measured stays; returns what was written.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    for name, data in files.items():
-        durable.replace_bytes(folder / name, data)
-    durable.replace_json(detector_file.path_in(folder), file.model_dump())
-    for path in (*folder.glob("*.onnx"), *folder.glob("*.tmp.*")):
-        if path.name not in files:
-            path.unlink(missing_ok=True)
+    with exclusive_lock(detector_file.lock_in(folder)):
+        for name, data in files.items():
+            durable.replace_bytes(folder / name, data)
+        if chosen := by_the_user(trained, folder):
+            file = file.model_copy(update={"threshold": chosen[0], "threshold_from": chosen[1]})
+        durable.replace_json(detector_file.path_in(folder), file.model_dump())
+        for path in (*folder.glob("*.onnx"), *folder.glob("*.tmp.*")):
+            if path.name not in files:
+                path.unlink(missing_ok=True)
+    return file
 
 
 def tell(file: DetectorFile) -> None:

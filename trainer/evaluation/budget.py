@@ -10,6 +10,7 @@ from trainer import detector_file, documents, durable
 from trainer.detector_file import DetectorFile, Threshold
 from trainer.evaluation import curve, intervals
 from trainer.evaluation.evaluations import CurvePoint, Evaluation
+from trainer.processes import exclusive_lock
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ def choose(evaluation: Evaluation, per_hour: float) -> Choice:
     if not per_hour > 0:
         raise ValueError(f"A budget of {per_hour:g} false accepts per hour cannot be kept to; give more than 0.")
     point = curve.at_rate(evaluation.curve, per_hour)
-    if point is None:
+    if point is None or not evaluation.hours:
         raise ValueError(
             "This evaluation heard nothing without the word, so no threshold follows from it. Evaluate with recordings "
             "without the word."
@@ -44,7 +45,7 @@ def miss_text(point: CurvePoint, words: int) -> str:
         return "no words were heard"
     told = f"{point.misses:,} of {words:,} words are missed ({percent(point.miss_rate)}"
     if point.low is None or point.high is None:
-        return f"{told}; of one speaker or clip no interval is known)"
+        return f"{told}; {intervals.TOO_FEW} no interval is known)"
     return f"{told}, with 95 % confidence {percent(point.low)} to {percent(point.high)})"
 
 
@@ -59,10 +60,10 @@ def sentences(choice: Choice) -> list[str]:
     if hours < needed:
         said.append(
             f"{hours:.2f} h without the word are too few to promise {choice.per_hour:g} per hour: that takes "
-            f"{needed:.3g} h without a false accept."
+            f"{curve.short(needed, 3)} h without a false accept."
         )
     if point == choice.evaluation.curve[-1] and point.false_accepts_per_hour < 0.9 * choice.per_hour:
-        said.append(f"The curve ends at {point.false_accepts_per_hour:.3g} per hour.")
+        said.append(f"The curve ends at {curve.short(point.false_accepts_per_hour, 3)} per hour.")
     return said
 
 
@@ -74,6 +75,16 @@ def write(folder: Path, choice: Choice) -> DetectorFile:
 
     Raises ValueError when the folder holds another model than the evaluated one, OSError.
     """
+    if not folder.is_dir():
+        raise ValueError(f"There is no exported model in {folder}. Export run {choice.evaluation.run} first.")
+    with exclusive_lock(detector_file.lock_in(folder)):
+        changed = _changed(folder, choice)
+        durable.replace_json(detector_file.path_in(folder), changed.model_dump())
+    return changed
+
+
+def _changed(folder: Path, choice: Choice) -> DetectorFile:
+    """The detector.json of a model folder with a chosen threshold. Raises ValueError."""
     point, evaluation = choice.point, choice.evaluation
     file = documents.read(DetectorFile, detector_file.path_in(folder))
     if file is None:
@@ -88,6 +99,4 @@ def write(folder: Path, choice: Choice) -> DetectorFile:
         miss_rate=point.miss_rate, words=evaluation.words, false_accepts=point.false_accepts, hours=evaluation.hours,
     )  # fmt: skip
     above = math.ceil(1e6 * point.threshold) / 1e6
-    changed = file.model_copy(update={"threshold": above, "threshold_from": source})
-    durable.replace_json(detector_file.path_in(folder), changed.model_dump())
-    return changed
+    return file.model_copy(update={"threshold": above, "threshold_from": source})

@@ -65,9 +65,10 @@ def compare(
         raise ValueError("No word was heard in these streams, so there is no miss rate to compare.")
     one, other = (budget.choose(each, per_hour).point for each in (first, second))
     low, high = None, None
-    if (source := intervals.numbered(sources)).max():
+    count = intervals.count_of(source := intervals.numbered(sources))
+    if count >= intervals.FEWEST_SOURCES:
         drawn = [_drawn(*each, source, per_hour) for each in ((first, first_heard), (second, second_heard))]
-        low, high = np.percentile(drawn[1] - drawn[0], intervals.PERCENTILES).tolist()
+        low, high = np.percentile(drawn[1] - drawn[0], intervals.percentiles(count)).tolist()
     return Comparison(per_hour, len(sources), one, other, (other.misses - one.misses) / len(sources), low, high)
 
 
@@ -105,7 +106,7 @@ def sentence(found: Comparison, first: str, second: str) -> str:
     rates = f"{budget.percent(found.first.misses / found.words)} of {found.words:,} words and {second} "
     rates += budget.percent(found.second.misses / found.words)
     if found.low is None or found.high is None:
-        return f"{at} {rates}; of one speaker or clip nobody can say whether that is more than noise."
+        return f"{at} {rates}; {intervals.TOO_FEW} nobody can say whether that is more than noise."
     least, most = (100 * value for value in sorted((found.low, found.high)))
     bounds = f"95 %: {least:+.1f} to {most:+.1f} points"
     if not found.difference and not found.beyond_noise:

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from trainer import audio_file, documents, durable, manifest
 from trainer.config import SAMPLE_RATE
@@ -38,14 +37,25 @@ SILENT_DB = -70.0
 """A recording of noise below is none."""
 OTHER_GAP_SECONDS = 0.3
 MOST_ROOMS = 8
+LOWEST_DB, HIGHEST_DB, MOST_RATIOS = -20.0, 60.0, 8
 NOTHING_ELSE = "speech", "look-alikes", "noise"
 LABEL_OF = {"speech": "negative", "look-alikes": "hard_negative", "noise": "background"}
+
+
+def ratios(found: Sequence[float]) -> tuple[float, ...]:
+    """Ratios of word to noise in dB that can be heard, each once. Raises ValueError with one sentence."""
+    if not found or len(found) > MOST_RATIOS or not all(LOWEST_DB <= ratio <= HIGHEST_DB for ratio in found):
+        raise ValueError(
+            f"Give one to {MOST_RATIOS} ratios from {LOWEST_DB:g} to {HIGHEST_DB:g} dB; "
+            f"{', '.join(f'{ratio:g}' for ratio in found)!r:.40} is not that."
+        )
+    return tuple(dict.fromkeys(found))
 
 
 class Options(BaseModel, frozen=True):
     """How words are heard beside quiet and rooms: in noise of the test split at these ratios of word to noise."""
 
-    snrs_db: tuple[float, ...] = Field((10.0, 5.0), max_length=8)
+    snrs_db: tuple[float, ...] = (10.0, 5.0)
     seed: int = 0
 
 
@@ -190,8 +200,7 @@ def _title(recordings: Sequence[Recording]) -> str:
 def _write(folder: Path, streams: Iterator[Made], key: str) -> None:
     recordings = []
     for made in streams:
-        with durable.naming(folder / made.recording.path):
-            soundfile.write(folder / made.recording.path, np.clip(made.wave, -1, 1), SAMPLE_RATE, subtype="PCM_16")
+        audio_file.write(folder / made.recording.path, np.clip(made.wave, -1, 1), SAMPLE_RATE)
         recordings.append(made.recording)
     found = StreamSet(key=key, title=_title(recordings), folder="", recordings=recordings)
     durable.replace_json(folder / "streams.json", found.model_dump())

@@ -118,6 +118,11 @@ def at_rate(points: Sequence[CurvePoint], per_hour: float) -> CurvePoint | None:
     return chosen
 
 
+def short(value: float, digits: int = 2) -> str:
+    """A number with so many significant digits, or all that stand before the point."""
+    return f"{value:.{digits}g}" if value < 10**digits - 0.5 else f"{value:,.0f}"
+
+
 def rate_text(false_accepts: int, hours: float) -> str:
     """A rate in words, with its 95 % interval. None at all is no proof of none: with 95 % confidence it is below three
     in that time (see `intervals.RULE_OF_THREE`)."""
@@ -125,5 +130,6 @@ def rate_text(false_accepts: int, hours: float) -> str:
         return "unknown, as nothing was heard without the word"
     low, high = (bound / hours for bound in intervals.of_count(false_accepts))
     if not false_accepts:
-        return f"below {high:.2g} per hour (none in {hours:.2f} h)"
-    return f"{false_accepts / hours:.3g} per hour ({false_accepts:,} in {hours:.2f} h; 95 %: {low:.2g} to {high:.2g})"
+        return f"below {short(high)} per hour (none in {hours:.2f} h)"
+    bounds = f"95 %: {short(low)} to {short(high)}"
+    return f"{short(false_accepts / hours, 3)} per hour ({false_accepts:,} in {hours:.2f} h; {bounds})"

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import io
 import shutil
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from trainer import documents, durable, stream_scores
+from trainer.detector_file import Seconds
 from trainer.evaluation.heard import Heard
 from trainer.evaluation.stream_set import StreamSet
 from trainer.runs import Run
@@ -41,7 +44,7 @@ class Evaluation(BaseModel, frozen=True):
     checkpoint: str
     epoch: int
     model_sha256: str
-    created: str
+    created: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$")
     streams_key: str
     streams_title: str
     audio_seconds: float
@@ -49,9 +52,9 @@ class Evaluation(BaseModel, frozen=True):
     hours: float
     """Without the word, in which false accepts count."""
     words: int
-    hop_seconds: float
-    smoothing_seconds: float
-    refractory_seconds: float
+    hop_seconds: Seconds
+    smoothing_seconds: Seconds
+    refractory_seconds: Seconds
     curve: list[CurvePoint]
 
     @property
@@ -68,6 +71,8 @@ class ClipScore(BaseModel, frozen=True):
     score: float
 
 
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What zipfile, zlib and numpy raise for an archive that is damaged."""
 CLIP_SCORES = TypeAdapter(list[ClipScore])
 
 
@@ -106,14 +111,23 @@ def all_of(run: Run) -> list[Evaluation]:
     return sorted((each for each in found if each), key=lambda each: each.id, reverse=True)
 
 
+def _tracks(file: Path) -> dict[str, NDArray[np.float32]]:
+    """The probabilities of every stream, as they were written. Raises ValueError."""
+    try:
+        with open(file, "rb") as opened, np.lib.npyio.NpzFile(opened, allow_pickle=False) as stored:
+            found = {name: stored[name] for name in stored.files}
+        if all(isinstance(each, np.ndarray) and each.ndim == 1 and each.dtype == np.float32 for each in found.values()):
+            return found
+        told = "it holds something else"
+    except UNREADABLE as error:
+        told = str(error)
+    raise ValueError(f"{file} cannot be read ({told}). Evaluate the run again.")
+
+
 def read_heard(folder: EvaluationFolder, evaluation: Evaluation) -> list[Heard]:
     """What was heard in each stream. Raises ValueError when a file of the evaluation is missing or damaged."""
     streams = documents.read(StreamSet, folder.streams_file)
-    try:
-        with np.load(folder.tracks_file, allow_pickle=False) as stored:
-            raw: dict[str, NDArray[np.float32]] = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"{folder.tracks_file} cannot be read ({error}). Evaluate the run again.") from None
+    raw = _tracks(folder.tracks_file)
     if streams is None or any(recording.name not in raw for recording in streams.recordings):
         raise ValueError(f"The evaluation in {folder.path} is damaged. Evaluate the run again.")
     hop, smoothing = evaluation.hop_seconds, evaluation.smoothing_seconds
@@ -136,6 +150,8 @@ def write(
     clips: list[ClipScore],
 ) -> None:  # fmt: skip
     """Write an evaluation, its document last: until then it does not count. Half of one is removed. Raises OSError."""
+    if not (run := folder.path.parents[1]).is_dir():  # else half a run would stand in its place
+        raise FileNotFoundError(f"The run in {run} was removed meanwhile, so nothing is kept of its evaluation.")
     try:
         folder.path.mkdir(parents=True)
         packed = io.BytesIO()

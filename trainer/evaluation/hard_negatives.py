@@ -12,10 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import soundfile
 from pydantic import BaseModel, ValidationError
 
-from trainer import config_file, durable
+from trainer import audio_file, config_file, durable
 from trainer.dataset import changes, importing, names, splits
 from trainer.dataset.changes import RAW, Change, Move
 from trainer.evaluation import events
@@ -158,7 +157,7 @@ def _cut(workspace: Workspace, made: Sequence[Origin], before: float) -> Change:
         for origin in made:
             excerpt = events.cut(Path(origin.path), max(0.0, origin.seconds - before), origin.seconds + TAIL_SECONDS)
             file = incoming / Path(origin.clip).name
-            soundfile.write(file, excerpt.wave, excerpt.sample_rate, "PCM_16")
+            audio_file.write(file, excerpt.wave, excerpt.sample_rate)
             moves.append(Move(source=file.relative_to(data).as_posix(), target=f"{RAW}/{origin.clip}"))
         durable.append(_file(workspace), "".join(f"{origin.model_dump_json()}\n" for origin in made).encode())
         title = f"Sent {len(made):,} false accepts of run {made[0].run} to the hard negatives"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -99,6 +100,9 @@ def _of_truth(folder: Path) -> Iterator[_Named]:
 
 def _named(path: Path) -> Iterator[_Named]:
     """What a path names. Raises FileNotFoundError, ValueError."""
+    with suppress(RuntimeError):  # ~nobody/x: nobody has a home, and so nothing is there
+        path = path.expanduser()
+    path = path.absolute()
     if path.is_dir():
         found = list(_of_folder(path))
         if not found:
@@ -133,21 +137,23 @@ def gather(paths: Sequence[Path]) -> StreamSet:
 
     Raises FileNotFoundError for a path that is not there, ValueError when nothing is usable.
     """
-    gathered = _Gathered()
+    gathered, every = _Gathered(), dict[Path, _Named]()
     for path in paths:
-        for named in _named(path.expanduser().absolute()):
-            shown = ascii(named.name)[1:-1] if not named.name.isprintable() else named.name
-            try:
-                named.name.encode()
-                _take(gathered, named)
-            except UnicodeEncodeError:
-                gathered.notes.append(f"{shown}: Its name is not valid text; rename it.")
-            except FileNotFoundError:
-                gathered.notes.append(f"{shown}: It is not there, though {TRUTH} names it.")
-            except (AudioRefused, ValueError) as error:
-                gathered.notes.append(f"{shown}: {error}")
-            except OSError as error:
-                gathered.notes.append(f"{shown}: It cannot be read ({error.strerror}).")
+        for named in _named(path):
+            every.setdefault(named.path, named)  # heard twice, its hours would count twice
+    for named in every.values():
+        shown = ascii(named.name)[1:-1] if not named.name.isprintable() else named.name
+        try:
+            named.name.encode()
+            _take(gathered, named)
+        except UnicodeEncodeError:
+            gathered.notes.append(f"{shown}: Its name is not valid text; rename it.")
+        except FileNotFoundError:
+            gathered.notes.append(f"{shown}: It is not there, though {TRUTH} names it.")
+        except (AudioRefused, ValueError) as error:
+            gathered.notes.append(f"{shown}: {error}")
+        except OSError as error:
+            gathered.notes.append(f"{shown}: It cannot be read ({error.strerror}).")
     found = gathered.recordings
     if not found:
         first = f" {gathered.notes[0]}" if gathered.notes else ""

@@ -15,7 +15,7 @@ from trainer.audio_file import AudioRefused
 from trainer.config import SAMPLE_RATE
 from trainer.detector import Detector, Scores
 from trainer.evaluation.evaluations import ClipScore
-from trainer.evaluation.stream_set import Recording, StreamSet
+from trainer.evaluation.stream_set import StreamSet
 from trainer.job import Report
 from trainer.manifest import Clip
 from trainer.sound_levels import Wave
@@ -96,8 +96,7 @@ def hear(detector: Detector, streams: StreamSet, report: Report) -> tuple[Stream
             refused.add(recording.name)
         else:
             raise ValueError(f"{streams.path_of(recording)} is damaged. Remove {streams.folder}; it is made again.")
-    kept: list[Recording] = [each for each in streams.recordings if each.name not in refused]
-    return streams.model_copy(update={"recordings": kept, "notes": notes}), tracks
+    return (streams.without(refused) if refused else streams).model_copy(update={"notes": notes}), tracks
 
 
 def score_of_clip(detector: Detector, wave: Wave) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 from pydantic import BaseModel, Field
@@ -70,13 +70,28 @@ class StreamSet(BaseModel, frozen=True):
     def words(self) -> int:
         return sum(len(recording.words) for recording in self.recordings)
 
+    def without(self, names: Set[str]) -> StreamSet:
+        """These streams but for some, and so of another key: they are not the same audio any more."""
+        left_out = ", ".join(sorted(names))
+        return self.model_copy(
+            update={
+                "key": _joined_key([self.key, left_out]),
+                "title": f"{self.title}, of which {len(names):,} could not be heard",
+                "recordings": [each for each in self.recordings if each.name not in names],
+            }
+        )
+
+
+def _joined_key(keys: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(keys).encode()).hexdigest()[:24]
+
 
 def combined(sets: Sequence[StreamSet]) -> StreamSet:
     """Several sets as one, relative paths as those of the first, whose recordings alone may have them."""
     if len(sets) == 1:
         return sets[0]
     return StreamSet(
-        key=hashlib.sha256("\n".join(each.key for each in sets).encode()).hexdigest()[:24],
+        key=_joined_key([each.key for each in sets]),
         title="; ".join(each.title for each in sets),
         folder=sets[0].folder,
         recordings=[recording for each in sets for recording in each.recordings],

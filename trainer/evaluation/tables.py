@@ -22,7 +22,7 @@ LOOK_BACK_SECONDS = 1.0
 @dataclass(frozen=True)
 class Row:
     """So many of `count` words were missed, or of `count` times that a phrase was said woke the detector; `rate` with
-    its 95 % interval (none for less than two speakers or clips)."""
+    its 95 % interval (none for few speakers or clips)."""
 
     name: str
     count: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from trainer import durable, job, processes, runs
@@ -44,13 +45,16 @@ def find(workspace: Workspace, text: str) -> Run:
     raise ValueError(f"There is no run {text!r} in the trash, which holds {len(all_of(workspace)):,}.")
 
 
-def throw(workspace: Workspace, run: Run) -> Run:
-    """Move a run to the trash; returns it there. Raises ValueError while it lives or is needed, OSError."""
+def throw(workspace: Workspace, run: Run, listed: Sequence[Row] | None = None) -> Run:
+    """Move a run to the trash; returns it there. Raises ValueError while it lives or is needed, OSError.
+
+    `listed` are the rows of all runs, where they are at hand: who throws many away spares a look for each.
+    """
     folder = folder_of(workspace)
     try:
         folder.mkdir(exist_ok=True)
         with processes.exclusive_lock(run.resume_lock):  # nobody lets it go on meanwhile
-            _check(workspace, run)
+            _check(workspace, run, listed)
             place, number = folder / run.id, 1
             while not _moved(run.folder, place):
                 number += 1
@@ -60,7 +64,7 @@ def throw(workspace: Workspace, run: Run) -> Run:
     return Run(place)
 
 
-def _check(workspace: Workspace, run: Run) -> None:
+def _check(workspace: Workspace, run: Run, listed: Sequence[Row] | None) -> None:
     """Raises ValueError when the folder of a run is in use."""
     state = runs.status(run).state
     if state in ACTIVE:
@@ -71,7 +75,7 @@ def _check(workspace: Workspace, run: Run) -> None:
         working = job.read(workspace, verb)
         if working and working.state == "running":
             raise ValueError(f"A job ({verb}) is running and may write into the run; wait for its end, or cancel it.")
-    for other in index.look(workspace).rows:
+    for other in index.look(workspace).rows if listed is None else listed:
         if other.state in ACTIVE and other.changed.get("training.start_from") == run.id and not other.epoch:
             raise ValueError(f"Run {other.run} starts from the best model of run {run.id}; wait until it has begun.")
 

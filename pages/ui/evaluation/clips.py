@@ -11,7 +11,7 @@ from pages.ui import confusion, numbers
 from pages.ui.evaluation import opened
 from pages.ui.numbers import Number
 from pages.ui.plots import BLUE, GREY, RED
-from trainer import detector_file, documents
+from trainer import detector_file, documents, run_models
 from trainer.detector_file import DetectorFile
 from trainer.evaluation import clip_rates, evaluations
 from trainer.evaluation.clip_rates import Points
@@ -26,15 +26,17 @@ DET_TICKS = (0.1, 0.5, 1, 2, 5, 10, 20, 40)
 
 def show(run: Run, row: Row) -> None:
     """The newest evaluation that scored the test split, at a threshold; below, the validation result."""
-    folders = (evaluations.folder_of(run, each.id) for each in opened.all_of(run))
-    scored = next(filter(None, map(evaluations.read_clips, folders)), [])
+    every = ((each, evaluations.read_clips(evaluations.folder_of(run, each.id))) for each in opened.all_of(run))
+    evaluation, scored = next((pair for pair in every if pair[1]), (None, []))
     st.subheader("Clips of the test split", anchor=False)
-    if scored:
+    if evaluation:
         st.caption(
-            "Rates per clip, not per hour of listening: each clip counts once, with its highest score. They show which "
-            "kind of clip is hard; how the model does all day is on Streams."
+            f"Heard by the model of epoch {evaluation.epoch} in its evaluation {evaluation.id}. Rates per clip, not "
+            "per hour of listening: each clip counts once, with its highest score. They show which kind of clip is "
+            "hard; how the model does all day is on Streams."
         )
-        file = documents.read(DetectorFile, detector_file.path_in(run.model))
+        folder = run_models.folder_of(run, evaluation.checkpoint)
+        file = documents.read(DetectorFile, detector_file.path_in(folder))
         _scored(scored, file.threshold if file else 0.5)
     else:
         st.info("The clips of the test split were not heard yet. Press Evaluate on Streams; they are scored with it.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 import streamlit as st
 
@@ -23,25 +25,24 @@ def show(workspace: Workspace, run: Run) -> None:
     if not mine:
         st.info("This run is not evaluated yet. Evaluate it on Streams, and another run with the same streams.")
         return
-    first = opened.choose(mine)
-    others, elsewhere = _others(workspace, first)
+    every = [(other, each) for other in runs.all_runs(workspace)[: watched.MOST_RUNS] for each in opened.all_of(other)]
+    first = opened.choose(sorted(mine, key=lambda each: not _same(every, each)))  # what can be compared comes first
+    others = _same(every, first)
     if not others:
         st.info(
-            "Nothing else heard the same streams. Evaluate another run, or this one after more training, with the same "
-            f"choices on Streams; evaluations with other streams: {elsewhere:,}."
+            "Nothing else heard the same streams. Evaluate another run, or another checkpoint of this one, with the "
+            f"same choices on Streams; evaluations with other streams: {len(every) - 1:,}."
         )
         return
     names = {each.id: f"{watched.name_of(of)} · {opened.name_of(each)}" for of, each in others}
     by_id = {each.id: (of, each) for of, each in others}
     chosen = st.selectbox("Compare with", list(names), format_func=names.__getitem__, key="compared_with")
-    _show(workspace, (run, first), by_id[chosen], operating.budget_form())
+    _show((run, first), by_id[chosen], operating.budget_form())
 
 
-def _others(workspace: Workspace, first: Evaluation) -> tuple[list[Pair], int]:
-    """Evaluations of any run that heard the same streams, and how many heard others."""
-    every = [(run, each) for run in runs.all_runs(workspace)[: watched.MOST_RUNS] for each in opened.all_of(run)]
-    same = [(run, each) for run, each in every if each.streams_key == first.streams_key and each.id != first.id]
-    return same, len(every) - len(same) - 1
+def _same(every: Sequence[Pair], first: Evaluation) -> list[Pair]:
+    """Evaluations of any run that heard the same streams as this one."""
+    return [(run, each) for run, each in every if each.streams_key == first.streams_key and each.id != first.id]
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
@@ -49,7 +50,7 @@ def _compared(key: tuple[str, ...], per_hour: float, _one: opened.Opened, _other
     return comparison.compare(_one.evaluation, _one.heard, _other.evaluation, _other.heard, per_hour)
 
 
-def _show(workspace: Workspace, one: Pair, other: Pair, per_hour: float) -> None:
+def _show(one: Pair, other: Pair, per_hour: float) -> None:
     first, second = opened.load(*one), opened.load(*other)
     if first is None or second is None:
         return

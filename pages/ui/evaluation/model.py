@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 import zipfile
 from pathlib import Path
 
@@ -18,8 +19,8 @@ from trainer.runs import Run
 from trainer.workspace import PROJECT_ROOT, Workspace
 
 THRESHOLDS = {
-    "default": "none was measured", "validation_stream": "from the validation stream",
-    "evaluation": "chosen in an evaluation",
+    "default": "none was measured", "validation_stream": "validation stream",
+    "evaluation": "an evaluation",
 }  # fmt: skip
 FILES = {
     detector_file.MODEL: "The detector: sound in, probability out, its features inside.",
@@ -113,11 +114,11 @@ def packed(folder: Path, file: DetectorFile) -> bytes:
 
 def _ways(workspace: Workspace, run: Run) -> None:
     st.subheader("Listen elsewhere", anchor=False)
-    root = f" --root {workspace.root}" if workspace.root != PROJECT_ROOT else ""
+    root = f" --root {shlex.quote(str(workspace.root))}" if workspace.root != PROJECT_ROOT else ""
     st.caption("Find the word in recordings of any length, listen to the microphone, copy the model elsewhere:")
     verbs = (f"detect {run.id} recording.wav", f"detect {run.id}", f"export {run.id} my_word")
     st.code("\n".join(f"python -m trainer{root} {verb}" for verb in verbs), language="bash", wrap_lines=True)
     st.caption("Ten lines of Python, `listen.py`, without torch; with the folder of the model they hear a microphone:")
     st.code(LISTENING, language="python", wrap_lines=True)
-    command = f"arecord -q -t raw -f S16_LE -r 16000 -c 1 | python listen.py {run.model}"
+    command = f"arecord -q -t raw -f S16_LE -r 16000 -c 1 | python listen.py {shlex.quote(str(run.model))}"
     st.code(command, language="bash", wrap_lines=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -50,8 +51,10 @@ def _stamp(file: Path) -> int:
 
 def all_of(run: Run) -> list[Evaluation]:
     """The finished evaluations of a run, newest first, as `evaluations.all_of`, but read once."""
-    files = sorted((run.folder / "evaluation").glob("*/evaluation.json"), reverse=True)
-    found = (_read(str(file), _stamp(file)) for file in files)
+    found = []
+    for file in sorted((run.folder / "evaluation").glob("*/evaluation.json"), reverse=True):
+        with suppress(OSError):  # its run may be removed just now
+            found.append(_read(str(file), _stamp(file)))
     return [each for each in found if each]
 
 

@@ -12,7 +12,7 @@ from pages.ui.frame import plain
 from pages.ui.numbers import Number
 from trainer import detector_file, documents, run_models
 from trainer.detector_file import DetectorFile
-from trainer.evaluation import budget, intervals, tables
+from trainer.evaluation import budget, curve, intervals, tables
 from trainer.evaluation.budget import Choice
 from trainer.evaluation.evaluations import CurvePoint, Evaluation
 
@@ -52,7 +52,7 @@ def show(opened: Opened, choice: Choice) -> None:
         marks = curve_chart.rows([choice.point], evaluation.hours, f"epoch {evaluation.epoch}")
         _draw(table, marks, [evaluation], choice.per_hour)
         hours, words = f"{evaluation.hours:.2f} h without the word", f"{evaluation.words:,} words"
-        none = f"None in that time means below {intervals.RULE_OF_THREE / evaluation.hours:.2g} per hour."
+        none = f"None in that time means below {curve.short(intervals.RULE_OF_THREE / evaluation.hours)} per hour."
         st.caption(f"Behind it: {hours} and {words}. {none} {READING}")
     else:
         st.info("No word was said in these streams, so misses are not known. Evaluate with the test split too.")
@@ -74,8 +74,8 @@ def _interval(point: CurvePoint) -> str:
 def rate(false_accepts: int, hours: float) -> str:
     """A rate so short that it fits a metric."""
     if not false_accepts:
-        return f"below {intervals.RULE_OF_THREE / hours:.2g}/h"
-    return f"{false_accepts / hours:.2g}/h"
+        return f"below {curve.short(intervals.RULE_OF_THREE / hours)}/h"
+    return f"{curve.short(false_accepts / hours)}/h"
 
 
 def facts(opened: Opened, choice: Choice) -> list[Number]:

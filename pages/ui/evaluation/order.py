@@ -10,11 +10,10 @@ from pages.ui import jobs
 from pages.ui.evaluation import opened
 from trainer import run_models
 from trainer.dataset import importing
-from trainer.evaluation import recordings
+from trainer.evaluation import composition, recordings
 from trainer.runs import Run
 from trainer.workspace import Workspace
 
-LOWEST_DB, HIGHEST_DB, MOST_RATIOS = -20.0, 60.0, 8
 COMPOSED_HELP = (
     "Words of the test split, quiet, in noise and in rooms, and all of its other speech and noise. Made once; every "
     "run hears the same."
@@ -61,22 +60,18 @@ def _start(workspace: Workspace, run: Run) -> None:
     jobs.start(workspace, "evaluate", [run.id, *arguments])
 
 
-def ratios(text: str) -> list[float]:
+def ratios(text: str) -> tuple[float, ...]:
     """Ratios of word to noise in dB. Raises ValueError with one sentence."""
     try:
         found = [float(part) for part in text.replace(",", " ").split()]
     except ValueError:
         raise ValueError(f"Type the ratios as numbers, such as 10, 5; {text!r:.40} is none.") from None
-    if not found or len(found) > MOST_RATIOS or not all(LOWEST_DB <= ratio <= HIGHEST_DB for ratio in found):
-        raise ValueError(
-            f"Give one to {MOST_RATIOS} ratios from {LOWEST_DB:g} to {HIGHEST_DB:g} dB; {text!r:.40} is not that."
-        )
-    return list(dict.fromkeys(found))
+    return composition.ratios(found)
 
 
 def paths(text: str, roots: list[Path]) -> list[Path]:
     """Files and folders, one a line, that the page may read. Raises ValueError with one sentence."""
-    return [_allowed(Path(line.strip()).expanduser().resolve(), roots) for line in text.splitlines() if line.strip()]
+    return [_allowed(importing.path_named(line), roots) for line in text.splitlines() if line.strip()]
 
 
 def _allowed(path: Path, roots: list[Path]) -> Path:

@@ -8,12 +8,12 @@ import pandas as pd
 import streamlit as st
 
 from pages.ui.evaluation.opened import Opened
-from trainer.evaluation import tables
+from trainer.evaluation import intervals, tables
 from trainer.evaluation.tables import Accepts, Phrase, Row
 
 NO_WORD = "No word was said in these streams."
 NO_PHRASE = "No phrases are known in these streams: the look-alikes of a test split have them."
-BOUNDS = "Between these bounds the rate lies with 95 % confidence; none is known of a single speaker or clip."
+BOUNDS = f"Between these bounds the rate lies with 95 % confidence; none are known {intervals.TOO_FEW}."
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
