@@ -8,7 +8,7 @@ HEADLESS ?=
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup app test soak bench lint format lock
+.PHONY: setup app test soak bench bench-runs lint format lock
 
 setup: $(INSTALLED)
 
@@ -31,6 +31,11 @@ soak: setup
 
 bench: setup
 	$(BIN)/python -m tests.bench
+
+# How long runs take to be listed and their curves to be opened, beside TensorBoard, MLflow and trackio on the same numbers.
+bench-runs: setup
+	$(BIN)/python -m tests.bench_runs
+	$(BIN)/python -m tests.bench_curves
 
 lint: setup
 	$(BIN)/ruff check .

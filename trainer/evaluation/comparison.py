@@ -8,7 +8,7 @@ minute (blocks: Künsch, "The jackknife and the bootstrap for general stationary
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,10 +50,36 @@ def check(first: Evaluation, second: Evaluation) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """One evaluation drawn again: in each draw false accepts [d, p] and miss rate [d, p] at the thresholds of its
+    curve, and hours [d]."""
+
+    accepts: Counts
+    hours: Counts
+    miss_rates: Rates
+
+    def at(self, per_hour: float) -> Rates:
+        """The miss rate at a budget in each draw [d]."""
+        over = self.accepts > per_hour * self.hours[:, None] * (1 + 1e-6)
+        place = np.where(over.any(axis=1), over.argmax(axis=1) - 1, self.accepts.shape[1] - 1)
+        return np.asarray(self.miss_rates[np.arange(len(place)), np.maximum(place, 0)])
+
+
+def draw(evaluation: Evaluation, heard: Sequence[Heard]) -> Drawn:
+    """Draw an evaluation again; this takes a second, and is the same for every budget."""
+    thresholds = np.array([point.threshold for point in evaluation.curve])
+    counts, hours = _blocks(heard, thresholds)
+    weights = intervals.drawn(len(hours), stream=1)
+    sources = intervals.numbered(curve.sources(heard))
+    return Drawn(weights @ counts, weights @ hours, intervals.drawn_rates(curve.missed(heard, thresholds), sources))
+
+
 def compare(
-    first: Evaluation, first_heard: Sequence[Heard], second: Evaluation, second_heard: Sequence[Heard], per_hour: float
-) -> Comparison:
-    """Compare two evaluations at a budget of false accepts per hour.
+    first: Evaluation, first_heard: Sequence[Heard], second: Evaluation, second_heard: Sequence[Heard],
+    per_hour: float, draw: Callable[[Evaluation, Sequence[Heard]], Drawn] = draw,
+) -> Comparison:  # fmt: skip
+    """Compare two evaluations at a budget of false accepts per hour; `draw` may be one that remembers.
 
     Raises ValueError when they did not hear the same streams, or there is nothing to compare.
     """
@@ -65,22 +91,11 @@ def compare(
         raise ValueError("No word was heard in these streams, so there is no miss rate to compare.")
     one, other = (budget.choose(each, per_hour).point for each in (first, second))
     low, high = None, None
-    count = intervals.count_of(source := intervals.numbered(sources))
+    count = intervals.count_of(intervals.numbered(sources))
     if count >= intervals.FEWEST_SOURCES:
-        drawn = [_drawn(*each, source, per_hour) for each in ((first, first_heard), (second, second_heard))]
-        low, high = np.percentile(drawn[1] - drawn[0], intervals.percentiles(count)).tolist()
+        rates = [draw(*each).at(per_hour) for each in ((first, first_heard), (second, second_heard))]
+        low, high = np.percentile(rates[1] - rates[0], intervals.percentiles(count)).tolist()
     return Comparison(per_hour, len(sources), one, other, (other.misses - one.misses) / len(sources), low, high)
-
-
-def _drawn(evaluation: Evaluation, heard: Sequence[Heard], source: NDArray[np.int64], per_hour: float) -> Rates:
-    """The miss rate at the budget in each draw [DRAWS]."""
-    thresholds = np.array([point.threshold for point in evaluation.curve])
-    counts, hours = _blocks(heard, thresholds)
-    weights = intervals.drawn(len(hours), stream=1)
-    over = weights @ counts > per_hour * (weights @ hours)[:, None] * (1 + 1e-6)
-    place = np.where(over.any(axis=1), over.argmax(axis=1) - 1, len(thresholds) - 1)
-    rates = intervals.drawn_rates(curve.missed(heard, thresholds), source)
-    return np.asarray(rates[np.arange(len(rates)), np.maximum(place, 0)])
 
 
 def _blocks(heard: Sequence[Heard], thresholds: NDArray[np.float64]) -> tuple[Counts, Counts]:

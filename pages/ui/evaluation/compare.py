@@ -12,8 +12,9 @@ from pages.ui.evaluation import curve_chart, opened, operating
 from pages.ui.frame import plain
 from trainer import runs
 from trainer.evaluation import comparison
-from trainer.evaluation.comparison import Comparison
+from trainer.evaluation.comparison import Comparison, Drawn
 from trainer.evaluation.evaluations import CurvePoint, Evaluation
+from trainer.evaluation.heard import Heard
 from trainer.runs import Run
 from trainer.workspace import Workspace
 
@@ -45,18 +46,22 @@ def _same(every: Sequence[Pair], first: Evaluation) -> list[Pair]:
     return [(run, each) for run, each in every if each.streams_key == first.streams_key and each.id != first.id]
 
 
-@st.cache_data(max_entries=20, show_spinner=False)
-def _compared(key: tuple[str, ...], per_hour: float, _one: opened.Opened, _other: opened.Opened) -> Comparison:
-    return comparison.compare(_one.evaluation, _one.heard, _other.evaluation, _other.heard, per_hour)
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _drawn(run: str, key: str, created: str, _evaluation: Evaluation, _heard: Sequence[Heard]) -> Drawn:
+    return comparison.draw(_evaluation, _heard)
+
+
+def _draw_once(evaluation: Evaluation, heard: Sequence[Heard]) -> Drawn:
+    """Drawn again, once for all budgets."""
+    return _drawn(evaluation.run, evaluation.id, evaluation.created, evaluation, heard)
 
 
 def _show(one: Pair, other: Pair, per_hour: float) -> None:
     first, second = opened.load(*one), opened.load(*other)
     if first is None or second is None:
         return
-    key = (str(first.folder.path), one[1].created, str(second.folder.path), other[1].created)
     try:
-        found = _compared(key, per_hour, first, second)
+        found = comparison.compare(first.evaluation, first.heard, second.evaluation, second.heard, per_hour, _draw_once)
     except ValueError as error:
         st.warning(plain(str(error)))
         return
