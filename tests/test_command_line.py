@@ -52,7 +52,7 @@ def test_the_whole_path(workspace):
     assert 0 <= status["fpr"] <= 1 and status["best"]["checkpoint"].startswith(status["folder"])
     assert answer(workspace, "status", "latest") == status == answer(workspace, "status", status["run"][:12])
     (listed,) = answer(workspace, "runs")
-    assert {name: listed[name] for name in ("run", "label", "state", "epoch", "epochs")}.items() <= status.items()
+    assert {name: listed[name] for name in status} == status and listed["split"]
     lines = answer(workspace, "log", "latest")["lines"]
     assert any("Epoch 3/3 - Loss:" in line for line in lines)
     assert "nothing to stop" in refused(workspace, "stop", "latest")

@@ -15,7 +15,7 @@ CONFIG = click.argument("config", metavar="CONFIG")
 RUN = click.argument("run", metavar="RUN")
 
 
-def _document(session: Session, run: Run) -> dict[str, Any]:
+def status_document(session: Session, run: Run) -> dict[str, Any]:
     """The status of a run, its place in the queue while it waits, and what to try when it has failed."""
     status = runs.status(run)
     found = standing.standing(session.workspace, run) if status.state == "queued" else None
@@ -36,7 +36,7 @@ def train(session: Session, config: str, name: str, wait: bool) -> None:
         show(session, {"run": started.run.id}, started.run.id)
         return
     status = terminal.wait_for_end(started.run)
-    document = _document(session, started.run)
+    document = status_document(session, started.run)
     show(session, document, terminal.status_text(document))
     if status.state not in ("completed", "stopped", "paused"):
         raise click.exceptions.Exit(1)
@@ -47,7 +47,7 @@ def train(session: Session, config: str, name: str, wait: bool) -> None:
 @click.pass_obj
 def status(session: Session, run: str) -> None:
     """Tell how RUN stands: an id, an unambiguous start of one, or `latest`."""
-    document = _document(session, runs.find(session.workspace, run))
+    document = status_document(session, runs.find(session.workspace, run))
     show(session, document, terminal.status_text(document))
 
 

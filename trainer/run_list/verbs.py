@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from trainer import runs
+from trainer import run_verbs, runs
 from trainer.run_list import disk, fields, index, notes, search, trash
 from trainer.run_list.row import Row
 from trainer.runs import Run
@@ -16,9 +16,10 @@ from trainer.terminal import Session, show
 RUN = click.argument("run", metavar="RUN")
 
 
-def document(row: Row) -> dict[str, Any]:
-    """A row as scripts read it."""
-    return row._asdict()
+def _document(session: Session, row: Row) -> dict[str, Any]:
+    """A run of the list as scripts read it: its status, and what the list knows beside that."""
+    run = runs.by_id(session.workspace, row.run)
+    return row._asdict() | (run_verbs.status_document(session, run) if run else {})
 
 
 def _percent(value: float | None) -> str:
@@ -61,7 +62,9 @@ def runs_verb(
         found = fields.sorted_by(found, sort, reverse)
     elif reverse:
         found.reverse()
-    show(session, [document(row) for row in found], _table(found, len(every)))
+    whole = session.as_json and not in_trash  # a status takes a look at each folder
+    documents = [_document(session, row) if whole else row._asdict() for row in found]
+    show(session, documents, _table(found, len(every)))
 
 
 @click.command()
