@@ -2,8 +2,8 @@
 
 python -m tests.bench_curves [--runs 50] [--rows 10000] [--alone]
 
-Ours and TensorBoard's files hold whole rows as a training writes them, the others' stores the one curve that is read.
-MLflow and trackio are installed from the package index into a folder that is deleted afterwards, unless --alone. Each
+Ours and TensorBoard's files hold whole rows as a training writes them, the stores of the others only the curve that is
+read. MLflow and trackio are installed from the package index into a folder deleted afterwards, unless --alone. Each
 reader is a process of its own; its imports are not timed.
 """
 
@@ -91,8 +91,8 @@ import sys
 from trackio.sqlite_storage import SQLiteStorage
 runs, rows = int(sys.argv[2]), int(sys.argv[3])
 for run in range(runs):
-    losses = [{"val_loss": 1 / (step + 1)} for step in range(rows)]
-    SQLiteStorage.bulk_log("all", f"run {run}", losses, list(range(rows)))
+    values = [{"val_loss": 1 / (step + 1)} for step in range(rows)]
+    SQLiteStorage.bulk_log("all", f"run {run}", values, list(range(rows)))
 """
 TRACKIO = (
     "from trackio.sqlite_storage import SQLiteStorage",
