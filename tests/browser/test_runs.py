@@ -99,6 +99,7 @@ def test_rename_tag_trash_and_restore(page: Page, made: list[Run]):
         choose(page, 3)
         button(page, "Open kitchen").click()
         expect(page.get_by_role("heading", name="kitchen")).to_be_visible()
+        settled(page)
         button(page, "Name, tags, note").click()
         page.get_by_role("textbox", name="Name").fill("pantry")
         tags = page.get_by_role("combobox", name="Tags")
@@ -127,6 +128,7 @@ def test_rename_tag_trash_and_restore(page: Page, made: list[Run]):
 def test_clone_into_the_configuration_and_free_space(page: Page, made: list[Run]):
     with server.running(Workspace(made[0].folder.parent.parent)) as app:
         page.goto(f"{app.address}/Runs?run={made[0].id}")
+        settled(page)
         button(page, "Free space").click()
         page.get_by_text("See what can go").click()
         button(page, "Free 2.0 MB").click()
