@@ -261,11 +261,12 @@ def test_an_export_that_fails_is_told_and_changes_nothing_of_the_run(run: Run, t
     assert documents.read(Progress, run.progress_file).ended == "completed"
 
 
-def test_a_paused_run_exports_nothing(tmp_path):
+@pytest.mark.parametrize("ended", ["paused", "stopped"])
+def test_a_run_that_was_told_to_end_does_not_take_time_to_export(tmp_path, ended: str):
     paused = Run(tmp_path / "20200101-000000-0000")
     paused.folder.mkdir()
     best = Best(epoch=1, val_loss=1.0, val_accuracy=0.5, checkpoint="epoch-00001.pt")
-    told = Progress(attempt=1, beat=0.0, phase="ended", ended="paused", best=best)
+    told = Progress(attempt=1, beat=0.0, phase="ended", ended=ended, best=best)
     durable.replace_json(paused.progress_file, told.model_dump())
     engine.export_best(paused)
     assert [path.name for path in paused.folder.iterdir()] == ["progress.json"]

@@ -75,9 +75,12 @@ def train(run: Run, attempt: int, wanted: Callable[[], Want | Literal["signal"] 
 
 
 def export_best(run: Run) -> None:
-    """Export the best model of a run that has ended; that this fails changes nothing about how it ended."""
+    """Export the best model of a run that is completed; that this fails changes nothing about how it ended.
+
+    It may take a minute, for which nobody who stops a run waits: the model of such a one is made when it is asked for.
+    """
     told = documents.read(Progress, run.progress_file)
-    if told is None or told.ended == "paused" or told.best is None:
+    if told is None or told.ended != "completed" or told.best is None:
         return
 
     def beat() -> None:
