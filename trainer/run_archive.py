@@ -22,6 +22,8 @@ MANIFEST = "wakeword-run.json"
 DENSE = frozenset({".pt", ".onnx", ".npz", ".npy", ".flac", ".ogg", ".zip"})
 """Files that do not get smaller."""
 ODD = frozenset('\\:*?"<>|')
+LATEST_SECONDS = 4.3e9
+"""In the year 2106; a zip can tell no time after 2107."""
 _CHUNK = 1 << 20
 
 
@@ -98,12 +100,17 @@ def _write_all(archive: zipfile.ZipFile, run: Run, report: Report) -> None:
                 digest.update(chunk)
                 done += len(chunk)
                 report(done >> 20, total >> 20, "Packing, megabytes")
-        packed[name] = Packed(size=done - before, sha256=digest.hexdigest(), changed=found.st_mtime)
+        packed[name] = Packed(size=done - before, sha256=digest.hexdigest(), changed=_changed(found))
     archive.writestr(MANIFEST, Manifest(id=run.id, files=packed).model_dump_json(indent=1))
 
 
+def _changed(found: os.stat_result) -> float:
+    """When the file was changed; a clock that was wrong is no reason not to pack it."""
+    return min(max(found.st_mtime, 0.0), LATEST_SECONDS)
+
+
 def _entry(name: str, found: os.stat_result) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(name, max(time.localtime(found.st_mtime)[:6], (1980, 1, 1, 0, 0, 0)))
+    entry = zipfile.ZipInfo(name, max(time.localtime(_changed(found))[:6], (1980, 1, 1, 0, 0, 0)))
     entry.external_attr = 0o100644 << 16
     entry.file_size = found.st_size
     entry.compress_type = zipfile.ZIP_STORED if PurePosixPath(name).suffix in DENSE else zipfile.ZIP_DEFLATED
