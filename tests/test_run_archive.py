@@ -272,8 +272,12 @@ def test_the_command_line_packs_and_unpacks(here, there, tmp_path):
         done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT_ROOT)
         return done.returncode, json.loads(done.stdout)
 
-    size = verb(here.root, "pack", "latest", str(file))[1]["bytes"]
-    assert size == file.stat().st_size > 1000
+    (run.folder / "models").symlink_to(tmp_path)
+    (run.folder / "evaluation" / "at 12:30").write_text("heard")
+    (run.folder / ".resume.lock").write_text("")
+    done = verb(here.root, "pack", "latest", str(file))[1]
+    assert done["bytes"] == file.stat().st_size > 1000
+    assert done["left_out"] == ["evaluation/at 12:30", "models"]  # who deletes the run after packing it loses these
     code, told = verb(here.root, "pack", "latest", str(file))
     assert code == 2 and told["error"] == f"{file} exists; name a file that does not."
     assert verb(there.root, "unpack", str(file)) == (0, {"run": run.id, "packed_id": run.id, "state": "completed"})

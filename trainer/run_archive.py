@@ -59,6 +59,13 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in found if is_carried(path.relative_to(folder).as_posix()))
 
 
+def left_out(run: Run) -> list[str]:
+    """What somebody has put into the folder and is not carried: links, and names that other systems cannot hold."""
+    found = [(path, path.relative_to(run.folder).as_posix()) for path in sorted(run.folder.rglob("*"))]
+    odd = [name for path, name in found if path.is_file() and (set(name) & ODD or not name.isprintable())]
+    return [name for path, name in found if path.is_symlink() or name in odd]
+
+
 def _check_at_rest(run: Run) -> None:
     """Raises ValueError when the run is changing, or would not be taken for one."""
     state = runs.status(run).state
