@@ -16,7 +16,7 @@ PAGES = {
     "pages/2_Configuration.py": "choose a preset, edit, validate, save",
     "pages/3_Training.py": "start a run, watch it, pause, stop, resume and extend it",
     "pages/4_Evaluation.py": "measure a model, listen with it, take it away",
-    "pages/5_Runs.py": "every run",
+    "pages/5_Runs.py": "every run: found, compared, gone on from, thrown away and brought back",
 }
 AROUND = {
     "Makefile": "set-up, app, tests, lint, lock",

@@ -82,3 +82,12 @@ def test_browsers_that_look_at_about_the_same_time_see_the_same(tmp_path, monkey
 @pytest.mark.parametrize(("epochs", "seconds"), [(10, 1.5), (300, 6.0), (10_000, 10.0)])
 def test_a_long_run_is_looked_at_less_often(epochs: int, seconds: float):
     assert history._apart(epochs) == seconds
+
+
+def test_a_few_numbers_are_those_of_all(tmp_path):
+    run = make_run(workspace_at(tmp_path), epochs=300)
+    few, every = history.measured(run, ("step", "f1")), history.read(run).numbers
+    assert sorted(few.numbers) == ["epoch", "f1", "step"]
+    assert all(np.array_equal(few.numbers[name], every[name]) for name in few.numbers)
+    metrics.append(run.metrics_file, epoch_row(301))
+    assert len(history.measured(run, ("step", "f1")).numbers["f1"]) == 301

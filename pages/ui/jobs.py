@@ -19,10 +19,12 @@ TITLES: dict[Verb, str] = {
     "demo": "Making demo data", "scan": "Scanning", "split": "Splitting", "import": "Importing",
     "synthesise": "Synthesising", "mend": "Mending clips", "preview": "Drawing examples",
     "probe": "Measuring time", "export": "Exporting the model", "evaluate": "Evaluating",
+    "pack": "Packing the run", "unpack": "Taking in the run",
 }  # fmt: skip
 MODEL_VERBS: tuple[Verb, ...] = ("export", "evaluate")
 """Jobs of the Evaluation page: they leave the data set as it is."""
-DATA_VERBS = tuple(verb for verb in TITLES if verb not in MODEL_VERBS)
+RUN_VERBS: tuple[Verb, ...] = ("pack", "unpack")
+DATA_VERBS = tuple(verb for verb in TITLES if verb not in MODEL_VERBS + RUN_VERBS)
 
 
 def running(workspace: Workspace, verbs: Sequence[Verb] = DATA_VERBS) -> list[Job]:
@@ -80,7 +82,7 @@ def _live(workspace: Workspace, busy: bool, verbs: Sequence[Verb]) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.progress(min(1.0, each.done / each.total) if each.total else 0.0, text=plain(progress_text(each)))
             key = f"cancel_{each.verb}"
-            told = CANCELLING_MODEL if each.verb in MODEL_VERBS else CANCELLING
+            told = CANCELLING if each.verb in DATA_VERBS else CANCELLING_MODEL
             st.button("Cancel", key=key, on_click=job.cancel, args=(workspace, each.verb), help=told)
     if busy and not now:
         st.rerun()

@@ -55,5 +55,5 @@ PLOTS = (
         1e-9, number=".2f", timed=True,
     ),
 )  # fmt: skip
-MEASURED = tuple(dict.fromkeys(name for plot in PLOTS if not plot.timed for name in plot.lines))
-TIMED = tuple(dict.fromkeys(name for plot in PLOTS if plot.timed for name in plot.lines))
+MEASURED = ("step", *dict.fromkeys(name for plot in PLOTS if not plot.timed for name in plot.lines))
+TIMED = ("elapsed_seconds", *dict.fromkeys(name for plot in PLOTS if plot.timed for name in plot.lines))

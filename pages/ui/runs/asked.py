@@ -1,0 +1,45 @@
+"""Which runs the user wants to see and in which order: search, states, archived ones, sorting; kept in the address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from pages.ui.frame import plain
+from pages.ui.runs import columns
+from trainer.run_list import fields, search
+from trainer.run_list.row import Row
+
+SORTED_BY = {
+    "Newest": "id", "Name": "label", "Val loss": "val_loss", "Accuracy": "accuracy", "F1": "f1", "FPR": "fpr",
+    "FNR": "fnr", "Miss rate": "miss_rate", "Duration": "duration", "Epochs": "epoch", "Size": "size",
+    "State": "state", "Model": "model",
+}  # fmt: skip
+HELP = (
+    "Words are looked for in name, tags, note, id, model and configuration. Options and results: "
+    "`model.name=bc_resnet val_loss<0.2 f1>95% duration>2h`. Also `tag:night`, `state:failed`, `started>2026-01`, "
+    "`starred`, `note:kitchen`; a `-` before a term turns it around: `-tag:night`."
+)
+
+
+def form(rows: Sequence[Row], beside: Callable[[], None]) -> list[Row]:
+    """Draw the fields, and `beside` at the end of their line; the rows that they leave, in their order."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        text = st.text_input(
+            "Search", key="q", bind="query-params", type="search", width=330, help=HELP,
+            placeholder="name, tag, val_loss<0.2, model.name=bc_resnet…",
+        )  # fmt: skip
+        known = list(dict.fromkeys(map(columns.state_word, rows)))
+        states = st.multiselect("State", sorted(known), key="states", width=190, placeholder="All")
+        sort = st.selectbox("Sort by", list(SORTED_BY), key="sort", bind="query-params", width=140)
+        reverse = st.toggle("Reverse", key="reverse", bind="query-params")
+        archived = st.toggle("Archived", key="archived", bind="query-params", help="Show archived runs too.")
+        beside()
+    try:
+        found = search.find(rows, text or "", archived)
+    except ValueError as error:
+        st.error(plain(str(error)))
+        found = search.find(rows, "", archived)
+    found = [row for row in found if not states or columns.state_word(row) in states]
+    return fields.sorted_by(found, SORTED_BY[sort], reverse)

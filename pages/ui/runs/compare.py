@@ -1,0 +1,110 @@
+"""Any number of runs compared: curves, options that differ, results, the same false accepts; a link can be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from pages.ui import chart_form, history
+from pages.ui.frame import plain
+from pages.ui.plots import TIMED
+from pages.ui.runs import address, differing, listed, overlay, results, same_accepts
+from trainer.config_difference import Values
+from trainer.run_list import option_values
+from trainer.run_list.row import Row
+from trainer.workspace import Workspace
+
+SECTIONS = ("Curves", "Options", "Results", "Same false accepts")
+MOST_OFFERED = 500
+
+
+def show(workspace: Workspace, rows: Sequence[Row], wanted: str) -> None:
+    address.all_runs_button()
+    by_id = {row.run: row for row in rows if row.state != listed.FOREIGN}
+    ids = list(dict.fromkeys(filter(None, wanted.split(","))))
+    chosen = [by_id[each] for each in ids if each in by_id]
+    missing = [each for each in ids if each not in by_id]
+    if missing:
+        st.warning(plain(f"Not there (in the trash, or never were): {', '.join(missing)[:200]}."))
+    _choice(by_id, chosen)
+    if len(chosen) < 2:
+        st.info("Choose two or more runs to compare.")
+        return
+    named = names(chosen)
+    section = st.segmented_control(
+        "Compare", SECTIONS, default=SECTIONS[0], required=True, key="comparison", bind="query-params",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    match section:
+        case "Options":
+            _show_options(configurations(named))
+        case "Results":
+            results.show(named, configurations(named))
+        case "Same false accepts":
+            same_accepts.show({name: listed.run_of(workspace, row) for name, row in named.items()})
+        case _:
+            _show_curves(workspace, named)
+
+
+def names(chosen: Sequence[Row]) -> dict[str, Row]:
+    """The runs by what lines and columns are called: the label alone where it names one of them."""
+    labels = [row.label for row in chosen]
+    return {row.label if labels.count(row.label) == 1 else listed.name_of(row): row for row in chosen}
+
+
+def _choice(by_id: Mapping[str, Row], chosen: Sequence[Row]) -> None:
+    """Which runs are compared; another choice goes into the address."""
+    ids = [row.run for row in chosen]
+    offered = list(dict.fromkeys([*ids, *list(by_id)[:MOST_OFFERED]]))
+    st.session_state["compared"] = ids
+    with st.expander(f"{len(ids)} runs compared", icon=":material/checklist:"):
+        st.multiselect(
+            "Runs", offered, key="compared", format_func=lambda each: listed.name_of(by_id[each]), on_change=_follow
+        )
+
+
+def _follow() -> None:
+    if ids := st.session_state["compared"]:
+        st.query_params["compare"] = ",".join(ids)
+    else:
+        del st.query_params["compare"]
+
+
+def configurations(named: Mapping[str, Row]) -> dict[str, Values]:
+    """Every option of each run whose configuration can be read."""
+    known = {name: row for name, row in named.items() if row.model or row.changed}
+    return {name: {**option_values.defaults(), **row.changed, "preset": row.preset} for name, row in known.items()}
+
+
+def _show_options(configured: Mapping[str, Values]) -> None:
+    found = differing.table(configured)
+    if len(configured) < 2:
+        st.info("The configurations of fewer than two of these runs can be read.")
+    elif len(found):
+        st.dataframe(found, hide_index=True, width="stretch", alt="Options that differ")
+        st.caption("Options that are the same in all of these runs are left out.")
+    else:
+        st.success("They are equal: every option has the same value.")
+
+
+def _show_curves(workspace: Workspace, named: Mapping[str, Row]) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        titles = st.multiselect(
+            "Measures", list(overlay.MEASURES), ["Val loss", "F1 (%)"], key="measures", width=340
+        )  # fmt: skip
+        axis = st.segmented_control(
+            "Over", list(overlay.AXES), default="epoch", required=True, key="axis", bind="query-params"
+        )
+        style = chart_form.show()
+    keys = tuple(overlay.MEASURES[title].key for title in titles)
+    timed = axis == "time" or any(key in TIMED for key in keys)
+    found = {}
+    for name, row in named.items():
+        run = listed.run_of(workspace, row)
+        found[name] = history.read(run) if timed else history.measured(run, ("step", *keys))
+    without = [name for name, epochs in found.items() if not len(epochs.numbers.get("epoch", ()))]
+    if without:
+        st.caption(plain(f"No finished epoch yet: {', '.join(without)[:300]}."))
+    overlay.show(found, titles, axis, style)
+    st.caption("A click on a name in the legend shows that run alone; with Shift, several. A double click shows all.")

@@ -1,0 +1,101 @@
+"""What a run keeps on disk: checkpoints, evaluations, and every file."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from pages.ui import frame, jobs
+from pages.ui.evaluation import opened
+from pages.ui.frame import plain
+from trainer import detector_file, documents, run_models
+from trainer.documents import Best
+from trainer.evaluation import budget
+from trainer.evaluation.evaluations import Evaluation
+from trainer.run_list.row import Row
+from trainer.runs import Run
+from trainer.workspace import Workspace
+
+MOST_FILES = 1000
+SIZE = st.column_config.NumberColumn(format="bytes")
+
+
+def _when(path: Path) -> str:
+    return datetime.fromtimestamp(path.stat().st_mtime).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def show_checkpoints(workspace: Workspace, run: Run) -> None:
+    """Every checkpoint, which one is the best, and the way to a model from one."""
+    every = run_models.kept(run)
+    if not every:
+        st.info("This run keeps no checkpoint. The first one comes with the first finished epoch.")
+        return
+    best = documents.read(Best, run.checkpoints / "best.json")
+    table = pd.DataFrame([_checkpoint(run, name, best) for name in every])
+    st.dataframe(table, hide_index=True, width="stretch", column_config={"Size": SIZE}, alt="Checkpoints")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.selectbox("Checkpoint", every[::-1], key=f"checkpoint_{run.id}", width=260)
+        st.button(
+            "Export the model", on_click=jobs.start, args=(workspace, "export", [run.id, "--checkpoint", chosen]),
+            disabled=bool(jobs.running(workspace, jobs.MODEL_VERBS)),
+            help="One ONNX file, sound in, probability out. Its files are taken away on the Evaluation page.",
+        )  # fmt: skip
+
+
+def _checkpoint(run: Run, name: str, best: Best | None) -> dict[str, object]:
+    epoch, whole = run_models.epoch_of(name)
+    file = run.checkpoints / name
+    exported = detector_file.path_in(run_models.folder_of(run, name)).exists()
+    kept = file.exists()
+    return {
+        "Checkpoint": name, "Epoch": epoch, "Finished": whole, "Best": bool(best and best.checkpoint == name),
+        "Exported": exported, "Saved": _when(file) if kept else None, "Size": file.stat().st_size if kept else None,
+    }  # fmt: skip
+
+
+def show_evaluations(run: Run, row: Row) -> None:
+    """Every evaluation at the false accepts of the configuration."""
+    found = opened.all_of(run)
+    query = {"run": run.id}
+    if not found:
+        st.info("This run is not evaluated yet. The Evaluation page measures it on the test split and on recordings.")
+        st.page_link(frame.EVALUATION, label="Go to Evaluation", query_params=query, icon=":material/arrow_forward:")
+        return
+    per_hour = row.false_accepts_per_hour or 1.0
+    st.caption(f"At {per_hour:g} false accepts per hour at most, with 95 % confidence between the bounds.")
+    formats = {name: st.column_config.NumberColumn(format="percent") for name in ("Missed", "From", "To")}
+    table = pd.DataFrame([_evaluation(each, per_hour) for each in found])
+    st.dataframe(table, hide_index=True, width="stretch", column_config=formats, alt="Evaluations")
+    st.page_link(frame.EVALUATION, label="Open in Evaluation", query_params=query, icon=":material/arrow_forward:")
+
+
+def _evaluation(found: Evaluation, per_hour: float) -> dict[str, object]:
+    try:
+        point = budget.choose(found, per_hour).point
+    except ValueError:
+        point = None
+    return {
+        "Evaluation": opened.name_of(found), "Words": found.words, "Hours without": found.hours,
+        "Threshold": point and point.threshold, "Missed": point and point.miss_rate, "From": point and point.low,
+        "To": point and point.high,
+    }  # fmt: skip
+
+
+def show_files(run: Run) -> None:
+    """Every file of the run with its size; links are not followed."""
+    found = sorted(path for path in run.folder.rglob("*") if path.is_file() and not path.is_symlink())
+    rows = [
+        {"File": str(path.relative_to(run.folder)), "Size": path.stat().st_size, "Changed": _when(path)}
+        for path in found[:MOST_FILES]
+        if path.exists()
+    ]
+    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", column_config={"Size": SIZE}, alt="Files")
+    more = (
+        f"The first {MOST_FILES:,} of {len(found):,} files, in"
+        if len(found) > MOST_FILES
+        else f"{len(found):,} files in"
+    )
+    st.caption(f"{more} {plain(str(run.folder))}")

@@ -1,0 +1,46 @@
+"""The rows of all runs as pages need them: the index of a workspace, held once for all browsers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from threading import Lock
+
+import streamlit as st
+
+from trainer.run_list import index
+from trainer.run_list.index import Index
+from trainer.run_list.row import Row
+from trainer.runs import Run
+from trainer.workspace import Workspace
+
+FOREIGN = "foreign"
+
+
+@dataclass
+class _Held:
+    """The lock keeps two browser tabs from looking at once."""
+
+    index: Index | None = None
+    lock: Lock = field(default_factory=Lock)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _held(root: str) -> _Held:
+    return _Held()
+
+
+def rows(workspace: Workspace) -> list[Row]:
+    """Every folder in runs/ as it is now, newest run first."""
+    held = _held(str(workspace.root))
+    with held.lock:
+        held.index = index.look(workspace, held.index)
+        return held.index.rows
+
+
+def run_of(workspace: Workspace, row: Row) -> Run:
+    return Run(workspace.runs / row.run)
+
+
+def name_of(row: Row) -> str:
+    """The run as a list shows it: its label and its id."""
+    return f"{row.label} · {row.run}" if row.label not in ("", row.run) else row.run
