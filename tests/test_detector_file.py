@@ -66,3 +66,12 @@ def test_eight_bits_listen_with_the_threshold_of_the_same_false_accepts():
 )
 def test_it_is_said_where_the_threshold_comes_from(source: Threshold, said: str):
     assert said in detector_file.sentences(file_of(None, source))[1]
+
+
+@pytest.mark.parametrize("name", ["../../secret", "/etc/passwd", "a/b.onnx", "..", ""])
+def test_a_stranger_s_model_names_no_file_outside_its_folder(name: str):
+    """Else the zip that a user takes away and hands on would hold it."""
+    document = file_of(None).model_dump()
+    assert DetectorFile.model_validate(document | {"files": {"model.int8.onnx": "0"}})
+    with pytest.raises(ValueError, match="files"):
+        DetectorFile.model_validate(document | {"files": {name: "0"}})

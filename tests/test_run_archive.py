@@ -3,6 +3,8 @@
 import hashlib
 import io
 import json
+import os
+import re
 import shutil
 import stat
 import subprocess
@@ -101,6 +103,38 @@ def test_a_run_comes_out_as_it_went_in(here, there, tmp_path):
     assert {name: data for name, (data, _) in contents(tmp_path / "by hand" / run.id).items()} == {
         name: data for name, (data, _) in expected.items()
     }
+
+
+def test_a_file_of_another_century_is_packed(here, there, tmp_path):
+    run = ended_run(here)
+    os.utime(run.log_file, (5e9, 5e9))
+    os.utime(run.metrics_file, (-5, -5))
+    taken = unpacked(there, packed(run, tmp_path / "run.zip"))
+    times = taken.run.log_file.stat().st_mtime, taken.run.metrics_file.stat().st_mtime
+    assert times == (run_archive.LATEST_SECONDS, 0)
+
+
+def with_central(data: bytes, offset: int, value: bytes) -> bytes:
+    """The zip with some bytes of the first entry of its directory changed."""
+    place = data.index(b"PK\x01\x02") + offset
+    return data[:place] + value + data[place + len(value) :]
+
+
+BROKEN = {
+    "outside its folder (''": lambda data: with_central(data, 46, b"\0"),
+    "unusual way": lambda data: with_central(data, 10, b"\x0e\0"),  # LZMA
+    "no text": lambda data: with_central(with_central(data, 9, b"\x08"), 46, b"\xff"),
+    "its own beginning": lambda data: data[:-6] + (1 << 31).to_bytes(4, "little") + data[-2:],
+}
+
+
+@pytest.mark.parametrize("told", BROKEN)
+def test_a_zip_that_is_broken_is_refused_in_a_sentence(here, there, tmp_path, told):
+    data = BROKEN[told](packed(ended_run(here), tmp_path / "run.zip").read_bytes())
+    wanted = told if "(" in told or told == "unusual way" else "cannot be unpacked"
+    with pytest.raises(ValueError, match=re.escape(wanted)):
+        run_import.unpack(there, io.BytesIO(data), ignore)
+    assert runs.all_runs(there) == []
 
 
 @pytest.mark.parametrize("state", ["stopped", "paused", "failed"])
@@ -238,8 +272,12 @@ def test_the_command_line_packs_and_unpacks(here, there, tmp_path):
         done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT_ROOT)
         return done.returncode, json.loads(done.stdout)
 
-    size = verb(here.root, "pack", "latest", str(file))[1]["bytes"]
-    assert size == file.stat().st_size > 1000
+    (run.folder / "models").symlink_to(tmp_path)
+    (run.folder / "evaluation" / "at 12:30").write_text("heard")
+    (run.folder / ".resume.lock").write_text("")
+    done = verb(here.root, "pack", "latest", str(file))[1]
+    assert done["bytes"] == file.stat().st_size > 1000
+    assert done["left_out"] == ["evaluation/at 12:30", "models"]  # who deletes the run after packing it loses these
     code, told = verb(here.root, "pack", "latest", str(file))
     assert code == 2 and told["error"] == f"{file} exists; name a file that does not."
     assert verb(there.root, "unpack", str(file)) == (0, {"run": run.id, "packed_id": run.id, "state": "completed"})

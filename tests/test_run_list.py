@@ -125,11 +125,21 @@ def test_foreign_folders_and_wild_values_are_rows(workspace):
         (workspace.runs / name).mkdir()
     (workspace.runs / "20260101-120000-ffff").write_text("a file")
     (workspace.runs / "20260101-120000-fffe").symlink_to("nowhere")
+    (workspace.runs / "20260101-120000-fffd").symlink_to("20260101-120000-fffd")
     found = {row.run: row for row in index.look(workspace).rows}
     assert set(found) == {"backup of runs", "99999999-999999-abcd", "20260101-120000-0001", "20260101-120000-0002"}
     assert found["backup of runs"].state == "foreign" and found["99999999-999999-abcd"].state == "damaged"
     assert found[odd.id].label == "?half" and found[odd.id].duration_seconds is None
     assert index.look(Workspace(workspace.root / "nowhere")).rows == []
+
+
+def test_an_attempt_that_cannot_be_is_no_endless_look(workspace):
+    """No attempt is before the first, so such a process.json is damaged and not that of an attempt that has passed."""
+    run = make_run(workspace)
+    end(run, "completed", "All epochs are done.")
+    run.process_file.write_text(json.dumps(durable.read_json(run.process_file) | {"attempt": 0}))
+    (row,) = index.look(workspace).rows
+    assert (row.state, row.attempt) == ("completed", 1)
 
 
 VALUES = st.recursive(

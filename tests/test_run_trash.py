@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import shutil
 import subprocess
 import sys
 
@@ -80,6 +82,50 @@ def test_equal_names_stand_side_by_side_in_the_trash(workspace):
     with pytest.raises(ValueError, match="not in the trash"):
         trash.delete(run)
     assert trash.empty(workspace) == 1 and trash.all_of(workspace) == [] and run.folder.exists()
+
+
+def test_a_linked_run_is_not_lost_in_the_trash(workspace, tmp_path_factory):
+    """A link that tells its target from where it is leads nowhere from there."""
+    run, elsewhere = ended(workspace), tmp_path_factory.mktemp("disk") / "run"
+    run.folder.rename(elsewhere)
+    run.folder.symlink_to(os.path.relpath(elsewhere, workspace.runs))
+    with pytest.raises(ValueError, match="lies elsewhere"):
+        trash.throw(workspace, run)
+    assert runs.status(run).state == "completed"
+
+
+def test_who_brings_a_run_back_while_it_is_deleted_gets_all_of_it_or_nothing(workspace, monkeypatch):
+    there = trash.throw(workspace, ended(workspace))
+    remove, told = shutil.rmtree, []
+
+    def meanwhile(folder, **options):
+        with pytest.raises(ValueError, match="not in the trash any more") as error:
+            trash.restore(workspace, there)
+        told.append(error)
+        if len(told) > 1:
+            remove(folder, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", meanwhile)
+    trash.delete(there)  # and is killed before it removes anything
+    assert runs.all_runs(workspace) == trash.all_of(workspace) == [] and list(trash.folder_of(workspace).iterdir())
+    with pytest.raises(ValueError, match="not in the trash any more"):
+        trash.delete(there)
+    trash.empty(workspace)
+    assert len(told) == 2 and not list(trash.folder_of(workspace).iterdir())
+
+
+def test_what_a_resume_goes_back_to_stays(workspace):
+    run = ended(workspace)
+    for epoch in range(1, 5):
+        checkpoint(run, epoch, sound=epoch != 4)
+    mark = run.checkpoints / "epoch-00003.pt.json"
+    durable.replace_json(mark, durable.read_json(mark) | {"best": {"checkpoint": "epoch-00002.pt"}})
+    best = Best(epoch=4, val_loss=0.1, val_accuracy=None, checkpoint="epoch-00004.pt")
+    durable.replace_json(run.checkpoints / "best.json", best.model_dump())
+    with pytest.raises(ValueError, match="is missing or damaged, so no other can go"):
+        disk.free(run)
+    durable.replace_json(run.checkpoints / "best.json", best.model_dump() | {"checkpoint": "epoch-00001.pt"})
+    assert disk.free(run).kept == ("epoch-00001.pt", "epoch-00003.pt", "epoch-00002.pt")
 
 
 def test_only_old_checkpoints_go(workspace):

@@ -28,8 +28,11 @@ def pack(session: Session, run: str, file: Path, as_job: bool) -> None:
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
         size = run_archive.pack(found, file, report).stat().st_size
-        document = {"run": found.id, "file": str(file), "bytes": size}
-        return document, f"Run {found.id} is in {file}, {size / 1e6:,.1f} MB."
+        left = run_archive.left_out(found)
+        document = {"run": found.id, "file": str(file), "bytes": size, "left_out": left}
+        names = ", ".join(map(repr, left[:5])) + (f" and {len(left) - 5:,} more" if left[5:] else "")
+        told = f" Not in it, as they are links or other systems cannot hold their names: {names}." if left else ""
+        return document, f"Run {found.id} is in {file}, {size / 1e6:,.1f} MB.{told}"
 
     work_on(session, "pack", as_job, work)
 

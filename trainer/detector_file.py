@@ -19,6 +19,8 @@ MOST_LOSS = 0.01
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Seconds = Annotated[float, Field(gt=0, le=60)]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
+"""In the model's own folder: what is read and packed by these names comes from strangers too."""
 
 
 class ColumnFacts(BaseModel, frozen=True):
@@ -103,7 +105,7 @@ class DetectorFile(BaseModel, frozen=True):
     threshold_from: Threshold
     refractory_seconds: Seconds
     columns: ColumnFacts
-    files: dict[str, str]
+    files: dict[FileName, str]
     embedding_models: dict[str, str] = {}
     parity: Parity
     int8: Int8 | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trainer import durable
 from trainer.failures import Failure
@@ -30,7 +30,7 @@ class Request(BaseModel, frozen=True):
 class Processes(BaseModel, frozen=True):
     """process.json, written by the supervisor."""
 
-    attempt: int
+    attempt: int = Field(ge=1)
     host: str
     boot_id: str
     supervisor: ProcessIdentity

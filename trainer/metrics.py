@@ -111,11 +111,16 @@ def looks(place: Place, path: Path) -> Iterator[Look]:
             return
 
 
+def is_whole(line: bytes) -> bool:
+    """Whether a line, without its end, is a row as it was written."""
+    return line[:24] == b'{"crc":"%08x","v":2,' % crc32(line[18:]) or line.startswith(_EARLIER)
+
+
 def epoch_lines(lines: Sequence[bytes]) -> tuple[list[int], int]:
     """Which of `lines` are rows of epochs as they were written, and how many are no rows at all."""
     epochs, unreadable = [], 0
     for index, line in enumerate(lines):
-        if b'{"crc":"%08x","v":2,' % crc32(line[18:]) != line[:24] and not line.startswith(_EARLIER):
+        if not is_whole(line):
             unreadable += bool(line.strip())
         elif _EPOCH in line:
             epochs.append(index)

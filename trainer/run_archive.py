@@ -22,6 +22,8 @@ MANIFEST = "wakeword-run.json"
 DENSE = frozenset({".pt", ".onnx", ".npz", ".npy", ".flac", ".ogg", ".zip"})
 """Files that do not get smaller."""
 ODD = frozenset('\\:*?"<>|')
+LATEST_SECONDS = 4.3e9
+"""In the year 2106; a zip can tell no time after 2107."""
 _CHUNK = 1 << 20
 
 
@@ -55,6 +57,13 @@ def _files(folder: Path) -> list[Path]:
     """The files to carry, links left out, in the order of their paths."""
     found = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     return sorted(path for path in found if is_carried(path.relative_to(folder).as_posix()))
+
+
+def left_out(run: Run) -> list[str]:
+    """What somebody has put into the folder and is not carried: links, and names that other systems cannot hold."""
+    found = [(path, path.relative_to(run.folder).as_posix()) for path in sorted(run.folder.rglob("*"))]
+    odd = [name for path, name in found if path.is_file() and (set(name) & ODD or not name.isprintable())]
+    return [name for path, name in found if path.is_symlink() or name in odd]
 
 
 def _check_at_rest(run: Run) -> None:
@@ -98,12 +107,17 @@ def _write_all(archive: zipfile.ZipFile, run: Run, report: Report) -> None:
                 digest.update(chunk)
                 done += len(chunk)
                 report(done >> 20, total >> 20, "Packing, megabytes")
-        packed[name] = Packed(size=done - before, sha256=digest.hexdigest(), changed=found.st_mtime)
+        packed[name] = Packed(size=done - before, sha256=digest.hexdigest(), changed=_changed(found))
     archive.writestr(MANIFEST, Manifest(id=run.id, files=packed).model_dump_json(indent=1))
 
 
+def _changed(found: os.stat_result) -> float:
+    """When the file was changed; a clock that was wrong is no reason not to pack it."""
+    return min(max(found.st_mtime, 0.0), LATEST_SECONDS)
+
+
 def _entry(name: str, found: os.stat_result) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(name, max(time.localtime(found.st_mtime)[:6], (1980, 1, 1, 0, 0, 0)))
+    entry = zipfile.ZipInfo(name, max(time.localtime(_changed(found))[:6], (1980, 1, 1, 0, 0, 0)))
     entry.external_attr = 0o100644 << 16
     entry.file_size = found.st_size
     entry.compress_type = zipfile.ZIP_STORED if PurePosixPath(name).suffix in DENSE else zipfile.ZIP_DEFLATED

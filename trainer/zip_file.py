@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ MOST_ENTRIES = 200_000
 MOST_RATIO = 100
 FREE_BYTES = 10_000_000
 """A ratio above MOST_RATIO is a bomb only beyond this: digital silence packs well."""
+PLAIN = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _CHUNK = 1 << 20
 
 
@@ -29,11 +31,11 @@ def _is_outside(name: str) -> bool:
 
 def entries_of(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """Entries that are files. Raises ValueError for an archive that wants to write elsewhere, or holds links."""
-    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    entries = [entry for entry in archive.infolist() if not entry.filename.endswith("/")]
     if len(entries) > MOST_ENTRIES:
         raise ValueError(f"The archive holds {len(entries):,} files; at most {MOST_ENTRIES:,} are taken.")
     for entry in entries:
-        if _is_outside(entry.filename):
+        if not entry.filename or _is_outside(entry.filename):
             raise ValueError(
                 f"The archive wants to write outside its folder ({entry.filename!r:.80}); nothing is taken."
             )
@@ -41,6 +43,10 @@ def entries_of(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
             raise ValueError(f"The archive holds a link ({entry.filename!r:.80}); nothing is taken.")
         if entry.flag_bits & 1:
             raise ValueError("The archive is encrypted; unpack it and upload the files.")
+        if entry.header_offset < 0:
+            raise zipfile.BadZipFile("it tells of a file before its own beginning")
+        if entry.compress_type not in PLAIN:  # others may ask for gigabytes of memory, and fail in ways of their own
+            raise ValueError(f"{entry.filename!r:.80} is compressed in an unusual way; make it again as a plain zip.")
     return entries
 
 
@@ -60,8 +66,13 @@ def chunks_of(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[byte
 @contextmanager
 def opened(file: IO[bytes]) -> Iterator[zipfile.ZipFile]:
     """A zip to read. Raises ValueError, then and while it is read, when it is none or is broken."""
+    broken = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError)
     try:
-        with zipfile.ZipFile(file) as archive:
+        try:
+            archive = zipfile.ZipFile(file)
+        except ValueError as error:  # a directory that lies before the file, names that are no text
+            raise zipfile.BadZipFile(error) from None
+        with archive:
             yield archive
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except broken as error:
         raise ValueError(f"The archive cannot be unpacked ({error}); make it again as a plain zip.") from None

@@ -68,6 +68,18 @@ def test_lost_event_files_are_told_anew_at_a_resume_and_numbers_that_are_none_ar
     assert told(run) == {"step/loss": [(3, 0.5), (4, 0.25)], "step/rate": [(5, 2.0)]}
 
 
+def test_rows_that_were_damaged_are_told_as_little_as_elsewhere(tmp_path):
+    """Nor do they end the training that resumes."""
+    run = Run(tmp_path)
+    for step in (1, 2):
+        metrics.append(run.metrics_file, {"kind": "epoch", "epoch": step, "step": step, "val_loss": 0.5})
+    whole = run.metrics_file.read_bytes()
+    wild = [b'{"v":1,"kind":"epoch","step":%d}' % 10**30, b'{"v":1,"kind":"epoch","step":3,"f1":%d}' % 10**400]
+    run.metrics_file.write_bytes(whole + whole.replace(b":0.5", b":0.7") + b"\n".join([*wild, b""]))
+    event_files.begin_events(run)
+    assert told(run) == {"epoch/epoch": [(1, 1.0), (2, 2.0)], "epoch/val_loss": [(1, 0.5), (2, 0.5)]}
+
+
 @pytest.fixture
 def full_disk(tmp_path: Path) -> Iterator[Path]:
     """A folder on a disk of its own of 4 KiB."""

@@ -33,8 +33,9 @@ from trainer.documents import Best, Progress
 from trainer.engine import __main__ as engine
 from trainer.engine import export, onnx_graphs, parity
 from trainer.engine.features import front_end
+from trainer.run_list import trash
 from trainer.runs import Run
-from trainer.workspace import PROJECT_ROOT
+from trainer.workspace import PROJECT_ROOT, Workspace
 
 EMBEDDED = [(name, {"kind": "speech_embedding"}) for name in ("gru", "dense", "conv_attention")]
 FEATURES = [
@@ -232,6 +233,20 @@ def test_a_threshold_chosen_while_a_model_is_exported_stays(run: Run, monkeypatc
     after = documents.read(detector_file.DetectorFile, run.model / "detector.json")
     assert (after.threshold, after.threshold_from) == (0.875, chosen)
     durable.replace_json(run.model / "detector.json", before.model_dump())
+
+
+def test_a_run_thrown_away_while_its_model_is_exported_can_come_back(run: Run, monkeypatch, capsys):
+    """The command line exports without a job that the trash could see."""
+    workspace, place, there = Workspace(run.folder.parent.parent), export.validation_windows, []
+
+    def meanwhile(*given):
+        there.append(trash.throw(workspace, run))
+        return place(*given)
+
+    monkeypatch.setattr(export, "validation_windows", meanwhile)
+    assert export.main([str(run.folder), run_models.best(run)]) == 2
+    assert "was removed meanwhile" in capsys.readouterr().err
+    assert trash.restore(workspace, there[0]) == run
 
 
 def test_what_cannot_be_exported_or_heard_is_one_sentence(workspace, run: Run, tmp_path):

@@ -162,3 +162,17 @@ def test_a_run_that_is_not_there_is_told_in_a_comparison(three):
 
 def test_an_empty_page_leads_to_the_training(empty):
     assert links(draw("Runs")) == ["Go to Training"]
+
+
+def test_what_is_noted_elsewhere_while_the_form_is_open_stays(three):
+    run = three[0]
+    notes.change(run, add=["old", "wrong"])
+    app = open_run(run)
+    notes.change(run, add=["night"], note="noted elsewhere")
+    field(app, "text_input", "Name").set_value("mine")
+    field(app, "multiselect", "Tags").set_value(["old", "new"])
+    app = press(app, "Save")
+    found = notes.read(run)
+    assert (found.name, found.note, set(found.tags)) == ("mine", "noted elsewhere", {"old", "night", "new"})
+    notes.change(run, name="theirs")
+    assert field(checked(app.run()), "text_input", "Name").value == "theirs"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import time
 from pathlib import Path
 
@@ -12,13 +11,15 @@ from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from trainer import durable
+from trainer import durable, metrics
 from trainer.log import say
 from trainer.metrics import Row
 from trainer.runs import Run
 
 NO_SCALARS = frozenset({"v", "crc", "kind", "step"})
 """Numbers of a row that are no curve: `step` is the axis of all of them."""
+LARGEST = 3.4e38
+"""What 32 bits can hold; NaN is not within it either."""
 
 
 def begin_events(run: Run) -> Path | None:
@@ -63,10 +64,10 @@ def _last_rows(path: Path, every: bool) -> list[Row]:
     rows: list[Row] = []
     for line in reversed(path.read_bytes().splitlines() if path.exists() else []):
         try:
-            row = json.loads(line)
-        except ValueError:
+            row = json.loads(line) if metrics.is_whole(line) else None
+        except (ValueError, RecursionError):
             continue
-        if isinstance(row, dict) and isinstance(row.get("step"), int) and "kind" in row:
+        if isinstance(row, dict) and "kind" in row and isinstance(row.get("step"), int) and 0 <= row["step"] < 1 << 63:
             if not every and rows and row["step"] != rows[0]["step"]:
                 break
             rows.append(row)
@@ -78,7 +79,7 @@ def _event(row: Row) -> Event:
     values = [
         Summary.Value(tag=f"{row['kind']}/{name}", simple_value=value)
         for name, value in row.items()
-        if name not in NO_SCALARS and isinstance(value, (int, float)) and math.isfinite(value)
+        if name not in NO_SCALARS and isinstance(value, (int, float)) and abs(value) <= LARGEST
     ]
     return Event(wall_time=time.time(), step=row["step"], summary=Summary(value=values))
 

@@ -129,6 +129,8 @@ def _written(trained: Trained, folder: Path, files: dict[str, bytes], file: Dete
 
     A threshold that the user chose while all this was measured stays; returns what was written.
     """
+    if not (run := trained.run.folder).is_dir():  # else half a run would stand in its place, and it could not come back
+        raise FileNotFoundError(f"The run in {run} was removed meanwhile, so its model is not kept.")
     folder.mkdir(parents=True, exist_ok=True)
     with exclusive_lock(detector_file.lock_in(folder)):
         for name, data in files.items():

@@ -65,9 +65,10 @@ class Freeable:
 
 
 def freeable(run: Run) -> Freeable:
-    """Old checkpoints: all but the best and the last. A last one that is damaged is no last one.
+    """Old checkpoints: all but the best, the last, and what was the best by the last, as a resume goes back to that. A
+    last one that is damaged is no last one.
 
-    Raises ValueError for a live run, which clears up by itself, and for one whose best model is not known.
+    Raises ValueError for a live run, which clears up by itself, and for one whose best model is not known or damaged.
     """
     _check_ended(run)
     every = run_models.kept(run)
@@ -77,9 +78,18 @@ def freeable(run: Run) -> Freeable:
     last = next((each for each in reversed(every) if _is_sound(run, each)), None)
     if every and last is None:
         raise ValueError(f"No checkpoint of run {run.id} matches its digest, so none can go.")
-    kept = tuple(dict.fromkeys(name for name in (best and best.checkpoint, last) if name))
+    if best and every and not _is_sound(run, best.checkpoint):
+        raise ValueError(f"{best.checkpoint}, the best of run {run.id}, is missing or damaged, so no other can go.")
+    kept = tuple(dict.fromkeys(name for name in (best and best.checkpoint, last, last and _best_by(run, last)) if name))
     files = tuple(_old(run, kept))
     return Freeable(run, files, sum(path.lstat().st_size for path in files), kept)
+
+
+def _best_by(run: Run, checkpoint: str) -> str | None:
+    """The best checkpoint when this one was written."""
+    facts = durable.read_json(run.checkpoints / f"{checkpoint}.json")
+    best = facts.get("best") if isinstance(facts, dict) else None
+    return str(best.get("checkpoint")) if isinstance(best, dict) else None
 
 
 def _old(run: Run, kept: tuple[str, ...]) -> Iterator[Path]:

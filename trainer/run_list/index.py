@@ -86,9 +86,19 @@ def _folders(workspace: Workspace) -> list[str]:
     """Names of the folders in runs/, newest run first; hidden ones hold no runs."""
     try:
         with os.scandir(workspace.runs) as found:
-            return sorted((e.name for e in found if not e.name.startswith(".") and e.is_dir()), reverse=True)
+            return sorted(
+                (each.name for each in found if not each.name.startswith(".") and _is_folder(each)), reverse=True
+            )
     except OSError:
         return []
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is one; a link that leads nowhere, or in a circle, is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _stamp(folder: str, files: Iterable[str]) -> tuple[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,6 +52,8 @@ def throw(workspace: Workspace, run: Run, listed: Sequence[Row] | None = None) -
     `listed` are the rows of all runs, where they are at hand: who throws many away spares a look for each.
     """
     folder = folder_of(workspace)
+    if run.folder.is_symlink():  # in the trash it may lead nowhere, and then nobody finds it again
+        raise ValueError(f"Run {run.id} lies elsewhere. Remove the link {run.folder} by hand; the run stays.")
     try:
         folder.mkdir(exist_ok=True)
         with processes.exclusive_lock(run.resume_lock):  # nobody lets it go on meanwhile
@@ -99,16 +102,28 @@ def restore(workspace: Workspace, run: Run) -> Run:
     """Bring a run back from the trash. Raises ValueError when there is one of its id again, OSError."""
     match = ID.match(run.id)
     place = workspace.runs / (match[0] if match else run.id)
-    if not _moved(run.folder, place):
+    try:
+        moved = _moved(run.folder, place)
+    except FileNotFoundError:
+        raise ValueError(f"Run {run.id} is not in the trash any more.") from None
+    if not moved:
         raise ValueError(f"There is a run {place.name} already; put that into the trash before this one comes back.")
     return Run(place)
 
 
 def delete(run: Run) -> None:
-    """Delete a run in the trash for good. Raises ValueError for one that is not there, OSError."""
+    """Delete a run in the trash for good; who brings it back meanwhile gets all of it or nothing.
+
+    Raises ValueError for one that is not there, OSError.
+    """
     if run.folder.parent.name != ".trash":
         raise ValueError(f"Run {run.id} is not in the trash; only what lies there is deleted for good.")
-    shutil.rmtree(run.folder)
+    doomed = run.folder.with_name(f".{run.id}.{secrets.token_hex(4)}")
+    try:
+        run.folder.rename(doomed)
+    except FileNotFoundError:
+        raise ValueError(f"Run {run.id} is not in the trash any more.") from None
+    shutil.rmtree(doomed)
 
 
 def empty(workspace: Workspace) -> int:
@@ -116,4 +131,6 @@ def empty(workspace: Workspace) -> int:
     found = all_of(workspace)
     for run in found:
         delete(run)
+    for rest in folder_of(workspace).glob(".*"):  # of one who was killed
+        shutil.rmtree(rest, ignore_errors=True)
     return len(found)

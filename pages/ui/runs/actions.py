@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 
 import streamlit as st
@@ -112,14 +113,16 @@ def _tag_several(found: list[Run]) -> None:
 
 
 def _throw(workspace: Workspace, found: list[Run]) -> None:
-    _each(found, "Moved to the trash", lambda run: trash.throw(workspace, run))
+    every = listed.rows(workspace)  # one look for all of them
+    _each(found, "Moved to the trash", lambda run: trash.throw(workspace, run, every))
 
 
 def _notes_form(workspace: Workspace, run: Run, row: Row) -> None:
     """What a person says of a run. Its fields begin with what is written now."""
     known = sorted({tag for each in listed.rows(workspace) for tag in each.tags} | set(row.tags))
     with st.form(f"notes_{row.run}", border=False):
-        keys = {name: f"{name}_{row.run}" for name in ("name", "tags", "note")}
+        noted = hashlib.sha256(repr((row.label, row.tags, row.note)).encode()).hexdigest()[:8]
+        keys = {name: f"{name}_{row.run}_{noted}" for name in ("name", "tags", "note")}  # fields anew where it changes
         st.text_input("Name", row.label if row.label != row.run else "", notes.LONGEST_NAME, key=keys["name"])
         st.multiselect(
             "Tags",
@@ -130,13 +133,20 @@ def _notes_form(workspace: Workspace, run: Run, row: Row) -> None:
             placeholder="Type a tag, press Enter",
         )
         st.text_area("Note", row.note, max_chars=notes.LONGEST_NOTE, key=keys["note"])
-        st.form_submit_button("Save", type="primary", on_click=_save, args=(run, keys))
+        st.form_submit_button("Save", type="primary", on_click=_save, args=(run, row, keys))
 
 
-def _save(run: Run, keys: dict[str, str]) -> None:
+def _save(run: Run, shown: Row, keys: dict[str, str]) -> None:
+    """Write what is other than was shown: what somebody else has noted meanwhile stays."""
+
     def save() -> str:
         name, tags, note = (st.session_state[keys[key]] for key in ("name", "tags", "note"))
-        notes.change(run, tags=tuple(tags), name=name, note=note)
+        before = {"name": shown.label if shown.label != shown.run else "", "note": shown.note}
+        changes: dict[str, object] = {
+            key: text for key, text in (("name", name), ("note", note)) if text != before[key]
+        }
+        gone = [tag for tag in shown.tags if tag not in tags]
+        notes.change(run, [tag for tag in tags if tag not in shown.tags], gone, **changes)
         return f"Saved: {name or run.id}."
 
     said.attempt("runs", save)
