@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trainer import job, runs
+from trainer import job, log_tail, runs
 from trainer.job import Report, Verb
 from trainer.log import clock_time
 from trainer.runs import Run, Status
@@ -48,11 +48,11 @@ def hoist_globals(arguments: Sequence[str]) -> list[str]:
 
 
 def show(session: Session, document: object, text: str) -> None:
-    """Print a result: the document with --json, else the text."""
+    """Print a result: the document with --json, else the text, in which a name from elsewhere steers no terminal."""
     if session.as_json:
         sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
     elif text:
-        sys.stdout.write(text + "\n")
+        sys.stdout.write("\n".join(map(log_tail.clean, text.split("\n"))) + "\n")
 
 
 def complain(text: str) -> None:

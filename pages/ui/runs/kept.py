@@ -23,8 +23,13 @@ MOST_FILES = 1000
 SIZE = st.column_config.NumberColumn(format="bytes")
 
 
-def _when(path: Path) -> str:
-    return datetime.fromtimestamp(path.stat().st_mtime).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+def _facts(path: Path) -> tuple[int, str] | None:
+    """The size of a file and when it was changed; None when it is gone, as a run that trains removes some."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, datetime.fromtimestamp(found.st_mtime).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def show_checkpoints(workspace: Workspace, run: Run) -> None:
@@ -47,12 +52,11 @@ def show_checkpoints(workspace: Workspace, run: Run) -> None:
 
 def _checkpoint(run: Run, name: str, best: Best | None) -> dict[str, object]:
     epoch, whole = run_models.epoch_of(name)
-    file = run.checkpoints / name
+    size, saved = _facts(run.checkpoints / name) or (None, None)
     exported = detector_file.path_in(run_models.folder_of(run, name)).exists()
-    kept = file.exists()
     return {
         "Checkpoint": name, "Epoch": epoch, "Finished": whole, "Best": bool(best and best.checkpoint == name),
-        "Exported": exported, "Saved": _when(file) if kept else None, "Size": file.stat().st_size if kept else None,
+        "Exported": exported, "Saved": saved, "Size": size,
     }  # fmt: skip
 
 
@@ -88,9 +92,9 @@ def show_files(run: Run) -> None:
     """Every file of the run with its size; links are not followed."""
     found = sorted(path for path in run.folder.rglob("*") if path.is_file() and not path.is_symlink())
     rows = [
-        {"File": str(path.relative_to(run.folder)), "Size": path.stat().st_size, "Changed": _when(path)}
+        {"File": str(path.relative_to(run.folder)), "Size": facts[0], "Changed": facts[1]}
         for path in found[:MOST_FILES]
-        if path.exists()
+        if (facts := _facts(path))
     ]
     st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", column_config={"Size": SIZE}, alt="Files")
     more = (

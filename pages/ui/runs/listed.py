@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -32,7 +33,8 @@ def _held(root: str) -> _Held:
 def rows(workspace: Workspace) -> list[Row]:
     """Every folder in runs/ as it is now, newest run first."""
     held = _held(str(workspace.root))
-    with held.lock:
+    first = held.index is None  # which takes half a minute for ten thousand runs
+    with held.lock, st.spinner("Reading the runs…") if first else nullcontext():
         held.index = index.look(workspace, held.index)
         return held.index.rows
 
