@@ -4,13 +4,12 @@ import os
 import tracemalloc
 
 import numpy as np
-import psutil
 import pytest
 import torch
 
 from tests import bench
 from tests.tiny import ignore, make_workspace, tiny_config, write_wav
-from trainer.engine import clips, judging, loop
+from trainer.engine import clips
 from trainer.manifest import Clip
 from trainer.workspace import Workspace
 
@@ -36,19 +35,13 @@ def test_a_trainer_process_is_measured_from_its_start(tmp_path):
     assert all(1e8 < held < 2e9 for held in trained.held)
 
 
-def test_memory_stays_the_same_over_epochs(tmp_path, monkeypatch):
-    held, say_epoch, here = [], judging.say_epoch, psutil.Process(os.getpid())
-
-    def say(row, epochs):
-        held.append(here.memory_info().rss)
-        say_epoch(row, epochs)
-
-    monkeypatch.setattr(judging, "say_epoch", say)
-    workspace = make_workspace(tmp_path)
-    config = tiny_config(epochs=14, threads=2)
-    loop.train(loop.prepare(workspace, bench.make_run(workspace, "flat", config), 1, lambda: None))
-    # The validation stream is heard after epochs 5 and 10 and at the end; what the first one takes stays.
-    assert held[12] - held[6] < 8e6, [f"{each / 1e6:.0f} MB" for each in held]
+def test_memory_stays_the_same_over_epochs(tmp_path):
+    """In a process of its own, as that of the tests has a past. An allocator may take a little more once in a while;
+    what is kept of each epoch would show in most of them."""
+    held = bench.train_in_process(make_workspace(tmp_path), tiny_config(epochs=36, threads=2)).held
+    told = [f"{each / 1e6:.1f} MB" for each in held]
+    steps = np.diff(held[8:28])  # before the export at the end
+    assert (steps > 5e4).sum() <= 8 and steps.sum() < 5e7, " ".join(told)
 
 
 def test_many_clips_are_read_without_holding_them(tmp_path):
