@@ -40,7 +40,7 @@ def test_pauses_anywhere_end_with_the_same_bytes():
 
 
 def test_a_training_that_is_to_end_saves_itself_and_is_gone():
-    assert stops.measure(3, most_seconds=20.0).wrong == []  # of a machine that may do other work
+    assert stops.measure(3).wrong == []
 
 
 def test_a_trainer_that_hangs_and_was_asked_to_stop_is_killed():

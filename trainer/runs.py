@@ -122,10 +122,8 @@ def is_gone(run: Run) -> bool:
     """
     try:
         run.config_file.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False  # a disk that does not answer
+    except OSError as error:  # a disk that does not answer tells nothing
+        return isinstance(error, FileNotFoundError | NotADirectoryError)
     return False
 
 

@@ -2,9 +2,12 @@
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -21,6 +24,20 @@ def launch(playwright: Playwright, flags: list[str]) -> Browser:
             pytest.fail(message)
         pytest.skip(message)
     return playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu", *flags])
+
+
+@contextmanager
+def hearing(playwright: Playwright, recording: Path) -> Iterator[Page]:
+    """A page of a browser whose microphone plays this WAV file again and again."""
+    flags = [
+        "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-audio-capture={recording}",
+    ]  # fmt: skip
+    browser = launch(playwright, flags)
+    page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
+    page.set_default_timeout(30_000)
+    yield page
+    browser.close()
 
 
 @pytest.fixture(scope="session")

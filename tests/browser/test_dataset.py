@@ -11,7 +11,7 @@ import soundfile
 from playwright.sync_api import Page, expect
 
 from tests.browser import app as server
-from tests.browser.conftest import launch
+from tests.browser.conftest import hearing
 from tests.tiny import clip_of, ignore, make_raw, write_wav
 from trainer import manifest
 from trainer.dataset import clips
@@ -38,15 +38,8 @@ def microphone(playwright, tmp_path):
     rng = np.random.default_rng(3)
     heard = np.concatenate([clip_of(rng, 500 + 40 * number) for number in range(8)])
     write_wav(tmp_path / "microphone.wav", np.repeat(heard, 3), 48000)
-    flags = [
-        "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
-        f"--use-file-for-fake-audio-capture={tmp_path / 'microphone.wav'}",
-    ]  # fmt: skip
-    browser = launch(playwright, flags)
-    page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
-    page.set_default_timeout(30_000)
-    yield page
-    browser.close()
+    with hearing(playwright, tmp_path / "microphone.wav") as page:
+        yield page
 
 
 def record(page: Page, number: int) -> None:

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests import tone_model
 from tests.browser import app as server
-from tests.browser.conftest import launch
+from tests.browser.conftest import hearing
 from tests.browser.test_walk import button, metric, no_traceback, settled, type_in, wait_for_metric
 from tests.run_folders import end, make_run
 from tests.tiny import make_workspace
@@ -38,15 +38,8 @@ def speaking(playwright, workspace, tmp_path):
     with wav.open(str(tmp_path / "microphone.wav"), "wb") as file:
         file.setparams((1, 2, 48000, 0, "NONE", ""))
         file.writeframes((32767 * np.repeat(clip, 3)).astype("<i2").tobytes())
-    flags = [
-        "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
-        f"--use-file-for-fake-audio-capture={tmp_path / 'microphone.wav'}",
-    ]  # fmt: skip
-    browser = launch(playwright, flags)
-    page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
-    page.set_default_timeout(30_000)
-    yield page
-    browser.close()
+    with hearing(playwright, tmp_path / "microphone.wav") as page:
+        yield page
 
 
 def choose_row(page: Page, table: str, row: int, enables: str) -> None:

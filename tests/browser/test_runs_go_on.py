@@ -35,7 +35,7 @@ def test_a_run_is_resumed_on_its_page(page: Page, stopped):
         before = runs.status(stopped).progress.epoch
         button(page, "Resume").click()
         wait_for_metric(page, "State", "Running", 30)
-        wait_for_epoch(stopped, before + 1)
+        assert wait_for_epoch(stopped, before + 1).attempt == 2
         no_traceback(page)
 
 

@@ -32,7 +32,7 @@ def _ask(run: Run, way: str) -> str:
     return "paused" if way == "pause" else "stopped"
 
 
-def _ended(run: Run, way: str, most_seconds: float) -> tuple[float, str]:
+def _ended(run: Run, way: str) -> tuple[float, str]:
     """Seconds until it had ended, and what was wrong with that."""
     began = time.monotonic()
     state = _ask(run, way)
@@ -40,10 +40,10 @@ def _ended(run: Run, way: str, most_seconds: float) -> tuple[float, str]:
     seconds = time.monotonic() - began
     if status.state != state or status.outcome is None or status.outcome.signal:
         return seconds, f"{way}: {status.state}, {status.outcome}"
-    return seconds, "" if seconds <= most_seconds else f"{way}: only after {seconds:.1f} s"
+    return seconds, "" if seconds <= MOST_SECONDS else f"{way}: only after {seconds:.1f} s"
 
 
-def measure(count: int = 60, most_seconds: float = MOST_SECONDS) -> Found:
+def measure(count: int = 60) -> Found:
     """So many ends of one run, each at a random moment after it was let go on; no committed epoch may be lost."""
     dice, found, slowest, safe = random.Random(0), Found(count), 0.0, 0
     run = launch.start(data(), tiny_config(epochs=10_000, device="cpu"), "soak", label="stops").run
@@ -51,7 +51,7 @@ def measure(count: int = 60, most_seconds: float = MOST_SECONDS) -> Found:
         for number in range(count):
             wait_until(run, "running")
             time.sleep(dice.uniform(0, MOST_START_SECONDS))
-            seconds, wrong = _ended(run, ("stop", "pause", "signal")[number % 3], most_seconds)
+            seconds, wrong = _ended(run, ("stop", "pause", "signal")[number % 3])
             found.wrong += [wrong] if wrong else []
             slowest, safe = max(slowest, seconds), safe_epochs(run, safe)
             eventually(lambda: f"{run.id} trains on" if processes.is_locked(run.supervisor_lock) else "")
