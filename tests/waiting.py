@@ -2,6 +2,8 @@
 
 import time
 
+import psutil
+
 from trainer import documents, log_tail, metrics, runs
 from trainer.documents import Processes
 from trainer.runs import Run, Status
@@ -27,6 +29,19 @@ def wait_for_epoch(run: Run, epoch: int, seconds: float = 60) -> Status:
         assert status.state in ACTIVE, log_tail.last_lines(run.log_file, 20)
         time.sleep(0.05)
     raise AssertionError(f"epoch {epoch} was never reached")
+
+
+def is_gone(pid: int, seconds: float = 5) -> bool:
+    """Whether the process is dead, or is so soon: `kill` comes back before a process has come to its end."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if psutil.Process(pid).status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def people(run: Run) -> Processes:
