@@ -7,7 +7,7 @@ import pytest
 from tests.run_folders import end, end_all, make_alive, make_run, workspace_at
 from tests.tiny import make_workspace, tiny_config
 from tests.waiting import epoch_rows, people, wait_for_epoch, wait_until
-from trainer import attempts, documents, durable, launch, processes, runs
+from trainer import attempts, documents, durable, launch, processes, run_document, runs
 from trainer.documents import Processes
 from trainer.runs import Run
 
@@ -31,7 +31,7 @@ def locked(run: Run):
 @pytest.mark.parametrize(("file", "state"), [("request", "damaged"), ("outcome", "damaged"), ("process", "lost")])
 def test_a_damaged_file_of_a_run_that_nobody_sees_to(run: Run, file: str, state: str, data: bytes):
     (run.folder / f"{file}.json").write_bytes(data)
-    assert runs.status(run).state == state and runs.document(runs.status(run))["state"] == state
+    assert runs.status(run).state == state and run_document.of(runs.status(run))["state"] == state
     with pytest.raises(ValueError, match=rf"is {state}; there is nothing to stop"):
         launch.stop(run, now=True)
 

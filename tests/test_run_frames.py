@@ -20,7 +20,7 @@ def test_the_lines_of_the_readme_find_the_best_run(tmp_path):
     end(make_run(workspace, 1, label="short", epochs=3), "completed", "All done.")
     end(make_run(workspace, 2, label="long", epochs=9), "stopped", "Stopped by the user.")
     readme = (PROJECT_ROOT / "README.md").read_text()
-    code = re.search(r"```python\n(from trainer\.run_frames.*?)```", readme, re.DOTALL)[1]
+    code = re.search(r"```python\n(from trainer\.runs.*?)```", readme, re.DOTALL)[1]
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, cwd=PROJECT_ROOT,
         env={"WAKEWORD_ROOT": str(tmp_path), "PATH": "/usr/bin"},

@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.run_folders import end, epoch_row, make_alive, make_run
-from trainer import config_file, durable, metrics, runs
+from trainer import config_file, durable, metrics, run_document, runs
 from trainer.config import Config
 from trainer.evaluation.evaluations import CurvePoint, Evaluation, folder_of
 from trainer.run_list import fields, index, notes, option_values, reading, search, trash
 from trainer.run_list.row import Row, option
+from trainer.state import ACTIVE
 from trainer.workspace import Workspace
 
 
@@ -65,7 +66,7 @@ def test_a_row_tells_what_the_table_shows(workspace):
 def test_a_rename_is_followed_by_all_that_shows_a_label(workspace):
     run = make_run(workspace, label="first")
     notes.change(run, name="../../evil\n name ")
-    assert runs.status(run).label == runs.document(runs.status(run))["label"] == "../../evil name"
+    assert runs.status(run).label == run_document.of(runs.status(run))["label"] == "../../evil name"
     assert index.look(workspace).rows[0].label == "../../evil name"
     notes.change(run, name="")
     assert runs.status(run).label == "first"
@@ -236,7 +237,7 @@ def act_on(workspace, run, action, number):
             shutil.rmtree(run.folder)
         case "evaluate":
             evaluate(run, number / 10, f"20260102-000000-{number:04x}")
-        case "trash" if runs.status(run).state not in runs.ACTIVE:
+        case "trash" if runs.status(run).state not in ACTIVE:
             trash.throw(workspace, run)
         case "live" if (
             run.process_file.exists() and run.progress_file.exists() and durable.read_json(run.progress_file)

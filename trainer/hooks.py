@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
-from trainer import announcement, runs
+from trainer import announcement, run_document, runs
 from trainer.announcement import Announcement
 from trainer.documents import Outcome
 from trainer.log import say
@@ -68,7 +68,7 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 
 def message_of(run: Run, outcome: Outcome) -> Message:
-    document = runs.document(runs.status(run))
+    document = run_document.of(runs.status(run))
     told = {name: document[name] for name in ("run", "label", "epoch", "epochs", "best", "folder")}
     text = f"{document['label']}: {outcome.state}. {outcome.reason}"
     return {**told, "state": outcome.state, "reason": outcome.reason, "text": text}

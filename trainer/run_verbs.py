@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from trainer import advice, config_file, launch, log_tail, run_queue, runs, standing, terminal
+from trainer import advice, config_file, launch, log_tail, run_document, run_queue, runs, standing, terminal
 from trainer.run_queue import Place
 from trainer.runs import Run
 from trainer.terminal import Session, show
@@ -20,7 +20,7 @@ def status_document(session: Session, run: Run) -> dict[str, Any]:
     status = runs.status(run)
     found = standing.standing(session.workspace, run) if status.state == "queued" else None
     tips = {"advice": advice.of_run(status)}
-    return runs.document(status) | tips | (standing.document(found, status) if found else {})
+    return run_document.of(status) | tips | (standing.document(found, status) if found else {})
 
 
 @click.command()

@@ -6,12 +6,15 @@ import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from trainer import attempts, documents, processes
 from trainer.documents import Control, Notes, Outcome, Processes, Progress, Request
-from trainer.state import ACTIVE, Facts, State, Want, derive
+from trainer.state import Facts, State, Want, derive
 from trainer.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
 
@@ -222,27 +225,15 @@ def wish(run: Run, attempt: int) -> Want | None:
     return control.want if control and control.attempt == attempt else None
 
 
-def document(status: Status) -> dict[str, Any]:
-    """The status as scripts read it: rates from 0 to 1, times in seconds, None where nothing is known yet."""
-    progress = status.progress or Progress(attempt=1, beat=0, phase="")
-    last, best = progress.last_epoch or {}, progress.best
-    return {
-        "run": status.run.id,
-        "label": status.label,
-        "state": status.state,
-        "epoch": progress.epoch,
-        "epochs": progress.epochs,
-        "batch": progress.batch,
-        "batches": progress.batches,
-        "train_loss": progress.train_loss,
-        "train_accuracy": progress.train_accuracy,
-        **{name: last.get(name) for name in ("val_loss", "val_accuracy", "fpr", "fnr", "f1")},
-        "clips_per_second": progress.clips_per_second,
-        "eta_seconds": progress.eta_seconds if status.state in ACTIVE else None,
-        "elapsed_seconds": progress.elapsed_seconds,
-        "device": progress.device,
-        "best": best and {**best.model_dump(), "checkpoint": str(status.run.checkpoints / best.checkpoint)},
-        "outcome": status.outcome
-        and {name: getattr(status.outcome, name) for name in ("state", "reason", "exit_code", "signal")},
-        "folder": str(status.run.folder),
-    }
+def table(root: str | Path | None = None) -> pd.DataFrame:
+    """Every run as a line of a pandas frame: see `trainer.run_frames.table`."""
+    from trainer import run_frames  # it is built upon this module
+
+    return run_frames.table(root)
+
+
+def metrics(run: str | Run, root: str | Path | None = None) -> pd.DataFrame:
+    """The epochs of a run as the lines of a pandas frame: see `trainer.run_frames.metrics`."""
+    from trainer import run_frames
+
+    return run_frames.metrics(run, root)

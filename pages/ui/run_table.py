@@ -11,7 +11,7 @@ import streamlit as st
 
 from pages.ui import frame, history
 from pages.ui.words import state_word
-from trainer import runs
+from trainer import run_document
 from trainer.metrics import Row
 from trainer.runs import Status
 
@@ -36,7 +36,7 @@ def _hundredfold(rate: object) -> float | None:
 
 
 def _row(status: Status) -> dict[str, Any]:
-    document, rates = runs.document(status), best_rates(status)
+    document, rates = run_document.of(status), best_rates(status)
     return {
         "State": state_word(status.state),
         "Name": status.label,

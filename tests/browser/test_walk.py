@@ -11,7 +11,7 @@ from tests.browser import app as server
 from tests.run_folders import end_all
 from tests.test_launch import ENDLESS, people, wait_for_epoch, wait_until
 from tests.tiny import make_workspace, tiny_config
-from trainer import config_file, launch, log_tail, processes, runs
+from trainer import config_file, launch, log_tail, processes, run_document, runs
 from trainer.state import ACTIVE
 from trainer.workspace import Workspace
 
@@ -112,7 +112,7 @@ def test_from_nothing_to_a_trained_model(page: Page, tmp_path):
         wait_for_metric(page, "Status", "Running", 20)
         assert run.id in page.url, "a new browser shows the same run"
         wait_for_metric(page, "Status", "Completed", 120)
-        best = runs.document(runs.status(run))["best"]
+        best = run_document.of(runs.status(run))["best"]
         wait_for_metric(page, "Best epoch", str(best["epoch"]), 5)
         expect(page.get_by_text(best["checkpoint"]).first).to_be_visible()
         expect(page.get_by_text(re.compile(r"Epoch 12/12 - Loss: ")).first).to_be_visible()
