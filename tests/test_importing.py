@@ -45,7 +45,7 @@ def test_a_zip_brings_its_audio_and_says_what_was_skipped(workspace, tmp_path):
     }  # fmt: skip
     made = importing.import_zip(workspace, zip_of(tmp_path / "a.zip", entries), "positive", ignore)
     assert clips(workspace) == ["positive/set/anna/1.wav", "positive/set/anna/2.WAV", "positive/set/ben/1.flac"]
-    assert made.skipped == 3 and "Imported 3 into positive. 3 files were skipped" in made.sentence()
+    assert made.skipped == 3 and "Imported 3 into positive. 3 files skipped" in made.sentence()
 
 
 def test_folders_named_after_labels_say_the_label(workspace, tmp_path):

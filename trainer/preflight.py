@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from trainer import devices, documents, estimates, manifest, run_queue
 from trainer.config import Config
+from trainer.counted import counted
 from trainer.documents import Progress
 from trainer.estimates import Machine
 from trainer.runs import Run
@@ -116,4 +117,4 @@ def trains_on(config: Config, here: Machine) -> str:
     if estimates.on_gpu(config, here):
         return here.gpu_name
     threads = config.training.threads or here.cores
-    return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
+    return f"CPU, {counted(threads, 'thread')}"

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from trainer import job, log_tail, runs
+from trainer.counted import counted
 from trainer.job import Report, Verb
 from trainer.log import clock_time
 from trainer.runs import Run, Status
@@ -119,7 +120,7 @@ def wait_for_end(run: Run) -> Status:
 def scan_line(summary: dict[str, Any]) -> str:
     clips = sum(label["clips"] for label in summary["labels"].values())
     minutes = sum(label["minutes"] for label in summary["labels"].values())
-    return f"{clips:,} clips, {minutes:,.1f} minutes, {len(summary['refused']):,} refused."
+    return f"{counted(clips, 'clip')}, {minutes:,.1f} minutes, {len(summary['refused']):,} refused."
 
 
 def scan_text(summary: dict[str, Any]) -> str:

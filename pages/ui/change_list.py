@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.ui import jobs
 from pages.ui.frame import plain
+from trainer.counted import counted
 from trainer.dataset import changes
 from trainer.workspace import Workspace
 
@@ -17,7 +18,9 @@ def show(workspace: Workspace, busy: bool) -> None:
         st.info("No changes yet. Imports, recordings, quarantine and deleted clips will be listed here, with Undo.")
     for change in recent:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"{plain(change.title)} · {change.files:,} files · {change.created[:16].replace('T', ' ')} UTC")
+            st.markdown(
+                f"{plain(change.title)} · {counted(change.files, 'file')} · {change.created[:16].replace('T', ' ')} UTC"
+            )
             label = "Undone" if change.undone else "Undo"
             st.button(
                 label, key=f"undo_{change.id}", disabled=busy or change.undone, on_click=_undo,

@@ -10,6 +10,7 @@ import streamlit as st
 from pages.ui import clip_pictures, jobs
 from pages.ui.frame import os_sentence, plain
 from trainer import audio_file
+from trainer.counted import counted
 from trainer.dataset import remedies
 from trainer.dataset.clips import Found
 from trainer.dataset.findings import Finding
@@ -36,7 +37,7 @@ def choose_finding(code: str) -> None:
 def show(workspace: Workspace, found: Found, health: list[Finding], busy: bool) -> None:
     chosen = _filtered(found.clips, health)
     more = f", the first {MOST_ROWS:,} shown: filter or sort." if len(chosen) > MOST_ROWS else "."
-    st.caption(f"{len(chosen):,} clips{more} Choose rows to listen to one, or to change several.")
+    st.caption(f"{counted(len(chosen), 'clip')}{more} Choose rows to listen to one, or to change several.")
     shown = chosen.head(MOST_ROWS)[list(COLUMNS)].rename(columns=COLUMNS)
     numbers = {name: st.column_config.NumberColumn(format=how) for name, how in FORMATS.items()}
     key = f"clip_table_{st.session_state.get('clip_changes', 0)}"
@@ -74,7 +75,7 @@ def _filtered(clips: pd.DataFrame, health: list[Finding]) -> pd.DataFrame:
 def _actions(workspace: Workspace, paths: list[str], busy: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox("New label", LABELS, key="new_label", width=200)
-        count = f"{len(paths):,} clip{'s' if len(paths) != 1 else ''}"
+        count = counted(len(paths), "clip")
         st.button(f"Relabel {count}", disabled=busy, on_click=_relabel, args=(workspace, paths))
         st.button(f"Delete {count}", disabled=busy, on_click=_delete, args=(workspace, paths), help="To the trash.")
 

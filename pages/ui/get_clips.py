@@ -9,6 +9,7 @@ import streamlit as st
 
 from pages.ui import jobs
 from pages.ui.frame import os_sentence
+from trainer.counted import counted
 from trainer.dataset import importing
 from trainer.workspace import LABELS, Workspace
 
@@ -106,7 +107,7 @@ def _take(workspace: Workspace, uploads: list[st.runtime.uploaded_file_manager.U
             file = folder / f"{number:06d}"
             file.write_bytes(upload.getbuffer())
             staged.append((PurePosixPath(upload.name.replace("\\", "/")).name, file))
-        title = f"Upload of {len(staged):,} files"
+        title = f"Upload of {counted(len(staged), 'file')}"
         made = importing.import_paths(workspace, staged, _label(), title, change_id, st.session_state["import_speaker"])
     jobs.tell(made.sentence())
     jobs.start(workspace, "scan", [])

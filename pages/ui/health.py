@@ -7,6 +7,7 @@ import streamlit as st
 
 from pages.ui import clip_browser, jobs
 from pages.ui.frame import plain
+from trainer.counted import counted
 from trainer.dataset.clips import Found
 from trainer.dataset.findings import GENERATED, REFUSED, Finding
 from trainer.workspace import Workspace
@@ -29,7 +30,7 @@ def show(workspace: Workspace, found: Found, warnings: list[str], findings: list
 def _finding(workspace: Workspace, finding: Finding, busy: bool) -> None:
     count = len(finding.paths)
     with st.container(border=True), st.container(horizontal=True, vertical_alignment="center"):
-        clips = f" · {count:,} clip{'s' if count != 1 else ''}" if count else ""
+        clips = f" · {counted(count, 'clip')}" if count else ""
         with st.container():
             st.markdown(f"{BADGES[finding.severity]} **{plain(finding.title)}**{clips}")
             st.caption(plain(finding.effect))

@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.ui import clip_pictures, jobs
 from pages.ui.frame import os_sentence, plain
+from trainer.counted import counted
 from trainer.dataset import changes, recording
 from trainer.dataset.recording import Take
 from trainer.workspace import Workspace
@@ -80,7 +81,7 @@ def _so_far(workspace: Workspace) -> None:
     kept = st.session_state.get("takes_kept", [])
     if kept:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{len(kept):,} takes kept**{st.session_state['take_last']}")
+            st.markdown(f"**{counted(len(kept), 'take')} kept**{st.session_state['take_last']}")
             st.button("Undo the last take", on_click=_undo_last, args=(workspace,))
         st.caption("When you are done, press Scan Datasets.")
 

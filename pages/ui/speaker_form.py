@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.ui.frame import os_sentence, plain
+from trainer.counted import counted
 from trainer.dataset import speakers
 from trainer.dataset.clips import Found
 from trainer.dataset.speakers import PLACE, Rule
@@ -51,7 +52,8 @@ def _preview(paths: pd.Series, rule: Rule, names: dict[str, str]) -> None:
     found = speakers.of_paths(paths, rule, names)
     known = int((found != "").sum())
     st.markdown(
-        f"**{found[found != ''].nunique():,} speakers**, {known:,} clips; {len(found) - known:,} of nobody known."
+        f"**{counted(found[found != ''].nunique(), 'speaker')}**, {counted(known, 'clip')}; "
+        f"{len(found) - known:,} of nobody known."
     )
     if known < len(found):
         st.caption("For clips of nobody known, leakage between the splits cannot be excluded.")

@@ -14,6 +14,7 @@ from tests.browser import app as server
 from tests.browser.conftest import hearing
 from tests.tiny import clip_of, ignore, make_raw, write_wav
 from trainer import manifest
+from trainer.counted import counted
 from trainer.dataset import clips
 from trainer.dataset.scan import scan
 from trainer.workspace import Workspace
@@ -47,7 +48,7 @@ def record(page: Page, number: int) -> None:
     page.get_by_role("button", name="Record", exact=True).click()
     page.wait_for_timeout(600 + 700 * number)
     page.get_by_role("button", name="Stop recording", exact=True).click()
-    expect(page.get_by_text(f"{number} takes kept").first).to_be_visible()
+    expect(page.get_by_text(f"{counted(number, 'take')} kept").first).to_be_visible()
 
 
 def test_takes_from_the_microphone_become_a_split(microphone: Page, workspace: Workspace):
@@ -93,7 +94,7 @@ def test_a_zip_of_500_clips_comes_in_and_goes_again(page: Page, workspace: Works
         page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(upload)
         expect(button(page, "Import files")).to_be_enabled()
         button(page, "Import files").click()
-        told = "Imported 500 into positive. 1 files were skipped: they are not WAV, FLAC or OGG."
+        told = "Imported 500 into positive. 1 file skipped, as not WAV, FLAC or OGG."
         expect(page.get_by_text(told).first).to_be_visible()
         assert len(clips.load(workspace)) == 500 and not list((workspace.root / "data" / "uploads").iterdir())
         page.get_by_role("tab", name="Changes").click()

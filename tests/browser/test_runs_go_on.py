@@ -82,7 +82,7 @@ def test_a_run_is_packed_and_taken_in_elsewhere(page: Page, stopped, tmp_path):
         button(page, "Take in a run").click()
         page.locator("input[type=file]").set_input_files(tmp_path / "kitchen.zip")
         button(page, "Take In").click()
-        expect(page.get_by_text(re.compile("^1 of 1 runs")).first).to_be_visible()
+        expect(page.get_by_text(re.compile("^1 of 1 run,")).first).to_be_visible()
         (found,) = runs.all_runs(other)
         assert runs.status(found).label == "kitchen" and runs.status(found).state == "stopped"
         no_traceback(page)

@@ -183,7 +183,7 @@ def test_takes_are_kept_or_told_what_is_wrong(workspace):
     app = draw("Dataset")
     field(app, "text_input", "Speaker").set_value("anna").run()
     app.audio_input[0].upload("take.wav", (workspace.raw / "positive/voice0/0.wav").read_bytes(), "audio/wav").run()
-    assert any("1 takes kept" in text.value for text in app.markdown)
+    assert any("1 take kept" in text.value for text in app.markdown)
     (kept,) = (workspace.raw / "positive" / "anna").iterdir()
     assert 0.8 < soundfile.info(kept).duration < 1.3, "silence is cut off"
     app.audio_input[0].upload("take.wav", wav_of(np.zeros(16000)), "audio/wav").run()

@@ -300,7 +300,7 @@ def test_false_accepts_become_hard_negatives_and_a_training_from_this_model_is_o
     listed = events.false_accepts(shown.heard, float(metric(app, "Threshold")))
     hard_negatives.send(measured, run, shown.evaluation, shown.streams, listed[:1], 0.5)
     app.run()
-    assert any("1 clips among the hard negatives come from" in caption.value for caption in app.caption)
+    assert any("The hard negatives hold 1 clip of these recordings" in caption.value for caption in app.caption)
     app = press(app, "Prepare the configuration")
     assert f"Saved as again-{run.id}." in app.success[0].value
     assert config_file.load(measured.configs / f"again-{run.id}.yaml").training.start_from == run.id

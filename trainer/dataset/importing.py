@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from trainer.audio_file import SUFFIXES
+from trainer.counted import counted
 from trainer.dataset import archives, changes, names
 from trainer.dataset.changes import INCOMING, RAW, Change, Move
 from trainer.job import Report
@@ -40,7 +41,7 @@ class Imported:
 
     def sentence(self) -> str:
         told = ", ".join(f"{count:,} into {label}" for label, count in self.counts.items())
-        more = f" {self.skipped:,} files were skipped: they are not WAV, FLAC or OGG." if self.skipped else ""
+        more = f" {counted(self.skipped, 'file')} skipped, as not WAV, FLAC or OGG." if self.skipped else ""
         more += f" {self.renamed:,} got a number, as their names were taken." if self.renamed else ""
         return f"Imported {told}.{more} Undo is in the list of changes."
 

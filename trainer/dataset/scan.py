@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from trainer.counted import counted
 from trainer.dataset import table
 from trainer.dataset.inspection import inspect_all
 from trainer.dataset.measures import fingerprint_of
@@ -153,7 +154,7 @@ def scan(workspace: Workspace, report: Report) -> pd.DataFrame:
     workspace.partial_scan_file.unlink(missing_ok=True)
     if not clips:
         raise ValueError(
-            f"No usable clips in {workspace.raw} ({len(found)} files refused). Make demo data, or put WAV, FLAC or "
-            "OGG files into data/raw/positive and data/raw/negative."
+            f"No usable clips in {workspace.raw} ({counted(len(found), 'file')} refused). Make demo data, or put "
+            "WAV, FLAC or OGG files into data/raw/positive and data/raw/negative."
         )
     return found

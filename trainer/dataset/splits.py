@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from trainer import durable, manifest
+from trainer.counted import counted
 from trainer.dataset import clips as clips_of
 from trainer.dataset.split import NEAR, Alike, Ratios, keys, split
 from trainer.manifest import SPLITS, Clip
@@ -108,7 +109,8 @@ def sentence(described: Mapping[str, Any]) -> str:
     """The document of `describe` in a line, for the page; its table tells the labels."""
     counts = {part: sum(described[part].values()) for part in SPLITS}
     told = ", ".join(f"{count:,} to {part}" for part, count in counts.items())
-    return f"Split {sum(counts.values()):,} clips: {told}. Groups in two splits: {described['groups_in_two_splits']}."
+    every = counted(sum(counts.values()), "clip")
+    return f"Split {every}: {told}. Groups in two splits: {described['groups_in_two_splits']}."
 
 
 def missing_sentences(described: Mapping[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from trainer import terminal
+from trainer.counted import counted
 from trainer.job import Report
 from trainer.terminal import AS_JOB, Session, show, work_on
 
@@ -154,7 +155,7 @@ def undo(session: Session, change: str) -> None:
     from trainer.dataset import changes
 
     made, left = changes.undo(session.workspace, change)
-    text = f"{made.title}." + (f" {left:,} files could not be moved back." if left else "")
+    text = f"{made.title}." + (f" {counted(left, 'file')} could not be moved back." if left else "")
     show(session, {"change": made.id, "not_moved": left}, text)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from trainer import devices, documents, durable, metrics, processes, runs
+from trainer.counted import counted
 from trainer.documents import Progress
 from trainer.engine import eta, event_files
 from trainer.engine.eta import Left, Times
@@ -53,7 +54,7 @@ def open_journal(run: Run, attempt: int, device: torch.device, epochs: int) -> J
     """The journal of an attempt; what the attempts before it told stands until there is something newer to tell."""
     index = (device.index or 0) if device.type == "cuda" else None
     threads = torch.get_num_threads()
-    cpu = f"CPU, {threads} thread{'s' if threads > 1 else ''}"
+    cpu = f"CPU, {counted(threads, 'thread')}"
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu
     earlier = (documents.read(Progress, run.progress_file) if attempt > 1 else None) or Progress(
         attempt=attempt, beat=0, phase=""

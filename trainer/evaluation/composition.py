@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from trainer import audio_file, documents, durable, manifest
 from trainer.config import SAMPLE_RATE
+from trainer.counted import counted
 from trainer.evaluation import spoken
 from trainer.evaluation.spoken import WORD_DB, Piece
 from trainer.evaluation.stream_set import Part, Recording, StreamSet, Word
@@ -194,7 +195,7 @@ def _title(recordings: Sequence[Recording]) -> str:
     words = sum(len(each.words) for each in recordings if each.condition == "clean")
     conditions = list(dict.fromkeys(each.condition for each in recordings if each.words))
     hours = sum(each.seconds for each in recordings if each.counts_false_accepts) / 3600
-    return f"Test split: {words:,} words ({'; '.join(conditions)}), {hours:.2f} h without the word"
+    return f"Test split: {counted(words, 'word')} ({'; '.join(conditions)}), {hours:.2f} h without the word"
 
 
 def _write(folder: Path, streams: Iterator[Made], key: str) -> None:

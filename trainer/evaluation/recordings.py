@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from trainer import audio_file, durable
 from trainer.audio_file import AudioRefused
+from trainer.counted import counted
 from trainer.evaluation.stream_set import Recording, StreamSet, Word
 from trainer.workspace import Workspace
 
@@ -159,7 +160,7 @@ def gather(paths: Sequence[Path]) -> StreamSet:
         first = f" {gathered.notes[0]}" if gathered.notes else ""
         raise ValueError(f"None of the recordings can be heard.{first}")
     hours, words = sum(each.seconds for each in found) / 3600, sum(len(each.words) for each in found)
-    title = f"{len(found):,} long recording{'s' if len(found) > 1 else ''} ({hours:.2f} h, {words:,} words)"
+    title = f"{counted(len(found), 'long recording')} ({hours:.2f} h, {counted(words, 'word')})"
     return StreamSet(
         key=gathered.digest.hexdigest()[:24], title=title, folder="/", recordings=found, notes=gathered.notes
     )

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from trainer import run_verbs, runs
+from trainer.counted import counted
 from trainer.run_list import disk, fields, index, notes, search, trash
 from trainer.run_list.row import Row
 from trainer.runs import Run
@@ -40,7 +41,7 @@ def _table(found: Sequence[Row], every: int) -> str:
     if not every:
         return "No runs yet. Start one with: python -m trainer train recommended"
     head = f"{'run':20}  {'state':12} {'epochs':9} {'val loss':>8} {'F1':>9} {'missed':>9}  label"
-    return "\n".join([head, *map(_line, found), f"{len(found):,} of {every:,} runs"])
+    return "\n".join([head, *map(_line, found), f"{len(found):,} of {counted(every, 'run')}"])
 
 
 @click.command(name="runs", context_settings={"ignore_unknown_options": True})  # a term may begin with a -
@@ -116,7 +117,7 @@ def empty_trash(session: Session) -> None:
     """Delete the runs in the trash for good."""
     freed = sum(disk.usage(run).total for run in trash.all_of(session.workspace))
     count = trash.empty(session.workspace)
-    show(session, {"deleted": count, "bytes": freed}, f"{count:,} runs deleted, {freed / 1e6:,.1f} MB freed.")
+    show(session, {"deleted": count, "bytes": freed}, f"{counted(count, 'run')} deleted, {freed / 1e6:,.1f} MB freed.")
 
 
 def _freed(run: Run, found: disk.Freeable) -> dict[str, Any]:

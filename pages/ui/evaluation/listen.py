@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pages.ui.evaluation import said, trace
 from pages.ui.frame import os_sentence, plain
 from trainer import audio_file, detector, stream_scores
+from trainer.counted import counted
 from trainer.dataset import recording
 from trainer.detector import Detection, Detector
 from trainer.workspace import Workspace
@@ -116,7 +117,7 @@ def _detections(found: list[Detection], highest: float, threshold: float) -> Non
     if not found:
         st.markdown(f"Nothing detected: the highest score is {highest:.3f}, the threshold {threshold:.3f}.")
         return
-    st.markdown(f"**{len(found):,} detection{'s' if len(found) != 1 else ''}**")
+    st.markdown(f"**{counted(len(found), 'detection')}**")
     rows = pd.DataFrame([{"Second": each.time, "Score": each.score} for each in found])
     columns = {name: st.column_config.NumberColumn(format=how) for name, how in FORMATS.items()}
     height: int | Literal["auto"] = "auto" if len(rows) <= SHOWN_ROWS else 180

@@ -11,6 +11,7 @@ from pages.ui.evaluation.opened import Opened
 from pages.ui.frame import plain
 from pages.ui.numbers import Number
 from trainer import detector_file, documents, run_models
+from trainer.counted import counted
 from trainer.detector_file import DetectorFile
 from trainer.evaluation import budget, curve, intervals, tables
 from trainer.evaluation.budget import Choice
@@ -51,7 +52,7 @@ def show(opened: Opened, choice: Choice) -> None:
     if len(table):
         marks = curve_chart.rows([choice.point], evaluation.hours, f"epoch {evaluation.epoch}")
         _draw(table, marks, [evaluation], choice.per_hour)
-        hours, words = f"{evaluation.hours:.2f} h without the word", f"{evaluation.words:,} words"
+        hours, words = f"{evaluation.hours:.2f} h without the word", counted(evaluation.words, "word")
         none = f"None in that time means below {curve.short(intervals.RULE_OF_THREE / evaluation.hours)} per hour."
         st.caption(f"Behind it: {hours} and {words}. {none} {READING}")
     else:

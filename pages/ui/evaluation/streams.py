@@ -7,6 +7,7 @@ import streamlit as st
 from pages.ui import jobs
 from pages.ui.evaluation import again, found, opened, operating, order, weak_spots
 from pages.ui.frame import plain
+from trainer.counted import counted
 from trainer.evaluation import hard_negatives
 from trainer.runs import Run
 from trainer.workspace import Workspace
@@ -47,6 +48,6 @@ def _notes(workspace: Workspace, heard: opened.Opened) -> None:
                 st.markdown(f"- {plain(note)}")
     if sent := hard_negatives.taken_from(workspace, heard.streams):
         st.caption(
-            f"{sent:,} clips among the hard negatives come from these recordings: a model that was trained with them "
+            f"The hard negatives hold {counted(sent, 'clip')} of these recordings: a model that was trained with them "
             "looks better here than elsewhere."
         )

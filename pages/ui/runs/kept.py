@@ -12,6 +12,7 @@ from pages.ui import frame, jobs
 from pages.ui.evaluation import opened
 from pages.ui.frame import plain
 from trainer import detector_file, documents, run_models
+from trainer.counted import counted
 from trainer.documents import Best
 from trainer.evaluation import budget
 from trainer.evaluation.evaluations import Evaluation
@@ -100,6 +101,6 @@ def show_files(run: Run) -> None:
     more = (
         f"The first {MOST_FILES:,} of {len(found):,} files, in"
         if len(found) > MOST_FILES
-        else f"{len(found):,} files in"
+        else f"{counted(len(found), 'file')} in"
     )
     st.caption(f"{more} {plain(str(run.folder))}")

@@ -13,6 +13,7 @@ from pages.ui.evaluation import said
 from pages.ui.frame import os_sentence
 from pages.ui.runs import actions, asked, board, carried, columns, listed
 from trainer import runs
+from trainer.counted import counted
 from trainer.run_list.row import Row
 from trainer.state import ACTIVE
 from trainer.workspace import Workspace
@@ -64,7 +65,9 @@ def _page(found: Sequence[Row]) -> Sequence[Row]:
 
 def _told(every: int, found: Sequence[Row]) -> None:
     size = sum(row.size_bytes or 0 for row in found)
-    st.caption(f"{len(found):,} of {every:,} runs, {size / 1e9:,.2f} GB on disk. Choose one or several in the table.")
+    st.caption(
+        f"{len(found):,} of {counted(every, 'run')}, {size / 1e9:,.2f} GB on disk. Choose one or several in the table."
+    )
 
 
 def _columns_form(workspace: Workspace) -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages.ui.evaluation import said
 from pages.ui.runs import listing, space
+from trainer.counted import counted
 from trainer.run_list import trash
 from trainer.runs import Run
 from trainer.workspace import Workspace
@@ -22,7 +23,7 @@ def show(workspace: Workspace) -> None:
         st.info("The trash is empty. Runs that are moved here wait until they are restored or deleted for good.")
         return
     chosen = listing.table(rows, SHOWN, "trash", "multi-row")
-    st.caption(f"{len(rows):,} runs, {space.megabytes(sum(row.size_bytes or 0 for row in rows))}.")
+    st.caption(f"{counted(len(rows), 'run')}, {space.megabytes(sum(row.size_bytes or 0 for row in rows))}.")
     found = [Run(trash.folder_of(workspace) / row.run) for row in chosen]
     with st.container(horizontal=True):
         st.button(
