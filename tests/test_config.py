@@ -105,7 +105,10 @@ def test_help_tells_what_happens_when_an_option_goes_up_or_down():
         ("training: {epochs: 1" + "0" * 200 + "}", "training.epochs: must be at most 10000;"),
         ("model: {width: 1" + "0" * 299 + "}", "model.width: must be at most 8"),
         ("training: {batch_size: 1000000000}", "training.batch_size: must be at most 8192"),
-        ("training: {start_from: ../../etc}", "training.start_from: must be the id of a run, `latest` or nothing"),
+        (
+            "training: {start_from: ../../etc}",
+            "training.start_from: must be the id of a run (/epoch-00012 after it",
+        ),
         ("preset: recomended", "preset: there is no preset 'recomended'; did you mean recommended?"),
         ("preset: 5", "preset: must be text; 5 given."),
         ("'': 5", "'': there is no such option"),

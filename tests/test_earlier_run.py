@@ -5,7 +5,7 @@ import pytest
 from tests import run_folders
 from tests.test_command_line import refused
 from tests.tiny import make_workspace, tiny_config
-from trainer import config_file, documents, durable, earlier_run, launch
+from trainer import config_file, documents, durable, earlier_run, launch, run_models
 from trainer.config import LATEST, Config
 from trainer.documents import Best
 from trainer.engine import loop
@@ -65,6 +65,20 @@ def test_without_any_model_each_way_to_ask_gets_its_sentence(workspace):
     }
     for text, sentence in told.items():
         assert earlier_run.problem(workspace, wanting(text)).startswith(sentence)
+
+
+def test_a_checkpoint_that_is_not_kept_is_told_with_those_that_are(workspace):
+    run = run_with_model(workspace)
+    told = f"training.start_from: run {run.id} does not keep epoch-00007, it has "
+    assert earlier_run.problem(workspace, wanting(f"{run.id}/epoch-00007")).startswith(f"{told}none; name one")
+    for epoch in (1, 3):
+        durable.replace_json(run.checkpoints / f"epoch-0000{epoch}.pt.json", {})
+    sentence = earlier_run.problem(workspace, wanting(f"{run.id}/epoch-00007"))
+    assert sentence.startswith(f"{told}epoch-00001, epoch-00003; name one")
+    assert earlier_run.name_of(run, "epoch-00001.pt") == run.id, "the best one"
+    assert (named := earlier_run.name_of(run, "epoch-00003.pt")) == f"{run.id}/epoch-00003"
+    assert earlier_run.resolved(workspace, wanting(named)) == wanting(named)
+    assert str(earlier_run.find(workspace, wanting(named))) == f"epoch-00003 of run {run.id}"
 
 
 @pytest.mark.parametrize(
@@ -134,5 +148,10 @@ def test_the_first_weights_are_those_of_the_earlier_best_and_that_run_is_only_re
     state = again.model.state_dict()
     assert state.keys() == saved.keys() and all(bool((state[name] == saved[name]).all()) for name in saved)
     assert f"Starting from the best model of run {parts.run.id}, that of epoch {best.epoch}." in capsys.readouterr().out
+    other = next(name for name in run_models.kept(parts.run) if name != best.checkpoint)
+    saved = loop.checkpoints.load(parts.run.checkpoints, other)["model"]
+    state = trained(workspace, 3, wanting(earlier_run.name_of(parts.run, other))).model.state_dict()
+    assert all(bool((state[name] == saved[name]).all()) for name in saved)
+    assert f"Starting from {other.removesuffix('.pt')} of run {parts.run.id}." in capsys.readouterr().out
     loop.train(again)
     assert before == {path: path.read_bytes() for path in parts.run.folder.rglob("*") if path.is_file()}

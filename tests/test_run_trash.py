@@ -52,17 +52,19 @@ def test_a_run_goes_to_the_trash_and_comes_back_as_it_was(workspace):
     assert back == run and files(run) | before == files(run) and trash.all_of(workspace) == []
 
 
-def test_a_live_or_needed_run_stays(workspace):
+@pytest.mark.parametrize("model", ["", "/epoch-00002"])
+def test_a_live_or_needed_run_stays(workspace, model):
     run, follower = ended(workspace), make_run(workspace, 2)
-    config = Config().model_copy(update={"training": Config().training.model_copy(update={"start_from": run.id})})
+    training = Config().training.model_copy(update={"start_from": run.id + model})
+    config = Config().model_copy(update={"training": training})
     follower.config_file.write_bytes(config_file.dump(config))
     write_progress(follower, [], epoch=0)
     make_alive(follower)
     with pytest.raises(ValueError, match="is running; stop it before"):
         trash.throw(workspace, follower)
-    with pytest.raises(ValueError, match="starts from the best model of run"):
+    with pytest.raises(ValueError, match="starts from a model of run"):
         trash.throw(workspace, run)
-    with pytest.raises(ValueError, match="starts from the best model of run"):
+    with pytest.raises(ValueError, match="starts from a model of run"):
         trash.throw(workspace, run, index.look(workspace).rows)
     write_progress(follower, [])
     make_alive(follower)

@@ -137,7 +137,7 @@ class Optimizer(Group):
 class Training(Group):
     """How long, how fast and where."""
 
-    start_from: str = option("", "Start from", "The run whose best model is trained on instead of a new one: its id, or `latest` for the newest run that has a model. Empty starts anew. Model and features must be those of that run.", pattern=r"^(|latest|[0-9]{8}-[0-9]{6}-[0-9a-f]{4})$")
+    start_from: str = option("", "Start from", "The run whose best model is trained on instead of a new one: its id, or `latest` for the newest run that has a model; `ID/epoch-00012` is another checkpoint that it keeps. Empty starts anew. Model and features must be those of that run.", pattern=r"^(|latest|[0-9]{8}-[0-9]{6}-[0-9a-f]{4}(/epoch-[0-9]{5}(-batch-[0-9]{7})?)?)$")
     epochs: int = option(40, "Epochs", "Passes over the data. Higher learns more and takes longer, and early stopping ends what no longer improves; lower ends sooner.", ge=1, le=10_000)
     batch_size: int = option(64, "Batch size", "Windows per step. Higher fills a GPU, needs more memory and takes fewer steps; lower takes more and noisier steps. On a CPU 32 to 128 is best.", ge=2, le=8192)
     accumulate: int = option(1, "Accumulate", "Batches whose gradients make one step. Higher acts like a batch that many times as large in the memory of one, with fewer steps; 1 steps after every batch.", unit="batches", ge=1, le=1024, advanced=True)

@@ -80,7 +80,7 @@ def _sentence(error: Mapping[str, Any]) -> str:
         case "string_type":
             return f"must be text; {given}."
         case "string_pattern_mismatch" if error["loc"] == ("training", "start_from"):
-            return f"must be the id of a run, `latest` or nothing; {given}."
+            return f"must be the id of a run (/epoch-00012 after it is a checkpoint), `latest` or nothing; {given}."
         case "string_pattern_mismatch":
             return f"must be a plain name; {given}."
     return f"{error['msg']}; {given}."

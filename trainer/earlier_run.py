@@ -1,11 +1,11 @@
-"""The earlier run that a training goes on from (`training.start_from`): which it is, and whether it fits."""
+"""The model of an earlier run that a training goes on from (`training.start_from`): which, and whether it fits."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from trainer import config_file, documents, runs
+from trainer import config_file, documents, run_models, runs
 from trainer.config import LATEST, Config
 from trainer.documents import Best
 from trainer.options import options
@@ -23,10 +23,22 @@ MUST_EQUAL = (
 
 @dataclass(frozen=True)
 class Earlier:
-    """A run with a model to go on from; `best.checkpoint` lies in its checkpoints folder."""
+    """A run with a model to go on from; `checkpoint` lies in its checkpoints folder."""
 
     run: Run
-    best: Best
+    checkpoint: str
+    is_best: bool
+
+    def __str__(self) -> str:
+        epoch = run_models.epoch_of(self.checkpoint)[0]
+        best = f"the best model of run {self.run.id}, that of epoch {epoch}"
+        return best if self.is_best else f"{self.checkpoint.removesuffix('.pt')} of run {self.run.id}"
+
+
+def name_of(run: Run, checkpoint: str) -> str:
+    """What `training.start_from` says for a checkpoint: the id alone for the best one."""
+    best = documents.read(Best, run.checkpoints / "best.json")
+    return run.id if best and best.checkpoint == checkpoint else f"{run.id}/{checkpoint.removesuffix('.pt')}"
 
 
 def _best(run: Run) -> Best | None:
@@ -45,13 +57,13 @@ def _latest(workspace: Workspace) -> Run:
     )
 
 
-def _named(workspace: Workspace, text: str) -> Run:
-    run = runs.by_id(workspace, text)
+def _named(workspace: Workspace, run_id: str) -> Run:
+    run = runs.by_id(workspace, run_id)
     if run is None:
-        raise ValueError(f"{OPTION}: there is no run {text}; give the id of another, or leave the option empty.")
+        raise ValueError(f"{OPTION}: there is no run {run_id}; give the id of another, or leave the option empty.")
     if (state := runs.status(run).state) in ACTIVE:
         raise ValueError(
-            f"{OPTION}: run {text} is {state}, so its best model may still change; wait for its end, or stop it."
+            f"{OPTION}: run {run_id} is {state}, so its best model may still change; wait for its end, or stop it."
         )
     return run
 
@@ -80,20 +92,33 @@ def _check(run: Run, config: Config) -> None:
         )
 
 
+def _model(run: Run, stem: str) -> Earlier:
+    """The checkpoint with this name, without its `.pt`; the best one where there is no name. Raises ValueError."""
+    if stem:
+        if (name := f"{stem}.pt") in (every := run_models.kept(run)):
+            return Earlier(run, name, is_best=False)
+        has = ", ".join(each.removesuffix(".pt") for each in every) or "none"
+        raise ValueError(
+            f"{OPTION}: run {run.id} does not keep {stem}, it has {has}; name one of them, or give the id alone for "
+            "its best model."
+        )
+    if best := _best(run):
+        return Earlier(run, best.checkpoint, is_best=True)
+    raise ValueError(f"{OPTION}: run {run.id} has no best model; give the id of a run that finished an epoch.")
+
+
 def find(workspace: Workspace, config: Config) -> Earlier | None:
-    """The run to go on from; None when the training starts anew.
+    """The model to go on from; None when the training starts anew.
 
     Raises ValueError with one sentence, `training.start_from: what is wrong and what to do`, when it cannot be.
     """
     text = config.training.start_from
     if not text:
         return None
-    run = _latest(workspace) if text == LATEST else _named(workspace, text)
-    best = _best(run)
-    if best is None:
-        raise ValueError(f"{OPTION}: run {run.id} has no best model; give the id of a run that finished an epoch.")
-    _check(run, config)
-    return Earlier(run, best)
+    run_id, _, stem = text.partition("/")
+    earlier = _model(_latest(workspace) if text == LATEST else _named(workspace, run_id), stem)
+    _check(earlier.run, config)
+    return earlier
 
 
 def problem(workspace: Workspace, config: Config) -> str | None:
@@ -108,7 +133,7 @@ def problem(workspace: Workspace, config: Config) -> str | None:
 def resolved(workspace: Workspace, config: Config) -> Config:
     """The configuration with the id of the run that `latest` means now. Raises ValueError as `find`."""
     earlier = find(workspace, config)
-    if earlier is None:
+    if earlier is None or config.training.start_from != LATEST:
         return config
     training = config.training.model_copy(update={"start_from": earlier.run.id})
     return config.model_copy(update={"training": training})

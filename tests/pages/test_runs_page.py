@@ -136,12 +136,25 @@ def test_a_configuration_is_laid_beside_another_run(three):
     assert app.dataframe[0].value.iloc[0, 2:].tolist() == ["1", "3"]
 
 
+@pytest.mark.parametrize("section", ["", "Log"])
 @pytest.mark.parametrize("label", ["Clone and Edit", "Fine-tune"])
-def test_a_run_is_cloned_and_fine_tuned_in_the_configuration_page(three, empty, label):
-    press(open_run(three[1]), label)
+def test_a_run_is_cloned_and_fine_tuned_in_the_configuration_page(three, empty, label, section):
+    press(open_run(three[1], section), label)
     draft = durable.read_json(next(empty.drafts.glob("*.json")))
     assert draft["kind"] == "run" and draft["values"]["training.seed"] == 2
     assert draft["values"]["training.start_from"] == ("" if label == "Clone and Edit" else three[1].id)
+
+
+def test_a_checkpoint_is_fine_tuned_in_the_configuration_page(three, empty):
+    run = three[1]
+    run.checkpoints.mkdir()
+    for epoch in (1, 2):
+        durable.replace_json(run.checkpoints / f"epoch-0000{epoch}.pt.json", {})
+    app = open_run(run, "Checkpoints")
+    field(app, "selectbox", "Checkpoint").set_value("epoch-00001.pt")
+    press(app, "Fine-tune from it")
+    draft = durable.read_json(next(empty.drafts.glob("*.json")))
+    assert draft["values"]["training.start_from"] == f"{run.id}/epoch-00001"
 
 
 def test_runs_are_compared(three):

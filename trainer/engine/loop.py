@@ -100,13 +100,13 @@ def _prepared(workspace: Workspace, config: Config, journal: Journal, device: to
 
 
 def _first_model(workspace: Workspace, config: Config, feed: Feed, beat: Callable[[], None]) -> nn.Module:
-    """The model before its first step: new, or the best one of an earlier run. Raises ValueError, OSError."""
+    """The model before its first step: new, or one of an earlier run. Raises ValueError, OSError."""
     model = factory.build(config)
     standardise(model, feed, beat)
     if earlier := earlier_run.find(workspace, config):
-        state = checkpoints.load(earlier.run.checkpoints, earlier.best.checkpoint)
+        state = checkpoints.load(earlier.run.checkpoints, earlier.checkpoint)
         model.load_state_dict(state["model"])
-        say(f"Starting from the best model of run {earlier.run.id}, that of epoch {earlier.best.epoch}.")
+        say(f"Starting from {earlier}.")
     return model
 
 

@@ -9,8 +9,8 @@ PRESET = "hard_negatives"
 """The course of the training is that of this preset; model, features and augmentation stay those of the run."""
 
 
-def config_of(config: Config, run_id: str) -> Config:
-    """The configuration of a training that goes on from the best model of a run with this one.
+def config_of(config: Config, start_from: str) -> Config:
+    """The configuration of a training that goes on from a model (see `earlier_run`) of a run with this one.
 
     The rate is to that of the run as the preset's to the default, so smaller; a run that itself went on from another
     has it already. Negatives are mined as far as the other shares leave room.
@@ -28,6 +28,6 @@ def config_of(config: Config, run_id: str) -> Config:
         "warmup_epochs": course.optimizer.warmup_epochs,
     }
     document["training"] |= {
-        "start_from": run_id, "epochs": course.training.epochs, "patience": course.training.patience
+        "start_from": start_from, "epochs": course.training.epochs, "patience": course.training.patience
     }  # fmt: skip
     return config_file.build(document)

@@ -79,8 +79,12 @@ def _check(workspace: Workspace, run: Run, listed: Sequence[Row] | None) -> None
         if working and working.state == "running":
             raise ValueError(f"A job ({verb}) is running and may write into the run; wait for its end, or cancel it.")
     for other in index.look(workspace).rows if listed is None else listed:
-        if other.state in ACTIVE and other.changed.get("training.start_from") == run.id and not other.epoch:
-            raise ValueError(f"Run {other.run} starts from the best model of run {run.id}; wait until it has begun.")
+        if other.state in ACTIVE and _starts_from(other, run) and not other.epoch:
+            raise ValueError(f"Run {other.run} starts from a model of run {run.id}; wait until it has begun.")
+
+
+def _starts_from(row: Row, run: Run) -> bool:
+    return str(row.changed.get("training.start_from", "")).partition("/")[0] == run.id
 
 
 def _moved(source: Path, place: Path) -> bool:

@@ -37,7 +37,7 @@ def show(workspace: Workspace, run: Run) -> None:
     weak_spots.show(heard, choice.point.threshold)
     st.subheader("Hear what went wrong", anchor=False)
     found.show(workspace, heard, choice.point.threshold)
-    again.show(workspace, run)
+    again.show(workspace, run, evaluation.checkpoint)
 
 
 def _notes(workspace: Workspace, heard: opened.Opened) -> None:

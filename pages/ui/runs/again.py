@@ -1,4 +1,4 @@
-"""Going on from a run: resume, extend, clone its configuration and edit it, fine-tune its best model."""
+"""Going on from a run: resume, extend, clone its configuration and edit it, fine-tune a model of it."""
 
 from __future__ import annotations
 
@@ -30,18 +30,23 @@ def show(workspace: Workspace, run: Run, has_model: bool) -> None:
         )  # fmt: skip
     if cloned:
         editing.load(workspace, Source("run", run.id))
-        st.switch_page(frame.CONFIGURATION)
-    if tuned and _take_fine_tuning(workspace, run):
-        st.switch_page(frame.CONFIGURATION)
+        _configure()
+    if tuned:
+        fine_tune(workspace, run, run.id)
 
 
-def _take_fine_tuning(workspace: Workspace, run: Run) -> bool:
-    """Put such a configuration into the form of the Configuration page, as edits of the run's own."""
+def _configure() -> None:
+    """Leave for the Configuration page. Without `query_params` Streamlit refuses while a widget is in the address."""
+    st.switch_page(frame.CONFIGURATION, query_params={})
+
+
+def fine_tune(workspace: Workspace, run: Run, start_from: str) -> None:
+    """Open the Configuration page with a training that goes on from a model of the run, as edits of the run's own."""
     try:
-        config = retraining.config_of(config_file.load(run.config_file), run.id)
+        config = retraining.config_of(config_file.load(run.config_file), start_from)
         loaded = draft.load(workspace, Source("run", run.id))
     except (ValueError, OSError) as error:
         st.error(plain(str(error)))
-        return False
+        return
     editing.take(workspace, replace(loaded, values=config_difference.values(config)))
-    return True
+    _configure()

@@ -11,7 +11,8 @@ import streamlit as st
 from pages.ui import frame, jobs
 from pages.ui.evaluation import opened
 from pages.ui.frame import plain
-from trainer import detector_file, documents, run_models
+from pages.ui.runs import again
+from trainer import detector_file, documents, earlier_run, run_models
 from trainer.counted import counted
 from trainer.documents import Best
 from trainer.evaluation import budget
@@ -49,6 +50,12 @@ def show_checkpoints(workspace: Workspace, run: Run) -> None:
             disabled=bool(jobs.running(workspace, jobs.MODEL_VERBS)),
             help="One ONNX file, sound in, probability out. Its files are taken away on the Evaluation page.",
         )  # fmt: skip
+        tuned = st.button(
+            "Fine-tune from it", icon=":material/tune:",
+            help="A configuration that goes on from this checkpoint: fewer epochs, a lower learning rate.",
+        )  # fmt: skip
+    if tuned:
+        again.fine_tune(workspace, run, earlier_run.name_of(run, chosen))
 
 
 def _checkpoint(run: Run, name: str, best: Best | None) -> dict[str, object]:
