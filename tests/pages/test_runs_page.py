@@ -85,6 +85,19 @@ def test_chosen_columns_are_kept_in_their_order(three, empty):
     assert columns.chosen(empty) == list(columns.SHOWN)
 
 
+def test_the_state_in_the_address_leaves_its_runs(three):
+    from streamlit.testing.v1 import AppTest
+
+    end(three[1], "failed", "A clip is missing.")
+    app = AppTest.from_file(str(PROJECT_ROOT / "Home.py"), default_timeout=30)
+    app.switch_page("pages/5_Runs.py")
+    app.query_params["state"] = ["Failed", "Lost"]
+    app = checked(app.run())
+    assert shown(app) == ["hall"]
+    app = checked(field(app, "multiselect", "State").set_value([]).run())
+    assert shown(app) == ["street", "hall", "kitchen"]
+
+
 def test_damaged_and_foreign_folders_are_rows_that_say_what_they_are(three, empty):
     three[2].request_file.write_text("{")
     (empty.runs / "20260101-110000-00aa").mkdir()

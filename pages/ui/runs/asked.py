@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import get_args
 
 import streamlit as st
 
 from pages.ui.frame import plain
 from pages.ui.runs import columns
+from pages.ui.words import state_word
 from trainer.run_list import fields, search
 from trainer.run_list.row import Row
+from trainer.state import State
 
 SORTED_BY = {
     "Newest": "id", "Name": "label", "Val loss": "val_loss", "Accuracy": "accuracy", "F1": "f1", "FPR": "fpr",
@@ -30,8 +33,10 @@ def form(rows: Sequence[Row], beside: Callable[[], None]) -> list[Row]:
             "Search", key="q", bind="query-params", type="search", width=330, help=HELP,
             placeholder="name, tag, val_loss<0.2, model.name=bc_resnet…",
         )  # fmt: skip
-        known = list(dict.fromkeys(map(columns.state_word, rows)))
-        states = st.multiselect("State", sorted(known), key="states", width=190, placeholder="All")
+        states = st.multiselect(
+            "State", [*map(state_word, get_args(State)), "Foreign"], key="state", bind="query-params", width=190,
+            placeholder="All", help="Foreign: a folder whose name is no id of a run.",
+        )  # fmt: skip
         sort = st.selectbox("Sort by", list(SORTED_BY), key="sort", bind="query-params", width=140)
         reverse = st.toggle("Reverse", key="reverse", bind="query-params")
         archived = st.toggle("Archived", key="archived", bind="query-params", help="Show archived runs too.")
