@@ -9,7 +9,7 @@ from trainer import config_file, durable
 from trainer.config import Config
 from trainer.run_list import notes, trash
 from trainer.runs import Run
-from trainer.workspace import PROJECT_ROOT, Workspace
+from trainer.workspace import Workspace
 
 
 def configure(run: Run, **training: object) -> None:
@@ -43,14 +43,7 @@ def open_run(run: Run, section: str = ""):
 
 
 def compare(found: list[Run], section: str = ""):
-    from streamlit.testing.v1 import AppTest
-
-    app = AppTest.from_file(str(PROJECT_ROOT / "Home.py"), default_timeout=30)
-    app.switch_page("pages/5_Runs.py")
-    app.query_params["compare"] = ",".join(run.id for run in found)
-    if section:
-        app.query_params["comparison"] = section
-    return checked(app.run())
+    return draw("Runs", compare=",".join(run.id for run in found), comparison=section)
 
 
 def test_a_search_leaves_what_matches_and_a_wrong_one_is_a_sentence(three):
@@ -86,13 +79,8 @@ def test_chosen_columns_are_kept_in_their_order(three, empty):
 
 
 def test_the_state_in_the_address_leaves_its_runs(three):
-    from streamlit.testing.v1 import AppTest
-
     end(three[1], "failed", "A clip is missing.")
-    app = AppTest.from_file(str(PROJECT_ROOT / "Home.py"), default_timeout=30)
-    app.switch_page("pages/5_Runs.py")
-    app.query_params["state"] = ["Failed", "Lost"]
-    app = checked(app.run())
+    app = draw("Runs", state=["Failed", "Lost"])
     assert shown(app) == ["hall"]
     app = checked(field(app, "multiselect", "State").set_value([]).run())
     assert shown(app) == ["street", "hall", "kitchen"]

@@ -38,14 +38,14 @@ print(json.dumps(found))
 """
 
 
-def draw(page: str, run: str = "", section: str = "") -> AppTest:
+def draw(page: str, run: str = "", section: str = "", **address: str | list[str]) -> AppTest:
+    """The page at an address with these parameters."""
     app = AppTest.from_file(str(PROJECT_ROOT / "Home.py"), default_timeout=30)
     if PAGES[page]:
         app.switch_page(PAGES[page])
-    if run:
-        app.query_params["run"] = run
-    if section:
-        app.query_params["section"] = section
+    for name, value in ({"run": run, "section": section} | address).items():
+        if value:
+            app.query_params[name] = value
     return checked(app.run())
 
 
