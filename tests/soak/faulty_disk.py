@@ -1,6 +1,7 @@
 """P3: trainings in which the n-th call to the disk fails, for every n, and that go on once the disk is well again.
 
-Each run must end as failed with a reason that names the file, or, where a write only came out short, be completed;
+Each run must end as failed with a reason that names the file, or, where a write only came out short or the file is
+one of TensorBoard's, without which a training goes on, be completed;
 its rows must be readable and its checkpoints sound; and resumed it must end with the weights, the state of the
 optimizer, best.json and metrics.jsonl of a run without faults, byte by byte. Attempts are forked from a process that
 has imported torch and do all that the trainer process does.
@@ -13,7 +14,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -48,11 +49,21 @@ class Fault:
         return f"{self.call} {self.number}: {errno.errorcode.get(self.error, 'short')}"
 
 
-def _faulty(work: Callable, fault: Fault | None, counts: dict[str, int], call: str) -> Callable:
+@dataclass
+class Calls:
+    """How often an attempt made each call, and the file of the one that failed."""
+
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CALLS, 0))
+    failed: str = ""
+
+
+def _faulty(work: Callable, fault: Fault | None, calls: Calls, call: str) -> Callable:
     def called(*given: object) -> object:
-        counts[call] += 1
-        if fault is None or (fault.call, fault.number) != (call, counts[call]):
+        calls.counts[call] += 1
+        if fault is None or (fault.call, fault.number) != (call, calls.counts[call]):
             return work(*given)
+        first = given[0]
+        calls.failed = os.readlink(f"/proc/self/fd/{first}") if isinstance(first, int) else str(first)
         if fault.error == SHORT:
             descriptor, data = given
             return work(descriptor, data[: max(1, len(data) // 2)])
@@ -62,18 +73,18 @@ def _faulty(work: Callable, fault: Fault | None, counts: dict[str, int], call: s
 
 
 def attempt(run: Run, number: int, fault: Fault | None, told: Connection) -> None:
-    """One attempt, in a process of its own; tells its exit code and how often it made each call."""
+    """One attempt, in a process of its own; tells its exit code and its calls."""
     for descriptor in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
     journal.WRITE_SECONDS = 1e9  # what is written may not depend on the clock
-    counts = dict.fromkeys(CALLS, 0)
+    calls = Calls()
     for call in CALLS:
-        setattr(durable, call, _faulty(getattr(durable, call), fault, counts, call))
+        setattr(durable, call, _faulty(getattr(durable, call), fault, calls, call))
     code = engine.train(run, number, lambda: None)
-    told.send((code, counts))
+    told.send((code, calls))
 
 
-def play(run: Run, number: int, fault: Fault | None) -> tuple[int, dict[str, int]]:
+def play(run: Run, number: int, fault: Fault | None) -> tuple[int, Calls]:
     """Let an attempt run to its end."""
     here, there = FORKS.Pipe()
     process = FORKS.Process(target=attempt, args=(run, number, fault, there))
@@ -94,8 +105,9 @@ def new_run(workspace: Workspace, name: str) -> Run:
 def wrong(workspace: Workspace, fault: Fault, expected: dict[str, object]) -> list[str]:
     """What a run with this fault does that it must not; empty when all is well."""
     run = new_run(workspace, f"{fault.call}-{fault.number}-{fault.error}")
-    code, _ = play(run, 1, fault)
-    found = list(_after(run, code, fault))
+    code, calls = play(run, 1, fault)
+    goes_on = fault.error == SHORT or Path(calls.failed).parent == run.folder / "tensorboard"
+    found = list(_after(run, code, goes_on))
     if code:
         code, _ = play(run, 2, None)
     if code:
@@ -107,10 +119,10 @@ def wrong(workspace: Workspace, fault: Fault, expected: dict[str, object]) -> li
     return [f"{fault}: {text}" for text in found]
 
 
-def _after(run: Run, code: int, fault: Fault) -> Iterator[str]:
-    """What is wrong with what the fault has left."""
+def _after(run: Run, code: int, goes_on: bool) -> Iterator[str]:
+    """What is wrong with what a fault has left; `goes_on` tells that it ends no training."""
     told = documents.read(Progress, run.progress_file)
-    if (code == 0) != (fault.error == SHORT):
+    if (code == 0) != goes_on:
         yield f"it ended with exit code {code}"
     if code and (told is None or told.ended != "failed"):
         yield "it left no last word"
@@ -139,14 +151,14 @@ def measure(count: int = 0) -> Found:
         workspace = make_workspace(Path(folder))
         play(new_run(workspace, "first"), 1, None)  # lays out the clips, which later runs find
         whole = new_run(workspace, "whole")
-        code, counts = play(whole, 1, None)
+        code, calls = play(whole, 1, None)
         if code:
             raise RuntimeError("The run without faults failed.")
-        every, expected = faults(counts), result(whole)
+        every, expected = faults(calls.counts), result(whole)
         chosen = every[:: max(1, len(every) // count)][:count] if count else every
         kinds = len({(fault.call, fault.error) for fault in chosen})
-        calls = ", ".join(f"{number} {call}" for call, number in counts.items())
-        found = Found(len(chosen), figures=f"{kinds} of {len(CALLS) * len(ERRORS) + 1} kinds; a run is {calls}")
+        made = ", ".join(f"{number} {call}" for call, number in calls.counts.items())
+        found = Found(len(chosen), figures=f"{kinds} of {len(CALLS) * len(ERRORS) + 1} kinds; a run is {made}")
         for fault in chosen:
             found.wrong += wrong(workspace, fault, expected)
     return found
