@@ -51,7 +51,7 @@ def _watch(started: launch.Started) -> None:
     """Show the run from now on, and say so when it had been started before."""
     st.query_params["run"] = started.run.id
     if started.already:
-        st.session_state["already_started"] = started.run
+        st.session_state[refusal.STARTED] = started.run
 
 
 def start_form(workspace: Workspace) -> None:
@@ -81,8 +81,7 @@ def watch_form(workspace: Workspace, run: Run | None) -> Style:
 
 def messages(workspace: Workspace) -> None:
     """What came of the last click, else what is still missing for a start; each sentence once, with where to go."""
-    run: Run | None = st.session_state.pop("already_started", None)
-    if run:
+    if run := refusal.already_started():
         _show_already(run)
     refused = refusal.taken()
     texts = refused or _missing(workspace)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import charts, failure_card, history, numbers
+from pages.ui import charts, failure_card, history, numbers, refusal
 from pages.ui.curves import Style
 from pages.ui.frame import plain
 from pages.ui.history import Epochs
@@ -35,6 +35,7 @@ def _live(run: Run, style: Style, drawn: State) -> None:
     status = runs.status(run)
     _draw(status, style)
     if status.state != drawn:
+        refusal.keep()
         st.rerun()
 
 

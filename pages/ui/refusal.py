@@ -1,4 +1,7 @@
-"""Why the last click did not do what it was meant to do: kept for the drawing that follows, and shown once."""
+"""What the last click came to where it was not what it was meant to do: kept for the drawing that follows, shown once.
+
+A page that draws itself anew, as a run has changed its state, is to say it again: `keep` comes before that.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,11 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from pages.ui.frame import os_sentence
+from trainer.runs import Run
 
 KEY = "refusal"
+STARTED = "already_started"
+"""The run that the form had started before, when the click was on `Start Training`."""
 
 
 def refuse(messages: Sequence[str]) -> None:
@@ -19,8 +25,26 @@ def refuse(messages: Sequence[str]) -> None:
 
 def taken() -> list[str]:
     """What is to be said, once."""
-    messages: list[str] = st.session_state.pop(KEY, [])
-    return messages
+    messages = _taken(KEY)
+    return messages if isinstance(messages, list) else []
+
+
+def already_started() -> Run | None:
+    """The run that had been started before, once."""
+    run = _taken(STARTED)
+    return run if isinstance(run, Run) else None
+
+
+def _taken(key: str) -> object:
+    found: object = st.session_state.pop(key, None)
+    st.session_state[f"{key}_said"] = found
+    return found
+
+
+def keep() -> None:
+    """Have what was said last said once more, unless there is news."""
+    for key in (KEY, STARTED):
+        st.session_state.setdefault(key, st.session_state.get(f"{key}_said"))
 
 
 def attempt(act: Callable[[], object]) -> None:

@@ -1,9 +1,12 @@
 """The Training page as a user meets it."""
 
 import shutil
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from pages.ui import monitor
 from pages.ui.controls import form_token
 from tests.pages.tools import METRICS, NO_CONFIGURATION, NO_SPLITS, charts, checked, draw, field, links, metric, press
 from tests.run_folders import end, make_alive, make_run
@@ -42,6 +45,23 @@ def test_the_same_form_sent_twice_leads_to_one_run(workspace, no_processes):
     (run,) = runs.all_runs(workspace)
     assert [text.value for text in app.warning] == ["Training already in progress"]
     assert links(app) == [f"Open {run.id}"]
+
+
+def test_what_a_click_came_to_outlives_the_change_of_a_run(workspace, no_processes, monkeypatch):
+    """The page draws itself anew then, by itself."""
+    app = press(press(draw("Training"), "Start Training"), "Start Training")
+    states = iter(["running", "stopping"])
+
+    def changing(run):
+        found = runs.status(run)
+        return replace(found, state=next(states, found.state))
+
+    monkeypatch.setattr(monitor, "runs", SimpleNamespace(status=changing))
+    form = next(button for button in app.button if button.label == "Start Training")
+    app = checked(form.click().run())
+    assert next(states, None) is None, "the page was drawn anew"
+    assert [text.value for text in app.warning] == ["Training already in progress"]
+    assert app.run().warning[:] == []
 
 
 def test_two_tabs_that_send_one_form_start_one_run(workspace, no_processes):
