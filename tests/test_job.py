@@ -69,6 +69,21 @@ def test_a_cancelled_job_says_so_and_leaves_nothing_behind(tmp_path):
     assert not list((tmp_path / "data" / "incoming").iterdir()) and not workspace.raw.exists()
 
 
+def test_a_last_word_that_comes_while_one_looks_is_heard(tmp_path, monkeypatch):
+    workspace = Workspace(tmp_path)
+    workspace.jobs.mkdir(parents=True)
+    working = job.Job(verb="demo", boot_id=processes.boot_id(), clock=processes.boot_clock())
+    job._write(workspace, working)
+
+    def ends(looked_at: job.Job) -> bool:
+        job._write(workspace, working.model_copy(update={"state": "cancelled", "message": "It was cancelled."}))
+        return False
+
+    monkeypatch.setattr(job, "_alive", ends)
+    found = job.read(workspace, "demo")
+    assert (found.state, found.message) == ("cancelled", "It was cancelled.")
+
+
 def test_a_second_start_while_one_runs_does_nothing(workspace, monkeypatch):
     job.start(workspace, "scan", [])
     monkeypatch.setattr(processes, "start_detached", lambda *rest: pytest.fail("started twice"))

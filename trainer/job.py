@@ -56,13 +56,19 @@ def _alive(job: Job) -> bool:
     return job.boot_id == processes.boot_id() and processes.boot_clock() - job.clock < STARTING_SECONDS
 
 
-def read(workspace: Workspace, verb: Verb) -> Job | None:
-    """The newest job of this verb; one whose process died without a last word has failed. None: never started."""
+def _written(workspace: Workspace, verb: Verb) -> Job | None:
     try:
-        job = Job.model_validate(durable.read_json(_file(workspace, verb)))
+        return Job.model_validate(durable.read_json(_file(workspace, verb)))
     except ValidationError:
         return None
-    if job.state == "running" and not _alive(job):
+
+
+def read(workspace: Workspace, verb: Verb) -> Job | None:
+    """The newest job of this verb; one whose process died without a last word has failed. None: never started."""
+    job = _written(workspace, verb)
+    if job and job.state == "running" and not _alive(job):
+        if _written(workspace, verb) != job:  # its last word came between the two looks
+            return read(workspace, verb)
         message = f"The {verb} job ended unexpectedly. Start it again; its log: {log_file(workspace, verb)}"
         return job.model_copy(update={"state": "failed", "message": message})
     return job
