@@ -22,11 +22,9 @@ $(INSTALLED): requirements.lock
 app: setup
 	$(BIN)/python -m streamlit run Home.py --server.port $(PORT) --server.headless $(if $(HEADLESS),true,false)
 
-# Two tests at a time, as most of their time is waiting. Promises of seconds are kept beside another test too; one that failed
-# there is tried again alone, in plain sight, as only then is it known whether the code or the machine was late.
+# Two tests at a time, as most of their time is waiting; promises of seconds are kept beside another test too.
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist worksteal || { [ $$? -eq 1 ] && echo "Those that failed, once more, one at a time:" \
-		&& $(BIN)/python -m pytest --last-failed --last-failed-no-failures none; }
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 # Every promise of training control at full length; `make soak ARGS="--promise P8"` for one.
 soak: setup

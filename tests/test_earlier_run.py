@@ -69,12 +69,13 @@ def test_without_any_model_each_way_to_ask_gets_its_sentence(workspace):
 
 def test_a_checkpoint_that_is_not_kept_is_told_with_those_that_are(workspace):
     run = run_with_model(workspace)
-    told = f"training.start_from: run {run.id} does not keep epoch-00007, it has "
-    assert earlier_run.problem(workspace, wanting(f"{run.id}/epoch-00007")).startswith(f"{told}none; name one")
+    told = f"training.start_from: run {run.id} keeps no checkpoint; give the id of another run."
+    assert earlier_run.problem(workspace, wanting(f"{run.id}/epoch-00007")) == told
     for epoch in (1, 3):
         durable.replace_json(run.checkpoints / f"epoch-0000{epoch}.pt.json", {})
     sentence = earlier_run.problem(workspace, wanting(f"{run.id}/epoch-00007"))
-    assert sentence.startswith(f"{told}epoch-00001, epoch-00003; name one")
+    told = f"training.start_from: run {run.id} does not keep epoch-00007; name one of epoch-00001, epoch-00003, or "
+    assert sentence.startswith(told)
     assert earlier_run.name_of(run, "epoch-00001.pt") == run.id, "the best one"
     assert (named := earlier_run.name_of(run, "epoch-00003.pt")) == f"{run.id}/epoch-00003"
     assert earlier_run.resolved(workspace, wanting(named)) == wanting(named)

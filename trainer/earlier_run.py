@@ -97,10 +97,11 @@ def _model(run: Run, stem: str) -> Earlier:
     if stem:
         if (name := f"{stem}.pt") in (every := run_models.kept(run)):
             return Earlier(run, name, is_best=False)
-        has = ", ".join(each.removesuffix(".pt") for each in every) or "none"
+        if not every:
+            raise ValueError(f"{OPTION}: run {run.id} keeps no checkpoint; give the id of another run.")
+        names = ", ".join(each.removesuffix(".pt") for each in every)
         raise ValueError(
-            f"{OPTION}: run {run.id} does not keep {stem}, it has {has}; name one of them, or give the id alone for "
-            "its best model."
+            f"{OPTION}: run {run.id} does not keep {stem}; name one of {names}, or give the id alone for its best one."
         )
     if best := _best(run):
         return Earlier(run, best.checkpoint, is_best=True)
