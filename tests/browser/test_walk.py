@@ -141,7 +141,7 @@ def test_the_same_form_from_two_tabs_makes_one_run(browser, workspace: Workspace
         for tab in tabs:
             wait_for_metric(tab, "Status", "Running", 30)
         told = [tab.get_by_text("Training already in progress").count() for tab in tabs]
-        assert sorted(told) == [0, 1], "the server takes clicks of two tabs in any order; the one it took second is told"
+        assert sorted(told) == [0, 1], "clicks of two tabs are taken in any order; the second is told"
         assert len(runs.all_runs(workspace)) == 1
         for tab in tabs:
             tab.context.close()

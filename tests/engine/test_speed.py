@@ -26,7 +26,7 @@ def test_the_loop_and_its_limit_are_measured_for_both_kinds_of_features(tmp_path
     for model in ("tc_resnet", "dense"):
         parts = bench.prepared(workspace, bench.config_of(model, 64))
         speed = bench.measure(parts, seconds=0.1, turns=1)
-        assert speed.loop > 0 and speed.limit > 0
+        assert 0 < speed.loop < 3 * speed.limit, "what is timed is the work itself"
 
 
 def test_a_trainer_process_is_measured_from_its_start(tmp_path):
