@@ -1,5 +1,6 @@
 # make app    install what is missing and open the app      make app PORT=8600 HEADLESS=1
 # make test   install what is missing, run all tests        make setup   only install
+# make test-gpu  the tests that need a GPU, a part of make test where there is one
 # make bench  measure how fast trainings run on this machine; takes three minutes
 PYTHON ?= python3.11
 PORT ?= 8501
@@ -8,7 +9,7 @@ HEADLESS ?=
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup app test soak bench bench-runs lint format lock
+.PHONY: setup app test test-gpu soak bench bench-runs lint format lock
 
 setup: $(INSTALLED)
 
@@ -25,6 +26,10 @@ app: setup
 # Two tests at a time, as most of their time is waiting; promises of seconds are kept beside another test too.
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest tests/gpu
+
+test-gpu: setup
+	$(BIN)/python -m pytest tests/gpu
 
 # Every promise of training control at full length; `make soak ARGS="--promise P8"` for one.
 soak: setup

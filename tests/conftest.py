@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,13 @@ from hypothesis import settings
 
 settings.register_profile("house", deadline=None)  # how long an example takes says more of the machine than of the code
 settings.load_profile("house")
+OF_GPU = Path(__file__).parent / "gpu"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hide the GPU from all tests but its own: they say the same on every machine, and its own run without others."""
+    if not all(Path(name.partition("::")[0]).resolve().is_relative_to(OF_GPU) for name in config.args):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 @pytest.fixture(scope="session")

@@ -22,11 +22,8 @@ _KERNEL_BYTES = {
     "conv_attention": 0.0,
 }  # fmt: skip
 """What the CPU's convolutions of each model reserve besides."""
-CONTEXT_BYTES = 500e6
-"""What a CUDA context and its libraries take on a GPU."""
 _BYTES_PER_PARAMETER = 24.0
 """Weight, gradient, two moments of AdamW, and the copy that is being written to a checkpoint."""
-_GPU_BYTES_PER_PARAMETER = 16.0
 _BYTES_PER_SAMPLE = 30.0
 """A window's audio while it is augmented: the clean one, the noise, the spectra of the room."""
 _BYTES_PER_KEPT = {
@@ -39,6 +36,18 @@ model keeps takes the place of windows that have been augmented by then.
 
 All of these are fitted to peaks measured on CPUs; `python -m tests.measure_estimates` prints how far off they are. The
 clips come on top: they lie in a mapped file, of which the system holds what memory allows.
+"""
+CONTEXT_BYTES = 500e6
+"""What a CUDA context and its libraries take on a GPU."""
+_GPU_FIXED_BYTES = 60e6
+_GPU_BYTES_PER_PARAMETER = 16.0
+"""Weight, gradient and two moments of AdamW."""
+_GPU_BYTES_PER_SAMPLE = 32.0
+_GPU_BYTES_PER_KEPT = {"auto": 2.5, "bfloat16": 2.5, "float16": 2.5, "float32": 4.3}
+"""By precision; `auto` is bfloat16 on all but old GPUs.
+
+Fitted to peaks of five models in batches of 16 to 1,024 on an H200; `python -m tests.gpu.measure_memory` prints how far
+off they are. The clips are no part of it: they are put on the GPU when there is room beside all this.
 """
 _CHECKPOINTS = 6
 """The two newest with the best of each, one within the epoch, and the one that is being written."""
@@ -120,10 +129,10 @@ def memory_bytes(config: Config) -> int:
 
 
 def gpu_memory_bytes(config: Config) -> int:
-    """Estimated peak memory on the GPU in bytes when the training runs there."""
+    """Estimated peak memory on the GPU in bytes when the training runs there, without its clips."""
     size = model_size.size(config)
-    window = _BYTES_PER_SAMPLE * _samples(config) + _BYTES_PER_KEPT[config.model.name] * size.kept
-    fixed = CONTEXT_BYTES + _GPU_BYTES_PER_PARAMETER * size.parameters
+    window = _GPU_BYTES_PER_SAMPLE * _samples(config) + _GPU_BYTES_PER_KEPT[config.training.precision] * size.kept
+    fixed = CONTEXT_BYTES + _GPU_FIXED_BYTES + _GPU_BYTES_PER_PARAMETER * size.parameters
     return round(fixed + config.training.batch_size * window)
 
 

@@ -26,7 +26,7 @@ def test_without_augmentation_only_faint_dither_is_added(feed: batches.Feed):
     plain = dataclasses.replace(feed, config=config)
     windows = epoch_windows(feed.array, config, 1)
     heard = torch.cat(batches.training_draw(plain, windows, 1, 0).waves)
-    clean = feed.place(batches.gather(feed.array, windows, 24000))
+    clean = feed.windows(windows, 24000)
     assert heard.shape == clean.shape and 0 < (heard - clean).square().mean().sqrt() < 0.002
 
 

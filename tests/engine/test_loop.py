@@ -134,17 +134,8 @@ def test_stop_is_heard_while_clips_are_read_and_leaves_nothing_half_done(tmp_pat
     assert not list(fresh.cache.iterdir())
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-def test_a_gpu_learns_the_same_task(workspace: Workspace):
-    parts = prepared(workspace, tiny_config(epochs=6, device="cuda"), "cuda")
-    assert loop.train(parts).state == "completed"
-    assert parts.journal.progress.last_epoch["f1"] > 0.95
-    assert parts.journal.progress.reading["gpu_name"]
-
-
 def test_the_device_that_is_asked_for_must_be_there():
     assert loop.choose_device("cpu").type == "cpu"
-    assert loop.choose_device("auto").type in ("cpu", "cuda")
-    if not torch.cuda.is_available():
-        with pytest.raises(ValueError, match="no GPU was found"):
-            loop.choose_device("cuda")
+    assert loop.choose_device("auto").type == "cpu"
+    with pytest.raises(ValueError, match="no GPU was found"):
+        loop.choose_device("cuda")

@@ -1,24 +1,15 @@
-"""What a training costs beside its model: time on a GPU, memory over epochs, memory while clips are read."""
+"""What a training costs beside its model: time, memory over epochs, memory while clips are read."""
 
 import os
 import tracemalloc
 
 import numpy as np
-import pytest
-import torch
 
 from tests import bench
 from tests.tiny import ignore, make_workspace, tiny_config, write_wav
 from trainer.engine import clips
 from trainer.manifest import Clip
 from trainer.workspace import Workspace
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here: its loop is measured where there is one")
-@pytest.mark.parametrize("model", bench.MODELS)
-def test_on_a_gpu_the_loop_is_as_fast_as_its_model(tmp_path, model: str):
-    workspace = bench.made_up(tmp_path, voices=60)
-    assert bench.measure(bench.prepared(workspace, bench.config_of(model))).ratio >= 0.95
 
 
 def test_the_loop_and_its_limit_are_measured_for_both_kinds_of_features(tmp_path):

@@ -10,7 +10,7 @@ from tests.engine.test_loop import prepared
 from tests.tiny import make_workspace, tiny_config
 from trainer import config_file
 from trainer.config import Config
-from trainer.engine import precision, step
+from trainer.engine import objective, precision, step
 from trainer.engine.course import Course
 from trainer.engine.parts import Parts
 from trainer.engine.step import Stride
@@ -76,13 +76,15 @@ def test_the_average_is_what_is_judged(workspace):
     assert plain.average is None and plain.judged is plain.model
 
 
-def test_bfloat16_computes_in_bfloat16_and_keeps_weights_and_loss_in_float32(workspace):
-    seen = []
+def test_bfloat16_computes_in_bfloat16_and_keeps_weights_and_loss_in_float32(workspace, monkeypatch):
+    seen, logits = [], []
+    loss_of = objective.training_loss
+    monkeypatch.setattr(objective, "training_loss", lambda logit, *rest: logits.append(logit) or loss_of(logit, *rest))
     parts = prepared(workspace, config_of(training={"precision": "bfloat16"}), "narrow")
     convolution = next(part for part in parts.model.modules() if isinstance(part, nn.Conv1d | nn.Conv2d))
     convolution.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
-    _, logit = step.take_step(parts, *batch(), Stride(1, 0.01))
-    assert seen == [torch.bfloat16] and logit.dtype == torch.float32
+    step.take_step(parts, *batch(), Stride(1, 0.01))
+    assert seen == [torch.bfloat16] and logits[0].dtype == torch.float32
     assert {weight.dtype for weight in parts.model.parameters()} == {torch.float32}
 
 

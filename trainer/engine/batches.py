@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 
 from trainer import model_size
 from trainer.config import Config, feature_rows
-from trainer.engine import backgrounds, rooms
+from trainer.engine import backgrounds, bank, rooms
 from trainer.engine.augmentation import chain, speed
 from trainer.engine.augmentation.draws import Draws, draw
 from trainer.engine.clips import FULL_SCALE, ClipArray
@@ -33,7 +33,7 @@ WHITE_SAMPLES = 2**20
 @dataclass(frozen=True)
 class Feed:
     """All that turns windows of one split into batches on one device; `backgrounds` [clips] are their indices, `white`
-    [samples] is the noise that dither is taken from."""
+    [samples] is the noise that dither is taken from; `bank` are the samples of the array where they lie on a GPU."""
 
     array: ClipArray
     config: Config
@@ -42,17 +42,33 @@ class Feed:
     rirs: Tensor | None
     backgrounds: NDArray[np.int64]
     white: Tensor
+    bank: Tensor | None = None
     kept: Kept | None = None
 
-    def place(self, samples: NDArray[np.int16]) -> Tensor:
-        """int16 [n, samples] as float32 in -1..1 on the device."""
-        return torch.from_numpy(samples).to(self.device).float().div_(FULL_SCALE)
+    def windows(self, windows: Windows, size: int) -> Tensor:
+        """The last `size` samples of each window, float32 [n, size] in -1..1 on the device."""
+        if self.bank is None:
+            return self._place(torch.from_numpy(gather(self.array, windows, size)))
+        return self._place(bank.take(self.bank, bank.of_windows(self.array, windows, size), size))
+
+    def noise(self, places: NDArray[np.int64], heard: NDArray[np.bool_], size: int) -> Tensor:
+        """Backgrounds from `places` [n, 2], float32 [n, size] on the device; silence where none is `heard` [n]."""
+        if self.bank is None:
+            return self._place(torch.from_numpy(backgrounds.cut(self.array, places, heard, size)))
+        return self._place(bank.take(self.bank, bank.of_noise(self.array, places, heard, size), size))
+
+    def _place(self, samples: Tensor) -> Tensor:
+        return samples.to(self.device).float().div_(FULL_SCALE)
 
 
-def open_feed(array: ClipArray, config: Config, device: torch.device, augmented: bool) -> Feed:
+def open_feed(
+    array: ClipArray, config: Config, device: torch.device, augmented: bool, samples: Tensor | None = None
+) -> Feed:
+    """All that batches are made with; `samples` are those of the array on the device, see `bank.open_bank`."""
     rirs = rooms.load(array, device) if augmented and config.augmentation.rir_probability > 0 else None
     white = torch.randn(WHITE_SAMPLES, generator=Generator().manual_seed(config.training.seed)).to(device)
-    return Feed(array, config, device, front_end(config.features).to(device), rirs, array.labelled("background"), white)
+    heard = front_end(config.features).to(device)
+    return Feed(array, config, device, heard, rirs, array.labelled("background"), white, samples)
 
 
 def batch_seeds(seed: int, epoch: int, batch: int) -> list[int]:
@@ -93,7 +109,7 @@ def _draws(feed: Feed, count: int, rng: np.random.Generator) -> Draws:
 
 def _noise(feed: Feed, places: NDArray[np.int64], noises: NDArray[np.int64], size: int) -> Tensor | None:
     """Background [n, size] from `places` [n, most, 2], of which each window hears the first `noises` [n]."""
-    layers = [feed.place(backgrounds.cut(feed.array, places[:, i], noises > i, size)) for i in range(noises.max())]
+    layers = [feed.noise(places[:, i], noises > i, size) for i in range(noises.max())]
     return chain.blend(layers)
 
 
@@ -113,7 +129,7 @@ def _waves(feed: Feed, windows: Windows, draws: Draws, rng: np.random.Generator,
         places = backgrounds.places(feed.array, feed.backgrounds, len(windows) * most, size, rng).reshape(-1, most, 2)
     generator = Generator(feed.device).manual_seed(noise_seed)
     for part in _parts(len(windows), feed.device):
-        stretch = feed.place(gather(feed.array, stretches.take(part), size + longer))
+        stretch = feed.windows(stretches.take(part), size + longer)
         noise = _noise(feed, places[part], draws.noises[part], size)
         yield chain.augment_wave(stretch, noise, feed.rirs, feed.white, draws.take(part), size, generator)
 
@@ -146,7 +162,7 @@ def plain_batches(feed: Feed, windows: Windows, size: int) -> Iterator[Tensor]:
         if isinstance(part, KeptWindows):
             yield part.read(feed.device)
         else:
-            yield feed.front_end(feed.place(gather(feed.array, part, window_samples(feed.config))))
+            yield feed.front_end(feed.windows(part, window_samples(feed.config)))
 
 
 def standardise(model: nn.Module, feed: Feed, beat: Callable[[], None]) -> None:

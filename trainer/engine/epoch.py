@@ -87,10 +87,10 @@ def save_within(parts: Parts, course: Course) -> float:
 def _learn(parts: Parts, batch: Batch, course: Course, stride: Stride) -> tuple[float, float]:
     """Take one batch; returns its mean loss and how many windows were told right."""
     seed_dropout(parts.config, course.epoch, course.batch)
-    loss, logit = take_step(parts, batch.features, batch.positive, stride)
+    loss, right = take_step(parts, batch.features, batch.positive, stride)
     if not math.isfinite(loss):
         raise FailedError("not_finite", _not_finite(parts, batch.windows, course, stride, loss))
-    return loss, float(((logit >= 0) == (batch.positive >= 0.5)).sum())
+    return loss, right
 
 
 def _is_due(parts: Parts) -> bool:

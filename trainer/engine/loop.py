@@ -14,6 +14,7 @@ from torch import nn
 from trainer import best_model, config_file, earlier_run, manifest
 from trainer.config import Config
 from trainer.engine import checkpoints, clips, embedding_rounds, mining, optimizers, precision, saving, stream
+from trainer.engine.bank import open_bank
 from trainer.engine.batches import Feed, open_feed, standardise
 from trainer.engine.course import Course
 from trainer.engine.epoch import expect_rest, save_within, train_epoch
@@ -77,14 +78,15 @@ def _prepared(workspace: Workspace, config: Config, journal: Journal, device: to
     splits = manifest.read_splits(workspace)
     array = clips.prepare(workspace, [*splits["train"], *splits["val"]], report)
     parts = {name: array.of_split(frozenset(clip.path for clip in splits[name])) for name in ("train", "val")}
-    train = open_feed(parts["train"], config, device, augmented=True)
+    samples = open_bank(array, config, device)
+    train = open_feed(parts["train"], config, device, augmented=True, samples=samples)
     saved = None if first else checkpoints.newest(run.checkpoints)
     model = (factory.build(config) if saved else _first_model(workspace, config, train, beat)).to(device)
     say(f"Model {config.model.name}: {factory.parameters(model):,} parameters, on {journal.progress.device}.")
     average = optimizers.average_of(model) if config.optimizer.ema_decay else None
     if config.training.compile:
         model.compile()
-    val = open_feed(parts["val"], config, device, augmented=False)
+    val = open_feed(parts["val"], config, device, augmented=False, samples=samples)
     train, val_windows = embedding_rounds.keep(workspace.cache, train, val, report)
     beat()
     dtype = precision.choose_dtype(config.training, device)

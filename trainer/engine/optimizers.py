@@ -77,7 +77,11 @@ def _between(first: float, last: float, progress: float) -> float:
 
 def average_of(model: nn.Module) -> nn.Module:
     """A copy of the model that will hold the average of its weights."""
-    return copy.deepcopy(model).requires_grad_(False)
+    average = copy.deepcopy(model).requires_grad_(False)
+    for layer in average.modules():
+        if isinstance(layer, nn.RNNBase):
+            layer.flatten_parameters()  # copied one by one, a GPU would join them anew for every batch
+    return average
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ from trainer.detector_file import LARGEST_DIFFERENCE, DetectorFile, Parity
 from trainer.engine import stream
 from trainer.engine.batches import Feed
 from trainer.engine.trained import Trained
-from trainer.engine.windows import Windows, gather, window_samples
+from trainer.engine.windows import Windows, window_samples
 from trainer.stream_scores import Point, Track
 
 BATCH = 32
@@ -33,7 +33,7 @@ def waves(feed: Feed, windows: Windows) -> Iterator[NDArray[np.float32]]:
     """Waves [n, samples] of these windows in batches."""
     for first in range(0, len(windows), BATCH):
         part = windows.take(slice(first, first + BATCH))
-        yield feed.place(gather(feed.array, part, window_samples(feed.config))).numpy()
+        yield feed.windows(part, window_samples(feed.config)).numpy()
 
 
 @torch.inference_mode()

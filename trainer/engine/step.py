@@ -36,14 +36,15 @@ def stride_of(config: Config, course: Course, batches: int) -> Stride:
     return Stride(course.step + 1, rate, last - first, course.batch + 1 == last)
 
 
-def take_step(parts: Parts, features: Tensor, positive: Tensor, stride: Stride) -> tuple[float, Tensor]:
-    """Learn from features [n, bands, frames] and labels [n]; returns the loss and the logits [n].
+def take_step(parts: Parts, features: Tensor, positive: Tensor, stride: Stride) -> tuple[float, float]:
+    """Learn from features [n, bands, frames] and labels [n]; returns the loss and how many windows were told right.
 
     A loss that is no number leaves the weights as they are. Raises ValueError when the model cannot be compiled.
     """
     try:
         loss, logit = _forward(parts, features, positive)
-        value = loss.item()
+        right = ((logit >= 0) == (positive >= 0.5)).sum(dtype=loss.dtype)
+        value, count = torch.stack([loss.detach(), right]).tolist()  # both at once, before more is asked of a GPU
         if math.isfinite(value):
             torch.autograd.backward(parts.scaler.scale(loss / stride.batches if stride.batches > 1 else loss))
     except TorchDynamoException as error:
@@ -51,7 +52,7 @@ def take_step(parts: Parts, features: Tensor, positive: Tensor, stride: Stride) 
         raise ValueError(f"training.compile: this model cannot be compiled here; turn it off. ({reason})") from error
     if math.isfinite(value) and stride.ends:
         _move_weights(parts, stride)
-    return value, logit
+    return value, count
 
 
 def _forward(parts: Parts, features: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
