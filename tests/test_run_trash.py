@@ -52,14 +52,21 @@ def test_a_run_goes_to_the_trash_and_comes_back_as_it_was(workspace):
     assert back == run and files(run) | before == files(run) and trash.all_of(workspace) == []
 
 
-@pytest.mark.parametrize("model", ["", "/epoch-00002"])
-def test_a_live_or_needed_run_stays(workspace, model):
-    run, follower = ended(workspace), make_run(workspace, 2)
+def follower_of(workspace, run, model):
+    """A run that lives, has not begun, and starts from a model of another one."""
+    follower = make_run(workspace, 2)
     training = Config().training.model_copy(update={"start_from": run.id + model})
     config = Config().model_copy(update={"training": training})
     follower.config_file.write_bytes(config_file.dump(config))
     write_progress(follower, [], epoch=0)
     make_alive(follower)
+    return follower
+
+
+@pytest.mark.parametrize("model", ["", "/epoch-00002"])
+def test_a_live_or_needed_run_stays(workspace, model):
+    run = ended(workspace)
+    follower = follower_of(workspace, run, model)
     with pytest.raises(ValueError, match="is running; stop it before"):
         trash.throw(workspace, follower)
     with pytest.raises(ValueError, match="starts from a model of run"):
@@ -151,6 +158,23 @@ def test_only_old_checkpoints_go(workspace):
     run.outcome_file.unlink()
     with pytest.raises(ValueError, match="clears up by itself"):
         disk.free(run)
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_checkpoint_stays_until_the_run_that_starts_from_it_has_begun(workspace, waits):
+    run = ended(workspace)
+    for epoch in range(1, 5):
+        checkpoint(run, epoch)
+    best = Best(epoch=2, val_loss=0.1, val_accuracy=None, checkpoint="epoch-00002.pt")
+    durable.replace_json(run.checkpoints / "best.json", best.model_dump())
+    follower = follower_of(workspace, run, "/epoch-00001")
+    if waits:
+        end(follower, "paused", "Paused by the user while it waited in the queue.")
+    assert disk.free(run).kept == ("epoch-00002.pt", "epoch-00004.pt", "epoch-00001.pt")
+    follower.outcome_file.unlink(missing_ok=True)
+    write_progress(follower, [])
+    make_alive(follower)
+    assert disk.free(run).kept == ("epoch-00002.pt", "epoch-00004.pt")
 
 
 def call(workspace, *arguments):

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
-import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer import audio_file, devices, durable, manifest, word_ends
+from trainer import audio_file, cache, devices, durable, manifest, word_ends
 from trainer.failures import FailedError
 from trainer.job import Report
 from trainer.manifest import Clip
@@ -98,18 +95,6 @@ def prepare(workspace: Workspace, clips: Sequence[Clip], report: Report) -> Clip
     Raises FailedError for a clip that is gone or cannot be decoded, OSError.
     """
     folder = workspace.cache / _key(clips)
-    if not (folder / "index.json").exists():
-        workspace.cache.mkdir(parents=True, exist_ok=True)
-        partial = workspace.cache / f"{folder.name}.partial.{os.getpid()}.{secrets.token_hex(2)}"
-        partial.mkdir()
-        try:
-            _lay_out(workspace, clips, partial, report)
-        except BaseException:
-            shutil.rmtree(partial)  # half an array serves nobody, and may be gigabytes
-            raise
-        try:
-            partial.rename(folder)
-        except OSError:  # another run has made the same array meanwhile: same key, same samples
-            if not (folder / "index.json").exists():
-                raise
+    if cache.made(folder, (folder / "index.json").exists, lambda part: _lay_out(workspace, clips, part, report)):
+        cache.prune(workspace.cache)
     return _open(clips, folder)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainer import durable
+from trainer import cache, durable
 from trainer.config import EMBEDDING_NUMBERS, EMBEDDING_STEPS
 from trainer.engine import embedding, mining
 from trainer.engine.batches import Feed, plain_batches, training_draw
@@ -87,32 +84,20 @@ def _open(plan: list[Windows], folder: Path) -> Kept:
     return Kept(tuple(parts[:-2]), parts[-2], parts[-1])
 
 
-def prepare(cache: Path, train: Feed, val: Feed, report: Report) -> Kept:
+def prepare(arrays: Path, train: Feed, val: Feed, report: Report) -> Kept:
     """The embeddings of this training, computed now or found in the cache. Raises FileNotFoundError, OSError."""
-    plan, folder = _plan(train, val), cache / _key(train, val)
-    if (folder / "index.json").exists():
-        say("Speech embeddings of an earlier training are used: it heard the same windows.")
-    else:
-        began = time.monotonic()
-        partial = cache / f"{folder.name}.partial.{os.getpid()}.{secrets.token_hex(2)}"
-        partial.mkdir(parents=True)
-        try:
-            _write(train, val, plan, partial, report)
-        except BaseException:
-            shutil.rmtree(partial)  # half an array serves nobody, and may be gigabytes
-            raise
-        try:
-            partial.rename(folder)
-        except OSError:  # another run has computed the same meanwhile
-            if not (folder / "index.json").exists():
-                raise
+    plan, folder, began = _plan(train, val), arrays / _key(train, val), time.monotonic()
+    if cache.made(folder, (folder / "index.json").exists, lambda part: _write(train, val, plan, part, report)):
         say(f"Speech embeddings of {sum(map(len, plan)):,} windows computed in {time.monotonic() - began:.0f} s.")
+        cache.prune(arrays)
+    else:
+        say("Speech embeddings of an earlier training are used: it heard the same windows.")
     return _open(plan, folder)
 
 
-def keep(cache: Path, train: Feed, val: Feed, report: Report) -> tuple[Feed, Windows]:
+def keep(arrays: Path, train: Feed, val: Feed, report: Report) -> tuple[Feed, Windows]:
     """The training feed and the validation windows of a training, with kept features where the features want it."""
     if train.config.features.kind != "speech_embedding":
         return train, validation_windows(val.array, val.config)
-    kept = prepare(cache, train, val, report)
+    kept = prepare(arrays, train, val, report)
     return replace(train, kept=kept), kept.validation

@@ -7,9 +7,6 @@ are compared on the same streams.
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel
 
-from trainer import audio_file, documents, durable, manifest
+from trainer import audio_file, cache, documents, durable, manifest
 from trainer.config import SAMPLE_RATE
 from trainer.counted import counted
 from trainer.evaluation import spoken
@@ -215,20 +212,12 @@ def compose(workspace: Workspace, options: Options, report: Report) -> StreamSet
     clips = check(workspace)
     key = _key(clips, options)
     folder = workspace.cache / "streams" / key
-    if documents.read(StreamSet, folder / "streams.json") is None:
-        partial = folder.with_name(f"{key}.partial.{os.getpid()}.{secrets.token_hex(2)}")
-        partial.mkdir(parents=True)
-        try:
-            _write(partial, _streams(workspace, clips, options, report), key)
-            if folder.exists() and documents.read(StreamSet, folder / "streams.json") is None:
-                shutil.rmtree(folder)  # one that is damaged
-            if folder.exists():
-                shutil.rmtree(partial)  # another evaluation has made the same meanwhile, and may be hearing it
-            else:
-                partial.rename(folder)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)  # half a set serves nobody
-            raise
+
+    def is_whole() -> bool:
+        return documents.read(StreamSet, folder / "streams.json") is not None
+
+    if cache.made(folder, is_whole, lambda part: _write(part, _streams(workspace, clips, options, report), key)):
+        cache.prune(folder.parent)
     found = documents.read(StreamSet, folder / "streams.json")
     if found is None:
         raise ValueError(f"{folder} is damaged; remove it, and it is made again.")

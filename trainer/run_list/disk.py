@@ -11,8 +11,10 @@ from pathlib import Path
 
 from trainer import documents, durable, processes, run_models, runs
 from trainer.documents import Best
+from trainer.run_list import followers
 from trainer.runs import Run
 from trainer.state import ACTIVE
+from trainer.workspace import Workspace
 
 KINDS = {"checkpoints": "checkpoints", "model": "model", "models": "model", "evaluation": "evaluation"}
 LOGS = ("train.log", "metrics.jsonl", "timing.jsonl", "tensorboard")
@@ -65,8 +67,8 @@ class Freeable:
 
 
 def freeable(run: Run) -> Freeable:
-    """Old checkpoints: all but the best, the last, and what was the best by the last, as a resume goes back to that. A
-    last one that is damaged is no last one.
+    """Old checkpoints: all but the best, the last, what was the best by the last, as a resume goes back to that, and
+    those that runs which have not begun start from. A last one that is damaged is no last one.
 
     Raises ValueError for a live run, which clears up by itself, and for one whose best model is not known or damaged.
     """
@@ -80,7 +82,9 @@ def freeable(run: Run) -> Freeable:
         raise ValueError(f"No checkpoint of run {run.id} matches its digest, so none can go.")
     if best and every and not _is_sound(run, best.checkpoint):
         raise ValueError(f"{best.checkpoint}, the best of run {run.id}, is missing or damaged, so no other can go.")
-    kept = tuple(dict.fromkeys(name for name in (best and best.checkpoint, last, last and _best_by(run, last)) if name))
+    wanted = [f"{stem}.pt" for stem in followers.of(Workspace(run.folder.parent.parent), run).values() if stem]
+    needed = [best and best.checkpoint, last, last and _best_by(run, last), *(set(wanted) & set(every))]
+    kept = tuple(dict.fromkeys(name for name in needed if name))
     files = tuple(_old(run, kept))
     return Freeable(run, files, sum(path.lstat().st_size for path in files), kept)
 

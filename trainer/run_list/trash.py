@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainer import durable, job, processes, runs
-from trainer.run_list import index, reading
+from trainer.run_list import followers, reading
 from trainer.run_list.row import Row
 from trainer.runs import ID, Run
 from trainer.state import ACTIVE
@@ -78,13 +78,8 @@ def _check(workspace: Workspace, run: Run, listed: Sequence[Row] | None) -> None
         working = job.read(workspace, verb)
         if working and working.state == "running":
             raise ValueError(f"A job ({verb}) is running and may write into the run; wait for its end, or cancel it.")
-    for other in index.look(workspace).rows if listed is None else listed:
-        if other.state in ACTIVE and _starts_from(other, run) and not other.epoch:
-            raise ValueError(f"Run {other.run} starts from a model of run {run.id}; wait until it has begun.")
-
-
-def _starts_from(row: Row, run: Run) -> bool:
-    return str(row.changed.get("training.start_from", "")).partition("/")[0] == run.id
+    if waiting := list(followers.of(workspace, run, listed)):
+        raise ValueError(f"Run {waiting[0]} starts from a model of run {run.id}; wait until it has begun.")
 
 
 def _moved(source: Path, place: Path) -> bool:

@@ -30,7 +30,7 @@ def show(run: Run) -> None:
 
 def _offer(run: Run, found: disk.Freeable) -> None:
     if not found.files:
-        st.info("Nothing can go: only the best and the last checkpoint are there.")
+        st.info("Nothing can go: every checkpoint that is there is needed.")
         return
     names = ", ".join(path.name for path in found.files if path.suffix != ".json")
     st.markdown(f"Can go: {plain(names)}. Kept: {plain(', '.join(found.kept))}.")
