@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -44,16 +45,15 @@ def peak(workspace: Workspace, config: Config) -> int:
 
 
 def main(models: Sequence[str]) -> None:
-    workspace = make_workspace(Path(tempfile.mkdtemp()))
     print("| model | precision | batch size | memory MB: estimate | measured | off by |")
     print("| --- | --- | --- | --- | --- | --- |")
-    for model in models:
-        for precision in PRECISIONS:
-            for batch_size in BATCH_SIZES:
-                config = config_of(model, batch_size, precision)
-                measured, needs = peak(workspace, config), estimates.gpu_memory_bytes(config)
-                told = f"{needs / 1e6:,.0f} | {measured / 1e6:,.0f} | {needs / measured - 1:+.0%}"
-                print(f"| {model} | {precision} | {batch_size} | {told} |", flush=True)
+    with tempfile.TemporaryDirectory() as root:
+        workspace = make_workspace(Path(root))
+        for model, precision, batch_size in itertools.product(models, PRECISIONS, BATCH_SIZES):
+            config = config_of(model, batch_size, precision)
+            measured, needs = peak(workspace, config), estimates.gpu_memory_bytes(config)
+            told = f"{needs / 1e6:,.0f} | {measured / 1e6:,.0f} | {needs / measured - 1:+.0%}"
+            print(f"| {model} | {precision} | {batch_size} | {told} |", flush=True)
 
 
 if __name__ == "__main__":

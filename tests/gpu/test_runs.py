@@ -30,7 +30,7 @@ def gpu() -> devices.Gpu:
     return devices.gpus()[0]
 
 
-def test_a_run_names_its_gpu_tells_its_load_and_leaves_its_model(workspace: Workspace, gpu: devices.Gpu):
+def test_a_run_names_its_gpu_and_leaves_its_model(workspace: Workspace, gpu: devices.Gpu):
     run = launch.start(workspace, tiny_config(epochs=30, device="auto"), "tiny").run
     wait_for_epoch(run, 1)
     environment = psutil.Process(people(run).trainer.pid).environ()
