@@ -33,6 +33,7 @@ def shown(value: float | int | str | bool) -> str:
     return "nothing" if value == "" else f"{value:g}" if isinstance(value, float) else str(value)
 
 
+@functools.lru_cache(maxsize=4096, typed=True)  # pages write whole configurations at every drawing
 def _scalar(name: str, value: object) -> str:
     return yaml.safe_dump({name: value}, allow_unicode=True).strip()
 
