@@ -14,13 +14,21 @@ from trainer import option_text
 from trainer.config_difference import Value, Values
 from trainer.options import Option, group_title, options
 
+FILLED = "option_fields_filled"
+"""How often the fields were filled in this tab."""
+
 
 def widget_key(option: Option) -> str:
-    return f"option.{option.key}"
+    """The field of an option. Each filling makes new ones: a click before the browser has drawn them brings the values
+    before with it, and those of fields that are gone count for nothing."""
+    return f"option.{st.session_state.get(FILLED, 0)}.{option.key}"
 
 
 def fill(values: Values) -> None:
     """Put values into the fields, over what stands there."""
+    for option in options():
+        st.session_state.pop(widget_key(option), None)
+    st.session_state[FILLED] = st.session_state.get(FILLED, 0) + 1
     for option in options():
         st.session_state[widget_key(option)] = values[option.key]
 

@@ -61,6 +61,27 @@ def test_a_configuration_from_preset_to_file_and_back(page: Page, tmp_path):
     assert config_file.load(workspace.configs / "small.yaml").training.epochs == 45
 
 
+PRESS_BOTH = """([reset, validate]) => {
+  const press = () => document.body.innerText.includes("No changes.") ? validate.click() : requestAnimationFrame(press);
+  reset.click();
+  press();
+}"""
+
+
+def test_a_click_while_reset_is_drawn_finds_the_fields_reset(page: Page, tmp_path):
+    with server.running(Workspace(tmp_path)) as app:
+        page.goto(f"{app.address}/Configuration")
+        type_in(page, "spinbutton", EPOCHS, "46")
+        expect(page.get_by_text("Unsaved changes").first).to_be_visible()
+        settled(page)
+        buttons = [button(page, name).element_handle() for name in ("Reset", "Validate Configuration")]
+        page.evaluate(PRESS_BOTH, buttons)  # what is above the fields says so before the fields are drawn
+        expect(page.get_by_text(re.compile("Configuration is valid")).first).to_be_visible()
+        settled(page)
+        expect(page.get_by_role("spinbutton", name=EPOCHS)).to_have_value("40")
+        expect(page.get_by_text("No changes.").first).to_be_visible()
+
+
 def test_yaml_goes_out_and_comes_in(page: Page, tmp_path):
     with server.running(Workspace(tmp_path)) as app:
         page.goto(f"{app.address}/Configuration")

@@ -28,7 +28,7 @@ def test_the_form_shows_every_option_and_saves(empty):
     app = draw("Configuration")
     kinds = ("number_input", "selectbox", "checkbox")
     shown = {widget.key for kind in kinds for widget in getattr(app, kind)}
-    assert {f"option.{option.key}" for option in options()} <= shown
+    assert {f"option.0.{option.key}" for option in options()} <= shown
     press(app, "Save Configuration")
     assert app.success[0].value == f"Saved to {empty.configs / 'my-recommended.yaml'}"
     assert config_file.saved(empty) == ["my-recommended"]
