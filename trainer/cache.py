@@ -1,4 +1,4 @@
-"""What is made of the clips once and kept in `data/cache`: folders that are whole or none, and may go at any time."""
+"""What is made of the clips once and kept in `data/cache`: folders that are whole or none."""
 
 from __future__ import annotations
 

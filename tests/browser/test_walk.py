@@ -111,7 +111,7 @@ def test_from_nothing_to_a_trained_model(page: Page, tmp_path):
         page.goto(f"{app.address}/Training")
         wait_for_metric(page, "Status", "Running", 20)
         assert run.id in page.url, "a new browser shows the same run"
-        wait_for_metric(page, "Status", "Completed", 300)
+        wait_for_metric(page, "Status", "Completed", 120)
         best = run_document.of(runs.status(run))["best"]
         wait_for_metric(page, "Best epoch", str(best["epoch"]), 5)
         expect(page.get_by_text(best["checkpoint"]).first).to_be_visible()

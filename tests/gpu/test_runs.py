@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 
 import psutil
-import pynvml
 import pytest
 
 from tests.run_folders import end_all
 from tests.tiny import ignore, make_raw, make_workspace, tiny_config
-from tests.waiting import people, wait_for_epoch, wait_until
+from tests.waiting import is_gone, people, wait_for_epoch, wait_until
 from trainer import advice, config_file, detector_file, devices, documents, estimates, launch, preflight, standing
 from trainer.dataset import splits
 from trainer.dataset.scan import scan
@@ -51,18 +50,8 @@ def test_the_second_run_waits_for_the_gpu_and_a_pause_frees_it(workspace: Worksp
     assert found and found.training == (first,) and gpu.name in standing.wait_sentence(found)
     launch.pause(first)
     wait_until(first, "paused", seconds=20)
-    assert people(first).trainer.pid not in _holders(gpu)
+    assert is_gone(people(first).trainer.pid), "and with it all that it held of the GPU"
     wait_for_epoch(second, 1)
-
-
-def _holders(gpu: devices.Gpu) -> set[int]:
-    """Processes that hold memory of the GPU; machines that are virtual may name none."""
-    pynvml.nvmlInit()
-    try:
-        handle = pynvml.nvmlDeviceGetHandleByIndex(gpu.index)
-        return {process.pid for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle)}
-    finally:
-        pynvml.nvmlShutdown()
 
 
 def test_memory_that_is_full_fails_the_run_with_a_batch_size_that_fits(tmp_path, monkeypatch):

@@ -6,8 +6,7 @@ from tests import bench
 
 
 @pytest.mark.parametrize("model", bench.MODELS)
-def test_preparing_batches_costs_no_more_than_the_model_does(tmp_path, model: str):
-    """In small batches both are a matter of how quickly one core asks for work, so they share their time; 0.52 of what
-    the model alone would do was the least on an H200."""
+def test_the_loop_is_as_fast_as_its_model(tmp_path, model: str):
+    """The aim; on an H200 it was 0.52 to 0.91 and so not met, see `docs/experiments.md`."""
     workspace = bench.made_up(tmp_path, voices=60)
-    assert bench.measure(bench.prepared(workspace, bench.config_of(model))).ratio >= 0.45
+    assert bench.measure(bench.prepared(workspace, bench.config_of(model))).ratio >= 0.95

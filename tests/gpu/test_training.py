@@ -70,6 +70,13 @@ def test_a_resume_ends_with_the_bytes_of_one_go(workspace: Workspace, model: str
     assert forked.differing(run, expected) == []
 
 
+def test_a_gpu_learns_the_same_task(workspace: Workspace):
+    parts = prepared(workspace, forked.make_run(workspace, "learned", tiny_config(epochs=6, device="cuda")))
+    assert loop.train(parts).state == "completed"
+    assert parts.journal.progress.last_epoch["f1"] > 0.95
+    assert parts.journal.progress.reading["gpu_name"]
+
+
 @pytest.mark.parametrize("kind", ["log_mel", "mfcc", "pcen"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 def test_every_kind_of_features_and_numbers_learns(workspace: Workspace, kind: str, precision: str):

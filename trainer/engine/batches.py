@@ -46,7 +46,7 @@ class Feed:
     kept: Kept | None = None
 
     def windows(self, windows: Windows, size: int) -> Tensor:
-        """The last `size` samples of each window, float32 [n, size] in -1..1 on the device."""
+        """`size` samples from the start of each window on, float32 [n, size] in -1..1 on the device."""
         if self.bank is None:
             return self._place(torch.from_numpy(gather(self.array, windows, size)))
         return self._place(bank.take(self.bank, bank.of_windows(self.array, windows, size), size))
@@ -67,8 +67,8 @@ def open_feed(
     """All that batches are made with; `samples` are those of the array on the device, see `bank.open_bank`."""
     rirs = rooms.load(array, device) if augmented and config.augmentation.rir_probability > 0 else None
     white = torch.randn(WHITE_SAMPLES, generator=Generator().manual_seed(config.training.seed)).to(device)
-    heard = front_end(config.features).to(device)
-    return Feed(array, config, device, heard, rirs, array.labelled("background"), white, samples)
+    front = front_end(config.features).to(device)
+    return Feed(array, config, device, front, rirs, array.labelled("background"), white, samples)
 
 
 def batch_seeds(seed: int, epoch: int, batch: int) -> list[int]:

@@ -82,8 +82,9 @@ def freeable(run: Run) -> Freeable:
         raise ValueError(f"No checkpoint of run {run.id} matches its digest, so none can go.")
     if best and every and not _is_sound(run, best.checkpoint):
         raise ValueError(f"{best.checkpoint}, the best of run {run.id}, is missing or damaged, so no other can go.")
-    wanted = [f"{stem}.pt" for stem in followers.of(Workspace(run.folder.parent.parent), run).values() if stem]
-    needed = [best and best.checkpoint, last, last and _best_by(run, last), *(set(wanted) & set(every))]
+    stems = followers.of(Workspace(run.folder.parent.parent), run).values()
+    wanted = [name for stem in stems if (name := f"{stem}.pt") in every]
+    needed = [best and best.checkpoint, last, last and _best_by(run, last), *wanted]
     kept = tuple(dict.fromkeys(name for name in needed if name))
     files = tuple(_old(run, kept))
     return Freeable(run, files, sum(path.lstat().st_size for path in files), kept)

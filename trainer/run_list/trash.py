@@ -79,7 +79,10 @@ def _check(workspace: Workspace, run: Run, listed: Sequence[Row] | None) -> None
         if working and working.state == "running":
             raise ValueError(f"A job ({verb}) is running and may write into the run; wait for its end, or cancel it.")
     if waiting := list(followers.of(workspace, run, listed)):
-        raise ValueError(f"Run {waiting[0]} starts from a model of run {run.id}; wait until it has begun.")
+        raise ValueError(
+            f"Run {waiting[0]} starts from a model of run {run.id}; wait until it has begun, or put that into "
+            "the trash first."
+        )
 
 
 def _moved(source: Path, place: Path) -> bool:
