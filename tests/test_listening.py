@@ -75,3 +75,28 @@ def test_a_sound_device_is_listened_to_until_ctrl_c(tone_model: Path, tmp_path):
     of_file = started(tone_model, "-")
     expected = of_file.communicate(samples_of(8.0).tobytes())[0].decode().splitlines(keepends=True)
     assert lines == expected[:2] and live.returncode == 0 and b"Traceback" not in told, told
+
+
+def test_bad_files_are_told_and_the_others_heard(tone_model: Path, tmp_path):
+    soundfile.write(tmp_path / "good.wav", samples_of(8.0), RATE)
+    (tmp_path / "bad.wav").write_text("no audio")
+    (tmp_path / "folder.wav").mkdir()
+    odd = tmp_path / "odd\udcff.wav"
+    odd.write_bytes((tmp_path / "good.wav").read_bytes())
+    files = [tmp_path / "bad.wav", tmp_path / "missing.wav", tmp_path / "good.wav", tmp_path / "folder.wav", odd]
+    bad = [files[0], files[1], files[3]]
+    as_text, as_json = (started(tone_model, *map(str, files), *more) for more in ([], ["--json"]))
+    out, told = (stream.decode() for stream in as_text.communicate())
+    assert as_text.returncode == 2 and "Traceback" not in told
+    assert out.startswith(f"{tmp_path}/good.wav  ") and "detected" in out and out.count("good.wav") > 1
+    assert "odd\\udcff.wav  " in out and not any(str(each) in out for each in bad)
+    assert [line.partition(": ")[0] for line in told.splitlines()] == [str(each) for each in bad]
+    assert f"{tmp_path}/missing.wav: There is no such file." in told and "bad.wav: It cannot be decoded" in told
+    out, told = as_json.communicate()
+    answers = json.loads(out)
+    assert as_json.returncode == 2 and len(told.decode().splitlines()) == 3
+    assert [each["file"] for each in answers] == [str(each) for each in files]
+    assert [sorted(each) for each in answers] == [["error", "file"]] * 2 + [
+        ["detections", "file"], ["error", "file"], ["detections", "file"],
+    ]  # fmt: skip
+    assert answers[2]["detections"] == answers[4]["detections"] != []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import traceback
 
@@ -41,6 +42,8 @@ for verb in VERBS:
 
 def main() -> int:
     """Exit 0: done; 2: bad input, one line that says what to do; 1: it failed while working."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name need not be valid text
+        sys.stdout.reconfigure(errors="backslashreplace")
     arguments = hoist_globals(sys.argv[1:])
     as_json = "--json" in arguments
     try:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from trainer import audio_file, detector
+from trainer import detector
 from trainer.detector import Detection, Detector, Piece, Trigger
 
 
@@ -26,28 +26,24 @@ def _score_line(time: float, score: float) -> str:
     return f"{time:9.2f} s  {score:.4f}"
 
 
-def in_files(
-    loaded: Detector, paths: Sequence[Path], threshold: float, with_scores: bool
-) -> tuple[list[dict[str, Any]], list[str]]:
-    """What is detected in recordings, as a document and as lines for a person. Scores are those of the recording;
-    a detection can come a little later. Raises ValueError or FileNotFoundError that names the file."""
-    answers, lines = list[dict[str, Any]](), list[str]()
-    for path in paths:
-        try:
-            scores = detector.scores_of_file(loaded, path, loaded.hops_after)
-        except audio_file.AudioRefused as error:
-            raise ValueError(f"{path}: {error}") from None
-        except FileNotFoundError:
-            raise FileNotFoundError(f"There is no file {path}.") from None
-        found = loaded.detections(scores, threshold)
-        answers.append({"file": str(path), "detections": [_document(each) for each in found]})
-        if with_scores:
-            scores = scores[: -loaded.hops_after]
-            times = loaded.times(len(scores))
-            answers[-1] |= {"times": times.round(4).tolist(), "scores": scores.tolist()}
-            lines += [f"{path}  {_score_line(time, score)}" for time, score in zip(times, scores, strict=True)]
-        lines += [f"{path}  {_line(each)}" for each in found] or [f"{path}  nothing detected"]
-    return answers, lines
+def in_file(
+    loaded: Detector, path: Path, threshold: float, with_scores: bool
+) -> tuple[dict[str, Any], list[str]]:  # fmt: skip
+    """What is detected in a recording, as a document and as lines for a person. Scores are those of the recording;
+    a detection can come a little later. Raises ValueError, FileNotFoundError, OSError."""
+    try:
+        scores = detector.scores_of_file(loaded, path, loaded.hops_after)
+    except FileNotFoundError:
+        raise FileNotFoundError("There is no such file. Check the spelling.") from None
+    found = loaded.detections(scores, threshold)
+    answer: dict[str, Any] = {"file": str(path), "detections": [_document(each) for each in found]}
+    lines = list[str]()
+    if with_scores:
+        scores = scores[: -loaded.hops_after]
+        times = loaded.times(len(scores))
+        answer |= {"times": times.round(4).tolist(), "scores": scores.tolist()}
+        lines += [f"{path}  {_score_line(time, score)}" for time, score in zip(times, scores, strict=True)]
+    return answer, lines + ([f"{path}  {_line(each)}" for each in found] or [f"{path}  nothing detected"])
 
 
 def live(

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from trainer import detector_file, documents, durable, run_models, runs
+from trainer import batch, detector_file, documents, durable, run_models, runs
+from trainer.batch import Failure
 from trainer.detector_file import DetectorFile
 from trainer.job import Report
 from trainer.run_verbs import RUN
 from trainer.terminal import AS_JOB, Session, complain, show, work_on
 from trainer.workspace import Workspace
+
+if TYPE_CHECKING:
+    from trainer.detector import Detector
 
 STANDARD_INPUT = Path("-")
 
@@ -74,6 +80,8 @@ def detect(
 ) -> None:
     """Find the word in AUDIO files of any length with MODEL: a run, a model folder or an .onnx file.
 
+    A file that cannot be read is told, the others are heard, and the exit code is 2.
+
     Without AUDIO it listens to the sound device until Ctrl-C, with - to raw samples (16 bits, 16 kHz, one channel) on
     standard input. It then tells each detection as it comes; with --json a line is a document.
     """
@@ -82,14 +90,36 @@ def detect(
     loaded = detector.load(_model_path(session.workspace, model))
     threshold = loaded.file.threshold if threshold is None else threshold
     if audio and audio != (STANDARD_INPUT,):
-        answers, lines = listening.in_files(loaded, audio, threshold, with_scores)
-        show(session, answers, "\n".join(lines))
+        _detect_in_files(session, loaded, audio, threshold, with_scores)
         return
     pieces = live_audio.of_standard_input() if audio else live_audio.of_device(device)
     complain(f"Listening for {loaded.file.label} at threshold {threshold:.4f}; Ctrl-C ends it.")
     with suppress(KeyboardInterrupt):
         for line in listening.live(loaded, pieces, threshold, with_scores, session.as_json):
             click.echo(line)  # at once, also into a pipe
+
+
+def _detect_in_files(
+    session: Session, loaded: Detector, paths: Sequence[Path], threshold: float, with_scores: bool
+) -> None:
+    """Tell what is heard in each file; bad ones are told and passed over, and then the exit code is 2."""
+    from trainer import listening
+
+    documents, failed = list[dict[str, Any]](), False
+    for path in paths:
+        answer = batch.attempt(str(path), partial(listening.in_file, loaded, path, threshold, with_scores))
+        if isinstance(answer, Failure):
+            failed = True
+            complain(str(answer))
+            documents.append({"file": str(path), "error": answer.message})
+            continue
+        documents.append(answer[0])
+        if not session.as_json:  # at once: the next recording may take minutes
+            show(session, None, "\n".join(answer[1]))
+    if session.as_json:
+        show(session, documents, "")
+    if failed:
+        raise click.exceptions.Exit(2)
 
 
 VERBS = (export, detect)
