@@ -84,7 +84,7 @@ BAD = {
     "nothing but a header": lambda p: p.write_bytes(wav_bytes()[:36]),
     "no frames": lambda p: p.write_bytes(wav_bytes(data=b"")),
     "cut": lambda p: p.write_bytes(wav_bytes()[:-4000]),
-    "says 4 GB": lambda p: p.write_bytes(wav_bytes(says=0xFFFFFFF0)),
+    "cut by half": lambda p: p.write_bytes(wav_bytes()[:-8000]),
     "2 GHz": lambda p: p.write_bytes(wav_bytes(rate=2_000_000_000)),
     "100 Hz": lambda p: p.write_bytes(wav_bytes(rate=100)),
     "no rate": lambda p: p.write_bytes(wav_bytes(rate=0)),
@@ -102,7 +102,7 @@ BAD = {
 }  # fmt: skip
 REASONS = {
     "empty": "empty", "text": "damaged", "nothing but a header": "truncated", "no frames": "empty", "cut": "truncated",
-    "says 4 GB": "truncated", "2 GHz": "bad_rate", "100 Hz": "bad_rate", "64 channels": "too_many_channels",
+    "cut by half": "truncated", "2 GHz": "bad_rate", "100 Hz": "bad_rate", "64 channels": "too_many_channels",
     "not a number": "not_finite", "infinite": "not_finite", "far too loud": "out_of_range",
     "ADPCM": "unsupported_format", "too long": "too_long", "160 s at 192 kHz": "too_long",
     "pipe": "not_a_file", "link": "not_a_file", "folder": "not_a_file",
@@ -125,7 +125,7 @@ def test_a_socket_is_no_clip(tmp_path, monkeypatch):
         assert refusal(tmp_path / "x.wav").reason == "not_a_file"
 
 
-@pytest.mark.parametrize("name", ["notes.txt", "song.mp3", "noending"])
+@pytest.mark.parametrize("name", ["notes.txt", "song.m4a", "noending"])
 def test_other_kinds_of_files_are_refused_by_name(tmp_path, name: str):
     (tmp_path / name).write_bytes(b"something")
     assert refusal(tmp_path / name).reason == "unsupported_format"

@@ -90,6 +90,24 @@ def test_a_damaged_record_is_passed_over(workspace):
     assert [change.title for change in changes.recent(workspace)] == ["Deleted positive/voice0/0.wav"]
 
 
+def test_the_best_channel_takes_the_place_of_a_clip_and_any_other_can_be_chosen(workspace):
+    place = workspace.raw / "positive" / "voice0" / "0.wav"
+    wave, rate = soundfile.read(place)
+    noisy = wave + 0.1 * np.random.default_rng(0).standard_normal(len(wave))
+    soundfile.write(place, np.stack([noisy, wave], 1), rate)
+    scan(workspace, ignore)
+    before = state(workspace)
+    remedies.mend(workspace, "uneven", ignore)
+    best, _ = soundfile.read(place)
+    assert best.shape == wave.shape and np.abs(best - wave).max() < 1e-4
+    changes.undo(workspace, changes.recent(workspace)[0].id)
+    assert state(workspace) == before
+    assert remedies.use_channel(workspace, ["positive/voice0/0.wav"], 1).title == "Channel 1 of positive/voice0/0.wav"
+    assert np.abs(soundfile.read(place)[0] - noisy).max() < 1e-4
+    with pytest.raises(ValueError, match=r"positive/voice0/1.wav: It has no channel 2; choose one of 1 to 1"):
+        remedies.use_channel(workspace, ["positive/voice0/1.wav"], 2)
+
+
 def test_converting_keeps_the_clip_and_its_place(workspace, tmp_path):
     place = workspace.raw / "positive" / "voice0" / "0.wav"
     wave, rate = soundfile.read(place)

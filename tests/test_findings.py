@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests import bad_audio
 from tests.tiny import clip_of, ignore, make_raw, write_wav
 from trainer.dataset import clips, findings, measures
 from trainer.dataset.scan import scan
@@ -29,6 +30,16 @@ FAULTY = {
     "offset": tone(1.0) + 0.1,
 }
 
+WORDS = [clip_of(np.random.default_rng(30 + number), 500 + 200 * number) for number in range(4)]
+CHANNELS = {
+    "cancel": (WORDS[0], -WORDS[0]), "dead": (WORDS[1], 0 * WORDS[1]),
+    "uneven": (WORDS[2], WORDS[2] + 0.1 * np.random.default_rng(0).standard_normal(len(WORDS[2]))),
+}  # fmt: skip
+
+
+def wav_of_a_pipe(wave: np.ndarray) -> bytes:
+    return bad_audio.wav(data=np.rint(32767 * wave).astype("<i2").tobytes(), says=0x7FFFF000)
+
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
@@ -37,6 +48,9 @@ def found(tmp_path_factory):
     for code, wave in FAULTY.items():
         write_wav(workspace.raw / "positive" / "bad" / f"{code}.wav", wave)
     write_wav(workspace.raw / "positive" / "bad" / "low_rate.wav", tone(1.0)[::2], 8000)
+    for code, channels in CHANNELS.items():
+        write_wav(workspace.raw / "positive" / "bad" / f"{code}.wav", np.stack(channels, 1))
+    (workspace.raw / "positive" / "bad" / "length.wav").write_bytes(wav_of_a_pipe(WORDS[3]))
     rng = np.random.default_rng(9)
     again = clip_of(rng, 700)
     for name in ("negative/x/a.wav", "hard_negative/y/b.wav"):
@@ -49,7 +63,7 @@ def found(tmp_path_factory):
     return loaded, {finding.code: finding for finding in findings.find(loaded)}
 
 
-@pytest.mark.parametrize("code", [*FAULTY, "low_rate"])
+@pytest.mark.parametrize("code", [*FAULTY, *CHANNELS, "length", "low_rate"])
 def test_a_faulty_clip_is_found_and_no_other(found, code: str):
     _, every = found
     assert every[code].paths == (f"positive/bad/{code}.wav",)

@@ -6,10 +6,9 @@ import errno
 import io
 import os
 import stat
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,10 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from trainer import durable
+from trainer import audio_formats, audio_header, durable, mixdown
+from trainer.audio_formats import AudioRefused as AudioRefused
+from trainer.audio_header import Correction
+from trainer.mixdown import Mixdown
 
 SAMPLE_RATE = 16000
 LONGEST_SECONDS = 600
@@ -27,34 +29,55 @@ MOST_CHANNELS = 8
 LOWEST_RATE, HIGHEST_RATE = 4_000, 192_000
 LOUDEST = 4.0
 """Floating-point samples may exceed full scale a little; beyond this they are damage."""
-SUBTYPES = {
-    "WAV": {"PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"},
-    "WAVEX": {"PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"},
-    "FLAC": {"PCM_S8", "PCM_16", "PCM_24"},
-    "OGG": {"VORBIS", "OPUS"},
-}
-SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".oga"}
+ESTIMATE_SECONDS = 0.1
+"""A file whose length is an estimate may end this much earlier."""
+PREROLL_SECONDS = 0.5
+"""Frames of MP3 and Opus stand on those before them: so much is decoded before the part that is wanted."""
+LOOKED_PIECES, PIECE_SECONDS = 30, 1.0
+"""Pieces of a recording by which its channels are judged; they are spread over all of it."""
 NO_FILE = "It is no regular file; put the audio itself here."
 _BLOCK_FRAMES = 1 << 18
-
-
-class AudioRefused(ValueError):
-    """A file that is no usable clip: `reason` is a short code, the message a sentence for a person."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        self.reason = reason
-        super().__init__(message)
+_UNKNOWN_FRAMES = 1 << 62
 
 
 @dataclass(frozen=True)
 class AudioFacts:
-    """What a file holds."""
+    """What a file holds. `used_channel` and `best_channel` count from 1; 0: the mean of the channels is used.
+
+    `length_wrong`: the header does not tell how long it is, and it was read to its end. `channel_fault`: see Mixdown.
+    """
 
     seconds: float
     sample_rate: int
     channels: int
     format: str
     subtype: str
+    length_wrong: bool = False
+    channel_fault: mixdown.Fault = ""
+    used_channel: int = 0
+    best_channel: int = 0
+
+    def notes(self) -> list[str]:
+        """What a user should know of how the file is heard, as sentences."""
+        told = []
+        if self.length_wrong:
+            told.append("Its header is wrong about its length; it is read to the end of the file.")
+        if self.channel_fault == "cancel":
+            told.append(f"Its channels cancel each other when they are mixed; channel {self.used_channel} is used.")
+        if self.channel_fault == "dead":
+            told.append("Some of its channels are silent; the others are used.")
+        if self.channel_fault == "uneven":
+            told.append(f"Its channels differ much in noise; all are mixed, channel {self.best_channel} is the best.")
+        return told
+
+
+@dataclass(frozen=True)
+class _Sound:
+    """A file that is open for reading, and how its channels become one."""
+
+    file: soundfile.SoundFile
+    facts: AudioFacts
+    how: Mixdown
 
 
 @contextmanager
@@ -82,27 +105,10 @@ def _opened(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _check_wav_size(descriptor: int) -> None:
-    """Refuse a WAV file that ends before its header says; libsndfile reads the rest without a word."""
-    size = os.fstat(descriptor).st_size
-    if os.pread(descriptor, 12, 0)[:4] != b"RIFF":
-        return
-    place = 12
-    while place + 8 <= size:
-        name, length = struct.unpack("<4sI", os.pread(descriptor, 8, place))
-        if name == b"data":
-            if length != 0xFFFFFFFF and place + 8 + length > size:
-                cut = place + 8 + length - size
-                raise AudioRefused("truncated", f"{cut:,} bytes are missing at its end; copy or record it again.")
-            return
-        place += 8 + length + length % 2
-    raise AudioRefused("truncated", "It has no audio data; copy or record it again.")
-
-
 def _check_header(sound: soundfile.SoundFile) -> None:
-    if sound.format not in SUBTYPES or sound.subtype not in SUBTYPES[sound.format]:
+    if sound.subtype not in audio_formats.CODINGS.get(sound.format, ()):
         kind = f"{sound.format} with {sound.subtype}"
-        raise AudioRefused("unsupported_format", f"It is {kind}; convert it to 16-bit WAV, FLAC or OGG.")
+        raise AudioRefused("unsupported_format", f"It is {kind}; convert it to {audio_formats.EXAMPLES}.")
     if not LOWEST_RATE <= sound.samplerate <= HIGHEST_RATE:
         raise AudioRefused(
             "bad_rate", f"Its sample rate is {sound.samplerate:,} Hz; {LOWEST_RATE:,} to {HIGHEST_RATE:,} Hz are taken."
@@ -111,6 +117,9 @@ def _check_header(sound: soundfile.SoundFile) -> None:
         raise AudioRefused("too_many_channels", f"It has {sound.channels} channels; at most {MOST_CHANNELS} are taken.")
     if sound.frames == 0:
         raise AudioRefused("empty", "It holds no audio; record it again or remove it.")
+    if sound.frames >= _UNKNOWN_FRAMES:
+        told = "Its header does not say how long it is, as of a FLAC written into a pipe"
+        raise AudioRefused("unknown_length", f"{told}; convert it to {audio_formats.EXAMPLES}.")
 
 
 def _check_length(sound: soundfile.SoundFile) -> None:
@@ -126,16 +135,18 @@ def _check_length(sound: soundfile.SoundFile) -> None:
         )
 
 
-def _blocks(sound: soundfile.SoundFile) -> Iterator[NDArray[np.float32]]:
+def _blocks(sound: _Sound) -> Iterator[NDArray[np.float32]]:
     """Mono samples, block by block, and as many as the header says."""
-    done = 0
-    while done < sound.frames:
-        block = sound.read(min(sound.frames - done, _BLOCK_FRAMES), dtype="float32", always_2d=True)
+    done, file = 0, sound.file
+    while done < file.frames:
+        block = file.read(min(file.frames - done, _BLOCK_FRAMES), dtype="float32", always_2d=True)
         if not len(block):
-            missing = (sound.frames - done) / sound.samplerate
+            missing = (file.frames - done) / file.samplerate
+            if file.format in audio_formats.ESTIMATED and missing <= ESTIMATE_SECONDS:
+                return
             raise AudioRefused("truncated", f"It ends {missing:.2f} s early; copy or record it again.")
         done += len(block)
-        yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
+        yield mixdown.mixed(block, sound.how)
 
 
 def _check_level(wave: NDArray[np.float32]) -> None:
@@ -147,48 +158,94 @@ def _check_level(wave: NDArray[np.float32]) -> None:
 
 
 @contextmanager
-def _sound(path: Path) -> Iterator[soundfile.SoundFile]:
-    """A file that is opened and is what it says. Raises AudioRefused, FileNotFoundError."""
+def _decoded(descriptor: int, change: Correction | None) -> Iterator[soundfile.SoundFile]:
+    """What the decoder makes of a file, whose length is corrected. Raises AudioRefused."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    source = audio_header.Corrected(descriptor, change) if change else descriptor
+    try:
+        with soundfile.SoundFile(source, closefd=False) as file:
+            _check_header(file)
+            yield file
+    except soundfile.SoundFileError as error:
+        told = str(error).rpartition(": ")[2].rstrip(".")
+        raise AudioRefused("damaged", f"It cannot be decoded ({told}); copy or record it again.") from None
+
+
+def _looked_at(file: soundfile.SoundFile) -> NDArray[np.float32]:
+    """Samples [n, channels] by which the channels are judged: all of a clip, pieces of a recording."""
+    size = round(PIECE_SECONDS * file.samplerate)
+    if file.frames <= LOOKED_PIECES * size:
+        return np.asarray(file.read(dtype="float32", always_2d=True))
+    pieces = []
+    for first in np.linspace(0, file.frames - size, LOOKED_PIECES).astype(int).tolist():
+        try:
+            file.seek(first)
+        except soundfile.SoundFileError:  # its header claims more than there is, which reading it will tell
+            break
+        pieces.append(file.read(size, dtype="float32", always_2d=True))
+    return np.concatenate(pieces) if pieces else np.empty((0, file.channels), np.float32)
+
+
+def _mixdown(descriptor: int, change: Correction | None) -> Mixdown:
+    """How the channels of a file become one, which is the same wherever it is read."""
+    with _decoded(descriptor, change) as file:
+        if file.channels == 1:
+            return mixdown.MONO
+        return mixdown.decide(np.nan_to_num(_looked_at(file), posinf=0, neginf=0), file.samplerate)
+
+
+@contextmanager
+def _sound(path: Path, channel: int = 0) -> Iterator[_Sound]:
+    """A file that is opened and is what it says; `channel` (from 1) is read alone.
+
+    Raises AudioRefused, FileNotFoundError.
+    """
     with _opened(path) as descriptor:
         if os.fstat(descriptor).st_size == 0:
             raise AudioRefused("empty", "It is an empty file; copy or record it again.")
-        if path.suffix.lower() not in SUFFIXES:
+        if not audio_formats.is_known(path.suffix, os.pread(descriptor, 4, 0)):
             kind = path.suffix or "without an ending"
-            raise AudioRefused("unsupported_format", f"Files of this kind ({kind}) are not read; use WAV, FLAC or OGG.")
-        _check_wav_size(descriptor)
-        try:
-            with soundfile.SoundFile(descriptor, closefd=False) as sound:
-                _check_header(sound)
-                yield sound
-        except soundfile.SoundFileError as error:
-            told = str(error).rpartition(": ")[2].rstrip(".")
-            raise AudioRefused("damaged", f"It cannot be decoded ({told}); copy or record it again.") from None
+            told = f"Files of this kind ({kind}) are not read; convert it to {audio_formats.EXAMPLES}."
+            raise AudioRefused("unsupported_format", told)
+        change = audio_header.correction(descriptor)
+        wrong = change is not None or not audio_header.has_its_end(descriptor)
+        how = _mixdown(descriptor, change)
+        with _decoded(descriptor, change) as file:
+            if channel > file.channels:
+                raise AudioRefused("no_channel", f"It has no channel {channel}; choose one of 1 to {file.channels}.")
+            how = Mixdown((channel - 1,), best=channel - 1) if channel else how
+            yield _Sound(file, _facts(file, wrong, how), how)
 
 
-def _facts(sound: soundfile.SoundFile) -> AudioFacts:
-    return AudioFacts(sound.frames / sound.samplerate, sound.samplerate, sound.channels, sound.format, sound.subtype)
+def _facts(file: soundfile.SoundFile, wrong: bool, how: Mixdown) -> AudioFacts:
+    alone = file.channels > 1 and len(how.channels) == 1
+    return AudioFacts(
+        file.frames / file.samplerate, file.samplerate, file.channels, file.format, file.subtype, wrong, how.fault,
+        how.channels[0] + 1 if alone else 0, how.best + 1 if how.fault else 0,
+    )  # fmt: skip
 
 
 def facts(path: Path) -> AudioFacts:
     """What the header of a recording of any length says. Raises AudioRefused, FileNotFoundError."""
     with _sound(path) as sound:
-        return _facts(sound)
+        return sound.facts
 
 
-def read(path: Path) -> tuple[NDArray[np.float32], AudioFacts]:
-    """Samples of a clip, mono float32 [samples] at its own rate, and its facts.
+def read(path: Path, channel: int = 0) -> tuple[NDArray[np.float32], AudioFacts]:
+    """Samples of a clip, mono float32 [samples] at its own rate, and its facts; `channel` (from 1) is read alone.
 
     Raises AudioRefused for a file that is not usable, FileNotFoundError.
     """
-    with _sound(path) as sound:
-        _check_length(sound)
-        wave, done = np.empty(sound.frames, np.float32), 0
+    with _sound(path, channel) as sound:
+        _check_length(sound.file)
+        wave, done = np.empty(sound.file.frames, np.float32), 0
         for block in _blocks(sound):
             wave[done : done + len(block)] = block
             done += len(block)
-        found = _facts(sound)
-    _check_level(wave)
-    return wave, found
+    if done == 0:
+        raise AudioRefused("empty", "It holds no audio; record it again or remove it.")
+    _check_level(wave[:done])
+    return wave[:done], replace(sound.facts, seconds=done / sound.facts.sample_rate)
 
 
 def read_16k(path: Path) -> NDArray[np.float32]:
@@ -202,11 +259,12 @@ def read_16k(path: Path) -> NDArray[np.float32]:
 def pieces_16k(path: Path) -> Iterator[NDArray[np.float32]]:
     """A recording of any length in pieces, mono float32 [samples] at 16 kHz. Raises as `read`, in its time."""
     with _sound(path) as sound:
-        resampler = soxr.ResampleStream(sound.samplerate, SAMPLE_RATE, 1, dtype="float32")
+        rate = sound.facts.sample_rate
+        resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32")
         for block in _blocks(sound):
             _check_level(block)
-            yield block if sound.samplerate == SAMPLE_RATE else resampler.resample_chunk(block)
-        if sound.samplerate != SAMPLE_RATE:
+            yield block if rate == SAMPLE_RATE else resampler.resample_chunk(block)
+        if rate != SAMPLE_RATE:
             yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
 
 
@@ -216,10 +274,11 @@ def part(path: Path, first: float, last: float) -> tuple[NDArray[np.float32], in
     Raises as `read`.
     """
     with _sound(path) as sound:
-        begin, end = (min(sound.frames, max(0, round(at * sound.samplerate))) for at in (first, last))
-        sound.seek(begin)
-        wave = sound.read(end - begin, dtype="float32", always_2d=True).mean(axis=1)
-        rate = int(sound.samplerate)
+        file, rate = sound.file, sound.facts.sample_rate
+        begin, end = (min(file.frames, max(0, round(at * rate))) for at in (first, last))
+        early = min(begin, round(PREROLL_SECONDS * rate)) if file.format in audio_formats.ESTIMATED else 0
+        file.seek(begin - early)
+        wave = mixdown.mixed(file.read(end - begin + early, dtype="float32", always_2d=True), sound.how)[early:]
     if len(wave):
         _check_level(wave)
     return wave, rate

@@ -17,9 +17,9 @@ from trainer.terminal import AS_JOB, Session, work_on
 @RUN
 @click.option(
     "--stream", "streams", metavar="PATH", multiple=True, type=click.Path(path_type=Path),
-    help="A long recording or a folder of them (WAV, FLAC, OGG; hours): without the word, unless beside NAME.wav lies "
-    "NAME.txt, a label track of Audacity that says where it is. Without this option data/streams/false_accepts is "
-    "heard, where it exists.",
+    help="A long recording or a folder of them (hours, any format that is read): without the word, unless beside "
+    "NAME.wav lies NAME.txt, a label track of Audacity that says where it is. Without this option "
+    "data/streams/false_accepts is heard, where it exists.",
 )  # fmt: skip
 @click.option("--no-composed", is_flag=True, help="Hear no streams composed of the test split.")
 @click.option(

@@ -9,12 +9,13 @@ import streamlit as st
 
 from pages.ui import jobs
 from pages.ui.frame import os_sentence
+from trainer import audio_formats
 from trainer.counted import counted
 from trainer.dataset import importing
 from trainer.workspace import LABELS, Workspace
 
 BY_FOLDER = "as its folders say"
-KINDS = ["wav", "flac", "ogg", "opus", "oga", "zip"]
+KINDS = [*sorted(suffix[1:] for suffix in audio_formats.SUFFIXES), "zip"]
 HOW = {"Copy": "copy", "Link": "link"}
 
 
@@ -39,8 +40,8 @@ def _make_demo(workspace: Workspace) -> None:
 def files(workspace: Workspace, busy: bool) -> None:
     """Upload files or a zip, or import a folder of the machine that the app runs on."""
     st.caption(
-        "WAV, FLAC or OGG. Labels: `positive` (the word), `negative` (other speech), `hard_negative` (look-alikes), "
-        "`background` (noise), `rirs` (rooms). A folder inside a label is a speaker."
+        f"{audio_formats.NAMES}. Labels: `positive` (the word), `negative` (other speech), `hard_negative` "
+        "(look-alikes), `background` (noise), `rirs` (rooms). A folder inside a label is a speaker."
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox("Label of the clips", [*LABELS, BY_FOLDER], key="import_label", width=200)

@@ -13,7 +13,10 @@ from trainer.dataset.findings import GENERATED, REFUSED, Finding
 from trainer.workspace import Workspace
 
 BADGES = {"error": ":red-badge[Error]", "warning": ":orange-badge[Warning]", "info": ":blue-badge[Note]"}
-REMEDIES = {"quarantine": "Quarantine", "trim": "Trim", "convert": "Convert", "generate": "Generate"}
+REMEDIES = {
+    "quarantine": "Quarantine", "trim": "Trim", "convert": "Convert", "channel": "Use best channel",
+    "generate": "Generate",
+}  # fmt: skip
 MOST_REFUSED = 1000
 
 

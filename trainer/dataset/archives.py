@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from trainer import zip_file
-from trainer.audio_file import SUFFIXES
+from trainer.audio_formats import SUFFIXES
 from trainer.dataset import names
 from trainer.job import Report
 

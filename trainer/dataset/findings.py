@@ -9,7 +9,7 @@ from typing import Literal
 import pandas as pd
 
 Severity = Literal["error", "warning", "info"]
-Remedy = Literal["", "quarantine", "trim", "convert", "generate"]
+Remedy = Literal["", "quarantine", "trim", "convert", "channel", "generate"]
 
 SPEECH = ("positive", "negative", "hard_negative")
 SILENT_DB, QUIET_DB = -50.0, -45.0
@@ -105,6 +105,28 @@ _CHECKS = (
         "offset", "warning", "Clips with a constant offset (DC)",
         "A fault of the recording device; energy and levels are judged wrongly with it. Converting takes it out.",
         "convert", lambda clips: (clips["label"] != "rirs") & (clips["offset"].abs() > OFFSET),
+    ),
+    _Check(
+        "length", "info", "Clips with a wrong length in their header",
+        "They were written into a pipe, or by a recorder that counts its header in. They are read to the end of the "
+        "file. Other programs may refuse them; converting writes the right length.",
+        "convert", lambda clips: clips["length_wrong"] > 0,
+    ),
+    _Check(
+        "cancel", "warning", "Clips whose channels cancel each other",
+        "Mixed to one channel, the sound would vanish wholly or in part: a channel is inverted, or hears the voice "
+        "later than another. The better channel alone is used. Use best channel makes that the file.",
+        "channel", lambda clips: clips["channel_fault"] == "cancel",
+    ),
+    _Check(
+        "dead", "info", "Clips with a silent channel",
+        "The other channels are used. Use best channel makes the best of them the file.",
+        "channel", lambda clips: clips["channel_fault"] == "dead",
+    ),
+    _Check(
+        "uneven", "warning", "Clips with one channel far noisier than another, or clipped",
+        "All channels are mixed, the bad one too. Listen to each under Listen; Use best channel keeps the best alone.",
+        "channel", lambda clips: clips["channel_fault"] == "uneven",
     ),
     _Check(
         "low_rate", "warning", "Clips below 16 kHz",

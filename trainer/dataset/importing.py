@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from trainer.audio_file import SUFFIXES
+from trainer.audio_formats import ANY, SUFFIXES
 from trainer.counted import counted
 from trainer.dataset import archives, changes, names
 from trainer.dataset.changes import INCOMING, RAW, Change, Move
@@ -41,7 +41,7 @@ class Imported:
 
     def sentence(self) -> str:
         told = ", ".join(f"{count:,} into {label}" for label, count in self.counts.items())
-        more = f" {counted(self.skipped, 'file')} skipped, as not WAV, FLAC or OGG." if self.skipped else ""
+        more = f" {counted(self.skipped, 'file')} skipped, as not {ANY}." if self.skipped else ""
         more += f" {self.renamed:,} got a number, as their names were taken." if self.renamed else ""
         return f"Imported {told}.{more} Undo is in the list of changes."
 
@@ -136,7 +136,7 @@ def take(
         moves.append(Move(source=file.relative_to(data).as_posix(), target=f"{RAW}/{name}"))
     if not moves:
         hint = "" if label else f" Choose a label, or name the folders inside {', '.join(LABELS)}."
-        raise ValueError(f"Nothing to import: no WAV, FLAC or OGG file was found.{hint}")
+        raise ValueError(f"Nothing to import: no {ANY} file was found.{hint}")
     return Imported(changes.apply(workspace, title, moves, change_id), counts, skipped, renamed)
 
 

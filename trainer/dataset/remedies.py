@@ -1,9 +1,9 @@
-"""Mending clips: quarantine, trimming, converting. The originals go to the trash, so that each can be undone."""
+"""Mending clips: quarantine, trimming, converting, one channel of several. Originals go to the trash for Undo."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from trainer import audio_file
 from trainer.dataset import changes, clips, findings, importing
 from trainer.dataset.changes import RAW, Change, Move
-from trainer.dataset.findings import Finding
 from trainer.dataset.measures import measure
 from trainer.job import Report
 from trainer.workspace import LABELS, Workspace
@@ -50,7 +49,19 @@ def mend(workspace: Workspace, code: str, report: Report) -> Change:
         raise ValueError(NOTHING)
     if finding.remedy == "quarantine":
         return delete(workspace, finding.surplus or finding.paths, f"Quarantine: {finding.title.lower()}")
-    return _rewrite(workspace, finding, trimmed if finding.remedy == "trim" else converted, report)
+    assert found
+    if finding.remedy == "channel":
+        best = found.clips.set_index("path")["best_channel"].loc[list(finding.paths)]
+        return _rewrite(workspace, best.to_dict(), f"Best channel: {finding.title.lower()}", report, _same)
+    word, remedy = ("Trimmed", trimmed) if finding.remedy == "trim" else ("Converted", converted)
+    title = f"{word}: {finding.title.lower()}"
+    return _rewrite(workspace, dict.fromkeys(finding.paths, 0), title, report, remedy)
+
+
+def use_channel(workspace: Workspace, paths: Sequence[str], channel: int) -> Change:
+    """Put one channel (from 1) in the place of each clip. Raises ValueError, OSError."""
+    title = f"Channel {channel} of {paths[0] if len(paths) == 1 else f'{len(paths):,} clips'}"
+    return _rewrite(workspace, dict.fromkeys(paths, channel), title, lambda done, total, text: None, _same)
 
 
 def _quarantine_refused(workspace: Workspace, paths: Sequence[str]) -> Change:
@@ -62,14 +73,23 @@ def _quarantine_refused(workspace: Workspace, paths: Sequence[str]) -> Change:
     return delete(workspace, files, "Quarantine: refused files")
 
 
-def _rewrite(workspace: Workspace, finding: Finding, remedy: Callable[[Wave, int], Wave], report: Report) -> Change:
-    """Put a new 16-bit WAV file in the place of each clip."""
-    word = "Trimmed" if remedy is trimmed else "Converted"
+def _same(wave: Wave, sample_rate: int) -> Wave:
+    return wave
+
+
+def _rewrite(
+    workspace: Workspace, channels: Mapping[str, int], title: str, report: Report,
+    remedy: Callable[[Wave, int], Wave],
+) -> Change:  # fmt: skip
+    """Put a new mono 16-bit WAV file in the place of each clip, from the channel by its path (0: as it is heard)."""
     with importing.staging(workspace) as (change_id, folder):
         moves = []
-        for number, path in enumerate(finding.paths):
-            report(number, len(finding.paths), f"{word}: writing clips")
-            wave, facts = audio_file.read(workspace.raw / path)
+        for number, (path, channel) in enumerate(channels.items()):
+            report(number, len(channels), "Writing clips")
+            try:
+                wave, facts = audio_file.read(workspace.raw / path, channel)
+            except audio_file.AudioRefused as error:
+                raise ValueError(f"{path}: {error}") from None
             new = folder / f"{number:06d}.wav"
             audio_file.write(new, remedy(wave, facts.sample_rate), facts.sample_rate)
             target = str(PurePosixPath(path).with_suffix(".wav"))
@@ -77,7 +97,7 @@ def _rewrite(workspace: Workspace, finding: Finding, remedy: Callable[[Wave, int
                 raise ValueError(f"{target} is in the way of {path} as WAV. Rename one of them first.")
             moves += changes.to_trash(change_id, [path])
             moves.append(Move(source=new.relative_to(workspace.root / "data").as_posix(), target=f"{RAW}/{target}"))
-        return changes.apply(workspace, f"{word}: {finding.title.lower()}", moves, change_id)
+        return changes.apply(workspace, title, moves, change_id)
 
 
 def delete(workspace: Workspace, paths: Sequence[str], title: str = "") -> Change:

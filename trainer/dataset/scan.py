@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from trainer import audio_formats
 from trainer.counted import counted
 from trainer.dataset import table
 from trainer.dataset.inspection import inspect_all
@@ -155,6 +156,6 @@ def scan(workspace: Workspace, report: Report) -> pd.DataFrame:
     if not clips:
         raise ValueError(
             f"No usable clips in {workspace.raw} ({counted(len(found), 'file')} refused). Make demo data, or put "
-            "WAV, FLAC or OGG files into data/raw/positive and data/raw/negative."
+            f"{audio_formats.ANY} files into data/raw/positive and data/raw/negative."
         )
     return found

@@ -99,7 +99,7 @@ def import_verb(
     session: Session, source: str, label: str, speaker: str, link: bool, title: str, consume: bool,
     as_job: bool
 ) -> None:  # fmt: skip
-    """Bring the WAV, FLAC and OGG files of a folder or a zip into data/raw, and scan."""
+    """Bring the audio files of a folder or a zip into data/raw, and scan."""
     from trainer.dataset import importing
     from trainer.dataset.scan import scan as scan_clips
 

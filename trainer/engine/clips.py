@@ -18,7 +18,7 @@ from trainer.job import Report
 from trainer.manifest import Clip
 from trainer.workspace import Workspace
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 FULL_SCALE = 32768.0
 
 

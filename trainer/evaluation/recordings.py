@@ -12,14 +12,13 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from trainer import audio_file, durable
+from trainer import audio_file, audio_formats, durable
 from trainer.audio_file import AudioRefused
 from trainer.counted import counted
 from trainer.evaluation.stream_set import Recording, StreamSet, Word
 from trainer.workspace import Workspace
 
 TRUTH = "truth.json"
-TAKEN = "WAV, FLAC or OGG"
 DEFAULT = "data/streams/false_accepts"
 """Below a workspace: recordings without the word that every evaluation hears unless others are named."""
 
@@ -82,7 +81,7 @@ def _of_folder(folder: Path) -> Iterator[_Named]:
         return
     for path in sorted(folder.rglob("*")):
         inner = path.relative_to(folder)
-        if path.suffix.lower() in audio_file.SUFFIXES and not any(part.startswith(".") for part in inner.parts):
+        if path.suffix.lower() in audio_formats.SUFFIXES and not any(part.startswith(".") for part in inner.parts):
             yield _Named(f"{folder.name}/{inner.as_posix()}", path, folder.name)
 
 
@@ -107,7 +106,7 @@ def _named(path: Path) -> Iterator[_Named]:
     if path.is_dir():
         found = list(_of_folder(path))
         if not found:
-            raise ValueError(f"{path} holds no recordings; put {TAKEN} files there.")
+            raise ValueError(f"{path} holds no recordings; put {audio_formats.ANY} files there.")
         yield from found
     elif path.exists():
         yield _Named(path.name, path, "recording")
@@ -117,7 +116,8 @@ def _named(path: Path) -> Iterator[_Named]:
 
 def _take(gathered: _Gathered, named: _Named) -> None:
     """Add a recording. Raises ValueError with what is wrong with it."""
-    seconds, words, labels = audio_file.facts(named.path).seconds, named.words, named.path.with_suffix(".txt")
+    facts = audio_file.facts(named.path)
+    seconds, words, labels = facts.seconds, named.words, named.path.with_suffix(".txt")
     if words is None:
         words = read_labels(labels, seconds) if labels.is_file() else []
     taken = {each.name for each in gathered.recordings}
@@ -131,6 +131,7 @@ def _take(gathered: _Gathered, named: _Named) -> None:
         content = hashlib.file_digest(file, "sha256").hexdigest()
     gathered.digest.update(f"{content}{made.model_dump_json(exclude={'path'})}\n".encode())
     gathered.recordings.append(made)
+    gathered.notes += [f"{made.name}: {note}" for note in facts.notes()]
 
 
 def gather(paths: Sequence[Path]) -> StreamSet:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pages.ui.evaluation import said, trace
 from pages.ui.frame import os_sentence, plain
-from trainer import audio_file, detector, stream_scores
+from trainer import audio_file, audio_formats, detector, stream_scores
 from trainer.counted import counted
 from trainer.dataset import recording
 from trainer.detector import Detection, Detector
@@ -62,7 +62,7 @@ def show(workspace: Workspace, model: Detector) -> None:
     with files:
         uploads = st.file_uploader(
             "Files to listen to", accept_multiple_files=True, max_upload_size=MOST_MEGABYTES, key="listen_files",
-            help="WAV, FLAC or OGG. Hours of audio are for Streams.",
+            help=f"{audio_formats.NAMES}. Hours of audio are for Streams.",
         )  # fmt: skip
     with microphone:
         spoken = st.audio_input("Say the word", sample_rate=RATE, key="listen_spoken")

@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.ui import jobs
 from pages.ui.evaluation import opened
-from trainer import run_models
+from trainer import audio_formats, run_models
 from trainer.dataset import importing
 from trainer.evaluation import composition, recordings
 from trainer.runs import Run
@@ -21,9 +21,9 @@ COMPOSED_HELP = (
 BEST = "best"
 CHECKPOINT_HELP = "The best epoch of the run, or another checkpoint that it keeps, to compare the two."
 PATHS_HELP = (
-    "Files or folders on this machine, one a line: WAV, FLAC or OGG of any length, without the word, so that every "
-    "detection is a false accept. Where beside NAME.wav lies a label track NAME.txt (Audacity), it says where the word "
-    "is."
+    f"Files or folders on this machine, one a line: {audio_formats.ANY} of any length, without the word, so that "
+    "every detection is a false accept. Where beside NAME.wav lies a label track NAME.txt (Audacity), it says where "
+    "the word is."
 )
 
 
