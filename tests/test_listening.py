@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests import bad_audio
 from tests.detectors import RATE, sounds
 from trainer.workspace import PROJECT_ROOT
 
@@ -41,6 +42,20 @@ def test_raw_samples_on_standard_input_are_heard_like_a_file(tone_model: Path, t
     assert [each["time"] for each in found] == [each["time"] for each in answer["detections"]] and len(found) > 1
     assert [each["score"] for each in found] == pytest.approx([each["score"] for each in answer["detections"]])
     assert [each["time"] for each in scores] == [round(0.1 * hop, 4) for hop in range(1, 86)]  # with what comes after
+
+
+def test_a_file_with_a_wrong_length_or_cancelling_channels_is_heard_whole_and_told(tone_model: Path, tmp_path):
+    samples = samples_of(8.0)
+    soundfile.write(tmp_path / "right.wav", samples, RATE)
+    soundfile.write(tmp_path / "opposite.flac", np.stack([samples, -samples], 1), RATE)
+    (tmp_path / "pipe.wav").write_bytes(bad_audio.wav(data=samples.tobytes(), says=0x7FFFF000))
+    names = ["right.wav", "opposite.flac", "pipe.wav"]
+    out, _ = started(tone_model, *(str(tmp_path / name) for name in names), "--json").communicate()
+    right, opposite, piped = json.loads(out)
+    assert right["detections"] and "notes" not in right
+    assert opposite["detections"] == piped["detections"] == right["detections"]
+    assert opposite["notes"] == ["Its channels cancel each other when they are mixed; channel 1 is used."]
+    assert piped["notes"] == ["Its header is wrong about its length; it is read to the end of the file."]
 
 
 def test_what_cannot_be_listened_to_is_one_sentence(tone_model: Path):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer import detector
+from trainer import audio_file, detector
 from trainer.detector import Detection, Detector, Piece, Trigger
 
 
@@ -30,14 +30,19 @@ def in_file(
     loaded: Detector, path: Path, threshold: float, with_scores: bool
 ) -> tuple[dict[str, Any], list[str]]:  # fmt: skip
     """What is detected in a recording, as a document and as lines for a person. Scores are those of the recording;
-    a detection can come a little later. Raises ValueError, FileNotFoundError, OSError."""
+    a detection can come a little later; notes say how an odd file is heard.
+
+    Raises ValueError, FileNotFoundError, OSError."""
     try:
         scores = detector.scores_of_file(loaded, path, loaded.hops_after)
     except FileNotFoundError:
         raise FileNotFoundError("There is no such file. Check the spelling.") from None
     found = loaded.detections(scores, threshold)
     answer: dict[str, Any] = {"file": str(path), "detections": [_document(each) for each in found]}
-    lines = list[str]()
+    notes = audio_file.facts(path).notes()
+    if notes:
+        answer["notes"] = notes
+    lines = [f"{path}  {note}" for note in notes]
     if with_scores:
         scores = scores[: -loaded.hops_after]
         times = loaded.times(len(scores))

@@ -52,7 +52,8 @@ def mend(workspace: Workspace, code: str, report: Report) -> Change:
     assert found
     if finding.remedy == "channel":
         best = found.clips.set_index("path")["best_channel"].loc[list(finding.paths)]
-        return _rewrite(workspace, best.to_dict(), f"Best channel: {finding.title.lower()}", report, _same)
+        channels = {str(path): int(channel) for path, channel in best.items()}
+        return _rewrite(workspace, channels, f"Best channel: {finding.title.lower()}", report, _same)
     word, remedy = ("Trimmed", trimmed) if finding.remedy == "trim" else ("Converted", converted)
     title = f"{word}: {finding.title.lower()}"
     return _rewrite(workspace, dict.fromkeys(finding.paths, 0), title, report, remedy)
