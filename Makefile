@@ -1,10 +1,13 @@
 # make app    install what is missing and open the app      make app PORT=8600 HEADLESS=1
+#             make app HOST=0.0.0.0 serves the network       WAKEWORD_TOKEN=off make app asks for no token
 # make test   install what is missing, run all tests        make setup   only install
 # make test-gpu  the tests that need a GPU, a part of make test where there is one
 # make bench  measure how fast trainings run on this machine; takes three minutes
 PYTHON ?= python3.11
 PORT ?= 8501
 HEADLESS ?=
+# Never from the environment, where some shells put the machine's name: the network is served only when that is asked for.
+HOST := 127.0.0.1
 
 BIN := .venv/bin
 INSTALLED := .venv/installed
@@ -21,7 +24,7 @@ $(INSTALLED): requirements.lock
 	touch $(INSTALLED)
 
 app: setup
-	$(BIN)/python -m streamlit run Home.py --server.port $(PORT) --server.headless $(if $(HEADLESS),true,false)
+	$(BIN)/python -m streamlit run app.py --server.address $(HOST) --server.port $(PORT) --server.headless $(if $(HEADLESS),true,false) --logger.hideWelcomeMessage true
 
 # Two tests at a time, as most of their time is waiting; promises of seconds are kept beside another test too.
 test: setup

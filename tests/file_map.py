@@ -11,6 +11,7 @@ from trainer.workspace import PROJECT_ROOT
 
 START, END = "<!-- files -->", "<!-- end of files -->"
 PAGES = {
+    "app.py": "the app as users start it: the pages behind the access token",
     "Home.py": "what runs now, the newest runs, the next step to take",
     "pages/1_Dataset.py": "get clips, scan, split",
     "pages/2_Configuration.py": "choose a preset, edit, validate, save",

@@ -139,6 +139,7 @@ def cpu_seconds(pid: int) -> float:
 
 def opened(page: Page, run: Run, app: server.App) -> Page:
     """The page with the charts of the run on it."""
+    app.let_in(page.context)
     page.goto(f"{app.address}/Training?run={run.id}")
     page.get_by_test_id("stVegaLiteChart").nth(6).wait_for(timeout=60_000)
     return page

@@ -9,6 +9,7 @@ import traceback
 import click
 
 from trainer import (
+    access_verbs,
     archive_verbs,
     config_verbs,
     evaluate_verbs,
@@ -34,7 +35,7 @@ def app(context: click.Context, root: str, as_json: bool) -> None:
 
 VERBS = (
     *dataset_verbs.VERBS, *config_verbs.VERBS, *run_verbs.VERBS, *run_list_verbs.VERBS, *evaluate_verbs.VERBS,
-    *model_verbs.VERBS, *archive_verbs.VERBS, *tell_verbs.VERBS, *tensorboard_verbs.VERBS,
+    *model_verbs.VERBS, *archive_verbs.VERBS, *tell_verbs.VERBS, *tensorboard_verbs.VERBS, *access_verbs.VERBS,
 )  # fmt: skip
 for verb in VERBS:
     app.add_command(verb)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 import streamlit as st
+from streamlit import runtime
 
+from pages.ui.access import start
 from trainer.workspace import Workspace, open_workspace
 
 HOME = "Home.py"
@@ -28,11 +30,26 @@ def page(title: str, icon: str) -> Workspace:
     """
     st.set_page_config(page_title=f"{title} · Wakeword Studio", page_icon=icon, layout="wide")
     st.title(title, anchor=False)
+    _warn_unguarded()
     try:
         return open_workspace()
     except FileNotFoundError as error:
         st.error(plain(str(error)))
         st.stop()
+
+
+def _warn_unguarded() -> None:
+    """Say so where the server asks for no token; one that all the network can reach draws no page without it.
+
+    A page that is drawn without a server, as by tests, has none to warn of.
+    """
+    if start.is_guarded() or type(runtime.get_instance() if runtime.exists() else None) is not runtime.Runtime:
+        return
+    how = "Stop this server and start it with `make app` or `python -m streamlit run app.py`."
+    if not start.is_local():
+        st.error(f"This server listens to the whole network and asks for no access token, so it shows nothing. {how}")
+        st.stop()
+    st.warning(f"This server asks for no access token: every user of this machine can start programs as you. {how}")
 
 
 def plain(text: str) -> str:

@@ -1,5 +1,6 @@
 """The app as users start it, on a free port, with a workspace of the test's own."""
 
+import http.client
 import os
 import signal
 import socket
@@ -8,9 +9,14 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
+from playwright.sync_api import BrowserContext
+
+from trainer import access_token
 from trainer.workspace import PROJECT_ROOT, Workspace
 
 
@@ -22,10 +28,27 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class App:
-    """A running server."""
+    """A running server; `address` is without the token."""
 
     process: subprocess.Popen
     address: str
+    workspace: Workspace
+
+    @property
+    def entrance(self) -> str:
+        """The address with the token, as it is printed."""
+        return f"{self.address}/?token={access_token.read(self.workspace)}"
+
+    @cached_property
+    def cookie(self) -> str:
+        """The cookie that a browser gets at the entrance, as a request carries it."""
+        with closing(http.client.HTTPConnection(self.address.partition("//")[2], timeout=10)) as connection:
+            connection.request("GET", self.entrance.removeprefix(self.address))
+            return connection.getresponse().headers["set-cookie"].partition(";")[0]
+
+    def let_in(self, browser: BrowserContext) -> None:
+        """Give a browser the cookie, from the server itself."""
+        assert browser.request.get(self.entrance, max_redirects=0).status == 303
 
     def end(self, number: signal.Signals) -> None:
         """End the server as a user would (SIGINT) or as the machine might (SIGKILL)."""
@@ -35,26 +58,35 @@ class App:
 
 def start(workspace: Workspace, port: int) -> App:
     """Start the server in a process group of its own, as a terminal does, and wait until it answers."""
-    command = [sys.executable, "-m", "streamlit", "run", "Home.py", "--server.headless=true", f"--server.port={port}"]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"]
+    environment = {name: value for name, value in os.environ.items() if name != access_token.VARIABLE}
     with open(workspace.root / "server.log", "ab") as log:
         process = subprocess.Popen(
             command, cwd=PROJECT_ROOT, stdout=log, stderr=log, process_group=0,
-            env=os.environ | {"WAKEWORD_ROOT": str(workspace.root)},
+            env=environment | {"WAKEWORD_ROOT": str(workspace.root)},
         )  # fmt: skip
-    app = App(process, f"http://127.0.0.1:{port}")
+    app = App(process, f"http://127.0.0.1:{port}", workspace)
+    wait_until_it_answers(app.address, workspace.root / "server.log")
+    return app
+
+
+def wait_until_it_answers(address: str, log: Path) -> None:
     for _ in range(200):
         try:
-            with urllib.request.urlopen(f"{app.address}/_stcore/health", timeout=1):
-                return app
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=1):
+                return
         except OSError:
             time.sleep(0.1)
-    raise AssertionError(f"no answer: {(workspace.root / 'server.log').read_text()[-2000:]}")
+    raise AssertionError(f"no answer: {log.read_text()[-2000:]}")
 
 
 @contextmanager
-def running(workspace: Workspace) -> Iterator[App]:
+def running(workspace: Workspace, *browsers: BrowserContext) -> Iterator[App]:
+    """The app, which lets these browsers in."""
     app = start(workspace, free_port())
     try:
+        for browser in browsers:
+            app.let_in(browser)
         yield app
     finally:
         if app.process.poll() is None:

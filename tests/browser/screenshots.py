@@ -27,6 +27,7 @@ def main(workspace: Workspace, folder: Path, every: bool) -> None:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         for width, scheme in kinds:
             context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)
+            app.let_in(context)
             page = context.new_page()
             for name, address in PAGES.items():
                 page.goto(f"{app.address}/{address}")

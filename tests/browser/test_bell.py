@@ -35,7 +35,7 @@ def test_the_end_of_the_watched_run_notifies_once(page: Page, workspace):
     run, ended = make_run(workspace, 2, label="<b>Kitchen</b>"), make_run(workspace, 1)
     make_alive(run)
     end(ended, "completed", "All done.")
-    with server.running(workspace) as app:
+    with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Training?run={run.id}")
         wait_for_metric(page, "Status", "Running", 30)
         button(page, "Tell me when it ends").click()
@@ -67,7 +67,7 @@ def test_the_end_of_the_watched_run_notifies_once(page: Page, workspace):
 def test_a_browser_that_blocks_notifications_is_told_so(page: Page, workspace):
     page.add_init_script(STUB.replace("ANSWER", "denied"))
     make_alive(make_run(workspace))
-    with server.running(workspace) as app:
+    with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Training")
         button(page, "Tell me when it ends").click()
         switch(page, "Notify in this browser").click()

@@ -18,7 +18,7 @@ def choose(page: Page, name: str, option: str) -> None:
 
 def test_a_configuration_from_preset_to_file_and_back(page: Page, tmp_path):
     workspace = Workspace(tmp_path)
-    with server.running(workspace) as app:
+    with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Configuration")
         choose(page, "Preset", "tiny_device")
         button(page, "Load Preset").click()
@@ -69,7 +69,7 @@ PRESS_BOTH = """([reset, validate]) => {
 
 
 def test_a_click_while_reset_is_drawn_finds_the_fields_reset(page: Page, tmp_path):
-    with server.running(Workspace(tmp_path)) as app:
+    with server.running(Workspace(tmp_path), page.context) as app:
         page.goto(f"{app.address}/Configuration")
         type_in(page, "spinbutton", EPOCHS, "46")
         expect(page.get_by_text("Unsaved changes").first).to_be_visible()
@@ -83,7 +83,7 @@ def test_a_click_while_reset_is_drawn_finds_the_fields_reset(page: Page, tmp_pat
 
 
 def test_yaml_goes_out_and_comes_in(page: Page, tmp_path):
-    with server.running(Workspace(tmp_path)) as app:
+    with server.running(Workspace(tmp_path), page.context) as app:
         page.goto(f"{app.address}/Configuration")
         page.get_by_role("tab", name="YAML").click()
         with page.expect_download() as waiting:
@@ -103,7 +103,7 @@ def test_yaml_goes_out_and_comes_in(page: Page, tmp_path):
 
 def test_the_time_is_measured_on_request(page: Page, tmp_path):
     workspace = make_workspace(tmp_path)
-    with server.running(workspace) as app:
+    with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Configuration")
         wait_for_metric(page, "Time in all", "–", 10)
         button(page, "Measure time").click()

@@ -46,7 +46,7 @@ def labelled(workspace: Workspace, label: str) -> Run:
 @pytest.mark.timeout(300)
 def test_three_runs_from_two_tabs_end_as_they_were_told(page: Page, workspace: Workspace):
     other = page.context.new_page()
-    with server.running(workspace) as app:
+    with server.running(workspace, page.context) as app:
         first = start(page, app.address, "endless", "first")
         wait_for_metric(page, "Status", "Running", 30)
         second = start(other, app.address, "endless", "second")

@@ -55,7 +55,7 @@ def test_takes_from_the_microphone_become_a_split(microphone: Page, workspace: W
     make_raw(workspace, voices=4)
     shutil.rmtree(workspace.raw / "positive")
     page = microphone
-    with server.running(workspace) as app:
+    with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Dataset")
         page.get_by_role("tab", name="Record").click()
         for number, speaker in enumerate(("anna", "anna", "ben", "ben", "cleo"), 1):
@@ -86,7 +86,7 @@ def zip_of_clips(count: int) -> bytes:
 
 
 def test_a_zip_of_500_clips_comes_in_and_goes_again(page: Page, workspace: Workspace):
-    with server.running(workspace) as app:
+    with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Dataset")
         expect(page.get_by_text("No clips are known yet").first).to_be_visible()
         page.get_by_role("tab", name="Import").click()
@@ -109,7 +109,7 @@ def test_findings_are_shown_heard_mended_and_undone(page: Page, workspace: Works
     make_raw(workspace, voices=4)
     shutil.copy(workspace.raw / "positive/voice0/0.wav", workspace.raw / "positive/voice0/copy.wav")
     scan(workspace, ignore)
-    with server.running(workspace) as app:
+    with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Dataset")
         expect(page.get_by_text("Exact duplicates").first).to_be_visible()
         button(page, "Show").first.click()

@@ -120,7 +120,7 @@ def upload_and_speak(page: Page, workspace) -> None:
 @pytest.mark.timeout(300)
 def test_a_run_is_evaluated_heard_mended_and_spoken_to(speaking: Page, workspace):
     page = speaking
-    with server.running(workspace) as app:
+    with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Evaluation")
         evaluate_and_move_the_budget(page, workspace)
         hear_a_false_accept_and_send_it(page, workspace)

@@ -60,7 +60,7 @@ def counted(page: Page, text: str) -> None:
 
 
 def test_search_compare_and_difference(page: Page, made: list[Run]):
-    with server.running(Workspace(made[0].folder.parent.parent)) as app:
+    with server.running(Workspace(made[0].folder.parent.parent), page.context) as app:
         page.goto(f"{app.address}/Runs")
         counted(page, "4 of 4")
         type_in(page, "searchbox", "Search", "training.seed<=3 -nothing")
@@ -89,7 +89,7 @@ def test_search_compare_and_difference(page: Page, made: list[Run]):
 
 def test_rename_tag_trash_and_restore(page: Page, made: list[Run]):
     workspace = Workspace(made[0].folder.parent.parent)
-    with server.running(workspace) as app:
+    with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Runs")
         counted(page, "4 of 4")
         choose(page, 0)
@@ -126,7 +126,7 @@ def test_rename_tag_trash_and_restore(page: Page, made: list[Run]):
 
 
 def test_clone_into_the_configuration_and_free_space(page: Page, made: list[Run]):
-    with server.running(Workspace(made[0].folder.parent.parent)) as app:
+    with server.running(Workspace(made[0].folder.parent.parent), page.context) as app:
         page.goto(f"{app.address}/Runs?run={made[0].id}")
         settled(page)
         button(page, "Free space").click()

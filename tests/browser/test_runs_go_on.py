@@ -28,7 +28,7 @@ def stopped(tmp_path):
 
 @pytest.mark.timeout(300)
 def test_a_run_is_resumed_on_its_page(page: Page, stopped):
-    with server.running(Workspace(stopped.folder.parent.parent)) as app:
+    with server.running(Workspace(stopped.folder.parent.parent), page.context) as app:
         page.goto(f"{app.address}/Runs?run={stopped.id}")
         settled(page)
         wait_for_metric(page, "State", "Stopped", 10)
@@ -42,7 +42,7 @@ def test_a_run_is_resumed_on_its_page(page: Page, stopped):
 @pytest.mark.timeout(300)
 def test_tensorboard_is_opened_and_ends(page: Page, stopped):
     workspace = Workspace(stopped.folder.parent.parent)
-    with server.running(workspace) as app:
+    with server.running(workspace, page.context) as app:
         try:
             page.goto(f"{app.address}/Runs?run={stopped.id}&section=Charts")
             settled(page)
@@ -65,7 +65,7 @@ def test_tensorboard_is_opened_and_ends(page: Page, stopped):
 
 @pytest.mark.timeout(300)
 def test_a_run_is_packed_and_taken_in_elsewhere(page: Page, stopped, tmp_path):
-    with server.running(Workspace(stopped.folder.parent.parent)) as app:
+    with server.running(Workspace(stopped.folder.parent.parent), page.context) as app:
         page.goto(f"{app.address}/Runs?run={stopped.id}&section=Files")
         settled(page)
         button(page, "Pack into One File").click()
@@ -77,7 +77,7 @@ def test_a_run_is_packed_and_taken_in_elsewhere(page: Page, stopped, tmp_path):
         no_traceback(page)
     other = Workspace(tmp_path / "other")
     other.root.mkdir()
-    with server.running(other) as app:
+    with server.running(other, page.context) as app:
         page.goto(f"{app.address}/Runs")
         button(page, "Take in a run").click()
         page.locator("input[type=file]").set_input_files(tmp_path / "kitchen.zip")

@@ -86,7 +86,7 @@ def make_configuration(page: Page, address: str) -> None:
 @pytest.mark.timeout(600)
 def test_from_nothing_to_a_trained_model(page: Page, tmp_path):
     workspace = Workspace(tmp_path)
-    with server.running(workspace) as app:
+    with server.running(workspace, page.context) as app:
         page.goto(app.address)
         expect(page.get_by_text("Dataset").first).to_be_visible()
         make_data(page, app.address)
@@ -107,7 +107,7 @@ def test_from_nothing_to_a_trained_model(page: Page, tmp_path):
         app.end(signal.SIGKILL)
     run = runs.all_runs(workspace)[0]
     assert runs.status(run).state in ACTIVE, "the training outlives the server"
-    with server.running(workspace) as app:
+    with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Training")
         wait_for_metric(page, "Status", "Running", 20)
         assert run.id in page.url, "a new browser shows the same run"
@@ -131,8 +131,8 @@ def workspace(tmp_path):
 
 
 def test_the_same_form_from_two_tabs_makes_one_run(browser, workspace: Workspace):
-    with server.running(workspace) as app:
-        tabs = [browser.new_context().new_page() for _ in range(2)]
+    tabs = [browser.new_context().new_page() for _ in range(2)]
+    with server.running(workspace, *(tab.context for tab in tabs)) as app:
         for tab in tabs:
             tab.goto(f"{app.address}/Training")
             expect(button(tab, "Start Training")).to_be_enabled()
@@ -148,7 +148,7 @@ def test_the_same_form_from_two_tabs_makes_one_run(browser, workspace: Workspace
 
 
 def test_stop_after_the_epoch_and_now_from_the_page(page: Page, workspace: Workspace):
-    with server.running(workspace) as app:
+    with server.running(workspace, page.context) as app:
         for choice in ("after this epoch", "now"):
             run = launch.start(workspace, tiny_config(**ENDLESS), "tiny").run
             wait_for_epoch(run, 2)
@@ -164,7 +164,7 @@ def test_stop_after_the_epoch_and_now_from_the_page(page: Page, workspace: Works
 
 
 def test_ctrl_c_on_the_server_leaves_the_training_alone(page: Page, workspace: Workspace):
-    with server.running(workspace) as app:
+    with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Training")
         button(page, "Start Training").click()
         wait_for_metric(page, "Status", "Running", 30)
@@ -179,7 +179,7 @@ def test_ctrl_c_on_the_server_leaves_the_training_alone(page: Page, workspace: W
 def test_a_kill_is_shown_within_5_s(page: Page, workspace: Workspace, both: bool, word: str):
     run = launch.start(workspace, tiny_config(**ENDLESS), "tiny").run
     wait_for_epoch(run, 2)
-    with server.running(workspace) as app:
+    with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Training?run={run.id}")
         wait_for_metric(page, "Status", "Running", 20)
         found = people(run)
@@ -195,7 +195,7 @@ def test_a_kill_is_shown_within_5_s(page: Page, workspace: Workspace, both: bool
 def test_bad_input_gets_its_one_sentence(page: Page, tmp_path, workspace: Workspace):
     empty = Workspace(tmp_path / "empty")
     empty.root.mkdir()
-    with server.running(empty) as app:
+    with server.running(empty, page.context) as app:
         page.goto(f"{app.address}/Training")
         for sentence in (
             "No configuration loaded. Choose or save one on the Configuration page first.",
@@ -211,7 +211,7 @@ def test_bad_input_gets_its_one_sentence(page: Page, tmp_path, workspace: Worksp
     (workspace.configs / "tiny.yaml").write_text("training: {epochs: 99999, epoch: 1}")
     missing = next((workspace.raw / "positive").rglob("*.wav"))
     missing.unlink()
-    with server.running(workspace) as app:
+    with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Training")
         button(page, "Start Training").click()
         expect(page.get_by_text("must be at most 10000; 99999 given.").first).to_be_visible()
@@ -232,7 +232,7 @@ def test_names_from_files_run_nothing_and_load_nothing(page: Page, workspace: Wo
     (workspace.raw / "positive" / "<img src=x onerror=window.hit=1>.txt").touch()
     run = launch.start(workspace, tiny_config(), "tiny", evil).run
     wait_until(run, "completed")
-    with server.running(workspace) as app:
+    with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Dataset")
         button(page, "Scan Datasets").click()
         expect(page.get_by_text(re.compile("1 refused")).first).to_be_visible()

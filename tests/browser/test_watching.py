@@ -58,7 +58,7 @@ def wait_for_epochs(page: Page, last: int) -> None:
 
 
 def test_a_zoom_outlives_ticks_and_the_plain_wheel_scrolls(page: Page, run: Run):
-    with server.running(Workspace(run.folder.parent.parent)) as app:
+    with server.running(Workspace(run.folder.parent.parent), page.context) as app:
         page.goto(f"{app.address}/Training?run={run.id}")
         expect(page.get_by_test_id("stVegaLiteChart").nth(6)).to_be_visible()
         page.evaluate("window.first = document.querySelector('[data-testid=stVegaLiteChart] canvas')")
@@ -88,7 +88,7 @@ def test_a_zoom_outlives_ticks_and_the_plain_wheel_scrolls(page: Page, run: Run)
 
 
 def test_epochs_that_were_asked_for_stay_in_the_address(page: Page, run: Run):
-    with server.running(Workspace(run.folder.parent.parent)) as app:
+    with server.running(Workspace(run.folder.parent.parent), page.context) as app:
         page.goto(f"{app.address}/Training?run={run.id}")
         whole = settled_picture(page, 0)
         type_in(page, "spinbutton", "From epoch", "3")

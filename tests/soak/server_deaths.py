@@ -40,7 +40,10 @@ def draw(server: App, run: Run) -> None:
     asked = BackMsg()
     asked.rerun_script.query_string = f"run={run.id}"
     asked.rerun_script.page_name = "Training"
-    with connect(address, subprotocols=["streamlit"], origin=server.address, max_size=None) as session:
+    cookie = {"Cookie": server.cookie}
+    with connect(
+        address, subprotocols=["streamlit"], origin=server.address, max_size=None, additional_headers=cookie
+    ) as session:
         session.send(asked.SerializeToString())
         drawn = b""
         while True:
