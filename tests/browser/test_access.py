@@ -82,7 +82,9 @@ def test_an_open_page_and_the_cookie_outlive_a_restart(page: Page, workspace: Wo
         app.end(signal.SIGINT)
         again = server.start(workspace, int(app.address.rpartition(":")[2]))
         try:
-            page.get_by_role("link", name="Training").click()
+            training = page.get_by_test_id("stSidebarNavLink").filter(has_text="Training")
+            expect(training).not_to_have_attribute("disabled", "")
+            training.click()
             expect(page.get_by_role("heading", name="Training")).to_be_visible()
             page.reload()
             expect(page.get_by_role("heading", name="Training")).to_be_visible()
