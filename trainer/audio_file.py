@@ -289,7 +289,13 @@ def write(path: Path, wave: NDArray[np.floating], sample_rate: int) -> None:
 
     They are encoded in memory, as libsndfile says nothing of a full disk but "System error".
     """
-    encoded = io.BytesIO()
-    soundfile.write(encoded, wave, sample_rate, "PCM_16", format=path.suffix[1:].upper())
+    data = encoded(wave, sample_rate, path.suffix[1:].upper())
     with durable.naming(path):
-        path.write_bytes(encoded.getbuffer())
+        path.write_bytes(data)
+
+
+def encoded(wave: NDArray[np.floating], sample_rate: int, kind: str = "WAV") -> bytes:
+    """Samples [n] of our own with 16 bits, as the bytes of a WAV or FLAC file."""
+    out = io.BytesIO()
+    soundfile.write(out, wave, sample_rate, "PCM_16", format=kind)
+    return out.getvalue()

@@ -178,8 +178,13 @@ def scores_of_file(detector: Detector, path: Path, hops_after: int = 0) -> Score
 
     Raises AudioRefused, FileNotFoundError.
     """
+    return scores_of_pieces(detector, audio_file.pieces_16k(path), hops_after)
+
+
+def scores_of_pieces(detector: Detector, pieces: Iterable[Piece], hops_after: int = 0) -> Scores:
+    """Probabilities [n] of pieces of audio at 16 kHz that follow each other, and of so many hops of silence."""
     stream, silence = detector.stream(), np.zeros(hops_after * detector.hop_samples, np.float32)
-    return np.concatenate([stream.push(piece) for piece in chain(audio_file.pieces_16k(path), [silence])])
+    return np.concatenate([stream.push(piece) for piece in chain(pieces, [silence])])
 
 
 def of_graph(file: DetectorFile, model: ModelProto, threads: int = 0) -> Detector:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.ui import clip_pictures, jobs
 from pages.ui.frame import os_sentence, plain
-from trainer import audio_file
+from trainer import audio_file, audio_formats, audio_reader
 from trainer.counted import counted
 from trainer.dataset import remedies
 from trainer.dataset.clips import Found
@@ -49,7 +49,7 @@ def show(workspace: Workspace, found: Found, health: list[Finding], busy: bool) 
     if rows:
         picked = chosen.head(MOST_ROWS).iloc[rows]
         _actions(workspace, picked["path"].tolist(), busy)
-        _one(workspace, picked.iloc[0])
+        _one(workspace, picked.iloc[0], busy)
 
 
 def _filtered(clips: pd.DataFrame, health: list[Finding]) -> pd.DataFrame:
@@ -103,7 +103,22 @@ def _change(workspace: Workspace, act: Callable[[], str]) -> None:
     jobs.start(workspace, "scan", [])
 
 
-def _one(workspace: Workspace, clip: pd.Series) -> None:
+def _use_channel(workspace: Workspace, path: str, channel: int) -> None:
+    _change(workspace, lambda: remedies.use_channel(workspace, [path], channel).title)
+
+
+def _channel(clip: pd.Series) -> int:
+    """The channel to hear, from 1; 0: the sound as training hears it."""
+    if clip["channels"] < 2:
+        return 0
+    names = {0: "As training hears it"} | {number: f"Channel {number}" for number in range(1, clip["channels"] + 1)}
+    chosen: int = st.segmented_control(
+        "Hear", list(names), format_func=names.__getitem__, default=0, required=True, key=f"channel_{clip['path']}",
+    )  # fmt: skip
+    return chosen
+
+
+def _one(workspace: Workspace, clip: pd.Series, busy: bool) -> None:
     """Player, waveform and log-mel of one clip, as it was when it was scanned."""
     path = workspace.raw / clip["path"]
     try:
@@ -111,15 +126,23 @@ def _one(workspace: Workspace, clip: pd.Series) -> None:
         if (facts.st_size, facts.st_mtime_ns) != (clip["size"], clip["mtime_ns"]):
             st.warning("This file has changed since the scan. Scan again to see it as it is now.")
             return
-        wave, read = audio_file.read(path)
+        channel = _channel(clip)
+        wave, read = audio_reader.read(path, channel)
     except FileNotFoundError:
         st.warning(plain(f"{clip['path']} is not there any more. Scan again to see what is."))
         return
-    except (OSError, audio_file.AudioRefused) as error:
+    except (OSError, audio_formats.AudioRefused) as error:
         st.warning(plain(f"{clip['path']} cannot be read: {error}"))
         return
     st.markdown(f"**{plain(clip['path'])}**")
-    st.audio(str(path))
+    st.audio(audio_file.encoded(wave, read.sample_rate), "audio/wav")
+    for note in read.notes():
+        st.caption(plain(note))
+    if channel:
+        st.button(
+            f"Use channel {channel} alone", disabled=busy, on_click=_use_channel,
+            args=(workspace, clip["path"], channel), help="Writes it as a mono file; the original goes to the trash.",
+        )  # fmt: skip
     left, right = st.columns(2)
     left.altair_chart(clip_pictures.waveform(wave, read.sample_rate), width="stretch", key="clip_wave")
     picture = clip_pictures.image(clip_pictures.log_mel(wave[: 15 * read.sample_rate], read.sample_rate))

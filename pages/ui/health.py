@@ -9,7 +9,7 @@ from pages.ui import clip_browser, jobs
 from pages.ui.frame import plain
 from trainer.counted import counted
 from trainer.dataset.clips import Found
-from trainer.dataset.findings import GENERATED, REFUSED, Finding
+from trainer.dataset.findings import GENERATED, PASSING, REFUSED, Finding
 from trainer.workspace import Workspace
 
 BADGES = {"error": ":red-badge[Error]", "warning": ":orange-badge[Warning]", "info": ":blue-badge[Note]"}
@@ -53,9 +53,13 @@ def show_refused(workspace: Workspace, refused: pd.DataFrame, busy: bool) -> Non
     """Files that are no clips, each with its reason."""
     if not len(refused):
         return
+    passing = int(refused["reason"].isin(PASSING).sum())
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"**{len(refused):,} refused**: these files are left out of splits and training.")
-        _mend(workspace, "Quarantine", REFUSED, busy)
+        if len(refused) > passing:
+            _mend(workspace, "Quarantine", REFUSED, busy)
+    if passing:
+        st.caption(f"{counted(passing, 'file')} could not be read this time. Quarantine leaves them; scan again.")
     table = refused.head(MOST_REFUSED)[["path", "reason", "message"]]
     table.columns = ["File", "Reason", "What is wrong"]
     st.dataframe(table, hide_index=True, width="stretch", alt="Refused files", key="refused")

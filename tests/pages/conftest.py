@@ -6,7 +6,7 @@ import pytest
 
 from tests.run_folders import workspace_at
 from tests.tiny import make_workspace, tiny_config
-from trainer import config_file, processes
+from trainer import audio_file, config_file, processes
 from trainer.workspace import Workspace
 
 
@@ -38,3 +38,13 @@ def no_processes(monkeypatch):
     started: list[list[str]] = []
     monkeypatch.setattr(processes, "start_detached", lambda arguments, log, environment: started.append(arguments))
     return started
+
+
+@pytest.fixture(autouse=True)
+def no_decoder(monkeypatch):
+    """The process that draws pages decodes no file: a decoder that a file could crash would take the server with it."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a file was decoded in the process of the pages")
+
+    monkeypatch.setattr(audio_file, "_decoded", refuse)

@@ -8,10 +8,10 @@ import pytest
 import soundfile
 from streamlit.testing.v1 import AppTest
 
-from tests.pages.tools import draw, field, press, texts, write_job
+from tests.pages.tools import checked, draw, field, press, texts, write_job
 from tests.tiny import ignore
 from trainer import job, manifest
-from trainer.dataset import speakers
+from trainer.dataset import inspection, remedies, speakers
 from trainer.dataset.scan import scan
 
 
@@ -212,3 +212,44 @@ def test_an_order_of_synthetic_clips_becomes_a_job(empty, monkeypatch):
     press(app, "Synthesise clips")
     ((verb, arguments),) = started
     assert verb == "synthesise" and "--language=de" in arguments and f"--look-alike={proposed[0]}" in arguments
+
+
+def one_clip(root: str, path: str) -> None:
+    """The part of the page that plays and shows one clip, as a script of its own."""
+    from pathlib import Path
+
+    from pages.ui import clip_browser
+    from trainer.dataset import clips
+    from trainer.workspace import Workspace
+
+    workspace = Workspace(Path(root))
+    found = clips.load(workspace).clips
+    clip_browser._one(workspace, found[found["path"] == path].iloc[0], busy=False)
+
+
+def test_each_channel_of_a_clip_is_heard_and_one_can_be_taken(workspace, monkeypatch):
+    monkeypatch.setattr(job, "start", lambda workspace, verb, arguments: None)
+    path = workspace.raw / "positive/voice0/0.wav"
+    wave, rate = soundfile.read(path)
+    soundfile.write(path, np.stack([wave, -wave], 1), rate)
+    scan(workspace, ignore)
+    arguments = (str(workspace.root), "positive/voice0/0.wav")
+    app = checked(AppTest.from_function(one_clip, args=arguments, default_timeout=60).run())
+    assert any("Its channels cancel each other" in each.value for each in app.caption)
+    assert len(app.get("audio")) == 1 and not app.button
+    app.get("button_group")[0].set_value(2).run()
+    press(app, "Use channel 2 alone")
+    assert np.abs(soundfile.read(path)[0] + wave).max() < 1e-4
+
+
+def test_a_file_that_stands_still_is_not_quarantined(workspace, monkeypatch):
+    monkeypatch.setattr(inspection, "_inspect_batch", lambda reader, paths: (
+        {"reason": "not_answering", "message": "The disk slept."} for _ in paths
+    ))  # fmt: skip
+    (workspace.raw / "positive/new.wav").write_bytes(b"RIFF")
+    scan(workspace, ignore)
+    app = draw("Dataset")
+    assert any("1 file could not be read this time." in each.value for each in app.caption)
+    assert "mend_refused" not in [button.key for button in app.button]
+    with pytest.raises(ValueError, match="nothing to mend"):
+        remedies.mend(workspace, "refused", ignore)

@@ -51,13 +51,13 @@ def audio(seconds: float, kind: str = "WAV", rate: int = RATE) -> bytes:
 def test_several_files_are_heard_each_with_its_trace(run):
     app = listen(run)
     good = [("a.wav", audio(10.0)), ("b <b>.flac", audio(3.0, "FLAC")), ("c.ogg", audio(3.0, "OGG", 8000))]
-    for name, data in [*good, ("song.mp3", b"ID3")]:
+    for name, data in [*good, ("song.m4a", b"ftyp")]:
         app.file_uploader[0].upload(name, data)
     begun = time.perf_counter()
     app.run()
     assert not app.exception and time.perf_counter() - begun < 3
     assert (charts(app), len(app.error), len(app.get("audio"))) == (3, 1, 3)
-    assert app.error[0].value.endswith("Files of this kind (.mp3) are not read; use WAV, FLAC or OGG.")
+    assert app.error[0].value.endswith("Files of this kind (.m4a) are not read; convert it to WAV or FLAC.")
     took = [caption.value for caption in app.caption if "s of audio, heard in" in caption.value]
     assert took[0].startswith("10.0 s of audio") and float(took[0].split()[-2]) < 1.0
     assert any("b \\<b\\>.flac" in markdown.value for markdown in app.markdown)

@@ -23,6 +23,8 @@ LOWEST_RATE = 16000
 MUCH_BY_ONE = 0.5
 REFUSED = "refused"
 """Code under which all refused files are quarantined."""
+PASSING = ("vanished", "changing", "not_answering")
+"""Reasons that say nothing of the file itself: it is not quarantined, but read again by the next scan."""
 GENERATED = {"no_background": ("background", 100), "no_rirs": ("rirs", 50)}
 """What `generate` makes: label and number of clips."""
 

@@ -1,6 +1,6 @@
-"""Reads strangers' audio files in a process of its own, limited in memory: what a decoder can do wrong stays here.
+"""Reads strangers' audio files in a process of its own, limited in memory and processor time: see audio_reader.
 
-Paths come as JSON lists, a line each, on standard input; each file is answered with one JSON object on one line.
+Requests come as JSON objects, a line each, on standard input; each is answered with one line, which samples may follow.
 """
 
 from __future__ import annotations
@@ -9,8 +9,12 @@ import base64
 import contextlib
 import hashlib
 import json
+import os
+import queue
 import resource
+import signal
 import sys
+import threading
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -66,15 +70,76 @@ def inspect(path: Path) -> dict[str, Any]:
     return {"reason": "", "message": "", "digest": digest, **asdict(facts), **measured}
 
 
+def _send(answer: dict[str, Any], wave: measures.Wave | None = None) -> None:
+    """Write an answer and the samples that follow it."""
+    if wave is not None:
+        answer["samples"] = len(wave)
+    out = sys.stdout.buffer
+    out.write(json.dumps(answer).encode() + b"\n")
+    if wave is not None:
+        out.write(np.ascontiguousarray(wave, np.float32).data)
+    out.flush()
+
+
+def _limit_time(seconds: float) -> None:
+    """From now on so much processor time, of all threads; more of it ends the process (SIGPROF)."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
+def _pieces(path: Path, seconds: float) -> None:
+    for piece in audio_file.pieces_16k(path):
+        if len(piece):
+            _send({"reason": ""}, piece)
+        _limit_time(seconds)
+    _send({"reason": ""})
+
+
+def _answer(request: dict[str, Any], path: Path) -> None:
+    match request["do"]:
+        case "facts":
+            _send({"reason": "", "facts": asdict(audio_file.facts(path))})
+        case "read":
+            wave, facts = audio_file.read(path, request["channel"])
+            _send({"reason": "", "facts": asdict(facts)}, wave)
+        case "part":
+            wave, rate = audio_file.part(path, request["first"], request["last"])
+            _send({"reason": "", "sample_rate": rate}, wave)
+        case "pieces":
+            _pieces(path, request["seconds"])
+
+
+def _serve(request: dict[str, Any]) -> None:
+    """Answer a request within its processor time, or say why not."""
+    path = Path(request["path"])
+    _limit_time(request["seconds"])
+    try:
+        if request["do"] == "inspect":
+            _send(inspect(path))
+        else:
+            _answer(request, path)
+    except AudioRefused as error:
+        _send({"reason": error.reason, "message": str(error)})
+    except FileNotFoundError:
+        _send({"reason": "missing", "message": "It is not there any more."})
+    except OSError as error:
+        _send({"reason": "unreadable", "message": f"It cannot be read ({error.strerror}); check the disk."})
+    _limit_time(0)
+
+
+def _receive(requests: queue.SimpleQueue[dict[str, Any]]) -> None:
+    """Take requests until the other process ends, and end with it, whatever is being read."""
+    for line in sys.stdin.buffer:
+        requests.put(json.loads(line))
+    os._exit(0)
+
+
 def main() -> None:
     _limit_memory()
-    sys.stdout.write("{}\n")  # ready: from here on time counts
-    sys.stdout.flush()
-    for line in sys.stdin:
-        for name in json.loads(line):
-            answer = inspect(Path(name))
-            sys.stdout.write(json.dumps(answer) + "\n")
-            sys.stdout.flush()
+    requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(requests,), daemon=True).start()
+    _send({})  # ready
+    while True:
+        _serve(requests.get())
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer import audio_file
+from trainer import audio_file, audio_reader
 from trainer.dataset import changes, clips, findings, importing
 from trainer.dataset.changes import RAW, Change, Move
 from trainer.dataset.measures import measure
@@ -42,7 +42,8 @@ def mend(workspace: Workspace, code: str, report: Report) -> Change:
     """
     found = clips.load(workspace)
     if found and code == findings.REFUSED:
-        return _quarantine_refused(workspace, found.refused["path"].tolist())
+        lasting = ~found.refused["reason"].isin(findings.PASSING)
+        return _quarantine_refused(workspace, found.refused.loc[lasting, "path"].tolist())
     every = findings.find(found.clips) if found else []
     finding = next((one for one in every if one.code == code and one.remedy), None)
     if finding is None or not finding.paths:
@@ -88,7 +89,7 @@ def _rewrite(
         for number, (path, channel) in enumerate(channels.items()):
             report(number, len(channels), "Writing clips")
             try:
-                wave, facts = audio_file.read(workspace.raw / path, channel)
+                wave, facts = audio_reader.read(workspace.raw / path, channel)
             except audio_file.AudioRefused as error:
                 raise ValueError(f"{path}: {error}") from None
             new = folder / f"{number:06d}.wav"

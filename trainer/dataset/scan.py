@@ -20,7 +20,7 @@ from trainer.job import Report
 from trainer.workspace import LABELS, Workspace
 
 MOST_FILES = 1_000_000
-TRY_AGAIN = ("vanished", "changing", "decoder_hang", "bad_name")
+TRY_AGAIN = ("vanished", "changing", "not_answering", "decoder_hang", "decoder_crash", "bad_name")
 """Refusals that need not hold the next time, though the file is the same."""
 COMPARED = ("positive", "negative", "hard_negative", "background")
 """Labels among which near duplicates are sought; room impulse responses are all alike to an ear."""

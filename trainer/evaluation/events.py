@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer import audio_file, stream_scores
+from trainer import audio_reader, stream_scores
 from trainer.evaluation import tables
 from trainer.evaluation.heard import Heard
 from trainer.evaluation.stream_set import Recording, StreamSet
@@ -123,7 +123,9 @@ def excerpt(streams: StreamSet, event: Event) -> Excerpt:
 def cut(path: Path, first: float, last: float) -> Excerpt:
     """From `first` to `last` second of a recording. Raises ValueError."""
     try:
-        wave, rate = audio_file.part(path, first, last)
+        wave, rate = audio_reader.part(path, first, last)
     except FileNotFoundError:
         raise ValueError(f"{path} is not there any more, so it cannot be heard. Evaluate the run again.") from None
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error}") from None
     return Excerpt(wave, rate, first)

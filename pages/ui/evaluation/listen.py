@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pages.ui.evaluation import said, trace
 from pages.ui.frame import os_sentence, plain
-from trainer import audio_file, audio_formats, detector, stream_scores
+from trainer import audio_formats, audio_reader, detector, stream_scores
 from trainer.counted import counted
 from trainer.dataset import recording
 from trainer.detector import Detection, Detector
@@ -23,7 +23,11 @@ from trainer.workspace import Workspace
 
 RATE = 16000
 MOST_MEGABYTES = 200
-MIME = {".wav": "audio/wav", ".flac": "audio/flac"}
+MIME = {
+    ".wav": "audio/wav", ".flac": "audio/flac", ".mp3": "audio/mpeg", ".ogg": "audio/ogg", ".oga": "audio/ogg",
+    ".opus": "audio/ogg",
+}  # fmt: skip
+"""Of the formats that browsers play."""
 SHOWN_ROWS = 4
 FORMATS = {"Second": "%.2f", "Score": "%.3f"}
 LABELS = {"positive": "positive (the word)", "hard_negative": "hard_negative (sounds like it)", "negative": "negative"}
@@ -34,6 +38,8 @@ class Heard(NamedTuple):
 
     scores: NDArray[np.float32]
     took_seconds: float
+    notes: list[str]
+    """What a user should know of how the file is heard."""
 
 
 @st.cache_data(max_entries=64, show_spinner=False, scope="session")
@@ -43,8 +49,9 @@ def _heard(model: str, sound: str, suffix: str, _detector: Detector, _data: byte
     with tempfile.TemporaryDirectory(prefix="wakeword-") as folder:
         file = Path(folder, f"sound{suffix}")
         file.write_bytes(_data)
-        scores = detector.scores_of_file(_detector, file, _detector.hops_after)
-    return Heard(scores, time.perf_counter() - begun)
+        notes = audio_reader.facts(file).notes()
+        scores = detector.scores_of_pieces(_detector, audio_reader.pieces_16k(file), _detector.hops_after)
+    return Heard(scores, time.perf_counter() - begun, notes)
 
 
 def hear(model: Detector, name: str, data: bytes) -> Heard:
@@ -91,14 +98,19 @@ def _one(model: Detector, title: str, name: str, data: bytes, threshold: float, 
     """Player, trace and detections of one sound, or what is wrong with it."""
     try:
         heard = hear(model, name, data)
-    except audio_file.AudioRefused as error:
+    except audio_formats.AudioRefused as error:
         st.error(plain(f"{title}: {error}"))
         return
     except OSError as error:
         st.error(plain(f"{title} cannot be read: {os_sentence(error)}"))
         return
     st.markdown(f"**{plain(title)}**")
-    st.audio(data, MIME.get(PurePosixPath(name).suffix.lower(), "audio/ogg"))
+    if mime := MIME.get(PurePosixPath(name).suffix.lower()):
+        st.audio(data, mime)
+    else:
+        st.caption("Browsers do not play this format.")
+    for note in heard.notes:
+        st.caption(plain(note))
     seconds = (len(heard.scores) - model.hops_after) * model.file.hop_seconds
     if seconds <= 0:
         st.caption("It is too short to hear anything in it.")
