@@ -1,6 +1,6 @@
 import streamlit as st
 
-from pages.ui import frame, jobs, run_table, watched
+from pages.ui import frame, jobs, operating_point, run_table, watched
 from pages.ui.evaluation import clips, compare, exported, listen, model, streams
 from trainer import runs
 
@@ -25,11 +25,13 @@ if not row:
     st.page_link(frame.TRAINING, label="Go to Training", query_params={"run": run.id}, icon=":material/arrow_forward:")
     st.stop()
 jobs.show(workspace, jobs.MODEL_VERBS)
+point = operating_point.of_run(status)
+operating_point.show(point)
 match section:
     case "Streams":
-        streams.show(workspace, run)
+        streams.show(workspace, run, point)
     case "Clips":
-        clips.show(run, row)
+        clips.show(run, row, point)
     case "Compare":
         compare.show(workspace, run)
     case _:

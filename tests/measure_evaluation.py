@@ -93,7 +93,7 @@ def measure(folder: Path, given: argparse.Namespace) -> None:
     if not given.speed_only:
         wanted = Wanted(composition.Options(), recordings.default(workspace))
         made = assessment.evaluate(workspace, run, wanted, ignore)
-        print(summary.text(evaluations.folder_of(run, made.id), made, 0.5))
+        print(summary.text(evaluations.folder_of(run, made.id), made, 0.5, None))
         if not (folder / "neutral/streams/truth.json").exists():
             build(workspace, folder / "neutral", sorted((workspace.root / recordings.DEFAULT).rglob("*.ogg")))
         compare(workspace, run, folder / "neutral/streams")

@@ -6,14 +6,20 @@ import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests import heard, tone_model
+from tests.heard import recording
 from tests.run_folders import end, epoch_row, make_alive, make_run
-from trainer import config_file, durable, metrics, run_document, runs
+from trainer import config_file, documents, durable, metrics, run_document, runs
 from trainer.config import Config
-from trainer.evaluation.evaluations import CurvePoint, Evaluation, folder_of
+from trainer.detector_file import MODEL, NAME, DetectorFile
+from trainer.evaluation import evaluations
+from trainer.evaluation.evaluations import folder_of
+from trainer.evaluation.stream_set import StreamSet
 from trainer.run_list import fields, index, notes, option_values, reading, search, trash
 from trainer.run_list.row import Row, option
 from trainer.state import ACTIVE
@@ -25,22 +31,22 @@ def workspace(tmp_path):
     return Workspace(tmp_path)
 
 
-def evaluate(run, miss_rate=0.07, name="20260102-000000-0001"):
-    points = [
-        CurvePoint(threshold=0.9, false_accepts=0, false_accepts_per_hour=0.0, misses=3, miss_rate=0.3, low=0, high=1),
-        CurvePoint(threshold=0.5, false_accepts=1, false_accepts_per_hour=0.9, misses=1, miss_rate=miss_rate, low=0,
-                   high=1),
-        CurvePoint(threshold=0.2, false_accepts=9, false_accepts_per_hour=9.0, misses=0, miss_rate=0.0, low=0, high=1),
-    ]  # fmt: skip
-    made = Evaluation(
-        id=name, run=run.id, checkpoint="epoch-00003.pt", epoch=3, model_sha256="", streams_key="",
-        created="2026-01-02T00:00:00+00:00",
-        streams_title="", audio_seconds=1, scoring_seconds=1, hours=1, words=10, hop_seconds=0.1, smoothing_seconds=0.1,
-        refractory_seconds=1, curve=points,
-    )  # fmt: skip
+def evaluate(run, misses=1, name="20260102-000000-0001"):
+    """An evaluation of the run's model: so many of ten words are missed, one false accept in an hour."""
+    if not (run.model / NAME).exists():
+        tone_model.write(run.model)
+    words = recording("words", 60.0, words=heard.words(10), counts_false_accepts=False)
+    streams = [
+        heard.heard(words, {word.end: 0.8 for word in words.words[misses:]}),
+        heard.heard(recording("other", 3600.0), {99.0: 0.8}),
+    ]
+    model = documents.read(DetectorFile, run.model / NAME).files[MODEL]
+    made = heard.evaluation(streams, id=name, run=run.id, model_sha256=model, smoothing_seconds=0.1)
     folder = folder_of(run, name)
-    folder.path.mkdir(parents=True, exist_ok=True)
-    durable.replace_json(folder.document_file, made.model_dump())
+    shutil.rmtree(folder.path, ignore_errors=True)
+    found = StreamSet(key="k", title="some streams", folder="", recordings=[each.recording for each in streams])
+    tracks = {each.recording.name: each.probability.astype(np.float32) for each in streams}
+    evaluations.write(folder, made, found, tracks, [])
 
 
 def test_a_row_tells_what_the_table_shows(workspace):
@@ -56,7 +62,9 @@ def test_a_row_tells_what_the_table_shows(workspace):
     best = epoch_row(60)
     assert (row.best_epoch, row.val_loss, row.accuracy) == (60, best["val_loss"], best["val_accuracy"])
     assert (row.fpr, row.fnr, row.f1) == (best["fpr"], best["fnr"], best["f1"])
-    assert (row.miss_rate, row.stream_miss_rate, row.false_accepts_per_hour) == (0.07, 0.0433, 1.0)
+    assert (row.threshold, row.miss_rate, row.stream_miss_rate) == (0.5, 0.1, 0.0433)
+    assert (row.false_accepts_per_hour, row.hours, row.measured_on) == (1.0, 1.0, "evaluation")
+    assert row.operating_point["misses"] == 1 and row.operating_point["evaluation"] == row.evaluation
     assert len(row.losses) == 40 and row.losses[0] == float(f"{epoch_row(1)['val_loss']:.4g}")
     assert row.changed == {"training.batch_size": 32} and option(row, "model.name") == row.model == "tc_resnet"
     assert row.size_bytes == sum(path.stat().st_size for path in run.folder.rglob("*") if path.is_file())
@@ -236,7 +244,7 @@ def act_on(workspace, run, action, number):
         case "remove":
             shutil.rmtree(run.folder)
         case "evaluate":
-            evaluate(run, number / 10, f"20260102-000000-{number:04x}")
+            evaluate(run, number, f"20260102-000000-{number:04x}")
         case "trash" if runs.status(run).state not in ACTIVE:
             trash.throw(workspace, run)
         case "live" if (
@@ -280,8 +288,17 @@ CHANGES = {
     "notes": lambda run: edited(run.notes_file),
     "outcome": lambda run: end(run, "failed", "why"),
     "metrics": lambda run: metrics.append(run.metrics_file, epoch_row(4)),
-    "evaluation finished": lambda run: evaluate(run, 0.5, "20260102-000000-0002"),
+    "evaluation finished": lambda run: evaluate(run, 5, "20260102-000000-0002"),
     "evaluation damaged": lambda run: (run.folder / "evaluation/20260102-000000-0001/evaluation.json").write_text("{"),
+    "evaluation's scores damaged": lambda run: run.folder.joinpath(
+        "evaluation/20260102-000000-0001/tracks.npz"
+    ).write_bytes(b"half"),
+    "threshold chosen": lambda run: (run.model / NAME).write_text(
+        (run.model / NAME)
+        .read_text()
+        .replace('"threshold": 0.5', '"threshold": 0.9')
+        .replace('"threshold":0.5', '"threshold":0.9')
+    ),
     "checkpoint": lambda run: (run.checkpoints / "epoch-00009.pt").write_bytes(b"new"),
     "request gone": lambda run: run.request_file.unlink(),
     "alive": make_alive,
@@ -338,7 +355,7 @@ def test_an_index_that_cannot_be_written_or_is_another_version_s_harms_nobody(wo
     index.file_of(workspace).rmdir()
     index.look(workspace)
     assert len(index.read(workspace)) == 25
-    monkeypatch.setattr(index, "VERSION", 2)
+    monkeypatch.setattr(index, "VERSION", index.VERSION + 1)
     assert index.read(workspace) == {}
 
 

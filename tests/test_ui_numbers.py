@@ -1,12 +1,15 @@
 import pytest
 
-from pages.ui import numbers, words
+from pages.ui import numbers, operating_point, words
 from tests.run_folders import GPU, end, make_alive, make_run, workspace_at, write_progress
 from trainer import runs
+from trainer.evaluation import point_text
 
 
 def shown(run) -> dict[str, str]:
-    return {number.label: number.value for number in numbers.numbers(runs.status(run))}
+    status = runs.status(run)
+    point = operating_point.values(operating_point.of_run(status))
+    return {number.label: number.value for number in [*numbers.numbers(status), *numbers.window_rates(status), *point]}
 
 
 def test_every_number_of_a_running_training(tmp_path):
@@ -16,7 +19,8 @@ def test_every_number_of_a_running_training(tmp_path):
         "Status": "Running", "Epoch": "4/40", "Batch": "17/38", "Elapsed": "00:02:10", "ETA": "01:02:03",
         "Speed": "1,457 clips/s", "Train loss": "0.1234", "Val loss": "0.8873", "Train accuracy": "97.12 %",
         "Val accuracy": "64.64 %", "FPR": "17.18 %", "FNR": "34.36 %",
-        "Miss rate": "4.33 %", "GPU": "none", "CPU": "93 %", "RAM": "1.2 GB",
+        "Threshold": "–", "Miss rate": "4.3 %", "False accepts per hour": "below 7.7",
+        "GPU": "none", "CPU": "93 %", "RAM": "1.2 GB",
     }  # fmt: skip
 
 
@@ -57,15 +61,20 @@ def test_before_the_first_epoch_there_is_nothing_to_validate(tmp_path):
     found = shown(run)
     unknown = {name for name, value in found.items() if value == "–"}
     assert unknown == {
-        "Epoch", "Batch", "Train loss", "Val loss", "Train accuracy", "Val accuracy", "FPR", "FNR", "Miss rate",
+        "Epoch", "Batch", "Train loss", "Val loss", "Train accuracy", "Val accuracy", "FPR", "FNR", "Threshold",
+        "Miss rate", "False accepts per hour",
     }  # fmt: skip
 
 
 def test_the_miss_rate_says_after_which_epoch_and_over_how_much(tmp_path):
     run = make_run(workspace_at(tmp_path))
     make_alive(run)
-    (found,) = (number for number in numbers.numbers(runs.status(run)) if number.label == "Miss rate")
-    assert found.below == "0 false in 0.39 h" and found.help.startswith("After epoch 3. ")
+    point = operating_point.of_run(runs.status(run))
+    found = {number.label: number for number in operating_point.values(point)}
+    assert found["False accepts per hour"].below == "0 in 0.39 h"
+    first, measured = point_text.sentences(point)
+    assert first == "Epoch 3 of the training; a model is exported when it ends."
+    assert "Measured on the validation stream" in measured and "231 words and 0.39 h without the word" in measured
 
 
 def test_rates_are_never_told_as_rates_of_time():

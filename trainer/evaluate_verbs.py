@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from trainer import runs
+from trainer import run_models, runs
 from trainer.job import Report
 from trainer.run_verbs import RUN
 from trainer.terminal import AS_JOB, Session, work_on
@@ -43,7 +43,7 @@ def evaluate(
     The streams are composed of the test split, quiet, in noise and in rooms, and joined by long recordings. RUN is an
     id, an unambiguous start of one, or `latest`.
     """
-    from trainer.evaluation import assessment, evaluations, recordings, summary
+    from trainer.evaluation import assessment, evaluations, operating_point, recordings, summary
     from trainer.evaluation.composition import Options, ratios
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
@@ -54,7 +54,9 @@ def evaluate(
         folder = evaluations.folder_of(found, made.id)
         if as_job:
             return {}, f"Run {found.id}: {summary.sentence(made, budget)}"
-        return summary.document(folder, made, budget), summary.text(folder, made, budget)
+        model = run_models.model_with(found, made.model_sha256)
+        point = operating_point.of_model(found, model[0]) if model else None
+        return summary.document(folder, made, budget, point), summary.text(folder, made, budget, point)
 
     work_on(session, "evaluate", as_job, work)
 

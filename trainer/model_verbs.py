@@ -13,6 +13,7 @@ import click
 from trainer import batch, detector_file, documents, durable, run_models, runs
 from trainer.batch import Failure
 from trainer.detector_file import DetectorFile
+from trainer.evaluation import operating_point, point_text
 from trainer.job import Report
 from trainer.run_verbs import RUN
 from trainer.terminal import AS_JOB, Session, complain, show, work_on
@@ -47,8 +48,13 @@ def export(session: Session, run: str, folder: Path | None, checkpoint: str, wit
         names, target = [*file.files, detector_file.NAME], folder or model
         if folder:
             _copy(model, folder, names)
-        about = {"run": found.id, "checkpoint": file.checkpoint, "folder": str(target), "files": names}
-        told = [*detector_file.sentences(file), f"Written to {target}: {', '.join(names)}."]
+        point = operating_point.of_model(found, model)
+        about = {
+            "run": found.id, "checkpoint": file.checkpoint, "folder": str(target), "files": names,
+            "threshold": file.threshold, "operating_point": point and point.model_dump(mode="json"),
+        }  # fmt: skip
+        told = [*detector_file.sentences(file), *(point_text.lines(point) if point else [])]
+        told.append(f"Written to {target}: {', '.join(names)}.")
         return about | file.model_dump(include={"parity", "int8"}), "\n".join(told)
 
     work_on(session, "export", as_job, work)

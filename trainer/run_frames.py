@@ -31,7 +31,7 @@ def table(root: str | Path | None = None) -> pd.DataFrame:
         return pd.DataFrame(columns=[*Row._fields[1:], *keys], index=pd.Index([], name="run"))
     for name in ("started", "ended"):
         frame[name] = pd.to_datetime(frame[name], unit="s", utc=True)
-    return frame.drop(columns=["changed", "losses"]).set_index("run")
+    return frame.drop(columns=["changed", "losses", "operating_point"]).set_index("run")
 
 
 def metrics(run: str | Run, root: str | Path | None = None) -> pd.DataFrame:

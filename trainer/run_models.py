@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from trainer import detector_file, documents, durable, processes
-from trainer.detector_file import DetectorFile
+from trainer.detector_file import MODEL, DetectorFile
 from trainer.documents import Best
 from trainer.runs import Run
 from trainer.workspace import PROJECT_ROOT
@@ -67,6 +67,14 @@ def folder_of(run: Run, checkpoint: str) -> Path:
     """Where the exported model of a checkpoint lies, or will."""
     found = documents.read(Best, run.checkpoints / "best.json")
     return run.model if found and found.checkpoint == checkpoint else _folder_besides(run, checkpoint)
+
+
+def model_with(run: Run, model_sha256: str) -> tuple[Path, DetectorFile] | None:
+    """The folder and the document of this very model, whichever checkpoint is the best one now; None when the run holds
+    it no more."""
+    files = [detector_file.path_in(run.model), *sorted((run.folder / "models").glob(f"*/{detector_file.NAME}"))]
+    read = ((path.parent, documents.read(DetectorFile, path)) for path in files)
+    return next(((folder, file) for folder, file in read if file and file.files.get(MODEL) == model_sha256), None)
 
 
 def _is_whole(run: Run, checkpoint: str, folder: Path, with_int8: bool) -> bool:

@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from trainer import advice, config_file, launch, log_tail, run_document, run_queue, runs, standing, terminal
+from trainer.evaluation import operating_point
 from trainer.run_queue import Place
-from trainer.runs import Run
+from trainer.runs import Run, Status
 from trainer.terminal import Session, show
 
 CONFIG = click.argument("config", metavar="CONFIG")
@@ -16,9 +17,15 @@ RUN = click.argument("run", metavar="RUN")
 
 
 def status_document(session: Session, run: Run) -> dict[str, Any]:
-    """The status of a run, its place in the queue while it waits, and what to try when it has failed."""
+    """The status of a run with its operating point, its place in the queue, and what to try when it has failed."""
     status = runs.status(run)
-    found = standing.standing(session.workspace, run) if status.state == "queued" else None
+    point = operating_point.of_run(status)
+    return state_document(session, status) | {"operating_point": point and point.model_dump(mode="json")}
+
+
+def state_document(session: Session, status: Status) -> dict[str, Any]:
+    """The same without the operating point."""
+    found = standing.standing(session.workspace, status.run) if status.state == "queued" else None
     tips = {"advice": advice.of_run(status)}
     return run_document.of(status) | tips | (standing.document(found, status) if found else {})
 

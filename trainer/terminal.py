@@ -16,6 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from trainer import job, log_tail, runs
 from trainer.counted import counted
+from trainer.evaluation import point_text
+from trainer.evaluation.operating_point import OperatingPoint
 from trainer.job import Report, Verb
 from trainer.log import clock_time
 from trainer.runs import Run, Status
@@ -145,7 +147,9 @@ def status_text(document: dict[str, Any]) -> str:
     percent = {name: document[name] for name in ("val_accuracy", "fpr", "fnr", "f1") if document[name] is not None}
     lines = [f"{document['run']}  {document['label']}: {document['state']}"]
     lines.append(f"epoch {document['epoch']}/{document['epochs']}, batch {document['batch']}/{document['batches']}")
-    lines.append(", ".join(f"{name} {100 * value:.2f} %" for name, value in percent.items()))
+    windows = ", ".join(f"{name} {100 * value:.2f} %" for name, value in percent.items())
+    lines.append(f"per window of the validation split, threshold 0.5: {windows}" if windows else "")
+    lines += point_lines(document["operating_point"])
     if best := document["best"]:
         lines.append(f"best: epoch {best['epoch']}, validation loss {best['val_loss']:.4f}, {best['checkpoint']}")
     if "place" in document:
@@ -154,6 +158,11 @@ def status_text(document: dict[str, Any]) -> str:
         lines.append(document["outcome"]["reason"])
     lines += [f"try: {tip}" for tip in document.get("advice", [])]
     return "\n".join(line for line in lines if line)
+
+
+def point_lines(document: dict[str, Any] | None) -> list[str]:
+    """The operating point of a run as lines for a person; none where nothing is known."""
+    return [] if document is None else point_text.lines(OperatingPoint.model_validate(document))
 
 
 def queue_text(document: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import charts, failure_card, history, numbers, refusal
+from pages.ui import charts, failure_card, history, numbers, operating_point, refusal
 from pages.ui.curves import Style
 from pages.ui.frame import plain
 from pages.ui.history import Epochs
@@ -15,6 +15,10 @@ from trainer.state import ACTIVE, State
 
 REFRESH_SECONDS = 2.0
 IDLE_REFRESH_SECONDS = 10.0
+WINDOWS = (
+    "Rates per window at threshold 0.5, not per hour of listening: of the training windows of this epoch so far, and "
+    "of the validation split after the last epoch."
+)
 LOG_LINES = 100
 LOG_HEIGHT = 320
 LOG_BYTES = 24 << 10
@@ -47,11 +51,20 @@ def _draw(status: Status, style: Style) -> None:
             show_notice(found)
     left, right = st.columns([1, 2], gap="medium")
     with left:
-        numbers.show(numbers.numbers(status))
+        _show_numbers(status)
     with right:
         charts.show(history.read(status.run, to_end=status.state not in ACTIVE), style)
     _show_best(status)
     _show_log(status.run)
+
+
+def _show_numbers(status: Status | None) -> None:
+    """How the run goes, what its model does, and the rates per window."""
+    numbers.show(numbers.numbers(status))
+    operating_point.show(operating_point.of_run(status))
+    with st.expander("Details", expanded=True):
+        st.caption(WINDOWS)
+        numbers.show(numbers.window_rates(status))
 
 
 def _show_nothing(style: Style) -> None:
@@ -59,7 +72,7 @@ def _show_nothing(style: Style) -> None:
     st.info("No runs yet. Choose a configuration and press Start Training; what it does is shown here, live.")
     left, right = st.columns([1, 2], gap="medium")
     with left:
-        numbers.show(numbers.numbers(None))
+        _show_numbers(None)
     with right:
         charts.show(Epochs(), style)
     _show_best(None)
@@ -75,6 +88,7 @@ def _show_best(status: Status | None) -> None:
     best = status.progress.best if status and status.progress else None
     st.subheader("Best model", anchor=False)
     numbers.show(numbers.best_numbers(best), least_width=150)
+    st.caption("Loss and accuracy are those of the windows of the validation split, at threshold 0.5.")
     if status and best:
         st.code(str(status.run.checkpoints / best.checkpoint), language=None, wrap_lines=True)
     else:

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.ui import numbers, watched
+from pages.ui import numbers, operating_point, watched
 from pages.ui.frame import TRAINING, plain
 from pages.ui.monitor import REFRESH_SECONDS
 from trainer import runs
 from trainer.runs import Status
 from trainer.state import ACTIVE
 
-SHOWN = frozenset({"Status", "Epoch", "ETA", "Val loss", "FPR", "FNR"})
+SHOWN = frozenset({"Status", "Epoch", "ETA", "Val loss"})
 
 
 def follow(drawn: Sequence[Status], cards: bool) -> None:
@@ -45,4 +45,5 @@ def _show_one(status: Status) -> None:
     with st.container(border=True):
         label = f"**{plain(watched.name_of(status.run))}**"
         st.page_link(TRAINING, label=label, icon=":material/monitoring:", query_params={"run": status.run.id})
-        numbers.show([number for number in numbers.numbers(status) if number.label in SHOWN])
+        found = [number for number in numbers.numbers(status) if number.label in SHOWN]
+        numbers.show([*found, *operating_point.values(operating_point.of_run(status))])

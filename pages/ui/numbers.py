@@ -20,13 +20,6 @@ FNR_HELP = f"Share of validation windows with the word that score below 0.5 (mis
 F1_HELP = f"Harmonic mean of precision and recall at threshold 0.5. {PER_WINDOW}"
 
 
-STREAM_HELP = (
-    "Words missed when the validation clips are heard as a stream, as a device hears them (quiet, in noise, in rooms), "
-    "at the false accepts per hour of the configuration. Below: false accepts in hours of other sound. The threshold "
-    "is set on the same recordings."
-)
-
-
 @dataclass(frozen=True)
 class Number:
     """One metric; `below` is a second, smaller line."""
@@ -74,16 +67,8 @@ def _devices(reading: dict[str, Any] | None) -> list[Number]:
     ]
 
 
-def _miss_rate(row: dict[str, Any] | None) -> Number:
-    """Misses in the validation stream; how often it is heard is an option, so it says after which epoch."""
-    if row is None:
-        return Number("Miss rate", NONE_YET, STREAM_HELP)
-    below = f"{row['stream_false_accepts']} false in {row['stream_hours']:.2f} h"
-    return Number("Miss rate", percent(row["miss_rate"]), f"After epoch {row['epoch']}. {STREAM_HELP}", below)
-
-
 def numbers(status: Status | None) -> list[Number]:
-    """Every metric of a run, in the order they are shown; without a run there is nothing to tell yet."""
+    """How a run goes, in the order it is shown; without a run there is nothing to tell yet."""
     state = status.state if status else None
     known = status.progress if status else None
     progress = known or Progress(attempt=1, beat=0, phase="")
@@ -99,12 +84,20 @@ def numbers(status: Status | None) -> list[Number]:
         Number("Speed", NONE_YET if speed is None else f"{speed:,.0f} clips/s", "Windows trained on per second."),
         Number("Train loss", loss(progress.train_loss), "Mean over the batches of this epoch so far."),
         Number("Val loss", loss(last.get("val_loss")), "After the last epoch, on windows of the validation split."),
-        Number("Train accuracy", percent(progress.train_accuracy), "Over the batches of this epoch so far."),
+        *_devices(progress.reading if state in ACTIVE else None),
+    ]
+
+
+def window_rates(status: Status | None) -> list[Number]:
+    """Rates per window of the epoch that is trained now and of the last one."""
+    progress = status.progress if status else None
+    last = (progress.last_epoch if progress else None) or {}
+    trained = progress.train_accuracy if progress else None
+    return [
+        Number("Train accuracy", percent(trained), "Over the batches of this epoch so far."),
         Number("Val accuracy", percent(last.get("val_accuracy")), f"At threshold 0.5. {PER_WINDOW}"),
         Number("FPR", percent(last.get("fpr")), FPR_HELP),
         Number("FNR", percent(last.get("fnr")), FNR_HELP),
-        _miss_rate(progress.last_stream),
-        *_devices(progress.reading if state in ACTIVE else None),
     ]
 
 

@@ -30,12 +30,12 @@ PLOTS = (
         may_be_log=True,
     ),
     Plot(
-        "accuracy", "Accuracy", "accuracy (%)",
+        "accuracy", "Accuracy", "accuracy per window (%)",
         {"train_accuracy": ("Training", BLUE), "val_accuracy": ("Validation", ORANGE)}, 100, 105, ".2f",
     ),
     Plot(
-        "rates", "Validation rates", "rate (%)", {"fpr": ("FPR", RED), "fnr": ("FNR", ORANGE), "f1": ("F1", GREEN)},
-        100, 105, ".2f",
+        "rates", "Validation rates", "rate per window (%)",
+        {"fpr": ("FPR", RED), "fnr": ("FNR", ORANGE), "f1": ("F1", GREEN)}, 100, 105, ".2f",
     ),
     Plot(
         "stream", "Misses in the validation stream", "miss rate (%)", {"miss_rate": ("Miss rate", RED)}, 100, 105, ".2f"

@@ -9,13 +9,15 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pages.ui import frame, history
+from pages.ui import frame, history, operating_point
 from pages.ui.words import state_word
 from trainer import run_document
+from trainer.evaluation import point_text
 from trainer.metrics import Row
 from trainer.runs import Status
 
 RATES = ("F1", "FPR", "FNR")
+WINDOW = "{} per window"
 RATE_HELP = "Of the best epoch, per validation window at threshold 0.5; not per hour of listening."
 
 
@@ -36,7 +38,7 @@ def _hundredfold(rate: object) -> float | None:
 
 
 def _row(status: Status) -> dict[str, Any]:
-    document, rates = run_document.of(status), best_rates(status)
+    document, rates, point = run_document.of(status), best_rates(status), operating_point.of_run(status)
     return {
         "State": state_word(status.state),
         "Name": status.label,
@@ -44,6 +46,9 @@ def _row(status: Status) -> dict[str, Any]:
         "Started": started(status),
         "Epochs": f"{document['epoch']}/{document['epochs']}",
         "Best epoch": rates.get("epoch"),
+        "Miss rate": point_text.miss_rate(point),
+        "False accepts per hour": point_text.false_accepts_per_hour(point),
+        "Measured on": point_text.measured_on(point),
         "Val loss": rates.get("val_loss"),
         **{name: _hundredfold(rates.get(name.lower())) for name in RATES},
         "Folder": document["folder"],
@@ -58,7 +63,9 @@ def run_rows(found: Sequence[Status]) -> pd.DataFrame:
 def show(found: Sequence[Status], key: str) -> None:
     """Draw the table; a chosen row offers the way to that run."""
     columns = {"Val loss": st.column_config.NumberColumn(format="%.4f", help="Of the best epoch.")}
-    columns |= {name: st.column_config.NumberColumn(format="%.2f %%", help=RATE_HELP) for name in RATES}
+    columns |= {
+        name: st.column_config.NumberColumn(WINDOW.format(name), format="%.2f %%", help=RATE_HELP) for name in RATES
+    }
     chosen = st.dataframe(
         run_rows(found), hide_index=True, width="stretch", column_config=columns, on_select="rerun",
         selection_mode="single-row", key=key, placeholder="–", alt="Runs, newest first",

@@ -65,17 +65,17 @@ def section(page: Page, name: str) -> None:
 def evaluate_and_move_the_budget(page: Page, workspace) -> None:
     expect(page.get_by_text("Not evaluated yet.").first).to_be_visible()
     button(page, "Evaluate").click()
-    wait_for_metric(page, "Missed words", r"[\d.]+ %", 90)
+    wait_for_metric(page, "Miss rate at budget", r"[\d.]+ %", 90)
     expect(page.get_by_text(re.compile("At threshold .* words are missed")).first).to_be_visible()
-    strict = float(metric(page, "Threshold"))
-    assert metric(page, "False accepts").startswith("below ")
+    strict = float(metric(page, "Threshold at budget"))
+    assert metric(page, "False accepts per hour at budget").startswith("below ")
     type_in(page, "spinbutton", "False accepts, at most", "5")
     type_in(page, "spinbutton", "in hours", "0.10")
-    wait_for_metric(page, "False accepts", r"[\d.]+/h", 15)
-    assert float(metric(page, "Threshold")) < strict
+    wait_for_metric(page, "False accepts per hour at budget", r"[\d.]+", 15)
+    assert float(metric(page, "Threshold at budget")) < strict
     assert "accepts=5" in page.url and "in_hours=0.1" in page.url, "a reload shows the same"
     button(page, "Use this threshold").click()
-    expect(page.get_by_text("The model's threshold is this one.").first).to_be_visible()
+    expect(page.get_by_text(re.compile("The threshold of the model of epoch .* is this one")).first).to_be_visible()
     file = documents.read(DetectorFile, runs.all_runs(workspace)[0].model / NAME)
     assert file.threshold_from.source == "evaluation" and file.threshold == pytest.approx(
         float(metric(page, "Threshold")), abs=1e-4

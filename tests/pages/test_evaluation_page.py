@@ -259,13 +259,14 @@ def test_an_evaluation_that_runs_can_be_cancelled_and_one_that_was_killed_says_s
 
 def test_a_budget_chooses_the_threshold_tells_its_cost_and_writes_it_into_the_model(measured):
     app = draw("Evaluation")
-    assert charts(app) == 1 and metric(app, "False accepts").startswith("below ")
-    strict = float(metric(app, "Threshold"))
+    assert charts(app) == 1 and metric(app, "False accepts per hour at budget").startswith("below ")
+    strict = float(metric(app, "Threshold at budget"))
     app = with_budget(5, 0.1)
-    assert float(metric(app, "Threshold")) < strict and metric(app, "False accepts").endswith("/h")
+    assert float(metric(app, "Threshold at budget")) < strict
+    assert 0 < float(metric(app, "False accepts per hour at budget")) <= 50
     assert any("of 12 words are missed" in text.value for text in app.markdown)
     app = press(app, "Use this threshold")
-    assert "The model's threshold is" in app.success[0].value
+    assert "The threshold of the model of epoch 3 is now" in app.success[0].value
     file = documents.read(DetectorFile, newest(measured).model / NAME)
     assert file.threshold == pytest.approx(float(metric(app, "Threshold")), abs=1e-4)
     assert (file.threshold_from.source, file.threshold_from.false_accepts_per_hour) == ("evaluation", 50.0)
@@ -297,7 +298,7 @@ def test_false_accepts_become_hard_negatives_and_a_training_from_this_model_is_o
     app = with_budget(5, 0.1)
     assert not [button for button in app.button if button.label == "Prepare the configuration"]
     shown = opened.load(run, opened.all_of(run)[0])
-    listed = events.false_accepts(shown.heard, float(metric(app, "Threshold")))
+    listed = events.false_accepts(shown.heard, float(metric(app, "Threshold at budget")))
     hard_negatives.send(measured, run, shown.evaluation, shown.streams, listed[:1], 0.5)
     app.run()
     assert any("The hard negatives hold 1 clip of these recordings" in caption.value for caption in app.caption)
@@ -308,23 +309,29 @@ def test_false_accepts_become_hard_negatives_and_a_training_from_this_model_is_o
 
 def test_the_clips_of_the_test_split_have_rates_per_clip(measured):
     app = draw("Evaluation", section="Clips")
-    assert (metric(app, "Words missed"), metric(app, "Others taken for it")) == ("0.00 %", "0.00 %")
+    assert (metric(app, "Missed per clip"), metric(app, "Taken for it per clip")) == ("0.00 %", "0.00 %")
     assert app.table[0].value["said: word"]["positive"] == 3 and charts(app) == 2
     app.slider[0].set_value(1.0).run()
-    assert metric(app, "Words missed") == "100.00 %"
+    assert metric(app, "Missed per clip") == "100.00 %"
     assert any("Rates per clip, not per hour" in caption.value for caption in app.caption)
 
 
 def test_clips_that_another_checkpoint_heard_are_told_as_its_own(measured):
     run = newest(measured)
     (evaluation,) = opened.all_of(run)
-    later = evaluation.model_copy(update={"id": "20990101-000000-0000", "checkpoint": "epoch-00001.pt", "epoch": 1})
+    other = {"checkpoint": "epoch-00001.pt", "epoch": 1, "model_sha256": "1" * 64}
+    later = evaluation.model_copy(update={"id": "20990101-000000-0000"} | other)
     folder = evaluations.folder_of(run, later.id)
     shutil.copytree(evaluations.folder_of(run, evaluation.id).path, folder.path)
     durable.replace_json(folder.document_file, later.model_dump())
-    file = documents.read(DetectorFile, run.model / NAME).model_copy(update={"threshold": 0.25})
+    changes = {"threshold": 0.25, "epoch": 1, "files": {"model.onnx": "1" * 64}}
+    file = documents.read(DetectorFile, run.model / NAME).model_copy(update=changes)
     (run.folder / "models/epoch-00001").mkdir(parents=True)
     durable.replace_json(run.folder / "models/epoch-00001" / NAME, file.model_dump())
+    app = draw("Evaluation", section="Clips")
+    assert any(caption.value.startswith("Heard by the model of epoch 3 in its") for caption in app.caption)
+    assert app.slider[0].value == 0.5, "the run's own model comes first"
+    shutil.rmtree(evaluations.folder_of(run, evaluation.id).path)
     app = draw("Evaluation", section="Clips")
     assert any(caption.value.startswith("Heard by the model of epoch 1 in its") for caption in app.caption)
     assert app.slider[0].value == 0.25

@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from trainer import documents
-from trainer.evaluation import budget, curve
+from trainer.evaluation import budget, curve, point_text
 from trainer.evaluation.evaluations import CurvePoint, Evaluation, EvaluationFolder
+from trainer.evaluation.operating_point import OperatingPoint
 from trainer.evaluation.stream_set import StreamSet
 
 BUDGETS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 """False accepts per hour."""
-
-
-def _percent(value: float | None) -> str:
-    return "n/a" if value is None else f"{100 * value:.1f} %"
 
 
 def _notes(folder: EvaluationFolder) -> list[str]:
@@ -30,12 +27,14 @@ def sentence(made: Evaluation, per_hour: float) -> str:
         return str(error)
 
 
-def document(folder: EvaluationFolder, made: Evaluation, per_hour: float) -> dict[str, Any]:
-    """The evaluation with where it lies, and the point that a budget allows (None: no such point)."""
+def document(folder: EvaluationFolder, made: Evaluation, per_hour: float, own: OperatingPoint | None) -> dict[str, Any]:
+    """The evaluation with where it lies, the model's own operating point, and the point that a budget allows (None: no
+    such point)."""
     point = curve.at_rate(made.curve, per_hour)
     chosen = {"false_accepts_per_hour": per_hour, "point": point and point.model_dump()}
     return made.model_dump() | {
         "folder": str(folder.path), "times_real_time": made.times_real_time, "budget": chosen, "notes": _notes(folder),
+        "operating_point": own and own.model_dump(mode="json"),
     }  # fmt: skip
 
 
@@ -45,10 +44,10 @@ def _rows(points: list[CurvePoint]) -> list[CurvePoint]:
     return list(dict.fromkeys(point for point in allowed if point))
 
 
-def text(folder: EvaluationFolder, made: Evaluation, per_hour: float) -> str:
+def text(folder: EvaluationFolder, made: Evaluation, per_hour: float, own: OperatingPoint | None) -> str:
     rows = [
-        f"{each.threshold:9.4f} {each.false_accepts_per_hour:14.2f} {_percent(each.miss_rate):>9}"
-        f" {_percent(each.low):>9} {_percent(each.high):>9}"
+        f"{each.threshold:9.4f} {each.false_accepts_per_hour:14.2f} {point_text.percent(each.miss_rate):>9}"
+        f" {point_text.percent(each.low):>9} {point_text.percent(each.high):>9}"
         for each in _rows(made.curve)
     ]
     speed = f"{made.audio_seconds / 3600:.2f} h heard at {made.times_real_time:.0f} times real time"
@@ -59,7 +58,8 @@ def text(folder: EvaluationFolder, made: Evaluation, per_hour: float) -> str:
             *_notes(folder),
             "threshold  false acc. / h    missed   95 % from        to",
             *rows,
-            sentence(made, per_hour),
+            f"Budget of {per_hour:g} false accepts per hour: {sentence(made, per_hour)}",
+            *(["The model as it is:", *point_text.lines(own)] if own else []),
             f"Kept in {folder.path}",
         ]
     )

@@ -39,8 +39,9 @@ _OWN = (
     _own("duration", "seconds", "duration_seconds"), _own("split", "text"), _own("config", "text"),
     _own("preset", "text"), _own("model", "text"), _own("epoch", "number"), _own("epochs", "number"),
     _own("best_epoch", "number"), _own("val_loss", "number"), _own("accuracy", "share", high_first=True),
-    _own("fpr", "share"), _own("fnr", "share"), _own("f1", "share", high_first=True), _own("miss_rate", "share"),
-    _own("stream_miss_rate", "share"), _own("false_accepts_per_hour", "number"),
+    _own("fpr", "share"), _own("fnr", "share"), _own("f1", "share", high_first=True), _own("threshold", "number"),
+    _own("miss_rate", "share"), _own("false_accepts_per_hour", "number"), _own("hours", "number", high_first=True),
+    _own("measured_on", "text"), _own("stream_miss_rate", "share"),
     _own("size", "bytes", "size_bytes", high_first=True), _own("device", "text"), _own("version", "text"),
     _own("torch", "text"), _own("attempt", "number"),
 )  # fmt: skip

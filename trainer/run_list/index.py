@@ -26,7 +26,7 @@ from trainer.runs import ID, Run
 from trainer.state import ACTIVE
 from trainer.workspace import Workspace
 
-VERSION = 1
+VERSION = 2
 YOUNG_SECONDS = 2.0
 """Clocks of file systems are as coarse as this; two changes within it may leave the same stamp."""
 OLD_SECONDS = 60.0
@@ -34,9 +34,9 @@ MANY = 20
 """So few rows are read again sooner than the file with all of them is written."""
 STAMPED = (
     "", "request.json", "config.yaml", "notes.json", "process.json", "outcome.json", "progress.json", "metrics.jsonl",
-    "checkpoints", "evaluation", "models",
+    "checkpoints", "evaluation", "models", "model", "model/detector.json",
 )  # fmt: skip
-"""What else there is (logs, model/) is written while the run is active, and counts for its size only."""
+"""What else there is (logs) is written while the run is active, and counts for its size only."""
 
 
 class Entry(NamedTuple):
@@ -121,7 +121,7 @@ def _read(run: Run) -> tuple[Entry, bool]:
     folder, now = str(run.folder), time.time()
     # That a file is missing needs no stamp of its own: the folder's changes when it comes.
     files = [name for name in STAMPED if os.path.lexists(f"{folder}/{name}")]
-    files += reading.newest_evaluation(run)[0]
+    files += reading.evaluation_files(run)
     stamp, newest = _stamp(folder, files)
     row = reading.read(run)
     return Entry(stamp, files, row), row.state not in ACTIVE and newest / 1e9 < now - YOUNG_SECONDS

@@ -13,8 +13,7 @@ from trainer import columns, documents, runs
 from trainer.columns import Columns
 from trainer.config_difference import Value
 from trainer.documents import Notes, Outcome, Request
-from trainer.evaluation import curve
-from trainer.evaluation.evaluations import Evaluation, folder_of
+from trainer.evaluation import operating_point
 from trainer.run_list import disk, option_values
 from trainer.run_list.row import MOST_LOSSES, Row
 from trainer.runs import Run, Status
@@ -44,7 +43,6 @@ def read(run: Run) -> Row:
     notes = documents.read(Notes, run.notes_file) or Notes()
     values, problem = _options(run)
     measured, bad_rows = _measured(run, status)
-    per_hour = values.get("training.false_accepts_per_hour")
     told = [*_problems(run, status), *problem]
     told += [f"{bad_rows:,} rows of metrics.jsonl are damaged"] if bad_rows else []
     return Row(
@@ -52,7 +50,7 @@ def read(run: Run) -> Row:
         notes.starred, notes.archived,
         preset=text(values.get("preset")), model=text(values.get("model.name")),
         changed=option_values.changed(values), size_bytes=disk.usage(run).total,
-        **_facts(status), **measured, **_evaluated(run, float(per_hour) if isinstance(per_hour, (int, float)) else 1.0),
+        **_facts(status), **measured, **_operating_point(status),
     )  # fmt: skip
 
 
@@ -157,27 +155,22 @@ def _thinned(losses: columns.Numbers) -> tuple[float, ...]:
     return tuple(float(f"{value:.4g}") for value in losses[places].tolist())
 
 
-def newest_evaluation(run: Run) -> tuple[list[str], Evaluation | None]:
-    """The newest finished evaluation, and which files tell that it is: below the run's folder, those of newer ones
-    that may yet be finished among them."""
-    looked: list[str] = []
+def evaluation_files(run: Run) -> list[str]:
+    """The files below the run's folder that tell which evaluations it has, those that may yet be finished too."""
     try:
-        names = sorted((path.name for path in (run.folder / "evaluation").iterdir()), reverse=True)
+        names = sorted(path.name for path in (run.folder / "evaluation").iterdir())
     except OSError:
-        return looked, None
-    for name in names:
-        folder = folder_of(run, name)
-        looked += [f"evaluation/{name}", f"evaluation/{name}/{folder.document_file.name}"]
-        if found := documents.read(Evaluation, folder.document_file):
-            return looked, found
-    return looked, None
+        return []
+    files = ("", "/evaluation.json", "/streams.json", "/tracks.npz")
+    return [f"evaluation/{name}{file}" for name in names for file in files]
 
 
-def _evaluated(run: Run, per_hour: float) -> dict[str, Any]:
-    """What the newest evaluation found at so many false accepts per hour."""
-    _, found = newest_evaluation(run)
-    if found is None:
-        return {"false_accepts_per_hour": per_hour}
-    point = curve.at_rate(found.curve, per_hour)
-    rate = _finite(point.miss_rate) if point else None
-    return {"false_accepts_per_hour": per_hour, "miss_rate": rate, "evaluation": text(found.id)}
+def _operating_point(status: Status) -> dict[str, Any]:
+    """The operating point of a run, and those of its numbers that runs are searched and sorted by."""
+    point = operating_point.of_run(status)
+    if point is None:
+        return {}
+    document = point.model_dump(mode="json")
+    named = ("threshold", "miss_rate", "false_accepts_per_hour", "hours", "evaluation")
+    measured_on = point.measured_on or ""
+    return {name: document[name] for name in named} | {"measured_on": measured_on, "operating_point": document}

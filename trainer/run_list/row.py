@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from trainer.config_difference import Value
+from trainer.evaluation.operating_point import OperatingPoint
 from trainer.run_list import option_values
 from trainer.state import State
 
@@ -12,7 +13,8 @@ from trainer.state import State
 class Row(NamedTuple):
     """What the list of runs shows of a folder in runs/. Rates from 0 to 1, times in seconds; None: not known.
 
-    Losses and rates are those of the best epoch on the validation clips. A tuple, as ten thousand are read at once.
+    Losses, accuracy, FPR, FNR and F1 are those of the best epoch, per window of the validation split. A tuple, as
+    ten thousand are read at once.
     """
 
     run: str
@@ -45,13 +47,20 @@ class Row(NamedTuple):
     fpr: float | None = None
     fnr: float | None = None
     f1: float | None = None
+    threshold: float | None = None
+    """Of the run's operating point, as are the miss rate, the false accepts and what they were measured on."""
     miss_rate: float | None = None
-    """In the newest evaluation, at `false_accepts_per_hour` at most."""
-    stream_miss_rate: float | None = None
-    """The same in the validation stream: of the best epoch, else when it was last heard."""
     false_accepts_per_hour: float | None = None
+    hours: float | None = None
+    """Without the word, in which the false accepts were counted."""
+    measured_on: str = ""
+    """`evaluation` or `validation_stream`; empty where nothing is measured."""
     evaluation: str = ""
-    """The id of the newest evaluation."""
+    """The id of that evaluation."""
+    operating_point: dict[str, Any] | None = None
+    """The document of the operating point."""
+    stream_miss_rate: float | None = None
+    """In the validation stream of the training: of the best epoch, else when it was last heard."""
     size_bytes: int | None = None
     device: str = ""
     version: str = ""
@@ -64,6 +73,11 @@ class Row(NamedTuple):
 
 
 MOST_LOSSES = 40
+
+
+def point_of(row: Row) -> OperatingPoint | None:
+    """The operating point of a run."""
+    return None if row.operating_point is None else OperatingPoint.model_validate(row.operating_point)
 
 
 def option(row: Row, key: str) -> Value | None:

@@ -9,8 +9,9 @@ import click
 
 from trainer import run_verbs, runs
 from trainer.counted import counted
+from trainer.evaluation import point_text
 from trainer.run_list import disk, fields, index, notes, search, trash
-from trainer.run_list.row import Row
+from trainer.run_list.row import Row, point_of
 from trainer.runs import Run
 from trainer.terminal import Session, show
 
@@ -18,29 +19,28 @@ RUN = click.argument("run", metavar="RUN")
 
 
 def _document(session: Session, row: Row) -> dict[str, Any]:
-    """A run of the list as scripts read it: its status, and what the list knows beside that."""
+    """A run of the list as scripts read it: its status, and what the list knows, its operating point too."""
     run = runs.by_id(session.workspace, row.run)
-    return row._asdict() | (run_verbs.status_document(session, run) if run else {})
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.2f} %"
+    return row._asdict() | (run_verbs.state_document(session, runs.status(run)) if run else {})
 
 
 def _line(row: Row) -> str:
+    point = point_of(row)
     loss = "-" if row.val_loss is None else f"{row.val_loss:.4f}"
     marks = ("*" if row.starred else "") + "".join(f" #{tag}" for tag in row.tags)
     told = f"  ({row.problem})" if row.problem else ""
     return (
-        f"{row.run:20}  {row.state:12} {row.epoch:4}/{row.epochs:<4} {loss:>8} {_percent(row.f1):>9}"
-        f" {_percent(row.miss_rate):>9}  {row.label}{marks}{told}"
+        f"{row.run:20}  {row.state:12} {row.epoch:4}/{row.epochs:<4} {loss:>8} {point_text.threshold(point):>9}"
+        f" {point_text.miss_rate(point):>9} {point_text.false_accepts_per_hour(point):>14}"
+        f"  {point_text.measured_on(point):38}  {row.label}{marks}{told}"
     )
 
 
 def _table(found: Sequence[Row], every: int) -> str:
     if not every:
         return "No runs yet. Start one with: python -m trainer train recommended"
-    head = f"{'run':20}  {'state':12} {'epochs':9} {'val loss':>8} {'F1':>9} {'missed':>9}  label"
+    head = f"{'run':20}  {'state':12} {'epochs':9} {'val loss':>8} {'threshold':>9} {'miss rate':>9}"
+    head += f" {'false acc. / h':>14}  {'measured on':38}  label"
     return "\n".join([head, *map(_line, found), f"{len(found):,} of {counted(every, 'run')}"])
 
 

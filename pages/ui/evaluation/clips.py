@@ -11,11 +11,11 @@ from pages.ui import confusion, numbers
 from pages.ui.evaluation import opened
 from pages.ui.numbers import Number
 from pages.ui.plots import BLUE, GREY, RED
-from trainer import detector_file, documents, run_models
-from trainer.detector_file import DetectorFile
+from trainer import run_models
 from trainer.evaluation import clip_rates, evaluations
 from trainer.evaluation.clip_rates import Points
 from trainer.evaluation.evaluations import ClipScore
+from trainer.evaluation.operating_point import OperatingPoint
 from trainer.metrics import Row
 from trainer.runs import Run
 
@@ -24,9 +24,11 @@ DET_TICKS = (0.1, 0.5, 1, 2, 5, 10, 20, 40)
 """Percent at the axes of a DET chart."""
 
 
-def show(run: Run, row: Row) -> None:
-    """The newest evaluation that scored the test split, at a threshold; below, the validation result."""
-    every = ((each, evaluations.read_clips(evaluations.folder_of(run, each.id))) for each in opened.all_of(run))
+def show(run: Run, row: Row, own: OperatingPoint | None) -> None:
+    """An evaluation that scored the test split, at a threshold: the one that the run's operating point `own` is of,
+    else the newest. Below, the validation result."""
+    ordered = sorted(opened.all_of(run), key=lambda each: own is None or each.id != own.evaluation)
+    every = ((each, evaluations.read_clips(evaluations.folder_of(run, each.id))) for each in ordered)
     evaluation, scored = next((pair for pair in every if pair[1]), (None, []))
     st.subheader("Clips of the test split", anchor=False)
     if evaluation:
@@ -35,12 +37,13 @@ def show(run: Run, row: Row) -> None:
             "per hour of listening: each clip counts once, with its highest score. They show which kind of clip is "
             "hard; how the model does all day is on Streams."
         )
-        folder = run_models.folder_of(run, evaluation.checkpoint)
-        file = documents.read(DetectorFile, detector_file.path_in(folder))
-        _scored(scored, file.threshold if file else 0.5)
+        model = run_models.model_with(run, evaluation.model_sha256)
+        if model is None:
+            st.caption("That model is not exported any more, so its own threshold is not known.")
+        _scored(scored, model[1].threshold if model else 0.5)
     else:
         st.info("The clips of the test split were not heard yet. Press Evaluate on Streams; they are scored with it.")
-    with st.expander("Validation result of the training", expanded=not scored):
+    with st.expander("Details: rates per window of the validation split", expanded=not scored):
         _validation(row)
 
 
@@ -56,11 +59,13 @@ def _validation(row: Row) -> None:
 def _scored(scored: list[ClipScore], own: float) -> None:
     labels, score = [each.label for each in scored], np.array([each.score for each in scored])
     own = min(1.0, max(0.0, own))
-    threshold = st.slider("Threshold per clip", 0.0, 1.0, own, 0.0001, "%.4f", key=f"clips_threshold_{own:.6f}")
+    threshold = st.slider("Threshold to try", 0.0, 1.0, own, 0.0001, "%.4f", key=f"clips_threshold_{own:.6f}")
     found, points = clip_rates.rates(labels, score, threshold), clip_rates.points(labels, score)
     shown = [
-        Number("Words missed", numbers.percent(found.fnr), "Share of positive clips that score below the threshold."),
-        Number("Others taken for it", numbers.percent(found.fpr), "Share of all other clips that reach the threshold."),
+        Number(
+            "Missed per clip", numbers.percent(found.fnr), "Share of positive clips that score below the threshold."
+        ),
+        Number("Taken for it per clip", numbers.percent(found.fpr), "Share of other clips that reach the threshold."),
     ]
     if points:
         shown.append(Number("Area under ROC", f"{points.area:.4f}", "How often a word scores above another clip."))

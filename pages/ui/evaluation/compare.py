@@ -11,7 +11,7 @@ from pages.ui import watched
 from pages.ui.evaluation import curve_chart, opened, operating
 from pages.ui.frame import plain
 from trainer import runs
-from trainer.evaluation import comparison
+from trainer.evaluation import comparison, point_text
 from trainer.evaluation.comparison import Comparison, Drawn
 from trainer.evaluation.evaluations import CurvePoint, Evaluation
 from trainer.evaluation.heard import Heard
@@ -91,13 +91,14 @@ def _draw(evaluations: list[Evaluation], found: Comparison, names: tuple[str, st
     st.altair_chart(picture, width="stretch", key="compared", alt="Miss rates against false accepts per hour")
     table = pd.DataFrame([_row(*each) for each in zip(names, evaluations, points, strict=True)])
     formats = {name: st.column_config.NumberColumn(format="percent") for name in ("Missed", "From", "To")}
-    formats["Threshold"] = st.column_config.NumberColumn(format="%.4f")
+    formats["Threshold at budget"] = st.column_config.NumberColumn(format="%.4f")
     st.dataframe(table, hide_index=True, width="stretch", column_config=formats, alt="Both at the same budget")
 
 
 def _row(name: str, evaluation: Evaluation, point: CurvePoint) -> dict[str, object]:
     return {
-        "Model": name, "Epoch": evaluation.epoch, "Threshold": point.threshold,
-        "False accepts": operating.rate(point.false_accepts, evaluation.hours), "Missed": point.miss_rate,
+        "Model": name, "Epoch": evaluation.epoch, "Threshold at budget": point.threshold,
+        "False accepts per hour": point_text.per_hour(point.false_accepts, evaluation.hours), "Hours": evaluation.hours,
+        "Missed": point.miss_rate,
         "From": point.low, "To": point.high,
     }  # fmt: skip

@@ -91,7 +91,7 @@ def _threshold(model: Detector) -> float:
     own = min(1.0, max(0.0, model.file.threshold))
     key = f"listen_threshold_{model.file.files['model.onnx'][:12]}_{own:.6f}"
     told = f"The model's own threshold is {own:.4f}. It stays as it is; this one is for listening here."
-    return st.slider("Threshold", 0.0, 1.0, own, 0.0001, "%.4f", key=key, help=told)
+    return st.slider("Threshold to try", 0.0, 1.0, own, 0.0001, "%.4f", key=key, help=told)
 
 
 def _one(model: Detector, title: str, name: str, data: bytes, threshold: float, key: str = "spoken") -> None:

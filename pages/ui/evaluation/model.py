@@ -18,10 +18,6 @@ from trainer.detector_file import LARGEST_DIFFERENCE, DetectorFile
 from trainer.runs import Run
 from trainer.workspace import PROJECT_ROOT, Workspace
 
-THRESHOLDS = {
-    "default": "none was measured", "validation_stream": "validation stream",
-    "evaluation": "an evaluation",
-}  # fmt: skip
 FILES = {
     detector_file.MODEL: "The detector: sound in, probability out, its features inside.",
     detector_file.INT8_MODEL: "The same with weights of eight bits.",
@@ -46,8 +42,9 @@ for found in detector.listen(model, (np.frombuffer(block, np.int16) for block in
 
 def show(workspace: Workspace, run: Run, file: DetectorFile) -> None:
     numbers.show(facts(run, file), least_width=150)
-    for sentence in detector_file.sentences(file):
-        st.markdown(plain(sentence))
+    with st.expander("Details of the export"):
+        for sentence in detector_file.sentences(file):
+            st.markdown(plain(sentence))
     st.subheader("Files", anchor=False)
     with st.container(horizontal=True):
         name = f"wakeword-{run.id}-epoch-{file.epoch}.zip"
@@ -78,7 +75,6 @@ def facts(run: Run, file: DetectorFile) -> list[Number]:
     within = f"{'within' if file.parity.within else 'more than'} {LARGEST_DIFFERENCE:g}"
     return [
         Number("Epoch", str(file.epoch), below=file.model),
-        Number("Threshold", f"{file.threshold:.4f}", below=THRESHOLDS[file.threshold_from.source]),
         Number("Parity", f"{file.parity.largest_difference:.1e}", differs, within),
         Number("Size", numbers.NONE_YET if size is None else f"{size:.2f} MB", below=small),
         Number("Window", f"{file.window_seconds:g} s", "How much sound each score is of.", f"every {file.hop_ms:g} ms"),
@@ -98,9 +94,15 @@ def _megabytes(path: Path) -> float | None:
 def files(folder: Path, file: DetectorFile) -> pd.DataFrame:
     names = [*file.files, detector_file.NAME]
     sizes = [_megabytes(folder / name) for name in names]
-    holds = [FILES.get(name, "") for name in names]
+    holds = [_holds(name, file) for name in names]
     digests = [file.files.get(name, "") for name in names]
     return pd.DataFrame({"File": names, "MB": sizes, "Holds": holds, "SHA-256": digests}).round({"MB": 2})
+
+
+def _holds(name: str, file: DetectorFile) -> str:
+    """What a file is; a model with a threshold of its own says which."""
+    own = detector_file.of_model(file, name).threshold
+    return FILES.get(name, "") + (f" Its threshold: {own:.4f}." if own != file.threshold else "")
 
 
 def packed(folder: Path, file: DetectorFile) -> bytes:

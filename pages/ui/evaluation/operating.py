@@ -10,10 +10,10 @@ from pages.ui.evaluation import curve_chart, said
 from pages.ui.evaluation.opened import Opened
 from pages.ui.frame import plain
 from pages.ui.numbers import Number
-from trainer import detector_file, documents, run_models
+from trainer import run_models
 from trainer.counted import counted
 from trainer.detector_file import DetectorFile
-from trainer.evaluation import budget, curve, intervals, tables
+from trainer.evaluation import budget, curve, intervals, point_text, tables
 from trainer.evaluation.budget import Choice
 from trainer.evaluation.evaluations import CurvePoint, Evaluation
 
@@ -47,7 +47,7 @@ def choose(evaluation: Evaluation, per_hour: float) -> Choice | None:
 def show(opened: Opened, choice: Choice) -> None:
     """The curve, the point that the budget allows, and the button that takes its threshold into the model."""
     evaluation = opened.evaluation
-    numbers.show(facts(opened, choice), least_width=150)
+    numbers.show(facts(opened, choice), least_width=170)
     table = curve_chart.rows(evaluation.curve, evaluation.hours, f"epoch {evaluation.epoch}")
     if len(table):
         marks = curve_chart.rows([choice.point], evaluation.hours, f"epoch {evaluation.epoch}")
@@ -69,27 +69,23 @@ def _draw(table: pd.DataFrame, marks: pd.DataFrame, evaluations: list[Evaluation
 
 
 def _interval(point: CurvePoint) -> str:
-    return "" if point.low is None or point.high is None else f"{100 * point.low:.1f} to {100 * point.high:.1f} %"
-
-
-def rate(false_accepts: int, hours: float) -> str:
-    """A rate so short that it fits a metric."""
-    if not false_accepts:
-        return f"below {curve.short(intervals.RULE_OF_THREE / hours)}/h"
-    return f"{curve.short(false_accepts / hours)}/h"
+    return "" if point.low is None or point.high is None else point_text.interval(point.low, point.high)
 
 
 def facts(opened: Opened, choice: Choice) -> list[Number]:
-    """The operating point in numbers."""
+    """The operating point that the budget allows, in numbers."""
     point, evaluation = choice.point, opened.evaluation
     late = tables.latency(opened.heard, point.threshold)
-    misses = numbers.NONE_YET if point.miss_rate is None else f"{100 * point.miss_rate:.1f} %"
+    accepts = point.false_accepts, evaluation.hours
     return [
-        Number("Threshold", f"{point.threshold:.4f}", "The lowest that keeps to the budget here."),
-        Number("Missed words", misses, "With 95 % confidence between the bounds below.", _interval(point)),
+        Number("Threshold at budget", f"{point.threshold:.4f}", "The lowest that keeps to the budget here."),
         Number(
-            "False accepts", rate(point.false_accepts, evaluation.hours), "With none, three in that time is the bound.",
-            f"{point.false_accepts:,} in {evaluation.hours:.2f} h",
+            "Miss rate at budget", point_text.percent(point.miss_rate),
+            "With 95 % confidence between the bounds below.", _interval(point),
+        ),
+        Number(
+            "False accepts per hour at budget", point_text.per_hour(*accepts),
+            "With none, three in that time is the bound.", point_text.in_hours(*accepts),
         ),
         Number(
             "Latency", numbers.NONE_YET if late is None else f"{1000 * late.median:.0f} ms",
@@ -101,17 +97,25 @@ def facts(opened: Opened, choice: Choice) -> list[Number]:
 
 
 def _take(opened: Opened, choice: Choice) -> None:
-    folder = run_models.folder_of(opened.run, opened.evaluation.checkpoint)
-    file = documents.read(DetectorFile, detector_file.path_in(folder))
+    model = run_models.model_with(opened.run, opened.evaluation.model_sha256)
+    file = model[1] if model else None
     with st.container(horizontal=True, vertical_alignment="center"):
         same = file is not None and abs(file.threshold - choice.point.threshold) < ROUNDED
         st.button(
-            "Use this threshold", type="primary", disabled=same, on_click=_write, args=(opened,),
+            "Use this threshold", type="primary", disabled=same or file is None, on_click=_write, args=(opened,),
             help="Writes it into the detector.json of the model.",
         )  # fmt: skip
-        if file is not None:
-            st.caption(f"The model's threshold is {'this one' if same else f'now {file.threshold:.4f}'}.")
+        st.caption(_now(file, same, opened.evaluation.epoch))
     said.show("threshold")
+
+
+def _now(file: DetectorFile | None, same: bool, epoch: int) -> str:
+    """Which threshold the evaluated model has."""
+    if file is None:
+        return (
+            f"The model of epoch {epoch} that was evaluated is not exported any more. Evaluate that checkpoint again."
+        )
+    return f"The threshold of the model of epoch {epoch} is {'this one' if same else f'{file.threshold:.4f}'}."
 
 
 def _write(opened: Opened) -> None:
@@ -120,7 +124,10 @@ def _write(opened: Opened) -> None:
     def write() -> str:
         per_hour = st.session_state["accepts"] / st.session_state["in_hours"]
         choice = budget.choose(opened.evaluation, per_hour)
-        file = budget.write(run_models.folder_of(opened.run, opened.evaluation.checkpoint), choice)
-        return f"The model's threshold is {file.threshold:.4f} from now on, for {per_hour:g} per hour."
+        model = run_models.model_with(opened.run, opened.evaluation.model_sha256)
+        file = budget.write(model[0] if model else opened.run.model, choice)
+        return (
+            f"The threshold of the model of epoch {file.epoch} is now {file.threshold:.4f}, for {per_hour:g} per hour."
+        )
 
     said.attempt("threshold", write)

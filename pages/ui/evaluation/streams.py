@@ -9,11 +9,14 @@ from pages.ui.evaluation import again, found, opened, operating, order, weak_spo
 from pages.ui.frame import plain
 from trainer.counted import counted
 from trainer.evaluation import hard_negatives
+from trainer.evaluation.evaluations import Evaluation
+from trainer.evaluation.operating_point import OperatingPoint
 from trainer.runs import Run
 from trainer.workspace import Workspace
 
 
-def show(workspace: Workspace, run: Run) -> None:
+def show(workspace: Workspace, run: Run, own: OperatingPoint | None) -> None:
+    """Draw the section; `own` is the operating point of the run, which stands above."""
     every = opened.all_of(run)
     with st.expander("New evaluation", expanded=not every):
         order.show(workspace, run, bool(jobs.running(workspace, jobs.MODEL_VERBS)))
@@ -24,6 +27,9 @@ def show(workspace: Workspace, run: Run) -> None:
         )
         return
     evaluation = opened.choose(every)
+    if own and own.evaluation != evaluation.id:
+        st.caption(plain(_not_of_run(own, evaluation)))
+    st.subheader("Choose a threshold by a budget", anchor=False)
     per_hour = operating.budget_form()
     heard = opened.load(run, evaluation)
     if heard is None:
@@ -34,10 +40,22 @@ def show(workspace: Workspace, run: Run) -> None:
         return
     operating.show(heard, choice)
     st.subheader("Where it is weak", anchor=False)
+    st.caption(f"At the threshold for this budget, {choice.point.threshold:.4f}.")
     weak_spots.show(heard, choice.point.threshold)
     st.subheader("Hear what went wrong", anchor=False)
     found.show(workspace, heard, choice.point.threshold)
     again.show(workspace, run, evaluation.checkpoint)
+
+
+def _not_of_run(own: OperatingPoint, evaluation: Evaluation) -> str:
+    """Why what is shown below is not what the numbers above were measured on."""
+    if evaluation.checkpoint != own.checkpoint:
+        return f"This evaluation heard epoch {evaluation.epoch}, the numbers above are those of epoch {own.epoch}."
+    if own.measured_on == "evaluation":
+        return f"The numbers above were measured on another evaluation, {own.evaluation}."
+    return (
+        "The numbers above were not measured on this evaluation: it heard no word, or an earlier model of this epoch."
+    )
 
 
 def _notes(workspace: Workspace, heard: opened.Opened) -> None:

@@ -16,7 +16,8 @@ from trainer.state import State
 
 SORTED_BY = {
     "Newest": "id", "Name": "label", "Val loss": "val_loss", "Accuracy": "accuracy", "F1": "f1", "FPR": "fpr",
-    "FNR": "fnr", "Miss rate": "miss_rate", "Duration": "duration", "Epochs": "epoch", "Size": "size",
+    "FNR": "fnr", "Threshold": "threshold", "Miss rate": "miss_rate",
+    "False accepts per hour": "false_accepts_per_hour", "Duration": "duration", "Epochs": "epoch", "Size": "size",
     "State": "state", "Model": "model",
 }  # fmt: skip
 HELP = (

@@ -12,12 +12,14 @@ import streamlit as st
 from pydantic import BaseModel
 
 from trainer import documents, durable
+from trainer.evaluation import point_text
+from trainer.evaluation.operating_point import OperatingPoint
 from trainer.log import clock_time
 from trainer.run_list import fields
-from trainer.run_list.row import Row
+from trainer.run_list.row import Row, point_of
 from trainer.workspace import Workspace
 
-BEST = "Of the best epoch, per validation window at threshold 0.5; not per hour of listening."
+BEST = "Of the best epoch, per window of the validation split at threshold 0.5; not per hour of listening."
 WRONG = "What is wrong"
 Number = st.column_config.NumberColumn
 Text = st.column_config.TextColumn
@@ -36,14 +38,20 @@ def state_word(row: Row) -> str:
     return row.state.capitalize()
 
 
-def _percent(name: str, told: str = BEST) -> Column:
+def _percent(name: str, shown: str, told: str = BEST, digits: int = 2) -> Column:
+    """A rate; `shown` heads its column."""
     place = Row._fields.index(name)
 
     def of(row: Row) -> float | None:
         value: float | None = row[place]  # type: ignore[assignment]
         return None if value is None else 100 * value
 
-    return Column(of, Number(format="%.2f %%", help=told))
+    return Column(of, Number(shown, format=f"%.{digits}f %%", help=told))
+
+
+def _text(of: Callable[[OperatingPoint | None], str], told: str) -> Column:
+    """Text of the operating point of a run."""
+    return Column(lambda row: of(point_of(row)), Text(help=told))
 
 
 def _started(row: Row) -> str | None:
@@ -52,10 +60,6 @@ def _started(row: Row) -> str | None:
 
 def _epochs(row: Row) -> str | None:
     return f"{row.epoch:,}/{row.epochs:,}" if row.epochs else None
-
-
-def _per_hour(row: Row) -> float | None:
-    return row.false_accepts_per_hour if row.miss_rate is not None or row.stream_miss_rate is not None else None
 
 
 COLUMNS: dict[str, Column] = {
@@ -73,15 +77,20 @@ COLUMNS: dict[str, Column] = {
     "Epochs": Column(_epochs),
     "Best epoch": Column(lambda row: row.best_epoch),
     "Val loss": Column(lambda row: row.val_loss, Number(format="%.4f", help="Of the best epoch.")),
-    "Accuracy": _percent("accuracy"),
-    "FPR": _percent("fpr"),
-    "FNR": _percent("fnr"),
-    "F1": _percent("f1"),
-    "Miss rate": _percent(
-        "miss_rate", "Words missed in the newest evaluation at the false accepts per hour of the configuration."
+    "Threshold": Column(lambda row: row.threshold, Number(format="%.4f", help="The model's own.")),
+    "Miss rate": _percent("miss_rate", "Miss rate", "Words missed at that threshold.", 1),
+    "False accepts per hour": _text(point_text.false_accepts_per_hour, "At that threshold."),
+    "Measured on": _text(point_text.measured_on, "What miss rate and false accepts were measured on."),
+    "Accuracy": _percent("accuracy", "Accuracy per window"),
+    "FPR": _percent("fpr", "FPR per window"),
+    "FNR": _percent("fnr", "FNR per window"),
+    "F1": _percent("f1", "F1 per window"),
+    "Stream misses": _percent(
+        "stream_miss_rate",
+        "Stream misses",
+        "Words missed in the validation stream of the training at the false accepts per hour of its configuration.",
+        1,
     ),
-    "Stream misses": _percent("stream_miss_rate", "Words missed in the validation stream at the same false accepts."),
-    "Accepts per hour": Column(_per_hour, Number(help="The false accepts per hour of both miss rates.")),
     "Loss": Column(lambda row: list(row.losses), st.column_config.LineChartColumn(help="Validation loss by epoch.")),
     "Size": Column(lambda row: row.size_bytes, Number(format="bytes", help="On disk.")),
     "Device": Column(lambda row: row.device),
@@ -93,8 +102,8 @@ COLUMNS: dict[str, Column] = {
     WRONG: Column(lambda row: row.problem, Text(width="medium")),
 }
 SHOWN = (
-    "State", "Name", "Tags", "Loss", "Val loss", "F1", "Miss rate", "Accuracy", "FPR", "FNR", "Epochs", "Started",
-    "Duration", "Model", "Preset", "Size", "Device", "Data",
+    "State", "Name", "Tags", "Threshold", "Miss rate", "False accepts per hour", "Measured on", "Loss", "Val loss",
+    "Epochs", "Started", "Duration", "Model", "Preset", "Size", "Device", "Data",
 )  # fmt: skip
 """Unless somebody chose others."""
 

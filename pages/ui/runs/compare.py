@@ -91,7 +91,7 @@ def _show_options(configured: Mapping[str, Values]) -> None:
 def _show_curves(workspace: Workspace, named: Mapping[str, Row]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         titles = st.multiselect(
-            "Measures", list(overlay.MEASURES), ["Val loss", "F1 (%)"], key="measures", width=340
+            "Measures", list(overlay.MEASURES), ["Val loss", "F1 per window (%)"], key="measures", width=340
         )  # fmt: skip
         axis = st.segmented_control(
             "Over", list(overlay.AXES), default="epoch", required=True, key="axis", bind="query-params"

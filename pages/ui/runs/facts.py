@@ -5,20 +5,24 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from pages.ui import numbers
+from pages.ui import numbers, operating_point
 from pages.ui.numbers import NONE_YET, Number
 from pages.ui.runs import columns
 from trainer import documents, manifest
 from trainer.documents import Processes
 from trainer.log import clock_time
 from trainer.run_list import fields
-from trainer.run_list.row import Row
+from trainer.run_list.row import Row, point_of
 from trainer.runs import Status
 from trainer.workspace import Workspace
 
 
 def show(workspace: Workspace, status: Status, row: Row) -> None:
     numbers.show(results(row))
+    operating_point.show(point_of(row))
+    with st.expander("Details", expanded=True):
+        st.caption(columns.BEST)
+        numbers.show(window_rates(row))
     with st.grid(2, min_column_width=340):
         for title, found in (("Facts", facts(workspace, row)), ("Made with", made_with(status, row))):
             table = pd.DataFrame(found.items(), columns=[title, ""])
@@ -26,23 +30,21 @@ def show(workspace: Workspace, status: Status, row: Row) -> None:
 
 
 def results(row: Row) -> list[Number]:
-    """The best epoch, and what it came to."""
-    per_hour = row.false_accepts_per_hour
-    rate = "" if per_hour is None else f" At {per_hour:g} false accepts per hour at most."
+    """How far it came, and its best epoch."""
     duration = row.duration_seconds
     return [
         Number("State", columns.state_word(row)),
         Number("Epochs", f"{row.epoch:,}/{row.epochs:,}" if row.epochs else NONE_YET),
         Number("Best epoch", NONE_YET if row.best_epoch is None else f"{row.best_epoch:,}"),
         Number("Best val loss", numbers.loss(row.val_loss)),
-        Number("Accuracy", numbers.percent(row.accuracy), columns.BEST),
-        Number("FPR", numbers.percent(row.fpr), columns.BEST),
-        Number("FNR", numbers.percent(row.fnr), columns.BEST),
-        Number("F1", numbers.percent(row.f1), columns.BEST),
-        Number("Miss rate", numbers.percent(row.miss_rate), f"In the newest evaluation.{rate}"),
-        Number("Stream misses", numbers.percent(row.stream_miss_rate), f"In the validation stream.{rate}"),
         Number("Duration", clock_time(duration), "What was trained, without pauses."),
     ]
+
+
+def window_rates(row: Row) -> list[Number]:
+    """Rates per window of the best epoch."""
+    rates = {"Accuracy": row.accuracy, "FPR": row.fpr, "FNR": row.fnr, "F1": row.f1}
+    return [Number(name, numbers.percent(rate), columns.BEST) for name, rate in rates.items()]
 
 
 def _time(seconds: float | None) -> str:

@@ -8,16 +8,15 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from pages.ui import frame, jobs
+from pages.ui import frame, jobs, operating_point
 from pages.ui.evaluation import opened
 from pages.ui.frame import plain
 from pages.ui.runs import again
 from trainer import detector_file, documents, earlier_run, run_models
 from trainer.counted import counted
 from trainer.documents import Best
-from trainer.evaluation import budget
+from trainer.evaluation import evaluations, point_text
 from trainer.evaluation.evaluations import Evaluation
-from trainer.run_list.row import Row
 from trainer.runs import Run
 from trainer.workspace import Workspace
 
@@ -68,31 +67,36 @@ def _checkpoint(run: Run, name: str, best: Best | None) -> dict[str, object]:
     }  # fmt: skip
 
 
-def show_evaluations(run: Run, row: Row) -> None:
-    """Every evaluation at the false accepts of the configuration."""
+def show_evaluations(run: Run) -> None:
+    """Every evaluation, each at the threshold that its model has."""
     found = opened.all_of(run)
     query = {"run": run.id}
     if not found:
         st.info("This run is not evaluated yet. The Evaluation page measures it on the test split and on recordings.")
         st.page_link(frame.EVALUATION, label="Go to Evaluation", query_params=query, icon=":material/arrow_forward:")
         return
-    per_hour = row.false_accepts_per_hour or 1.0
-    st.caption(f"At {per_hour:g} false accepts per hour at most, with 95 % confidence between the bounds.")
-    formats = {name: st.column_config.NumberColumn(format="percent") for name in ("Missed", "From", "To")}
-    table = pd.DataFrame([_evaluation(each, per_hour) for each in found])
+    st.caption(
+        "Each model at its own threshold; the miss rate lies between the bounds with 95 % confidence. Without a "
+        "threshold: that model is not exported any more."
+    )
+    formats = {name: st.column_config.NumberColumn(format="percent") for name in ("Miss rate", "From", "To")}
+    formats["Threshold"] = st.column_config.NumberColumn(format="%.4f")
+    table = pd.DataFrame([_evaluation(run, each) for each in found])
     st.dataframe(table, hide_index=True, width="stretch", column_config=formats, alt="Evaluations")
     st.page_link(frame.EVALUATION, label="Open in Evaluation", query_params=query, icon=":material/arrow_forward:")
 
 
-def _evaluation(found: Evaluation, per_hour: float) -> dict[str, object]:
-    try:
-        point = budget.choose(found, per_hour).point
-    except ValueError:
-        point = None
+def _evaluation(run: Run, found: Evaluation) -> dict[str, object]:
+    model = run_models.model_with(run, found.model_sha256)
+    threshold = model[1].threshold if model else None
+    folder = evaluations.folder_of(run, found.id)
+    measured = None if threshold is None else operating_point.measure(folder, found, threshold)
+    point = measured.point if measured else None
     return {
-        "Evaluation": opened.name_of(found), "Words": found.words, "Hours without": found.hours,
-        "Threshold": point and point.threshold, "Missed": point and point.miss_rate, "From": point and point.low,
-        "To": point and point.high,
+        "Evaluation": opened.name_of(found), "Words": found.words, "Hours": found.hours,
+        "Threshold": threshold, "Miss rate": point.miss_rate if point else None,
+        "From": point.low if point else None, "To": point.high if point else None,
+        "False accepts per hour": point_text.per_hour(point.false_accepts if point else None, found.hours),
     }  # fmt: skip
 
 

@@ -59,7 +59,7 @@ def _show_section(workspace: Workspace, rows: Sequence[Row], row: Row, status: S
             jobs.show(workspace, ("export",))
             kept.show_checkpoints(workspace, run)
         case "Evaluations":
-            kept.show_evaluations(run, row)
+            kept.show_evaluations(run)
         case "Files":
             carried.show_pack(workspace, run)
             kept.show_files(run)

@@ -45,10 +45,10 @@ MEASURES = {
     measure.title: measure
     for measure in (
         Measure("val_loss", "Val loss"), Measure("train_loss", "Train loss"),
-        Measure("val_accuracy", "Val accuracy (%)", 100, True, ".2f"),
-        Measure("train_accuracy", "Train accuracy (%)", 100, True, ".2f"),
-        Measure("f1", "F1 (%)", 100, True, ".2f"), Measure("fpr", "FPR (%)", 100, False, ".2f"),
-        Measure("fnr", "FNR (%)", 100, False, ".2f"),
+        Measure("val_accuracy", "Val accuracy per window (%)", 100, True, ".2f"),
+        Measure("train_accuracy", "Train accuracy per window (%)", 100, True, ".2f"),
+        Measure("f1", "F1 per window (%)", 100, True, ".2f"), Measure("fpr", "FPR per window (%)", 100, False, ".2f"),
+        Measure("fnr", "FNR per window (%)", 100, False, ".2f"),
         Measure("miss_rate", "Stream misses (%)", 100, False, ".2f"),
         Measure("learning_rate", "Learning rate", number=".3g"),
         Measure("clips_per_second", "Speed (clips/s)", high=True, number=",.0f"),

@@ -31,9 +31,19 @@ def show(rows: Mapping[str, Row], configured: Mapping[str, Values]) -> None:
     ranked = ranking(rows, by)
     name, row = next(iter(ranked.items()))
     st.success(f"Best by {by}: **{plain(name)}** ({plain(_shown(row, by))}).")
-    table = pd.DataFrame({"Run": list(ranked)}).join(columns.table(list(ranked.values()), ["State", "Epochs", *known]))
+    table = pd.DataFrame({"Run": list(ranked)}).join(columns.table(list(ranked.values()), _shown_columns(known)))
     st.dataframe(table, hide_index=True, width="stretch", column_config=columns.drawn(), placeholder="–", alt="Results")
+    if "Miss rate" in known:
+        st.caption(
+            "Each miss rate is that of a model at its own threshold, on what it was measured on. Same false accepts "
+            "compares models on the same streams."
+        )
     _show_parallel(rows, configured, known, by)
+
+
+def _shown_columns(known: Sequence[str]) -> list[str]:
+    """What stands in the table: a miss rate never without what it was measured on."""
+    return ["State", "Epochs", *known, *(["False accepts per hour", "Measured on"] if "Miss rate" in known else [])]
 
 
 def _value(row: Row, field: str) -> float | None:

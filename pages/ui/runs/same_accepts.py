@@ -10,7 +10,7 @@ import streamlit as st
 
 from pages.ui.evaluation import curve_chart, opened, operating
 from pages.ui.frame import plain
-from trainer.evaluation import budget, comparison
+from trainer.evaluation import budget, comparison, point_text
 from trainer.evaluation.comparison import Comparison
 from trainer.evaluation.evaluations import CurvePoint, Evaluation
 from trainer.runs import Run
@@ -70,8 +70,9 @@ def _show(members: Mapping[str, Heard], per_hour: float) -> None:
 
 def _row(name: str, evaluation: Evaluation, point: CurvePoint) -> dict[str, object]:
     return {
-        "Model": name, "Threshold": round(point.threshold, 4),
-        "False accepts": operating.rate(point.false_accepts, evaluation.hours), "Missed": point.miss_rate,
+        "Model": name, "Threshold at budget": round(point.threshold, 4),
+        "False accepts per hour": point_text.per_hour(point.false_accepts, evaluation.hours), "Hours": evaluation.hours,
+        "Missed": point.miss_rate,
         "From": point.low, "To": point.high,
     }  # fmt: skip
 

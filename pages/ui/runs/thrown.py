@@ -13,7 +13,7 @@ from trainer.run_list import trash
 from trainer.runs import Run
 from trainer.workspace import Workspace
 
-SHOWN = ("State", "Name", "Tags", "Started", "Model", "Val loss", "F1", "Size", "Id")
+SHOWN = ("State", "Name", "Tags", "Started", "Model", "Miss rate", "Measured on", "Size", "Id")
 
 
 def show(workspace: Workspace) -> None:

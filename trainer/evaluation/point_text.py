@@ -1,0 +1,108 @@
+"""The numbers of an operating point as text, the same on every page and on the command line."""
+
+from __future__ import annotations
+
+from trainer.counted import counted
+from trainer.evaluation import curve, intervals
+from trainer.evaluation.operating_point import OperatingPoint
+
+NONE_YET = "–"
+NOT_MEASURED = (
+    "Not measured yet: neither an evaluation nor the validation stream of the training has counted missed words and "
+    "false accepts."
+)
+CHOSEN = {
+    "default": "is the default, as none was measured",
+    "validation_stream": "was chosen on the validation stream",
+    "evaluation": "was chosen on an evaluation",
+}
+
+
+def percent(rate: float | None) -> str:
+    return NONE_YET if rate is None else f"{100 * rate:.1f} %"
+
+
+def threshold(point: OperatingPoint | None) -> str:
+    return NONE_YET if point is None or point.threshold is None else f"{point.threshold:.4f}"
+
+
+def miss_rate(point: OperatingPoint | None) -> str:
+    return percent(point.miss_rate if point else None)
+
+
+def missed(point: OperatingPoint | None) -> str:
+    """Counts behind the miss rate, and its interval where that is known."""
+    if point is None or point.misses is None or not point.words:
+        return ""
+    bounds = "" if point.low is None or point.high is None else f"; 95 %: {interval(point.low, point.high)}"
+    return f"{point.misses:,} of {counted(point.words, 'word')}{bounds}"
+
+
+def interval(low: float, high: float) -> str:
+    return f"{100 * low:.1f} to {100 * high:.1f} %"
+
+
+def per_hour(false_accepts: int | None, hours: float | None) -> str:
+    """A rate that fits a metric; none at all in few hours is no proof of none, so its bound is told."""
+    if false_accepts is None or not hours:
+        return NONE_YET
+    if not false_accepts:
+        return f"below {curve.short(intervals.RULE_OF_THREE / hours)}"
+    return curve.short(false_accepts / hours)
+
+
+def false_accepts_per_hour(point: OperatingPoint | None) -> str:
+    return per_hour(point.false_accepts, point.hours) if point else NONE_YET
+
+
+def in_hours(false_accepts: int | None, hours: float | None) -> str:
+    """False accepts are never told without their hours."""
+    return "" if false_accepts is None or not hours else f"{false_accepts:,} in {hours:.2f} h"
+
+
+def measured_on(point: OperatingPoint | None) -> str:
+    """What the rates were measured on, for a table."""
+    if point is None or point.measured_on is None:
+        return "not measured"
+    where = "evaluation" if point.measured_on == "evaluation" else "validation stream"
+    parts = [where, counted(point.words, "word") if point.words else "", f"{point.hours:.2f} h" if point.hours else ""]
+    return ", ".join(filter(None, parts))
+
+
+def lines(point: OperatingPoint) -> list[str]:
+    """The numbers and what they are, for the command line."""
+    counts = [missed(point), in_hours(point.false_accepts, point.hours)]
+    misses, accepts = (f" ({count})" if count else "" for count in counts)
+    numbers = f"threshold {threshold(point)}, miss rate {miss_rate(point)}{misses}"
+    return [f"{numbers}, false accepts per hour {false_accepts_per_hour(point)}{accepts}", *sentences(point)]
+
+
+def sentences(point: OperatingPoint | None) -> list[str]:
+    """Which model, where its threshold comes from, and what its rates were measured on."""
+    if point is None:
+        return [NOT_MEASURED]
+    return list(filter(None, [_model(point), _measured(point), _by_condition(point)]))
+
+
+def _model(point: OperatingPoint) -> str:
+    if not point.checkpoint:
+        return f"Epoch {point.epoch} of the training; a model is exported when it ends."
+    return f"Model of epoch {point.epoch}; its threshold {CHOSEN[point.threshold_from]}."
+
+
+def _measured(point: OperatingPoint) -> str:
+    if point.measured_on is None:
+        return NOT_MEASURED
+    where = f"evaluation {point.evaluation}" if point.measured_on == "evaluation" else "the validation stream"
+    heard = [counted(point.words, "word") if point.words else "no word"]
+    heard += [f"{point.hours:.2f} h without the word"] if point.hours else []
+    streams = f" ({point.streams})" if point.streams else ""
+    same = ", on which the threshold was chosen too" if point.same_streams else ""
+    return f"Measured on {where}{same}: {' and '.join(heard)}{streams}."
+
+
+def _by_condition(point: OperatingPoint) -> str:
+    if len(point.conditions) < 2:
+        return ""
+    rates = "; ".join(f"{each.name}: {percent(each.miss_rate)}" for each in point.conditions)
+    return f"Missed by condition: {rates}."
