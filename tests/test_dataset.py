@@ -227,3 +227,26 @@ def test_the_14_damaged_files_are_refused_and_no_other_real_recording_is(tmp_pat
     refused = refused[refused["reason"] != "unsupported_format"]
     assert len(damaged) == 14 and {os.path.basename(path) for path in refused["path"]} == damaged
     assert set(refused["reason"]) == {"damaged"}
+
+
+def test_folders_of_labels_are_scanned_in_any_spelling_and_what_is_left_is_told(tmp_path):
+    workspace = Workspace(tmp_path)
+    for name in ("Positive/anna/a.wav", "NEGATIVE/b.wav", "Hard Negatives/c.wav", "positive/d.wav"):
+        write_wav(workspace.raw / name, clip_of(np.random.default_rng(len(name)), 600.0))
+    for name in ("Negatif/e.wav", "loose.wav", "positive/.hidden.wav", "positive/._d.wav"):
+        (workspace.raw / name).parent.mkdir(exist_ok=True)
+        shutil.copy(workspace.raw / "positive/d.wav", workspace.raw / name)
+    found = scanned(workspace)
+    labels = dict(zip(found.clips["path"], found.clips["label"], strict=True))
+    assert labels == {
+        "Positive/anna/a.wav": "positive", "NEGATIVE/b.wav": "negative", "Hard Negatives/c.wav": "hard_negative",
+        "positive/d.wav": "positive",
+    }  # fmt: skip
+    assert found.refused.to_dict("records") == [
+        {"path": "positive/.hidden.wav", "reason": "bad_name",
+         "message": "Its name begins with a dot, as those of hidden files do; rename it."}
+    ]  # fmt: skip
+    told = clips.summary(workspace, found)
+    assert told["labels"]["positive"]["clips"] == 2 and told["labels"]["hard_negative"]["clips"] == 1
+    assert any("Folder Negatif was not scanned" in each for each in told["warnings"])
+    assert any("1 file in" in each and "itself (loose.wav) was not scanned" in each for each in told["warnings"])

@@ -1,6 +1,7 @@
 """Evaluations hear what they say, agree with the neutral measurement, and leave nothing half done."""
 
 import io
+import json
 import os
 import shutil
 import signal
@@ -38,14 +39,24 @@ def test_the_command_tells_the_curve_and_keeps_what_was_heard(made, tmp_path):
     workspace, run = made
     write_recording(tmp_path / "far/night.flac", 30.0)
     (tmp_path / "far/broken.wav").write_bytes(b"RIFF" + bytes(60))
-    document = answer(
-        workspace, "evaluate", "latest", "--stream", str(tmp_path / "far"), "--snr", "5", "--budget", "60"
-    )
+    (tmp_path / "far/words.txt").write_text("0.2\t0.8\tword\n")
+    streams = ["--stream", str(tmp_path / "far"), "--stream", str(tmp_path / "nowhere")]
+    done = call(workspace, "evaluate", "latest", *streams, "--snr", "5", "--budget", "60", "--json")
+    document = json.loads(done.stdout)
+    assert done.returncode == 2 and done.stderr.splitlines() == document["left_out"]
     folder = evaluations.folder_of(run, document["id"])
     assert Path(document["folder"]) == folder.path and document["run"] == run.id
     words = sum(clip.label == "positive" for clip in manifest.read_split(workspace, "test"))
     assert document["words"] == 3 * words > 0
-    assert document["notes"] == ["far/broken.wav: It has no audio data; copy or record it again."]
+    assert (
+        document["left_out"]
+        == document["notes"][:2]
+        == [
+            f"There is no recording or folder {tmp_path}/nowhere.",
+            "far/broken.wav: It has no audio data; copy or record it again.",
+        ]
+    )
+    assert document["notes"][2].startswith("Not used: words.txt. A label track is")
     for point in document["curve"]:
         assert {"threshold", "false_accepts_per_hour", "miss_rate", "low", "high"} <= set(point)
         assert 0 <= point["miss_rate"] <= 1 and point["low"] is None, "all words are of one speaker"
@@ -64,6 +75,7 @@ def test_the_command_tells_the_curve_and_keeps_what_was_heard(made, tmp_path):
                 tracks[each.name], detector.scores_of_file(loaded, streams.path_of(each)), atol=1e-5
             )
     text = call(workspace, "evaluate", run.id, "--no-composed", "--stream", str(tmp_path / "far")).stdout
+    assert "Not used: words.txt." in text
     assert "no words were heard; its false accepts are" in text and "far/broken.wav: It has no audio data" in text
 
 
@@ -127,6 +139,7 @@ def test_a_recording_damaged_within_is_left_out_and_told(made, tmp_path):
     assert evaluation.streams_key == streams.key != recordings.gather(wanted.paths).key, "it is other audio"
     assert evaluation.streams_title.endswith(", of which 1 could not be heard")
     (note,) = streams.notes
+    assert streams.left_out == [note]
     assert note.startswith("bad.flac: It ") and note.endswith("copy or record it again.")
     with pytest.raises(ValueError, match=r"nothing without the word to hear.*bad\.flac: It "):
         assessment.evaluate(workspace, run, Wanted(None, [tmp_path / "bad.flac"]), ignore)

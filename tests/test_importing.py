@@ -1,8 +1,11 @@
 """Clips from elsewhere: nothing outside the label, nothing overwritten, everything undone."""
 
 import io
+import json
 import os
 import stat
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from tests.bad_audio import encoded
 from tests.tiny import ignore
 from trainer import zip_file
 from trainer.dataset import archives, changes, importing, names
-from trainer.workspace import Workspace
+from trainer.workspace import PROJECT_ROOT, Workspace
 
 WAV = encoded()
 
@@ -45,13 +48,17 @@ def test_a_zip_brings_its_audio_and_says_what_was_skipped(workspace, tmp_path):
     }  # fmt: skip
     made = importing.import_zip(workspace, zip_of(tmp_path / "a.zip", entries), "positive", ignore)
     assert clips(workspace) == ["positive/set/anna/1.wav", "positive/set/anna/2.WAV", "positive/set/ben/1.flac"]
-    assert made.skipped == 3 and "Imported 3 into positive. 3 files skipped" in made.sentence()
+    assert made.skipped == 3 and (
+        "Imported 3 into positive. 3 files skipped: 1 of a kind that is not read (.txt), 2 hidden "
+        "(__MACOSX/set/anna/._1.wav). Undo"
+    ) in made.sentence()  # fmt: skip
 
 
 def test_folders_named_after_labels_say_the_label(workspace, tmp_path):
     entries = {"mine/positive/anna/1.wav": WAV, "mine/background/rain.ogg": WAV, "mine/other/1.wav": WAV}
-    importing.import_zip(workspace, zip_of(tmp_path / "a.zip", entries), "", ignore)
+    made = importing.import_zip(workspace, zip_of(tmp_path / "a.zip", entries), "", ignore)
     assert clips(workspace) == ["background/rain.ogg", "positive/anna/1.wav"]
+    assert [(each.path, each.reason) for each in made.left_out] == [("mine/other/1.wav", "no_label")]
 
 
 @pytest.mark.parametrize("name", ["../../up.wav", "/etc/up.wav", "a/../../../up.wav", "..\\..\\up.wav", "C:\\up.wav"])
@@ -141,7 +148,7 @@ def test_a_folder_is_copied_or_linked_and_the_originals_stay(workspace, tmp_path
     folder = folder_of(tmp_path)
     made = importing.import_folder(workspace, folder, "negative", how, ignore)
     assert clips(workspace) == ["negative/anna/1.wav", "negative/anna/2.wav", "negative/ben/deep/3.flac"]
-    assert made.skipped == 1 and (folder / "anna/1.wav").read_bytes() == WAV
+    assert [each.path for each in made.left_out] == [".git", "out.wav"] and (folder / "anna/1.wav").read_bytes() == WAV
     same = (folder / "anna/1.wav").stat().st_ino == (workspace.raw / "negative/anna/1.wav").stat().st_ino
     assert same == (how == "link")
     changes.undo(workspace, made.change.id)
@@ -193,3 +200,72 @@ def test_a_full_disk_is_told_before_the_first_copy(workspace, tmp_path, monkeypa
 )  # fmt: skip
 def test_names_are_made_safe(name: str, safe: str):
     assert names.safe_path(name) == safe
+
+
+def test_labels_match_in_any_spelling_and_the_true_reason_is_told(workspace, tmp_path):
+    """Of a folder and of a zip: `-.wav` keeps its ending, a folder that is no label is not called a kind of file."""
+    folder = tmp_path / "capitals"
+    for name in (
+        "positive/ok.wav", "positive/-.wav", "Negative/n.wav", "HARD-NEGATIVES/h.wav", "Hard Negative/x/i.wav",
+        "Backgrounds/b.flac", "RIRs/r.WAV", "Negatif/lost.wav", "notes.txt", "positive/cover.JPG",
+    ):  # fmt: skip
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(WAV)
+    (folder / "positive/pipe.wav").symlink_to(folder / "positive/ok.wav")
+    made = importing.import_folder(workspace, folder, "", "copy", ignore)
+    wanted = [
+        "background/b.flac", "hard_negative/h.wav", "hard_negative/x/i.wav", "negative/n.wav", "positive/ok.wav",
+        "positive/unnamed.wav", "rirs/r.WAV",
+    ]  # fmt: skip
+    assert clips(workspace) == wanted
+    assert {each.path: each.reason for each in made.left_out} == {
+        "Negatif/lost.wav": "no_label", "notes.txt": "kind", "positive/cover.JPG": "kind", "positive/pipe.wav": "link",
+    }  # fmt: skip
+    sentence = made.sentence()
+    assert "4 files skipped: 1 in no folder named after a label" in sentence and "(Negatif/lost.wav)" in sentence
+    assert "2 of a kind that is not read (.txt, .jpg), 1 a link, which is not followed" in sentence
+    changes.undo(workspace, made.change.id)
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    packed = zip_of(tmp_path / "a.zip", {path.relative_to(folder).as_posix(): path.read_bytes() for path in files})
+    made = importing.import_zip(workspace, packed, "", ignore)
+    assert clips(workspace) == wanted and made.skipped == 3
+
+
+def test_what_cannot_be_opened_or_is_hidden_is_told(workspace, tmp_path):
+    folder = folder_of(tmp_path)
+    os.mkfifo(folder / "pipe.wav")
+    (folder / ".secret.wav").write_bytes(WAV)
+    made = importing.import_folder(workspace, folder, "Positive", "copy", ignore)
+    reasons = {each.path: each.reason for each in made.left_out}
+    assert reasons == {".git": "hidden", ".secret.wav": "hidden", "out.wav": "link", "pipe.wav": "not_a_file"}
+    document = importing.document(made)
+    assert (
+        document["skipped"] == 4
+        and {"path": "out.wav", "reason": "link"}.items() <= document["skipped_files"][2].items()
+    )
+
+
+def test_nothing_to_import_says_why(workspace, tmp_path):
+    (tmp_path / "in/Negatif").mkdir(parents=True)
+    (tmp_path / "in/Negatif/1.wav").write_bytes(WAV)
+    with pytest.raises(ValueError, match=r"Nothing to import: 1 file skipped: 1 in no folder named after a label"):
+        importing.import_folder(workspace, tmp_path / "in", "", "copy", ignore)
+
+
+def test_a_batch_goes_on_past_its_first_bad_item(workspace, tmp_path):
+    """`import` of several: those that are good come in, each bad one is told, exit 2."""
+    good = zip_of(tmp_path / "good.zip", {"positive/anna/1.wav": WAV, "other/2.wav": WAV})
+    (tmp_path / "bad.zip").write_text("no zip")
+    command = [sys.executable, "-m", "trainer", "--root", str(workspace.root), "import"]
+    sources = [str(tmp_path / "bad.zip"), str(good), str(tmp_path / "nowhere"), str(folder_of(tmp_path))]
+    done = subprocess.run([*command, *sources, "--json"], cwd=PROJECT_ROOT, capture_output=True, text=True)
+    told = json.loads(done.stdout)
+    assert done.returncode == 2 and [each["source"] for each in told] == sources, done.stderr
+    assert told[1]["imported"] == {"positive": 1} and told[1]["skipped_files"][0]["reason"] == "no_label"
+    assert "cannot be unpacked" in told[0]["error"] and "is no folder" in told[2]["error"]
+    assert "Nothing to import" in told[3]["error"] and len(done.stderr.splitlines()) == 3
+    assert clips(workspace) == ["positive/anna/1.wav"]
+    done = subprocess.run([*command, str(good), str(good)], cwd=PROJECT_ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and len(done.stdout.splitlines()) == 2, done.stderr
+    done = subprocess.run([*command, sources[0], "--json"], cwd=PROJECT_ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and "cannot be unpacked" in json.loads(done.stdout)["error"]

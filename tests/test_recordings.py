@@ -108,3 +108,57 @@ def test_streams_of_wakebench_tell_misses_and_false_accepts_apart(tmp_path):
     (tmp_path / "truth.json").write_text('{"positive": 3}')
     with pytest.raises(ValueError, match="does not say which streams"):
         recordings.gather([tmp_path])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "évening.wav.txt", "évening.txt", "évening.TXT", "ÉVENING.Txt", "évening-labels.txt", "évening.labels.txt",
+        "évening_labels.txt", "évening Labels.txt", "évening.WAV.txt", "e\u0301vening.txt", "évening.wav-label.txt",
+    ],
+)  # fmt: skip
+def test_label_tracks_are_found_in_the_usual_spellings(name, tmp_path):
+    write(tmp_path / "évening.wav")
+    (tmp_path / name).write_text("0.2\t0.8\tword\n")
+    found = recordings.gather([tmp_path])
+    assert found.words == 1 and not found.notes
+    assert recordings.gather([tmp_path / "évening.wav"]).words == 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xef\xbb\xbf0,2\t0,8\tword\r\n\\\t200,5\t300\r\n1,5\t1,5\tword, said twice\r\n",
+        b"Start\tEnd\tLabel\n0.2\t0.8\tword\n\n\\\t-1\t-1\n1.5\t1.5\t\n",
+        "0.2\t0.8\twört\u2028b\n1.5\t1.5\n".encode("utf-16"),
+        b"0.2\t0.8\tword\r\\\t1\t2\r1.5\t1.5\r",
+    ],
+)
+def test_label_tracks_are_read_as_programs_write_them(data, tmp_path):
+    write(tmp_path / "1.wav")
+    (tmp_path / "1.txt").write_bytes(data)
+    (recording,) = recordings.gather([tmp_path]).recordings
+    assert [(word.start, word.end) for word in recording.words] == [(0.2, 0.8), (1.5, 1.5)]
+
+
+def test_text_files_that_were_not_used_are_named(tmp_path):
+    for name in ("evening.wav", "night.wav"):
+        write(tmp_path / "far" / name)
+    for name in ("evening.txt", "evening.wav.txt", "labels.txt", "night.csv", "notes.TXT", ".hidden.txt"):
+        (tmp_path / "far" / name).write_text("0.2\t0.8\tword\n")
+    found = recordings.gather([tmp_path / "far"])
+    assert found.words == 1 and not found.left_out
+    assert found.notes == [
+        "Not used: evening.wav.txt, labels.txt, night.csv, notes.TXT. A label track is a text file named like its "
+        "recording, such as evening.txt beside evening.wav."
+    ]
+    (of_one,) = recordings.gather([tmp_path / "far/night.wav"]).notes
+    assert of_one.startswith("Not used: night.csv. A label track")
+
+
+def test_one_path_of_several_that_names_nothing_is_told_and_the_others_are_heard(tmp_path):
+    write(tmp_path / "in/1.wav")
+    (tmp_path / "bare").mkdir()
+    found = recordings.gather([tmp_path / "nowhere.wav", tmp_path / "bare", tmp_path / "in"])
+    assert len(found.recordings) == 1 and len(found.left_out) == 2 and found.notes == found.left_out
+    assert "There is no recording or folder" in found.notes[0] and "holds no recordings" in found.notes[1]

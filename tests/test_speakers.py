@@ -70,6 +70,47 @@ def test_a_table_names_speakers_by_path_or_file_name():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        "positive/José 1/a b.wav", "positive/Jose\u0301 1/a b.wav", "./positive/josé 1/A B.WAV", "José 1\\a b.wav",
+        "positive\\José 1\\a b.wav", "data/raw/positive/José 1/a b.wav", "/home/me/data/raw/positive/José 1/a b.wav",
+        "C:\\sounds\\Positive\\José 1\\a b.wav", " positive//José 1/a b.wav ", "/elsewhere/José 1/a b.wav",
+        "Positives/José 1/a b.wav", "a b.wav", "A B.wav", "a  b?.wav",
+    ],
+)  # fmt: skip
+def test_rows_of_a_table_match_however_paths_are_written(row: str):
+    names = speakers.read_names(f"\ufeffPath ; Speaker\r\n{row};José\r\n".encode())
+    assert of(["positive/José 1/a b.wav", "negative/x/b.wav"], Rule(kind="csv"), names) == ["José", ""]
+
+
+def test_the_row_that_tells_most_of_a_path_decides():
+    names = speakers.read_names("path\tspeaker\n1.wav\tany\na/1.wav\tanna\nPositive/a/1.wav\tben\n".encode("utf-16"))
+    paths = ["positive/a/1.wav", "negative/a/1.wav", "negative/b/1.wav", "Positive/a/1.wav"]
+    assert of(paths, Rule(kind="csv"), names) == ["ben", "anna", "any", "ben"]
+    both = {"positive/A/1.wav": "anna", "positive/a/1.wav": "ben"}
+    assert of(["positive/a/1.wav", "positive/A/1.wav"], Rule(kind="csv"), both) == ["ben", "anna"]
+
+
+def test_rows_that_match_no_clip_are_told(tmp_path):
+    workspace = Workspace(tmp_path)
+    make_raw(workspace, voices=1, clips=2)
+    scan(workspace, ignore)
+
+    def told(table: str) -> list[str]:
+        speakers.save_rule(workspace, Rule(kind="csv"), f"path,speaker\n{table}".encode())
+        return [each for each in clips.summary(workspace, clips.load(workspace))["warnings"] if "speaker" in each]
+
+    (sentence,) = told("voice0/0.wav,anna\nvoice1/0.wav,ben\nnegative/0.wav,ben\n")
+    assert sentence.startswith("2 of 3 rows of the table of speakers match no clip, such as 'voice1/0.wav'.")
+    (sentence,) = told("voice1/0.wav,ben\n")
+    assert sentence.startswith("None of the rows of the table of speakers matches a clip")
+    assert "positive/anna/1.wav" in sentence and not told("0.wav,anna\n1.wav,ben\n")
+    (tmp_path / "data" / speakers.CSV_FILE).write_text("damaged")
+    (sentence,) = [each for each in clips.warnings(workspace, clips.load(workspace)) if "speaker" in each]
+    assert sentence.startswith("No speaker is known by the rule that was kept: The table of speakers needs")
+
+
 @pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"a,b\n1,2\n", b"path,speaker\n"])
 def test_a_table_that_is_none_says_what_it_needs(data: bytes):
     with pytest.raises(ValueError, match=r"table of speakers"):

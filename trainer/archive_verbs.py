@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,14 @@ import click
 from trainer import run_archive, run_import, runs
 from trainer.job import Report
 from trainer.run_verbs import RUN
-from trainer.terminal import AS_JOB, Session, work_on
+from trainer.terminal import AS_JOB, Session, Work, work_on, work_on_each
 
-FILE = click.argument("file", metavar="FILE.zip", type=click.Path(dir_okay=False, path_type=Path))
+PATH: click.Path = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
 @RUN
-@FILE
+@click.argument("file", metavar="FILE.zip", type=PATH)
 @AS_JOB
 @click.pass_obj
 def pack(session: Session, run: str, file: Path, as_job: bool) -> None:
@@ -38,19 +39,25 @@ def pack(session: Session, run: str, file: Path, as_job: bool) -> None:
 
 
 @click.command()
-@FILE
+@click.argument(
+    "files", metavar="FILE.zip...", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path)
+)
 @AS_JOB
 @click.pass_obj
-def unpack(session: Session, file: Path, as_job: bool) -> None:
-    """Take in the run in FILE.zip, which `pack` has made."""
+def unpack(session: Session, files: tuple[Path, ...], as_job: bool) -> None:
+    """Take in the run in each FILE.zip, which `pack` has made.
 
-    def work(report: Report) -> tuple[dict[str, Any], str]:
+    A file that is none is told, the others are taken in, and the exit code is 2.
+    """
+
+    def work(file: Path, report: Report) -> tuple[dict[str, Any], str]:
         with open(file, "rb") as packed:
             taken = run_import.unpack(session.workspace, packed, report)
         document = {"run": taken.run.id, "packed_id": taken.packed_id, "state": runs.status(taken.run).state}
         return document, run_import.sentence(taken)
 
-    work_on(session, "unpack", as_job, work)
+    items: list[tuple[str, Work]] = [(str(file), partial(work, file)) for file in files]
+    work_on_each(session, "unpack", as_job, items)
 
 
 VERBS = (pack, unpack)

@@ -10,7 +10,7 @@ import click
 from trainer import run_models, runs
 from trainer.job import Report
 from trainer.run_verbs import RUN
-from trainer.terminal import AS_JOB, Session, work_on
+from trainer.terminal import AS_JOB, Session, complain, work_on
 
 
 @click.command()
@@ -18,7 +18,7 @@ from trainer.terminal import AS_JOB, Session, work_on
 @click.option(
     "--stream", "streams", metavar="PATH", multiple=True, type=click.Path(path_type=Path),
     help="A long recording or a folder of them (hours, any format that is read): without the word, unless beside "
-    "NAME.wav lies NAME.txt, a label track of Audacity that says where it is. Without this option "
+    "NAME.wav lies NAME.txt or NAME.wav.txt, a label track of Audacity that says where it is. Without this option "
     "data/streams/false_accepts is heard, where it exists.",
 )  # fmt: skip
 @click.option("--no-composed", is_flag=True, help="Hear no streams composed of the test split.")
@@ -40,11 +40,14 @@ def evaluate(
 ) -> None:  # fmt: skip
     """Hear streams with the model of RUN: words missed against false accepts per hour.
 
-    The streams are composed of the test split, quiet, in noise and in rooms, and joined by long recordings. RUN is an
-    id, an unambiguous start of one, or `latest`.
+    The streams are composed of the test split, quiet, in noise and in rooms, and joined by long recordings. One that
+    cannot be heard is told, the others are heard, and the exit code is 2. RUN is an id, an unambiguous start of one,
+    or `latest`.
     """
     from trainer.evaluation import assessment, evaluations, operating_point, recordings, summary
     from trainer.evaluation.composition import Options, ratios
+
+    left_out = list[str]()
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
         found = runs.find(session.workspace, run)
@@ -52,13 +55,17 @@ def evaluate(
         wanted = assessment.Wanted(options, streams or recordings.default(session.workspace), checkpoint)
         made = assessment.evaluate(session.workspace, found, wanted, report)
         folder = evaluations.folder_of(found, made.id)
+        left_out.extend(summary.left_out(folder))
         if as_job:
-            return {}, f"Run {found.id}: {summary.sentence(made, budget)}"
+            return {}, " ".join([f"Run {found.id}: {summary.sentence(made, budget)}", *summary.notes(folder)])
         model = run_models.model_with(found, made.model_sha256)
         point = operating_point.of_model(found, model[0]) if model else None
         return summary.document(folder, made, budget, point), summary.text(folder, made, budget, point)
 
     work_on(session, "evaluate", as_job, work)
+    if left_out and not as_job:
+        complain("\n".join(left_out))
+        raise click.exceptions.Exit(2)
 
 
 VERBS = (evaluate,)

@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trainer import job, log_tail, runs
+from trainer import batch, job, log_tail, runs
+from trainer.batch import Failure
 from trainer.counted import counted
 from trainer.evaluation import point_text
 from trainer.evaluation.operating_point import OperatingPoint
@@ -93,7 +95,11 @@ def progress() -> Iterator[Report]:
 AS_JOB = click.option("--job", "as_job", is_flag=True, hidden=True, help="Write progress where the pages read it.")
 
 
-def work_on(session: Session, verb: Verb, as_job: bool, work: Callable[[Report], tuple[dict[str, Any], str]]) -> None:
+Work = Callable[[Report], tuple[dict[str, Any], str]]
+"""Long work: tells its progress, returns a document and lines for a person."""
+
+
+def work_on(session: Session, verb: Verb, as_job: bool, work: Work) -> None:
     """Do long work with progress: in the terminal, or as a job that a page watches."""
     if as_job:
         job.run(session.workspace, verb, lambda report: work(report)[1])
@@ -101,6 +107,48 @@ def work_on(session: Session, verb: Verb, as_job: bool, work: Callable[[Report],
     with progress() as report:
         document, text = work(report)
     show(session, document, text)
+
+
+def work_on_each(
+    session: Session, verb: Verb, as_job: bool, items: Sequence[tuple[str, Work]],
+    after: Callable[[Report], object] = lambda report: None,
+) -> None:  # fmt: skip
+    """Do long work on several items by their names, going on past those that fail; `after` follows once.
+
+    One item answers as `work_on` does. Several answer with a list of documents, in which `source` names the item and
+    `error` says why it failed; then the exit code is 2.
+    """
+    documents, lines, failures = list[dict[str, Any]](), list[str](), list[Failure]()
+
+    def every(report: Report) -> tuple[dict[str, Any], str]:
+        for name, work in items:
+            answer = work(report) if len(items) == 1 else batch.attempt(name, partial(work, report))
+            if isinstance(answer, Failure):
+                failures.append(answer)
+                documents.append({"source": name, "error": answer.message})
+            else:
+                documents.append({"source": name, **answer[0]} if len(items) > 1 else answer[0])
+                lines.append(f"{name}: {answer[1]}" if len(items) > 1 else answer[1])
+        text = "\n".join(lines)
+        try:
+            if lines:
+                after(report)
+        except ValueError as error:  # what was done before stays done, and is told
+            raise ValueError(f"{text} {error}") from None
+        if failures and as_job:
+            raise ValueError(" ".join([*lines, *map(str, failures)]))
+        return documents[0], text
+
+    if as_job or len(items) == 1:
+        work_on(session, verb, as_job, every)
+        return
+    with progress() as report:
+        _, text = every(report)
+    show(session, documents, text)
+    for failure in failures:
+        complain(str(failure))
+    if failures:
+        raise click.exceptions.Exit(2)
 
 
 def wait_for_end(run: Run) -> Status:

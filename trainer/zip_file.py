@@ -6,7 +6,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import IO
@@ -25,15 +25,28 @@ def _is_regular(entry: zipfile.ZipInfo) -> bool:
 
 
 def _is_outside(name: str) -> bool:
+    """Whether a name leads out of the folder that it is unpacked to, on this system or another."""
     path = name.replace("\\", "/")
-    return path.startswith("/") or ".." in PurePosixPath(path).parts or (len(path) > 1 and path[1] == ":")
+    drive = path[1:2] == ":" and path[0].isalpha()
+    return path.startswith("/") or ".." in PurePosixPath(path).parts or drive
 
 
-def entries_of(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """Entries that are files. Raises ValueError for an archive that wants to write elsewhere, or holds links."""
+Decode = Callable[[Sequence[zipfile.ZipInfo]], Sequence[str]]
+"""Reads the names of entries that zipfile did not read rightly."""
+
+
+def entries_of(archive: zipfile.ZipFile, decode: Decode | None = None) -> list[zipfile.ZipInfo]:
+    """Entries that are files, with `filename` as `decode` reads it where that is given.
+
+    Raises ValueError for an archive that wants to write elsewhere, or holds links.
+    """
     entries = [entry for entry in archive.infolist() if not entry.filename.endswith("/")]
     if len(entries) > MOST_ENTRIES:
         raise ValueError(f"The archive holds {len(entries):,} files; at most {MOST_ENTRIES:,} are taken.")
+    if decode:
+        for entry, name in zip(entries, decode(entries), strict=True):
+            entry.filename = name
+        entries = [entry for entry in entries if not entry.filename.endswith("/")]
     for entry in entries:
         if not entry.filename or _is_outside(entry.filename):
             raise ValueError(

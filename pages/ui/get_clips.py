@@ -6,12 +6,13 @@ import secrets
 from pathlib import PurePosixPath
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pages.ui import jobs
 from pages.ui.frame import os_sentence
-from trainer import audio_formats
+from trainer import audio_formats, log_tail
 from trainer.counted import counted
-from trainer.dataset import importing
+from trainer.dataset import archives, importing, zip_names
 from trainer.workspace import LABELS, Workspace
 
 BY_FOLDER = "as its folders say"
@@ -49,7 +50,8 @@ def files(workspace: Workspace, busy: bool) -> None:
     upload, folder = st.columns(2, gap="medium")
     with upload:
         key = f"upload_{st.session_state.get('uploads', 0)}"
-        uploads = st.file_uploader("Files or a zip", KINDS, accept_multiple_files=True, key=key)
+        uploads = st.file_uploader("Files or zips", KINDS, accept_multiple_files=True, key=key)
+        _names_form([each for each in uploads if _is_zip(each)])
         st.button("Import files", on_click=_import_files, args=(workspace, key), disabled=busy or not uploads)
     with folder:
         st.text_input("Folder on this machine", key="import_folder", placeholder="~/recordings")
@@ -78,30 +80,69 @@ def _where() -> list[str]:
     return [f"--label={_label()}", f"--speaker={st.session_state['import_speaker']}"]
 
 
+def _is_zip(upload: UploadedFile) -> bool:
+    return str(upload.name).lower().endswith(".zip")
+
+
+def _names_form(zips: list[UploadedFile]) -> None:
+    """Have the encoding of the names in zips chosen where they do not say it, by how the names read."""
+    readings: dict[str, str] = {}
+    for each in zips:
+        readings = _readings(each.file_id, each) | readings
+    if readings:
+        st.selectbox(
+            "Names in the zip", list(readings), key="import_names",
+            format_func=lambda encoding: f"{zip_names.ENCODINGS[encoding]}: {log_tail.clean(readings[encoding])}",
+            help="The zip does not say in which encoding its names are written. Choose the one that reads right.",
+        )  # fmt: skip
+
+
+@st.cache_data(max_entries=16, show_spinner=False, scope="session")
+def _readings(file_id: str, _upload: UploadedFile) -> dict[str, str]:
+    try:
+        return archives.undecided_names(_upload)
+    except ValueError:  # the import will say what is wrong with it
+        return {}
+
+
 def _import_files(workspace: Workspace, key: str) -> None:
     """Zips go to a job that unpacks them; single files are moved into place at once and scanned."""
-    uploads = st.session_state.get(key) or []
-    zips = [upload for upload in uploads if upload.name.lower().endswith(".zip")]
+    uploads: list[UploadedFile] = st.session_state.get(key) or []
+    zips = [upload for upload in uploads if _is_zip(upload)]
+    files = [upload for upload in uploads if not _is_zip(upload)]
+    if files and not _label():
+        jobs.refuse("Choose the label of these files; only a zip or a folder can say it by its folders.")
+        return
     try:
-        if zips and len(uploads) > 1:
-            raise ValueError("Import one zip at a time, without other files beside it.")
-        if zips:
-            place = workspace.uploads / f"{secrets.token_hex(8)}.zip"
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(zips[0].getbuffer())
-            jobs.start(workspace, "import", [str(place), *_where(), f"--title={zips[0].name}", "--consume"])
-        else:
-            _take(workspace, uploads)
-        st.session_state["uploads"] = st.session_state.get("uploads", 0) + 1  # empties the widget
+        if files:
+            _take(workspace, files)
     except ValueError as error:
         jobs.refuse(str(error))
     except OSError as error:
         jobs.refuse(os_sentence(error))
+        return
+    st.session_state["uploads"] = st.session_state.get("uploads", 0) + 1  # empties the widget
+    if zips:
+        _unpack(workspace, zips)
+    elif files:
+        jobs.start(workspace, "scan", [])
 
 
-def _take(workspace: Workspace, uploads: list[st.runtime.uploaded_file_manager.UploadedFile]) -> None:
-    if not _label():
-        raise ValueError("Choose the label of these files; only a zip or a folder can say it by its folders.")
+def _unpack(workspace: Workspace, zips: list[UploadedFile]) -> None:
+    places = [workspace.uploads / f"{secrets.token_hex(8)}.zip" for _ in zips]
+    try:
+        workspace.uploads.mkdir(parents=True, exist_ok=True)
+        for place, upload in zip(places, zips, strict=True):
+            place.write_bytes(upload.getbuffer())
+    except OSError as error:
+        jobs.refuse(os_sentence(error))
+        return
+    encoding = st.session_state.get("import_names") or ""
+    titles = [f"--title={upload.name}" for upload in zips]
+    jobs.start(workspace, "import", [*map(str, places), *_where(), *titles, f"--names={encoding}", "--consume"])
+
+
+def _take(workspace: Workspace, uploads: list[UploadedFile]) -> None:
     with importing.staging(workspace) as (change_id, folder):
         staged = []
         for number, upload in enumerate(uploads):
@@ -111,4 +152,3 @@ def _take(workspace: Workspace, uploads: list[st.runtime.uploaded_file_manager.U
         title = f"Upload of {counted(len(staged), 'file')}"
         made = importing.import_paths(workspace, staged, _label(), title, change_id, st.session_state["import_speaker"])
     jobs.tell(made.sentence())
-    jobs.start(workspace, "scan", [])

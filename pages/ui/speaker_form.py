@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.ui.frame import os_sentence, plain
 from trainer.counted import counted
-from trainer.dataset import speakers
+from trainer.dataset import speaker_table, speakers
 from trainer.dataset.clips import Found
 from trainer.dataset.speakers import PLACE, Rule
 from trainer.workspace import Workspace
@@ -38,6 +38,7 @@ def show(workspace: Workspace, found: Found) -> None:
     try:
         table = speakers.read_names(names) if names else speakers.kept_names(workspace) if kind == "csv" else {}
         _preview(found.clips["path"], chosen, table)
+        _unmatched(found.clips["path"], table)
     except ValueError as error:
         st.warning(plain(str(error)))
         return
@@ -46,6 +47,16 @@ def show(workspace: Workspace, found: Found) -> None:
         st.caption("Splits made by another rule may leak; split from scratch afterwards.")
     if told := st.session_state.pop("speaker_error", ""):
         st.error(plain(told))
+
+
+def _unmatched(paths: pd.Series, table: dict[str, str]) -> None:
+    """Tell rows of a table that are about no clip. Raises ValueError when all of them are."""
+    unmatched = speaker_table.match(paths.tolist(), table).unmatched
+    sentence = speaker_table.sentence(unmatched, len(table))
+    if sentence and len(unmatched) == len(table):
+        raise ValueError(sentence)
+    if sentence:
+        st.warning(plain(sentence))
 
 
 def _preview(paths: pd.Series, rule: Rule, names: dict[str, str]) -> None:

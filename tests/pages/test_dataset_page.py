@@ -2,6 +2,7 @@
 
 import io
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import soundfile
 from streamlit.testing.v1 import AppTest
 
 from tests.pages.tools import checked, draw, field, press, texts, write_job
+from tests.test_zip_names import zip_of
 from tests.tiny import ignore
 from trainer import job, manifest
 from trainer.dataset import inspection, remedies, speakers
@@ -177,6 +179,27 @@ def test_uploaded_files_are_taken_scanned_and_can_be_undone(workspace, monkeypat
     assert names == ["up (2).wav", "up.wav"] and started == ["scan"]
     press(app, "Undo")
     assert not (workspace.raw / "positive" / "anna").exists() and started == ["scan", "scan"]
+
+
+def test_several_zips_go_to_one_job_and_unclear_names_are_asked_for(workspace, monkeypatch):
+    started = []
+    monkeypatch.setattr(job, "start", lambda workspace, verb, arguments: started.append((verb, arguments)))
+    app = draw("Dataset")
+    field(app, "selectbox", "Label of the clips").set_value("as its folders say")
+    data = [
+        zip_of(workspace.root / f"{name}.zip", [f"positive/{name}/a.wav".encode("cp949")]) for name in ("김철수", "a")
+    ]
+    for path in data:
+        app.file_uploader[0].upload(path.name, path.read_bytes(), "application/zip")
+    app.run()
+    names = field(app, "selectbox", "Names in the zip")
+    wanted = next(option for option in names.options if "positive/김철수/a.wav" in option)
+    assert wanted.startswith("Korean: ") and len(names.options) > 1
+    names.set_value(wanted)
+    press(app, "Import files")
+    ((verb, arguments),) = started
+    assert verb == "import" and "--names=cp949" in arguments and "--title=김철수.zip" in arguments
+    assert [Path(argument).read_bytes() for argument in arguments[:2]] == [path.read_bytes() for path in data]
 
 
 def test_takes_are_kept_or_told_what_is_wrong(workspace):

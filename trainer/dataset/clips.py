@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from trainer.dataset import findings, speakers, table
+from trainer.counted import counted
+from trainer.dataset import findings, names, speakers, table
 from trainer.manifest import Clip
 from trainer.workspace import LABELS, Workspace
 
@@ -31,7 +32,7 @@ def of_table(workspace: Workspace, files: pd.DataFrame) -> Found:
     """Clips and refused files of a table, speakers by the rule in force."""
     fine = files["reason"] == ""
     clips = files[fine].reset_index(drop=True)
-    clips["label"] = pd.Series([path.partition("/")[0] for path in clips["path"]], index=clips.index, dtype=object)
+    clips["label"] = names.labels_of(clips["path"])
     clips["speaker"] = speakers.current(workspace, clips["path"])
     clips["group"] = clips["speaker"].where(clips["speaker"] != "", clips["path"])
     return Found(clips, files.loc[~fine, ["path", "reason", "message"]].reset_index(drop=True))
@@ -80,11 +81,24 @@ def warnings(workspace: Workspace, found: Found) -> list[str]:
             f"{positives:,} positive and {negatives:,} negative clips: the {fewer} ones will be repeated very often. "
             f"Get more {fewer} clips, or fewer of the others."
         )
-    for folder in sorted(workspace.raw.iterdir()) if workspace.raw.is_dir() else ():
-        if folder.is_dir() and folder.name not in LABELS and not folder.name.startswith("."):
-            shown = folder.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-            told.append(f"Folder {shown} was not scanned: it is none of the labels {', '.join(LABELS)}.")
-    return told
+    told += filter(None, [speakers.problem(workspace, found.clips["path"])])
+    return told + _outside(workspace)
+
+
+def _outside(workspace: Workspace) -> list[str]:
+    """What lies in data/raw outside of the labels' folders, where no scan looks, as sentences."""
+    folders, loose = list[str](), list[str]()
+    for path in sorted(workspace.raw.iterdir()) if workspace.raw.is_dir() else ():
+        shown = path.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        if path.is_dir() and not names.label_of(path.name) and not names.is_hidden(path.name):
+            folders.append(f"Folder {shown} was not scanned: it is none of the labels {', '.join(LABELS)}.")
+        elif names.is_audio(shown) and not path.is_dir():
+            loose.append(shown)
+    if not loose:
+        return folders
+    were = "was" if len(loose) == 1 else "were"
+    told = f"{counted(len(loose), 'file')} in {workspace.raw} itself ({loose[0]}) {were} not scanned. "
+    return [*folders, f"{told}Move them into a folder named after their label: {', '.join(LABELS)}."]
 
 
 def _label_summary(clips: pd.DataFrame) -> dict[str, Any]:

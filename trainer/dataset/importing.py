@@ -10,13 +10,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
-from trainer.audio_formats import ANY, SUFFIXES
-from trainer.counted import counted
-from trainer.dataset import archives, changes, names
+from trainer.dataset import archives, changes, names, skipped
 from trainer.dataset.changes import INCOMING, RAW, Change, Move
+from trainer.dataset.skipped import Reason, Skipped
 from trainer.job import Report
 from trainer.workspace import LABELS, Workspace
 
@@ -32,18 +31,30 @@ How = Literal["copy", "link"]
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did: clips by label, files that are no audio, files that got another name."""
+    """What an import did: clips by label, files that were left, and how many got another name."""
 
     change: Change
     counts: Counter[str]
-    skipped: int
+    left_out: Sequence[Skipped]
     renamed: int
+
+    @property
+    def skipped(self) -> int:
+        return len(self.left_out)
 
     def sentence(self) -> str:
         told = ", ".join(f"{count:,} into {label}" for label, count in self.counts.items())
-        more = f" {counted(self.skipped, 'file')} skipped, as not {ANY}." if self.skipped else ""
-        more += f" {self.renamed:,} got a number, as their names were taken." if self.renamed else ""
-        return f"Imported {told}.{more} Undo is in the list of changes."
+        numbered = f"{self.renamed:,} got a number, as their names were taken." if self.renamed else ""
+        parts = [f"Imported {told}.", skipped.sentence(self.left_out), numbered, "Undo is in the list of changes."]
+        return " ".join(filter(None, parts))
+
+
+def document(made: Imported) -> dict[str, Any]:
+    """What an import did, for scripts."""
+    return {
+        "change": made.change.id, "imported": made.counts, "renamed": made.renamed, "skipped": made.skipped,
+        "skipped_files": skipped.documents(made.left_out),
+    }  # fmt: skip
 
 
 def allowed_roots() -> list[Path]:
@@ -75,9 +86,12 @@ def check_folder(text: str, roots: Sequence[Path] | None = None) -> Path:
     return folder
 
 
-def check_label(label: str) -> None:
-    if label and label not in LABELS:
+def check_label(label: str) -> str:
+    """The label that is meant, in whatever case; an empty text for none. Raises ValueError when there is no such."""
+    meant = label.strip().lower().replace("-", "_")
+    if meant and meant not in LABELS:
         raise ValueError(f"There is no label {label!r:.40}; choose one of {', '.join(LABELS)}.")
+    return meant
 
 
 @contextmanager
@@ -107,27 +121,27 @@ def _label_of(path: str, label: str) -> tuple[str, str]:
         return label, path
     parts = path.split("/")
     for place, part in enumerate(parts[:-1]):
-        if part in LABELS:
-            return part, "/".join(parts[place + 1 :])
+        if found := names.label_of(part):
+            return found, "/".join(parts[place + 1 :])
     return "", path
 
 
 def take(
-    workspace: Workspace, files: Sequence[tuple[str, Path]], label: str, title: str, change_id: str, skipped: int,
-    speaker: str = "",
+    workspace: Workspace, files: Sequence[tuple[str, Path]], label: str, title: str, change_id: str,
+    left: Sequence[Skipped] = (), speaker: str = "",
 ) -> Imported:  # fmt: skip
     """Move staged files (their path as the user knows it, the file) into data/raw as one change.
 
-    Without a label, one of the folders in each path must be a label; other files are skipped. Raises ValueError when
-    nothing is left, OSError.
+    Without a label, one of the folders in each path must be named after one; other files are skipped, as are those in
+    `left` before them. Raises ValueError when there is nothing to take, OSError.
     """
     data = workspace.root / "data"
     taken = {path.relative_to(workspace.raw).as_posix().casefold() for path in workspace.raw.rglob("*")}
-    moves, counts, renamed = [], Counter[str](), 0
+    moves, counts, renamed, others = [], Counter[str](), 0, list(left)
     for path, file in files:
         found, below = _label_of(names.safe_path(path), label)
-        if not found or not below:
-            skipped += 1
+        if not found:
+            others.append(Skipped(path, "no_label"))
             continue
         wanted = "/".join(part for part in (found, names.safe_part(speaker), below) if part)
         name = names.free(wanted, taken)
@@ -135,26 +149,45 @@ def take(
         counts[found] += 1
         moves.append(Move(source=file.relative_to(data).as_posix(), target=f"{RAW}/{name}"))
     if not moves:
+        why = skipped.sentence(others) or "no audio file was found."
         hint = "" if label else f" Choose a label, or name the folders inside {', '.join(LABELS)}."
-        raise ValueError(f"Nothing to import: no {ANY} file was found.{hint}")
-    return Imported(changes.apply(workspace, title, moves, change_id), counts, skipped, renamed)
+        raise ValueError(f"Nothing to import: {why}{hint}")
+    return Imported(changes.apply(workspace, title, moves, change_id), counts, others, renamed)
 
 
-def _audio_below(folder: Path) -> tuple[list[Path], int]:
-    """Audio files below a folder, and how many others there are; links and hidden files are no clips."""
-    found, others = [], 0
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            path = Path(place, name)
-            fits = path.suffix.lower() in SUFFIXES and path.is_file() and not path.is_symlink()
-            if fits and not name.startswith("."):
-                found.append(path)
+def _text(folder: Path, path: Path) -> str:
+    return os.fsencode(path.relative_to(folder)).decode("utf-8", "replace")
+
+
+def _reason(path: Path) -> Reason | None:
+    """Why a file, or a folder that is not looked into, is no clip."""
+    if names.is_hidden(path.name):
+        return "hidden"
+    if path.is_symlink():
+        return "link"
+    if not path.is_dir() and not names.is_audio(os.fsencode(path.name).decode("utf-8", "replace")):
+        return "kind"
+    return None if path.is_file() else "not_a_file"
+
+
+def _audio_below(folder: Path) -> tuple[list[Path], list[Skipped]]:
+    """Audio files below a folder, and what else there is; links and hidden files are no clips."""
+    found, left = list[Path](), list[Skipped]()
+
+    def unreadable(error: OSError) -> None:
+        left.append(Skipped(_text(folder, Path(os.fsdecode(error.filename))), "unreadable"))
+
+    for place, folders, files in os.walk(folder, onerror=unreadable):
+        outside = [name for name in folders if names.is_hidden(name) or Path(place, name).is_symlink()]
+        folders[:] = sorted(set(folders) - set(outside))
+        for path in (Path(place, name) for name in sorted([*files, *outside])):
+            if reason := _reason(path):
+                left.append(Skipped(_text(folder, path), reason))
             else:
-                others += 1
+                found.append(path)
             if len(found) > MOST_FILES:
                 raise ValueError(f"{folder} holds more than {MOST_FILES:,} clips; import its folders one by one.")
-    return found, others
+    return found, left
 
 
 def _check_space(workspace: Workspace, files: Sequence[Path]) -> None:
@@ -169,7 +202,7 @@ def import_folder(
     workspace: Workspace, folder: Path, label: str, how: How, report: Report, speaker: str = ""
 ) -> Imported:
     """Copy or hard-link the audio files below a folder. Raises ValueError with the reason, OSError."""
-    check_label(label)
+    label = check_label(label)
     if folder.is_relative_to(workspace.root / "data") or workspace.raw.is_relative_to(folder):
         raise ValueError(f"{folder} and this workspace's data lie in one another; choose the folder of the originals.")
     sources, others = _audio_below(folder)
@@ -181,7 +214,7 @@ def import_folder(
             report(number, len(sources), "Importing")
             target = incoming / f"{number:06d}"
             _bring(source, target, how)
-            files.append((os.fsencode(source.relative_to(folder)).decode("utf-8", "replace"), target))
+            files.append((_text(folder, source), target))
         return take(workspace, files, label, f"Import of {folder.name}", change_id, others, speaker)
 
 
@@ -198,20 +231,27 @@ def _bring(source: Path, target: Path, how: How) -> None:
 
 
 def import_zip(
-    workspace: Workspace, file: Path, label: str, report: Report, name: str = "", speaker: str = ""
+    workspace: Workspace, file: Path, label: str, report: Report, name: str = "", speaker: str = "", encoding: str = ""
 ) -> Imported:
-    """Take the audio files of a zip. Raises ValueError with the reason, OSError."""
-    check_label(label)
+    """Take the audio files of a zip; `encoding` is that of its names where the zip does not say it.
+
+    Raises ValueError with the reason, OSError.
+    """
+    label = check_label(label)
     with staging(workspace) as (change_id, incoming):
-        found = archives.extract(file, incoming, report)
+        found = archives.extract(file, incoming, report, encoding)
         title = f"Import of {names.safe_part(name or file.name) or 'a zip'}"
-        return take(workspace, found.files, label, title, change_id, len(found.skipped), speaker)
+        return take(workspace, found.files, label, title, change_id, found.skipped, speaker)
 
 
 def import_paths(
     workspace: Workspace, files: Sequence[tuple[str, Path]], label: str, title: str, change_id: str, speaker: str = ""
 ) -> Imported:
-    """Take staged files, those that are audio by their name."""
-    check_label(label)
-    fitting = [(name, file) for name, file in files if PurePosixPath(name).suffix.lower() in SUFFIXES]
-    return take(workspace, fitting, label, title, change_id, len(files) - len(fitting), speaker)
+    """Take staged files, those that are audio by their name. Raises ValueError with the reason, OSError."""
+    label = check_label(label)
+    left = [
+        Skipped(name, "hidden" if names.is_hidden(name) else "kind")
+        for name, _ in files if names.is_hidden(name) or not names.is_audio(name)
+    ]  # fmt: skip
+    passed = {each.path for each in left}
+    return take(workspace, [each for each in files if each[0] not in passed], label, title, change_id, left, speaker)

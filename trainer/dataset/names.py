@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from trainer.audio_formats import SUFFIXES
+from trainer.workspace import LABELS, Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LONGEST = 100
+UNNAMED = "unnamed"
+"""Takes the place of a name of which nothing is left."""
 _NOT_ON_EVERY_DISK = set('<>:"\\|?*')
+
+
+def _cleaned(text: str) -> str:
+    kept = [c for c in text if unicodedata.category(c)[0] != "C" and c not in _NOT_ON_EVERY_DISK and c != "/"]
+    return " ".join("".join(kept).split())
 
 
 def safe_part(name: str) -> str:
@@ -15,19 +30,51 @@ def safe_part(name: str) -> str:
     Returns an empty text when nothing is left.
     """
     composed = unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode())
-    kept = [c for c in composed if unicodedata.category(c)[0] != "C" and c not in _NOT_ON_EVERY_DISK and c != "/"]
-    cleaned = " ".join("".join(kept).split()).strip(". -")
-    if len(cleaned.encode()) <= LONGEST:
-        return cleaned
-    suffix = PurePosixPath(cleaned).suffix[:10]
-    head = cleaned.removesuffix(suffix).encode()[: LONGEST - len(suffix.encode())]
+    suffix = _cleaned(PurePosixPath(composed.rstrip(". ")).suffix)
+    name = _cleaned(composed).strip(". -")
+    if suffix.strip(".") and not PurePosixPath(name).suffix:  # of -.wav the stem alone must go
+        name = UNNAMED + suffix
+    if len(name.encode()) <= LONGEST:
+        return name
+    suffix = PurePosixPath(name).suffix[:10]
+    head = name.removesuffix(suffix).encode()[: LONGEST - len(suffix.encode())]
     return head.decode(errors="ignore") + suffix
 
 
 def safe_path(path: str) -> str:
     """A path with every part made safe; `..` and absolute beginnings are gone with what they hide behind."""
-    parts = [safe_part(part) for part in path.replace("\\", "/").split("/")]
-    return "/".join(part for part in parts if part)
+    parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    return "/".join(safe_part(part) or UNNAMED for part in parts)
+
+
+def label_of(folder: str) -> str:
+    """The label that a folder is named after, such as hard_negative by `Hard-Negatives`; else an empty text."""
+    letters = "".join(filter(str.isalnum, unicodedata.normalize("NFKC", folder).casefold()))
+    return next((label for label in LABELS if letters.rstrip("s") == label.replace("_", "").rstrip("s")), "")
+
+
+def label_folders(workspace: Workspace) -> list[str]:
+    """The folders in data/raw that are named after a label."""
+    if not workspace.raw.is_dir():
+        return []
+    with os.scandir(workspace.raw) as entries:
+        return sorted(entry.name for entry in entries if label_of(entry.name) and entry.is_dir())
+
+
+def labels_of(paths: pd.Series) -> pd.Series:
+    """The label of each path below data/raw, by its first folder."""
+    folders = paths.str.split("/", n=1).str[0]
+    return folders.map({folder: label_of(folder) for folder in folders.unique()}).astype(object)
+
+
+def is_audio(name: str) -> bool:
+    """Whether a file of this name is audio of a kind that is read."""
+    return PurePosixPath(safe_part(name)).suffix.lower() in SUFFIXES
+
+
+def is_hidden(part: str) -> bool:
+    """Whether the system hides a file or folder of this name, or has put it beside others."""
+    return part.startswith(".") or part == "__MACOSX"
 
 
 def free(path: str, taken: set[str]) -> str:

@@ -13,11 +13,11 @@ import pandas as pd
 
 from trainer import audio_formats
 from trainer.counted import counted
-from trainer.dataset import table
+from trainer.dataset import names, table
 from trainer.dataset.inspection import inspect_all
 from trainer.dataset.measures import fingerprint_of
 from trainer.job import Report
-from trainer.workspace import LABELS, Workspace
+from trainer.workspace import Workspace
 
 MOST_FILES = 1_000_000
 TRY_AGAIN = ("vanished", "changing", "not_answering", "decoder_hang", "decoder_crash", "bad_name")
@@ -45,7 +45,7 @@ def _walk(folder: Path, below: str) -> Iterator[Entry]:
             yield Entry(below, 0, 0)  # a folder that cannot be opened is told as one refused file
         return
     for entry in inside:
-        if entry.name.startswith("."):
+        if entry.name.startswith(".") and not _is_hidden_audio(entry):
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(Path(entry.path), f"{below}/{entry.name}")
@@ -60,10 +60,15 @@ def _walk(folder: Path, below: str) -> Iterator[Entry]:
         yield Entry(f"{below}/{entry.name}", facts.st_size, facts.st_mtime_ns)
 
 
+def _is_hidden_audio(entry: os.DirEntry[str]) -> bool:
+    """Whether a hidden file may be meant as a clip: a name that begins with ._ is what macOS puts beside files."""
+    return not entry.name.startswith("._") and names.is_audio(entry.name) and not entry.is_dir(follow_symlinks=False)
+
+
 def _files(workspace: Workspace) -> list[Entry]:
     found = []
-    for label in LABELS:
-        for entry in _walk(workspace.raw / label, label):
+    for folder in names.label_folders(workspace):
+        for entry in _walk(workspace.raw / folder, folder):
             found.append(entry)
             if len(found) > MOST_FILES:
                 raise ValueError(
@@ -87,8 +92,17 @@ def _known(workspace: Workspace) -> pd.DataFrame:
     return known[~known["reason"].isin(TRY_AGAIN)].drop_duplicates("path")
 
 
-def _bad_name(entry: Entry) -> dict[str, Any]:
-    told = {"reason": "bad_name", "message": "Its name is not valid text; rename it."}
+def _bad_name(entry: Entry) -> dict[str, Any] | None:
+    """The row of a file whose name alone keeps it from being a clip."""
+    if entry.path.isascii() and "/." not in entry.path:  # nearly all, of a million perhaps
+        return None
+    if printable(entry.path) != entry.path:
+        message = "Its name is not valid text; rename it."
+    elif entry.path.rpartition("/")[2].startswith("."):
+        message = "Its name begins with a dot, as those of hidden files do; rename it."
+    else:
+        return None
+    told = {"reason": "bad_name", "message": message}
     return {"path": printable(entry.path), "size": entry.size, "mtime_ns": entry.mtime_ns, **told}
 
 
@@ -119,7 +133,7 @@ def _inspected(workspace: Workspace, entries: list[Entry], rows: list[dict[str, 
 def _with_near(found: pd.DataFrame) -> pd.DataFrame:
     from trainer.dataset import duplicates  # its scipy takes a second that a scan without changes need not wait
 
-    compared = found.index[(found["reason"] == "") & found["path"].str.split("/", n=1).str[0].isin(COMPARED)]
+    compared = found.index[(found["reason"] == "") & names.labels_of(found["path"]).isin(COMPARED)]
     numbers = duplicates.near([fingerprint_of(text) for text in found.loc[compared, "fingerprint"]])
     found["near"] = -1
     found.loc[compared, "near"] = numbers
@@ -133,13 +147,13 @@ def scan(workspace: Workspace, report: Report) -> pd.DataFrame:
     """
     report(0, 0, "Looking for files")
     entries = _files(workspace)
-    text = [entry for entry in entries if entry.path.isascii() or printable(entry.path) == entry.path]
+    rows = [row for entry in entries if (row := _bad_name(entry))]
+    text = [entry for entry in entries if not _bad_name(entry)] if rows else entries
     now = pd.DataFrame({name: [getattr(entry, name) for entry in text] for name in _KEY})
     before, cancelled = _known(workspace), workspace.partial_scan_file.exists()
     known = now.merge(before, on=_KEY) if len(now) else before.iloc[:0]
     have = set(known["path"])
     new = [entry for entry in text if entry.path not in have]
-    rows = [] if len(text) == len(entries) else [_bad_name(e) for e in entries if printable(e.path) != e.path]
     try:
         _inspected(workspace, new, rows, report)
         found = pd.concat([known, table.make(rows)], ignore_index=True).sort_values("path", ignore_index=True)

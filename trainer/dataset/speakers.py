@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -11,6 +12,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from trainer import durable
+from trainer.dataset import speaker_table
 from trainer.workspace import Workspace
 
 PLACE = "{speaker}"
@@ -24,7 +26,7 @@ class Rule(BaseModel):
 
     folder: the first folder below the label. pattern: the part of the file name at {speaker}, where * stands for
     anything; with a / in it the pattern is for the path below the label. csv: columns `path` (a file name, or a path
-    below data/raw) and `speaker`.
+    below data/raw) and `speaker`, see speaker_table.match.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,15 +71,26 @@ def compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(re.escape(first) + "".join(f"(?>{part})" for part in made[:-1]) + made[-1])
 
 
+def _rows(text: str) -> list[dict[str, str]]:
+    """Rows of a table whose columns are parted by commas, semicolons or tabs; names of columns in small letters."""
+    header = text.partition("\n")[0]
+    delimiter = max(",;\t", key=header.count)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
+    return list(reader)
+
+
 def read_names(data: bytes) -> dict[str, str]:
     """Speakers by file name or path, from a CSV table. Raises ValueError."""
+    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
-        rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+        rows = _rows(data.decode(encoding).lstrip())
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"The table of speakers cannot be read ({error}); save it as CSV in UTF-8.") from None
     if not rows or not {"path", "speaker"} <= set(rows[0]):
         raise ValueError("The table of speakers needs a first line with the columns path and speaker, and rows below.")
-    return {row["path"].strip(): row["speaker"].strip() for row in rows if row["path"] and row["speaker"]}
+    told = ((row["path"].strip(), row["speaker"].strip()) for row in rows if row["path"] and row["speaker"])
+    return {path: speaker for path, speaker in told if path and speaker}
 
 
 def kept_names(workspace: Workspace) -> dict[str, str]:
@@ -93,10 +106,10 @@ def of_paths(paths: pd.Series, rule: Rule, names: dict[str, str]) -> pd.Series:
     if rule.kind == "folder":
         parts = [path.split("/", 2) for path in paths]
         return pd.Series([part[1] if len(part) > 2 else "" for part in parts], index=paths.index, dtype="str")
+    if rule.kind == "csv":
+        return pd.Series(speaker_table.match(paths.tolist(), names).speakers, index=paths.index, dtype="str")
     below = paths.str.split("/", n=1).str[1]
     name = paths.str.rsplit("/", n=1).str[-1]
-    if rule.kind == "csv":
-        return paths.map(names).fillna(name.map(names)).fillna("")
     expression = compiled(rule.pattern)
     matched = [expression.fullmatch(text) for text in (below if "/" in rule.pattern else name)]
     return pd.Series([found["speaker"] if found else "" for found in matched], index=paths.index, dtype="str")
@@ -112,3 +125,16 @@ def current(workspace: Workspace, paths: pd.Series) -> pd.Series:
         return of_paths(paths, rule, names)
     except (OSError, ValueError):  # a table or pattern that was damaged by hand: nobody is known
         return pd.Series("", index=paths.index, dtype="str")
+
+
+def problem(workspace: Workspace, paths: pd.Series) -> str:
+    """What keeps the rule in force from telling who speaks in these clips, as a sentence; empty when nothing does."""
+    rule = load_rule(workspace)
+    try:
+        if rule.kind == "csv":
+            table = kept_names(workspace)
+            return speaker_table.sentence(speaker_table.match(paths.tolist(), table).unmatched, len(table))
+        of_paths(paths.iloc[:0], rule, {})
+    except (OSError, ValueError) as error:
+        return f"No speaker is known by the rule that was kept: {error}"
+    return ""

@@ -6,6 +6,8 @@ The pages run the long ones as jobs. What a verb needs is imported when it runs:
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import click
 from trainer import terminal
 from trainer.counted import counted
 from trainer.job import Report
-from trainer.terminal import AS_JOB, Session, show, work_on
+from trainer.terminal import AS_JOB, Session, Work, show, work_on, work_on_each
 
 RATIOS = click.option("--ratios", default="70/15/15", show_default=True, help="Train, validation and test in percent.")
 SEED = click.option("--seed", default=0, show_default=True, help="Same seed, same result.")
@@ -87,39 +89,45 @@ def split_verb(session: Session, ratios: str, seed: int, from_scratch: bool, as_
 
 
 @click.command(name="import")
-@click.argument("source", metavar="FOLDER_OR_ZIP")
+@click.argument("sources", metavar="FOLDER_OR_ZIP...", nargs=-1, required=True)
 @click.option("--label", default="", help="Where the clips belong; without it, folders named after labels tell.")
 @click.option("--speaker", default="", help="Who speaks in all of them.")
 @click.option("--link", is_flag=True, help="Hard links instead of copies; the same disk only.")
-@click.option("--title", default="", hidden=True, help="How the page names an uploaded zip.")
-@click.option("--consume", is_flag=True, hidden=True, help="Remove the uploaded zip afterwards.")
+@click.option("--names", "encoding", default="", help="Encoding of the names in a zip that does not say it, as cp932.")
+@click.option("--title", "titles", multiple=True, hidden=True, help="How the page names each uploaded zip.")
+@click.option("--consume", is_flag=True, hidden=True, help="Remove the uploaded zips afterwards.")
 @AS_JOB
 @click.pass_obj
 def import_verb(
-    session: Session, source: str, label: str, speaker: str, link: bool, title: str, consume: bool,
-    as_job: bool
+    session: Session, sources: tuple[str, ...], label: str, speaker: str, link: bool, encoding: str,
+    titles: tuple[str, ...], consume: bool, as_job: bool,
 ) -> None:  # fmt: skip
-    """Bring the audio files of a folder or a zip into data/raw, and scan."""
-    from trainer.dataset import importing
+    """Bring the audio files of folders and zips into data/raw, and scan.
+
+    One that cannot be imported is told, the others are, and the exit code is 2.
+    """
+    from trainer.dataset import importing, zip_names
     from trainer.dataset.scan import scan as scan_clips
 
-    def work(report: Report) -> tuple[dict[str, Any], str]:
+    zip_names.check_encoding(encoding)
+    how: importing.How = "link" if link else "copy"
+
+    def work(source: str, title: str, report: Report) -> tuple[dict[str, Any], str]:
         path = Path(source).expanduser()
         if path.is_file():
             try:
-                made = importing.import_zip(session.workspace, path, label, report, title, speaker)
+                made = importing.import_zip(session.workspace, path, label, report, title, speaker, encoding)
             finally:
                 if consume:
                     path.unlink()
         else:
             folder = importing.check_folder(source)
-            how: importing.How = "link" if link else "copy"
             made = importing.import_folder(session.workspace, folder, label, how, report, speaker)
-        scan_clips(session.workspace, report)
-        document = {"change": made.change.id, "imported": made.counts, "skipped": made.skipped}
-        return document, made.sentence()
+        return importing.document(made), made.sentence()
 
-    work_on(session, "import", as_job, work)
+    named = list(zip_longest(sources, titles[: len(sources)], fillvalue=""))
+    items: list[tuple[str, Work]] = [(title or source, partial(work, source, title)) for source, title in named]
+    work_on_each(session, "import", as_job, items, after=lambda report: scan_clips(session.workspace, report))
 
 
 @click.command()

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from trainer import audio_file, audio_formats, durable
 from trainer.audio_file import AudioRefused
 from trainer.counted import counted
+from trainer.evaluation import label_tracks
 from trainer.evaluation.stream_set import Recording, StreamSet, Word
 from trainer.workspace import Workspace
 
@@ -47,31 +48,8 @@ class _Named(NamedTuple):
 class _Gathered:
     recordings: list[Recording] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
-
-
-def read_labels(path: Path, seconds: float) -> list[Word]:
-    """The words in a label track of Audacity, whose lines are start TAB end TAB label; what the label says is no
-    matter. Raises ValueError with the line that is wrong."""
-    found = []
-    try:
-        lines = path.read_text("utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise ValueError(f"Its labels in {path.name} are no text in UTF-8; export them from Audacity again.") from None
-    for number, line in enumerate(lines, 1):
-        if not line.strip() or line.startswith("\\"):  # after a backslash Audacity writes frequencies
-            continue
-        where = f"Line {number} of its labels in {path.name}"
-        try:
-            start, end = (float(text) for text in line.split("\t")[:2])
-        except ValueError:
-            raise ValueError(f"{where} is {line!r:.60}, not start TAB end TAB label in seconds.") from None
-        if not 0 <= start <= end <= seconds + 0.1:
-            raise ValueError(
-                f"{where} says {start:g} to {end:g} s, which is no stretch of a recording of {seconds:.1f} s."
-            )
-        found.append(Word(start=start, end=end))
-    return sorted(found, key=lambda word: word.start)
 
 
 def _of_folder(folder: Path) -> Iterator[_Named]:
@@ -114,12 +92,12 @@ def _named(path: Path) -> Iterator[_Named]:
         raise FileNotFoundError(f"There is no recording or folder {path}.")
 
 
-def _take(gathered: _Gathered, named: _Named) -> None:
-    """Add a recording. Raises ValueError with what is wrong with it."""
+def _take(gathered: _Gathered, named: _Named, track: Path | None) -> None:
+    """Add a recording, with the words of its label track. Raises ValueError with what is wrong with it."""
     facts = audio_file.facts(named.path)
-    seconds, words, labels = facts.seconds, named.words, named.path.with_suffix(".txt")
+    seconds, words = facts.seconds, named.words
     if words is None:
-        words = read_labels(labels, seconds) if labels.is_file() else []
+        words = label_tracks.read(track, seconds) if track else []
     taken = {each.name for each in gathered.recordings}
     numbered = (f"{named.name} ({number})" for number in itertools.count(2))
     name = next(name for name in itertools.chain([named.name], numbered) if name not in taken)
@@ -134,37 +112,57 @@ def _take(gathered: _Gathered, named: _Named) -> None:
     gathered.notes += [f"{made.name}: {note}" for note in facts.notes()]
 
 
-def gather(paths: Sequence[Path]) -> StreamSet:
-    """Long recordings as streams; what is no usable file is left out, and `notes` say why.
+def _every(paths: Sequence[Path], gathered: _Gathered) -> dict[Path, _Named]:
+    """The files that these paths name, each once: heard twice, its hours would count twice.
 
-    Raises FileNotFoundError for a path that is not there, ValueError when nothing is usable.
+    One of several paths that names nothing is noted. Raises FileNotFoundError, ValueError for a single one.
     """
-    gathered, every = _Gathered(), dict[Path, _Named]()
+    every = dict[Path, _Named]()
     for path in paths:
-        for named in _named(path):
-            every.setdefault(named.path, named)  # heard twice, its hours would count twice
+        try:
+            for named in _named(path):
+                every.setdefault(named.path, named)
+        except (FileNotFoundError, ValueError) as error:
+            if len(paths) == 1:
+                raise
+            gathered.left_out.append(str(error))
+    return every
+
+
+def gather(paths: Sequence[Path]) -> StreamSet:
+    """Long recordings as streams; what is no usable file is left out, and `left_out` says why.
+
+    Raises FileNotFoundError for a single path that is not there, ValueError when nothing is usable.
+    """
+    gathered = _Gathered()
+    every = _every(paths, gathered)
+    untold = [path for path, named in every.items() if named.words is None]
+    tracks = label_tracks.beside(untold)
+    whole = {path.parent for path in untold if "/" in every[path].name}
     for named in every.values():
         shown = ascii(named.name)[1:-1] if not named.name.isprintable() else named.name
         try:
             named.name.encode()
-            _take(gathered, named)
+            _take(gathered, named, tracks.get(named.path))
         except UnicodeEncodeError:
-            gathered.notes.append(f"{shown}: Its name is not valid text; rename it.")
+            gathered.left_out.append(f"{shown}: Its name is not valid text; rename it.")
         except FileNotFoundError:
-            gathered.notes.append(f"{shown}: It is not there, though {TRUTH} names it.")
+            gathered.left_out.append(f"{shown}: It is not there, though {TRUTH} names it.")
         except (AudioRefused, ValueError) as error:
-            gathered.notes.append(f"{shown}: {error}")
+            gathered.left_out.append(f"{shown}: {error}")
         except OSError as error:
-            gathered.notes.append(f"{shown}: It cannot be read ({error.strerror}).")
+            gathered.left_out.append(f"{shown}: It cannot be read ({error.strerror}).")
     found = gathered.recordings
     if not found:
-        first = f" {gathered.notes[0]}" if gathered.notes else ""
+        first = f" {gathered.left_out[0]}" if gathered.left_out else ""
         raise ValueError(f"None of the recordings can be heard.{first}")
     hours, words = sum(each.seconds for each in found) / 3600, sum(len(each.words) for each in found)
     title = f"{counted(len(found), 'long recording')} ({hours:.2f} h, {counted(words, 'word')})"
     return StreamSet(
-        key=gathered.digest.hexdigest()[:24], title=title, folder="/", recordings=found, notes=gathered.notes
-    )
+        key=gathered.digest.hexdigest()[:24], title=title, folder="/", recordings=found,
+        notes=[*gathered.left_out, *gathered.notes, *label_tracks.unused(untold, whole, set(tracks.values()))],
+        left_out=gathered.left_out,
+    )  # fmt: skip
 
 
 def default(workspace: Workspace) -> list[Path]:

@@ -87,16 +87,15 @@ def hear(detector: Detector, streams: StreamSet, report: Report) -> tuple[Stream
         longest_first,
         lambda seconds: report(int(seconds), int(streams.seconds), "Hearing streams, in seconds of audio"),
     )
-    tracks, notes, refused = dict[str, Scores](), list(streams.notes), set[str]()
+    tracks, refused = dict[str, Scores](), dict[str, str]()
     for recording, heard in zip(longest_first, found, strict=True):
         if isinstance(heard, np.ndarray):
             tracks[recording.name] = heard
         elif Path(recording.path).is_absolute():
-            notes.append(f"{recording.name}: {heard}")
-            refused.add(recording.name)
+            refused[recording.name] = f"{recording.name}: {heard}"
         else:
             raise ValueError(f"{streams.path_of(recording)} is damaged. Remove {streams.folder}; it is made again.")
-    return (streams.without(refused) if refused else streams).model_copy(update={"notes": notes}), tracks
+    return streams.without(refused) if refused else streams, tracks
 
 
 def score_of_clip(detector: Detector, wave: Wave) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, Field
@@ -57,7 +57,9 @@ class StreamSet(BaseModel, frozen=True):
     """Where relative paths begin."""
     recordings: list[Recording]
     notes: list[str] = []
-    """What was left out, and why: one sentence each."""
+    """What there is to know of these recordings, one sentence each: what was left out and why, what was not used."""
+    left_out: list[str] = []
+    """Those of the notes that tell of a recording that was left out."""
 
     def path_of(self, recording: Recording) -> Path:
         return Path(self.folder) / recording.path
@@ -70,14 +72,17 @@ class StreamSet(BaseModel, frozen=True):
     def words(self) -> int:
         return sum(len(recording.words) for recording in self.recordings)
 
-    def without(self, names: Set[str]) -> StreamSet:
-        """These streams but for some, and so of another key: they are not the same audio any more."""
-        left_out = ", ".join(sorted(names))
+    def without(self, refused: Mapping[str, str]) -> StreamSet:
+        """These streams but for some, by name with a sentence that says why, and so of another key: they are not the
+        same audio any more."""
+        left_out = ", ".join(sorted(refused))
         return self.model_copy(
             update={
                 "key": _joined_key([self.key, left_out]),
-                "title": f"{self.title}, of which {len(names):,} could not be heard",
-                "recordings": [each for each in self.recordings if each.name not in names],
+                "title": f"{self.title}, of which {len(refused):,} could not be heard",
+                "recordings": [each for each in self.recordings if each.name not in refused],
+                "notes": [*self.notes, *refused.values()],
+                "left_out": [*self.left_out, *refused.values()],
             }
         )
 
@@ -96,4 +101,5 @@ def combined(sets: Sequence[StreamSet]) -> StreamSet:
         folder=sets[0].folder,
         recordings=[recording for each in sets for recording in each.recordings],
         notes=[note for each in sets for note in each.notes],
+        left_out=[note for each in sets for note in each.left_out],
     )

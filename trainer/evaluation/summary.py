@@ -14,9 +14,20 @@ BUDGETS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 """False accepts per hour."""
 
 
-def _notes(folder: EvaluationFolder) -> list[str]:
+def _streams(folder: EvaluationFolder) -> tuple[list[str], list[str]]:
+    """(every note about the recordings, those that tell what was left out)."""
     streams = documents.read(StreamSet, folder.streams_file)
-    return streams.notes if streams else []
+    return (streams.notes, streams.left_out) if streams else ([], [])
+
+
+def notes(folder: EvaluationFolder) -> list[str]:
+    """What there is to know of the recordings, one sentence each."""
+    return _streams(folder)[0]
+
+
+def left_out(folder: EvaluationFolder) -> list[str]:
+    """The recordings that could not be heard, and why: one sentence each."""
+    return _streams(folder)[1]
 
 
 def sentence(made: Evaluation, per_hour: float) -> str:
@@ -33,8 +44,8 @@ def document(folder: EvaluationFolder, made: Evaluation, per_hour: float, own: O
     point = curve.at_rate(made.curve, per_hour)
     chosen = {"false_accepts_per_hour": per_hour, "point": point and point.model_dump()}
     return made.model_dump() | {
-        "folder": str(folder.path), "times_real_time": made.times_real_time, "budget": chosen, "notes": _notes(folder),
-        "operating_point": own and own.model_dump(mode="json"),
+        "folder": str(folder.path), "times_real_time": made.times_real_time, "budget": chosen,
+        "notes": notes(folder), "left_out": left_out(folder), "operating_point": own and own.model_dump(mode="json"),
     }  # fmt: skip
 
 
@@ -55,7 +66,7 @@ def text(folder: EvaluationFolder, made: Evaluation, per_hour: float, own: Opera
         [
             f"{made.run}, epoch {made.epoch}. {made.streams_title}.",
             f"{speed}; {made.hours:.2f} h without the word, the word {made.words:,} times.",
-            *_notes(folder),
+            *notes(folder),
             "threshold  false acc. / h    missed   95 % from        to",
             *rows,
             f"Budget of {per_hour:g} false accepts per hour: {sentence(made, per_hour)}",

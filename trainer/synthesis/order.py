@@ -85,4 +85,4 @@ def fill(workspace: Workspace, order: Order, report: Report) -> Imported:
         recipe.write_rooms(folder / "rirs", order.counts.get("rirs", 0), order.seed, report)
         files = [(path.relative_to(folder).as_posix(), path) for path in sorted(folder.rglob("*.wav"))]
         title = f"Synthesised {order.phrase}" if order.phrase.strip() else "Generated noise and rooms"
-        return importing.take(workspace, files, "", title, change_id, 0)
+        return importing.take(workspace, files, "", title, change_id)

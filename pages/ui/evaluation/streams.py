@@ -60,10 +60,14 @@ def _not_of_run(own: OperatingPoint, evaluation: Evaluation) -> str:
 
 def _notes(workspace: Workspace, heard: opened.Opened) -> None:
     """What was left out, and what flatters the result."""
-    if notes := heard.streams.notes:
-        with st.expander(f"{len(notes):,} recordings or clips were left out" if len(notes) > 1 else "Left out"):
-            for note in notes:
+    left_out = heard.streams.left_out
+    if left_out:
+        with st.expander(f"{len(left_out):,} recordings were left out" if len(left_out) > 1 else "Left out"):
+            for note in left_out:
                 st.markdown(f"- {plain(note)}")
+    for note in heard.streams.notes:
+        if note not in left_out:
+            st.caption(plain(note))
     if sent := hard_negatives.taken_from(workspace, heard.streams):
         st.caption(
             f"The hard negatives hold {counted(sent, 'clip')} of these recordings: a model that was trained with them "
