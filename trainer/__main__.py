@@ -14,6 +14,7 @@ from trainer import (
     config_verbs,
     evaluate_verbs,
     model_verbs,
+    private,
     run_verbs,
     tell_verbs,
     tensorboard_verbs,
@@ -45,6 +46,7 @@ def main() -> int:
     """Exit 0: done; 2: bad input, one line that says what to do; 1: it failed while working."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name need not be valid text
         sys.stdout.reconfigure(errors="backslashreplace")
+    private.begin()
     arguments = hoist_globals(sys.argv[1:])
     as_json = "--json" in arguments
     try:

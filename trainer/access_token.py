@@ -50,7 +50,7 @@ def of(workspace: Workspace) -> str:
         with processes.exclusive_lock(path.with_name("lock")):
             if (known := _read(path)) is not None:
                 return known
-            durable.replace_bytes(path, f"{token}\n".encode(), 0o600)
+            durable.replace_bytes(path, f"{token}\n".encode())
     return token
 
 

@@ -50,7 +50,7 @@ def read(workspace: Workspace) -> Announcement:
 def write(workspace: Workspace, announcement: Announcement) -> None:
     """Keep it for this user alone: the address of a webhook often is its password. Raises OSError."""
     workspace.runs.mkdir(parents=True, exist_ok=True)
-    durable.replace_json(file_of(workspace), announcement.model_dump(), mode=0o600)
+    durable.replace_json(file_of(workspace), announcement.model_dump())
 
 
 def checked_webhook(text: str) -> str:

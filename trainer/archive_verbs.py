@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from trainer import run_archive, run_import, runs
+from trainer import private, run_archive, run_import, runs
 from trainer.job import Report
 from trainer.run_verbs import RUN
 from trainer.terminal import AS_JOB, Session, Work, work_on, work_on_each
@@ -28,7 +29,8 @@ def pack(session: Session, run: str, file: Path, as_job: bool) -> None:
         raise ValueError(f"{file} exists; name a file that does not.")
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
-        size = run_archive.pack(found, file, report).stat().st_size
+        with nullcontext() if as_job else private.as_user_shares():
+            size = run_archive.pack(found, file, report).stat().st_size
         left = run_archive.left_out(found)
         document = {"run": found.id, "file": str(file), "bytes": size, "left_out": left}
         names = ", ".join(map(repr, left[:5])) + (f" and {len(left) - 5:,} more" if left[5:] else "")

@@ -8,7 +8,10 @@ A fresh interpreter without threads may fork safely; the page that asks for the 
 import os
 import sys
 
+from trainer import private
+
 if __name__ == "__main__":
+    private.begin()
     if os.fork():
         os._exit(0)
     os.execv(sys.executable, [sys.executable, "-u", *sys.argv[1:]])

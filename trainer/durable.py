@@ -44,7 +44,7 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def replace_bytes(path: Path, data: bytes, mode: int = 0o644) -> None:
+def replace_bytes(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Replace `path` at once: a reader sees the old bytes or the new ones, never a part. Raises OSError.
 
     The part lies in the same folder, so on the same file system; a rename from elsewhere would be a copy. After an
@@ -67,7 +67,7 @@ def replace_bytes(path: Path, data: bytes, mode: int = 0o644) -> None:
         sync_folder(path.parent)
 
 
-def replace_json(path: Path, document: object, mode: int = 0o644) -> None:
+def replace_json(path: Path, document: object, mode: int = 0o600) -> None:
     """Replace `path` by a JSON document; NaN and infinity are refused (ValueError), they are not JSON."""
     replace_bytes(path, json.dumps(document, allow_nan=False, ensure_ascii=False, indent=1).encode() + b"\n", mode)
 
@@ -75,7 +75,7 @@ def replace_json(path: Path, document: object, mode: int = 0o644) -> None:
 def append(path: Path, line: bytes) -> None:
     """Append a whole line or nothing: what a full disk took of it is taken back. For one writer. Raises OSError."""
     with naming(path):
-        descriptor = open_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = open_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             before = os.fstat(descriptor).st_size
             try:
@@ -91,7 +91,7 @@ def append(path: Path, line: bytes) -> None:
 def settle(path: Path) -> int:
     """Make what was appended so far survive a power loss; returns the size of the file. Raises OSError."""
     with naming(path):
-        descriptor = open_file(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = open_file(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fsync(descriptor)
             return os.fstat(descriptor).st_size

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trainer import batch, detector_file, documents, durable, run_models, runs
+from trainer import batch, detector_file, documents, durable, private, run_models, runs
 from trainer.batch import Failure
 from trainer.detector_file import DetectorFile
 from trainer.evaluation import operating_point, point_text
@@ -61,9 +61,10 @@ def export(session: Session, run: str, folder: Path | None, checkpoint: str, wit
 
 
 def _copy(model: Path, folder: Path, names: list[str]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        durable.replace_bytes(folder / name, (model / name).read_bytes())
+    with private.as_user_shares():
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            durable.replace_bytes(folder / name, (model / name).read_bytes(), 0o666)
 
 
 def _model_path(workspace: Workspace, text: str) -> Path:

@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 from pydantic import BaseModel
 
+from trainer import private
 from trainer.workspace import PROJECT_ROOT
 
 PR_SET_PDEATHSIG = 1
@@ -198,7 +199,8 @@ def exclusive_lock(path: Path) -> Iterator[None]:
 
 def try_lock(path: Path) -> int | None:
     """Lock `path` until the descriptor that comes back is closed by all who have it; None when another holds it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    private.close(descriptor)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

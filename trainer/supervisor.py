@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from trainer import attempts, documents, hooks, outcomes, processes, reserve, run_queue, runs
+from trainer import attempts, documents, hooks, outcomes, private, processes, reserve, run_queue, runs
 from trainer import devices as known_devices
 from trainer.documents import Control, Outcome, Processes, Progress
 from trainer.log import say
@@ -206,4 +206,6 @@ def supervise(run: Run, devices: Sequence[str]) -> Outcome | None:
 
 
 if __name__ == "__main__":
+    private.begin()
+    private.close_workspace(Path(sys.argv[1]).parent.parent)
     supervise(Run(Path(sys.argv[1])), sys.argv[2].split(","))

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 
-from trainer import durable, processes, tensorboard
+from trainer import durable, private, processes, tensorboard
 from trainer.tensorboard import Server
 from trainer.workspace import Workspace, open_workspace
 
@@ -33,4 +33,5 @@ def serve(workspace: Workspace) -> int:
 
 
 if __name__ == "__main__":
+    private.begin()
     sys.exit(serve(open_workspace(sys.argv[1])))

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainer import private
+
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 LABELS = ("positive", "negative", "hard_negative", "background", "rirs")
 
@@ -76,9 +78,10 @@ class Workspace:
 def open_workspace(root: str | Path | None = None) -> Workspace:
     """The workspace at `root`, else at the environment variable WAKEWORD_ROOT, else at the project itself.
 
-    Raises FileNotFoundError when the folder does not exist.
+    Its folders are closed to other users of the machine. Raises FileNotFoundError when it does not exist.
     """
     path = Path(root or os.environ.get("WAKEWORD_ROOT") or PROJECT_ROOT).expanduser().resolve()
     if not path.is_dir():
         raise FileNotFoundError(f"Workspace folder {path} does not exist. Create it, or name another with --root.")
+    private.close_workspace(path)
     return Workspace(path)

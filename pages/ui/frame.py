@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit import runtime
 
 from pages.ui.access import start
+from trainer import private
 from trainer.workspace import Workspace, open_workspace
 
 HOME = "Home.py"
@@ -31,6 +32,7 @@ def page(title: str, icon: str) -> Workspace:
     st.set_page_config(page_title=f"{title} · Wakeword Studio", page_icon=icon, layout="wide")
     st.title(title, anchor=False)
     _warn_unguarded()
+    private.begin()
     try:
         return open_workspace()
     except FileNotFoundError as error:

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal
 
-from trainer import documents, durable, processes, runs
+from trainer import documents, durable, private, processes, runs
 from trainer.documents import Progress
 from trainer.log import say
 from trainer.runs import Run
@@ -99,4 +99,5 @@ def export_best(run: Run) -> None:
 
 
 if __name__ == "__main__":
+    private.begin()
     sys.exit(main(*sys.argv[1:]))

@@ -20,7 +20,7 @@ import streamlit as st
 from streamlit import cli_util, config
 
 from pages.ui.access.requests import LOOPBACK_NAMES, PARAMETER, Rules, normal_host
-from trainer import access_token, durable
+from trainer import access_token, durable, private
 from trainer.workspace import open_workspace
 
 HOSTS = "WAKEWORD_HOSTS"
@@ -36,6 +36,7 @@ def rules() -> Rules:
 
     The token leaves the environment: programs that this server starts need not know it.
     """
+    private.begin()
     try:
         token: str | None = access_token.from_environment() or access_token.of(open_workspace())
     except (ValueError, FileNotFoundError) as error:
@@ -153,5 +154,5 @@ def _write_opener(target: str) -> Path:
     with, but not this file."""
     path = open_workspace().jobs / "open-app.html"
     text = f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={escape(target)}">\n'
-    durable.replace_bytes(path, text.encode(), 0o600)
+    durable.replace_bytes(path, text.encode())
     return path
