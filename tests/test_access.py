@@ -1,5 +1,7 @@
 """Who is let in: Host, Origin and token of requests, on headers alone and on a real server by raw sockets."""
 
+import http.client
+import ipaddress
 import os
 import re
 import signal
@@ -8,16 +10,19 @@ import subprocess
 import sys
 from contextlib import closing
 
+import psutil
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from pages.ui import microphone
 from pages.ui.access import guard, requests, start
 from pages.ui.access.requests import Netloc, Rules
 from tests.browser import app as server
 from trainer import access_token
 from trainer.workspace import PROJECT_ROOT, Workspace
 
+FAMILIES = (socket.AF_INET, socket.AF_INET6)
 HERE = Netloc("127.0.0.1", 8501)
 
 
@@ -283,6 +288,54 @@ def test_the_terminal_tells_the_address_once_and_the_log_nothing_more(app):
         cwd=PROJECT_ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.strip() == access_token.read(app.workspace)
+
+
+@pytest.mark.timeout(120)
+def test_the_network_is_served_at_the_addresses_of_this_machine_alone(tmp_path):
+    """By IPv6 as by IPv4, with the token; other names are let in only when the user names them."""
+    workspace, port = Workspace(tmp_path), server.free_port()
+    own = network_addresses()
+    app = server.start(
+        workspace, port, "::" if any(":" in each for each in own) else "0.0.0.0", WAKEWORD_HOSTS="studio.lan"
+    )
+    try:
+        told, token = (tmp_path / "server.log").read_text(), access_token.read(workspace)
+        for address in ("127.0.0.1", *own):
+            shown = f"[{address}]" if ":" in address else address
+            assert f"  http://{shown}:{port}/?token={token}" in told
+            for host, code in (
+                (f"{shown}:{port}", 303),
+                ("studio.lan", 303),
+                (f"evil.example:{port}", 403),
+                ("192.0.2.99", 403),
+            ):
+                with closing(http.client.HTTPConnection(address, port, timeout=20)) as connection:
+                    connection.request("GET", f"/?token={token}", headers={"Host": host})
+                    assert connection.getresponse().status == code, (address, host)
+        assert "give no microphone to http addresses" in told
+        assert "external" not in told.lower(), "nobody on the internet is asked for our address"
+    finally:
+        app.end(signal.SIGKILL)
+
+
+def network_addresses() -> list[str]:
+    """Those of IPv4, and the first of IPv6: a machine has many of them."""
+    found = [each.address for links in psutil.net_if_addrs().values() for each in links if each.family in FAMILIES]
+    kept = [each for each in found if "%" not in each and not ipaddress.ip_address(each).is_loopback]
+    v4, v6 = ([each for each in kept if (":" in each) is wide] for wide in (False, True))
+    return [*v4, *v6[:1]] or pytest.skip("this machine has no address on a network")
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed"),
+    [
+        ("http://127.0.0.1:8501/Dataset", True), ("http://localhost:8501", True), ("http://[::1]:8501", True),
+        ("https://studio.lan", True), ("http://a.localhost", True), ("http://192.168.1.7:8501", False),
+        ("http://studio.lan", False), ("http://localhost.evil.example", False), ("http://[fd00::2]:8501", False),
+    ],
+)  # fmt: skip
+def test_where_browsers_give_a_microphone(address, allowed):
+    assert microphone.is_allowed(address) is allowed
 
 
 def refused_start(root, **environment: str) -> str:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -52,6 +53,10 @@ def test_it_starts_once_shows_the_runs_and_ends(workspace):
     process = psutil.Process(found.identity.pid)
     listening = [each.laddr.ip for each in process.net_connections("tcp") if each.status == psutil.CONN_LISTEN]
     assert listening == ["127.0.0.1"] and os.getpid() not in [each.pid for each in process.parents()]
+    root = f"http://{urllib.parse.urlsplit(address).netloc}/"
+    for path in ("", "data/runs", "data/plugins_listing", "//data/runs", "index.html", "x/../data/runs"):
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(root + path)
     deadline, name = time.monotonic() + 30, f"{run.id}/tensorboard"
     while name not in asked(address, "runs") and time.monotonic() < deadline:
         time.sleep(0.2)

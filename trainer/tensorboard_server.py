@@ -6,6 +6,7 @@ python -m trainer.tensorboard_server WORKSPACE
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import sys
 
@@ -23,7 +24,8 @@ def serve(workspace: Workspace) -> int:
     ends = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # in its threads too, so that the wait below gets them
     program = TensorBoard()
-    program.configure(logdir=str(workspace.runs), host="127.0.0.1", port=0)
+    secret = secrets.token_urlsafe(16)  # in the path, so that other users of the machine do not find the pages
+    program.configure(logdir=str(workspace.runs), host="127.0.0.1", port=0, path_prefix=f"/{secret}")
     address = program.launch()
     identity = processes.identity_of(os.getpid())
     told = Server(boot_id=identity.boot_id, clock=processes.boot_clock(), identity=identity, address=address)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import clip_pictures, jobs
+from pages.ui import clip_pictures, jobs, microphone
 from pages.ui.frame import os_sentence, plain
 from trainer.counted import counted
 from trainer.dataset import changes, recording
@@ -17,14 +17,12 @@ LABELS = ("positive", "hard_negative", "negative", "background")
 
 def show(workspace: Workspace) -> None:
     """Choose label and speaker, record, see level and faults, keep or discard, next."""
-    st.caption(
-        "Press the microphone, say the word, press it again. Silence at both ends is cut off. The browser gives the "
-        "microphone to this page on this machine only, or over https."
-    )
+    st.caption("Press the microphone, say the word, press it again. Silence at both ends is cut off.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         label = st.selectbox("Label of the takes", LABELS, key="take_label", width=200)
         speaker = st.text_input("Speaker", key="take_speaker", max_chars=60, width=220, placeholder="anna")
         st.checkbox("Keep good takes at once", True, key="take_at_once")
+    microphone.note()
     number = st.session_state.get("take_number", 0)
     recorded = st.audio_input(f"Take {number + 1}", sample_rate=RATE, key=f"take_{number}", disabled=not speaker)
     if not speaker:

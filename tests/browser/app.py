@@ -56,14 +56,15 @@ class App:
         self.process.wait(20)
 
 
-def start(workspace: Workspace, port: int) -> App:
+def start(workspace: Workspace, port: int, host: str = "127.0.0.1", **environment: str) -> App:
     """Start the server in a process group of its own, as a terminal does, and wait until it answers."""
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"]
-    environment = {name: value for name, value in os.environ.items() if name != access_token.VARIABLE}
+    command += [f"--server.address={host}"]
+    own = {name: value for name, value in os.environ.items() if name != access_token.VARIABLE}
     with open(workspace.root / "server.log", "ab") as log:
         process = subprocess.Popen(
             command, cwd=PROJECT_ROOT, stdout=log, stderr=log, process_group=0,
-            env=environment | {"WAKEWORD_ROOT": str(workspace.root)},
+            env=own | {"WAKEWORD_ROOT": str(workspace.root)} | environment,
         )  # fmt: skip
     app = App(process, f"http://127.0.0.1:{port}", workspace)
     wait_until_it_answers(app.address, workspace.root / "server.log")

@@ -13,6 +13,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.browser import app as server
 from tests.browser.test_walk import button, no_traceback, settled
 from tests.run_folders import make_run, workspace_at
+from tests.test_access import network_addresses
 from tests.tiny import write_wav
 from trainer import access_token
 from trainer.workspace import Workspace
@@ -131,6 +132,24 @@ def test_a_page_at_another_port_of_this_host_drives_nothing(page: Page, workspac
         assert page.evaluate(STEAL, addresses)[0] == "open", "our own page is let in"
         page.goto(f"http://127.0.0.1:{port}/")
         assert page.evaluate(STEAL, addresses) == ["refused"] * 3
+
+
+@pytest.mark.timeout(180)
+def test_a_browser_of_the_network_is_told_why_it_has_no_microphone(page: Page, workspace: Workspace):
+    own = next((each for each in network_addresses() if ":" not in each), None) or pytest.skip("no IPv4 network")
+    app = server.start(workspace, server.free_port(), "0.0.0.0")
+    try:
+        page.goto(app.entrance.replace("127.0.0.1", own))
+        page.goto(f"{app.address.replace('127.0.0.1', own)}/Dataset")
+        page.get_by_role("tab", name="Record").click()
+        expect(page.get_by_text("The browser gives no microphone to this page").first).to_be_visible()
+        page.goto(app.entrance)
+        page.goto(f"{app.address}/Dataset")
+        page.get_by_role("tab", name="Record").click()
+        expect(page.get_by_text("on this machine only, or over https").first).to_be_visible()
+        expect(page.get_by_text("The browser gives no microphone")).to_have_count(0)
+    finally:
+        app.end(signal.SIGKILL)
 
 
 @pytest.mark.timeout(180)

@@ -13,6 +13,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from pages.ui import microphone
 from pages.ui.evaluation import said, trace
 from pages.ui.frame import os_sentence, plain
 from trainer import audio_formats, audio_reader, detector, stream_scores
@@ -65,15 +66,15 @@ def hear(model: Detector, name: str, data: bytes) -> Heard:
 def show(workspace: Workspace, model: Detector) -> None:
     """A threshold, files and the microphone; below them what is heard in each."""
     threshold = _threshold(model)
-    files, microphone = st.columns(2, gap="medium")
+    files, recorder = st.columns(2, gap="medium")
     with files:
         uploads = st.file_uploader(
             "Files to listen to", accept_multiple_files=True, max_upload_size=MOST_MEGABYTES, key="listen_files",
             help=f"{audio_formats.NAMES}. Hours of audio are for Streams.",
         )  # fmt: skip
-    with microphone:
+    with recorder:
         spoken = st.audio_input("Say the word", sample_rate=RATE, key="listen_spoken")
-        st.caption("The browser gives the microphone to this page on this machine only, or over https.")
+        microphone.note()
     if not uploads and spoken is None:
         st.caption("Choose files, or press the microphone, say the word a few times, and press it again.")
         return

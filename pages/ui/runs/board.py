@@ -17,7 +17,8 @@ from trainer.workspace import Workspace
 def show(workspace: Workspace, run: Run | None = None) -> None:
     """Of all runs, or of one."""
     with st.popover("TensorBoard", icon=":material/monitoring:"):
-        st.caption("Every run writes TensorBoard's event files as it trains. By hand:")
+        st.caption("Every run writes TensorBoard's event files as it trains.")
+        st.caption("By hand, where other users of this machine can open it too:")
         st.code(tensorboard.command(workspace, run), language=None, wrap_lines=True)
         found = _running(workspace)
         if found:
