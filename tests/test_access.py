@@ -349,6 +349,14 @@ def refused_start(root, **environment: str) -> str:
     return done.stderr
 
 
+def test_further_names_are_hosts_with_or_without_port():
+    assert start.named_hosts(" Studio.LAN., 192.0.2.7:8443,[fd00::2]:80 ,") == {"studio.lan", "192.0.2.7", "fd00::2"}
+    assert start.named_hosts("") == frozenset()
+    for wrong in ("https://studio.lan", "studio.lan/x", "*", "a b"):
+        with pytest.raises(ValueError, match="which is no host name"):
+            start.named_hosts(f"studio.lan,{wrong}")
+
+
 @pytest.mark.timeout(120)
 def test_the_network_is_not_served_without_a_token(tmp_path):
     assert "would let everybody on the network start programs as you" in refused_start(tmp_path, WAKEWORD_TOKEN="off")

@@ -92,9 +92,10 @@ def test_an_older_workspace_is_closed_when_its_owner_opens_it(workspace: Workspa
 
 def test_links_and_what_is_another_users_are_left_alone(workspace: Workspace):
     shared = workspace.root / "shared"
-    shared.mkdir(mode=0o755)
+    for folder in (shared, workspace.root / "data"):
+        folder.mkdir()
+        folder.chmod(0o755)
     workspace.runs.symlink_to(shared)
-    (workspace.root / "data").mkdir(mode=0o755)
     if os.geteuid() == 0:
         os.chown(workspace.root / "data", STRANGER, STRANGER)
     private.close_workspace(workspace.root)

@@ -58,9 +58,10 @@ class App:
 
 def start(workspace: Workspace, port: int, host: str = "127.0.0.1", **environment: str) -> App:
     """Start the server in a process group of its own, as a terminal does, and wait until it answers."""
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"]
-    command += [f"--server.address={host}"]
-    own = {name: value for name, value in os.environ.items() if name != access_token.VARIABLE}
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}", f"--server.address={host}"]
+    own = {"STREAMLIT_SERVER_HEADLESS": "true"} | {
+        name: value for name, value in os.environ.items() if name != access_token.VARIABLE
+    }
     with open(workspace.root / "server.log", "ab") as log:
         process = subprocess.Popen(
             command, cwd=PROJECT_ROOT, stdout=log, stderr=log, process_group=0,

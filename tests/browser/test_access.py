@@ -1,10 +1,12 @@
 """The way into the app in a real browser: with the token, without it, from elsewhere, and after a restart."""
 
 import http.server
+import os
 import signal
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -73,6 +75,34 @@ def test_the_printed_address_opens_the_app_and_stays_out_of_the_history(page: Pa
         assert page.url == f"{app.address}/"
         expect(page.get_by_text("asks for no access token")).to_have_count(0)
         no_traceback(page)
+
+
+@pytest.mark.timeout(180)
+def test_the_browser_that_is_opened_gets_in_and_no_process_shows_the_token(page: Page, workspace: Workspace, tmp_path):
+    """Every user of the machine can read what a browser was called with."""
+    opener, called = tmp_path / "bin" / "xdg-open", tmp_path / "called"
+    opener.parent.mkdir()
+    opener.write_text(f'#!/bin/sh\necho "$@" > {called}.part && mv {called}.part {called}\n')
+    opener.chmod(0o755)
+    path = f"{opener.parent}:{os.environ['PATH']}"
+    app = server.start(workspace, server.free_port(), PATH=path, STREAMLIT_SERVER_HEADLESS="false")
+    try:
+        for _ in range(100):
+            if called.exists():
+                break
+            page.wait_for_timeout(100)
+        address = called.read_text().strip()
+        file = Path(address.removeprefix("file://"))
+        assert address.startswith("file:///") and access_token.read(workspace) not in address
+        assert file.stat().st_mode & 0o777 == 0o600
+        page.goto(address)
+        expect(page.get_by_role("heading", name="Wakeword Studio", exact=True)).to_be_visible()
+        assert page.url == f"{app.address}/"
+        app.end(signal.SIGINT)
+        assert not file.exists()
+    finally:
+        if app.process.poll() is None:
+            app.end(signal.SIGKILL)
 
 
 @pytest.mark.timeout(180)

@@ -19,7 +19,7 @@ import psutil
 import streamlit as st
 from streamlit import cli_util, config
 
-from pages.ui.access.requests import LOOPBACK_NAMES, PARAMETER, Rules, normal_host
+from pages.ui.access.requests import LOOPBACK_NAMES, PARAMETER, Rules, normal_host, parse_netloc
 from trainer import access_token, durable, private
 from trainer.workspace import open_workspace
 
@@ -39,6 +39,7 @@ def rules() -> Rules:
     private.begin()
     try:
         token: str | None = access_token.from_environment() or access_token.of(open_workspace())
+        named = named_hosts(os.environ.get(HOSTS, ""))
     except (ValueError, FileNotFoundError) as error:
         _refuse(str(error))
     os.environ.pop(access_token.VARIABLE, None)
@@ -50,7 +51,7 @@ def rules() -> Rules:
         )
     os.environ[GUARDED] = str(os.getpid())
     config.set_option("server.allowedHosts", [])  # checked by the guard, for every request
-    return Rules(token, LOOPBACK_NAMES | _named() | (frozenset() if is_local() else _own_names()))
+    return Rules(token, LOOPBACK_NAMES | named | (frozenset() if is_local() else _own_names()))
 
 
 def _refuse(sentence: str) -> None:
@@ -72,8 +73,13 @@ def is_local() -> bool:
         return address == "localhost"
 
 
-def _named() -> frozenset[str]:
-    return frozenset(normal_host(name.strip()) for name in os.environ.get(HOSTS, "").split(",") if name.strip())
+def named_hosts(text: str) -> frozenset[str]:
+    """The hosts of a list like `studio.lan, 192.0.2.7:8443`; ports do not count. Raises ValueError for no host."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    found = {name: parse_netloc(name) for name in names}
+    if wrong := next((name for name in names if found[name] is None), None):
+        raise ValueError(f"{HOSTS} holds {wrong!r}, which is no host name. Write names with commas between them.")
+    return frozenset(netloc.host for netloc in found.values() if netloc)
 
 
 def _own_names() -> frozenset[str]:
