@@ -29,7 +29,8 @@ code {{ overflow-wrap: anywhere; }}
  placeholder="Access token" required autofocus>
 <button>Open</button></form>
 <p>Where to find the token: in the address that was printed where the app was started. Unless WAKEWORD_TOKEN was set
-there, <code>python -m trainer token</code> in the folder of the app prints it too. This browser keeps it for 30 days.</p>
+there, <code>python -m trainer token</code> in the folder of the app prints it too. This browser keeps it for 30
+days.</p>
 </body></html>
 """
 
