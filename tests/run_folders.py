@@ -102,6 +102,19 @@ def end(run: Run, state: str, reason: str) -> None:
     durable.replace_json(run.outcome_file, outcome.model_dump())
 
 
+def slow_start(started: list[list[str]], held: list[int] | None = None):
+    """In place of `processes.start_detached`: notes what was to be started, and holds its locks as a process would that
+    has not got any further yet; `held` gets their descriptors."""
+
+    def start_detached(arguments: list[str], log: Path, environment: dict[str, str]):
+        started.append(arguments)
+        copies = [os.dup(int(environment[name])) for name in environment if name == processes.LOCK_VARIABLE]
+        if held is not None:
+            held.extend(copies)
+
+    return start_detached
+
+
 def workspace_at(root: Path) -> Workspace:
     root.mkdir(parents=True, exist_ok=True)
     return Workspace(root)

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -139,3 +140,24 @@ def test_a_stop_wakes_a_suspended_training_and_its_supervisor(workspace: Workspa
     wait_until(run, "unresponsive", seconds=5)
     launch.stop(run, now=True)
     assert wait_until(run, "stopped", seconds=10).outcome.signal is None
+
+
+def test_the_forecast_counts_a_run_that_was_paused_and_goes_on(workspace: Workspace):
+    """Its supervisor may be given a slot before `resume` puts it into the queue; so it was in neither list."""
+    first = launch.start(workspace, tiny_config(**ENDLESS), "tiny", "first").run
+    wait_for_epoch(first, 2)
+    launch.pause(first)
+    wait_until(first, "paused")
+    launch.resume(first)
+    second = launch.start(workspace, tiny_config(**ENDLESS), "tiny", "second").run
+    deadline, found = time.monotonic() + 60, None
+    while time.monotonic() < deadline:
+        found = standing.standing(workspace, second)
+        if found:
+            told = standing.start_seconds(found)
+            assert told is None or told > 0, found
+        if found and found.training == (first,):
+            break
+        time.sleep(0.02)
+    waiting = [each.run for each in run_queue.read(workspace).order]
+    assert found and found.training == (first,) and waiting == [second.id]

@@ -3,6 +3,7 @@
 import pytest
 
 from tests import run_folders
+from tests.run_folders import slow_start
 from tests.test_command_line import refused
 from tests.tiny import make_workspace, tiny_config
 from trainer import config_file, documents, durable, earlier_run, launch, run_models
@@ -114,7 +115,7 @@ def test_a_run_whose_configuration_is_damaged_is_told(workspace):
 def test_a_start_writes_the_id_and_one_form_stays_one_run(tmp_path, monkeypatch):
     workspace = make_workspace(tmp_path)
     earlier = run_with_model(workspace)
-    monkeypatch.setattr(launch.processes, "start_detached", lambda *rest: None)
+    monkeypatch.setattr(launch.processes, "start_detached", slow_start([]))
     first = launch.start(workspace, wanting(LATEST), "tiny", token="form-1")
     assert config_file.load(first.run.config_file).training.start_from == earlier.id
     assert launch.start(workspace, wanting(LATEST), "tiny", token="form-2") == launch.Started(first.run, already=True)

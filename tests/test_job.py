@@ -75,11 +75,11 @@ def test_a_last_word_that_comes_while_one_looks_is_heard(tmp_path, monkeypatch):
     working = job.Job(verb="demo", boot_id=processes.boot_id(), clock=processes.boot_clock())
     job._write(workspace, working)
 
-    def ends(looked_at: job.Job) -> bool:
+    def ends(workspace: Workspace, looked_at: job.Job) -> str:
         job._write(workspace, working.model_copy(update={"state": "cancelled", "message": "It was cancelled."}))
-        return False
+        return "dead"
 
-    monkeypatch.setattr(job, "_alive", ends)
+    monkeypatch.setattr(job, "_life", ends)
     found = job.read(workspace, "demo")
     assert (found.state, found.message) == ("cancelled", "It was cancelled.")
 

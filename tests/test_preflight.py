@@ -11,7 +11,6 @@ from tests.tiny import make_workspace, tiny_config
 from trainer import config_file, devices, durable, estimates, launch, manifest, preflight, run_queue, runs
 from trainer.config import Config
 from trainer.estimates import Machine
-from trainer.run_queue import Holding, Queue
 from trainer.workspace import Workspace
 
 HERE = Machine(cores=2, memory_total=8 * 10**9, memory_free=4 * 10**9, disk_free=10**10)
@@ -66,10 +65,11 @@ def test_what_a_training_holds_for_which_it_would_wait_counts_as_free(workspace,
         ("cpu", "gpu0", 1, 4e9, 0), ("gpu0", "cpu", 1, 4e9, 0),
     ):  # fmt: skip
         monkeypatch.setattr(devices, "choices", lambda option, device=waits_for: (device,))
-        queue = Queue(holding=(Holding(run=run.id, device=device),), slots={device: slots})
-        run_queue._write(workspace, queue)
+        run_queue.set_slots(workspace, device, slots)
+        slot = run_queue.take(workspace, run, [device])
         here = preflight.machine(workspace, Config())
-        assert (here.memory_free, here.gpu_memory_free) == (memory, gpu)
+        assert slot and (here.memory_free, here.gpu_memory_free) == (memory, gpu)
+        os.close(slot.descriptor)
     run_folders.end(run, "completed", "All done.")
     monkeypatch.setattr(devices, "choices", lambda option: ("cpu",))
     assert preflight.machine(workspace, Config()).memory_free == 4e9

@@ -39,7 +39,7 @@ def test_a_live_process_is_alive_until_it_is_a_zombie(sleeper):
     assert sleeper.returncode is None
 
 
-@pytest.mark.parametrize("change", [{"start_ticks": 1}, {"boot_id": "another boot"}, {"host": "elsewhere"}])
+@pytest.mark.parametrize("change", [{"start_ticks": 1}, {"boot_id": "another boot"}, {"namespaces": "pid:[1]"}])
 def test_a_stranger_with_the_same_pid_is_not_it_and_is_never_signalled(sleeper, change):
     stranger = processes.identity_of(sleeper.pid).model_copy(update=change)
     assert not processes.is_alive(stranger)

@@ -73,12 +73,57 @@ def test_who_was_given_a_slot_holds_it_before_its_trainer_is_there(workspace: Wo
 
 def test_a_slot_is_not_kept_by_who_looked_for_one_while_the_disk_failed(workspace: Workspace):
     run = make_queued(workspace, 1)
-    bad = workspace.runs / ".slots" / f"{socket.gethostname()}.cpu.1"
+    bad = workspace.runs / ".slots" / f"{processes.boot_id()}.cpu.1"
     bad.mkdir(parents=True)  # to be opened as a file is an error, after slot 0 was locked
     with pytest.raises(IsADirectoryError):
         run_queue.take(workspace, run, ["cpu"])
     bad.rmdir()
     assert run_queue.take(workspace, run, ["cpu"]), "it does not wait for itself"
+
+
+def test_a_slot_is_the_same_one_under_another_name_of_the_host(workspace: Workspace, monkeypatch):
+    first, second = make_queued(workspace, 1), make_queued(workspace, 2)
+    slot = run_queue.take(workspace, first, ["cpu"])
+    monkeypatch.setattr(socket, "gethostname", lambda: "another-name")
+    assert slot and run_queue.take(workspace, second, ["cpu"]) is None
+
+
+def test_slots_of_an_earlier_boot_are_cleared(workspace: Workspace):
+    (workspace.runs / ".slots").mkdir(parents=True)
+    old = workspace.runs / ".slots" / "an-earlier-boot.cpu.0"
+    old.touch()
+    assert run_queue.take(workspace, make_queued(workspace, 1), ["cpu"]) and not old.exists()
+
+
+@pytest.mark.parametrize("holder", ["", "20260101-120000-0009", "../..", "20260101-120000-0001"])
+def test_a_slot_of_which_nobody_knows_who_has_it_makes_the_forecast_unknown(workspace: Workspace, holder: str):
+    first, second = make_queued(workspace, 1, eta_seconds=100.0), make_queued(workspace, 2)
+    slot = run_queue.take(workspace, first, ["cpu"])
+    assert slot
+    end(first, "completed", "All epochs done.")
+    (workspace.runs / ".slots" / f"{processes.boot_id()}.cpu.0").write_text(holder)
+    run_queue.join(workspace, second, ["cpu"])
+    found = standing.standing(workspace, second)
+    assert found and found.training == () and found.unknown == 1 and standing.start_seconds(found) is None
+
+
+def test_nobody_known_before_it_is_no_forecast_of_now(workspace: Workspace):
+    """As another machine sees a run that waits here: it cannot see the slots."""
+    run = make_queued(workspace, 1)
+    run_queue.join(workspace, run, ["cpu"])
+    found = standing.standing(workspace, run)
+    assert found and standing.start_seconds(found) is None
+
+
+def test_who_has_a_slot_does_not_join_the_queue_again(workspace: Workspace):
+    """As `resume` would let it, whose supervisor was faster than it."""
+    first, second = make_queued(workspace, 1, eta_seconds=100.0), make_queued(workspace, 2)
+    slot = run_queue.take(workspace, first, ["cpu"])
+    run_queue.join(workspace, first, ["cpu"])
+    run_queue.join(workspace, second, ["cpu"])
+    assert slot and [waiting.run for waiting in run_queue.read(workspace).order] == [second.id]
+    found = standing.standing(workspace, second)
+    assert found and found.training == (first,) and standing.start_seconds(found) == 100
 
 
 def test_devices_are_taken_as_they_become_free(workspace: Workspace):

@@ -5,11 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from trainer.state import ACTIVE, Facts, State, derive, wished
+from trainer.state import Facts, State, derive, wished
 
 RUNNING = Facts(
-    readable=True, outcome=None, has_process=True, this_host=True, supervisor_alive=True, trainer_alive=True,
-    trainer_known=True, suspended=False, want=None, beat_age=1.0, request_age=60.0,
+    readable=True, outcome=None, life="alive", trainer_known=True, suspended=False, want=None, silent_seconds=1.0,
 )  # fmt: skip
 STATES = set(State.__args__)
 
@@ -23,25 +22,22 @@ STATES = set(State.__args__)
         ({"want": "stop_after_epoch"}, "stopping"),
         ({"want": "pause"}, "pausing"),
         ({"suspended": True}, "unresponsive"),
-        ({"beat_age": 31.0}, "unresponsive"),
-        ({"beat_age": 31.0, "want": "stop"}, "unresponsive"),
-        ({"supervisor_alive": False}, "running"),
-        ({"trainer_alive": False}, "running"),
-        ({"trainer_alive": False, "want": "stop"}, "stopping"),
-        ({"trainer_alive": False, "beat_age": 31.0}, "unresponsive"),
-        ({"trainer_alive": False, "trainer_known": False}, "queued"),
-        ({"trainer_alive": False, "trainer_known": False, "suspended": True}, "unresponsive"),
-        ({"trainer_alive": False, "trainer_known": False, "want": "stop"}, "stopping"),
-        ({"trainer_alive": False, "trainer_known": False, "want": "pause"}, "pausing"),
-        ({"trainer_alive": False, "supervisor_alive": False}, "lost"),
+        ({"silent_seconds": 31.0}, "unresponsive"),
+        ({"silent_seconds": 31.0, "want": "stop"}, "unresponsive"),
+        ({"silent_seconds": None}, "running"),
+        ({"trainer_known": False}, "queued"),
+        ({"trainer_known": False, "silent_seconds": 1000.0}, "queued"),
+        ({"trainer_known": False, "suspended": True}, "unresponsive"),
+        ({"trainer_known": False, "want": "stop"}, "stopping"),
+        ({"trainer_known": False, "want": "pause"}, "pausing"),
+        ({"life": "dead"}, "lost"),
+        ({"life": "dead", "want": "stop"}, "lost"),
+        ({"life": "unknown"}, "unknown"),
+        ({"life": "unknown", "want": "stop"}, "unknown"),
+        ({"life": "unknown", "outcome": "paused"}, "paused"),
         ({"outcome": "failed"}, "failed"),
-        ({"outcome": "completed", "trainer_alive": False, "supervisor_alive": False}, "completed"),
+        ({"outcome": "completed", "life": "dead"}, "completed"),
         ({"readable": False, "outcome": "completed"}, "damaged"),
-        ({"has_process": False, "request_age": 2.0}, "queued"),
-        ({"has_process": False, "request_age": 20.0}, "lost"),
-        ({"this_host": False, "trainer_alive": False, "supervisor_alive": False, "beat_age": 60.0}, "running"),
-        ({"this_host": False, "trainer_alive": False, "supervisor_alive": False, "beat_age": 100.0}, "lost"),
-        ({"this_host": False, "trainer_alive": False, "supervisor_alive": False, "beat_age": None}, "lost"),
     ],
 )
 def test_a_state_follows_from_the_facts(changes: dict, state: str):
@@ -54,14 +50,16 @@ def test_every_combination_of_facts_has_one_state():
     wants = (None, "go_on", "stop", "stop_after_epoch", "pause")
     ages = (None, 1.0, 1000.0)
     seen = set()
-    for values in itertools.product(flag, outcomes, flag, flag, flag, flag, flag, flag, wants, ages, (1.0, 1000.0)):
+    lives = ("alive", "dead", "unknown")
+    for values in itertools.product(flag, outcomes, lives, flag, flag, wants, ages):
         facts = Facts(*values)
         state = derive(facts)
         seen.add(state)
         assert state in STATES
-        if facts.readable and facts.this_host and not (facts.trainer_alive or facts.supervisor_alive):
-            starting = not facts.has_process and facts.request_age < 10
-            assert starting or state not in ACTIVE, "nothing lives, so nothing is active"
+        if facts.readable and facts.outcome is None and facts.life == "dead":
+            assert state == "lost", "what is dead is never active, nor unknown"
+        if facts.life == "alive":
+            assert state not in ("lost", "unknown"), "what lives is never lost"
     assert seen == STATES
 
 

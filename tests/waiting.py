@@ -1,6 +1,7 @@
 """Waiting for what a run does, and looking at who does it."""
 
 import time
+from collections.abc import Callable
 
 import psutil
 
@@ -29,6 +30,13 @@ def wait_for_epoch(run: Run, epoch: int, seconds: float = 60) -> Status:
         assert status.state in ACTIVE, log_tail.last_lines(run.log_file, 20)
         time.sleep(0.05)
     raise AssertionError(f"epoch {epoch} was never reached")
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.05)
 
 
 def is_gone(pid: int, seconds: float = 5) -> bool:

@@ -14,7 +14,10 @@ from trainer.state import Ended, Want
 
 
 class Request(BaseModel, frozen=True):
-    """request.json, written by the page or the command line before the start; `created` is UTC, `clock` since boot."""
+    """request.json, written by the page or the command line before the start; `created` is UTC, `clock` since boot.
+
+    `host` and `machine_id` tell where; both are "" in files of earlier versions.
+    """
 
     label: str
     config_name: str
@@ -22,6 +25,8 @@ class Request(BaseModel, frozen=True):
     token: str
     created: str
     boot_id: str
+    host: str = ""
+    machine_id: str = ""
     clock: float
     split_fingerprint: str
     versions: dict[str, str]
@@ -32,12 +37,24 @@ class Processes(BaseModel, frozen=True):
 
     attempt: int = Field(ge=1)
     host: str
+    machine_id: str = ""
     boot_id: str
     supervisor: ProcessIdentity
     trainer: ProcessIdentity | None = None
     device: str | None = None
     """The device whose slot it holds: `cpu`, `gpu0`; None while it waits for one."""
     clock: float
+    gone: bool = False
+    """Whether the folder is a copy that was made when nothing lived in it, taken from an archive."""
+
+
+class Beat(BaseModel, frozen=True):
+    """beat.json, written by the supervisor every two seconds for as long as it lives; seconds since boot."""
+
+    attempt: int
+    clock: float
+    working: float
+    """When the trainer was last known to work: it told something, used the processor or asked for it."""
 
 
 class Outcome(BaseModel, frozen=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ValidationError
 
-from trainer import durable, processes
+from trainer import durable, liveness, processes
+from trainer.liveness import Witness
+from trainer.processes import Life, ProcessIdentity
 from trainer.workspace import Workspace
 
 Report = Callable[[int, int, str], None]
@@ -27,18 +30,21 @@ Verb = Literal[
 ]
 
 
-STARTING_SECONDS = 30.0
-"""How long a job may have no process yet: its interpreter is starting."""
+ENDING_SECONDS = 5.0
+"""How long a start waits for the process of the job before it, which has had its last word and still ends."""
 
 
 class Job(BaseModel):
-    """What the file of a job says; `state` is what was last written, see `read` for the truth."""
+    """What the file of a job says; `state` is what was last written, see `read` for the truth: `unknown` is never
+    written."""
 
     verb: Verb
     boot_id: str
+    host: str = ""
+    machine_id: str = ""
     clock: float
-    identity: processes.ProcessIdentity | None = None
-    state: Literal["running", "done", "failed", "cancelled"] = "running"
+    identity: ProcessIdentity | None = None
+    state: Literal["running", "done", "failed", "cancelled", "unknown"] = "running"
     done: int = 0
     total: int = 0
     doing: str = ""
@@ -49,11 +55,31 @@ def _file(workspace: Workspace, verb: Verb) -> Path:
     return workspace.jobs / f"{verb}.json"
 
 
-def _alive(job: Job) -> bool:
-    """Whether the job's process lives, or may still be starting."""
-    if job.identity:
-        return processes.is_alive(job.identity)
-    return job.boot_id == processes.boot_id() and processes.boot_clock() - job.clock < STARTING_SECONDS
+def _lock_file(workspace: Workspace, verb: Verb) -> Path:
+    """Locked by whoever starts the job, and from then on by its process for as long as it lives."""
+    return workspace.jobs / f"{verb}.lock"
+
+
+def _cancel_file(workspace: Workspace, verb: Verb) -> Path:
+    """There when the job shall end and its process could not be signalled from where that was wanted."""
+    return workspace.jobs / f"{verb}.cancel"
+
+
+def _life(workspace: Workspace, job: Job) -> Life:
+    """Whether the job's process lives, or starts."""
+    witness = Witness(
+        lock=_lock_file(workspace, job.verb), boot_id=job.boot_id, host=job.host, machine_id=job.machine_id,
+        identities=(job.identity,) if job.identity else (), beats=(_file(workspace, job.verb),),
+    )  # fmt: skip
+    return liveness.life(witness)
+
+
+def _begun(verb: Verb, identity: ProcessIdentity | None = None) -> Job:
+    """A job of this machine that begins now."""
+    return Job(
+        verb=verb, boot_id=processes.boot_id(), host=socket.gethostname(), machine_id=processes.machine_id(),
+        clock=processes.boot_clock(), identity=identity,
+    )  # fmt: skip
 
 
 def _written(workspace: Workspace, verb: Verb) -> Job | None:
@@ -66,12 +92,21 @@ def _written(workspace: Workspace, verb: Verb) -> Job | None:
 def read(workspace: Workspace, verb: Verb) -> Job | None:
     """The newest job of this verb; one whose process died without a last word has failed. None: never started."""
     job = _written(workspace, verb)
-    if job and job.state == "running" and not _alive(job):
-        if _written(workspace, verb) != job:  # its last word came between the two looks
-            return read(workspace, verb)
+    if job is None or job.state != "running":
+        return job
+    life = _life(workspace, job)
+    if life == "alive":
+        return job
+    if _written(workspace, verb) != job:  # its last word came between the two looks
+        return read(workspace, verb)
+    if life == "dead":
         message = f"The {verb} job ended unexpectedly. Start it again; its log: {log_file(workspace, verb)}"
         return job.model_copy(update={"state": "failed", "message": message})
-    return job
+    message = (
+        f"It is not known whether the {verb} job goes on: it was started on {job.host or 'another machine'}, whose "
+        "processes cannot be seen from here. If it has ended, start it again."
+    )
+    return job.model_copy(update={"state": "unknown", "message": message})
 
 
 def log_file(workspace: Workspace, verb: Verb) -> Path:
@@ -88,16 +123,23 @@ def start(workspace: Workspace, verb: Verb, arguments: list[str]) -> None:
         current = read(workspace, verb)
         if current and current.state == "running":
             return
-        _write(workspace, Job(verb=verb, boot_id=processes.boot_id(), clock=processes.boot_clock()))
-        command = ["-m", "trainer", "--root", str(workspace.root), verb, *arguments, "--job"]
-        processes.start_detached(command, log_file(workspace, verb), {})
+        with processes.exclusive_lock(_lock_file(workspace, verb), ENDING_SECONDS) as lock:
+            _cancel_file(workspace, verb).unlink(missing_ok=True)
+            _write(workspace, _begun(verb))
+            command = ["-m", "trainer", "--root", str(workspace.root), verb, *arguments, "--job"]
+            processes.start_detached(command, log_file(workspace, verb), processes.handing_over(lock))
 
 
 def cancel(workspace: Workspace, verb: Verb) -> None:
-    """Ask a job to end; it tidies up and says so. Does nothing when none runs."""
+    """Ask a job to end; it tidies up and says so. Does nothing when none runs.
+
+    One that cannot be signalled from here, or has no process yet, finds a file when it next tells its progress.
+    """
     found = read(workspace, verb)
-    if found and found.state == "running" and found.identity:
-        processes.send_signal(found.identity, signal.SIGTERM)
+    if found is None or found.state not in ("running", "unknown"):
+        return
+    if found.identity is None or not processes.send_signal(found.identity, signal.SIGTERM):
+        _cancel_file(workspace, verb).touch()
 
 
 def _write(workspace: Workspace, job: Job) -> None:
@@ -111,9 +153,9 @@ def _interrupted(number: int, frame: FrameType | None) -> None:
 def run(workspace: Workspace, verb: Verb, work: Callable[[Report], str]) -> None:
     """In the job's process: do the work, keep the file current, leave its last word there. Errors go to the log too."""
     workspace.jobs.mkdir(parents=True, exist_ok=True)
-    identity = processes.identity_of(os.getpid())
-    job = Job(verb=verb, boot_id=identity.boot_id, clock=processes.boot_clock(), identity=identity)
-    last = 0.0
+    if processes.handed_over() is None:
+        processes.try_lock(_lock_file(workspace, verb))  # held until we end
+    job, last = _begun(verb, processes.identity_of(os.getpid())), 0.0
 
     def write(**changes: object) -> None:
         nonlocal job
@@ -126,6 +168,8 @@ def run(workspace: Workspace, verb: Verb, work: Callable[[Report], str]) -> None
         if now - last >= 0.25:  # four writes a second are enough for an eye
             last = now
             write(done=done, total=total, doing=doing)
+            if _cancel_file(workspace, verb).exists():
+                raise KeyboardInterrupt
 
     write()
     signal.signal(signal.SIGTERM, _interrupted)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import shutil
 import signal
+import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -28,8 +31,14 @@ from trainer import (
 from trainer.config import Config
 from trainer.documents import Control, Processes, Request
 from trainer.runs import Run
-from trainer.state import ACTIVE, STARTING_SECONDS, State, Want, wished
+from trainer.state import ACTIVE, State, Want, wished
 from trainer.workspace import Workspace
+
+ENDING_SECONDS = 5.0
+"""How long a resume waits for the processes of the attempt before it, which still end."""
+BEGIN_SECONDS = 120.0
+"""How long a resume waits to see the attempt begin, as long as its supervisor lives; it begins later all the same."""
+LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -67,17 +76,19 @@ def start(workspace: Workspace, config: Config, config_name: str, label: str = "
         request = Request(
             label=label, config_name=config_name, form=form, token=token or secrets.token_hex(16),
             created=datetime.now(UTC).isoformat(timespec="seconds"), boot_id=processes.boot_id(),
-            clock=processes.boot_clock(), split_fingerprint=fingerprint, versions=versions.found(),
+            host=socket.gethostname(), machine_id=processes.machine_id(), clock=processes.boot_clock(),
+            split_fingerprint=fingerprint, versions=versions.found(),
         )  # fmt: skip
         choices = devices.choices(config.training.device)
-        try:
-            durable.replace_bytes(run.config_file, config_file.dump(config))
-            durable.replace_json(run.request_file, request.model_dump())
-            run_queue.join(workspace, run, choices)
-        except OSError:
-            shutil.rmtree(run.folder, ignore_errors=True)  # half a run would stand on the pages as damaged for ever
-            raise
-    _start_supervisor(run, choices)
+        with _held(run) as lock:
+            try:
+                durable.replace_bytes(run.config_file, config_file.dump(config))
+                durable.replace_json(run.request_file, request.model_dump())
+                run_queue.join(workspace, run, choices)
+            except OSError:
+                shutil.rmtree(run.folder, ignore_errors=True)  # half a run would be shown as damaged for ever
+                raise
+            _start_supervisor(run, choices, lock)
     return Started(run, already=False)
 
 
@@ -147,8 +158,23 @@ def pause(run: Run) -> State:
     return runs.status(run).state
 
 
-def _start_supervisor(run: Run, choices: Sequence[str]) -> None:
-    processes.start_detached(["-m", "trainer.supervisor", str(run.folder), ",".join(choices)], run.log_file, {})
+@contextmanager
+def _held(run: Run) -> Iterator[int]:
+    """Hold the lock by which a run counts as live, to be shared with its supervisor: so there is no moment at which
+    the run is not known to live. Raises ValueError when a process of the run has it.
+    """
+    lock = processes.wait_for_lock(run.supervisor_lock, ENDING_SECONDS)
+    if lock is None:
+        raise ValueError(f"A process of run {run.id} still runs; wait until it has ended, then resume.")
+    try:
+        yield lock
+    finally:
+        os.close(lock)
+
+
+def _start_supervisor(run: Run, choices: Sequence[str], lock: int | None = None) -> None:
+    arguments = ["-m", "trainer.supervisor", str(run.folder), ",".join(choices)]
+    processes.start_detached(arguments, run.log_file, {} if lock is None else processes.handing_over(lock))
 
 
 def resume(run: Run) -> int:
@@ -160,7 +186,7 @@ def resume(run: Run) -> int:
         if _taken_back(run):
             return attempts.newest(run.folder)
         state = runs.status(run).state
-        if state in ACTIVE or state == "damaged":
+        if state in ACTIVE - {"unknown"} or state == "damaged":
             raise ValueError(f"Run {run.id} is {state}; there is nothing to resume.")
         if state == "completed":
             raise ValueError(
@@ -191,19 +217,30 @@ def _check_room(run: Run, config: Config) -> None:
 
 
 def _begin_again(run: Run) -> int:
-    """Start another supervisor and wait until the run counts as active: a second resume would start it twice."""
+    """Start another supervisor and wait until its attempt has begun: until then the run is told as it ended before.
+
+    Of two resumes at once one gets the lock of the run. Raises ValueError when the supervisor has died.
+    """
     config = config_file.load(run.config_file)
     _check_room(run, config)
     choices = devices.choices(config.training.device)
-    before, deadline = attempts.newest(run.folder), time.monotonic() + STARTING_SECONDS
-    _forget_wish(run, before)
-    _start_supervisor(run, choices)
-    while attempts.newest(run.folder) <= before:
-        if time.monotonic() > deadline:
-            raise ValueError(f"Run {run.id} has not started again yet; if it does not come, its log says why.")
-        time.sleep(0.05)
+    with _held(run) as lock:
+        before = attempts.newest(run.folder)
+        _forget_wish(run, before)
+        _start_supervisor(run, choices, lock)
+    _await_attempt(run, before + 1)
     run_queue.join(Workspace(run.folder.parent.parent), run, choices)  # its supervisor would within half a second
     return before + 1
+
+
+def _await_attempt(run: Run, attempt: int) -> None:
+    """Wait until an attempt has begun, for as long as the supervisor that was started for it lives."""
+    deadline = time.monotonic() + BEGIN_SECONDS
+    while attempts.newest(run.folder) < attempt and time.monotonic() < deadline:
+        gone = processes.lock_state(run.supervisor_lock) == "free"
+        if gone and attempts.newest(run.folder) < attempt:
+            raise ValueError(f"Run {run.id} could not be started again; the end of its log says why: {run.log_file}")
+        time.sleep(LOOK_SECONDS)
 
 
 def _forget_wish(run: Run, before: int) -> None:

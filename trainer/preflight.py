@@ -61,9 +61,9 @@ def machine(workspace: Workspace, config: Config) -> Machine:
     )
     if workspace.runs.is_dir():
         here = replace(here, disk_free=shutil.disk_usage(workspace.runs).free)
-    for holding in queue.holding:
-        if holding.device in known and queue.slots_of(holding.device) == 1 and run_queue.holds(workspace, holding):
-            here = _without(Run(workspace.runs / holding.run), holding.device, here)
+    for holding in run_queue.holdings(workspace):
+        if holding.run and holding.device in known and queue.slots_of(holding.device) == 1:
+            here = _without(holding.run, holding.device, here)
     return here
 
 

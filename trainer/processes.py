@@ -14,8 +14,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 import psutil
 from pydantic import BaseModel
@@ -25,25 +26,61 @@ from trainer.workspace import PROJECT_ROOT
 
 PR_SET_PDEATHSIG = 1
 LOCK_SECONDS = 30.0
-"""How long to wait for a lock; whoever holds one does so for as long as a supervisor takes to start at most."""
+"""How long to wait for a lock that protects a few writes."""
+LOCK_LOOK_SECONDS = 0.01
+LOCK_VARIABLE = "WAKEWORD_LOCK"
+"""Tells a process the number of the descriptor of a lock that was taken for it."""
+
+LockState = Literal["held", "free", "unknown"]
+"""What the kernel says of a lock; unknown where it may not be asked, or the file system has no locks."""
+Life = Literal["alive", "dead", "unknown"]
 
 
 class ProcessIdentity(BaseModel, frozen=True):
-    """A process for ever: a pid alone is given again to strangers, the start since boot is not."""
+    """A process for ever: a pid alone is given again to strangers, the start since boot is not.
+
+    `host` is a name for people and may change. `boot_id` is "" on a system that does not tell it.
+    """
 
     host: str
     boot_id: str
     pid: int
     start_ticks: int
+    namespaces: str = ""
+    """In which pid and start were read: other namespaces of the same kernel number processes otherwise. "" in files of
+    earlier versions, and on systems without namespaces."""
 
 
 @functools.cache
 def boot_id() -> str:
-    """Changes at every boot of this machine."""
+    """Changes at every boot of this machine; "" on a system that does not tell. The wall clock has no part in it."""
     try:
+        if sys.platform == "darwin":
+            command = ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]
+            return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
-        return f"boot-{psutil.boot_time():.0f}"
+        return ""
+
+
+def machine_id() -> str:
+    """The same after every boot; "" where the system has none. Machines made from one image may share it."""
+    for path in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
+        with suppress(OSError, UnicodeDecodeError):
+            return Path(path).read_text().strip()
+    return ""
+
+
+def namespaces() -> str:
+    """The namespaces that decide how this process sees others and the clock since boot; "" where there are none.
+
+    Not cached: a child may be in others than its parent.
+    """
+    found = []
+    for name in ("pid", "time"):
+        with suppress(OSError):
+            found.append(str(Path(f"/proc/self/ns/{name}").readlink()))
+    return " ".join(found)
 
 
 def boot_clock() -> float:
@@ -52,10 +89,21 @@ def boot_clock() -> float:
     return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
+def _proc_is_ours() -> bool:
+    """Whether /proc numbers processes as we do; in a new pid namespace that of the old one may still be mounted."""
+    try:
+        return str(Path("/proc/self").readlink()) == str(os.getpid())
+    except OSError:
+        return False
+
+
 def _stat_fields(pid: int) -> list[str] | None:
     """Fields of /proc/<pid>/stat from the state on; the name before them may hold spaces and brackets."""
+    if pid != os.getpid() and not _proc_is_ours():
+        return None
     try:
-        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        name = "self" if pid == os.getpid() else str(pid)
+        return Path(f"/proc/{name}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
         return None
 
@@ -70,7 +118,8 @@ def _start_and_state(pid: int) -> tuple[int, str] | None:
         state = process.status()
         if state in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
             return None
-        return int(process.create_time() * 100), "T" if state == psutil.STATUS_STOPPED else "S"
+        started = process._ident[1]  # of the monotonic clock: create_time() moves with the wall clock
+        return int(started * 100), "T" if state == psutil.STATUS_STOPPED else "S"
     except psutil.Error:
         return None
 
@@ -80,7 +129,9 @@ def identity_of(pid: int) -> ProcessIdentity:
     found = _start_and_state(pid)
     if found is None:
         raise ProcessLookupError(f"no live process {pid}")
-    return ProcessIdentity(host=socket.gethostname(), boot_id=boot_id(), pid=pid, start_ticks=found[0])
+    return ProcessIdentity(
+        host=socket.gethostname(), boot_id=boot_id(), pid=pid, start_ticks=found[0], namespaces=namespaces()
+    )
 
 
 def age_seconds() -> float:
@@ -102,22 +153,43 @@ def peak_memory_bytes() -> int:
     return most if sys.platform == "darwin" else most * 1024
 
 
-def is_this_host(identity: ProcessIdentity) -> bool:
-    return identity.host == socket.gethostname()
+def look(identity: ProcessIdentity) -> Life:
+    """Whether exactly this process lives: no zombie, no stranger with its pid, no earlier boot.
+
+    Unknown when a look at this machine's processes does not tell: it is of another boot, or in another namespace.
+    """
+    told = identity.namespaces in ("", namespaces()) and (sys.platform != "linux" or _proc_is_ours())
+    if identity.boot_id != boot_id() or not told:
+        return "unknown"
+    found = _start_and_state(identity.pid)
+    return "alive" if found is not None and found[0] == identity.start_ticks else "dead"
 
 
 def is_alive(identity: ProcessIdentity) -> bool:
-    """Whether exactly this process lives on this machine: no zombie, no stranger with its pid, no earlier boot."""
-    if not is_this_host(identity) or identity.boot_id != boot_id():
-        return False
-    found = _start_and_state(identity.pid)
-    return found is not None and found[0] == identity.start_ticks
+    """Whether exactly this process is seen alive here."""
+    return look(identity) == "alive"
 
 
 def is_suspended(identity: ProcessIdentity) -> bool:
     """Whether the process was stopped by a signal (SIGSTOP, Ctrl-Z) or a debugger."""
     found = _start_and_state(identity.pid) if is_alive(identity) else None
     return found is not None and found[1] in "Tt"
+
+
+def activity(pid: int) -> tuple[float, bool]:
+    """Processor seconds that a process has used, and whether it runs or waits for a processor; (0, False) when it is
+    not seen."""
+    if sys.platform == "linux":
+        fields = _stat_fields(pid)
+        if not fields:
+            return 0.0, False
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), fields[0] == "R"
+    try:
+        process = psutil.Process(pid)
+        used = process.cpu_times()
+        return used.user + used.system, process.status() == psutil.STATUS_RUNNING
+    except psutil.Error:
+        return 0.0, False
 
 
 def send_signal(identity: ProcessIdentity, number: signal.Signals) -> bool:
@@ -142,16 +214,33 @@ def send_signal(identity: ProcessIdentity, number: signal.Signals) -> bool:
         os.close(descriptor)
 
 
+def handing_over(lock: int) -> dict[str, str]:
+    """The environment by which `start_detached` shares a lock with the process that it starts, from its first moment:
+    what is locked stays locked for as long as that lives."""
+    return {LOCK_VARIABLE: str(lock)}
+
+
+def handed_over() -> int | None:
+    """The lock that whoever started this process has taken for it; to be asked once."""
+    lock = os.environ.pop(LOCK_VARIABLE, None)
+    if lock is None:
+        return None
+    os.set_inheritable(int(lock), False)
+    return int(lock)
+
+
 def start_detached(arguments: Sequence[str], log: Path, environment: dict[str, str]) -> None:
     """Start `python ARGUMENTS` in a session of its own; it outlives this process. Output is appended to `log`.
 
     A pipe would block the child once nobody reads it, a child of our session would get our Ctrl-C, and a child of
     our own would stay a zombie; so `trainer.detach` starts it and leaves, and we wait for `trainer.detach` alone.
     """
+    locks = [int(lock) for name, lock in environment.items() if name == LOCK_VARIABLE]
     with open(log, "ab") as output:
         subprocess.run(
             [sys.executable, "-m", "trainer.detach", *arguments], stdin=subprocess.DEVNULL, stdout=output,
             stderr=output, start_new_session=True, cwd=PROJECT_ROOT, env={**os.environ, **environment}, check=True,
+            pass_fds=locks,
         )  # fmt: skip
 
 
@@ -181,20 +270,29 @@ def die_with_parent(parent: int) -> None:
 
 
 @contextmanager
-def exclusive_lock(path: Path) -> Iterator[None]:
+def exclusive_lock(path: Path, seconds: float | None = None) -> Iterator[int]:
     """Hold the kernel's lock on `path`; it excludes threads and processes and is free the moment its holder dies.
 
-    Raises TimeoutError when a holder does not let go, which may be suspended.
+    Gives the descriptor, with which the lock can be shared with a process that is started.
+
+    Raises TimeoutError when a holder does not let go within `seconds` (LOCK_SECONDS); it may be suspended.
     """
-    deadline = time.monotonic() + LOCK_SECONDS
-    while (descriptor := try_lock(path)) is None:
-        if time.monotonic() > deadline:
-            raise TimeoutError(errno.ETIMEDOUT, f"Another process has held it for {LOCK_SECONDS:.0f} s", str(path))
-        time.sleep(0.01)
+    patience = LOCK_SECONDS if seconds is None else seconds
+    descriptor = wait_for_lock(path, patience)
+    if descriptor is None:
+        raise TimeoutError(errno.ETIMEDOUT, f"Another process has held it for {patience:.0f} s", str(path))
     try:
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
+
+
+def wait_for_lock(path: Path, seconds: float) -> int | None:
+    """As `try_lock`, but for so long: a reader that looks at a lock holds it for a moment too."""
+    deadline = time.monotonic() + seconds
+    while (descriptor := try_lock(path)) is None and time.monotonic() < deadline:
+        time.sleep(LOCK_LOOK_SECONDS)
+    return descriptor
 
 
 def try_lock(path: Path) -> int | None:
@@ -209,16 +307,28 @@ def try_lock(path: Path) -> int | None:
     return descriptor
 
 
-def is_locked(path: Path) -> bool:
-    """Whether somebody holds the lock on `path`; looking takes no lock that another could trip over for long."""
+def lock_state(path: Path) -> LockState:
+    """Whether somebody holds the lock on `path`; looking takes no lock that another could trip over for long.
+
+    The kernel tells it of holders in every namespace. Nobody holds the lock on a file that is not there.
+    """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError):
+        return "free"
     except OSError:
-        return False
+        return "unknown"
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
+        return "held"
+    except OSError:
+        return "unknown"
     finally:
         os.close(descriptor)
-    return False
+    return "free"
+
+
+def is_locked(path: Path) -> bool:
+    """Whether somebody is known to hold the lock on `path`."""
+    return lock_state(path) == "held"

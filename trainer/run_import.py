@@ -14,8 +14,10 @@ from typing import IO
 
 from pydantic import ValidationError
 
-from trainer import processes, runs, zip_file
+from trainer import attempts, documents, durable, processes, runs, zip_file
+from trainer.documents import Processes
 from trainer.job import Report
+from trainer.processes import ProcessIdentity
 from trainer.run_archive import MANIFEST, Manifest, Packed, is_carried, is_run
 from trainer.runs import ID, Run
 from trainer.state import ACTIVE
@@ -130,14 +132,23 @@ def _as_packed(chunks: Iterator[bytes], packed: Packed) -> Iterator[bytes]:
 def _lay_to_rest(run: Run) -> None:
     """See to it that the run is shown as it ended. Raises ValueError when it is none, or would be taken for active.
 
-    Where nobody wrote how it ended, another host knows it by the age of its last beat alone, which may be young.
+    Only a run that has ended is packed. Where nobody wrote how, another machine cannot know that it has.
     """
     if not is_run(run):
         raise ValueError(NO_RUN.format("request.json or config.yaml is not that of a run"))
-    if runs.status(run).state in ACTIVE and run.progress_file.exists():
-        os.utime(run.progress_file, (0, 0))
+    if runs.status(run).state in ACTIVE:
+        durable.replace_json(run.process_file, _gone(run).model_dump())
     if (state := runs.status(run).state) in ACTIVE:
         raise ValueError(f"The run in the archive says that it is {state}. Pack it when it has ended.")
+
+
+def _gone(run: Run) -> Processes:
+    """The processes of the run, which are gone."""
+    if found := documents.read(Processes, run.process_file):
+        return found.model_copy(update={"gone": True})
+    nobody = ProcessIdentity(host="", boot_id="", pid=0, start_ticks=0)
+    attempt = max(1, attempts.newest(run.folder))
+    return Processes(attempt=attempt, host="", boot_id="", supervisor=nobody, clock=0.0, gone=True)
 
 
 def _name(workspace: Workspace, folder: Path, run_id: str) -> Run:

@@ -2,7 +2,8 @@
 
 `runs/queue.json` holds the order and the number of slots, and is changed under a lock by whoever joins, leaves or
 reorders. A slot itself is a lock of the kernel's on a file in `runs/.slots/`, held by a supervisor and its trainer: it
-is free the moment both are gone, and a stale file blocks nobody. Whoever waits asks for itself; there is no daemon.
+is free the moment both are gone, and a stale file blocks nobody. The file names the run that has locked it. Whoever
+waits asks for itself; there is no daemon.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ValidationError
 
-from trainer import durable, processes, runs
+from trainer import durable, liveness, processes, runs
 from trainer.runs import Run
 from trainer.state import ACTIVE
 from trainer.workspace import Workspace
@@ -32,21 +34,21 @@ class Waiting(BaseModel, frozen=True):
     devices: tuple[str, ...]
 
 
-class Holding(BaseModel, frozen=True):
-    """A run that was given a slot on a device."""
+@dataclass(frozen=True)
+class Holding:
+    """A slot of a device that is locked now, and the run that has it; None where that is not known."""
 
-    run: str
+    run: Run | None
     device: str
 
 
 class Queue(BaseModel, frozen=True):
-    """queue.json: who waits in which order, who was given a slot, and how many slots a device has where that is not 1.
+    """queue.json: who waits in which order, and how many slots a device has where that is not 1.
 
     What it says of a run counts only as long as the run's own folder says the same.
     """
 
     order: tuple[Waiting, ...] = ()
-    holding: tuple[Holding, ...] = ()
     slots: dict[str, int] = {}
 
     def slots_of(self, device: str) -> int:
@@ -89,11 +91,34 @@ def waits(workspace: Workspace, waiting: Waiting) -> bool:
     return run is not None and runs.status(run).state == "queued"
 
 
-def holds(workspace: Workspace, holding: Holding) -> bool:
-    """Whether it still does; it does from the moment it was given the slot, before its trainer is there."""
-    run = runs.by_id(workspace, holding.run)
-    waiting = any(each.run == holding.run for each in read(workspace).order)
-    return run is not None and not waiting and runs.status(run).state in ACTIVE
+def holdings(workspace: Workspace) -> list[Holding]:
+    """The slots of this machine that are taken now, as the kernel tells it of their locks.
+
+    A file keeps the name of the run that had the slot last, so a run that has ended is not the one that has it now.
+    """
+    found = []
+    for path in sorted((workspace.runs / ".slots").glob(f"{_machine(workspace)}.*")):
+        if processes.is_locked(path):
+            run = runs.by_id(workspace, _holder(path))
+            active = run is not None and runs.status(run).state in ACTIVE
+            found.append(Holding(run if active else None, path.name.split(".")[-2]))
+    return found
+
+
+def _holder(slot: Path) -> str:
+    try:
+        return slot.read_bytes()[:100].decode("ascii", "replace")
+    except OSError:
+        return ""
+
+
+def _machine(workspace: Workspace) -> str:
+    """What the slots of this machine are named by: its boot, as no lock outlives that. The host's name may change.
+
+    Where the boot is not told, one name will do on a file system of one machine.
+    """
+    local = "here" if liveness.is_local(workspace.runs) else socket.gethostname()
+    return processes.boot_id() or local
 
 
 def waiting(workspace: Workspace) -> list[Run]:
@@ -105,16 +130,15 @@ def join(workspace: Workspace, run: Run, devices: Sequence[str]) -> None:
     """Put a run that waits at the end, unless it stands in the queue. Raises OSError."""
     with _changing(workspace) as queue:
         waits_now = waits(workspace, Waiting(run=run.id, devices=tuple(devices)))
-        if waits_now and all(waiting.run != run.id for waiting in queue.order):
+        has_slot = any(each.run == run for each in holdings(workspace))  # given to it before its trainer is there
+        if waits_now and not has_slot and all(waiting.run != run.id for waiting in queue.order):
             _write(workspace, _joined(workspace, queue, run, devices))
 
 
 def _joined(workspace: Workspace, queue: Queue, run: Run, devices: Sequence[str]) -> Queue:
-    """The queue with a run at its end, and without those who wait or hold no more."""
+    """The queue with a run at its end, and without those who wait no more."""
     order = tuple(waiting for waiting in queue.order if waits(workspace, waiting))
-    holding = tuple(each for each in queue.holding if holds(workspace, each))
-    joined = (*order, Waiting(run=run.id, devices=tuple(devices)))
-    return queue.model_copy(update={"order": joined, "holding": holding})
+    return queue.model_copy(update={"order": (*order, Waiting(run=run.id, devices=tuple(devices)))})
 
 
 def moved(order: tuple[Waiting, ...], run_id: str, place: Place) -> tuple[Waiting, ...]:
@@ -158,22 +182,25 @@ def take(workspace: Workspace, run: Run, devices: Sequence[str]) -> Slot | None:
                 continue
             if slot := _free_slot(workspace, device, queue.slots_of(device)):
                 order = tuple(waiting for waiting in queue.order if waiting.run != run.id)
-                holding = (*queue.holding, Holding(run=run.id, device=device))
                 with suppress(OSError):  # the lock is what counts; a full disk shall not keep a run from its turn
-                    _write(workspace, queue.model_copy(update={"order": order, "holding": holding}))
+                    os.ftruncate(slot.descriptor, 0)
+                    os.pwrite(slot.descriptor, run.id.encode(), 0)
+                with suppress(OSError):
+                    _write(workspace, queue.model_copy(update={"order": order}))
                 return slot
     return None
 
 
 def _free_slot(workspace: Workspace, device: str, count: int) -> Slot | None:
     """Lock a slot of a device of this machine if fewer than `count` are locked; call it under the queue's lock."""
-    folder = workspace.runs / ".slots"
+    folder, machine = workspace.runs / ".slots", _machine(workspace)
     folder.mkdir(exist_ok=True)
+    _clear_slots(folder, machine)
     free: list[int | None] = []
     mine = None
     try:
         for number in range(MOST_SLOTS):  # a slot beyond the count may still be held since it was higher
-            path = folder / f"{socket.gethostname()}.{device}.{number}"
+            path = folder / f"{machine}.{device}.{number}"
             if number < count or path.exists():
                 free.append(processes.try_lock(path))
         if free.count(None) < count:
@@ -183,3 +210,11 @@ def _free_slot(workspace: Workspace, device: str, count: int) -> Slot | None:
             if descriptor is not None and descriptor != mine:
                 os.close(descriptor)
     return None if mine is None else Slot(device, mine)
+
+
+def _clear_slots(folder: Path, machine: str) -> None:
+    """Remove the files of earlier boots. Those of other machines are told from them where one machine writes here."""
+    if liveness.is_local(folder):
+        for path in folder.iterdir():
+            if not path.name.startswith(f"{machine}.") and not processes.is_locked(path):
+                path.unlink(missing_ok=True)

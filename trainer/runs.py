@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainer import attempts, documents, processes
-from trainer.documents import Control, Notes, Outcome, Processes, Progress, Request
+from trainer import attempts, documents, liveness, processes
+from trainer.documents import Beat, Control, Notes, Outcome, Processes, Progress, Request
+from trainer.liveness import Witness
+from trainer.processes import Life, ProcessIdentity
 from trainer.state import Facts, State, Want, derive
 from trainer.workspace import Workspace
 
@@ -78,6 +79,10 @@ class Run:
         return self.folder / "progress.json"
 
     @property
+    def beat_file(self) -> Path:
+        return self.folder / "beat.json"
+
+    @property
     def metrics_file(self) -> Path:
         return self.folder / "metrics.jsonl"
 
@@ -110,6 +115,10 @@ class Status:
     progress: Progress | None
     outcome: Outcome | None
     label: str
+    host: str
+    """Where it runs, or ran; "" where no file tells."""
+    silent_seconds: float | None
+    """Since its trainer was last known to work; None where that is not known."""
 
 
 def label(run: Run, request: Request | None) -> str:
@@ -158,25 +167,47 @@ def find(workspace: Workspace, text: str) -> Run:
     raise ValueError(f"There is no run {text!r}; the newest is {every[0].id}. List them with: python -m trainer runs")
 
 
-def _beat_age(run: Run, found: Processes, progress: Progress | None) -> float | None:
-    """Seconds since the trainer was last heard of; on another host only the file's own time can be compared."""
-    if not processes.is_this_host(found.supervisor):
-        return _file_age(run.progress_file)
-    beat = progress.beat if progress and progress.attempt == found.attempt else found.clock
-    return processes.boot_clock() - max(beat, found.clock)
+def beats(run: Run) -> tuple[Path, ...]:
+    """The files that a live run writes again and again."""
+    return run.beat_file, run.progress_file
 
 
-def _file_age(path: Path) -> float | None:
-    try:
-        return abs(time.time() - path.stat().st_mtime)
-    except OSError:
+def _identities(found: Processes | None) -> tuple[ProcessIdentity, ...]:
+    return tuple(each for each in (found.supervisor, found.trainer) if each) if found else ()
+
+
+def _trainer_known(found: Processes) -> bool:
+    """Whether it has got its device. Where all of them are gone and the run lives, another attempt is starting."""
+    return bool(found.device or found.trainer) and liveness.seen(_identities(found)) != "dead"
+
+
+def _life(run: Run, request: Request | None, found: Processes | None) -> Life:
+    """Whether the supervisor or the trainer of a run lives."""
+    if found and found.gone:
+        return "dead"
+    told = found or request
+    witness = Witness(
+        lock=run.supervisor_lock, boot_id=told.boot_id if told else "", host=told.host if told else "",
+        machine_id=told.machine_id if told else "", identities=_identities(found), beats=beats(run),
+    )  # fmt: skip
+    return liveness.life(witness)
+
+
+def _silent_seconds(found: Processes, progress: Progress | None, beat: Beat | None) -> float | None:
+    """Seconds since the trainer of this attempt was last known to work.
+
+    Counted on the clock since boot, or, where the run has another one than we, from what its supervisor last wrote.
+    """
+    told = progress.beat if progress and progress.attempt == found.attempt else found.clock
+    beat = beat if beat and beat.attempt == found.attempt else None
+    own = found.supervisor
+    if found.boot_id == processes.boot_id() and own.namespaces in ("", processes.namespaces()):
+        now = processes.boot_clock()
+    elif beat:
+        now = beat.clock
+    else:
         return None
-
-
-def _request_age(request: Request | None) -> float:
-    if request is None or request.boot_id != processes.boot_id():
-        return float("inf")
-    return processes.boot_clock() - request.clock
+    return now - max(told, found.clock, beat.working if beat else 0.0)
 
 
 def status(run: Run) -> Status:
@@ -188,11 +219,7 @@ def status(run: Run) -> Status:
     request = documents.read(Request, run.request_file)
     begun = run.process_file.exists()
     found = documents.read(Processes, run.process_file)
-    held = begun and found is None and processes.is_locked(run.supervisor_lock)  # it is damaged: ask the kernel
-    trainer = found.trainer if found else None
-    supervisor_alive = held or (found is not None and processes.is_alive(found.supervisor))
-    trainer_alive = trainer is not None and processes.is_alive(trainer)
-    acting = trainer if trainer_alive or not found else found.supervisor
+    life = _life(run, request, found)
     outcome = documents.read(Outcome, run.outcome_file)
     damaged = request is None or (outcome is None and documents.is_damaged(Outcome, run.outcome_file))
     attempt = max(1, attempts.newest(run.folder))
@@ -201,22 +228,27 @@ def status(run: Run) -> Status:
     if outcome and outcome.attempt != attempt:
         outcome = None  # how an earlier attempt ended
     progress = documents.read(Progress, run.progress_file)
+    silent = _silent_seconds(found, progress, documents.read(Beat, run.beat_file)) if found else None
     facts = Facts(
         # What lives can still be paused and stopped, so it is that which is told, and not that a file is damaged.
         readable=not damaged or processes.is_locked(run.supervisor_lock),
         outcome=outcome.state if outcome else None,
-        has_process=begun or found is not None,
-        this_host=found is None or processes.is_this_host(found.supervisor),
-        supervisor_alive=supervisor_alive,
-        trainer_alive=trainer_alive,
-        trainer_known=trainer is not None or held,
-        suspended=acting is not None and processes.is_suspended(acting),
+        life=life,
+        trainer_known=_trainer_known(found) if found else begun,
+        suspended=found is not None and _is_suspended(found),
         want=wish(run, attempt),
-        beat_age=_beat_age(run, found, progress) if found else None,
-        request_age=_request_age(request),
+        silent_seconds=silent,
     )
-    state, device = derive(facts), found.device if found else None
-    return Status(run, state, attempt, device, request, progress, outcome, label(run, request))
+    host = found.host if found else request.host if request else ""
+    device = found.device if found else None
+    told = label(run, request)
+    return Status(run, derive(facts), attempt, device, request, progress, outcome, told, host, silent)
+
+
+def _is_suspended(found: Processes) -> bool:
+    """Whether the process is that acts for the run now: the trainer, or its supervisor while it waits."""
+    acting = found.trainer if found.trainer and processes.is_alive(found.trainer) else found.supervisor
+    return processes.is_suspended(acting)
 
 
 def wish(run: Run, attempt: int) -> Want | None:

@@ -15,12 +15,13 @@ from trainer.workspace import Workspace
 @dataclass(frozen=True)
 class Standing:
     """Where a run stands in the queue: its place among all who wait (1 is next), who waits before it for one of its
-    devices, who trains there now, and how many may."""
+    devices, who trains there now, how many slots are taken there by runs that are not known, and how many there are."""
 
     place: int
     devices: tuple[str, ...]
     before: tuple[Run, ...]
     training: tuple[Run, ...]
+    unknown: int
     slots: int
 
 
@@ -33,9 +34,10 @@ def standing(workspace: Workspace, run: Run) -> Standing | None:
         return None
     devices = order[number].devices
     before = (waiting.run for waiting in order[:number] if set(waiting.devices) & set(devices))
-    training = (each.run for each in queue.holding if each.device in devices and run_queue.holds(workspace, each))
+    taken = [each.run for each in run_queue.holdings(workspace) if each.device in devices]
+    training = tuple(dict.fromkeys(run for run in taken if run))
     slots = sum(queue.slots_of(device) for device in devices)
-    return Standing(number + 1, devices, _runs(workspace, before), _runs(workspace, training), slots)
+    return Standing(number + 1, devices, _runs(workspace, before), training, taken.count(None), slots)
 
 
 def _runs(workspace: Workspace, ids: Iterable[str]) -> tuple[Run, ...]:
@@ -43,10 +45,11 @@ def _runs(workspace: Workspace, ids: Iterable[str]) -> tuple[Run, ...]:
 
 
 def start_seconds(found: Standing) -> float | None:
-    """Estimated seconds until its turn, from the ETA of all who come before; None while one of those is not known."""
+    """Estimated seconds until its turn, from the ETA of all who come before; None while one of those is not known, or
+    who has a slot is not."""
     left = {run: _left_seconds(run) for run in (*found.training, *found.before)}
     known = {run: seconds for run, seconds in left.items() if seconds is not None}
-    if len(known) < len(left):
+    if found.unknown or not found.training or len(known) < len(left):
         return None
     return turn_seconds([known[run] for run in found.training], [known[run] for run in found.before], found.slots)
 
@@ -99,7 +102,8 @@ def document(found: Standing, status: Status) -> dict[str, Any]:
 def queue_document(workspace: Workspace) -> dict[str, Any]:
     """The whole queue as scripts read it."""
     queue = run_queue.read(workspace)
-    training = [each.model_dump() for each in queue.holding if run_queue.holds(workspace, each)]
+    taken = run_queue.holdings(workspace)
+    training = [{"run": each.run.id, "device": each.device} for each in taken if each.run]
     queued = [each.model_dump(mode="json") for each in queue.order if run_queue.waits(workspace, each)]
     known = dict.fromkeys([*devices.choices("auto"), "cpu", *queue.slots], 1)
     return {"training": training, "queued": queued, "slots": {name: queue.slots_of(name) for name in known}}

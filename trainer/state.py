@@ -5,22 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from trainer.processes import Life
+
 State = Literal[
     "queued", "running", "pausing", "paused", "stopping", "stopped", "completed", "failed", "lost", "unresponsive",
-    "damaged",
+    "unknown", "damaged",
 ]  # fmt: skip
 Want = Literal["go_on", "pause", "stop_after_epoch", "stop"]
 Ended = Literal["completed", "stopped", "paused", "failed"]
 
-ACTIVE: frozenset[State] = frozenset({"queued", "running", "pausing", "stopping", "unresponsive"})
+ACTIVE: frozenset[State] = frozenset({"queued", "running", "pausing", "stopping", "unresponsive", "unknown"})
+"""The states of runs that live, or may live: they can be paused and stopped, and their folders are left alone."""
 
-STARTING_SECONDS = 10.0
-"""How long a run may have no process yet: the supervisor's interpreter is still starting."""
 SILENT_SECONDS = 25.0
-"""A live trainer whose beat is older than this does not answer; a page that looks every 2 s tells it within 30 s."""
-SILENT_SECONDS_ELSEWHERE = 90.0
-"""The same for a run of another host, whose beat reaches us through a network file system."""
-
+"""A live trainer that has neither told anything nor used the processor for longer does not answer; a page that looks
+every 2 s tells it within 30 s."""
 
 BY_SIGNAL = "Stopped by a signal (SIGTERM)"
 """How the reason of an end begins that nobody wished."""
@@ -41,19 +40,18 @@ def wished(earlier: Want | None, new: Want) -> Want:
 
 @dataclass(frozen=True)
 class Facts:
-    """All that the state depends on; ages in seconds, None where there is nothing to age."""
+    """All that the state depends on."""
 
     readable: bool
     outcome: Ended | None
-    has_process: bool
-    this_host: bool
-    supervisor_alive: bool
-    trainer_alive: bool
+    life: Life
+    """Of the supervisor and the trainer together, see `trainer.liveness`."""
     trainer_known: bool
+    """Whether the run was given its device: its trainer lives, starts or has just gone."""
     suspended: bool
     want: Want | None
-    beat_age: float | None
-    request_age: float
+    silent_seconds: float | None
+    """Since the trainer was last known to work; None where that is not known."""
 
 
 def derive(facts: Facts) -> State:
@@ -62,18 +60,13 @@ def derive(facts: Facts) -> State:
         return "damaged"
     if facts.outcome is not None:
         return facts.outcome
-    if not facts.has_process:
-        return "queued" if facts.request_age < STARTING_SECONDS else "lost"
-    if not facts.this_host:  # processes of another machine cannot be seen, only its beat
-        fresh = facts.beat_age is not None and facts.beat_age < SILENT_SECONDS_ELSEWHERE
-        return _wanted(facts.want) if fresh else "lost"
-    if not (facts.trainer_alive or facts.supervisor_alive):
-        return "lost"
+    if facts.life != "alive":
+        return "lost" if facts.life == "dead" else "unknown"
     if not facts.trainer_known:
         waiting: State = "unresponsive" if facts.suspended else "queued"
         return waiting if facts.want in (None, "go_on") else _wanted(facts.want)
     # A trainer that has just gone counts as before until its supervisor has written how it ended: no word of its own.
-    silent = facts.beat_age is not None and facts.beat_age > SILENT_SECONDS
+    silent = facts.silent_seconds is not None and facts.silent_seconds > SILENT_SECONDS
     return "unresponsive" if facts.suspended or silent else _wanted(facts.want)
 
 

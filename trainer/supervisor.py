@@ -14,10 +14,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from trainer import attempts, documents, hooks, outcomes, private, processes, reserve, run_queue, runs
+from trainer import attempts, documents, hooks, outcomes, private, processes, pulse, reserve, run_queue, runs
 from trainer import devices as known_devices
-from trainer.documents import Control, Outcome, Processes, Progress
+from trainer.documents import Outcome, Processes
 from trainer.log import say
+from trainer.pulse import Pulse
 from trainer.run_queue import Slot
 from trainer.runs import Run
 from trainer.state import BY_SIGNAL, SILENT_SECONDS
@@ -25,16 +26,12 @@ from trainer.workspace import PROJECT_ROOT, Workspace
 
 LOOK_SECONDS = 0.5
 TERMINATE_SECONDS = 10.0
+STUCK_SECONDS = 300.0
+"""A trainer that uses the processor but has told nothing for so long since it was asked to stop now does not answer."""
 LOCK_SECONDS = 5.0
 """How long to wait for a supervisor that was killed, and its trainer, to be gone."""
-
-
-def _only_supervisor(run: Run) -> int | None:
-    """The lock that makes us the run's only supervisor, to be shared with its trainer; None when there is another."""
-    deadline = time.monotonic() + LOCK_SECONDS
-    while (lock := processes.try_lock(run.supervisor_lock)) is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return lock
+PATIENCE_SECONDS = float("inf")
+"""Whoever holds a run's control lock may be suspended; without its own last word the run would be lost."""
 
 
 def _begin_attempt(run: Run) -> int:
@@ -61,8 +58,8 @@ def _write_processes(run: Run, attempt: int, device: str | None = None, trainer_
     except ProcessLookupError:
         trainer = None
     document = Processes(
-        attempt=attempt, host=own.host, boot_id=own.boot_id, supervisor=own, trainer=trainer, device=device,
-        clock=processes.boot_clock(),
+        attempt=attempt, host=own.host, machine_id=processes.machine_id(), boot_id=own.boot_id, supervisor=own,
+        trainer=trainer, device=device, clock=processes.boot_clock(),
     )  # fmt: skip
     reserve.replace_json(run.process_file, document.model_dump())
 
@@ -74,12 +71,21 @@ def _mend_processes(run: Run, attempt: int, device: str | None = None, trainer_p
             _write_processes(run, attempt, device, trainer_pid)
 
 
+def _is_over(run: Run, attempt: int) -> bool:
+    """Whether nothing may be written any more: the folder is gone, or another supervisor has begun another attempt.
+
+    That happens where locks do not reach, when the run was resumed on another machine that could not see us.
+    """
+    found = documents.read(Processes, run.process_file)
+    return runs.is_gone(run) or (found is not None and found.attempt > attempt)
+
+
 def _wait_for_turn(run: Run, attempt: int, devices: Sequence[str], ended: Callable[[], bool]) -> Slot | Outcome:
     """Wait in the queue for a slot; how the attempt ended when it was not to come to that."""
-    workspace, told = Workspace(run.folder.parent.parent), ""
+    workspace, told, beat = Workspace(run.folder.parent.parent), "", pulse.Pulse()
     while True:
         want = runs.wish(run, attempt)
-        if ended():
+        if ended() or _is_over(run, attempt):
             return outcomes.ended(attempt, "stopped", f"{BY_SIGNAL} while it waited in the queue.")
         if want in ("stop", "stop_after_epoch"):
             return outcomes.ended(attempt, "stopped", "Stopped by the user while it waited in the queue.")
@@ -94,6 +100,7 @@ def _wait_for_turn(run: Run, attempt: int, devices: Sequence[str], ended: Callab
         if news != told:
             say(told := news)
         _mend_processes(run, attempt)
+        beat = pulse.tell(run, attempt, beat)
         time.sleep(LOOK_SECONDS)
 
 
@@ -108,15 +115,11 @@ def _start_trainer(run: Run, attempt: int, slot: Slot, lock: int) -> subprocess.
     )
 
 
-def _does_not_answer(run: Run, attempt: int) -> bool:
-    """Whether the trainer was asked to stop now and has been silent since for longer than a batch may take."""
-    control = documents.read(Control, run.control_file)
-    if control is None or control.attempt != attempt or control.want != "stop":
-        return False
-    progress = documents.read(Progress, run.progress_file)
-    beat = progress.beat if progress and progress.attempt == attempt else 0.0  # an earlier boot counted from elsewhere
-    heard = max(control.clock, beat)
-    return processes.boot_clock() - heard > SILENT_SECONDS
+def _does_not_answer(run: Run, attempt: int, asked: float, beat: Pulse) -> bool:
+    """Whether the trainer has been silent for longer than a batch may take since `asked`, when we saw the wish that it
+    stop now."""
+    told, now = max(asked, pulse.told(run, attempt)), processes.boot_clock()
+    return now - max(told, beat.working) > SILENT_SECONDS or now - told > STUCK_SECONDS
 
 
 def _wait(run: Run, attempt: int, device: str, trainer: subprocess.Popen[bytes], ended: Callable[[], bool]) -> str:
@@ -124,7 +127,8 @@ def _wait(run: Run, attempt: int, device: str, trainer: subprocess.Popen[bytes],
 
     When we are to end ourselves (the machine shuts down, or somebody ends us) the trainer shall save first.
     """
-    deadline = None
+    deadline = asked = None
+    beat = pulse.Pulse()
     while True:
         try:
             trainer.wait(LOOK_SECONDS)
@@ -132,15 +136,22 @@ def _wait(run: Run, attempt: int, device: str, trainer: subprocess.Popen[bytes],
             return "It was ended by a signal (SIGTERM) before it could listen" if unheard else ""
         except subprocess.TimeoutExpired:
             pass
+        if _is_over(run, attempt) and not runs.is_gone(run):
+            return _kill(trainer, "Another attempt has begun")
         _mend_processes(run, attempt, device, trainer.pid)
-        now = processes.boot_clock()
+        beat, now = pulse.tell(run, attempt, beat, trainer.pid), processes.boot_clock()
         if ended() and deadline is None:
             trainer.terminate()
             deadline = now + (LOOK_SECONDS if runs.is_gone(run) else TERMINATE_SECONDS)  # gone: nothing left to save
-        if _does_not_answer(run, attempt) or (deadline is not None and now > deadline):
-            trainer.kill()
-            trainer.wait()
-            return f"It did not answer to {'a signal (SIGTERM)' if deadline else 'Stop'} and was killed"
+        asked = (asked or now) if runs.wish(run, attempt) == "stop" else None
+        if (asked is not None and _does_not_answer(run, attempt, asked, beat)) or (deadline and now > deadline):
+            return _kill(trainer, f"It did not answer to {'a signal (SIGTERM)' if deadline else 'Stop'} and was killed")
+
+
+def _kill(trainer: subprocess.Popen[bytes], reason: str) -> str:
+    trainer.kill()
+    trainer.wait()
+    return reason
 
 
 def _attempt(run: Run, attempt: int, devices: Sequence[str], ended: Callable[[], bool], lock: int) -> Outcome:
@@ -155,8 +166,7 @@ def _attempt(run: Run, attempt: int, devices: Sequence[str], ended: Callable[[],
         killed = _wait(run, attempt, slot.device, trainer, ended)
     except (OSError, ValueError) as error:  # no process, no GPU any more, a disk that takes nothing
         if trainer:
-            trainer.kill()
-            trainer.wait()
+            _kill(trainer, str(error))
         return outcomes.ended(attempt, "failed", f"The training could not be supervised: {error}")
     finally:
         os.close(slot.descriptor)
@@ -169,7 +179,7 @@ def _conclude(run: Run, outcome: Outcome, ended: bool) -> int | None:
 
     That is so only when it was a wish that ended it, and no signal to us (`ended`) or to the trainer.
     """
-    with processes.exclusive_lock(run.control_lock):
+    with processes.exclusive_lock(run.control_lock, PATIENCE_SECONDS):
         by_signal = ended or outcome.reason.startswith(BY_SIGNAL)
         by_wish = outcome.state in ("paused", "stopped") and not by_signal
         if by_wish and runs.wish(run, outcome.attempt) == "go_on":
@@ -181,23 +191,25 @@ def _conclude(run: Run, outcome: Outcome, ended: bool) -> int | None:
     return None
 
 
-def supervise(run: Run, devices: Sequence[str]) -> Outcome | None:
-    """See a run through to its end; None when it has another supervisor, or its folder was deleted or moved meanwhile.
+def supervise(run: Run, devices: Sequence[str], lock: int | None = None) -> Outcome | None:
+    """See a run through to its end; None when it has another supervisor, now or in the end, or its folder was deleted
+    or moved meanwhile.
 
-    A folder that is gone is left so: nothing is written there any more.
+    `lock` is the run's lock (supervisor_lock) where whoever started us has taken it for us; it is shared with the
+    trainer. A folder that is gone is left so: nothing is written there any more.
     """
-    lock = _only_supervisor(run)
+    lock = processes.wait_for_lock(run.supervisor_lock, LOCK_SECONDS) if lock is None else lock
     if lock is None:
         say("This run has a supervisor already.")
         return None
     signals: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: signals.append(number))
     reserve.keep(run.folder)
-    with processes.exclusive_lock(run.control_lock):
+    with processes.exclusive_lock(run.control_lock, PATIENCE_SECONDS):
         attempt: int | None = _begin_attempt(run)
     while attempt is not None:
         outcome = _attempt(run, attempt, devices, lambda: bool(signals) or runs.is_gone(run), lock)
-        if runs.is_gone(run):
+        if _is_over(run, attempt):
             return None
         attempt = _conclude(run, outcome, bool(signals))
     os.close(lock)  # so that the run can be resumed while its end is being told
@@ -208,4 +220,4 @@ def supervise(run: Run, devices: Sequence[str]) -> Outcome | None:
 if __name__ == "__main__":
     private.begin()
     private.close_workspace(Path(sys.argv[1]).parent.parent)
-    supervise(Run(Path(sys.argv[1])), sys.argv[2].split(","))
+    supervise(Run(Path(sys.argv[1])), sys.argv[2].split(","), processes.handed_over())

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import shlex
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from trainer import documents, durable, log_tail, processes
+from trainer import documents, durable, liveness, log_tail, processes
+from trainer.liveness import Witness
 from trainer.processes import ProcessIdentity
 from trainer.runs import Run
 from trainer.workspace import Workspace
 
-STARTING_SECONDS = 60.0
-"""How long it may have no address yet: its imports take seconds."""
 ENDING_SECONDS = 10.0
 
 
@@ -27,6 +27,8 @@ class Server(BaseModel, frozen=True):
     """tensorboard.json, written by who starts it and then by the process; no address while it starts."""
 
     boot_id: str
+    host: str = ""
+    machine_id: str = ""
     clock: float
     identity: ProcessIdentity | None = None
     address: str = ""
@@ -41,19 +43,36 @@ def lock_file(workspace: Workspace) -> Path:
     return workspace.jobs / "tensorboard.lock"
 
 
+def stop_file(workspace: Workspace) -> Path:
+    """There when it shall end and could not be signalled from where that was wanted."""
+    return workspace.jobs / "tensorboard.stop"
+
+
 def log_file(workspace: Workspace) -> Path:
     return workspace.jobs / "tensorboard.log"
 
 
+def begun(identity: ProcessIdentity | None = None, address: str = "") -> Server:
+    """A TensorBoard of this machine that begins now."""
+    return Server(
+        boot_id=processes.boot_id(), host=socket.gethostname(), machine_id=processes.machine_id(),
+        clock=processes.boot_clock(), identity=identity, address=address,
+    )  # fmt: skip
+
+
 def running(workspace: Workspace) -> Server | None:
-    """The TensorBoard of this workspace, which may still be starting; None when there is none."""
+    """The TensorBoard of this workspace, which may still be starting; None when there is none that is known to live.
+
+    That of another machine serves only there.
+    """
     found = documents.read(Server, state_file(workspace))
     if found is None:
         return None
-    if found.identity:
-        return found if processes.is_alive(found.identity) else None
-    young = found.boot_id == processes.boot_id() and processes.boot_clock() - found.clock < STARTING_SECONDS
-    return found if young else None
+    witness = Witness(
+        lock=lock_file(workspace), boot_id=found.boot_id, host=found.host, machine_id=found.machine_id,
+        identities=(found.identity,) if found.identity else (),
+    )  # fmt: skip
+    return found if liveness.life(witness) == "alive" else None
 
 
 def start(workspace: Workspace) -> None:
@@ -66,11 +85,12 @@ def start(workspace: Workspace) -> None:
     with processes.exclusive_lock(workspace.jobs / "lock"):
         if running(workspace):
             return
-        starting = Server(boot_id=processes.boot_id(), clock=processes.boot_clock())
-        durable.replace_json(state_file(workspace), starting.model_dump())
-        log_file(workspace).unlink(missing_ok=True)
-        command = ["-m", "trainer.tensorboard_server", str(workspace.root)]
-        processes.start_detached(command, log_file(workspace), {})
+        with processes.exclusive_lock(lock_file(workspace), ENDING_SECONDS) as lock:
+            durable.replace_json(state_file(workspace), begun().model_dump())
+            log_file(workspace).unlink(missing_ok=True)
+            stop_file(workspace).unlink(missing_ok=True)
+            command = ["-m", "trainer.tensorboard_server", str(workspace.root)]
+            processes.start_detached(command, log_file(workspace), processes.handing_over(lock))
 
 
 def wait(workspace: Workspace) -> Server:
@@ -87,10 +107,12 @@ def stop(workspace: Workspace) -> bool:
     """End it; False when none ran. Raises TimeoutError when it does not go."""
     found = running(workspace)
     found = wait(workspace) if found and not found.identity else found
-    if found is None or found.identity is None or not processes.send_signal(found.identity, signal.SIGTERM):
+    if found is None or found.identity is None:
         return False
+    if not processes.send_signal(found.identity, signal.SIGTERM):
+        stop_file(workspace).touch()
     deadline = time.monotonic() + ENDING_SECONDS
-    while processes.is_alive(found.identity):
+    while running(workspace):
         if time.monotonic() > deadline:
             raise TimeoutError(f"TensorBoard (process {found.identity.pid}) was asked to end and still runs.")
         time.sleep(0.05)

@@ -9,31 +9,37 @@ import os
 import secrets
 import signal
 import sys
+import time
 
 from trainer import durable, private, processes, tensorboard
-from trainer.tensorboard import Server
 from trainer.workspace import Workspace, open_workspace
 
+LOOK_SECONDS = 0.2
 
-def serve(workspace: Workspace) -> int:
-    """Serve until SIGTERM or SIGINT. Exits 0 when another one serves already."""
-    if processes.try_lock(tensorboard.lock_file(workspace)) is None:
+
+def serve(workspace: Workspace, lock: int | None = None) -> int:
+    """Serve until SIGTERM or SIGINT, or until the stop file is there. Exits 0 when another one serves already.
+
+    `lock` is the lock of the one that serves, where whoever started us has taken it for us.
+    """
+    lock = processes.try_lock(tensorboard.lock_file(workspace)) if lock is None else lock
+    if lock is None:
         return 0
     from tensorboard.program import TensorBoard
 
     ends = {signal.SIGTERM, signal.SIGINT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # in its threads too, so that the wait below gets them
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # in its threads too, so that the look below sees them
     program = TensorBoard()
     secret = secrets.token_urlsafe(16)  # in the path, so that other users of the machine do not find the pages
     program.configure(logdir=str(workspace.runs), host="127.0.0.1", port=0, path_prefix=f"/{secret}")
     address = program.launch()
-    identity = processes.identity_of(os.getpid())
-    told = Server(boot_id=identity.boot_id, clock=processes.boot_clock(), identity=identity, address=address)
+    told = tensorboard.begun(processes.identity_of(os.getpid()), address)
     durable.replace_json(tensorboard.state_file(workspace), told.model_dump())
-    signal.sigwait(ends)
+    while not (tensorboard.stop_file(workspace).exists() or signal.sigpending() & ends):
+        time.sleep(LOOK_SECONDS)
     return 0
 
 
 if __name__ == "__main__":
     private.begin()
-    sys.exit(serve(open_workspace(sys.argv[1])))
+    sys.exit(serve(open_workspace(sys.argv[1]), processes.handed_over()))

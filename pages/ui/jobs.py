@@ -71,7 +71,7 @@ def show(workspace: Workspace, verbs: Sequence[Verb] = DATA_VERBS) -> None:
     if refusal:
         st.error(plain(refusal))
     elif not busy and (ended := last_ended(workspace, verbs)):
-        show_as = {"done": st.success, "cancelled": st.info}.get(ended.state, st.error)
+        show_as = {"done": st.success, "cancelled": st.info, "unknown": st.warning}.get(ended.state, st.error)
         show_as(plain(ended.message))
 
 

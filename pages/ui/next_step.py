@@ -37,7 +37,7 @@ def next_step(workspace: Workspace, newest: Sequence[Status]) -> Step:
 
 
 def _step_with_runs(newest: Sequence[Status]) -> Step:
-    trains = next((status for status in newest if status.state in ACTIVE - {"queued"}), None)
+    trains = next((status for status in newest if status.state in ACTIVE - {"queued", "unknown"}), None)
     waits = next((status for status in newest if status.state == "queued"), None)
     if trains:
         return Step("Watch the training that runs now.", frame.TRAINING, "Go to Training", trains.run.id)

@@ -74,7 +74,7 @@ def numbers(status: Status | None) -> list[Number]:
     progress = known or Progress(attempt=1, beat=0, phase="")
     last = progress.last_epoch or {}
     speed = progress.clips_per_second if state in TRAINING_STATES else None
-    eta = progress.eta_seconds if state == "running" and progress.phase != "preparing" else None
+    eta = progress.eta_seconds if state == "running" and progress.phase not in ("starting", "preparing") else None
     return [
         Number("Status", state_word(state) if state else NONE_YET),
         Number("Epoch", _of(progress.epoch, progress.epochs)),

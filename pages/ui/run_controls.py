@@ -16,8 +16,8 @@ from trainer.runs import Run, Status
 from trainer.state import ACTIVE, State
 from trainer.workspace import Workspace
 
-PAUSABLE: frozenset[State] = frozenset({"queued", "running", "unresponsive"})
-RESUMABLE: frozenset[State] = frozenset({"paused", "stopped", "failed", "lost"})
+PAUSABLE: frozenset[State] = frozenset({"queued", "running", "unresponsive", "unknown"})
+RESUMABLE: frozenset[State] = frozenset({"paused", "stopped", "failed", "lost", "unknown"})
 BEFORE_OBEYED = "Takes back what was wanted, unless it is done already."
 RESUME_HELP = {
     "pausing": BEFORE_OBEYED,

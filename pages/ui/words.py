@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from trainer import processes, runs, standing
+from trainer import liveness, runs, standing
 from trainer.documents import Progress
 from trainer.log import clock_time
 from trainer.runs import Status
@@ -30,31 +30,40 @@ def state_word(state: State) -> str:
     return state.capitalize()
 
 
-def silent_seconds(status: Status) -> float | None:
-    """How long the trainer has not been heard of; None when this attempt's never was."""
-    progress = status.progress
-    known = progress is not None and progress.attempt == status.attempt  # an earlier one may be of another boot
-    return max(0.0, processes.boot_clock() - progress.beat) if progress and known else None
-
-
 def _unresponsive(status: Status) -> Notice:
-    silent = silent_seconds(status)
-    heard = "has not been heard of yet" if silent is None else f"has not been heard of for {silent:.0f} s"
+    known = status.progress is not None and status.progress.attempt == status.attempt
+    heard = f"for {max(0.0, status.silent_seconds or 0.0):.0f} s" if known else "yet"
     return Notice(
         "warning",
-        f"The training process is alive but {heard}: it may be suspended, or busy with one long step. Wait, or press "
-        f"Stop Training with “now”: if it still does not answer, it is ended after {SILENT_SECONDS:.0f} s.",
+        f"The training process is alive but has not been heard of {heard} and uses no processor time: it may be "
+        "suspended, or wait for a disk. Wait, or press Stop Training with “now”: if it still does not answer, it is "
+        f"ended after {SILENT_SECONDS:.0f} s.",
+    )
+
+
+def unknown_text(status: Status) -> str:
+    """Why it is not known whether a run goes on, and what to do."""
+    age = liveness.age_seconds(runs.beats(status.run))
+    last = "" if age is None else f" Its files last changed {clock_time(max(0.0, age))} ago."
+    where = f"on {status.host}" if status.host else "on another machine"
+    return (
+        f"It is not known whether this run goes on: it was started {where}, whose processes cannot be seen from here."
+        f"{last} Stop Training and Pause reach it through its folder if it does. If it has ended, Resume lets it go on "
+        "here from its last checkpoint."
     )
 
 
 def _queued(status: Status) -> Notice:
     """The place in the queue, why it waits and, where that can be told, until when."""
     found = standing.standing(Workspace(status.run.folder.parent.parent), status.run)
-    if found is None:
+    if found is None or not status.run.process_file.exists():
         return Notice("info", "The run is starting.")
     seconds, end = standing.start_seconds(found), standing.end_seconds(found, status)
-    until = "" if seconds is None else f" Its turn comes in about {clock_time(seconds)} (estimate)."
-    if seconds is not None and end is not None:
+    if seconds is None:
+        until = " When its turn comes is unknown."
+    elif end is None:
+        until = f" Its turn comes in about {clock_time(seconds)} (estimate)."
+    else:
         until = f" Its turn comes in about {clock_time(seconds)}, its end in about {clock_time(end)} (estimates)."
     place = "Next in the queue" if found.place == 1 else f"Number {found.place} in the queue"
     text = f"{place}. {standing.wait_sentence(found)}{until} It starts by itself, without a browser too."
@@ -89,6 +98,8 @@ def notice(status: Status) -> Notice | None:
                 f"{file} cannot be read, so it cannot be told how this run stands. Its checkpoints are kept: a new "
                 f"run can go on from its best model, with training.start_from: {status.run.id}.",
             )
+        case "unknown":
+            return Notice("warning", unknown_text(status))
         case "unresponsive":
             return _unresponsive(status)
         case "completed":
@@ -101,11 +112,15 @@ def notice(status: Status) -> Notice | None:
             return Notice("info", "The training saves itself after this batch and leaves its device.")
         case "stopping":
             return _stopping(status)
-    return _doing(status.progress) if status.progress and status.progress.doing else None
+    return _doing(status.progress, status.attempt)
 
 
-def _doing(progress: Progress) -> Notice | None:
+def _doing(progress: Progress | None, attempt: int) -> Notice | None:
     """Work between epochs or before the first, which moves none of the numbers."""
+    if progress is None or progress.attempt < attempt or progress.phase == "starting":
+        return Notice("info", "Starting: the training process loads its libraries.")
+    if not progress.doing:
+        return None
     match progress.phase:
         case "preparing":
             return Notice("info", f"Preparing. {progress.doing}")

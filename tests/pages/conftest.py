@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from tests.run_folders import workspace_at
+from tests.run_folders import slow_start, workspace_at
 from tests.tiny import make_workspace, tiny_config
 from trainer import audio_file, config_file, processes
 from trainer.workspace import Workspace
@@ -36,7 +36,7 @@ def empty(tmp_path, monkeypatch):
 def no_processes(monkeypatch):
     """Nothing is started: what a page would have started is noted instead."""
     started: list[list[str]] = []
-    monkeypatch.setattr(processes, "start_detached", lambda arguments, log, environment: started.append(arguments))
+    monkeypatch.setattr(processes, "start_detached", slow_start(started))
     return started
 
 

@@ -9,7 +9,7 @@ from tests.soak.census import supervisors, trainers
 from tests.waiting import epoch_rows
 from trainer import durable, processes, runs
 from trainer.runs import Run
-from trainer.state import ACTIVE, STARTING_SECONDS, State
+from trainer.state import ACTIVE, State
 
 STATES = set(State.__args__)
 SETTLE_SECONDS = 3.0
@@ -47,8 +47,7 @@ def contradiction(run: Run) -> str:
     if before != (trainers(run), supervisors(run)):
         return "it changes all the time"
     assert status.state in STATES
-    age = processes.boot_clock() - status.request.clock if status.request else 0.0
-    if status.state in ACTIVE and not any(before) and not 0 <= age < STARTING_SECONDS:
+    if status.state in ACTIVE and not any(before) and not processes.is_locked(run.supervisor_lock):
         return f"{run.id} is {status.state}, and nothing lives"
     if status.state not in ACTIVE and before[0]:
         return f"{run.id} is {status.state}, and {before[0]} trains"

@@ -4,6 +4,7 @@ import datetime
 import os
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -47,16 +48,21 @@ def _answer(workspace: Workspace, verb: str, *given):
     return getattr(launch, verb)(run, *given[1:])
 
 
-def serve(root: Path, commands: Connection, stand_in: bool, shift: float) -> None:
-    """Answer until the other end is closed: (`ok`, result), (`refused`, sentence) or (`broke`, trace)."""
+def stand_in_starter() -> Callable:
+    """In place of `processes.start_detached`: starts the stand-in's supervisor where the real one is asked for."""
     detached = processes.start_detached
 
     def start_detached(arguments, log, environment):
         named = ["tests.soak.stand_in_supervisor" if word == "trainer.supervisor" else word for word in arguments]
         detached(named, log, environment)
 
+    return start_detached
+
+
+def serve(root: Path, commands: Connection, stand_in: bool, shift: float) -> None:
+    """Answer until the other end is closed: (`ok`, result), (`refused`, sentence) or (`broke`, trace)."""
     if stand_in:
-        processes.start_detached = start_detached
+        processes.start_detached = stand_in_starter()
     with clock_shifted(shift):
         while True:
             try:

@@ -91,7 +91,7 @@ def _supervised(silent_seconds: float, label: str) -> tuple[Run, subprocess.Pope
         f"supervisor.SILENT_SECONDS = {silent_seconds}; supervisor.supervise(Run(Path(sys.argv[1])), ['cpu'])"
     )
 
-    def start(run: Run, choices: object) -> None:
+    def start(run: Run, *rest: object) -> None:
         command = [sys.executable, "-c", code, str(run.folder)]
         made.append(subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.DEVNULL, start_new_session=True))
 

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Literal
@@ -50,10 +51,25 @@ def main(folder: str, attempt: str, supervisor: str) -> int:
         return "signal" if asked_to_end.is_set() else runs.wish(run, int(attempt))
 
     say("Starting training...")
+    tell_start(run, int(attempt))
     code = train(run, int(attempt), wanted)
     if code == 0:
         export_best(run)
     return code
+
+
+def tell_start(run: Run, attempt: int) -> None:
+    """The first beat: importing torch takes seconds, and minutes on a busy machine.
+
+    What earlier attempts told stands until there is something newer.
+    """
+    earlier = (documents.read(Progress, run.progress_file) if attempt > 1 else None) or Progress(
+        attempt=attempt, beat=0, phase=""
+    )
+    changes = {"attempt": attempt, "beat": processes.boot_clock(), "phase": "starting", "doing": ""}
+    told = earlier.model_copy(update=changes | {"ended": None, "reason": "", "failure": None})
+    with suppress(OSError):  # the journal tells of a disk that takes nothing
+        durable.replace_json(run.progress_file, told.model_dump())
 
 
 def train(run: Run, attempt: int, wanted: Callable[[], Want | Literal["signal"] | None]) -> int:

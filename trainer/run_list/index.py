@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import time
 from array import array
 from collections.abc import Iterable, Sequence
@@ -26,7 +25,7 @@ from trainer.runs import ID, Run
 from trainer.state import ACTIVE
 from trainer.workspace import Workspace
 
-VERSION = 2
+VERSION = 3
 YOUNG_SECONDS = 2.0
 """Clocks of file systems are as coarse as this; two changes within it may leave the same stamp."""
 OLD_SECONDS = 60.0
@@ -128,9 +127,9 @@ def _read(run: Run) -> tuple[Entry, bool]:
 
 
 def _version() -> list[object]:
-    """What a row depends on besides the files: this program, its defaults, and whose processes can be seen."""
+    """What a row depends on besides the files: this program and its defaults."""
     defaults = json.dumps(dict(option_values.defaults()), sort_keys=True)
-    return [VERSION, len(Row._fields), crc32(defaults.encode()), socket.gethostname()]
+    return [VERSION, len(Row._fields), crc32(defaults.encode())]
 
 
 def write(workspace: Workspace, entries: dict[str, Entry]) -> None:
@@ -151,7 +150,7 @@ def _clear(workspace: Workspace) -> None:
 
 
 def read(workspace: Workspace) -> dict[str, Entry]:
-    """The rows that were kept; none when the file is missing, damaged, of another version or of another machine."""
+    """The rows that were kept; none when the file is missing, damaged, or of another version."""
     try:
         head, _, body = file_of(workspace).read_bytes().partition(b"\n")
         if json.loads(head) != [*_version(), crc32(body)]:
