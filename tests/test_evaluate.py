@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
+from tests import bad_audio
 from tests.evaluated import run_with_model, workspace_with_run, write_recording
 from tests.test_command_line import answer, call, refused
 from tests.tiny import ignore
@@ -77,6 +79,28 @@ def test_the_command_tells_the_curve_and_keeps_what_was_heard(made, tmp_path):
     text = call(workspace, "evaluate", run.id, "--no-composed", "--stream", str(tmp_path / "far")).stdout
     assert "Not used: words.txt." in text
     assert "no words were heard; its false accepts are" in text and "far/broken.wav: It has no audio data" in text
+
+
+def test_recordings_are_heard_whole_and_alike_in_whatever_file_they_come(made, tmp_path):
+    workspace, run = made
+    write_recording(tmp_path / "source.flac", 20.0)
+    wave, rate = soundfile.read(tmp_path / "source.flac", dtype="int16")
+    folder = tmp_path / "brought"
+    folder.mkdir()
+    for name, kind in (("right.wav", "WAV"), ("large.wav", "RF64"), ("apple.caf", "CAF"), ("apple.aiff", "AIFF")):
+        soundfile.write(folder / name, wave, rate, format=kind)
+    (folder / "pipe.wav").write_bytes(bad_audio.wav(rate, data=wave.astype("<i2").tobytes(), says=0x7FFFF000))
+    soundfile.write(folder / "opposite.flac", np.stack([wave, -wave], 1), rate)
+    document = answer(workspace, "evaluate", run.id, "--no-composed", "--stream", str(folder))
+    assert document["hours"] == pytest.approx(6 * 20 / 3600, rel=0.01)
+    assert {note.partition(": ")[0] for note in document["notes"]} == {"brought/opposite.flac", "brought/pipe.wav"}
+    (evaluation, *_) = evaluations.all_of(run)
+    tracks = [
+        each.probability for each in evaluations.read_heard(evaluations.folder_of(run, evaluation.id), evaluation)
+    ]
+    assert len(tracks) == 6
+    for track in tracks[1:]:
+        np.testing.assert_allclose(track, tracks[0], atol=1e-3)
 
 
 def test_clips_are_scored_one_by_one(made):
