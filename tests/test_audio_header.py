@@ -1,6 +1,7 @@
 """Lengths in headers that nobody could fill in, or that count too much: the sound is read to its end, and said so."""
 
 import io
+import os
 import struct
 from pathlib import Path
 
@@ -86,6 +87,16 @@ def test_a_file_that_was_cut_is_refused(tmp_path, kind: str, part: float):
     with pytest.raises(AudioRefused, match="missing at its end; copy or record it again") as caught:
         audio_file.read(tmp_path / "a.wav")
     assert caught.value.reason == "truncated"
+
+
+def test_a_length_that_ran_over_four_gigabytes_is_not_taken_for_the_whole(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(wav(len(PCM)))
+    os.truncate(path, path.stat().st_size + (1 << 32))  # a hole: it takes no room
+    for ask in (audio_file.facts, audio_file.read):
+        with pytest.raises(AudioRefused, match="longer than its format can say") as caught:
+            ask(path)
+        assert caught.value.reason == "too_long"
 
 
 def changed(kind: str, marker: bytes, offset: int, field: bytes) -> bytes:

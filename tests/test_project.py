@@ -42,6 +42,9 @@ def test_every_dependency_is_locked_with_its_hash():
     [
         ("pages", "import torch"),
         ("pages/ui", "from trainer.engine import loop"),
+        ("pages/ui", "import soundfile"),
+        ("pages/ui", "from trainer import audio_file\n\naudio_file.read(1)"),
+        ("pages/ui", "from trainer import detector\n\ndetector.scores_of_file(1)"),
         ("trainer", "import torch"),
         ("trainer", "import streamlit"),
         ("trainer", "from pages.ui import frame"),

@@ -33,6 +33,11 @@ def test_silence_is_cut_and_a_good_take_has_no_problems():
     assert take.seconds == pytest.approx(1.2, abs=0.05) and recording.problems(take, "positive") == []
 
 
+def test_a_take_of_two_opposite_channels_is_heard():
+    both = np.stack([spoken(), -spoken()], 1).reshape(-1)
+    assert recording.problems(recording.read(take_bytes(both, channels=2)), "positive") == []
+
+
 @pytest.mark.parametrize(
     ("wave", "told"),
     [

@@ -38,9 +38,14 @@ ANY = NAMES.replace(" and ", " or ")
 EXAMPLES = "WAV or FLAC"
 """What a user is told to convert a file to."""
 
-_MAGIC = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"caff", b".snd", b"NIST", b"fLaC", b"OggS", b"ID3")
+_SIGNATURES = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"caff", b".snd", b"NIST", b"fLaC", b"OggS", b"ID3")
+
+
+def has_signature(head: bytes) -> bool:
+    """Whether these are the first bytes of an audio file."""
+    return head.startswith(_SIGNATURES)
 
 
 def is_known(suffix: str, head: bytes) -> bool:
     """Whether a file is worth opening, by its ending or by its first bytes."""
-    return suffix.lower() in SUFFIXES or head.startswith(_MAGIC)
+    return suffix.lower() in SUFFIXES or has_signature(head)

@@ -201,7 +201,7 @@ def _is_wrong(descriptor: int, magic: bytes, claim: _Claim, length: int, size: i
     if _is_placeholder(length) and length != rest:
         return not _ends_in_chunks(descriptor, magic, claim.start + length, size)
     if length <= rest:
-        return False
+        return magic in (b"RIFF", b"RIFX", b"FORM") and rest - length >= 1 << 32  # its four bytes ran over
     whole = claim.whole in (size, size + size % 2) or length - rest <= min(claim.start, _MOST_COUNTED_IN)
     if not whole:
         raise AudioRefused(

@@ -10,6 +10,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from trainer import audio_formats
 from trainer.audio_file import SAMPLE_RATE
 
 PIECE_SECONDS = 0.08
@@ -24,7 +25,7 @@ def of_standard_input() -> Iterator[NDArray[np.int16]]:
     size = 2 * round(PIECE_SECONDS * SAMPLE_RATE)
     first = True
     while block := sys.stdin.buffer.read(size):
-        if first and block[:4] in (b"RIFF", b"fLaC", b"OggS"):
+        if first and audio_formats.has_signature(block):
             raise ValueError("Standard input is an audio file, not raw samples; name the file instead of the -.")
         first = False
         yield np.frombuffer(block[: len(block) // 2 * 2], "<i2")

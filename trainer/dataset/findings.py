@@ -117,18 +117,18 @@ _CHECKS = (
     _Check(
         "cancel", "warning", "Clips whose channels cancel each other",
         "Mixed to one channel, the sound would vanish wholly or in part: a channel is inverted, or hears the voice "
-        "later than another. The better channel alone is used. Use best channel makes that the file.",
+        "later than another. The better channel alone is used. Use best channel writes it as a mono file.",
         "channel", lambda clips: clips["channel_fault"] == "cancel",
     ),
     _Check(
         "dead", "info", "Clips with a silent channel",
-        "The other channels are used. Use best channel makes the best of them the file.",
+        "The other channels are used. Use best channel writes the best of them as a mono file.",
         "channel", lambda clips: clips["channel_fault"] == "dead",
     ),
     _Check(
         "uneven", "warning", "Clips with one channel far noisier than another, or clipped",
         "All channels are mixed, the bad one too. Listen to each under Listen; Use best channel keeps the best alone.",
-        "channel", lambda clips: clips["channel_fault"] == "uneven",
+        "channel", lambda clips: (clips["label"] != "rirs") & (clips["channel_fault"] == "uneven"),
     ),
     _Check(
         "low_rate", "warning", "Clips below 16 kHz",

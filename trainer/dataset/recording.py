@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer import audio_file
+from trainer import audio_file, mixdown
 from trainer.audio_file import HIGHEST_RATE, LOWEST_RATE
 from trainer.dataset import changes, findings, importing, names, remedies
 from trainer.dataset.changes import RAW, Change, Move
@@ -49,7 +49,8 @@ def read(data: bytes) -> Take:
         raise ValueError(f"The recording cannot be read ({error}). {again}") from None
     if not len(samples):
         raise ValueError(f"The recording is empty; allow the browser to use the microphone. {again}")
-    mono = (samples.reshape(-1, channels).mean(axis=1) / 32768).astype(np.float32)
+    every = (samples.reshape(-1, channels) / 32768).astype(np.float32)
+    mono = mixdown.mixed(every, mixdown.decide(every, rate))
     found = measure(mono, rate)
     spoken = len(mono) / rate - found.lead_seconds - found.tail_seconds
     return Take(remedies.trimmed(mono, rate), rate, found, spoken)
