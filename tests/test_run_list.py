@@ -34,7 +34,7 @@ def workspace(tmp_path):
 def evaluate(run, misses=1, name="20260102-000000-0001"):
     """An evaluation of the run's model: so many of ten words are missed, one false accept in an hour."""
     if not (run.model / NAME).exists():
-        tone_model.write(run.model)
+        tone_model.write(run.model, smoothing_seconds=0.1)
     words = recording("words", 60.0, words=heard.words(10), counts_false_accepts=False)
     streams = [
         heard.heard(words, {word.end: 0.8 for word in words.words[misses:]}),

@@ -71,6 +71,13 @@ def row_at(path: Path, start: int) -> Row | None:
     return metrics.parse(line) if metrics.epoch_lines([line])[0] else None
 
 
+def epoch_row(columns: Columns, path: Path, epoch: int) -> Row | None:
+    """The last row of an epoch, whole; None when there is none. `columns` are of the file at `path`, with `epoch`."""
+    rows = np.flatnonzero(columns["epoch"] == epoch)
+    row = row_at(path, int(columns.starts[rows[-1]])) if len(rows) else None
+    return row if row and row.get("epoch") == epoch else None
+
+
 def _take(columns: Columns, found: Look) -> None:
     if found.anew:
         columns.unreadable, columns.rows, columns._numbers, columns._starts = 0, 0, {}, np.empty(0, np.int64)

@@ -140,7 +140,4 @@ def epoch_row(run: Run, epoch: int) -> Row | None:
     history = _history(str(run.folder))
     with history.lock:
         columns.read_to_end(history.metrics, run.metrics_file)
-        rows = np.flatnonzero(history.metrics["epoch"] == epoch)
-        start = int(history.metrics.starts[rows[-1]]) if len(rows) else None
-    row = columns.row_at(run.metrics_file, start) if start is not None else None
-    return row if row and row.get("epoch") == epoch else None
+        return columns.epoch_row(history.metrics, run.metrics_file, epoch)

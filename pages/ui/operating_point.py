@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import numbers
+from pages.ui import history, numbers
 from pages.ui.frame import plain
 from pages.ui.numbers import Number
 from trainer.evaluation import operating_point, point_text
@@ -14,7 +14,7 @@ from trainer.evaluation.evaluations import Evaluation, EvaluationFolder
 from trainer.evaluation.operating_point import Measured, OperatingPoint
 from trainer.runs import Status
 
-MISS_HELP = "Share of the words that the model misses at its threshold. Below: the counts, and the 95 % interval."
+MISS_HELP = "Share of the words that the model misses at its threshold. Below: the 95 % interval, where it is known."
 ACCEPTS_HELP = (
     "How often the model wakes for something else at its threshold. Below: the count and its hours. None in H hours "
     "means below 3/H per hour with 95 % confidence."
@@ -37,7 +37,7 @@ def measure(folder: EvaluationFolder, evaluation: Evaluation, threshold: float) 
 
 
 def of_run(status: Status | None) -> OperatingPoint | None:
-    return operating_point.of_run(status, measure) if status else None
+    return operating_point.of_run(status, measure, history.epoch_row) if status else None
 
 
 def values(point: OperatingPoint | None) -> list[Number]:
@@ -45,7 +45,7 @@ def values(point: OperatingPoint | None) -> list[Number]:
     accepts = point_text.in_hours(point.false_accepts, point.hours) if point else ""
     return [
         Number("Threshold", point_text.threshold(point), "The smoothed score from which on the model fires."),
-        Number("Miss rate", point_text.miss_rate(point), MISS_HELP, point_text.missed(point)),
+        Number("Miss rate", point_text.miss_rate(point), MISS_HELP, point_text.bounds(point)),
         Number("False accepts per hour", point_text.false_accepts_per_hour(point), ACCEPTS_HELP, accepts),
     ]
 

@@ -13,13 +13,13 @@ from pages.ui.frame import plain
 from tests import tone_model
 from tests.pages.tools import checked, draw, field, press
 from tests.run_folders import end, epoch_row, make_run, stream_row, write_progress
+from tests.test_command_line import answer as command
 from tests.tiny import ignore, make_workspace
 from trainer import documents, durable, metrics, run_archive, run_import, run_models, runs
 from trainer.__main__ import app as command_line
 from trainer.detector_file import INT8_MODEL, MODEL, NAME, DetectorFile, Int8, Rates, Threshold
 from trainer.documents import Best
-from trainer.evaluation import assessment, evaluations, operating_point, point_text, recordings
-from trainer.evaluation.composition import Options
+from trainer.evaluation import evaluations, operating_point, point_text, recordings
 from trainer.evaluation.operating_point import OperatingPoint
 from trainer.runs import Run
 from trainer.stream_scores import Point
@@ -71,9 +71,9 @@ def write_model(folder, steepness: float, **values: object) -> None:
     (folder / MODEL).write_bytes(data)
 
 
-def evaluate(workspace: Workspace, run: Run, composed: bool = True, checkpoint: str = "best") -> evaluations.Evaluation:
-    wanted = assessment.Wanted(Options() if composed else None, recordings.default(workspace), checkpoint)
-    return assessment.evaluate(workspace, run, wanted, ignore)
+def evaluate(workspace: Workspace, run: Run, *options: str) -> dict:
+    """Evaluate in a process of its own, as the page does; the JSON of the command."""
+    return command(workspace, "evaluate", run.id, *options)
 
 
 def answer(workspace: Workspace, *arguments: str):
@@ -93,7 +93,7 @@ def shown(page: str, section: str, run: Run) -> tuple[list[str], list[str]]:
 
 def told(point: OperatingPoint | None) -> list[str]:
     accepts = point_text.in_hours(point.false_accepts, point.hours) if point else ""
-    values = (point_text.threshold(point), f"{point_text.miss_rate(point)} {point_text.missed(point)}")
+    values = (point_text.threshold(point), f"{point_text.miss_rate(point)} {point_text.bounds(point)}")
     return [each.strip() for each in (*values, f"{point_text.false_accepts_per_hour(point)} {accepts}")]
 
 
@@ -145,7 +145,7 @@ def test_of_an_evaluated_run_every_place_tells_the_evaluation_at_the_threshold_o
     (row,) = (
         frame.value for frame in draw("Runs", run.id, "Evaluations").dataframe if frame.proto.alt == "Evaluations"
     )
-    assert (row["Threshold"][0], row["Miss rate"][0]) == (0.5, point.miss_rate)
+    assert (row["Threshold"][0], row["Miss rate"][0]) == (0.5, 100 * point.miss_rate)
 
 
 def test_a_threshold_that_is_chosen_by_a_budget_changes_all_places_at_once(measured):
@@ -170,7 +170,7 @@ def test_a_newer_evaluation_is_what_every_place_tells(measured):
     run = first(measured)
     (old,) = evaluations.all_of(run)
     shutil.rmtree(measured.root / recordings.DEFAULT)
-    document = answer(measured, "evaluate", run.id)
+    document = evaluate(measured, run)
     point = assert_one_set(measured, run)
     assert document["operating_point"] == point.model_dump(mode="json")
     assert (point.evaluation, point.hours) == (document["id"], document["hours"]) and point.hours < old.hours
@@ -180,13 +180,13 @@ def test_an_evaluation_of_another_checkpoint_is_not_told_as_the_run_s(measured):
     run = first(measured)
     (own,) = evaluations.all_of(run)
     write_model(run.folder / "models/epoch-00002", 900.0, checkpoint="epoch-00002.pt", epoch=2, threshold=0.2)
-    other = evaluate(measured, run, checkpoint="epoch-00002")
-    assert evaluations.all_of(run)[0].id == other.id
+    other = evaluate(measured, run, "--checkpoint", "epoch-00002")
+    assert evaluations.all_of(run)[0].id == other["id"] and other["operating_point"]["epoch"] == 2
     point = assert_one_set(measured, run)
     assert (point.evaluation, point.epoch) == (own.id, 3)
     assert any("This evaluation heard epoch 2" in caption.value for caption in draw("Evaluation", run.id).caption)
     about = answer(measured, "export", run.id, "--checkpoint", "epoch-00002")
-    assert (about["operating_point"]["evaluation"], about["operating_point"]["epoch"]) == (other.id, 2)
+    assert (about["operating_point"]["evaluation"], about["operating_point"]["epoch"]) == (other["id"], 2)
     assert about["threshold"] == 0.2 and about["operating_point"]["miss_rate"] > point.miss_rate
 
 
@@ -281,20 +281,28 @@ def test_a_run_that_was_unpacked_elsewhere_has_the_same_numbers(measured, tmp_pa
 def test_recordings_without_the_word_do_not_take_the_miss_rate_away(measured):
     run = first(measured)
     before = operating_point.of_run(runs.status(run))
-    only = evaluate(measured, run, composed=False)
-    assert only.words == 0 and evaluations.all_of(run)[0].id == only.id
+    only = evaluate(measured, run, "--no-composed")
+    assert only["words"] == 0 and evaluations.all_of(run)[0].id == only["id"]
     assert assert_one_set(measured, run, SOME) == before
     shutil.rmtree(evaluations.folder_of(run, before.evaluation).path)
     point = assert_one_set(measured, run, SOME)
-    assert (point.evaluation, point.miss_rate, point.words) == (only.id, None, 0) and point.hours == only.hours
+    assert (point.evaluation, point.miss_rate, point.words) == (only["id"], None, 0)
+    assert point.hours == only["hours"]
 
 
 def test_an_evaluation_that_is_damaged_is_not_told(measured):
     run = first(measured)
     (old,) = evaluations.all_of(run)
     new = evaluate(measured, run)
-    evaluations.folder_of(run, new.id).tracks_file.write_bytes(b"half")
+    evaluations.folder_of(run, new["id"]).tracks_file.write_bytes(b"half")
     assert assert_one_set(measured, run, SOME).evaluation == old.id
+
+
+def test_a_model_that_is_heard_otherwise_than_it_was_evaluated_has_no_evaluation(measured):
+    run = first(measured)
+    change(run, smoothing_seconds=0.9, threshold_from=FROM_STREAM)
+    point = assert_one_set(measured, run, SOME)
+    assert (point.measured_on, point.evaluation) == ("validation_stream", "")
 
 
 WILD: dict[str, Callable[[Run], None]] = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -17,6 +17,7 @@ from trainer.columns import Columns
 from trainer.detector_file import MODEL, DetectorFile
 from trainer.evaluation import curve, evaluations, intervals, tables
 from trainer.evaluation.evaluations import CurvePoint, Evaluation, EvaluationFolder
+from trainer.metrics import Row
 from trainer.runs import Run, Status
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -92,10 +93,22 @@ def measure(folder: EvaluationFolder, evaluation: Evaluation, threshold: float) 
     return Measured(point, tables.by_condition(heard, threshold)) if point else None
 
 
-def of_run(status: Status, measure: Measure = measure) -> OperatingPoint | None:
+def epoch_row(run: Run, epoch: int) -> Row | None:
+    """The last row of an epoch in metrics.jsonl."""
+    rows = Columns(("epoch",))
+    try:
+        columns.read_to_end(rows, run.metrics_file)
+    except OSError:
+        return None
+    return columns.epoch_row(rows, run.metrics_file, epoch)
+
+
+def of_run(
+    status: Status, measure: Measure = measure, epoch_row: Callable[[Run, int], Row | None] = epoch_row
+) -> OperatingPoint | None:
     """The operating point of the exported model of a run; without one, that of the best epoch whose validation stream
-    was heard. None when nothing is known yet. `measure` may be one that remembers."""
-    return of_model(status.run, status.run.model, measure) or of_training(status)
+    was heard. None when nothing is known yet. `measure` and `epoch_row` may be ones that remember."""
+    return of_model(status.run, status.run.model, measure) or _of_training(_heard_rows(status, epoch_row))
 
 
 def of_model(run: Run, folder: Path, measure: Measure = measure) -> OperatingPoint | None:
@@ -103,13 +116,20 @@ def of_model(run: Run, folder: Path, measure: Measure = measure) -> OperatingPoi
     file = documents.read(DetectorFile, detector_file.path_in(folder))
     if file is None:
         return None
-    heard = [each for each in evaluations.all_of(run) if each.model_sha256 == file.files.get(MODEL)]
+    heard = [each for each in evaluations.all_of(run) if _is_of(each, file)]
     try:
         with_words = _evaluated(run, file, (each for each in heard if each.words), measure)
         without = (each for each in heard if not each.words)
         return with_words or _documented(file) or _evaluated(run, file, without, measure) or _point(file, {})
-    except (ValueError, OverflowError):  # numbers of a stranger's file that no measurement gives
+    except (ValueError, ArithmeticError):  # numbers of a stranger's file that no measurement gives
         return None
+
+
+def _is_of(evaluation: Evaluation, file: DetectorFile) -> bool:
+    """Whether an evaluation heard this very model as it hears now."""
+    times = (file.hop_seconds, file.smoothing_seconds, file.refractory_seconds)
+    heard = (evaluation.hop_seconds, evaluation.smoothing_seconds, evaluation.refractory_seconds)
+    return evaluation.model_sha256 == file.files.get(MODEL) and times == heard
 
 
 def _point(file: DetectorFile, measured: Mapping[str, object]) -> OperatingPoint:
@@ -187,9 +207,9 @@ class _StreamRow(BaseModel, frozen=True):
     stream_hours: Hours | None = None
 
 
-def of_training(status: Status) -> OperatingPoint | None:
-    """The best epoch in the validation stream; the last epoch that was heard there when the best one was not."""
-    for row in _heard_rows(status):
+def _of_training(rows: Iterable[Row]) -> OperatingPoint | None:
+    """The first of these epochs that was heard in the validation stream."""
+    for row in rows:
         try:
             heard = _StreamRow.model_validate(row)
         except ValidationError:
@@ -210,23 +230,12 @@ def of_training(status: Status) -> OperatingPoint | None:
     return None
 
 
-def _heard_rows(status: Status) -> Iterator[dict[str, Any]]:
-    """Epoch rows with a validation stream, the best epoch's first."""
+def _heard_rows(status: Status, epoch_row: Callable[[Run, int], Row | None]) -> Iterator[Row]:
+    """The rows of the best epoch, where it was heard in the validation stream, and of the last one that was."""
     progress = status.progress
     if progress is None:
         return
     last, best = progress.last_stream, progress.best
     if best and best.miss_rate is not None and (last is None or last.get("epoch") != best.epoch):
-        yield _row_of(status.run, best.epoch) or {}
+        yield epoch_row(status.run, best.epoch) or {}
     yield last or {}
-
-
-def _row_of(run: Run, epoch: int) -> dict[str, Any] | None:
-    """The last row of an epoch in metrics.jsonl."""
-    rows = Columns(("epoch",))
-    try:
-        columns.read_to_end(rows, run.metrics_file)
-    except OSError:
-        return None
-    places = (rows["epoch"] == epoch).nonzero()[0]
-    return columns.row_at(run.metrics_file, int(rows.starts[places[-1]])) if len(places) else None

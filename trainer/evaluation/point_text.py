@@ -30,12 +30,9 @@ def miss_rate(point: OperatingPoint | None) -> str:
     return percent(point.miss_rate if point else None)
 
 
-def missed(point: OperatingPoint | None) -> str:
-    """Counts behind the miss rate, and its interval where that is known."""
-    if point is None or point.misses is None or not point.words:
-        return ""
-    bounds = "" if point.low is None or point.high is None else f"; 95 %: {interval(point.low, point.high)}"
-    return f"{point.misses:,} of {counted(point.words, 'word')}{bounds}"
+def bounds(point: OperatingPoint | None) -> str:
+    """The 95 % interval of the miss rate, where it is known."""
+    return "" if point is None or point.low is None or point.high is None else interval(point.low, point.high)
 
 
 def interval(low: float, high: float) -> str:
@@ -71,10 +68,10 @@ def measured_on(point: OperatingPoint | None) -> str:
 
 def lines(point: OperatingPoint) -> list[str]:
     """The numbers and what they are, for the command line."""
-    counts = [missed(point), in_hours(point.false_accepts, point.hours)]
-    misses, accepts = (f" ({count})" if count else "" for count in counts)
-    numbers = f"threshold {threshold(point)}, miss rate {miss_rate(point)}{misses}"
-    return [f"{numbers}, false accepts per hour {false_accepts_per_hour(point)}{accepts}", *sentences(point)]
+    below = [bounds(point), in_hours(point.false_accepts, point.hours)]
+    between, counts = (f" ({text})" if text else "" for text in below)
+    numbers = f"threshold {threshold(point)}, miss rate {miss_rate(point)}{between}"
+    return [f"{numbers}, false accepts per hour {false_accepts_per_hour(point)}{counts}", *sentences(point)]
 
 
 def sentences(point: OperatingPoint | None) -> list[str]:
@@ -86,7 +83,7 @@ def sentences(point: OperatingPoint | None) -> list[str]:
 
 def _model(point: OperatingPoint) -> str:
     if not point.checkpoint:
-        return f"Epoch {point.epoch} of the training; a model is exported when it ends."
+        return f"Epoch {point.epoch} of the training; no model is exported yet."
     return f"Model of epoch {point.epoch}; its threshold {CHOSEN[point.threshold_from]}."
 
 
@@ -94,11 +91,19 @@ def _measured(point: OperatingPoint) -> str:
     if point.measured_on is None:
         return NOT_MEASURED
     where = f"evaluation {point.evaluation}" if point.measured_on == "evaluation" else "the validation stream"
-    heard = [counted(point.words, "word") if point.words else "no word"]
-    heard += [f"{point.hours:.2f} h without the word"] if point.hours else []
     streams = f" ({point.streams})" if point.streams else ""
     same = ", on which the threshold was chosen too" if point.same_streams else ""
-    return f"Measured on {where}{same}: {' and '.join(heard)}{streams}."
+    return f"Measured on {where}{streams}{same}: {', '.join(_counts(point))}."
+
+
+def _counts(point: OperatingPoint) -> list[str]:
+    """What was counted; earlier versions kept less."""
+    accepts = in_hours(point.false_accepts, point.hours)
+    words = "no word heard" if point.miss_rate is None else ""
+    if point.words:
+        known = counted(point.words, "word")
+        words = f"{known} heard" if point.misses is None else f"{point.misses:,} of {known} missed"
+    return list(filter(None, [words, accepts and f"false accepts: {accepts}"]))
 
 
 def _by_condition(point: OperatingPoint) -> str:

@@ -42,7 +42,10 @@ def read(run: Run) -> Row:
         return Row(run.id, "damaged", f"{run.folder} cannot be read: {error.strerror}.", label=run.id)
     notes = documents.read(Notes, run.notes_file) or Notes()
     values, problem = _options(run)
-    measured, bad_rows = _measured(run, status)
+    rows = Columns(MEASURES)
+    with suppress(OSError):
+        columns.read_to_end(rows, run.metrics_file)
+    measured, bad_rows = _measured(rows, status), rows.unreadable
     told = [*_problems(run, status), *problem]
     told += [f"{bad_rows:,} rows of metrics.jsonl are damaged"] if bad_rows else []
     return Row(
@@ -50,7 +53,7 @@ def read(run: Run) -> Row:
         notes.starred, notes.archived,
         preset=text(values.get("preset")), model=text(values.get("model.name")),
         changed=option_values.changed(values), size_bytes=disk.usage(run).total,
-        **_facts(status), **measured, **_operating_point(status),
+        **_facts(status), **measured, **_operating_point(status, rows),
     )  # fmt: skip
 
 
@@ -119,11 +122,8 @@ def _whole(number: int) -> int:
     return number if abs(number) <= LARGEST else 0
 
 
-def _measured(run: Run, status: Status) -> tuple[dict[str, Any], int]:
-    """What the best epoch came to and how the loss went, and how many rows are damaged."""
-    rows = Columns(MEASURES)
-    with suppress(OSError):
-        columns.read_to_end(rows, run.metrics_file)
+def _measured(rows: Columns, status: Status) -> dict[str, Any]:
+    """What the best epoch came to and how the loss went."""
     best = status.progress.best if status.progress else None
     losses = rows["val_loss"]
     known = np.flatnonzero(np.isfinite(losses))
@@ -138,7 +138,7 @@ def _measured(run: Run, status: Status) -> tuple[dict[str, Any], int]:
         epoch, val_loss, accuracy, fpr, fnr, f1 = (_finite(float(rows[name][place])) for name in MEASURES)
         found |= {"best_epoch": epoch and int(epoch), "val_loss": val_loss}
         found |= {"accuracy": accuracy, "fpr": fpr, "fnr": fnr, "f1": f1}
-    return found, rows.unreadable
+    return found
 
 
 def _in_stream(status: Status) -> float | None:
@@ -165,9 +165,11 @@ def evaluation_files(run: Run) -> list[str]:
     return [f"evaluation/{name}{file}" for name in names for file in files]
 
 
-def _operating_point(status: Status) -> dict[str, Any]:
+def _operating_point(status: Status, rows: Columns) -> dict[str, Any]:
     """The operating point of a run, and those of its numbers that runs are searched and sorted by."""
-    point = operating_point.of_run(status)
+    point = operating_point.of_run(
+        status, epoch_row=lambda run, epoch: columns.epoch_row(rows, run.metrics_file, epoch)
+    )
     if point is None:
         return {}
     document = point.model_dump(mode="json")

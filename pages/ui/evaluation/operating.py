@@ -84,7 +84,7 @@ def facts(opened: Opened, choice: Choice) -> list[Number]:
             "With 95 % confidence between the bounds below.", _interval(point),
         ),
         Number(
-            "False accepts per hour at budget", point_text.per_hour(*accepts),
+            "False accepts at budget", f"{point_text.per_hour(*accepts)}/h",
             "With none, three in that time is the bound.", point_text.in_hours(*accepts),
         ),
         Number(

@@ -79,7 +79,7 @@ def show_evaluations(run: Run) -> None:
         "Each model at its own threshold; the miss rate lies between the bounds with 95 % confidence. Without a "
         "threshold: that model is not exported any more."
     )
-    formats = {name: st.column_config.NumberColumn(format="percent") for name in ("Miss rate", "From", "To")}
+    formats = {name: st.column_config.NumberColumn(format="%.1f %%") for name in ("Miss rate", "From", "To")}
     formats["Threshold"] = st.column_config.NumberColumn(format="%.4f")
     table = pd.DataFrame([_evaluation(run, each) for each in found])
     st.dataframe(table, hide_index=True, width="stretch", column_config=formats, alt="Evaluations")
@@ -92,10 +92,11 @@ def _evaluation(run: Run, found: Evaluation) -> dict[str, object]:
     folder = evaluations.folder_of(run, found.id)
     measured = None if threshold is None else operating_point.measure(folder, found, threshold)
     point = measured.point if measured else None
+    rates = (point.miss_rate, point.low, point.high) if point else (None, None, None)
+    columns = zip(("Miss rate", "From", "To"), rates, strict=True)
     return {
         "Evaluation": opened.name_of(found), "Words": found.words, "Hours": found.hours,
-        "Threshold": threshold, "Miss rate": point.miss_rate if point else None,
-        "From": point.low if point else None, "To": point.high if point else None,
+        "Threshold": threshold, **{name: None if rate is None else 100 * rate for name, rate in columns},
         "False accepts per hour": point_text.per_hour(point.false_accepts if point else None, found.hours),
     }  # fmt: skip
 
