@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from trainer import private, run_archive, run_import, runs
+from trainer import private, run_archive, runs
 from trainer.job import Report
 from trainer.run_verbs import RUN
 from trainer.terminal import AS_JOB, Session, Work, work_on, work_on_each
@@ -51,6 +51,7 @@ def unpack(session: Session, files: tuple[Path, ...], as_job: bool) -> None:
 
     A file that is none is told, the others are taken in, and the exit code is 2.
     """
+    from trainer import run_import  # onnx takes a while to import
 
     def work(file: Path, report: Report) -> tuple[dict[str, Any], str]:
         with open(file, "rb") as packed:

@@ -24,9 +24,9 @@ from trainer.audio_file import SAMPLE_RATE
 from trainer.detector_file import COLUMNS, PROBABILITY, WAVEFORM, DetectorFile
 
 PIECE_HOPS = 128
-"""Hops of a long wave whose columns are computed together."""
+"""Most hops of a long wave whose columns are computed together."""
 HEAD_WINDOWS = 16
-"""Windows that are scored together: what lies between two layers then fits the cache of a CPU."""
+"""Most windows that are scored together: what lies between two layers then fits the cache of a CPU."""
 FULL_SCALE = 32768.0
 AFTER_SECONDS = 0.5
 """Of silence, at least, after a recording in which words are looked for: it may end with its word, and a detector
@@ -84,12 +84,29 @@ class Detector:
         found = self.stream().push(wave)
         return self.times(len(found)), found
 
+    def columns_due(self, hops: int, first: bool) -> int:
+        """How many columns the next hops need; the first hop of a stream needs those of its whole window."""
+        per_hop = self.hop_samples // self.file.columns.step_samples
+        return hops * per_hop + (self.file.columns.per_window - per_hop if first else 0)
+
+    def samples_due(self, columns: int) -> int:
+        """How many samples the next columns are computed from."""
+        return (columns - 1) * self.file.columns.step_samples + self.file.columns.context_samples
+
     def times(self, count: int) -> NDArray[np.float64]:
         return np.arange(1, count + 1, dtype=np.float64) * np.float64(self.file.hop_seconds)
 
     def detections(self, probability: Scores, threshold: float | None = None) -> list[Detection]:
         """What is detected in the probabilities [n] of a stream from its start."""
         return Trigger(self.file, self.file.threshold if threshold is None else threshold).hear(probability)
+
+
+def _run(session: onnxruntime.InferenceSession, wanted: str, given: dict[str, Wave]) -> Scores:
+    """One result of a graph. Raises ValueError for one that fails."""
+    try:
+        return np.asarray(session.run([wanted], given)[0])
+    except REFUSALS as error:
+        raise ValueError(f"The model cannot be run ({str(error).splitlines()[0][:200]}).") from None
 
 
 @dataclass
@@ -120,9 +137,9 @@ class Stream:
         """Score the windows that end with the next so many hops."""
         facts = self.detector.file.columns
         hop_columns = self.detector.hop_samples // facts.step_samples
-        new = hops * hop_columns + (facts.per_window - hop_columns if self.columns is None else 0)
-        piece = self.wave[None, : (new - 1) * facts.step_samples + facts.context_samples]
-        (columns,) = self.detector.front.run([COLUMNS], {WAVEFORM: piece})
+        new = self.detector.columns_due(hops, first=self.columns is None)
+        piece = self.wave[None, : self.detector.samples_due(new)]
+        columns = _run(self.detector.front, COLUMNS, {WAVEFORM: piece})
         known = columns[0, facts.dropped :]
         if self.columns is not None:
             known = np.concatenate([self.columns, known])
@@ -135,8 +152,7 @@ class Stream:
 
     def _head(self, windows: NDArray[np.float32]) -> Scores:
         """Probabilities of windows [n, rows, columns]."""
-        (found,) = self.detector.head.run([PROBABILITY], {COLUMNS: np.ascontiguousarray(windows.transpose(0, 2, 1))})
-        return np.asarray(found)
+        return _run(self.detector.head, PROBABILITY, {COLUMNS: np.ascontiguousarray(windows.transpose(0, 2, 1))})
 
 
 @dataclass
@@ -201,15 +217,12 @@ def of_graph(file: DetectorFile, model: ModelProto, threads: int = 0) -> Detecto
 def load(path: Path, threads: int = 0) -> Detector:
     """The detector in a model folder or around its `.onnx` file; `threads` 0 takes all cores.
 
-    Raises FileNotFoundError or ValueError with one sentence when it is none, or is damaged.
+    Raises FileNotFoundError, OSError, or ValueError with one sentence when it is none, is damaged, or did not stand its
+    trial.
     """
     file, model = onnx_file.read(path)
     try:
-        loaded = of_graph(file, model, threads)
-        heard = loaded.stream().push(np.zeros(loaded.hop_samples, np.float32))
-    except (ValueError, *REFUSALS) as error:  # numpy raises the former for values of another shape
-        told = str(error).splitlines()[0][:200]
-        raise ValueError(f"The model in {path} cannot be run ({told}). {onnx_file.AGAIN}") from None
-    if heard.shape != (1,) or not 0 <= heard[0] <= 1:
-        raise ValueError(f"The model in {path} gives no probability. {onnx_file.AGAIN}")
-    return loaded
+        return of_graph(file, model, threads)
+    except (MemoryError, *REFUSALS) as error:  # it could be loaded a moment ago, in another process
+        told = str(error).splitlines()[0][:200] if str(error) else "there is too little memory"
+        raise ValueError(f"The model in {path} cannot be loaded ({told}). Free some memory, and try again.") from None

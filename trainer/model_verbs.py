@@ -41,7 +41,7 @@ def export(session: Session, run: str, folder: Path | None, checkpoint: str, wit
     def work(report: Report) -> tuple[dict[str, Any], str]:
         found = runs.find(session.workspace, run)
         report(0, 0, found.id)
-        model = run_models.model_of(found, checkpoint, with_int8)
+        model = run_models.tried_model_of(found, checkpoint, with_int8)
         file = documents.read(DetectorFile, detector_file.path_in(model))
         if file is None:
             raise ValueError(f"{model} was changed while it was read; export it again.")

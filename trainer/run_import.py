@@ -14,7 +14,7 @@ from typing import IO
 
 from pydantic import ValidationError
 
-from trainer import attempts, documents, durable, processes, runs, zip_file
+from trainer import attempts, documents, durable, onnx_file, processes, runs, zip_file
 from trainer.documents import Processes
 from trainer.job import Report
 from trainer.processes import ProcessIdentity
@@ -58,6 +58,7 @@ def unpack(workspace: Workspace, file: IO[bytes], report: Report) -> Unpacked:
                 _check_room(manifest, workspace)
                 _take(archive, manifest, incoming, report)
             _lay_to_rest(Run(incoming))
+            _check_models(Run(incoming), report)
             return Unpacked(_name(workspace, incoming, manifest.id), manifest.id)
         finally:
             shutil.rmtree(incoming, ignore_errors=True)
@@ -149,6 +150,21 @@ def _gone(run: Run) -> Processes:
     nobody = ProcessIdentity(host="", boot_id="", pid=0, start_ticks=0)
     attempt = max(1, attempts.newest(run.folder))
     return Processes(attempt=attempt, host="", boot_id="", supervisor=nobody, clock=0.0, gone=True)
+
+
+def _check_models(run: Run, report: Report) -> None:
+    """Raises ValueError for a model that is not to be loaded, and not to be taken elsewhere either. One that is damaged
+    is nobody's: it is told where it would be used."""
+    for folder in [run.model, *sorted((run.folder / "models").glob("*"))]:
+        for model in sorted(folder.glob("*.onnx")):
+            report(0, 0, f"Trying {model.name}")
+            try:
+                onnx_file.read(model)
+            except onnx_file.ModelRefused as error:
+                told = str(error).replace(f"{run.folder}{os.sep}", "")
+                raise ValueError(f"A model in the archive is refused, so nothing is taken. {told}") from None
+            except (ValueError, FileNotFoundError):
+                continue
 
 
 def _name(workspace: Workspace, folder: Path, run_id: str) -> Run:

@@ -103,6 +103,22 @@ def _make(run: Run, checkpoint: str, with_int8: bool) -> None:
         raise ValueError(last if done.returncode == 2 else f"Run {run.id} could not be exported: {last}")
 
 
+def tried_model_of(run: Run, checkpoint: str = "best", with_int8: bool = False) -> Path:
+    """`model_of` for who takes the files elsewhere: a model that is refused is made anew. Raises ValueError."""
+    from trainer import onnx_file  # onnx takes a while to import
+
+    folder = model_of(run, checkpoint, with_int8)
+    try:
+        for path in sorted(folder.glob("*.onnx")):
+            onnx_file.read(path)
+    except onnx_file.ModelRefused as refused:
+        try:
+            _make(run, checkpoint_of(run, checkpoint), with_int8)
+        except ValueError as error:
+            raise ValueError(f"{refused} It cannot be made anew: {error}") from None
+    return folder
+
+
 def model_of(run: Run, checkpoint: str = "best", with_int8: bool = False) -> Path:
     """The folder with the exported model of a checkpoint (see `checkpoint_of`), which is made when it is missing,
     damaged, or of another model. Raises ValueError with one sentence."""

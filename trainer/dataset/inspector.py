@@ -6,12 +6,10 @@ Requests come as JSON objects, a line each, on standard input; each is answered 
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import json
 import os
 import queue
-import resource
 import signal
 import sys
 import threading
@@ -21,21 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from trainer import audio_file
+from trainer import audio_file, limited_process
 from trainer.audio_file import AudioRefused
 from trainer.dataset import measures
 
 MOST_MEMORY = 400 << 20
 """Address space of the process in bytes beyond its libraries at the start; with them it stays below 512 MB."""
 _HASHED_AT_ONCE = 1 << 20
-
-
-def _limit_memory() -> None:
-    with contextlib.suppress(OSError, ValueError):  # macOS has no limit of the address space
-        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (used + MOST_MEMORY, used + MOST_MEMORY))
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def audio_digest(wave: measures.Wave, sample_rate: int) -> str:
@@ -134,7 +124,7 @@ def _receive(requests: queue.SimpleQueue[dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    _limit_memory()
+    limited_process.limit_memory(MOST_MEMORY)
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(requests,), daemon=True).start()
     _send({})  # ready

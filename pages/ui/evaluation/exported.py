@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.ui import frame, jobs
 from pages.ui.frame import plain
-from trainer import detector, detector_file, documents, run_models
+from trainer import detector, detector_file, documents, onnx_file, run_models
 from trainer.detector import Detector
 from trainer.documents import Best
 from trainer.runs import Status
@@ -19,6 +19,9 @@ from trainer.workspace import Workspace
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _loaded(folder: str, digest: str) -> Detector:
+    for name in (detector_file.INT8_MODEL, detector_file.OPENWAKEWORD_MODEL):  # they are taken elsewhere
+        if (path := Path(folder, name)).exists():
+            onnx_file.read(path)
     return detector.load(Path(folder))
 
 
