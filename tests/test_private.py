@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.run_folders import end_all
-from tests.tiny import make_raw, tiny_config
-from trainer import config_file, private, processes
+from tests.tiny import make_raw, make_workspace, tiny_config
+from tests.waiting import wait_until
+from trainer import config_file, launch, private, processes
 from trainer.workspace import PROJECT_ROOT, Workspace, open_workspace
 
 STRANGER = 65534
@@ -67,6 +68,19 @@ def test_all_that_a_user_makes_is_for_this_user_alone_and_exports_are_as_the_use
     assert mode(out) == 0o755 and {mode(path) for path in out.iterdir()} == {0o644}
     trainer(workspace, "pack", "latest", str(out / "run.zip"))
     assert mode(out / "run.zip") == 0o644
+
+
+def test_a_run_that_another_program_starts_is_private_too(workspace: Workspace):
+    """A notebook, or a test, has a umask of its own."""
+    make_workspace(workspace.root)
+    before = os.umask(0o022)
+    try:
+        run = launch.start(workspace, tiny_config(), "mine").run
+        wait_until(run, "completed")
+    finally:
+        os.umask(before)
+    wide = [str(path) for path in (run.folder, *run.folder.rglob("*")) if mode(path) & 0o077]
+    assert not wide and mode(workspace.runs) == 0o700
 
 
 def older_workspace(workspace: Workspace) -> Path:

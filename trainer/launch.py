@@ -106,7 +106,7 @@ def _make_folder(workspace: Workspace) -> Run:
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         run = Run(workspace.runs / f"{stamp}-{secrets.token_hex(2)}")
         try:
-            run.folder.mkdir()
+            run.folder.mkdir(mode=0o700)
         except FileExistsError:
             continue
         return run

@@ -23,6 +23,11 @@ def begin() -> int:
     return os.umask(UMASK)
 
 
+def opener(path: str, flags: int) -> int:
+    """For `open`, in a process that is not ours and has its own umask."""
+    return os.open(path, flags, 0o600)
+
+
 @contextmanager
 def as_user_shares() -> Iterator[None]:
     """With the umask that the user has set: for what is written where the user wants to have it. For one thread."""

@@ -236,7 +236,7 @@ def start_detached(arguments: Sequence[str], log: Path, environment: dict[str, s
     our own would stay a zombie; so `trainer.detach` starts it and leaves, and we wait for `trainer.detach` alone.
     """
     locks = [int(lock) for name, lock in environment.items() if name == LOCK_VARIABLE]
-    with open(log, "ab") as output:
+    with open(log, "ab", opener=private.opener) as output:
         subprocess.run(
             [sys.executable, "-m", "trainer.detach", *arguments], stdin=subprocess.DEVNULL, stdout=output,
             stderr=output, start_new_session=True, cwd=PROJECT_ROOT, env={**os.environ, **environment}, check=True,
