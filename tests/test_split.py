@@ -1,14 +1,16 @@
 """Splits that do not leak."""
 
 import dataclasses
+import shutil
 from collections import defaultdict
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.tiny import ignore, make_raw
+from tests.tiny import clip_of, ignore, make_raw, write_wav
 from trainer import manifest
 from trainer.dataset import clips as clips_of
 from trainer.dataset import split
@@ -217,3 +219,76 @@ def test_copies_of_a_recording_stay_in_one_split():
     shared = split.split(flat, RATIOS, 0, alike=pairs)
     assert split_files.describe(shared.splits, pairs)["near_in_two_splits"] == 0
     assert split_files.describe(split.split(flat, RATIOS, 0).splits, pairs)["near_in_two_splits"] > 0
+
+
+def own_voice(root, speakers: dict[str, dict[str, int]]) -> Workspace:
+    """A scanned workspace with so many clips by label and speaker."""
+    workspace, rng = Workspace(root), np.random.default_rng(0)
+    for label, counts in speakers.items():
+        for speaker, count in counts.items():
+            for number in range(count):
+                hertz = rng.uniform(500, 700) if label == "positive" else rng.uniform(900, 3000)
+                write_wav(workspace.raw / label / speaker / f"{number}.wav", clip_of(rng, hertz))
+    scan(workspace, ignore)
+    return workspace
+
+
+def test_positives_of_one_speaker_are_split_by_recording_and_it_is_told(tmp_path):
+    others = {f"other{number}": 4 for number in range(6)}
+    workspace = own_voice(tmp_path, {"positive": {"me": 20}, "negative": {"me": 3, **others}})
+    told = split_files.split_dataset(workspace, RATIOS, 0)
+    assert {part: told[part]["positive"] for part in SPLITS} == {"train": 14, "val": 3, "test": 3}
+    assert told["by_recording"] == {"positive": ["me"]} and told["groups_in_two_splits"] == 0
+    assert told["without_speaker"] == 0, "who speaks is known"
+    (warning,) = split_files.warnings(told)
+    assert warning == (
+        "All positives are of one speaker (me). They are split by recording, so validation and test measure this voice "
+        "alone. For other people, get positives by other speakers."
+    )
+    assert split_files.facts(workspace).by_recording == {"positive": ["me"]}
+    assert split_files.voice_sentences(workspace) == [warning] and split_files.versions(workspace)[0].by_recording
+    write_wav(workspace.raw / "positive/me/new.wav", clip_of(np.random.default_rng(9), 600))
+    scan(workspace, ignore)
+    more = split_files.split_dataset(workspace, RATIOS, 0)
+    assert sum(more[part]["positive"] for part in SPLITS) == 21 and more["by_recording"] == told["by_recording"]
+
+
+@pytest.mark.parametrize(
+    ("speakers", "by_recording"),
+    [
+        ({"positive": {"a": 10, "b": 10}, "negative": {f"n{n}": 3 for n in range(5)}}, {"positive": ["a", "b"]}),
+        ({"positive": {"a": 36, "b": 2, "c": 2}, "negative": {f"n{n}": 3 for n in range(5)}}, {}),
+        ({"positive": {f"p{n}": 3 for n in range(5)}, "negative": {"tv": 20}}, {"negative": ["tv"]}),
+        ({"positive": {"me": 6}, "negative": {"me": 6}}, {"positive": ["me"], "negative": ["me"]}),
+        (
+            {"positive": {"me": 5}, "negative": {"me": 5}, "hard_negative": {"me": 5}},
+            {"positive": ["me"], "negative": ["me"], "hard_negative": ["me"]},
+        ),
+        (
+            {"positive": {f"p{n}": 3 for n in range(6)}, "negative": {f"n{n}": 3 for n in range(4)},
+             "hard_negative": {"me": 6}}, {},
+        ),
+    ],
+)  # fmt: skip
+def test_few_speakers_of_any_label_can_be_split(tmp_path, speakers, by_recording):
+    told = split_files.split_dataset(own_voice(tmp_path, speakers), RATIOS, 0)
+    assert told["by_recording"] == by_recording and told["groups_in_two_splits"] == 0
+    for label in by_recording:
+        assert all(told[part].get(label) for part in SPLITS), told
+    assert len(split_files.warnings(told)) >= len(by_recording)
+
+
+def test_recordings_of_one_voice_that_are_copies_stay_in_one_split(tmp_path):
+    workspace = own_voice(tmp_path, {"positive": {"me": 12}, "negative": {f"n{n}": 3 for n in range(5)}})
+    for number in range(6):
+        shutil.copy(workspace.raw / f"positive/me/{number}.wav", workspace.raw / f"positive/me/copy{number}.wav")
+    scan(workspace, ignore)
+    split_files.split_dataset(workspace, RATIOS, 0)
+    digests = parts_of(manifest.read_splits(workspace), "digest")
+    assert all(len(parts) == 1 for parts in digests.values())
+
+
+def test_one_recording_cannot_be_split_and_the_sentence_says_what_can(tmp_path):
+    workspace = own_voice(tmp_path, {"positive": {"me": 1}, "negative": {f"n{n}": 3 for n in range(5)}})
+    with pytest.raises(ValueError, match=r"there is one recording, or all .* at least three"):
+        split_files.split_dataset(workspace, RATIOS, 0)

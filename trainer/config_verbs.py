@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from trainer import config_difference, config_file, earlier_run, estimates, option_text, probe, terminal
+from trainer import config_difference, config_file, earlier_run, estimates, option_text, preflight, probe, terminal
 from trainer.config_file import ConfigError
 from trainer.estimates import Estimate
 from trainer.job import Report
@@ -41,7 +41,7 @@ def validate(session: Session, config: str) -> None:
     here = estimates.machine(session.workspace)
     needs, warnings = (
         estimates.estimate(checked, estimates.clip_bytes(session.workspace)),
-        [str(each) for each in estimates.warnings(checked, here)],
+        [str(each) for each in estimates.warnings(checked, here)] + preflight.warnings(session.workspace, checked),
     )
     document = {"problems": [], "warnings": warnings, "estimates": asdict(needs), "machine": asdict(here)}
     lines = ["No problems.", *(f"Warning: {warning}" for warning in warnings), *_needs(needs)]

@@ -30,6 +30,8 @@ class Request(BaseModel, frozen=True):
     clock: float
     split_fingerprint: str
     versions: dict[str, str]
+    warnings: list[str] = []
+    """What was told before the start, such as which voices alone are measured."""
 
 
 class Processes(BaseModel, frozen=True):

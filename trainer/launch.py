@@ -67,7 +67,7 @@ def start(workspace: Workspace, config: Config, config_name: str, label: str = "
     if found := preflight.problems(workspace, config):
         raise ValueError(found[0])
     config = earlier_run.resolved(workspace, config)
-    fingerprint = manifest.fingerprint(workspace)
+    fingerprint, warnings = manifest.fingerprint(workspace), preflight.warnings(workspace, config)
     form = form_of(config, fingerprint, label)
     with processes.exclusive_lock(workspace.runs / ".start.lock"):
         if token is not None and (earlier := _earlier(workspace, form, token)):
@@ -77,7 +77,7 @@ def start(workspace: Workspace, config: Config, config_name: str, label: str = "
             label=label, config_name=config_name, form=form, token=token or secrets.token_hex(16),
             created=datetime.now(UTC).isoformat(timespec="seconds"), boot_id=processes.boot_id(),
             host=socket.gethostname(), machine_id=processes.machine_id(), clock=processes.boot_clock(),
-            split_fingerprint=fingerprint, versions=versions.found(),
+            split_fingerprint=fingerprint, versions=versions.found(), warnings=warnings,
         )  # fmt: skip
         choices = devices.choices(config.training.device)
         with _held(run) as lock:

@@ -7,7 +7,7 @@ import secrets
 import shutil
 from dataclasses import replace
 
-from trainer import devices, documents, estimates, manifest, run_queue
+from trainer import devices, documents, estimates, manifest, run_queue, window_fit
 from trainer.config import Config
 from trainer.counted import counted
 from trainer.documents import Progress
@@ -24,6 +24,14 @@ def problems(workspace: Workspace, config: Config | None) -> list[str]:
     except (FileNotFoundError, ValueError) as error:
         found.append(str(error))
     return found + room(workspace, config)
+
+
+def warnings(workspace: Workspace, config: Config) -> list[str]:
+    """What stands against no start, but should be known before it, as sentences."""
+    from trainer.dataset import splits  # its pandas takes a second that other verbs need not wait
+
+    unfit = window_fit.problem(config, window_fit.speech_seconds(workspace))
+    return [*([str(unfit)] if unfit else []), *splits.voice_sentences(workspace)]
 
 
 def room(workspace: Workspace, config: Config | None) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from trainer import advice, config_file, launch, log_tail, run_document, run_queue, runs, standing, terminal
+from trainer import advice, config_file, launch, log_tail, preflight, run_document, run_queue, runs, standing, terminal
 from trainer.evaluation import operating_point
 from trainer.run_queue import Place
 from trainer.runs import Run, Status
@@ -38,9 +38,13 @@ def state_document(session: Session, status: Status) -> dict[str, Any]:
 def train(session: Session, config: str, name: str, wait: bool) -> None:
     """Start a detached run of CONFIG (a YAML file, a saved configuration or a preset) and print its id."""
     path = config_file.find(session.workspace, config)
-    started = launch.start(session.workspace, config_file.load(path), path.stem, name)
+    loaded = config_file.load(path)
+    started = launch.start(session.workspace, loaded, path.stem, name)
+    warnings = preflight.warnings(session.workspace, loaded)
+    if warnings:
+        terminal.complain("\n".join(f"Warning: {text}" for text in warnings))
     if not wait:
-        show(session, {"run": started.run.id}, started.run.id)
+        show(session, {"run": started.run.id, "warnings": warnings}, started.run.id)
         return
     status = terminal.wait_for_end(started.run)
     document = status_document(session, started.run)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.ui import clip_cache
 from pages.ui.frame import plain
-from trainer import config_file, preflight
+from trainer import config_file, preflight, window_fit
 from trainer.config import Config
 from trainer.config_file import ConfigError
+from trainer.dataset import splits
 from trainer.workspace import Workspace
 
 
@@ -31,3 +33,10 @@ def lacking(workspace: Workspace, name: str | None) -> list[str]:
     """What a start by this saved configuration would be refused for now; clips are looked at at the click."""
     config = _config(workspace, name)
     return preflight.lacking(workspace, config, preflight.machine(workspace, config)) if config else []
+
+
+def warnings(workspace: Workspace, name: str | None) -> list[str]:
+    """What should be known before a start by this saved configuration."""
+    config, found = _config(workspace, name), clip_cache.found(workspace)
+    unfit = window_fit.problem(config, window_fit.speech_of(found.clips)) if config and found else None
+    return [*([str(unfit)] if unfit else []), *(splits.voice_sentences(workspace) if config else [])]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pages.ui import draft
+from pages.ui import clip_cache, draft
 from pages.ui.draft import Draft
-from trainer import config_file, earlier_run, estimates
+from trainer import config_file, earlier_run, estimates, window_fit
 from trainer.config import Config
 from trainer.config_file import ConfigError, Problem
 from trainer.estimates import Estimate, Machine
@@ -34,4 +34,7 @@ def check(workspace: Workspace, edited: Draft) -> Checked:
     sentence = earlier_run.problem(workspace, config)
     problems = [config_file.problem_of(sentence)] if sentence else []
     needs = estimates.estimate(config, estimates.clip_bytes(workspace))
-    return Checked(config, needs, problems, estimates.warnings(config, here), here)
+    found = clip_cache.found(workspace)
+    unfit = window_fit.problem(config, window_fit.speech_of(found.clips)) if found else None
+    warnings = [*estimates.warnings(config, here), *([unfit] if unfit else [])]
+    return Checked(config, needs, problems, warnings, here)

@@ -94,10 +94,11 @@ def messages(workspace: Workspace) -> None:
 
 
 def _missing(workspace: Workspace) -> list[str]:
-    """What is missing altogether, or too little; whether the clips are as they were is checked at the click."""
+    """What is missing, too little, or to be known; whether the clips are as they were is checked at the click."""
     texts = [] if config_file.saved(workspace) else [NO_CONFIGURATION]
     unsplit = not all(manifest.split_file(workspace, split).exists() for split in manifest.SPLITS)
-    lacking = before_start.lacking(workspace, st.session_state.get("start_config"))
+    name = st.session_state.get("start_config")
+    lacking = [*before_start.lacking(workspace, name), *before_start.warnings(workspace, name)]
     return [*texts, *([manifest.NOT_FOUND] if unsplit else []), *lacking]
 
 

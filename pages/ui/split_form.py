@@ -10,7 +10,7 @@ import streamlit as st
 from pages.ui import clip_cache, frame, jobs
 from pages.ui.frame import plain
 from trainer import documents, manifest, runs
-from trainer.dataset import clips, splits
+from trainer.dataset import clips, splits, voices
 from trainer.dataset.split import parse_ratios
 from trainer.manifest import SPLITS
 from trainer.workspace import LABELS, Workspace
@@ -50,8 +50,10 @@ def _stamp(workspace: Workspace) -> tuple[int, ...]:
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _described(root: str, stamp: tuple[int, ...], _workspace: Workspace) -> dict[str, Any]:
     found = clip_cache.found(_workspace)
-    parts = manifest.read_splits(_workspace)
-    return splits.describe(parts, clips.near_sets(found.clips) if found else None)
+    parts, facts = manifest.read_splits(_workspace), splits.facts(_workspace)
+    few = facts.by_recording if facts else {}
+    alike = clips.near_sets(voices.by_recording(found.clips, few)) if found else None
+    return splits.describe(parts, alike, few)
 
 
 def _split(workspace: Workspace) -> None:
@@ -83,8 +85,9 @@ def _leakage(found: dict[str, Any], facts: splits.Facts | None) -> None:
     if twice:
         st.error(f"{twice:,} groups lie in two splits, so validation would flatter the model. Split from scratch.")
     else:
-        st.caption("Groups in two splits: 0. What is measured on validation and test was never trained on.")
-    for sentence in splits.missing_sentences(found):
+        what = "What" if not found["by_recording"] else "Their speakers lie in several splits, but the audio that"
+        st.caption(f"Groups in two splits: 0. {what} is measured on validation and test was never trained on.")
+    for sentence in splits.warnings(found):
         st.warning(plain(sentence))
     if near:
         st.warning(

@@ -150,15 +150,15 @@ def _keep(
 
 def split(
     clips: Sequence[Clip], ratios: Ratios, seed: int, assigned: Mapping[str, str] | None = None,
-    alike: Alike | None = None,
+    alike: Alike | None = None, tested: Iterable[str] = (),
 ) -> Shared:  # fmt: skip
     """Clips by split, near the ratios for every label as far as groups allow; the same for the same clips and seed.
 
-    Clips whose path is in `assigned` stay in that split, and new clips of the same speaker or audio, or
-    nearly the same, join them. Then
-    train gets some of every label and val some of the speech, and the rest goes where it is missing most, big
-    components first, while there is room to make up for them. Raises ValueError when a label that training cannot do
-    without is missing, too few groups hold the word for train and val both to have it, or `assigned` leaks.
+    Clips whose path is in `assigned` stay in that split, and new clips of the same speaker or audio, or nearly the
+    same, join them. Then train gets some of every label, val some of the speech, test some of the labels in `tested`,
+    and the rest goes where it is missing most, big components first, while there is room to make up for them. Raises
+    ValueError when a label that training cannot do without is missing, too few groups hold the word for train and val
+    both to have it, or `assigned` leaks.
     """
     _check(clips)
     placed, free, left_out = _keep(sorted(clips, key=lambda clip: clip.path), assigned or {}, alike or {})
@@ -175,6 +175,7 @@ def split(
         have[part].update(clip.label for clip in component)
 
     needs = [("train", label) for label in LABELS] + [("val", label) for label in SPEECH]
+    needs += [("test", label) for label in tested] if shares["test"] else []
     for part, label in needs:
         if component := _reserve(part, label, waiting, have, targets):
             place(part, component)
@@ -185,13 +186,9 @@ def split(
 
 
 def _check_val(have: Counter[str]) -> None:
-    if not have["positive"]:
-        raise ValueError(
-            "All positive clips belong to one group, so val would have none: they are of one speaker, or copies of one "
-            "recording. Say who speaks under Clips, Speakers, or get positive clips of other people, and scan again."
-        )
-    if not have["negative"] + have["hard_negative"]:
-        raise ValueError(
-            "All negative clips belong to one group, so val would have none: they are of one speaker, or copies of one "
-            "recording. Say who speaks under Clips, Speakers, or get negative clips of other people, and scan again."
-        )
+    for kind, count in (("positive", have["positive"]), ("negative", have["negative"] + have["hard_negative"])):
+        if not count:
+            raise ValueError(
+                f"All {kind} clips belong to one group, so val would have none: there is one recording, or all are "
+                f"copies of it. Get at least three {kind} recordings, better fifty, and scan again."
+            )

@@ -14,23 +14,25 @@ from pydantic import BaseModel, ValidationError
 from trainer import durable, manifest
 from trainer.counted import counted
 from trainer.dataset import clips as clips_of
+from trainer.dataset import voices
 from trainer.dataset.split import NEAR, Alike, Ratios, keys, split
+from trainer.dataset.voices import TO_TRAIN
 from trainer.manifest import SPLITS, Clip
 from trainer.workspace import Workspace
 
-TO_TRAIN = "hard_negative/false_accepts"
-"""What lies here was sent from an evaluation to be trained with; in val or test it would teach nothing."""
 NO_SCAN = "No scan found. Scan the data set first: Scan Datasets on the Dataset page, or `python -m trainer scan`."
 
 
 class Facts(BaseModel, frozen=True):
-    """How a split was made; data/splits/split.json. `left_out`: paths that would have leaked."""
+    """How a split was made; data/splits/split.json. `left_out`: paths that would have leaked; `by_recording`: speakers
+    by label that lie in several splits, as there are too few of them."""
 
     fingerprint: str
     ratios: Ratios
     seed: int
     created: str
     left_out: list[str]
+    by_recording: dict[str, list[str]] = {}
 
 
 def _facts_file(workspace: Workspace) -> Path:
@@ -65,17 +67,20 @@ def split_dataset(workspace: Workspace, ratios: Ratios, seed: int, scratch: bool
         raise FileNotFoundError(NO_SCAN)
     assigned = _assigned(workspace, ratios, seed, scratch)
     assigned |= {path: "train" for path in found.clips["path"] if path.startswith(f"{TO_TRAIN}/")}
-    alike = clips_of.near_sets(found.clips)
-    shared = split(clips_of.as_manifest(found.clips), ratios, seed, assigned, alike)
-    for part, clips in shared.splits.items():
-        manifest.write_split(workspace, part, clips)
+    by_recording = voices.of_few(found.clips, sum(ratio > 0 for ratio in ratios))
+    clips = voices.by_recording(found.clips, by_recording)
+    alike = clips_of.near_sets(clips)
+    shared = split(clips_of.as_manifest(clips), ratios, seed, assigned, alike, by_recording)
+    for part, chosen in shared.splits.items():
+        manifest.write_split(workspace, part, chosen)
     made = Facts(
         fingerprint=manifest.fingerprint(workspace), ratios=ratios, seed=seed,
         created=datetime.now(UTC).isoformat(timespec="seconds"), left_out=[clip.path for clip in shared.left_out],
+        by_recording=by_recording,
     )  # fmt: skip
     durable.replace_json(_facts_file(workspace), made.model_dump())
     _keep_version(workspace, made.fingerprint)
-    return describe(manifest.read_splits(workspace), alike) | {
+    return describe(manifest.read_splits(workspace), alike, by_recording) | {
         "fingerprint": made.fingerprint,
         "left_out": made.left_out,
     }
@@ -92,6 +97,12 @@ def _keep_version(workspace: Workspace, fingerprint: str) -> None:
     for file in (*(manifest.split_file(workspace, part) for part in SPLITS), _facts_file(workspace)):
         shutil.copyfile(file, partial / file.name)
     partial.rename(place)
+
+
+def voice_sentences(workspace: Workspace) -> list[str]:
+    """Which voices alone the split in force measures, as sentences; none when speakers are kept apart."""
+    now = facts(workspace)
+    return voices.sentences(now.by_recording) if now else []
 
 
 def versions(workspace: Workspace) -> list[Facts]:
@@ -122,13 +133,22 @@ def missing_sentences(described: Mapping[str, Any]) -> list[str]:
     ]  # fmt: skip
 
 
-def describe(splits: Mapping[str, Sequence[Clip]], alike: Alike | None = None) -> dict[str, Any]:
+def warnings(described: Mapping[str, Any]) -> list[str]:
+    """What is to be known of the figures that are measured on a split, as sentences."""
+    return [*voices.sentences(described["by_recording"]), *missing_sentences(described)]
+
+
+def describe(
+    splits: Mapping[str, Sequence[Clip]], alike: Alike | None = None, by_recording: voices.Voices | None = None
+) -> dict[str, Any]:
     """Clips by split and label, what share of its label that is, and what is known of leakage.
 
     `groups_in_two_splits` counts speakers and sounds (there should be none), `near_in_two_splits` sets of near
     duplicates; `without_speaker` counts positives of nobody known, for which leakage cannot be excluded; `missing`
-    lists the labels that a split has nothing of although others do.
+    lists the labels that a split has nothing of although others do; `by_recording` tells by label the speakers who lie
+    in several splits, each recording of theirs being a group.
     """
+    told = dict(by_recording or {})
     places: dict[str, set[str]] = defaultdict(set)
     for part, clips in splits.items():
         for clip in clips:
@@ -142,5 +162,8 @@ def describe(splits: Mapping[str, Sequence[Clip]], alike: Alike | None = None) -
         "groups_in_two_splits": sum(len(parts) > 1 for key, parts in places.items() if not key.startswith(NEAR)),
         "near_in_two_splits": sum(len(parts) > 1 for key, parts in places.items() if key.startswith(NEAR)),
         "missing": {part: [name for name in totals if name not in counts[part]] for part in splits if counts[part]},
-        "without_speaker": sum(clip.group == clip.path and clip.label == "positive" for clip in every),
+        "without_speaker": sum(clip.group == clip.path and clip.label == "positive" for clip in every)
+        if "positive" not in told
+        else 0,
+        "by_recording": told,
     }

@@ -83,7 +83,8 @@ def split_verb(session: Session, ratios: str, seed: int, from_scratch: bool, as_
         parts = splits.split_dataset(session.workspace, parse_ratios(ratios), seed, from_scratch)
         if as_job:
             return parts, splits.sentence(parts)
-        return parts, terminal.split_text(parts, splits.missing_sentences(parts))
+        warnings = splits.warnings(parts)
+        return parts | {"warnings": warnings}, terminal.split_text(parts, warnings)
 
     work_on(session, "split", as_job, work)
 

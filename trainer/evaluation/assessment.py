@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from trainer import detector, run_models, stream_scores
+from trainer.dataset import splits
 from trainer.detector_file import MODEL
 from trainer.evaluation import composition, curve, evaluations, recordings, scoring, stream_set
 from trainer.evaluation.composition import Options
@@ -44,7 +45,10 @@ def _check(streams: StreamSet) -> None:
 
 def _streams(workspace: Workspace, wanted: Wanted, report: Report) -> StreamSet:
     """Everything that shall be heard. Raises ValueError, FileNotFoundError, OSError."""
-    sets = [] if wanted.options is None else [composition.compose(workspace, wanted.options, report)]
+    sets = list[StreamSet]()
+    if wanted.options is not None:
+        composed = composition.compose(workspace, wanted.options, report)
+        sets.append(composed.model_copy(update={"notes": splits.voice_sentences(workspace)}))
     sets += [recordings.gather(wanted.paths)] if wanted.paths else []
     if not sets:
         raise ValueError("There is nothing to hear: name recordings with --stream, or hear the test split.")

@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from trainer import audio_file, config_file, durable
-from trainer.dataset import changes, importing, names, splits
+from trainer.dataset import changes, importing, names, voices
 from trainer.dataset.changes import RAW, Change, Move
 from trainer.evaluation import events
 from trainer.evaluation.evaluations import Evaluation
@@ -25,7 +25,7 @@ from trainer.processes import exclusive_lock
 from trainer.runs import Run
 from trainer.workspace import Workspace
 
-FOLDER = splits.TO_TRAIN
+FOLDER = voices.TO_TRAIN
 ORIGINS = "false_accepts.jsonl"
 """In data/, where no scan looks; a line for each clip that was ever sent."""
 LEAD_SECONDS, TAIL_SECONDS = 0.5, 0.5
