@@ -36,7 +36,7 @@ from trainer.engine.epoch import train_epoch
 from trainer.engine.parts import Parts
 from trainer.engine.step import Stride, take_step
 from trainer.runs import Run
-from trainer.workspace import PROJECT_ROOT, Workspace
+from trainer.workspace import PROJECT_ROOT, Workspace, open_workspace
 
 MODELS = get_args(Model.model_fields["name"].annotation)
 ON_EMBEDDINGS = ("dense", "conv_attention")
@@ -175,7 +175,7 @@ def train_in_process(workspace: Workspace, config: Config) -> Process:
     command = [sys.executable, "-m", "trainer.engine", str(run.folder), "1", str(os.getpid())]
     began, held, ended = time.monotonic(), [], metrics.Tail()
     with subprocess.Popen(
-        command, cwd=PROJECT_ROOT, env=processes.environment_of_engine(), stdout=subprocess.DEVNULL
+        command, cwd=PROJECT_ROOT, env=processes.environment_of_engine(workspace), stdout=subprocess.DEVNULL
     ) as trainer:
         while not run.metrics_file.exists() and trainer.poll() is None:  # its first row is that of the first batch
             time.sleep(0.005)
@@ -213,7 +213,7 @@ def report(workspace: Workspace, models: Sequence[str]) -> Iterator[str]:
 
 def main(models: Sequence[str]) -> None:
     """Print the table; in a process with the environment in which trainings run."""
-    environment = processes.environment_of_engine()
+    environment = processes.environment_of_engine(open_workspace())
     if environment != dict(os.environ):
         os.execve(sys.executable, [sys.executable, "-m", "tests.bench", *models], environment)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import importlib
 import os
 from pathlib import Path
 
@@ -12,7 +13,11 @@ OF_GPU = Path(__file__).parent / "gpu"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Hide the GPU from all tests but its own: they say the same on every machine, and its own run without others."""
+    """Hide the GPU from all tests but its own: they say the same on every machine, and its own run without others.
+
+    onnxruntime, which tests import too, is told first not to tell anybody.
+    """
+    importlib.import_module("trainer")
     if not all(Path(name.partition("::")[0]).resolve().is_relative_to(OF_GPU) for name in config.args):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
 

@@ -25,7 +25,7 @@ from trainer.config import Config
 from trainer.dataset import splits
 from trainer.dataset.scan import scan
 from trainer.engine import loop
-from trainer.workspace import Workspace
+from trainer.workspace import Workspace, open_workspace
 
 LAST_SECONDS = 2.0
 """What is told of the last moments is laid beside this: whole seconds are shown."""
@@ -114,7 +114,7 @@ if __name__ == "__main__":
     parser.add_argument("--clips", type=int, default=12)
     parser.add_argument("--pause", action="store_true")
     given = parser.parse_args()
-    environment = processes.environment_of_engine()  # a trainer has its own ways with memory and threads
+    environment = processes.environment_of_engine(open_workspace())  # a trainer has its own memory and threads
     if environment != dict(os.environ):
         os.execve(sys.executable, [sys.executable, "-m", "tests.measure_eta", *sys.argv[1:]], environment)
     sys.exit(main(given.epochs, given.voices, given.clips, given.pause))

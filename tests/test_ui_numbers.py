@@ -1,7 +1,7 @@
 import pytest
 
 from pages.ui import numbers, operating_point, words
-from tests.run_folders import GPU, end, make_alive, make_run, workspace_at, write_progress
+from tests.run_folders import CPU, GPU, end, make_alive, make_run, workspace_at, write_progress
 from trainer import runs
 from trainer.evaluation import point_text
 
@@ -37,6 +37,15 @@ def test_a_gpu_that_does_not_tell_its_load(tmp_path):
     run = make_run(workspace_at(tmp_path), reading=GPU | {"gpu_percent": None})
     make_alive(run)
     assert shown(run)["GPU"] == "load unknown"
+
+
+def test_the_limits_of_a_container_are_told(tmp_path):
+    """Not the memory of the machine, of which the training may use a part."""
+    run = make_run(workspace_at(tmp_path), reading=CPU | {"cpus": 1.5, "memory_limited": True})
+    make_alive(run)
+    found = {number.label: number for number in numbers.numbers(runs.status(run))}
+    assert found["RAM"].below.endswith(" GB (limit)") and "in its container" in found["RAM"].help
+    assert found["CPU"].help.endswith(", of which its container may use 1.5.")
 
 
 @pytest.mark.parametrize("changes", [{"phase": "preparing"}, {"eta_seconds": None}])

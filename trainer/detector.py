@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from trainer import audio_file, onnx_file, stream_scores
+from trainer import audio_file, limits, onnx_file, stream_scores
 from trainer.audio_file import SAMPLE_RATE
 from trainer.detector_file import COLUMNS, PROBABILITY, WAVEFORM, DetectorFile
 
@@ -206,7 +206,8 @@ def scores_of_pieces(detector: Detector, pieces: Iterable[Piece], hops_after: in
 def of_graph(file: DetectorFile, model: ModelProto, threads: int = 0) -> Detector:
     """The detector of a model that is known to be sound."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = threads, 3  # what is wrong is raised, not printed
+    options.intra_op_num_threads = threads or limits.threads()
+    options.log_severity_level = 3  # what is wrong is raised, not printed
     front, head = (
         onnxruntime.InferenceSession(part, options, providers=["CPUExecutionProvider"])
         for part in onnx_file.parts(model)

@@ -12,13 +12,21 @@ import psutil
 import pynvml
 from pydantic import BaseModel
 
+from trainer import limits
+
 
 class Reading(BaseModel, frozen=True):
-    """What the machine does now; the GPU's fields are None where there is none. Memory in bytes, load in percent."""
+    """What the machine does now; the GPU's fields are None where there is none. Memory in bytes, load in percent.
+
+    Where a container limits this process, memory is that of the container (`memory_limited`), and `cpus` are how many
+    it may use of those whose load is told.
+    """
 
     cpu_percent: float
+    cpus: float | None = None
     memory_used: int
     memory_total: int
+    memory_limited: bool = False
     process_memory: int
     gpu_name: str | None = None
     gpu_percent: float | None = None
@@ -114,11 +122,13 @@ def title(device: str) -> str:
 def read(gpu_index: int | None = 0) -> Reading:
     """Read the devices once, and of the GPUs that are visible to this process the one of this index; load is that since
     this process read them before."""
-    memory = psutil.virtual_memory()
+    memory = limits.memory()
     common = {
         "cpu_percent": psutil.cpu_percent(),
-        "memory_used": memory.total - memory.available,
+        "cpus": limits.read().cpus,
+        "memory_used": memory.total - memory.free,
         "memory_total": memory.total,
+        "memory_limited": memory.limited,
         "process_memory": psutil.Process().memory_info().rss,
     }
     found = [] if gpu_index is None else gpus()[gpu_index : gpu_index + 1]
@@ -139,11 +149,6 @@ def _gpu_fields(index: int) -> dict[str, float]:
         handle = pynvml.nvmlDeviceGetHandleByIndex(index)
         fields["gpu_percent"] = float(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu)
     return fields
-
-
-def cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def memory_kills() -> int:

@@ -7,9 +7,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import psutil
-
-from trainer import devices, manifest, model_size
+from trainer import devices, limits, manifest, model_size
 from trainer.config import SAMPLE_RATE, Config
 from trainer.config_file import Problem
 from trainer.workspace import Workspace
@@ -79,7 +77,11 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Machine:
-    """What there is to train with, in bytes; `gpu_name` is empty and its memory 0 where there is no GPU."""
+    """What there is to train with, in bytes; `gpu_name` is empty and its memory 0 where there is no GPU.
+
+    Memory and cores are those that a container leaves where it limits them, which `memory_limited` and `cores_limited`
+    tell.
+    """
 
     cores: int
     memory_total: int
@@ -88,15 +90,24 @@ class Machine:
     gpu_name: str = ""
     gpu_memory_total: int = 0
     gpu_memory_free: int = 0
+    memory_limited: bool = False
+    cores_limited: bool = False
+
+    @property
+    def name(self) -> str:
+        """Whose memory it is, for a sentence."""
+        limited = f"this container (limited to {self.memory_total / 1e9:.1f} GB)"
+        return limited if self.memory_limited else "this machine"
 
 
 def machine(workspace: Workspace) -> Machine:
     """This machine as it is now."""
-    memory, reading = psutil.virtual_memory(), devices.read()
+    memory, reading = limits.memory(), devices.read()
     total, used = reading.gpu_memory_total or 0, reading.gpu_memory_used or 0
     disk = shutil.disk_usage(workspace.root).free
     return Machine(
-        devices.cores(), memory.total, memory.available, disk, reading.gpu_name or "", total, total - used
+        limits.cores(), memory.total, memory.free, disk, reading.gpu_name or "", total, total - used,
+        memory.limited, limits.threads() > 0,
     )  # fmt: skip
 
 
@@ -189,7 +200,7 @@ def warnings(config: Config, here: Machine) -> list[Problem]:
     """What is allowed but likely not meant."""
     gpu = on_gpu(config, here)
     need = gpu_memory_bytes(config) if gpu else memory_bytes(config)
-    have, where = (here.gpu_memory_free, here.gpu_name) if gpu else (here.memory_free, "this machine")
+    have, where = (here.gpu_memory_free, here.gpu_name) if gpu else (here.memory_free, here.name)
     found = []
     if need > have:
         text = f"needs an estimated {need / 1e9:.1f} GB; {where} has {have / 1e9:.1f} GB free."

@@ -5,9 +5,7 @@ from __future__ import annotations
 import signal as signals
 from datetime import UTC, datetime
 
-import psutil
-
-from trainer import documents, log_tail
+from trainer import documents, limits, log_tail
 from trainer.documents import Outcome, Progress
 from trainer.failures import Failure
 from trainer.runs import Run
@@ -52,8 +50,9 @@ def _by_signal(number: int, name: str, memory_ran_out: bool) -> tuple[str, Failu
     if number != signals.SIGKILL:
         return f"{reason}.", Failure(kind="crashed")
     if memory_ran_out:
-        free = psutil.virtual_memory().available
-        return f"{reason}: the memory of this machine was full.", Failure(kind="host_memory", free_bytes=free)
+        memory = limits.memory()
+        where = "container" if memory.limited else "machine"
+        return f"{reason}: the memory of this {where} was full.", Failure(kind="host_memory", free_bytes=memory.free)
     return f"{reason}.", Failure(kind="killed")
 
 

@@ -80,7 +80,7 @@ def _without(run: Run, device: str, here: Machine) -> Machine:
     progress = documents.read(Progress, run.progress_file)
     held = int(((progress and progress.reading) or {}).get("process_memory", 0))
     gpu = here.gpu_memory_total if device != "cpu" else here.gpu_memory_free
-    return replace(here, memory_free=here.memory_free + held, gpu_memory_free=gpu)
+    return replace(here, memory_free=min(here.memory_total, here.memory_free + held), gpu_memory_free=gpu)
 
 
 def lacking(workspace: Workspace, config: Config, here: Machine) -> list[str]:
@@ -100,7 +100,8 @@ def _memory(config: Config, here: Machine) -> str:
             return ""  # some virtual GPUs do not tell their memory
         need, free, where = estimates.gpu_memory_bytes(config), here.gpu_memory_free, f"on {here.gpu_name}"
     else:
-        need, free, where = estimates.memory_bytes(config), here.memory_free, "on this machine"
+        where = f"{'in' if here.memory_limited else 'on'} {here.name}"
+        need, free = estimates.memory_bytes(config), here.memory_free
     if need <= free:
         return ""
     return (

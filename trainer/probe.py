@@ -87,7 +87,7 @@ def measure(workspace: Workspace, config: Path) -> Measured:
     command = [sys.executable, "-m", "trainer.engine.probe", str(workspace.root), str(config.absolute()), str(out)]
     with processes.exclusive_lock(workspace.jobs / "probe.lock"):
         done = subprocess.run(
-            command, cwd=PROJECT_ROOT, env=processes.environment_of_engine(), stdout=subprocess.DEVNULL,
+            command, cwd=PROJECT_ROOT, env=processes.environment_of_engine(workspace), stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         if done.returncode:

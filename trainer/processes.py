@@ -21,10 +21,17 @@ from typing import Literal
 import psutil
 from pydantic import BaseModel
 
-from trainer import private
-from trainer.workspace import PROJECT_ROOT
+from trainer import limits, private
+from trainer.workspace import PROJECT_ROOT, Workspace
 
 PR_SET_PDEATHSIG = 1
+_THREADS = ("OMP_NUM_THREADS", "TORCHINDUCTOR_COMPILE_THREADS")
+_KERNEL_CACHES = {
+    "TORCHINDUCTOR_CACHE_DIR": "inductor",
+    "TRITON_CACHE_DIR": "triton",
+    "PYTORCH_KERNEL_CACHE_PATH": "torch",
+    "CUDA_CACHE_PATH": "cuda",
+}
 LOCK_SECONDS = 30.0
 """How long to wait for a lock that protects a few writes."""
 LOCK_LOOK_SECONDS = 0.01
@@ -244,8 +251,11 @@ def start_detached(arguments: Sequence[str], log: Path, environment: dict[str, s
         )  # fmt: skip
 
 
-def environment_of_engine() -> dict[str, str]:
-    """Our environment for a process that trains; the user's own settings win.
+def environment_of_engine(workspace: Workspace) -> dict[str, str]:
+    """Our environment for a process that imports torch; the user's own settings win.
+
+    What torch, Triton and CUDA compile lies in the cache of the workspace. By default it lies below the home directory
+    and in a folder of /tmp whose name others know, and torch unpickles what it finds there.
 
     Memory (glibc) is kept for the next batch instead of being given back after each, which halves the time of the
     augmentation. Threads that wait for each other spin for some microseconds and then sleep: by default
@@ -254,7 +264,9 @@ def environment_of_engine() -> dict[str, str]:
     quarter.
     """
     kept = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 31)}
-    return {"GOMP_SPINCOUNT": "3000", **kept, **os.environ}
+    kernels = {variable: str(workspace.kernels / name) for variable, name in _KERNEL_CACHES.items()}
+    threads = dict.fromkeys(_THREADS, str(limits.threads())) if limits.threads() else {}
+    return {"GOMP_SPINCOUNT": "3000", **kept, **kernels, **threads, **os.environ}
 
 
 def die_with_parent(parent: int) -> None:

@@ -12,7 +12,7 @@ from trainer import detector_file, documents, durable, processes
 from trainer.detector_file import MODEL, DetectorFile
 from trainer.documents import Best
 from trainer.runs import Run
-from trainer.workspace import PROJECT_ROOT
+from trainer.workspace import PROJECT_ROOT, Workspace
 
 CHECKPOINT = re.compile(r"epoch-(\d{5})(-batch-\d{7})?\.pt")
 
@@ -94,10 +94,9 @@ def _is_whole(run: Run, checkpoint: str, folder: Path, with_int8: bool) -> bool:
 def _make(run: Run, checkpoint: str, with_int8: bool) -> None:
     """Export in a process of its own, the only kind that has torch. Raises ValueError with its last line."""
     command = [sys.executable, "-m", "trainer.engine.export", str(run.folder), checkpoint]
-    done = subprocess.run(
-        command + ["--int8"] * with_int8,
-        cwd=PROJECT_ROOT, env=processes.environment_of_engine(), capture_output=True, text=True,
-    )  # fmt: skip
+    environment = processes.environment_of_engine(Workspace(run.folder.parent.parent))
+    command += ["--int8"] * with_int8
+    done = subprocess.run(command, cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise ValueError(last if done.returncode == 2 else f"Run {run.id} could not be exported: {last}")

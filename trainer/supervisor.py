@@ -106,11 +106,12 @@ def _wait_for_turn(run: Run, attempt: int, devices: Sequence[str], ended: Callab
 
 def _start_trainer(run: Run, attempt: int, slot: Slot, lock: int) -> subprocess.Popen[bytes]:
     """Start the trainer; it shares our log, our session and our locks, and dies with us (processes.die_with_parent)."""
+    workspace = Workspace(run.folder.parent.parent)
     return subprocess.Popen(
         [sys.executable, "-u", "-m", "trainer.engine", str(run.folder), str(attempt), str(os.getpid())],
         stdin=subprocess.DEVNULL,
         cwd=PROJECT_ROOT,
-        env=processes.environment_of_engine() | known_devices.environment(slot.device),
+        env=processes.environment_of_engine(workspace) | known_devices.environment(slot.device),
         pass_fds=(slot.descriptor, lock),
     )
 

@@ -67,6 +67,10 @@ class Workspace:
         return self.root / "data" / "cache"
 
     @property
+    def kernels(self) -> Path:
+        return self.cache / "kernels"
+
+    @property
     def jobs(self) -> Path:
         return self.root / "data" / "jobs"
 

@@ -14,6 +14,7 @@ from pages.ui.numbers import Number
 from trainer import config_file, durable, estimates, job, model_size, probe
 from trainer.config import Config
 from trainer.config_file import ConfigError
+from trainer.counted import counted
 from trainer.estimates import Estimate, Machine
 from trainer.log import clock_time
 from trainer.workspace import Workspace
@@ -21,6 +22,7 @@ from trainer.workspace import Workspace
 REFRESH_SECONDS = 1.0
 UNKNOWN = "–"
 MEASURE = "Measure time"
+CONTAINER = " (limit of its container)"
 
 
 def show(workspace: Workspace, found: Checked) -> None:
@@ -79,9 +81,11 @@ def _times(workspace: Workspace, config: Config | None) -> list[Number]:
 
 def _caption(config: Config | None, here: Machine) -> str:
     gpu = f"{plain(here.gpu_name)} with {numbers.gigabytes(here.gpu_memory_free)} free" if here.gpu_name else "no GPU"
+    cores = counted(here.cores, "core") + (CONTAINER if here.cores_limited else "")
+    memory = numbers.gigabytes(here.memory_total) + (CONTAINER if here.memory_limited else "")
     machine = (
-        f"Estimates, but for parameters and multiply-adds, which are exact. This machine: {here.cores} cores, "
-        f"{numbers.gigabytes(here.memory_free)} of {numbers.gigabytes(here.memory_total)} memory free, {gpu}, "
+        f"Estimates, but for parameters and multiply-adds, which are exact. This machine: {cores}, "
+        f"{numbers.gigabytes(here.memory_free)} of {memory} memory free, {gpu}, "
         f"{numbers.gigabytes(here.disk_free)} of disk free."
     )
     if config is None:

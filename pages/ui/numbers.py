@@ -60,10 +60,15 @@ def _devices(reading: dict[str, Any] | None) -> list[Number]:
         text = "load unknown" if load is None else f"{load:.0f} %"
         return [Number("GPU", text, f"Utilisation and memory of {reading['gpu_name']}.", memory)]
     ram = f"{reading['memory_used'] / 1e9:.1f} of {gigabytes(reading['memory_total'])}"
+    load, below = "Load of all cores of the machine that trains", "by everything"
+    if cpus := reading.get("cpus"):
+        load += f", of which its container may use {cpus:g}"
+    if reading.get("memory_limited"):
+        ram, below = f"{ram} (limit)", "by everything in its container, which may use no more"
     return [
         Number("GPU", "none", "This training runs on the CPU."),
-        Number("CPU", f"{reading['cpu_percent']:.0f} %", "Load of all cores of the machine that trains."),
-        Number("RAM", gigabytes(reading["process_memory"]), "Held by the training process; below, by everything.", ram),
+        Number("CPU", f"{reading['cpu_percent']:.0f} %", f"{load}."),
+        Number("RAM", gigabytes(reading["process_memory"]), f"Held by the training process; below, {below}.", ram),
     ]
 
 

@@ -174,7 +174,7 @@ class Laboratory:
         monkeypatch.setattr(epoch, "training_batch", training_batch)
         monkeypatch.setattr(checkpoints, "commit", committed)
         # A compiler takes half a minute for the smallest model; this backend traces it as they do and runs it as it is.
-        monkeypatch.setattr(torch.nn.Module, "compile", lambda model: compile_model(model, backend="eager"))
+        monkeypatch.setattr(torch.nn.Module, "compile", lambda model, options: compile_model(model, backend="eager"))
 
     def run(self, config: Config, again: bool = False) -> dict[str, object]:
         """What is to be seen of a training by this configuration; `again` runs it anew."""

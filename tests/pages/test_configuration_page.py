@@ -4,7 +4,7 @@ import pytest
 
 from tests.pages.tools import draw, field, press, texts, write_job
 from tests.run_folders import make_run
-from trainer import config_file, config_folder, estimates
+from trainer import config_file, config_folder, estimates, limits
 from trainer.config import Config
 from trainer.options import options
 
@@ -328,6 +328,13 @@ def test_validate_tells_the_memory_on_either_device(empty, monkeypatch):
     monkeypatch.setattr(estimates, "gpu_memory_bytes", lambda config: 3_200_000_000)
     told = press(draw("Configuration"), "Validate Configuration").success[0].value
     assert "about 1.5 GB on the CPU or 3.2 GB on a GPU, by estimate" in told
+
+
+def test_the_limits_of_a_container_are_told_as_such(empty, monkeypatch):
+    monkeypatch.setattr(limits, "read", lambda: limits.Limits(2 * 10**9, 10**9, 0.5))
+    app = draw("Configuration")
+    core = "1 core (limit of its container)" if limits.threads() else "1 core"
+    assert said(app, f"This machine: {core}, 1.0 GB of 2.0 GB (limit of its container) memory free")
 
 
 def test_a_measurement_that_failed_is_told_of_the_configuration_that_it_was_of(empty):

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from trainer import audio_reader, devices
+from trainer import audio_reader, limits
 from trainer.audio_reader import COMMAND, Answer, Reader, ReaderFailed
 
 BATCH = 32
@@ -84,7 +84,7 @@ def inspect_all(paths: Sequence[Path]) -> Iterator[tuple[int, Answer]]:
             ready.put(error)
 
     doubtful = list[int]()
-    workers = [threading.Thread(target=work, daemon=True) for _ in range(min(devices.cores(), -(-len(paths) // BATCH)))]
+    workers = [threading.Thread(target=work, daemon=True) for _ in range(min(limits.cores(), -(-len(paths) // BATCH)))]
     for worker in workers:
         worker.start()
     try:

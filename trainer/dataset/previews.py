@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from trainer import durable
+from trainer import durable, processes
 from trainer.workspace import PROJECT_ROOT, Workspace
 
 
@@ -57,7 +57,8 @@ def make(workspace: Workspace, config: Path, clip: str) -> Path:
         clip,
         str(partial),
     ]
-    done = subprocess.run(command, cwd=PROJECT_ROOT, stderr=subprocess.PIPE, text=True)
+    environment = processes.environment_of_engine(workspace)
+    done = subprocess.run(command, cwd=PROJECT_ROOT, env=environment, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it left no word"])[-1]
         raise ValueError(last if done.returncode == 2 else f"The engine could not draw: {last}")

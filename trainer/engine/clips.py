@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer import audio_file, cache, devices, durable, manifest, word_ends
+from trainer import audio_file, cache, durable, limits, manifest, word_ends
 from trainer.failures import FailedError
 from trainer.job import Report
 from trainer.manifest import Clip
@@ -71,7 +71,7 @@ def _lay_out(workspace: Workspace, clips: Sequence[Clip], folder: Path, report: 
     """Decode every clip into `folder`; the index is written last, so an array without one is no array."""
     spans = []
     path = folder / "samples.i16"
-    with open(path, "wb", buffering=0) as out, ThreadPoolExecutor(devices.cores()) as pool:
+    with open(path, "wb", buffering=0) as out, ThreadPoolExecutor(limits.cores()) as pool:
         chunk = 256  # bounds what is decoded ahead of the disk
         for first in range(0, len(clips), chunk):
             for samples, word in pool.map(lambda clip: _decode(workspace, clip), clips[first : first + chunk]):

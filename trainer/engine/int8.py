@@ -41,9 +41,9 @@ def rounded(graph: ModelProto, waves: Iterator[NDArray[np.float32]]) -> ModelPro
         node.name for node in graph.graph.node if node.op_type in KINDS and any(part in node.name for part in LEARNED)
     ]
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "model.onnx"
-        copy = onnx.load_from_string(graph.SerializeToString())  # it writes into the model that it is given
-        quantize_static(copy, out, Windows(waves), nodes_to_quantize=learned, per_channel=True)
+        exact, out = Path(folder) / "exact.onnx", Path(folder) / "model.onnx"
+        onnx.save(graph, exact)  # given a graph, it names files by uuid1, for which libuuid writes into /var/lib
+        quantize_static(exact, out, Windows(waves), nodes_to_quantize=learned, per_channel=True)
         return onnx.load(out)
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 import psutil
 import torch
 
-from trainer import documents, failures, reserve, runs
+from trainer import documents, failures, limits, reserve, runs
 from trainer.documents import Progress
 from trainer.failures import FailedError, Failure
 from trainer.log import say
@@ -64,7 +64,7 @@ def failure_of(error: Exception) -> Failure:
     if isinstance(error, torch.OutOfMemoryError):
         return Failure(kind="gpu_memory", free_bytes=_gpu_bytes())
     if _lacks_memory(error):
-        here = psutil.virtual_memory().available + psutil.Process().memory_info().rss
+        here = limits.memory().free + psutil.Process().memory_info().rss
         return Failure(kind="host_memory", free_bytes=here)
     if isinstance(error, RuntimeError) and "CUDA error" in str(error):
         return Failure(kind="gpu_lost")

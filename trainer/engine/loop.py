@@ -85,7 +85,7 @@ def _prepared(workspace: Workspace, config: Config, journal: Journal, device: to
     say(f"Model {config.model.name}: {factory.parameters(model):,} parameters, on {journal.progress.device}.")
     average = optimizers.average_of(model) if config.optimizer.ema_decay else None
     if config.training.compile:
-        model.compile()
+        model.compile(options={"cpp_cache_precompile_headers": False})  # they lie in /tmp, whatever cache is named
     val = open_feed(parts["val"], config, device, augmented=False, samples=samples)
     train, val_windows = embedding_rounds.keep(workspace.cache, train, val, report)
     beat()

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from onnx import ModelProto
 
-from trainer import detector, detector_file, stream_scores
+from trainer import detector, detector_file, limits, stream_scores
 from trainer.detector import Detector
 from trainer.detector_file import LARGEST_DIFFERENCE, DetectorFile, Parity
 from trainer.engine import stream
@@ -48,7 +48,9 @@ def trained_scores(trained: Trained, windows: Windows, beat: Beat) -> Scores:
 
 def exported_scores(model: ModelProto, trained: Trained, windows: Windows, beat: Beat) -> Scores:
     """The same by an exported model."""
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = limits.threads()
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     found = []
     for wave in waves(trained.val, windows):
         found.append(session.run(None, {detector_file.WAVEFORM: wave})[0])

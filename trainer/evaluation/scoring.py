@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from trainer import audio_file, devices, manifest
+from trainer import audio_file, limits, manifest
 from trainer.audio_file import AudioRefused
 from trainer.config import SAMPLE_RATE
 from trainer.detector import Detector, Scores
@@ -47,7 +47,7 @@ def _together(
             raise _Ended
         done.append(samples)
 
-    with ThreadPoolExecutor(devices.cores()) as pool:
+    with ThreadPoolExecutor(limits.cores()) as pool:
         parts = [pool.submit(work, item, beat) for item in items]
         try:
             while wait(parts, timeout=0.2).not_done:

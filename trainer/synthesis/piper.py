@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
-from trainer import durable
+from trainer import durable, limits
 
 BEGIN, END, PADDING = "^", "$", "_"
 MOST_SPEAKERS = 10_000
@@ -75,7 +75,7 @@ def load(file: Path) -> PiperVoice:
     try:
         facts = Facts.model_validate(durable.read_json(_json_of(file)))
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4
+        options.intra_op_num_threads, options.log_severity_level = limits.threads(), 4
         session = onnxruntime.InferenceSession(file.read_bytes(), options, providers=["CPUExecutionProvider"])
     except ValidationError as error:
         first = error.errors()[0]
