@@ -20,6 +20,7 @@ from trainer import (
     tensorboard_verbs,
     terminal,
 )
+from trainer.dataset import label_verbs
 from trainer.dataset import verbs as dataset_verbs
 from trainer.run_list import verbs as run_list_verbs
 from trainer.terminal import Session, hoist_globals
@@ -35,8 +36,9 @@ def app(context: click.Context, root: str, as_json: bool) -> None:
 
 
 VERBS = (
-    *dataset_verbs.VERBS, *config_verbs.VERBS, *run_verbs.VERBS, *run_list_verbs.VERBS, *evaluate_verbs.VERBS,
-    *model_verbs.VERBS, *archive_verbs.VERBS, *tell_verbs.VERBS, *tensorboard_verbs.VERBS, *access_verbs.VERBS,
+    *dataset_verbs.VERBS, *label_verbs.VERBS, *config_verbs.VERBS, *run_verbs.VERBS, *run_list_verbs.VERBS,
+    *evaluate_verbs.VERBS, *model_verbs.VERBS, *archive_verbs.VERBS, *tell_verbs.VERBS, *tensorboard_verbs.VERBS,
+    *access_verbs.VERBS,
 )  # fmt: skip
 for verb in VERBS:
     app.add_command(verb)

@@ -81,7 +81,8 @@ class Control(BaseModel, frozen=True):
 
 
 class Best(BaseModel, frozen=True):
-    """The best epoch so far, by `training.best_by`; `checkpoint` is a file name in checkpoints/."""
+    """The best epoch so far; `checkpoint` is a file name in checkpoints/, `by` the measure that chose it, which is
+    `training.best_by` (empty where an earlier version wrote it)."""
 
     epoch: int
     val_loss: float
@@ -89,6 +90,8 @@ class Best(BaseModel, frozen=True):
     checkpoint: str
     f1: float | None = None
     miss_rate: float | None = None
+    robust_loss: float | None = None
+    by: str = ""
 
 
 class Progress(BaseModel, frozen=True):

@@ -91,6 +91,10 @@ class Run:
         return self.folder / "timing.jsonl"
 
     @property
+    def label_scores_file(self) -> Path:
+        return self.folder / "label_scores.json"
+
+    @property
     def log_file(self) -> Path:
         return self.folder / "train.log"
 

@@ -15,9 +15,10 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trainer import batch, job, log_tail, runs
+from trainer import batch, best_model, job, log_tail, runs
 from trainer.batch import Failure
 from trainer.counted import counted
+from trainer.documents import Best
 from trainer.evaluation import point_text
 from trainer.evaluation.operating_point import OperatingPoint
 from trainer.job import Report, Verb
@@ -199,7 +200,9 @@ def status_text(document: dict[str, Any]) -> str:
     lines.append(f"per window of the validation split, threshold 0.5: {windows}" if windows else "")
     lines += point_lines(document["operating_point"])
     if best := document["best"]:
-        lines.append(f"best: epoch {best['epoch']}, validation loss {best['val_loss']:.4f}, {best['checkpoint']}")
+        found = Best.model_validate(best)
+        told = best_model.described(found, found.by or "val_loss")
+        lines.append(f"best: epoch {found.epoch}, {told}, {found.checkpoint}")
     if "place" in document:
         lines.append(f"place {document['place']} in the queue for {', '.join(document['devices'])}")
     if document["outcome"]:

@@ -81,14 +81,15 @@ def _actions(workspace: Workspace, paths: list[str], busy: bool) -> None:
 
 
 def _relabel(workspace: Workspace, paths: list[str]) -> None:
-    _change(workspace, lambda: remedies.relabel(workspace, paths, st.session_state["new_label"]).title)
+    change(workspace, lambda: remedies.relabel(workspace, paths, st.session_state["new_label"]).title)
 
 
 def _delete(workspace: Workspace, paths: list[str]) -> None:
-    _change(workspace, lambda: remedies.delete(workspace, paths).title)
+    change(workspace, lambda: remedies.delete(workspace, paths).title)
 
 
-def _change(workspace: Workspace, act: Callable[[], str]) -> None:
+def change(workspace: Workspace, act: Callable[[], str]) -> None:
+    """Make a change to clips, tell its title, and scan. For callbacks."""
     try:
         jobs.tell(f"{act()}. Undo is in the list of changes.")
     except OSError as error:
@@ -104,7 +105,7 @@ def _change(workspace: Workspace, act: Callable[[], str]) -> None:
 
 
 def _use_channel(workspace: Workspace, path: str, channel: int) -> None:
-    _change(workspace, lambda: remedies.use_channel(workspace, [path], channel).title)
+    change(workspace, lambda: remedies.use_channel(workspace, [path], channel).title)
 
 
 def _channel(clip: pd.Series) -> int:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from trainer import manifest
-from trainer.dataset import clips, findings, speakers
+from trainer import label_scores, manifest
+from trainer.dataset import clips, speakers, wrong_labels
 from trainer.dataset.clips import Found
 from trainer.dataset.findings import Finding
+from trainer.dataset.wrong_labels import Suspects
 from trainer.workspace import Workspace
 
 Stamp = tuple[int, ...]
@@ -20,7 +22,18 @@ def stamp(workspace: Workspace) -> Stamp:
     """Changes whenever what was found, or how speakers are known, changes."""
     data = workspace.root / "data"
     files = (workspace.scan_file, data / speakers.FILE, data / speakers.CSV_FILE)
+    return _changed(*files)
+
+
+def _changed(*files: Path) -> Stamp:
     return tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
+
+
+def _label_stamp(workspace: Workspace) -> Stamp:
+    """Changes besides whenever a training scored its clips, or a label was confirmed."""
+    run = next(label_scores.scored(workspace), None)
+    scores = _changed(run.label_scores_file) if run else (0,)
+    return (*stamp(workspace), *scores, *_changed(workspace.root / "data" / wrong_labels.CONFIRMED))
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -29,8 +42,13 @@ def _found(root: str, workspace_stamp: Stamp, _workspace: Workspace) -> Found | 
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _findings(root: str, workspace_stamp: Stamp, _found: Found) -> list[Finding]:
-    return findings.find(_found.clips)
+def _findings(root: str, workspace_stamp: Stamp, _workspace: Workspace, _found: Found) -> list[Finding]:
+    return wrong_labels.health(_workspace, _found.clips)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _suspects(root: str, workspace_stamp: Stamp, _workspace: Workspace, _found: Found) -> Suspects | None:
+    return wrong_labels.find(_workspace, _found.clips)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -51,11 +69,17 @@ def found(workspace: Workspace) -> Found | None:
 
 
 def health(workspace: Workspace, of: Found) -> list[Finding]:
-    return _findings(str(workspace.root), stamp(workspace), of)
+    """Every finding about the clips."""
+    return _findings(str(workspace.root), _label_stamp(workspace), workspace, of)
+
+
+def suspects(workspace: Workspace, of: Found) -> Suspects | None:
+    """The clips whose label the newest training contradicts."""
+    return _suspects(str(workspace.root), _label_stamp(workspace), workspace, of)
 
 
 def summary(workspace: Workspace, of: Found) -> dict[str, Any]:
-    return _summary(str(workspace.root), stamp(workspace), workspace, of)
+    return _summary(str(workspace.root), _label_stamp(workspace), workspace, of)
 
 
 def training_paths(workspace: Workspace, of: Found) -> pd.Series:

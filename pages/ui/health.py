@@ -5,9 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from pages.ui import clip_browser, jobs
+from pages.ui import clip_browser, jobs, suspects
 from pages.ui.frame import plain
 from trainer.counted import counted
+from trainer.dataset import wrong_labels
 from trainer.dataset.clips import Found
 from trainer.dataset.findings import GENERATED, PASSING, REFUSED, Finding
 from trainer.workspace import Workspace
@@ -25,6 +26,8 @@ def show(workspace: Workspace, found: Found, warnings: list[str], findings: list
         st.warning(plain(warning))
     for finding in findings:
         _finding(workspace, finding, busy)
+        if finding.code == wrong_labels.CODE:
+            suspects.show(workspace, found, busy)
     if not findings and not warnings:
         st.success("Nothing was found that stands in the way of a good training.")
     show_refused(workspace, found.refused, busy)

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui.words import TRAINING_STATES, state_word
+from trainer import best_model
 from trainer.documents import Best, Progress
 from trainer.log import clock_time
 from trainer.runs import Status
@@ -112,7 +113,7 @@ def best_numbers(best: Best | None) -> list[Number]:
         Number(
             "Best epoch",
             str(best.epoch) if best else NONE_YET,
-            "The best epoch so far, by the measure of `training.best_by`.",
+            f"The best epoch so far, by {best_model.measure(best.by if best else None)}.",
         ),
         Number("Best val loss", loss(best.val_loss if best else None)),
         Number("Best val accuracy", percent(best.val_accuracy if best else None), PER_WINDOW),

@@ -49,7 +49,8 @@ def test_the_best_checkpoint_scores_what_its_epoch_scored(workspace: Workspace):
     loop.train(parts)
     best = parts.journal.progress.best
     parts.model.load_state_dict(checkpoints.load(parts.run.checkpoints, best.checkpoint)["model"])
-    again = judging.validate(parts.model, parts.val, parts.val_windows, lambda: None)
+    logit = judging.score(parts.model, parts.val, parts.val_windows, lambda: None)
+    again = judging.validate(logit, parts.val_windows, parts.config)
     assert again["val_loss"] == pytest.approx(best.val_loss, rel=1e-6)
 
 
@@ -67,7 +68,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_spares_the_best_model(workspa
 def test_early_stopping_waits_as_long_as_it_was_told(workspace: Workspace, monkeypatch):
     losses = iter([0.5, 0.4, 0.45, 0.41, 0.3])
     monkeypatch.setattr(judging, "validate", lambda *rest: fixed_row(next(losses)))
-    parts = prepared(workspace, tiny_config(epochs=9, patience=2), "early")
+    parts = prepared(workspace, tiny_config(epochs=9, patience=2, best_by="val_loss"), "early")
     end = loop.train(parts)
     assert end.state == "completed" and "no better validation loss for 2 epochs" in end.reason
     assert parts.journal.progress.epoch == 4 and parts.journal.progress.best.epoch == 2

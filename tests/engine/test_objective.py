@@ -92,3 +92,31 @@ def test_every_loss_stays_a_number_at_the_largest_logits(name: str):
     loss = objective.training_loss(logit, torch.tensor([1.0, 1.0, 0.0, 0.0]), Loss(name=name, focal_gamma=0.5))
     loss.backward()
     assert torch.isfinite(loss) and torch.isfinite(logit.grad).all()
+
+
+def trimmed_of(logit: list[float], positive: list[int]) -> float:
+    return objective.trimmed(torch.tensor(logit), torch.tensor(positive, dtype=torch.float32), Config()).item()
+
+
+@pytest.mark.parametrize(("words", "others"), [(5, 8), (77, 346), (40, 40)])
+def test_five_percent_of_wrong_labels_do_not_make_the_robust_loss_grow(words: int, others: int):
+    """As a model grows surer the loss of wrong labels grows without limit; that of the others falls."""
+    wrong = [max(1, round(0.05 * count)) for count in (words, others)]
+    labels = [1] * words + [0] * others
+    tells = [-1.0] * wrong[0] + [1.0] * (words - wrong[0]) + [1.0] * wrong[1] + [-1.0] * (others - wrong[1])
+    unsure, sure = ([times * each for each in tells] for times in (1.0, 3.0))
+    weight = objective.validation_weights(torch.tensor(labels, dtype=torch.float32), Config())
+    plain = [
+        objective.cross_entropy(torch.tensor(logit), torch.tensor(labels, dtype=torch.float32), weight, 0.05).item()
+        for logit in (unsure, sure)
+    ]
+    assert trimmed_of(sure, labels) < 0.7 * trimmed_of(unsure, labels)
+    assert trimmed_of(sure, labels) < 0.7 * plain[1]
+
+
+def test_the_robust_loss_counts_each_label_for_its_share_and_needs_no_second_one():
+    config = Config()
+    share, low, high = config.data.positive_share, trimmed_of([1.0] * 9, [1] * 9), trimmed_of([1.0] * 30, [0] * 30)
+    both = trimmed_of([1.0] * 39, [1] * 9 + [0] * 30)
+    assert both == pytest.approx(share * low + (1 - share) * high, rel=1e-5)
+    assert trimmed_of([1.0], [1]) == pytest.approx(low, rel=1e-5), "one window is left, if it is the worst"

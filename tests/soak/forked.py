@@ -116,7 +116,10 @@ def result(run: Run) -> dict[str, object]:
 
     kept = sorted(run.checkpoints.glob("epoch-*.pt"))
     state = torch.load(io.BytesIO(kept[-1].read_bytes()), weights_only=True)
-    files = {path.name: path.read_bytes() for path in [run.metrics_file, run.checkpoints / "best.json", *kept]}
+    files = {
+        path.name: path.read_bytes()
+        for path in [run.metrics_file, run.label_scores_file, run.checkpoints / "best.json", *kept]
+    }
     return {"files": sorted(path.name for path in run.checkpoints.iterdir()), **files, "state": dict(_leaves(state))}
 
 

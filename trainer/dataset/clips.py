@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from trainer.counted import counted
-from trainer.dataset import findings, names, speakers, table
+from trainer.dataset import names, speakers, table, wrong_labels
 from trainer.manifest import Clip
 from trainer.workspace import LABELS, Workspace
 
@@ -124,6 +124,6 @@ def summary(workspace: Workspace, found: Found) -> dict[str, Any]:
             "clips": len(one.paths),
             "remedy": one.remedy,
         }
-        for one in findings.find(found.clips)
+        for one in wrong_labels.health(workspace, found.clips)
     ]
     return {"labels": labels, "refused": refused, "warnings": warnings(workspace, found), "findings": told}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -212,6 +212,10 @@ def find(clips: pd.DataFrame) -> list[Finding]:
         Finding(check.code, check.severity, check.title, check.effect, tuple(clips.loc[rows, "path"]), check.remedy)
         for check in _CHECKS if (rows := check.rows(clips)).any()
     ]  # fmt: skip
-    found += [*_copies(clips), *_alike(clips), *_whole(clips)]
+    return by_gravity([*found, *_copies(clips), *_alike(clips), *_whole(clips)])
+
+
+def by_gravity(found: Iterable[Finding]) -> list[Finding]:
+    """The gravest first."""
     order: list[Severity] = ["error", "warning", "info"]
     return sorted(found, key=lambda finding: order.index(finding.severity))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer import audio_file, audio_reader
-from trainer.dataset import changes, clips, findings, importing
+from trainer.dataset import changes, clips, findings, importing, wrong_labels
 from trainer.dataset.changes import RAW, Change, Move
 from trainer.dataset.measures import measure
 from trainer.job import Report
@@ -19,6 +19,10 @@ from trainer.workspace import LABELS, Workspace
 Wave = NDArray[np.float32]
 
 NOTHING = "There is nothing to mend here any more. Scan again to see how the clips are now."
+LISTEN_FIRST = (
+    "Each of these clips is mended by itself: list them with `python -m trainer suspects`, listen, and then relabel, "
+    "quarantine or confirm them."
+)
 KEPT_SECONDS = 0.3
 """Silence left before and after the sound by trimming."""
 
@@ -41,6 +45,8 @@ def mend(workspace: Workspace, code: str, report: Report) -> Change:
     What is to be generated is no matter of these clips: see findings.GENERATED.
     """
     found = clips.load(workspace)
+    if code == wrong_labels.CODE:
+        raise ValueError(LISTEN_FIRST)
     if found and code == findings.REFUSED:
         lasting = ~found.refused["reason"].isin(findings.PASSING)
         return _quarantine_refused(workspace, found.refused.loc[lasting, "path"].tolist())

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from trainer.documents import Best
-from trainer.engine import mining
+from trainer.engine import margins, mining
+from trainer.engine.margins import Margins
 from trainer.engine.optimizers import Plateau
 from trainer.engine.windows import Windows
 
@@ -37,16 +38,23 @@ class Course:
     plateau: Plateau = field(default_factory=Plateau)
     best: Best | None = None
     pool: Windows | None = None
+    train: Margins | None = None
+    """Of the training clips, over all windows so far."""
+    val: Margins | None = None
+    """Of the validation clips, over all epochs so far."""
 
-    def after_batch(self, loss: float, right: float, windows: int, steps: int) -> Course:
-        """One batch of `windows` further, with its mean loss; `steps` is 1 when it ended a step of the optimizer."""
+    def after_batch(self, loss: float, right: float, heard: Margins, windows: int, steps: int) -> Course:
+        """One batch of `windows` further, with its mean loss and the margins of its clips; `steps` is 1 when it ended a
+        step of the optimizer."""
         had = self.sums
         sums = Sums(had.loss + loss * windows, had.right + right, had.windows + windows)
-        return replace(self, batch=self.batch + 1, step=self.step + steps, sums=sums)
+        train = margins.joined(self.train, heard)
+        return replace(self, batch=self.batch + 1, step=self.step + steps, sums=sums, train=train)
 
-    def after_epoch(self, best: Best, plateau: Plateau) -> Course:
-        """At the start of the next epoch."""
-        return replace(self, epoch=self.epoch + 1, batch=0, sums=Sums(), best=best, plateau=plateau)
+    def after_epoch(self, best: Best, plateau: Plateau, heard: Margins) -> Course:
+        """At the start of the next epoch, with the margins of the validation clips."""
+        val = margins.joined(self.val, heard)
+        return replace(self, epoch=self.epoch + 1, batch=0, sums=Sums(), best=best, plateau=plateau, val=val)
 
 
 def tensors(course: Course) -> dict[str, Any]:
@@ -54,12 +62,15 @@ def tensors(course: Course) -> dict[str, Any]:
     plain = {name: getattr(course, name) for name in ("epoch", "batch", "step")}
     best = course.best and course.best.model_dump()
     kept = {"sums": asdict(course.sums), "plateau": asdict(course.plateau), "best": best}
-    return plain | kept | {"pool": mining.tensors(course.pool)}
+    heard = {"train": margins.tensors(course.train), "val": margins.tensors(course.val)}
+    return plain | kept | {"pool": mining.tensors(course.pool), "margins": heard}
 
 
 def course_of(saved: dict[str, Any]) -> Course:
-    """The course that a checkpoint kept."""
+    """The course that a checkpoint kept; earlier versions kept no margins."""
+    heard = saved.get("margins", {})
     return Course(
         saved["epoch"], saved["batch"], saved["step"], Sums(**saved["sums"]), Plateau(**saved["plateau"]),
         saved["best"] and Best(**saved["best"]), mining.pool_of(saved["pool"]),
+        margins.margins_of(heard.get("train")), margins.margins_of(heard.get("val")),
     )  # fmt: skip

@@ -11,14 +11,14 @@ from typing import Any
 
 from torch import Tensor
 
-from trainer.engine import checkpoints, saving
+from trainer.engine import checkpoints, margins, saving
 from trainer.engine.ahead import one_ahead
 from trainer.engine.batches import heard_in, seed_dropout, training_batch
 from trainer.engine.course import Course
 from trainer.engine.eta import left_of
 from trainer.engine.journal import append_row, batch_done, expect, piece_done, tell
 from trainer.engine.parts import Parts
-from trainer.engine.step import Stride, stride_of, take_step
+from trainer.engine.step import Stride, Told, stride_of, take_step
 from trainer.engine.windows import Windows
 from trainer.failures import FailedError
 
@@ -42,7 +42,7 @@ def train_epoch(parts: Parts, course: Course) -> Generator[Course]:
     config, journal, epoch = parts.config, parts.journal, course.epoch
     began = journal.saved = time.monotonic()
     windows, size = heard_in(parts.train, epoch, course.pool), config.training.batch_size
-    batches, first = math.ceil(len(windows) / size), course.batch
+    batches, first, positive = math.ceil(len(windows) / size), course.batch, margins.positives(parts.train.array)
 
     def make(batch: int) -> Batch:
         part = windows.take(slice(batch * size, (batch + 1) * size))
@@ -53,15 +53,16 @@ def train_epoch(parts: Parts, course: Course) -> Generator[Course]:
     with closing(one_ahead(make, range(course.batch, batches))) as coming:
         for made in coming:
             stride = stride_of(config, course, batches)
-            loss, right = _learn(parts, made, course, stride)
-            course = course.after_batch(loss, right, len(made.windows), steps=int(stride.ends))
+            told = _learn(parts, made, course, stride)
+            heard = margins.of_windows(positive, made.windows, told.logit)
+            course = course.after_batch(told.loss, told.right, heard, len(made.windows), steps=int(stride.ends))
             seconds, began = time.monotonic() - began, time.monotonic()
             speed = batch_done(journal, len(made.windows), len(made.windows) / size, seconds, course.batch == first + 1)
             expect_rest(parts, course, len(windows) / size)
-            told: dict[str, Any] = {"clips_per_second": round(speed, 1), **course.sums.means()}
-            tell(journal, batch=course.batch, **told)
+            means: dict[str, Any] = course.sums.means()
+            tell(journal, batch=course.batch, clips_per_second=round(speed, 1), **means)
             if (course.batch - 1) % max(1, batches // STEP_ROWS_PER_EPOCH) == 0:
-                row = {"step": stride.step, "loss": loss, "learning_rate": stride.rate}
+                row = {"step": stride.step, "loss": told.loss, "learning_rate": stride.rate}
                 append_row(journal, "step", epoch=epoch, batch=course.batch, **row)
             yield course
             if course.batch < batches and _is_due(parts):  # after the last one the epoch is saved
@@ -84,13 +85,13 @@ def save_within(parts: Parts, course: Course) -> float:
     return parts.journal.saved - began
 
 
-def _learn(parts: Parts, batch: Batch, course: Course, stride: Stride) -> tuple[float, float]:
-    """Take one batch; returns its mean loss and how many windows were told right."""
+def _learn(parts: Parts, batch: Batch, course: Course, stride: Stride) -> Told:
+    """Take one batch. Raises FailedError when its loss is no number."""
     seed_dropout(parts.config, course.epoch, course.batch)
-    loss, right = take_step(parts, batch.features, batch.positive, stride)
-    if not math.isfinite(loss):
-        raise FailedError("not_finite", _not_finite(parts, batch.windows, course, stride, loss))
-    return loss, right
+    told = take_step(parts, batch.features, batch.positive, stride)
+    if not math.isfinite(told.loss):
+        raise FailedError("not_finite", _not_finite(parts, batch.windows, course, stride, told.loss))
+    return told
 
 
 def _is_due(parts: Parts) -> bool:

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 from trainer import best_model
 from trainer.documents import Best
-from trainer.engine import checkpoints, mining, optimizers, saving, stream, timing
+from trainer.engine import checkpoints, label_scores, margins, mining, optimizers, saving, stream, timing
 from trainer.engine.course import Course
 from trainer.engine.journal import append_row, append_timing, piece_done, say_epoch, tell
 from trainer.engine.parts import Parts
 from trainer.engine.stream import Stream
-from trainer.engine.validation import validate
+from trainer.engine.validation import score, validate
 from trainer.engine.wishes import kept
 from trainer.failures import FailedError
 from trainer.log import say
@@ -30,7 +30,8 @@ def finish_epoch(parts: Parts, trained: Course) -> Course:
     tell(journal, phase="validating", doing="")
     rate = optimizers.learning_rate(parts.config.optimizer, epoch, options.epochs, trained.plateau.scale)
     row: Row = {"epoch": epoch, "step": trained.step, **trained.sums.means(), "learning_rate": rate}
-    row |= validate(parts.judged, parts.val, parts.val_windows, parts.beat)
+    logit = score(parts.judged, parts.val, parts.val_windows, parts.beat)
+    row |= validate(logit, parts.val_windows, parts.config)
     piece_done(journal, "validation", began)
     if stream.due(parts.config, epoch):
         row |= _hear_stream(parts)
@@ -49,13 +50,16 @@ def finish_epoch(parts: Parts, trained: Course) -> Course:
             "Lower optimizer.learning_rate and start again.",
         )
     best = _best(parts, row, trained.best)
-    course = trained.after_epoch(best, optimizers.after_epoch(trained.plateau, row["val_loss"], parts.config.optimizer))
+    plateau = optimizers.after_epoch(trained.plateau, row["val_loss"], parts.config.optimizer)
+    found = margins.of_windows(margins.positives(parts.val.array), parts.val_windows, logit.numpy())
+    course = trained.after_epoch(best, plateau, found)
     journal.epoch_seconds = 0.0
     saving.save(parts, course, checkpoints.name(epoch))
     if best != trained.best:
         checkpoints.mark_best(parts.run.checkpoints, best)
         say(f"New best model: epoch {epoch}, {best_model.described(best, options.best_by)}")
     checkpoints.prune(parts.run.checkpoints)
+    label_scores.write(parts, course)
     heard = {"last_stream": row} if "miss_rate" in row else {}
     tell(journal, now=True, last_epoch=row, best=best, **heard)
     piece_done(journal, "saving", began)
@@ -101,5 +105,5 @@ def _best(parts: Parts, row: Row, best: Best | None) -> Best:
     """The best epoch, this one included."""
     by = parts.config.training.best_by
     if best is None or best_model.is_better(row, best, by):
-        return best_model.best_of(row, checkpoints.name(row["epoch"]))
+        return best_model.best_of(row, checkpoints.name(row["epoch"]), by)
     return best

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from trainer import durable, metrics
-from trainer.engine import checkpoints, course
+from trainer.engine import checkpoints, course, label_scores
 from trainer.engine.checkpoints import Saved
 from trainer.engine.course import Course
 from trainer.engine.journal import tell
@@ -60,6 +60,7 @@ def go_on(parts: Parts, saved: Saved | None) -> Course:
     found = course.course_of(saved.state["course"]) if saved else Course()
     _tidy(parts.run, saved)
     checkpoints.mark_best(parts.run.checkpoints, found.best)  # it may be later than the checkpoint, or earlier
+    label_scores.write(parts, found)
     if saved:
         _restore(parts, saved.state)
         _tell(parts, saved, found)

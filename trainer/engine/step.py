@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch._dynamo.exc import TorchDynamoException
 
@@ -36,23 +38,34 @@ def stride_of(config: Config, course: Course, batches: int) -> Stride:
     return Stride(course.step + 1, rate, last - first, course.batch + 1 == last)
 
 
-def take_step(parts: Parts, features: Tensor, positive: Tensor, stride: Stride) -> tuple[float, float]:
-    """Learn from features [n, bands, frames] and labels [n]; returns the loss and how many windows were told right.
+@dataclass(frozen=True)
+class Told:
+    """What the model said of a batch before it learned from it: its mean loss, how many windows were told right, and
+    the logits float32 [n]."""
+
+    loss: float
+    right: float
+    logit: NDArray[np.float32]
+
+
+def take_step(parts: Parts, features: Tensor, positive: Tensor, stride: Stride) -> Told:
+    """Learn from features [n, bands, frames] and labels [n].
 
     A loss that is no number leaves the weights as they are. Raises ValueError when the model cannot be compiled.
     """
     try:
         loss, logit = _forward(parts, features, positive)
         right = ((logit >= 0) == (positive >= 0.5)).sum(dtype=loss.dtype)
-        value, count = torch.stack([loss.detach(), right]).tolist()  # both at once, before more is asked of a GPU
-        if math.isfinite(value):
+        both = torch.stack([loss.detach(), right])
+        told = torch.cat([both, logit]).cpu().numpy()  # all at once, before more is asked of a GPU
+        if math.isfinite(told[0]):
             torch.autograd.backward(parts.scaler.scale(loss / stride.batches if stride.batches > 1 else loss))
     except TorchDynamoException as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(f"training.compile: this model cannot be compiled here; turn it off. ({reason})") from error
-    if math.isfinite(value) and stride.ends:
+    if math.isfinite(told[0]) and stride.ends:
         _move_weights(parts, stride)
-    return value, count
+    return Told(float(told[0]), float(told[1]), told[2:])
 
 
 def _forward(parts: Parts, features: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,7 @@ from trainer.engine.journal import tell
 from trainer.engine.parts import Parts
 from trainer.engine.step import Stride, take_step
 from trainer.engine.stream import Stream
-from trainer.engine.validation import validate
+from trainer.engine.validation import score
 from trainer.engine.windows import Windows
 
 WARM_UP_BATCHES = 2
@@ -131,7 +131,7 @@ def measure(parts: Parts, prepare_seconds: float) -> dict[str, object]:
     windows = heard_in(parts.train, 1)
     drawing = _timed(lambda: heard_in(parts.train, 2))
     first, batch = batch_seconds(parts, windows)
-    validation = scaled_seconds(parts.val_windows, lambda part: validate(parts.judged, parts.val, part, parts.beat))
+    validation = scaled_seconds(parts.val_windows, lambda part: score(parts.judged, parts.val, part, parts.beat))
     checkpoint, mined, heard = _timed(lambda: _commit(parts)), mining_seconds(parts), _stream_seconds(parts)
     of_epoch = max(1.0, len(windows) / config.training.batch_size)  # the last batch is seldom a full one
     epoch = drawing + of_epoch * batch + validation + checkpoint

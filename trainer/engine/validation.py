@@ -7,9 +7,10 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from trainer import scores
+from trainer.config import Config
 from trainer.engine import objective
 from trainer.engine.batches import Feed, plain_batches
 from trainer.engine.windows import Windows
@@ -18,16 +19,24 @@ BATCH = 256
 
 
 @torch.inference_mode()
-def validate(model: nn.Module, feed: Feed, windows: Windows, beat: Callable[[], None]) -> dict[str, Any]:
-    """Loss, accuracy, FPR, FNR, F1 (threshold 0.5) and the counts behind them; `beat` is called after every batch."""
+def score(model: nn.Module, feed: Feed, windows: Windows, beat: Callable[[], None]) -> Tensor:
+    """Logits float32 [n] of the windows, on the CPU; `beat` is called after every batch."""
     model.eval()
     logits = []
     for features in plain_batches(feed, windows, BATCH):
         logits.append(model(features).float().cpu())
         beat()
-    logit, positive = torch.cat(logits), torch.from_numpy(windows.positive).float()
-    weight = objective.validation_weights(positive, feed.config)
-    loss = objective.cross_entropy(logit, positive, weight, feed.config.loss.label_smoothing)
+    return torch.cat(logits)
+
+
+def validate(logit: Tensor, windows: Windows, config: Config) -> dict[str, Any]:
+    """Loss, robust loss, accuracy, FPR, FNR, F1 (threshold 0.5) and the counts behind them, by the logits [n]."""
+    positive = torch.from_numpy(windows.positive).float()
+    weight = objective.validation_weights(positive, config)
+    loss = objective.cross_entropy(logit, positive, weight, config.loss.label_smoothing)
+    robust = objective.trimmed(logit, positive, config)
     rates = scores.rates(windows.positive, logit.sigmoid().numpy())
-    named = {"val_loss": loss.item(), "val_accuracy": rates.accuracy, "fpr": rates.fpr, "fnr": rates.fnr}
-    return {**named, "f1": rates.f1, **asdict(rates)}
+    losses = {"val_loss": loss.item(), "robust_loss": robust.item()}
+    return {
+        **losses, "val_accuracy": rates.accuracy, "fpr": rates.fpr, "fnr": rates.fnr, "f1": rates.f1, **asdict(rates),
+    }  # fmt: skip

@@ -8,11 +8,11 @@ import streamlit as st
 from pages.ui import numbers, operating_point
 from pages.ui.numbers import NONE_YET, Number
 from pages.ui.runs import columns
-from trainer import documents, manifest
+from trainer import best_model, documents, manifest
 from trainer.documents import Processes
 from trainer.log import clock_time
 from trainer.run_list import fields
-from trainer.run_list.row import Row, point_of
+from trainer.run_list.row import Row, option, point_of
 from trainer.runs import Status
 from trainer.workspace import Workspace
 
@@ -31,11 +31,11 @@ def show(workspace: Workspace, status: Status, row: Row) -> None:
 
 def results(row: Row) -> list[Number]:
     """How far it came, and its best epoch."""
-    duration = row.duration_seconds
+    duration, measured_by = row.duration_seconds, best_model.measure(option(row, "training.best_by"))
     return [
         Number("State", columns.state_word(row)),
         Number("Epochs", f"{row.epoch:,}/{row.epochs:,}" if row.epochs else NONE_YET),
-        Number("Best epoch", NONE_YET if row.best_epoch is None else f"{row.best_epoch:,}"),
+        Number("Best epoch", NONE_YET if row.best_epoch is None else f"{row.best_epoch:,}", f"By {measured_by}."),
         Number("Best val loss", numbers.loss(row.val_loss)),
         Number("Duration", clock_time(duration), "What was trained, without pauses."),
     ]

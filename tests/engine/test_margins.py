@@ -1,0 +1,74 @@
+"""What a training tells of each clip: margins summed over its windows, and the file they are written to."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.tiny import make_workspace, tiny_config
+from trainer import config_file, durable, label_scores, manifest
+from trainer.dataset import clips as clips_of
+from trainer.dataset import wrong_labels
+from trainer.engine import loop, margins
+from trainer.engine.windows import Windows
+from trainer.runs import Run
+
+
+def test_windows_are_summed_by_clip_with_the_sign_of_their_label():
+    windows = Windows(np.array([0, 0, 1, 0]), np.zeros(4, np.int64), np.array([True, True, False, False]))
+    logit = np.array([2.0, -9.0, -1.5, 7.0], np.float32)
+    found = margins.of_windows(np.array([True, False, False]), windows, logit)
+    assert found.total.tolist() == [2.0 - margins.MOST, 1.5, 0]
+    assert found.right.tolist() == [1, 1, 0], "an unfinished word says nothing about its clip"
+    assert found.windows.tolist() == [2, 1, 0]
+    twice = margins.joined(found, found)
+    kept = margins.margins_of(margins.tensors(twice))
+    assert kept.total.tolist() == (2 * found.total).tolist() and kept.windows.tolist() == [4, 2, 0]
+    assert margins.margins_of(margins.tensors(None)) is None
+    assert all(isinstance(values, torch.Tensor) for values in margins.tensors(found).values())
+
+
+@pytest.mark.parametrize("kind", ["log_mel", "mfcc"])
+def test_a_training_lists_the_clips_with_a_wrong_label(tmp_path, kind: str):
+    """Two tones of the other label, one in training and one in validation."""
+    workspace = make_workspace(tmp_path)
+    splits = manifest.read_splits(workspace)
+    wrong = {
+        part: next(clip.path for clip in splits[part] if clip.label == label)
+        for part, label in (("train", "positive"), ("val", "negative"))
+    }
+    other = {"positive": "negative", "negative": "positive"}
+    for number, path in enumerate(wrong.values()):
+        label = path.split("/")[0]
+        donor = workspace.raw / other[label] / f"voice{number}" / "1.wav"
+        (workspace.raw / path).write_bytes(_shifted(donor))
+    from trainer.dataset.scan import scan
+
+    scan(workspace, lambda *progress: None)
+    every = {clip.path: clip for clip in clips_of.as_manifest(clips_of.load(workspace).clips)}
+    for part, found in splits.items():
+        manifest.write_split(workspace, part, [every[clip.path] for clip in found])
+    run = Run(workspace.runs / "20260101-120000-0001")
+    run.folder.mkdir(parents=True)
+    config = tiny_config(epochs=12)
+    config = config_file.build(config.model_dump() | {"features": {"kind": kind}})
+    durable.replace_bytes(run.config_file, config_file.dump(config))
+    loop.train(loop.prepare(workspace, run, 1, lambda: None))
+    scores = label_scores.read(run)
+    assert scores.epochs == 12
+    assert {clip.part for clip in scores.clips} == {"train", "val"}
+    lowest = {
+        label: wrong_labels.ranked([clip for clip in scores.clips if clip.label == label])[0].path
+        for label in ("positive", "negative")
+    }
+    assert lowest == {"positive": wrong["train"], "negative": wrong["val"]}
+
+
+def _shifted(path) -> bytes:
+    """The same sound as a file with other bytes."""
+    import io
+
+    import soundfile
+
+    wave, rate = soundfile.read(path)
+    soundfile.write(buffer := io.BytesIO(), 0.9 * wave, rate, format="WAV")
+    return buffer.getvalue()
