@@ -4,14 +4,17 @@ import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from pages.ui import monitor
 from pages.ui.controls import form_token
 from tests.pages.tools import METRICS, NO_CONFIGURATION, NO_SPLITS, charts, checked, draw, field, links, metric, press
 from tests.run_folders import end, make_alive, make_run
-from tests.tiny import tiny_config
+from tests.tiny import clip_of, ignore, tiny_config, write_wav
 from trainer import config_file, devices, documents, runs
+from trainer.dataset import splits
+from trainer.dataset.scan import scan
 from trainer.documents import Control
 
 
@@ -25,6 +28,31 @@ def test_without_anything_the_training_page_says_what_is_missing(empty, no_proce
     assert not app.warning and not no_processes
     assert links(app) == ["Go to Configuration", "Go to Dataset"]
     assert not app.run().error  # said once
+
+
+def test_what_should_be_known_before_a_start_is_told_on_every_page_it_concerns(empty, no_processes):
+    """One voice, and a phrase of 2.8 s for a window of 1.5 s: told, and no start is refused for it."""
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        wave = 1e-4 * rng.standard_normal(96_000)
+        wave[16_000:60_800] += 0.3 * np.sin(np.arange(44_800) / rng.uniform(6, 12))
+        write_wav(empty.raw / f"positive/me/{number}.wav", wave)
+        write_wav(empty.raw / f"negative/voice{number}/1.wav", clip_of(rng, rng.uniform(1300, 1700)))
+    scan(empty, ignore)
+    splits.split_dataset(empty, (0.7, 0.15, 0.15), 0)
+    config_file.save(empty, "short", tiny_config())
+    app = draw("Training")
+    unfit, voice = [text.value for text in app.warning]
+    assert "12 of 12 positives hold more speech than fits into the window of 1.5 s" in unfit and "to 3" in unfit
+    assert voice.startswith("All positives are of one speaker (me).") and "measure this voice alone" in voice
+    press(app, "Start Training")
+    (run,) = runs.all_runs(empty)
+    assert (
+        documents.read(documents.Request, run.request_file).warnings[1].startswith("All positives are of one speaker")
+    )
+    assert any("measure this voice alone" in text.value for text in draw("Dataset").warning)
+    app = press(draw("Configuration"), "Validate Configuration")
+    assert any("12 of 12 positives hold more speech" in text.value for text in app.warning)
 
 
 def test_a_start_makes_a_run_and_watches_it(workspace, no_processes):

@@ -22,8 +22,8 @@ BEST = "best"
 CHECKPOINT_HELP = "The best epoch of the run, or another checkpoint that it keeps, to compare the two."
 PATHS_HELP = (
     f"Files or folders on this machine, one a line: {audio_formats.ANY} of any length, without the word, so that "
-    "every detection is a false accept. Where beside NAME.wav lies a label track NAME.txt (Audacity), it says where "
-    "the word is."
+    "every detection is a false accept. Where beside NAME.wav lies a label track NAME.txt or NAME.wav.txt (Audacity), "
+    "it says where the word is."
 )
 
 
