@@ -152,6 +152,8 @@ def test_text_files_that_were_not_used_are_named(tmp_path):
         "Not used: evening.wav.txt, labels.txt, night.csv, notes.TXT. A label track is a text file named like its "
         "recording, such as evening.txt beside evening.wav."
     ]
+    (tmp_path / "far/a\udcff.wav").write_bytes((tmp_path / "far/night.wav").read_bytes())
+    json.dumps(recordings.gather([tmp_path / "far"]).model_dump(), ensure_ascii=False).encode()
     (of_one,) = recordings.gather([tmp_path / "far/night.wav"]).notes
     assert of_one.startswith("Not used: night.csv. A label track")
 

@@ -31,7 +31,10 @@ def _names(recording: Path) -> list[str]:
 
 
 def _texts(folder: Path) -> list[Path]:
-    found = (path for path in folder.iterdir() if path.suffix.lower() in TEXT_SUFFIXES)
+    try:
+        found = [path for path in folder.iterdir() if path.suffix.lower() in TEXT_SUFFIXES]
+    except OSError:  # a folder may let its files be opened, and not be listed
+        return []
     return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
 
 
@@ -62,12 +65,16 @@ def unused(recordings: Sequence[Path], whole: Set[Path], used: Set[Path]) -> lis
     ]  # fmt: skip
     if not left:
         return []
-    names = [path.name if path.name.isprintable() else ascii(path.name)[1:-1] for path in left[:MOST_NAMED]]
+    names = [_printable(path.name) for path in left[:MOST_NAMED]]
     more = f" and {len(left) - MOST_NAMED:,} more" if left[MOST_NAMED:] else ""
     return [
         f"Not used: {', '.join(names)}{more}. A label track is a text file named like its recording, such as "
-        f"{recordings[0].stem}{SUFFIX} beside {recordings[0].name}."
+        f"{_printable(recordings[0].stem)}{SUFFIX} beside {_printable(recordings[0].name)}."
     ]
+
+
+def _printable(name: str) -> str:
+    return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def _lines(path: Path) -> list[str]:
