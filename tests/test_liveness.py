@@ -16,9 +16,10 @@ from tests.run_folders import end_all, make_run, slow_start
 from tests.soak.server import stand_in_starter
 from tests.tiny import make_workspace, tiny_config
 from tests.waiting import people, wait_for, wait_for_epoch, wait_until
-from trainer import job, launch, liveness, processes, run_document, runs, tensorboard
+from trainer import job, launch, liveness, processes, run_verbs, runs, tensorboard
 from trainer.run_list import trash
 from trainer.runs import Run
+from trainer.terminal import Session
 from trainer.workspace import PROJECT_ROOT, Workspace
 
 KEYS = ("lock", "seen", "same_boot", "earlier_boot", "same_machine")
@@ -206,7 +207,8 @@ def test_a_run_of_another_machine_is_told_by_its_beat_and_else_unknown(tmp_path)
     text = words.notice(status).text
     assert status.state == "unknown" and "another-machine" in text and " 01:00:0" in text and "Resume" in text
     assert launch.stop(run, now=True) == "unknown" and runs.wish(run, 1) == "stop"
-    assert run_document.of(status)["state"] == "unknown"
+    document = run_verbs.status_document(Session(Workspace(tmp_path), as_json=True), run)
+    assert document["state"] == "unknown" and document["notice"].startswith(text.split(" Its files")[0])
     with pytest.raises(ValueError, match="is unknown; stop it before it goes to the trash"):
         trash.throw(Workspace(tmp_path), run)
 

@@ -1,14 +1,15 @@
-"""What to try after a training that failed or was lost, from the kind of failure and its facts."""
+"""What to try after a training that failed or was lost, or of which it is not known whether it goes on."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from trainer import config_file, estimates
+from trainer import config_file, estimates, liveness, runs
 from trainer.config import Config
 from trainer.config_file import ConfigError
 from trainer.estimates import Machine
 from trainer.failures import Failure
+from trainer.log import clock_time
 from trainer.runs import Run, Status
 
 GO_ON = "then resume the run: it goes on from its last checkpoint."
@@ -42,6 +43,18 @@ def of_run(status: Status) -> list[str]:
         return []
     by_size = failure.kind in ("gpu_memory", "host_memory", "disk_full")  # else its options are not asked for
     return sentences(failure, _config(status.run) if by_size else None)
+
+
+def unknown(status: Status) -> str:
+    """Why it is not known whether a run goes on, and what to do."""
+    age = liveness.age_seconds(runs.beats(status.run))
+    last = "" if age is None else f" Its files last changed {clock_time(max(0.0, age))} ago."
+    where = f"on {status.host}" if status.host else "on another machine"
+    return (
+        f"It is not known whether this run goes on: it was started {where}, whose processes cannot be seen from here."
+        f"{last} Stop Training and Pause reach it through its folder if it does. If it has ended, Resume lets it go on "
+        "here from its last checkpoint."
+    )
 
 
 def _config(run: Run) -> Config | None:

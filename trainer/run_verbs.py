@@ -26,7 +26,9 @@ def status_document(session: Session, run: Run) -> dict[str, Any]:
 def state_document(session: Session, status: Status) -> dict[str, Any]:
     """The same without the operating point."""
     found = standing.standing(session.workspace, status.run) if status.state == "queued" else None
-    tips = {"advice": advice.of_run(status)}
+    tips: dict[str, Any] = {"advice": advice.of_run(status)}
+    if status.state == "unknown":
+        tips["notice"] = advice.unknown(status)
     return run_document.of(status) | tips | (standing.document(found, status) if found else {})
 
 

@@ -207,6 +207,7 @@ def status_text(document: dict[str, Any]) -> str:
         lines.append(f"place {document['place']} in the queue for {', '.join(document['devices'])}")
     if document["outcome"]:
         lines.append(document["outcome"]["reason"])
+    lines.append(document.get("notice", ""))
     lines += [f"try: {tip}" for tip in document.get("advice", [])]
     return "\n".join(line for line in lines if line)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from trainer import liveness, runs, standing
+from trainer import advice, runs, standing
 from trainer.documents import Progress
 from trainer.log import clock_time
 from trainer.runs import Status
@@ -38,18 +38,6 @@ def _unresponsive(status: Status) -> Notice:
         f"The training process is alive but has not been heard of {heard} and uses no processor time: it may be "
         "suspended, or wait for a disk. Wait, or press Stop Training with “now”: if it still does not answer, it is "
         f"ended after {SILENT_SECONDS:.0f} s.",
-    )
-
-
-def unknown_text(status: Status) -> str:
-    """Why it is not known whether a run goes on, and what to do."""
-    age = liveness.age_seconds(runs.beats(status.run))
-    last = "" if age is None else f" Its files last changed {clock_time(max(0.0, age))} ago."
-    where = f"on {status.host}" if status.host else "on another machine"
-    return (
-        f"It is not known whether this run goes on: it was started {where}, whose processes cannot be seen from here."
-        f"{last} Stop Training and Pause reach it through its folder if it does. If it has ended, Resume lets it go on "
-        "here from its last checkpoint."
     )
 
 
@@ -99,7 +87,7 @@ def notice(status: Status) -> Notice | None:
                 f"run can go on from its best model, with training.start_from: {status.run.id}.",
             )
         case "unknown":
-            return Notice("warning", unknown_text(status))
+            return Notice("warning", advice.unknown(status))
         case "unresponsive":
             return _unresponsive(status)
         case "completed":
