@@ -91,7 +91,7 @@ def _chunked(descriptor: int, magic: bytes, size: int) -> _Claim | None:
     """The claim of a file made of chunks; None when it has none with sound."""
     layout, large = _LAYOUTS[magic], None
     for name, place, length in _chunks(descriptor, layout, layout.first, size):
-        if name == b"ds64" and magic == b"RF64" and length >= 16:
+        if name == b"ds64" and magic == b"RF64" and 16 <= length <= size - place - layout.width:
             large = place + 16, *struct.unpack("<QQ", os.pread(descriptor, 16, place + 8))
         if name != layout.sound:
             continue
@@ -188,7 +188,7 @@ def correction(descriptor: int) -> Correction | None:
     end = _sound_end(descriptor, magic, claim.start, size)
     if rest <= 0 or not claim.form:
         return None
-    if claim.form[1] == "I" and end - claim.start > _LARGEST_RIFF:
+    if claim.form[1] == "I" and end - claim.start + claim.counted > _LARGEST_RIFF:
         raise AudioRefused(
             "too_long", f"It is longer than its format can say (4 GB); convert it to RF64 or {EXAMPLES}."
         )

@@ -38,6 +38,7 @@ SECONDS_PER_MEGABYTE = 0.5
 STILL_SECONDS = 15.0
 """A process that sleeps so long, using no processor and reading nothing, waits for something that does not come."""
 MOST_IDLE = 2
+"""Processes that are kept for the next file."""
 _POLL_SECONDS = 0.25
 _CHUNK = 1 << 20
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # there is a process for each core already

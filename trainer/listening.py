@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer import audio_file, detector
+from trainer import audio_reader, detector
 from trainer.detector import Detection, Detector, Piece, Trigger
 
 
@@ -34,12 +34,12 @@ def in_file(
 
     Raises ValueError, FileNotFoundError, OSError."""
     try:
-        scores = detector.scores_of_file(loaded, path, loaded.hops_after)
+        scores = detector.scores_of_pieces(loaded, audio_reader.pieces_16k(path), loaded.hops_after)
     except FileNotFoundError:
         raise FileNotFoundError("There is no such file. Check the spelling.") from None
     found = loaded.detections(scores, threshold)
     answer: dict[str, Any] = {"file": str(path), "detections": [_document(each) for each in found]}
-    notes = audio_file.facts(path).notes()
+    notes = audio_reader.facts(path).notes()
     if notes:
         answer["notes"] = notes
     lines = [f"{path}  {note}" for note in notes]
