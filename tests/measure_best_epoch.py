@@ -25,10 +25,11 @@ import torch
 from torch import nn
 
 from tests.measure_quality import CONDITIONS, VAL_SHARE, WORDS, lay_out, wakebench
-from trainer import config_file, durable, label_scores, manifest, metrics, stream_scores
+from trainer import best_model, config_file, durable, label_scores, manifest, metrics, stream_scores
 from trainer.dataset import clips as clips_of
 from trainer.dataset.scan import scan
 from trainer.dataset.wrong_labels import MOST_SHARE, ranked
+from trainer.documents import Best
 from trainer.engine import checkpoints, loop, stream
 from trainer.engine.models import factory
 from trainer.engine.parts import Parts
@@ -40,7 +41,7 @@ WRONG_SHARE = 0.05
 SHORT_SECONDS = 3.0
 """What is swapped in for the word is not longer: another word, not a sentence."""
 AVERAGED = 10
-LOWER = ("robust_loss", "val_loss", "miss_rate")
+MEASURES = ("robust_loss", "val_loss", "f1", "miss_rate")
 HARD_SHARE = 1 / 32
 """Of the windows without the word so many, with their neighbours, are scored for every epoch: those that two epochs
 score highest. The others are far below any threshold at 1 false accept per hour."""
@@ -197,7 +198,7 @@ def measured(folder: Path, word: str, positives: int, every: bool, seed: int, th
     streams = Streams(folder, word, parts)
     streams.want_hardest([model_of(states[2]), model_of(states[-2])])
     *misses, averaged = [streams.misses(model_of(state)) for state in states]
-    rows = [{name: row.get(name) for name in (*LOWER, "f1")} for row in tail.epochs]
+    rows = [{name: row.get(name) for name in MEASURES} for row in tail.epochs]
     hit, scored = found_share(parts.run, wrong)
     key = {"word": word, "positives": positives, "every": every, "seed": seed}
     shutil.rmtree(workspace.root)
@@ -213,8 +214,13 @@ def measured(folder: Path, word: str, positives: int, every: bool, seed: int, th
 
 def kept(row: dict[str, Any], by: str) -> int:
     """The place of the epoch that is kept by a measure."""
-    values = [(place, each[by]) for place, each in enumerate(row["rows"]) if each[by] is not None]
-    return min(values, key=lambda pair: (pair[1], row["rows"][pair[0]]["val_loss"]))[0]
+    best: Best | None = None
+    for epoch, each in enumerate(row["rows"], start=1):
+        measures = each | {"epoch": epoch, "val_accuracy": None}
+        if best is None or best_model.is_better(measures, best, by):
+            best = best_model.best_of(measures, "", by)
+    assert best is not None
+    return best.epoch - 1
 
 
 def table(rows: list[dict[str, Any]]) -> Iterator[str]:
@@ -225,7 +231,7 @@ def table(rows: list[dict[str, Any]]) -> Iterator[str]:
         misses = np.array(row["misses"])
         means = misses.mean(1)
         best = misses[len(means) - 1 - int(np.argmin(means[::-1]))]
-        choices = {by: kept(row, by) for by in LOWER} | {"last": len(misses) - 1}
+        choices = {by: kept(row, by) for by in MEASURES} | {"last": len(misses) - 1}
         found = {name: (place + 1, misses[place]) for name, place in choices.items()}
         found |= {f"last {AVERAGED} averaged": ("", np.array(row["averaged"])), "lowest of each": ("", misses.min(0))}
         found |= {"best": (len(means) - int(np.argmin(means[::-1])), best)}

@@ -7,7 +7,7 @@ from trainer.metrics import Row
 
 NAMES = {"robust_loss": "robust loss", "val_loss": "validation loss", "f1": "F1", "miss_rate": "miss rate"}
 
-LEAST_GAIN = 0.004
+LEAST_GAIN = 0.008
 """The robust loss must fall by this part of it: what it gains less at the end of a training is not worth the wrong
 labels of the training clips that are learned by heart meanwhile (measured: docs/experiments.md)."""
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from trainer import config
 
-TRIMMED_SHARE = 0.1
-"""Of the windows of each label: twice as many as the labels that are wrong in a data set of some care."""
+TRIMMED_SHARE = 0.05
+"""Of the windows of each label: as many as the labels that are wrong in a data set of some care."""
 
 
 def training_loss(logit: Tensor, positive: Tensor, options: config.Loss) -> Tensor:
@@ -33,7 +33,7 @@ def cross_entropy(logit: Tensor, positive: Tensor, weight: Tensor, smoothing: fl
 
 
 def trimmed(logit: Tensor, positive: Tensor, options: config.Config) -> Tensor:
-    """Cross-entropy of logits [n] against labels [n] without the worst tenth of each label, a scalar.
+    """Cross-entropy of logits [n] against labels [n] without the worst 5 % of each label, a scalar.
 
     A trimmed mean (Tukey 1962): windows with a wrong label are among the worst, and their loss
     grows without limit as a model grows surer. Positives count for the share that they have in training, as in the
