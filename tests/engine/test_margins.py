@@ -8,7 +8,8 @@ from tests.tiny import make_workspace, tiny_config
 from trainer import config_file, durable, label_scores, manifest
 from trainer.dataset import clips as clips_of
 from trainer.dataset import wrong_labels
-from trainer.engine import loop, margins
+from trainer.engine import course, loop, margins
+from trainer.engine.course import Course
 from trainer.engine.windows import Windows
 from trainer.runs import Run
 
@@ -16,13 +17,14 @@ from trainer.runs import Run
 def test_windows_are_summed_by_clip_with_the_sign_of_their_label():
     windows = Windows(np.array([0, 0, 1, 0]), np.zeros(4, np.int64), np.array([True, True, False, False]))
     logit = np.array([2.0, -9.0, -1.5, 7.0], np.float32)
-    found = margins.of_windows(np.array([True, False, False]), windows, logit)
+    positive = np.array([True, False, False])
+    found = margins.add(None, positive, windows, logit)
     assert found.total.tolist() == [2.0 - margins.MOST, 1.5, 0]
     assert found.right.tolist() == [1, 1, 0], "an unfinished word says nothing about its clip"
     assert found.windows.tolist() == [2, 1, 0]
-    twice = margins.joined(found, found)
+    twice = margins.add(found, positive, windows, logit)
     kept = margins.margins_of(margins.tensors(twice))
-    assert kept.total.tolist() == (2 * found.total).tolist() and kept.windows.tolist() == [4, 2, 0]
+    assert kept.total.tolist() == [-4.0, 3.0, 0] and kept.windows.tolist() == [4, 2, 0]
     assert margins.margins_of(margins.tensors(None)) is None
     assert all(isinstance(values, torch.Tensor) for values in margins.tensors(found).values())
 
@@ -72,3 +74,11 @@ def _shifted(path) -> bytes:
     wave, rate = soundfile.read(path)
     soundfile.write(buffer := io.BytesIO(), 0.9 * wave, rate, format="WAV")
     return buffer.getvalue()
+
+
+def test_checkpoints_of_before_are_gone_on_from_without_margins():
+    kept = course.tensors(Course(epoch=3, train=margins.Margins(*np.ones((3, 4)))))
+    assert course.course_of(kept).train.total.tolist() == [1, 1, 1, 1]
+    del kept["margins"]
+    found = course.course_of(kept)
+    assert (found.epoch, found.train, found.val) == (3, None, None)

@@ -48,13 +48,11 @@ class Course:
         step of the optimizer."""
         had = self.sums
         sums = Sums(had.loss + loss * windows, had.right + right, had.windows + windows)
-        train = margins.joined(self.train, heard)
-        return replace(self, batch=self.batch + 1, step=self.step + steps, sums=sums, train=train)
+        return replace(self, batch=self.batch + 1, step=self.step + steps, sums=sums, train=heard)
 
     def after_epoch(self, best: Best, plateau: Plateau, heard: Margins) -> Course:
         """At the start of the next epoch, with the margins of the validation clips."""
-        val = margins.joined(self.val, heard)
-        return replace(self, epoch=self.epoch + 1, batch=0, sums=Sums(), best=best, plateau=plateau, val=val)
+        return replace(self, epoch=self.epoch + 1, batch=0, sums=Sums(), best=best, plateau=plateau, val=heard)
 
 
 def tensors(course: Course) -> dict[str, Any]:

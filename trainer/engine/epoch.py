@@ -54,7 +54,7 @@ def train_epoch(parts: Parts, course: Course) -> Generator[Course]:
         for made in coming:
             stride = stride_of(config, course, batches)
             told = _learn(parts, made, course, stride)
-            heard = margins.of_windows(positive, made.windows, told.logit)
+            heard = margins.add(course.train, positive, made.windows, told.logit)
             course = course.after_batch(told.loss, told.right, heard, len(made.windows), steps=int(stride.ends))
             seconds, began = time.monotonic() - began, time.monotonic()
             speed = batch_done(journal, len(made.windows), len(made.windows) / size, seconds, course.batch == first + 1)

@@ -37,25 +37,19 @@ def positives(array: ClipArray) -> NDArray[np.bool_]:
     return np.array([clip.label == "positive" for clip in array.clips], dtype=bool)
 
 
-def of_windows(positive: NDArray[np.bool_], windows: Windows, logit: NDArray[np.float32]) -> Margins:
-    """Sums over these windows by their logits [n]; `positive` [clips] are the positives of the split.
+def add(sums: Margins | None, positive: NDArray[np.bool_], windows: Windows, logit: NDArray[np.float32]) -> Margins:
+    """The sums with these windows, by their logits [n]; `positive` [clips] are the positives of the split.
 
-    A window of a positive clip that does not show the whole word says nothing about its label and is left out.
+    They are changed in place: to copy them for every batch would take longer than it where there are 100,000 clips. A
+    window of a positive clip that does not show the whole word says nothing about its label and is left out.
     """
+    found = sums or Margins(*np.zeros((3, len(positive))))
     whole = windows.positive | ~positive[windows.clip]
     clip, margin = windows.clip[whole], np.where(windows.positive, logit, -logit)[whole].astype(np.float64)
-
-    def summed(values: NDArray[np.floating]) -> NDArray[np.float64]:
-        return np.bincount(clip, values, len(positive)).astype(np.float64)
-
-    return Margins(summed(margin.clip(-MOST, MOST)), summed(1.0 * (margin > 0)), summed(np.ones(len(clip))))
-
-
-def joined(before: Margins | None, new: Margins) -> Margins:
-    """Both sums together."""
-    if before is None:
-        return new
-    return Margins(before.total + new.total, before.right + new.right, before.windows + new.windows)
+    np.add.at(found.total, clip, margin.clip(-MOST, MOST))
+    np.add.at(found.right, clip, margin > 0)
+    np.add.at(found.windows, clip, 1.0)
+    return found
 
 
 def tensors(margins: Margins | None) -> dict[str, Tensor] | None:
