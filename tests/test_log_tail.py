@@ -2,7 +2,7 @@
 
 import os
 
-from trainer import log_tail
+from trainer import log_tail, shown_text
 
 
 def test_the_last_lines_in_order(tmp_path):
@@ -28,4 +28,4 @@ def test_escapes_controls_and_redrawn_lines_are_harmless(tmp_path):
     lines = log_tail.last_lines(path)
     assert lines[:2] == ["red", "100%"]
     assert "\x07" not in lines[2] and "\u202e" not in lines[2]
-    assert len(lines[-1]) == log_tail.LONGEST_LINE
+    assert len(lines[-1]) == shown_text.LONGEST_LINE

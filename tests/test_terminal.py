@@ -2,7 +2,11 @@
 
 import json
 
-from trainer import terminal
+import pytest
+from rich.console import Console
+
+from pages.ui import frame
+from trainer import log, terminal
 from trainer.terminal import Session
 from trainer.workspace import Workspace
 
@@ -15,3 +19,30 @@ def test_a_name_from_elsewhere_steers_no_terminal(capsys, tmp_path):
     assert "\x1b" not in said and said.splitlines()[0].startswith("ab") and said.splitlines()[1] == "next"
     terminal.show(Session(Workspace(tmp_path), as_json=True), {"label": NAME}, "")
     assert json.loads(capsys.readouterr().out) == {"label": NAME}
+
+
+@pytest.mark.parametrize(
+    "mark",
+    ["\x1b[2J", "\x1b]52;c;aGk=\x07", "\x1b(0", "\x9b2J", "\x9d0;title\x9c", "\x90q\x1b\\", "\x07", "\x7f", "\x85",
+     "\r", "\u202e", "\u2066", "\u200e", "\u200f", "\u061c", "\u200b", "\ufeff", "\u2028", "\u2029", "\U000e0041", "\udcff"],
+)  # fmt: skip
+def test_nothing_in_a_name_reaches_a_terminal_or_a_page(mark, capsys, tmp_path):
+    """On standard output and standard error, redirected too; JSON holds the very name, and only in escapes."""
+    name, session = f"a{mark}b", Session(Workspace(tmp_path), as_json=True)
+    terminal.show(Session(Workspace(tmp_path), as_json=False), {}, name)
+    terminal.complain(name)
+    terminal.refuse(name, False, 2)
+    log.say(name)
+    told = capsys.readouterr()
+    assert mark not in told.out + told.err + frame.plain(name) and "\N{ESCAPE}" not in told.out + told.err
+    (told.out + told.err).encode()
+    terminal.show(session, {"name": name}, "")
+    written = capsys.readouterr().out
+    assert mark not in written and json.loads(written) == {"name": name}
+
+
+def test_a_name_with_markup_is_shown_as_it_is(monkeypatch, capsys):
+    monkeypatch.setattr(Console, "is_terminal", True)
+    with terminal.progress() as report:
+        report(1, 2, "[red]a[/red] \x1b]0;title\x07 [/nonsense]")
+    assert "[red]a[/red]" in capsys.readouterr().err

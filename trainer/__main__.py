@@ -66,7 +66,7 @@ def main() -> int:
     except (KeyboardInterrupt, click.exceptions.Abort):
         return 130
     except Exception as error:  # the edge of the process: the trace for the log, one line for the reader
-        traceback.print_exc()
+        terminal.complain(traceback.format_exc())
         return terminal.refuse(f"{type(error).__name__}: {error}", as_json, 1)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from datetime import datetime
 
+from trainer import shown_text
+
 
 def say(text: str) -> None:
     """Write one line to the log; a log that cannot be written (disk full) must not end a training."""
     stamp = datetime.now().astimezone().strftime("%H:%M:%S")
     try:
-        sys.stdout.write(f"[{stamp}] {text}\n")
+        sys.stdout.write(f"[{stamp}] {shown_text.clean_lines(text)}\n")
         sys.stdout.flush()
     except OSError:
         pass

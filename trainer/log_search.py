@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from pathlib import Path
 
-from trainer import log_tail
+from trainer import shown_text
 
 LONGEST_READ = 1 << 16
 
@@ -27,4 +27,4 @@ def find(path: Path, words: str, most: int) -> tuple[list[tuple[int, str]], int]
                     found.append((number, line))
     except FileNotFoundError:
         return [], 0
-    return [(number, log_tail.clean(line)) for number, line in found], count
+    return [(number, shown_text.clean(line)) for number, line in found], count

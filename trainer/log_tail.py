@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
+from trainer.shown_text import clean
+
 MOST_BYTES = 64 << 10
-LONGEST_LINE = 4096
-_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-def clean(line: str) -> str:
-    """A line safe to show: no terminal escapes, control characters or marks that turn the direction of text."""
-    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", _ESCAPES.sub("", line))[:LONGEST_LINE]
 
 
 def last_lines(path: Path, lines: int = 100, most: int = MOST_BYTES) -> list[str]:

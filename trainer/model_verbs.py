@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trainer import batch, detector_file, documents, durable, private, run_models, runs
+from trainer import batch, detector_file, documents, durable, private, run_models, runs, shown_text
 from trainer.batch import Failure
 from trainer.detector_file import DetectorFile
 from trainer.evaluation import operating_point, point_text
@@ -103,7 +103,7 @@ def detect(
     complain(f"Listening for {loaded.file.label} at threshold {threshold:.4f}; Ctrl-C ends it.")
     with suppress(KeyboardInterrupt):
         for line in listening.live(loaded, pieces, threshold, with_scores, session.as_json):
-            click.echo(line)  # at once, also into a pipe
+            click.echo(line if session.as_json else shown_text.clean(line))  # at once, also into a pipe
 
 
 def _detect_in_files(

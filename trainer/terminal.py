@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trainer import batch, best_model, job, log_tail, runs
+from trainer import batch, best_model, job, runs, shown_text
 from trainer.batch import Failure
 from trainer.counted import counted
 from trainer.documents import Best
@@ -56,13 +55,14 @@ def hoist_globals(arguments: Sequence[str]) -> list[str]:
 def show(session: Session, document: object, text: str) -> None:
     """Print a result: the document with --json, else the text, in which a name from elsewhere steers no terminal."""
     if session.as_json:
-        sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+        sys.stdout.write(shown_text.to_json(document, indent=1) + "\n")
     elif text:
-        sys.stdout.write("\n".join(map(log_tail.clean, text.split("\n"))) + "\n")
+        sys.stdout.write(shown_text.clean_lines(text) + "\n")
 
 
 def complain(text: str) -> None:
-    sys.stderr.write(text + "\n")
+    """Tell on standard error, where a name from elsewhere steers no terminal either."""
+    sys.stderr.write(shown_text.clean_lines(text) + "\n")
 
 
 def refuse(message: str, as_json: bool, code: int) -> int:
@@ -70,13 +70,13 @@ def refuse(message: str, as_json: bool, code: int) -> int:
     line = " ".join(message.split())
     complain(line)
     if as_json:
-        sys.stdout.write(json.dumps({"error": line}, ensure_ascii=False) + "\n")
+        sys.stdout.write(shown_text.to_json({"error": line}) + "\n")
     return code
 
 
 def _bar() -> Progress:
     """A progress bar on standard error, so that standard output stays the result's."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
@@ -88,7 +88,7 @@ def progress() -> Iterator[Report]:
         task = bar.add_task("", total=None)
 
         def report(done: int, total: int, doing: str) -> None:
-            bar.update(task, completed=done, total=total or None, description=doing)
+            bar.update(task, completed=done, total=total or None, description=shown_text.clean(doing))
 
         yield report
 

@@ -10,7 +10,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pages.ui import jobs
 from pages.ui.frame import os_sentence
-from trainer import audio_formats, log_tail
+from trainer import audio_formats, shown_text
 from trainer.counted import counted
 from trainer.dataset import archives, importing, zip_names
 from trainer.workspace import LABELS, Workspace
@@ -92,7 +92,7 @@ def _names_form(zips: list[UploadedFile]) -> None:
     if readings:
         st.selectbox(
             "Names in the zip", list(readings), key="import_names",
-            format_func=lambda encoding: f"{zip_names.ENCODINGS[encoding]}: {log_tail.clean(readings[encoding])}",
+            format_func=lambda encoding: f"{zip_names.ENCODINGS[encoding]}: {shown_text.clean(readings[encoding])}",
             help="The zip does not say in which encoding its names are written. Choose the one that reads right.",
         )  # fmt: skip
 

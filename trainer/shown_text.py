@@ -1,0 +1,44 @@
+"""Text from files and users made harmless where it is shown: it steers no terminal and turns no other text around."""
+
+from __future__ import annotations
+
+import json
+import re
+
+LONGEST_LINE = 4096
+_ESCAPES = re.compile(
+    r"(?:\x1b\[|\x9b)[0-9;?:<=>]*[ -/]*[@-~]"  # colours, places
+    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f]).*?(?:\x07|\x1b\\|\x9c|$)"  # titles, links, the clipboard
+    r"|\x1b[ -/]*[0-~]"
+)
+_MARKS = (
+    r"\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    r"\U000e0000-\U000e007f"
+)
+_CONTROLS = re.compile(rf"[\x00-\x08\x0a-\x1f{_MARKS}]")
+_IN_JSON = re.compile(rf"[{_MARKS}]")
+
+
+def harmless(line: str) -> str:
+    """A line without terminal escapes, control characters, marks that turn the direction of text or that nobody sees,
+    and without lone surrogates, which cannot be written."""
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", _ESCAPES.sub("", line))
+
+
+def clean(line: str) -> str:
+    """The same, not longer than a person reads."""
+    return harmless(line)[:LONGEST_LINE]
+
+
+def clean_lines(text: str) -> str:
+    """The same of several lines."""
+    return "\n".join(map(clean, text.split("\n")))
+
+
+def to_json(document: object, indent: int | None = None) -> str:
+    """JSON that reads back as the same document, with whatever could steer a terminal escaped."""
+    return _IN_JSON.sub(_escaped, json.dumps(document, ensure_ascii=False, indent=indent))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return json.dumps(found[0])[1:-1]
