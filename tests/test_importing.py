@@ -269,3 +269,31 @@ def test_a_batch_goes_on_past_its_first_bad_item(workspace, tmp_path):
     assert done.returncode == 0 and len(done.stdout.splitlines()) == 2, done.stderr
     done = subprocess.run([*command, sources[0], "--json"], cwd=PROJECT_ROOT, capture_output=True, text=True)
     assert done.returncode == 2 and "cannot be unpacked" in json.loads(done.stdout)["error"]
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["positive/" + "d/" * 2000 + "a.wav"], "within over 32 folders"),
+        (["positive/" + "d\\" * 2000 + "a.wav"], "within over 32 folders"),
+        (["positive/a.wav", "positive/a.wav/b.wav"], "is a file and a folder"),
+    ],
+)
+def test_an_archive_that_no_disk_holds_is_refused_before_anything_is_recorded(tmp_path, names, told):
+    workspace = Workspace(tmp_path / "workspace")
+    with zipfile.ZipFile(tmp_path / "deep.zip", "w") as archive:
+        for name in ["positive/good.wav", *names]:
+            archive.writestr(name, b"RIFF")
+    with pytest.raises(ValueError, match=told):
+        importing.import_zip(workspace, tmp_path / "deep.zip", "", ignore)
+    assert changes.recent(workspace) == [] and not list(workspace.raw.rglob("*.wav"))
+
+
+def test_a_path_that_is_too_long_for_the_disk_is_refused_before_anything_is_recorded(tmp_path):
+    workspace = Workspace(tmp_path / "workspace")
+    workspace.raw.mkdir(parents=True)
+    (workspace.raw / "a.wav").write_bytes(b"RIFF")
+    moves = [changes.Move(source="raw/a.wav", target="raw/" + "d" * 100 + ("/" + "d" * 100) * 45)]
+    with pytest.raises(ValueError, match="too many folders"):
+        changes.apply(workspace, "deep", moves)
+    assert changes.recent(workspace) == [] and (workspace.raw / "a.wav").exists()

@@ -24,7 +24,8 @@ def test_a_name_from_elsewhere_steers_no_terminal(capsys, tmp_path):
 @pytest.mark.parametrize(
     "mark",
     ["\x1b[2J", "\x1b]52;c;aGk=\x07", "\x1b(0", "\x9b2J", "\x9d0;title\x9c", "\x90q\x1b\\", "\x07", "\x7f", "\x85",
-     "\r", "\u202e", "\u2066", "\u200e", "\u200f", "\u061c", "\u200b", "\ufeff", "\u2028", "\u2029", "\U000e0041", "\udcff"],
+     "\r", "\u202e", "\u2066", "\u200e", "\u200f", "\u061c", "\u200b", "\ufeff", "\u2028", "\u2029",
+     "\U000e0041", "\udcff"],
 )  # fmt: skip
 def test_nothing_in_a_name_reaches_a_terminal_or_a_page(mark, capsys, tmp_path):
     """On standard output and standard error, redirected too; JSON holds the very name, and only in escapes."""

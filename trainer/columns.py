@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.json
 from numpy.typing import NDArray
 
-from trainer import metrics
+from trainer import metrics, regular_file
 from trainer.metrics import Look, Place, Row
 
 Numbers = NDArray[np.float64]
@@ -63,7 +63,7 @@ def read_to_end(columns: Columns, path: Path) -> None:
 def row_at(path: Path, start: int) -> Row | None:
     """The whole row that begins at byte `start`; None when there is none any more."""
     try:
-        with open(path, "rb") as file:
+        with regular_file.open_binary(path) as file:
             file.seek(start)
             line = file.readline(metrics.LONGEST_READ).removesuffix(b"\n")
     except FileNotFoundError:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from trainer import durable, option_text, yaml_text
+from trainer import durable, option_text, regular_file, yaml_text
 from trainer.config import Config, broken_rules
 from trainer.options import groups, options
 from trainer.workspace import PROJECT_ROOT, Workspace
@@ -226,5 +226,5 @@ def load(path: Path) -> Config:
     """The configuration in a file; that of a preset knows which it is. Raises ConfigError, OSError."""
     if path.resolve().parent == PRESETS:
         return preset(path.stem)
-    with path.open("rb") as file:
+    with regular_file.open_binary(path) as file:
         return parse(file.read(yaml_text.MOST_BYTES + 1), path.name)  # enough to know that it is too large

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from trainer import config_file, durable, processes
+from trainer import config_file, durable, processes, regular_file
 from trainer.config import Config
 from trainer.workspace import Workspace
 
@@ -21,7 +21,7 @@ _TRASHED = re.compile(r"(\d{8}-\d{6}-\d{6}) (.+)")
 def digest(workspace: Workspace, name: str) -> str:
     """Names the content that the configuration `name` has now; ABSENT when there is none."""
     try:
-        return hashlib.sha256(config_file.saved_path(workspace, name).read_bytes()).hexdigest()
+        return hashlib.sha256(regular_file.read_bytes(config_file.saved_path(workspace, name))).hexdigest()
     except (OSError, config_file.ConfigError):
         return ABSENT
 
@@ -78,7 +78,7 @@ def duplicate(workspace: Workspace, name: str, new: str) -> None:
     with _locked(workspace):
         if target.exists():
             raise ValueError(f"There is a configuration “{new}” already. Choose another name.")
-        durable.replace_bytes(target, source.read_bytes())
+        durable.replace_bytes(target, regular_file.read_bytes(source))
 
 
 def _existing(workspace: Workspace, name: str) -> Path:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from trainer import durable
+from trainer import durable, regular_file
 from trainer.failures import Failure
 from trainer.processes import ProcessIdentity
 from trainer.state import Ended, Want
@@ -87,7 +87,7 @@ class Best(BaseModel, frozen=True):
     epoch: int
     val_loss: float
     val_accuracy: float | None
-    checkpoint: str
+    checkpoint: str = Field(pattern=r"^epoch-\d{1,9}(-batch-\d{1,9})?\.pt$")
     f1: float | None = None
     miss_rate: float | None = None
     robust_loss: float | None = None
@@ -151,7 +151,7 @@ def read(kind: type[Document], path: Path) -> Document | None:
 def is_damaged(kind: type[BaseModel], path: Path) -> bool:
     """Whether `path` is there and holds something else than the document: half of it, or bytes of another file."""
     try:
-        data = path.read_bytes()
+        data = regular_file.read_bytes(path)
     except FileNotFoundError:
         return False
     except OSError:

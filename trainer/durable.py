@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from trainer import regular_file
+
 open_file, write, fsync, replace = os.open, os.write, os.fsync, os.replace
 """The calls that a disk can refuse, by name, so that a test can let the n-th of them fail."""
 
@@ -111,6 +113,6 @@ def newest_first(paths: Iterable[Path]) -> list[Path]:
 def read_json(path: Path) -> object:
     """The JSON document in `path`; None when the file is missing or does not hold one."""
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(regular_file.read_bytes(path))
     except (OSError, ValueError, RecursionError):
         return None

@@ -44,7 +44,9 @@ def name_of(run: Run, checkpoint: str) -> str:
 def _best(run: Run) -> Best | None:
     """The best model of a run; None when it has none, or its file is gone."""
     best = documents.read(Best, run.checkpoints / "best.json")
-    return best if best and (run.checkpoints / best.checkpoint).is_file() else None
+    if best is None or (run.checkpoints / best.checkpoint).is_symlink():
+        return None
+    return best if (run.checkpoints / best.checkpoint).is_file() else None
 
 
 def _latest(workspace: Workspace) -> Run:

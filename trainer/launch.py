@@ -24,6 +24,7 @@ from trainer import (
     manifest,
     preflight,
     processes,
+    regular_file,
     run_queue,
     runs,
     versions,
@@ -272,6 +273,6 @@ def extend(run: Run, epochs: int) -> int:
         _check_room(run, longer)  # before anything is changed: a refused one leaves the run as it was
         put_away = run.attempts / str(status.attempt) / run.config_file.name
         put_away.parent.mkdir(parents=True, exist_ok=True)
-        durable.replace_bytes(put_away, run.config_file.read_bytes())
+        durable.replace_bytes(put_away, regular_file.read_bytes(run.config_file))
         durable.replace_bytes(run.config_file, data)
         return _begin_again(run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from pathlib import Path
 
-from trainer import shown_text
+from trainer import regular_file, shown_text
 
 LONGEST_READ = 1 << 16
 
@@ -19,7 +19,7 @@ def find(path: Path, words: str, most: int) -> tuple[list[tuple[int, str]], int]
     found: deque[tuple[int, str]] = deque(maxlen=most)
     count = 0
     try:
-        with open(path, "rb") as file:
+        with regular_file.open_binary(path) as file:
             for number, data in enumerate(iter(lambda: file.readline(LONGEST_READ), b""), 1):
                 line = data.decode("utf-8", "replace").rstrip("\r\n").rpartition("\r")[2]
                 if all(word in line.casefold() for word in wanted):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from trainer import regular_file
 from trainer.shown_text import clean
 
 MOST_BYTES = 64 << 10
@@ -13,7 +14,7 @@ MOST_BYTES = 64 << 10
 def last_lines(path: Path, lines: int = 100, most: int = MOST_BYTES) -> list[str]:
     """The last lines of a file, reading at most its last `most` bytes; none when it does not exist."""
     try:
-        with open(path, "rb") as file:
+        with regular_file.open_binary(path) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - most))
             data = file.read(most)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from trainer import durable
+from trainer import durable, regular_file
 from trainer.workspace import Workspace
 
 SPLITS = ("train", "val", "test")
@@ -57,7 +57,7 @@ def read_split(workspace: Workspace, split: str) -> list[Clip]:
     """The clips of one split. Raises FileNotFoundError when there is none, ValueError when it is damaged."""
     path = split_file(workspace, split)
     try:
-        data = path.read_bytes()
+        data = regular_file.read_bytes(path)
     except FileNotFoundError:
         raise FileNotFoundError(NOT_FOUND) from None
     reader = csv.DictReader(io.StringIO(data.decode("utf-8", "replace"), newline=""))
@@ -77,7 +77,7 @@ def fingerprint(workspace: Workspace) -> str:
     digest = hashlib.sha256()
     for split in SPLITS:
         try:
-            digest.update(split_file(workspace, split).read_bytes() + b"\0")
+            digest.update(regular_file.read_bytes(split_file(workspace, split)) + b"\0")
         except FileNotFoundError:
             raise FileNotFoundError(NOT_FOUND) from None
     return digest.hexdigest()[:16]

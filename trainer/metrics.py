@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from trainer import durable
+from trainer import durable, regular_file
 
 Row = dict[str, Any]
 VERSION = 2
@@ -48,7 +48,7 @@ def append(path: Path, row: Row) -> None:
 def cut_back(path: Path, offset: int) -> None:
     """Drop what was written after `offset` bytes: rows that will be written again, or half of one. Raises OSError."""
     if path.exists():
-        whole = path.read_bytes()[:offset].rfind(b"\n") + 1
+        whole = regular_file.read_bytes(path)[:offset].rfind(b"\n") + 1
         with durable.naming(path):
             os.truncate(path, whole)
 
@@ -82,7 +82,7 @@ def look(place: Place, path: Path, most: int = LONGEST_READ) -> Look:
     because a network file system shows new bytes only then.
     """
     try:
-        with open(path, "rb") as file:
+        with regular_file.open_binary(path) as file:
             found = os.fstat(file.fileno())
             file.seek(place.offset - len(place.end))
             same = found.st_ino == place.inode and file.read(len(place.end)) == place.end

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trainer import batch, detector_file, documents, durable, private, run_models, runs, shown_text
+from trainer import batch, detector_file, documents, durable, private, regular_file, run_models, runs, shown_text
 from trainer.batch import Failure
 from trainer.detector_file import DetectorFile
 from trainer.evaluation import operating_point, point_text
@@ -64,7 +64,7 @@ def _copy(model: Path, folder: Path, names: list[str]) -> None:
     with private.as_user_shares():
         folder.mkdir(parents=True, exist_ok=True)
         for name in names:
-            durable.replace_bytes(folder / name, (model / name).read_bytes(), 0o666)
+            durable.replace_bytes(folder / name, regular_file.read_bytes(model / name), 0o666)
 
 
 def _model_path(workspace: Workspace, text: str) -> Path:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import time
+import unicodedata
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -22,6 +25,10 @@ MANIFEST = "wakeword-run.json"
 DENSE = frozenset({".pt", ".onnx", ".npz", ".npy", ".flac", ".ogg", ".zip"})
 """Files that do not get smaller."""
 ODD = frozenset('\\:*?"<>|')
+RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3]) *(\..*)?", re.IGNORECASE)
+"""Devices of Windows, with whatever ending."""
+LONGEST_NAME, LONGEST_PATH = 200, 1000
+"""Bytes of one name, and of a path below the folder of the run."""
 LATEST_SECONDS = 4.3e9
 """In the year 2106; a zip can tell no time after 2107."""
 _CHUNK = 1 << 20
@@ -48,21 +55,51 @@ def is_carried(name: str) -> bool:
     """Whether a file belongs to the run wherever it is: no lock, reserve or half-written file, no name that leaves the
     folder or that other systems cannot hold."""
     parts = PurePosixPath(name).parts
-    plain = not PurePosixPath(name).is_absolute() and "/".join(parts) == name and not set(name) & ODD
-    shown = all(part.isprintable() and not part.startswith(".") for part in parts)
-    return plain and shown and name != reserve.NAME and ".tmp." not in name
+    plain = not PurePosixPath(name).is_absolute() and "/".join(parts) == name and is_portable(name)
+    hidden = any(part.startswith(".") for part in parts)
+    return plain and not hidden and name != reserve.NAME and ".tmp." not in name
+
+
+def is_portable(name: str) -> bool:
+    """Whether every system can hold a file of this name."""
+    parts = PurePosixPath(name).parts
+    return len(name.encode("utf-8", "replace")) <= LONGEST_PATH and all(_is_portable_part(part) for part in parts)
+
+
+def _is_portable_part(part: str) -> bool:
+    shown = part.isprintable() and not set(part) & ODD and len(part.encode("utf-8", "replace")) <= LONGEST_NAME
+    return shown and part == part.rstrip(". ") and not RESERVED.fullmatch(part)
+
+
+def collisions(names: Iterable[str]) -> list[str]:
+    """Names that are another's before them on a system that tells no capitals from small letters, or no accent from
+    one that is written apart; a folder of several files is one."""
+    taken: dict[str, str] = {}
+    found = []
+    for name in names:
+        paths = [*reversed(PurePosixPath(name).parents[:-1]), PurePosixPath(name)]
+        if any(taken.setdefault(_folded(path), str(path)) != str(path) for path in paths):
+            found.append(name)
+    return found
+
+
+def _folded(path: PurePosixPath) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFKC", str(path)).casefold())
 
 
 def _files(folder: Path) -> list[Path]:
     """The files to carry, links left out, in the order of their paths."""
-    found = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    return sorted(path for path in found if is_carried(path.relative_to(folder).as_posix()))
+    found = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    names = [name for path in found if is_carried(name := path.relative_to(folder).as_posix())]
+    left = set(collisions(names))
+    return [folder / name for name in names if name not in left]
 
 
 def left_out(run: Run) -> list[str]:
     """What somebody has put into the folder and is not carried: links, and names that other systems cannot hold."""
     found = [(path, path.relative_to(run.folder).as_posix()) for path in sorted(run.folder.rglob("*"))]
-    odd = [name for path, name in found if path.is_file() and (set(name) & ODD or not name.isprintable())]
+    odd = {name for path, name in found if path.is_file() and not is_portable(name)}
+    odd |= set(collisions(name for path, name in found if path.is_file() and is_carried(name)))
     return [name for path, name in found if path.is_symlink() or name in odd]
 
 

@@ -18,7 +18,7 @@ from trainer import attempts, documents, durable, onnx_file, processes, runs, zi
 from trainer.documents import Processes
 from trainer.job import Report
 from trainer.processes import ProcessIdentity
-from trainer.run_archive import MANIFEST, Manifest, Packed, is_carried, is_run
+from trainer.run_archive import MANIFEST, Manifest, Packed, collisions, is_carried, is_portable, is_run
 from trainer.runs import ID, Run
 from trainer.state import ACTIVE
 from trainer.workspace import Workspace
@@ -83,8 +83,18 @@ def _manifest(archive: zipfile.ZipFile) -> Manifest:
         other = next(iter(sorted(entries.keys() ^ expected)), "a file twice")
         raise ValueError(f"The archive does not hold what it says: {other!r:.80}. Pack the run again.")
     for name in found.files:
+        if not is_portable(name):
+            raise ValueError(
+                f"The archive holds a file that no run has, as other systems cannot hold its name: {name!r:.80}; "
+                "nothing is taken."
+            )
         if not is_carried(name):
             raise ValueError(f"The archive holds a file that no run has: {name!r:.80}; nothing is taken.")
+    if twice := collisions(found.files):
+        raise ValueError(
+            f"The archive holds two files that other systems take for one, {twice[0]!r:.80} and another; nothing is "
+            "taken."
+        )
     return found
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from trainer import detector_file, documents, durable, processes
+from trainer import detector_file, documents, durable, processes, regular_file
 from trainer.detector_file import MODEL, DetectorFile
 from trainer.documents import Best
 from trainer.runs import Run
@@ -86,9 +86,10 @@ def _is_whole(run: Run, checkpoint: str, folder: Path, with_int8: bool) -> bool:
     if with_int8 and file.int8 is None:
         return False
     try:
-        return all(hashlib.sha256((folder / name).read_bytes()).hexdigest() == it for name, it in file.files.items())
-    except FileNotFoundError:
+        found = {name: hashlib.sha256(regular_file.read_bytes(folder / name)).hexdigest() for name in file.files}
+    except OSError:
         return False
+    return found == file.files
 
 
 def _make(run: Run, checkpoint: str, with_int8: bool) -> None:

@@ -18,7 +18,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ValidationError
 
-from trainer import durable, liveness, processes, runs
+from trainer import durable, liveness, processes, regular_file, runs
 from trainer.runs import Run
 from trainer.state import ACTIVE
 from trainer.workspace import Workspace
@@ -69,7 +69,7 @@ def read(workspace: Workspace) -> Queue:
     Raises OSError when the file is there but cannot be read now.
     """
     try:
-        return Queue.model_validate_json((workspace.runs / "queue.json").read_bytes())
+        return Queue.model_validate_json(regular_file.read_bytes(workspace.runs / "queue.json"))
     except (FileNotFoundError, NotADirectoryError, ValidationError):
         return Queue()
 
@@ -107,7 +107,7 @@ def holdings(workspace: Workspace) -> list[Holding]:
 
 def _holder(slot: Path) -> str:
     try:
-        return slot.read_bytes()[:100].decode("ascii", "replace")
+        return regular_file.read_bytes(slot, 100).decode("ascii", "replace")
     except OSError:
         return ""
 

@@ -15,6 +15,8 @@ MOST_ENTRIES = 200_000
 MOST_RATIO = 100
 FREE_BYTES = 10_000_000
 """A ratio above MOST_RATIO is a bomb only beyond this: digital silence packs well."""
+MOST_FOLDERS = 32
+"""That a file may lie within."""
 PLAIN = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _CHUNK = 1 << 20
 
@@ -51,6 +53,11 @@ def entries_of(archive: zipfile.ZipFile, decode: Decode | None = None) -> list[z
         if not entry.filename or _is_outside(entry.filename):
             raise ValueError(
                 f"The archive wants to write outside its folder ({entry.filename!r:.80}); nothing is taken."
+            )
+        if entry.filename.replace("\\", "/").count("/") > MOST_FOLDERS:
+            raise ValueError(
+                f"The archive holds a file within over {MOST_FOLDERS} folders ({entry.filename!r:.80}); "
+                "nothing is taken."
             )
         if not _is_regular(entry):
             raise ValueError(f"The archive holds a link ({entry.filename!r:.80}); nothing is taken.")

@@ -11,7 +11,7 @@ from pages.ui.curves import Style
 from pages.ui.frame import os_sentence, plain
 from pages.ui.refusal import attempt, refuse
 from pages.ui.words import state_word
-from trainer import config_file, launch, manifest, preflight, runs
+from trainer import config_file, launch, manifest, preflight, regular_file, runs
 from trainer.config_file import ConfigError
 from trainer.runs import Run
 from trainer.state import ACTIVE
@@ -34,7 +34,7 @@ def _start(workspace: Workspace, newest_run: str) -> None:
     messages = [] if name else [NO_CONFIGURATION]
     messages += preflight.problems(workspace, None)
     try:
-        data = config_file.saved_path(workspace, name).read_bytes() if name else b""
+        data = regular_file.read_bytes(config_file.saved_path(workspace, name)) if name else b""
         config = config_file.parse(data)
     except ConfigError as error:
         messages += [f"{name}.yaml: {problem}" for problem in error.problems]

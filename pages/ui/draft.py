@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
-from trainer import config_difference, config_file, config_folder, durable, runs
+from trainer import config_difference, config_file, config_folder, durable, regular_file, runs
 from trainer.config import Config
 from trainer.config_difference import Value, Values
 from trainer.options import Option, options
@@ -151,7 +151,7 @@ def newest(workspace: Workspace) -> Draft:
 def stamp(workspace: Workspace, draft_id: str) -> str:
     """Names what the draft's file holds now; empty when there is none."""
     try:
-        return hashlib.sha256(_file(workspace, draft_id).read_bytes()).hexdigest()
+        return hashlib.sha256(regular_file.read_bytes(_file(workspace, draft_id))).hexdigest()
     except OSError:
         return ""
 

@@ -1,8 +1,12 @@
 """A checkpoint is what was committed, or it is refused."""
 
+import hashlib
+import io
+
 import pytest
 import torch
 
+from trainer import documents, durable
 from trainer.config import Config
 from trainer.documents import Best
 from trainer.engine import checkpoints
@@ -90,3 +94,63 @@ def test_the_newest_is_the_newest_that_is_sound_and_what_is_none_is_cleared(tmp_
     assert names(tmp_path) == with_marks(checkpoints.name(1), checkpoints.name(2))
     checkpoints.clear(tmp_path, None)
     assert checkpoints.newest(tmp_path) is None and names(tmp_path) == []
+
+
+def seal(folder, checkpoint: str, data: bytes) -> None:
+    """A mark that vouches for these bytes, as a stranger could write it."""
+    folder.mkdir(exist_ok=True)
+    (folder / checkpoint).write_bytes(data)
+    mark = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+    durable.replace_json(folder / f"{checkpoint}.json", mark)
+
+
+def saved(state: object) -> bytes:
+    torch.save(state, out := io.BytesIO())
+    return out.getvalue()
+
+
+FOREIGN = {
+    "no zip": b"no checkpoint",
+    "empty": b"",
+    "half a zip": saved({"model": {}})[:-50],
+    "a list": saved([1, 2]),
+    "no model": saved({"weights": {}}),
+    "another model": saved({"model": {"layer.weight": torch.zeros(3)}}),
+    "no tensors": saved({"model": {"layer.weight": "text"}}),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_a_foreign_checkpoint_is_one_sentence_and_the_one_before_it_is_taken(kind, tmp_path, capsys):
+    model = save(tmp_path, 1)
+    seal(tmp_path, checkpoints.name(2), FOREIGN[kind])
+    network = factory.build(Config())
+    with pytest.raises(
+        ValueError, match=r"^Checkpoint \S+epoch-00002\.pt (is none of this|holds another model)"
+    ) as refused:
+        checkpoints.load_into(network, tmp_path, checkpoints.name(2))
+    assert "\n" not in str(refused.value)
+    assert checkpoints.newest(tmp_path, network).checkpoint == checkpoints.name(1)
+    assert all(torch.equal(network.state_dict()[name], value) for name, value in model.state_dict().items())
+    assert "Going back to the checkpoint before" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "place", ["../epoch-00001.pt", "/etc/passwd", "a/epoch-00001.pt", "epoch-00001.pt\n", "best.json"]
+)
+def test_the_best_model_is_a_checkpoint_and_no_path(place, tmp_path):
+    best = {"epoch": 1, "val_loss": 0.1, "val_accuracy": 1.0, "checkpoint": place}
+    durable.replace_json(tmp_path / "best.json", best)
+    assert documents.read(Best, tmp_path / "best.json") is None
+    save(tmp_path, 1)
+    durable.replace_json(tmp_path / "epoch-00001.pt.json", {"best": best})
+    checkpoints.prune(tmp_path)
+
+
+def test_a_link_is_no_checkpoint(tmp_path):
+    save(tmp_path / "other", 1)
+    (tmp_path / "c").mkdir()
+    for name in ("epoch-00001.pt", "epoch-00001.pt.json"):
+        (tmp_path / "c" / name).symlink_to(tmp_path / "other" / name)
+    with pytest.raises(ValueError, match="is a link"):
+        checkpoints.load(tmp_path / "c", "epoch-00001.pt")

@@ -12,14 +12,16 @@ import secrets
 import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, ValidationError
 
-from trainer import durable
+from trainer import durable, regular_file
 from trainer.processes import exclusive_lock
 from trainer.workspace import Workspace
 
+LONGEST_PATH = 4000
+"""Bytes; Linux takes 4095, and the trash adds some."""
 RAW, TRASH, INCOMING = "raw", "trash", "incoming"
 
 
@@ -84,6 +86,7 @@ def apply(workspace: Workspace, title: str, moves: Sequence[Move], change_id: st
         for move in moves:
             if move.target not in freed and os.path.lexists(data / move.target):
                 raise ValueError(f"{move.target} exists already; nothing was changed. Rename or remove it first.")
+        _check_places(data, moves)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         change = Change(id=change_id or new_id(), title=title, created=now, files=len(moves))
         durable.replace_bytes(_moves_file(workspace, change.id), _Moves(moves=list(moves)).model_dump_json().encode())
@@ -92,6 +95,25 @@ def apply(workspace: Workspace, title: str, moves: Sequence[Move], change_id: st
             _move(data / move.source, data / move.target)
         _remove_empty(data, moves)
     return change
+
+
+def _check_places(data: Path, moves: Sequence[Move]) -> None:
+    """Raises ValueError for a file that cannot lie where a move would put it."""
+    targets = {move.target for move in moves}
+    sources = {move.source for move in moves}
+    known = set[str]()
+    for move in moves:
+        if len(os.fsencode(data / move.target)) > LONGEST_PATH:
+            raise ValueError(
+                f"{move.target:.60}... lies within too many folders; nothing was changed. Move it up first."
+            )
+        for folder in PurePosixPath(move.target).parents[:-1]:
+            name = folder.as_posix()
+            if name in known:
+                break
+            known.add(name)
+            if name in targets or (name not in sources and os.path.lexists(data / name) and not (data / name).is_dir()):
+                raise ValueError(f"{name:.80} is a file and a folder; nothing was changed. Rename one of them first.")
 
 
 def _remove_empty(data: Path, moves: Sequence[Move]) -> None:
@@ -128,7 +150,7 @@ def undo(workspace: Workspace, change_id: str) -> tuple[Change, int]:
         raise ValueError("This change was undone already." if change else "There is no such change.")
     data, undoing = _data(workspace), new_id()
     try:
-        made = _Moves.model_validate_json(_moves_file(workspace, change_id).read_bytes()).moves
+        made = _Moves.model_validate_json(regular_file.read_bytes(_moves_file(workspace, change_id))).moves
     except (OSError, ValidationError):
         raise ValueError(f"What {change_id} moved cannot be read, so it cannot be undone by itself.") from None
     wanted = [_back(move, undoing) for move in reversed(made)]

@@ -11,7 +11,7 @@ from typing import Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from trainer import durable
+from trainer import durable, regular_file
 from trainer.dataset import speaker_table
 from trainer.workspace import Workspace
 
@@ -96,7 +96,7 @@ def read_names(data: bytes) -> dict[str, str]:
 def kept_names(workspace: Workspace) -> dict[str, str]:
     """The table that was kept last. Raises ValueError when there is none."""
     try:
-        return read_names((workspace.root / "data" / CSV_FILE).read_bytes())
+        return read_names(regular_file.read_bytes(workspace.root / "data" / CSV_FILE))
     except FileNotFoundError:
         raise ValueError(NO_TABLE) from None
 

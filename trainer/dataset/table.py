@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet
 
-from trainer import durable
+from trainer import durable, regular_file
 from trainer.workspace import Workspace
 
 COLUMNS = {
@@ -46,7 +46,9 @@ def save(workspace: Workspace, table: pd.DataFrame, partial: bool = False) -> No
 def load(workspace: Workspace, partial: bool = False) -> pd.DataFrame | None:
     """The table of the last scan; None when there was none or its file is of no use (damaged, of another version)."""
     try:
-        arrow = pyarrow.parquet.read_table(workspace.partial_scan_file if partial else workspace.scan_file)
+        file = workspace.partial_scan_file if partial else workspace.scan_file
+        with regular_file.open_binary(file) as opened:
+            arrow = pyarrow.parquet.read_table(opened)
     except (OSError, pyarrow.ArrowException):
         return None
     if (arrow.schema.metadata or {}).get(b"version") != VERSION:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
+from torch import nn
 
-from trainer import durable
+from trainer import durable, regular_file
 from trainer.documents import Best
 from trainer.log import say
 
@@ -94,20 +96,44 @@ def prune(folder: Path) -> None:
 def _best_of(mark: Path) -> str | None:
     """The file name of the best model when this checkpoint was written."""
     facts = durable.read_json(mark)
-    best = facts.get("best") if isinstance(facts, dict) else None
-    return best["checkpoint"] if best else None
+    try:
+        return Best.model_validate(facts.get("best")).checkpoint if isinstance(facts, dict) else None
+    except ValidationError:  # there was none yet, or the mark is another's
+        return None
 
 
 def load(folder: Path, checkpoint: str) -> dict[str, Any]:
-    """The tensors of a committed checkpoint, on the CPU. Raises ValueError when it is not what was committed."""
+    """The tensors of a committed checkpoint, on the CPU. Raises ValueError when it is not what was committed, or holds
+    anything but tensors and plain values; FileNotFoundError."""
+    path = folder / checkpoint
     facts = durable.read_json(_mark(folder, checkpoint))
-    data = (folder / checkpoint).read_bytes()
+    if path.is_symlink():
+        raise ValueError(f"Checkpoint {path} is a link; links are not followed.")
+    data = regular_file.read_bytes(path)
     if not isinstance(facts, dict) or facts.get("sha256") != hashlib.sha256(data).hexdigest():
-        raise ValueError(
-            f"Checkpoint {folder / checkpoint} is damaged: it does not match the digest it was saved with."
-        )
-    state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        raise ValueError(f"Checkpoint {path} is damaged: it does not match the digest it was saved with.")
+    try:
+        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # the reader of pickles and of zips raises whatever the bytes make of it
+        told = type(error).__name__
+        raise ValueError(f"Checkpoint {path} is none of this application: it cannot be read ({told}).") from None
+    if not isinstance(state, dict) or not isinstance(state.get("model"), dict):
+        raise ValueError(f"Checkpoint {path} is none of this application: it holds no model.")
     return state
+
+
+def load_into(network: nn.Module, folder: Path, checkpoint: str) -> None:
+    """Give a network the weights of a checkpoint. Raises ValueError as `load`, and when they are those of another."""
+    fill(network, load(folder, checkpoint)["model"], folder / checkpoint)
+
+
+def fill(network: nn.Module, weights: dict[str, Any], path: Path) -> None:
+    """Give a network these weights, which a checkpoint holds. Raises ValueError when they do not fit."""
+    try:
+        network.load_state_dict(weights)
+    except (RuntimeError, AttributeError, TypeError, ValueError) as error:
+        first = (str(error).splitlines() or [""])[-1].strip()
+        raise ValueError(f"Checkpoint {path} holds another model than the configuration says ({first:.200}).") from None
 
 
 @dataclass(frozen=True)
@@ -119,13 +145,16 @@ class Saved:
     facts: dict[str, Any]
 
 
-def newest(folder: Path) -> Saved | None:
-    """The newest sound checkpoint, None when there is none; one that is damaged is told in the log."""
+def newest(folder: Path, network: nn.Module | None = None) -> Saved | None:
+    """The newest sound checkpoint, whose weights fit the network, which then has them; None when there is none. One
+    that is damaged, or not of this run, is told in the log."""
     for mark in reversed(_marks(folder)):
         checkpoint = mark.with_suffix("").name
         try:
             state = load(folder, checkpoint)
-        except (ValueError, FileNotFoundError) as error:
+            if network:
+                fill(network, state["model"], folder / checkpoint)
+        except (ValueError, OSError) as error:
             say(f"Going back to the checkpoint before: {error}")
             continue
         facts = durable.read_json(mark)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer import audio_file, cache, durable, limits, manifest, word_ends
+from trainer import audio_file, cache, durable, limits, manifest, regular_file, word_ends
 from trainer.failures import FailedError
 from trainer.job import Report
 from trainer.manifest import Clip
@@ -83,7 +83,7 @@ def _lay_out(workspace: Workspace, clips: Sequence[Clip], folder: Path, report: 
 
 
 def _open(clips: Sequence[Clip], folder: Path) -> ClipArray:
-    spans = np.array(json.loads((folder / "index.json").read_bytes())["spans"], dtype=np.int64).reshape(-1, 3)
+    spans = np.array(json.loads(regular_file.read_bytes(folder / "index.json"))["spans"], dtype=np.int64).reshape(-1, 3)
     lengths = spans[:, 0]
     samples = np.memmap(folder / "samples.i16", dtype=np.int16, mode="r", shape=(int(lengths.sum()),))
     return ClipArray(tuple(clips), samples, np.cumsum(lengths) - lengths, lengths, spans[:, 1:])

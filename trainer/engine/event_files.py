@@ -11,7 +11,7 @@ from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from trainer import durable, metrics
+from trainer import durable, metrics, regular_file
 from trainer.log import say
 from trainer.metrics import Row
 from trainer.runs import Run
@@ -62,7 +62,7 @@ def _given_up(error: OSError) -> None:
 def _last_rows(path: Path, every: bool) -> list[Row]:
     """The rows that share the last step in a file of metrics, or `every` one; lines that hold none are passed over."""
     rows: list[Row] = []
-    for line in reversed(path.read_bytes().splitlines() if path.exists() else []):
+    for line in reversed(regular_file.read_bytes(path).splitlines() if path.exists() else []):
         try:
             row = json.loads(line) if metrics.is_whole(line) else None
         except (ValueError, RecursionError):

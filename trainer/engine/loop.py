@@ -80,7 +80,7 @@ def _prepared(workspace: Workspace, config: Config, journal: Journal, device: to
     parts = {name: array.of_split(frozenset(clip.path for clip in splits[name])) for name in ("train", "val")}
     samples = open_bank(array, config, device)
     train = open_feed(parts["train"], config, device, augmented=True, samples=samples)
-    saved = None if first else checkpoints.newest(run.checkpoints)
+    saved = None if first else checkpoints.newest(run.checkpoints, factory.build(config))
     model = (factory.build(config) if saved else _first_model(workspace, config, train, beat)).to(device)
     say(f"Model {config.model.name}: {factory.parameters(model):,} parameters, on {journal.progress.device}.")
     average = optimizers.average_of(model) if config.optimizer.ema_decay else None
@@ -106,8 +106,7 @@ def _first_model(workspace: Workspace, config: Config, feed: Feed, beat: Callabl
     model = factory.build(config)
     standardise(model, feed, beat)
     if earlier := earlier_run.find(workspace, config):
-        state = checkpoints.load(earlier.run.checkpoints, earlier.checkpoint)
-        model.load_state_dict(state["model"])
+        checkpoints.load_into(model, earlier.run.checkpoints, earlier.checkpoint)
         say(f"Starting from {earlier}.")
     return model
 

@@ -57,7 +57,7 @@ def go_on(parts: Parts, saved: Saved | None) -> Course:
     """
     if saved:
         _check(parts, saved)
-    found = course.course_of(saved.state["course"]) if saved else Course()
+    found = _course(parts, saved) if saved else Course()
     _tidy(parts.run, saved)
     checkpoints.mark_best(parts.run.checkpoints, found.best)  # it may be later than the checkpoint, or earlier
     label_scores.write(parts, found)
@@ -70,11 +70,22 @@ def go_on(parts: Parts, saved: Saved | None) -> Course:
     return found
 
 
+def _course(parts: Parts, saved: Saved) -> Course:
+    """Where the training stood. Raises ValueError when the checkpoint does not tell it."""
+    try:
+        return course.course_of(saved.state["course"])
+    except (KeyError, TypeError, AttributeError, ValueError):
+        raise ValueError(
+            f"{saved.checkpoint} of run {parts.run.id} does not tell where the training stood; remove it and "
+            f"{saved.checkpoint}.json, and resume from the one before."
+        ) from None
+
+
 def _check(parts: Parts, saved: Saved) -> None:
     anew = f"start a new run with training.start_from: {parts.run.id}."
     if "course" not in saved.state:
         raise ValueError(f"Run {parts.run.id} was made by a version that could not resume; {anew}")
-    if saved.facts["splits"] != parts.splits:
+    if saved.facts.get("splits") != parts.splits:
         raise ValueError(
             f"The split has changed since run {parts.run.id} began, so it cannot go on; bring the split back, or {anew}"
         )
@@ -113,5 +124,5 @@ def _tell(parts: Parts, saved: Saved, found: Course) -> None:
     )  # fmt: skip
     where = f"batch {found.batch} of epoch {found.epoch}" if found.batch else f"epoch {found.epoch - 1}"
     say(f"Going on from the checkpoint after {where}.")
-    if (before := saved.facts["machine"]) != (now := machine(parts)):
+    if (before := saved.facts.get("machine")) != (now := machine(parts)):
         say(f"The same bytes as in one go are not promised: this run was on {before}, and goes on on {now}.")

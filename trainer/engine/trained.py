@@ -12,7 +12,7 @@ from trainer import config_file, manifest
 from trainer.config import Config
 from trainer.engine import clips
 from trainer.engine.batches import Feed, open_feed
-from trainer.engine.checkpoints import load
+from trainer.engine.checkpoints import load_into
 from trainer.engine.models import factory
 from trainer.runs import Run
 from trainer.workspace import Workspace
@@ -34,7 +34,7 @@ def open_run(run: Run, checkpoint: str, report: Callable[[int, int, str], None])
     """Read a model of a run and its clips. Raises ValueError, FileNotFoundError, OSError."""
     config, workspace = config_file.load(run.config_file), Workspace(run.folder.parent.parent)
     network = factory.build(config)
-    network.load_state_dict(load(run.checkpoints, checkpoint)["model"])
+    load_into(network, run.checkpoints, checkpoint)
     splits = manifest.read_splits(workspace)
     array = clips.prepare(workspace, [*splits["train"], *splits["val"]], report)
     train, val = (

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from trainer import documents, durable, stream_scores
+from trainer import documents, durable, regular_file, stream_scores
 from trainer.detector_file import Seconds
 from trainer.evaluation.heard import Heard
 from trainer.evaluation.stream_set import StreamSet
@@ -114,7 +114,7 @@ def all_of(run: Run) -> list[Evaluation]:
 def _tracks(file: Path) -> dict[str, NDArray[np.float32]]:
     """The probabilities of every stream, as they were written. Raises ValueError."""
     try:
-        with open(file, "rb") as opened, np.lib.npyio.NpzFile(opened, allow_pickle=False) as stored:
+        with regular_file.open_binary(file) as opened, np.lib.npyio.NpzFile(opened, allow_pickle=False) as stored:
             found = {name: stored[name] for name in stored.files}
         if all(isinstance(each, np.ndarray) and each.ndim == 1 and each.dtype == np.float32 for each in found.values()):
             return found

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from trainer import audio_file, config_file, durable
+from trainer import audio_file, config_file, durable, regular_file
 from trainer.dataset import changes, importing, names, voices
 from trainer.dataset.changes import RAW, Change, Move
 from trainer.evaluation import events
@@ -65,7 +65,7 @@ class Sent:
 def origins(workspace: Workspace) -> list[Origin]:
     """Where the clips come from that were sent and are still there, each once; a damaged line is left out."""
     try:
-        lines = _file(workspace).read_bytes().splitlines()
+        lines = regular_file.read_bytes(_file(workspace)).splitlines()
     except FileNotFoundError:
         return []
     found: dict[str, Origin] = {}

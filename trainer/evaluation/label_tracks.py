@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Sequence, Set
 from pathlib import Path
 
+from trainer import regular_file
 from trainer.evaluation.stream_set import Word
 
 SUFFIX = ".txt"
@@ -79,7 +80,7 @@ def _printable(name: str) -> str:
 
 def _lines(path: Path) -> list[str]:
     """Raises ValueError when it is no text."""
-    data = path.read_bytes()
+    data = regular_file.read_bytes(path)
     encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
         return re.split(r"\r\n|\r|\n", data.decode(encoding))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from trainer import audio_file, audio_formats, durable
+from trainer import audio_file, audio_formats, durable, regular_file
 from trainer.audio_file import AudioRefused
 from trainer.counted import counted
 from trainer.evaluation import label_tracks
@@ -105,7 +105,7 @@ def _take(gathered: _Gathered, named: _Named, track: Path | None) -> None:
         name=name, path=str(named.path), seconds=seconds, condition=named.condition, words=words,
         counts_false_accepts=named.counts_false_accepts,
     )  # fmt: skip
-    with open(named.path, "rb") as file:
+    with regular_file.open_binary(named.path) as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
     gathered.digest.update(f"{content}{made.model_dump_json(exclude={'path'})}\n".encode())
     gathered.recordings.append(made)

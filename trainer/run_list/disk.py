@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer import documents, durable, processes, run_models, runs
+from trainer import documents, durable, processes, regular_file, run_models, runs
 from trainer.documents import Best
 from trainer.run_list import followers
 from trainer.runs import Run
@@ -108,7 +108,7 @@ def _old(run: Run, kept: tuple[str, ...]) -> Iterator[Path]:
 def _is_sound(run: Run, checkpoint: str) -> bool:
     digest = hashlib.sha256()
     try:
-        with open(run.checkpoints / checkpoint, "rb") as file:
+        with regular_file.open_binary(run.checkpoints / checkpoint) as file:
             while block := file.read(1 << 20):
                 digest.update(block)
     except OSError:

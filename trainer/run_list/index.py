@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from trainer import durable
+from trainer import durable, regular_file
 from trainer.run_list import option_values, reading
 from trainer.run_list.row import Row
 from trainer.runs import ID, Run
@@ -152,7 +152,7 @@ def _clear(workspace: Workspace) -> None:
 def read(workspace: Workspace) -> dict[str, Entry]:
     """The rows that were kept; none when the file is missing, damaged, or of another version."""
     try:
-        head, _, body = file_of(workspace).read_bytes().partition(b"\n")
+        head, _, body = regular_file.read_bytes(file_of(workspace)).partition(b"\n")
         if json.loads(head) != [*_version(), crc32(body)]:
             return {}
         found = json.loads(body)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from trainer import yaml_text
+from trainer import regular_file, yaml_text
 from trainer.config_difference import Value
 from trainer.options import options
 
@@ -25,7 +25,7 @@ def defaults() -> Mapping[str, Value]:
 
 def read(path: Path) -> Values:
     """Every option in a configuration file, known or not. Raises OSError, and ValueError when it is none."""
-    with path.open("rb") as file:
+    with regular_file.open_binary(path) as file:
         data = file.read(yaml_text.MOST_BYTES + 1)
     quick = _as_written(data)
     return _flat(yaml_text.parse(data)) if quick is None else quick

@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.ui import frame, jobs
 from pages.ui.frame import plain
-from trainer import detector, detector_file, documents, onnx_file, run_models
+from trainer import detector, detector_file, documents, onnx_file, regular_file, run_models
 from trainer.detector import Detector
 from trainer.documents import Best
 from trainer.runs import Status
@@ -29,7 +29,7 @@ def load(folder: Path) -> Detector:
     """The detector in a model folder, read anew when its detector.json says another thing: that names the digests of
     its models. Raises FileNotFoundError, ValueError."""
     file = detector_file.path_in(folder)
-    return _loaded(str(folder), hashlib.sha256(file.read_bytes()).hexdigest())
+    return _loaded(str(folder), hashlib.sha256(regular_file.read_bytes(file)).hexdigest())
 
 
 def show(workspace: Workspace, status: Status) -> Detector | None:

@@ -9,7 +9,7 @@ import streamlit as st
 from pages.ui import frame, jobs
 from pages.ui.evaluation import said
 from pages.ui.runs import space
-from trainer import run_import
+from trainer import regular_file, run_import
 from trainer.runs import Run
 from trainer.workspace import Workspace
 
@@ -34,7 +34,8 @@ def show_pack(workspace: Workspace, run: Run) -> None:
         if file.exists() and not busy:
             size = space.megabytes(file.stat().st_size)
             st.download_button(
-                f"Download ({size})", lambda: file.open("rb"), file.name, "application/zip", on_click="ignore",
+                f"Download ({size})", lambda: regular_file.open_binary(file), file.name, "application/zip",
+                on_click="ignore",
                 type="primary",
             )  # fmt: skip
             st.caption(f"It also lies at `{file}`.")

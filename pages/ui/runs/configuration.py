@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.ui.frame import os_sentence, plain
 from pages.ui.runs import differing, listed
-from trainer import config_difference, config_file
+from trainer import config_difference, config_file, regular_file
 from trainer.config_difference import Values
 from trainer.run_list import option_values
 from trainer.run_list.row import Row
@@ -23,7 +23,7 @@ MOST_BYTES = 1 << 20
 def show(workspace: Workspace, run: Run, row: Row, rows: Sequence[Row]) -> None:
     try:
         mine = option_values.read(run.config_file)
-        text = run.config_file.read_bytes()[:MOST_BYTES].decode("utf-8", "replace")
+        text = regular_file.read_bytes(run.config_file, MOST_BYTES).decode("utf-8", "replace")
     except (ValueError, OSError) as error:
         told = os_sentence(error) if isinstance(error, OSError) else f"{run.config_file}: {error}."
         st.error(plain(f"The configuration cannot be read. {told}"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.ui.frame import os_sentence, plain
-from trainer import log_search
+from trainer import log_search, regular_file
 from trainer.runs import Run
 
 MOST_LINES = 1000
@@ -30,7 +30,9 @@ def show(run: Run) -> None:
             help="Lines that hold every word.",
         )  # fmt: skip
         name = f"{run.id}-train.log"
-        st.download_button("Download the log", file.read_bytes, name, "text/plain", on_click="ignore")
+        st.download_button(
+            "Download the log", lambda: regular_file.read_bytes(file), name, "text/plain", on_click="ignore"
+        )
     try:
         lines, count = _found(str(file), file.stat().st_mtime_ns, words or "")
     except OSError as error:
