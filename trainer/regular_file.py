@@ -6,13 +6,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import IO
 
 NOT_REGULAR = "It is a pipe, a socket or a device, not a file; remove it"
 
 
-def open_binary(path: Path) -> IO[bytes]:
+def open_binary(path: Path) -> BufferedReader:
     """The file to read. Raises OSError, with the path, as `open` does and when there is something else in its place."""
     _check(path.stat().st_mode, path)
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # it may have been replaced meanwhile
