@@ -8,7 +8,10 @@ import pytest
 import soundfile
 from onnx import TensorProto, helper
 
+from tests.pages.tools import draw, press, texts
+from tests.run_folders import workspace_at
 from tests.tiny import ignore
+from trainer.dataset import importing
 from trainer.synthesis import order, piper, speech
 from trainer.workspace import Workspace
 
@@ -88,3 +91,13 @@ def test_what_is_no_voice_is_one_sentence(tmp_path, damage: str):
     wanted = order.Order("hello moon", counts={"positive": 1}, piper=str(where))
     with pytest.raises(ValueError, match=r"no Piper voice|cannot be loaded|no description"):
         order.fill(Workspace(tmp_path / "workspace"), wanted, ignore)
+
+
+def test_the_page_takes_voices_from_the_allowed_folders_only(tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    monkeypatch.setenv("WAKEWORD_ROOT", str(workspace_at(tmp_path / "here").root))
+    monkeypatch.setenv(importing.ROOTS_VARIABLE, str(tmp_path / "mine"))
+    app = draw("Dataset")
+    app.text_input(key="order_phrase").set_value("hello moon")
+    app.text_input(key="order_piper").set_value("/etc")
+    assert any("is not inside" in text for text in texts(press(app, "Synthesise clips")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui import jobs
+from trainer.dataset import importing
 from trainer.synthesis import languages, phrases
 from trainer.workspace import LABELS, Workspace
 
@@ -49,6 +50,12 @@ def _order(workspace: Workspace) -> None:
     if speech and not state["order_phrase"].strip():
         jobs.refuse("Type the phrase first, or set the counts of speech to 0.")
         return
+    if state["order_piper"].strip():
+        try:
+            importing.check_inside(importing.path_named(state["order_piper"]), importing.allowed_roots())
+        except ValueError as error:
+            jobs.refuse(str(error))
+            return
     texts = [f"--look-alike={line}" for line in state["order_texts"].splitlines() if line.strip()]
     counts = {
         "positives": "positive", "hard-negatives": "hard_negative", "negatives": "negative",

@@ -73,14 +73,20 @@ def path_named(text: str) -> Path:
     return path
 
 
+def check_inside(path: Path, roots: Sequence[Path]) -> None:
+    """Raises ValueError for a path outside the allowed roots."""
+    if not any(path.is_relative_to(root) for root in roots):
+        named = ", ".join(map(str, roots))
+        raise ValueError(f"{path} is not inside {named}. To allow others, start the app with {ROOTS_VARIABLE} set.")
+
+
 def check_folder(text: str, roots: Sequence[Path] | None = None) -> Path:
     """The folder that a user named. Raises ValueError when it is none, or outside the allowed roots."""
     if not text.strip():
         raise ValueError("Type the folder that holds your clips, such as ~/recordings.")
     folder = path_named(text)
-    if roots is not None and not any(folder.is_relative_to(root) for root in roots):
-        named = ", ".join(map(str, roots))
-        raise ValueError(f"{folder} is not inside {named}. To allow others, start the app with {ROOTS_VARIABLE} set.")
+    if roots is not None:
+        check_inside(folder, roots)
     if not folder.is_dir():
         raise ValueError(f"{folder} is no folder. Check the spelling.")
     return folder
