@@ -12,6 +12,10 @@ from pathlib import Path
 NOT_REGULAR = "It is a pipe, a socket or a device, not a file; remove it"
 
 
+class NotRegularError(FileNotFoundError):
+    """There is no file of this name, but something else: for whoever can do without the file it is missing."""
+
+
 def open_binary(path: Path) -> BufferedReader:
     """The file to read. Raises OSError, with the path, as `open` does and when there is something else in its place."""
     _check(path.stat().st_mode, path)
@@ -28,7 +32,7 @@ def _check(mode: int, path: Path) -> None:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(mode):
-        raise OSError(errno.EINVAL, NOT_REGULAR, str(path))
+        raise NotRegularError(errno.EINVAL, NOT_REGULAR, str(path))
 
 
 def read_bytes(path: Path, most: int = -1) -> bytes:
