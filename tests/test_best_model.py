@@ -25,35 +25,35 @@ def test_the_measure_decides_and_between_equals_the_validation_loss(by: str, epo
     best = None
     for one in ROWS:
         if best is None or best_model.is_better(one, best, by):
-            best = best_model.best_of(one, f"{one['epoch']}.pt")
-    assert (best.epoch, best.checkpoint) == (epoch, f"{epoch}.pt")
+            best = best_model.best_of(one, f"epoch-{one['epoch']:05d}.pt")
+    assert (best.epoch, best.checkpoint) == (epoch, f"epoch-{epoch:05d}.pt")
 
 
 def test_an_equal_epoch_is_no_better():
-    best = best_model.best_of(ROWS[0], "1.pt")
+    best = best_model.best_of(ROWS[0], "epoch-00001.pt")
     assert not any(best_model.is_better(ROWS[0], best, by) for by in best_model.NAMES)
 
 
 @pytest.mark.parametrize(("new", "old", "better"), [(None, 0.1, False), (0.9, None, True)])
 def test_an_epoch_that_was_measured_beats_one_that_was_not(new: float | None, old: float | None, better: bool):
-    best = best_model.best_of(row(1, 0.5, miss_rate=old), "1.pt")
+    best = best_model.best_of(row(1, 0.5, miss_rate=old), "epoch-00001.pt")
     for val_loss in (0.4, 0.6):
         assert best_model.is_better(row(2, val_loss, miss_rate=new), best, "miss_rate") == better
 
 
 def test_while_none_was_measured_the_validation_loss_decides():
-    best = best_model.best_of(row(1, 0.5), "1.pt")
+    best = best_model.best_of(row(1, 0.5), "epoch-00001.pt")
     assert best_model.is_better(row(2, 0.4), best, "miss_rate")
     assert not best_model.is_better(row(2, 0.6), best, "miss_rate")
 
 
 def test_the_measure_is_named_first():
-    best = best_model.best_of(row(1, 0.5, 0.912, 0.013), "1.pt")
+    best = best_model.best_of(row(1, 0.5, 0.912, 0.013), "epoch-00001.pt")
     assert best_model.described(best, "val_loss") == "validation loss 0.5000"
-    robust = best_model.best_of(row(1, 0.5, robust=0.25), "1.pt", "robust_loss")
+    robust = best_model.best_of(row(1, 0.5, robust=0.25), "epoch-00001.pt", "robust_loss")
     assert best_model.described(robust, robust.by) == "robust loss 0.2500, validation loss 0.5000"
     assert best_model.described(best, "miss_rate") == "miss rate 1.30 %, validation loss 0.5000"
-    assert best_model.described(best_model.best_of(row(1, 0.5), "1.pt"), "f1") == "validation loss 0.5000"
+    assert best_model.described(best_model.best_of(row(1, 0.5), "epoch-00001.pt"), "f1") == "validation loss 0.5000"
 
 
 def test_the_measure_is_told_as_what_it_is_and_an_unknown_one_as_the_option():
@@ -65,7 +65,7 @@ def test_the_measure_is_told_as_what_it_is_and_an_unknown_one_as_the_option():
 
 @pytest.mark.parametrize(("new", "better"), [(0.0993, False), (0.0991, True), (0.1, False), (0.05, True)])
 def test_a_gain_of_the_robust_loss_must_be_worth_having(new: float, better: bool):
-    best = best_model.best_of(row(1, 0.5, robust=0.1), "1.pt")
+    best = best_model.best_of(row(1, 0.5, robust=0.1), "epoch-00001.pt")
     assert best_model.is_better(row(2, 0.4, robust=new), best, "robust_loss") == better
 
 

@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 
 from pages.ui import frame
-from trainer import log, terminal
+from tests.run_folders import make_run
+from trainer import log, run_verbs, terminal
 from trainer.terminal import Session
 from trainer.workspace import Workspace
 
@@ -47,3 +48,13 @@ def test_a_name_with_markup_is_shown_as_it_is(monkeypatch, capsys):
     with terminal.progress() as report:
         report(1, 2, "[red]a[/red] \x1b]0;title\x07 [/nonsense]")
     assert "[red]a[/red]" in capsys.readouterr().err
+
+
+def test_the_status_of_a_run_names_its_best_epoch_and_where_the_checkpoint_lies(tmp_path):
+    run = make_run(Workspace(tmp_path), 3)
+    document = run_verbs.status_document(Session(Workspace(tmp_path), False), run)
+    lines = terminal.status_text(document).splitlines()
+    best = next(line for line in lines if line.startswith("best: "))
+    assert best.startswith("best: epoch 3, ") and best.endswith(str(run.checkpoints / "epoch-3.pt"))
+    odd = {**document, "best": {**document["best"], "by": "model_dump"}}
+    assert "validation loss" in terminal.status_text(odd), "a run of a stranger may name any measure"

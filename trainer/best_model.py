@@ -38,8 +38,8 @@ def measure(by: object) -> str:
 
 
 def described(best: Best, by: str) -> str:
-    """The measures of the best epoch, the one that was chosen first."""
-    value = getattr(best, by)
+    """The measures of the best epoch, the one that chose it first where it is known."""
+    value = getattr(best, by) if by in NAMES else None
     if by == "val_loss" or value is None:
         return f"validation loss {best.val_loss:.4f}"
     shown = f"{value:.4f}" if by == "robust_loss" else f"{100 * value:.2f} %"

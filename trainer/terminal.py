@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
@@ -200,9 +201,8 @@ def status_text(document: dict[str, Any]) -> str:
     lines.append(f"per window of the validation split, threshold 0.5: {windows}" if windows else "")
     lines += point_lines(document["operating_point"])
     if best := document["best"]:
-        found = Best.model_validate(best)
-        told = best_model.described(found, found.by or "val_loss")
-        lines.append(f"best: epoch {found.epoch}, {told}, {found.checkpoint}")
+        epoch = Best.model_validate({**best, "checkpoint": Path(best["checkpoint"]).name})
+        lines.append(f"best: epoch {epoch.epoch}, {best_model.described(epoch, epoch.by)}, {best['checkpoint']}")
     if "place" in document:
         lines.append(f"place {document['place']} in the queue for {', '.join(document['devices'])}")
     if document["outcome"]:
