@@ -1,4 +1,4 @@
-"""Clips whose label the newest training contradicts: which are listed, and what is done about them."""
+"""Clips whose label the newest training doubts: which are listed, and what is done about them."""
 
 import json
 import subprocess

@@ -74,7 +74,7 @@ def health(workspace: Workspace, of: Found) -> list[Finding]:
 
 
 def suspects(workspace: Workspace, of: Found) -> Suspects | None:
-    """The clips whose label the newest training contradicts."""
+    """The clips whose label the newest training doubts."""
     return _suspects(str(workspace.root), _label_stamp(workspace), workspace, of)
 
 

@@ -1,4 +1,4 @@
-"""The clips whose label the newest training contradicts: each to hear, to relabel, to quarantine or to confirm."""
+"""The clips whose label the newest training doubts: each to hear, to relabel, to quarantine or to confirm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clips that the newest training contradicts, on the Dataset page."""
+"""The clips whose label the newest training doubts, on the Dataset page."""
 
 import re
 import shutil
@@ -41,7 +41,7 @@ def keyed(app, name: str, path: str):
 def test_each_is_listed_to_hear_and_can_be_confirmed_and_that_undone(workspace: Workspace, run: Run):
     app = draw("Dataset")
     assert listed(app) == list(DOUBTED) and len(app.get("audio")) == 2
-    assert any("Labels that the training contradicts" in text for text in marked(app))
+    assert any("Doubtful labels" in text for text in marked(app))
     keyed(app, "_confirm", DOUBTED[0]).click()
     app.run()
     assert not app.exception and listed(app) == [DOUBTED[1]]

@@ -1,4 +1,4 @@
-"""The verbs of the command line about labels: which the newest training contradicts, and what to do about each."""
+"""The verbs of the command line about labels: which the newest training doubts, and what to do about each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLIPS = click.argument("clips", nargs=-1, required=True, metavar="CLIP...")
 @click.command()
 @click.pass_obj
 def suspects(session: Session) -> None:
-    """List the clips whose label the newest training contradicts, the most doubtful first.
+    """List the clips whose label the newest training doubts, the most doubtful first.
 
     Listen to each, then `relabel`, `quarantine` or `confirm` it.
     """

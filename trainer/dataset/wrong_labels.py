@@ -1,4 +1,4 @@
-"""Clips whose label the newest training contradicts: positives it did not hear as the word, others it did.
+"""Clips whose label the newest training doubts most: positives it heard least as the word, others it heard most so.
 
 A clip is listed when its margin lies far below that of the other clips of its label, and nobody has confirmed its
 label since. Which clips a training learns last, by the mean margin over all epochs, is how wrong labels are found
@@ -112,10 +112,10 @@ def finding(suspects: Suspects) -> Iterator[Finding]:
     """The finding about these clips, if there are any."""
     if suspects.clips:
         yield Finding(
-            CODE, "warning", "Labels that the training contradicts",
-            f"Run {suspects.run_id} did not hear these clips as their label says: positives that do not sound like the "
-            "word, or other clips that do. A wrong label teaches the detector the opposite. Listen to each; rare "
-            "voices and heavy noise are listed too, and are right.",
+            CODE, "warning", "Doubtful labels",
+            f"All through its training, run {suspects.run_id} heard these clips much less as their label says than the "
+            "others. A wrong label teaches the detector the opposite of what it should learn. Listen to each one: look-"
+            "alikes, rare voices and heavy noise are listed too, and their labels are right.",
             tuple(score.path for score in suspects.clips),
         )  # fmt: skip
 
