@@ -209,3 +209,24 @@ def boundless(model: Path) -> bytes:
     found.graph.node.append(helper.make_node("Sub", ["plain", "plain"], ["none"]))
     found.graph.node.append(helper.make_node("Div", ["none", "none"], [PROBABILITY]))
     return found.SerializeToString()
+
+
+def failing_on_words(model: Path) -> dict[str, bytes]:
+    """Models that hear noise, and fail on the word: an index out of range, or NaN."""
+    loudest = helper.make_node("ReduceMax", [COLUMNS], ["loud"], keepdims=0)
+    out_of_range = [
+        loudest,
+        helper.make_node("Mul", ["loud", "many"], ["more"]),
+        helper.make_node("Cast", ["more"], ["place"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["single", "place"], ["extra"]),
+    ]
+    no_number = [
+        loudest,
+        helper.make_node("Sub", ["most_loud", "loud"], ["left"]),
+        helper.make_node("Sqrt", ["left"], ["extra"]),
+    ]
+    single = {"single": np.ones(1, np.float32), "many": np.float32(5000)}
+    return {
+        "cannot be run": with_nodes(model, out_of_range, single),
+        "gives no probability": with_nodes(model, no_number, {"most_loud": np.float32(2e-4)}),
+    }

@@ -13,10 +13,10 @@ import pytest
 import soundfile
 
 from tests import tone_model
-from tests.hostile_models import boundless, hostile, misshapen, sealed
+from tests.hostile_models import boundless, failing_on_words, hostile, misshapen, sealed
 from tests.pages.tools import draw, field
 from tests.run_folders import end, make_run, workspace_at
-from tests.tiny import ignore
+from tests.tiny import RATE, clip_of, ignore
 from trainer import detector, documents, durable, onnx_file, run_archive, runs
 from trainer.detector_file import MODEL, NAME, ColumnFacts, DetectorFile
 from trainer.documents import Best
@@ -128,6 +128,22 @@ def test_the_ten_lines_of_the_readme_refuse_it_too(looping, tmp_path):
         env={"PYTHONPATH": str(PROJECT_ROOT)}, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 1 and b"has an operation 'Loop'" in done.stderr
+
+
+@pytest.mark.parametrize("told", ["cannot be run", "gives no probability"])
+def test_a_model_that_fails_on_a_sound_ends_no_verb_with_a_trace(model, told, tmp_path):
+    folder = sealed(model, tmp_path / "sealed", failing_on_words(model)[told])
+    rng, root = np.random.default_rng(0), workspace_at(tmp_path / "here").root
+    soundfile.write(tmp_path / "noise.wav", 0.1 * rng.standard_normal(RATE), RATE)
+    soundfile.write(tmp_path / "word.wav", clip_of(rng, 600.0), RATE)
+    done = command(root, "detect", folder, tmp_path / "word.wav", tmp_path / "noise.wav")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert f"word.wav: The model {told}" in done.stderr and "noise.wav  nothing detected" in done.stdout
+    done = subprocess.run(
+        [sys.executable, "-m", "trainer", "detect", str(folder), "-"], cwd=PROJECT_ROOT, capture_output=True,
+        timeout=60, input=(clip_of(rng, 600.0) * 32767).astype(np.int16).tobytes(),
+    )  # fmt: skip
+    assert done.returncode == 2 and b"Traceback" not in done.stderr and f"The model {told}".encode() in done.stderr
 
 
 @pytest.mark.parametrize("section", ["Listen", "Model"])

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from trainer import audio_file, limits, onnx_file, stream_scores
+from trainer import audio_file, limited_process, limits, onnx_file, stream_scores
 from trainer.audio_file import SAMPLE_RATE
 from trainer.detector_file import COLUMNS, PROBABILITY, WAVEFORM, DetectorFile
 
@@ -101,12 +101,20 @@ class Detector:
         return Trigger(self.file, self.file.threshold if threshold is None else threshold).hear(probability)
 
 
+class ModelFailed(ValueError):
+    """A loaded model fails on a sound; `why` follows its name in a sentence."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The model {why} on this sound. {onnx_file.AGAIN}")
+        self.why = why
+
+
 def _run(session: onnxruntime.InferenceSession, wanted: str, given: dict[str, Wave]) -> Scores:
-    """One result of a graph. Raises ValueError for one that fails."""
+    """One result of a graph. Raises ModelFailed."""
     try:
         return np.asarray(session.run([wanted], given)[0])
-    except REFUSALS as error:
-        raise ValueError(f"The model cannot be run ({str(error).splitlines()[0][:200]}).") from None
+    except (MemoryError, *REFUSALS) as error:
+        raise ModelFailed(limited_process.told_error(error)) from None
 
 
 @dataclass
@@ -124,7 +132,7 @@ class Stream:
     """Windows that were scored."""
 
     def push(self, samples: Piece) -> Scores:
-        """The probabilities [n] of the windows that end in these samples."""
+        """The probabilities [n] of the windows that end in these samples. Raises ModelFailed."""
         wave = samples / np.float32(FULL_SCALE) if samples.dtype == np.int16 else np.clip(samples, -1, 1)
         self.wave = np.concatenate([self.wave, wave.astype(np.float32, copy=False)])
         self.heard += len(samples)
@@ -151,8 +159,11 @@ class Stream:
         return np.concatenate(found)
 
     def _head(self, windows: NDArray[np.float32]) -> Scores:
-        """Probabilities of windows [n, rows, columns]."""
-        return _run(self.detector.head, PROBABILITY, {COLUMNS: np.ascontiguousarray(windows.transpose(0, 2, 1))})
+        """Probabilities of windows [n, rows, columns]. Raises ModelFailed."""
+        found = _run(self.detector.head, PROBABILITY, {COLUMNS: np.ascontiguousarray(windows.transpose(0, 2, 1))})
+        if found.shape != (len(windows),) or not ((found >= 0) & (found <= 1)).all():
+            raise ModelFailed("gives no probability")
+        return found
 
 
 @dataclass
@@ -192,13 +203,14 @@ def scores_of_file(detector: Detector, path: Path, hops_after: int = 0) -> Score
     """Probabilities [n] of a recording of any length, one each hop, and of so many hops of silence after it; it is
     read in pieces.
 
-    Raises AudioRefused, FileNotFoundError.
+    Raises AudioRefused, FileNotFoundError, ModelFailed.
     """
     return scores_of_pieces(detector, audio_file.pieces_16k(path), hops_after)
 
 
 def scores_of_pieces(detector: Detector, pieces: Iterable[Piece], hops_after: int = 0) -> Scores:
-    """Probabilities [n] of pieces of audio at 16 kHz that follow each other, and of so many hops of silence."""
+    """Probabilities [n] of pieces of audio at 16 kHz that follow each other, and of so many hops of silence.
+    Raises ModelFailed."""
     stream, silence = detector.stream(), np.zeros(hops_after * detector.hop_samples, np.float32)
     return np.concatenate([stream.push(piece) for piece in chain(pieces, [silence])])
 
@@ -207,7 +219,7 @@ def of_graph(file: DetectorFile, model: ModelProto, threads: int = 0) -> Detecto
     """The detector of a model that is known to be sound."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or limits.threads()
-    options.log_severity_level = 3  # what is wrong is raised, not printed
+    options.log_severity_level = 4  # what is wrong is raised, not printed
     front, head = (
         onnxruntime.InferenceSession(part, options, providers=["CPUExecutionProvider"])
         for part in onnx_file.parts(model)

@@ -17,6 +17,9 @@ from trainer.workspace import PROJECT_ROOT
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """Each thread of a library reserves memory that counts against the limit."""
 
+NO_MEMORY = ("bfc_arena", "allocate", "bad_alloc")
+"""In messages of onnxruntime: the size of a request that cannot be met, and where."""
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -56,6 +59,14 @@ def told(code: int) -> str:
     if code in (-signal.SIGXCPU, -signal.SIGKILL):
         return "it computed for too long" if code == -signal.SIGXCPU else "it took too much memory"
     return f"it crashed ({signal.Signals(-code).name})" if code < 0 else f"it failed ({code})"
+
+
+def told_error(error: BaseException) -> str:
+    """Why onnxruntime does not run a model, to follow the name of the model."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    if isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY):
+        return "takes too much memory"
+    return f"cannot be run ({lines[0][:200]})"
 
 
 def start(module: str, **more: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401 - what Popen takes

@@ -18,7 +18,7 @@ import onnxruntime
 from onnx import ModelProto
 
 from trainer import detector, detector_file, limited_process, onnx_file, onnx_rules
-from trainer.detector import HEAD_WINDOWS, PIECE_HOPS, REFUSALS, Detector, Scores
+from trainer.detector import HEAD_WINDOWS, PIECE_HOPS, REFUSALS, Detector, ModelFailed, Scores
 from trainer.detector_file import COLUMNS, WAVEFORM, DetectorFile
 
 MEMORY, MEMORY_PER_BYTE = 1 << 30, 8
@@ -30,8 +30,6 @@ SLOWEST = 10.0
 
 EMBEDDING_ROWS = 96
 """Numbers in each column of the public speech embedding."""
-NO_MEMORY = ("bfc_arena", "allocate", "bad_alloc")
-"""In messages of onnxruntime: the size of a request that cannot be met, and where."""
 
 
 def refusal(path: Path, file: DetectorFile, data: bytes) -> str:
@@ -43,10 +41,10 @@ def refusal(path: Path, file: DetectorFile, data: bytes) -> str:
     try:
         head = path.name == detector_file.OPENWAKEWORD_MODEL
         why = _try_head(file, data) if head else _try(detector_file.of_model(file, path.name), model)
+    except ModelFailed as error:
+        why = error.why
     except (MemoryError, ValueError, *REFUSALS) as error:  # numpy raises ValueError for values of another shape
-        told = str(error).removeprefix("The model cannot be run (")
-        lacks = isinstance(error, MemoryError) or any(words in told for words in NO_MEMORY)
-        why = "takes too much memory" if lacks else f"cannot be run ({told.splitlines()[0][:200]})"
+        why = limited_process.told_error(error)
     return f"The model in {path} {why}. {onnx_file.AGAIN}" if why else ""
 
 
@@ -56,8 +54,6 @@ def _try(file: DetectorFile, model: ModelProto) -> str:
     begun = time.process_time()
     scores = _scores(loaded, range(1, HEAD_WINDOWS + 1) if onnx_rules.asks_sizes(model) else (1, 2, HEAD_WINDOWS))
     took, seconds = time.process_time() - begun, len(scores) * file.hop_seconds
-    if not (np.isfinite(scores).all() and scores.min() >= 0 and scores.max() <= 1):
-        return "gives no probability"
     if took > SLOWEST * seconds:
         return f"takes {took:.1f} s to hear {seconds:.1f} s of sound"
     if not np.array_equal(scores[:3], _scores(loaded, (1, 2))):

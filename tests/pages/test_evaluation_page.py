@@ -14,7 +14,7 @@ import pytest
 import soundfile
 
 from pages.ui.evaluation import model, opened
-from tests import bad_audio, tone_model
+from tests import bad_audio, hostile_models, tone_model
 from tests.pages.tools import charts, checked, draw, field, metric, press, texts, write_job
 from tests.run_folders import dead_process, end, make_alive, make_run
 from tests.tiny import RATE, clip_of, make_workspace
@@ -72,6 +72,23 @@ def test_every_bad_file_gets_one_sentence(run):
     refused = [error.value for error in app.error]
     assert len(refused) == len(bad_audio.BYTES) - len(LONG) and charts(app) == len(LONG)
     assert all(re.search(r"[.)]$", sentence) and "Traceback" not in sentence for sentence in refused)
+
+
+@pytest.mark.parametrize("told", ["cannot be run", "gives no probability"])
+def test_a_model_that_fails_on_a_sound_is_one_sentence(run, tmp_path, told):
+    """It has stood its trial, and hears the noise."""
+    data = hostile_models.failing_on_words(run.model)[told]
+    sealed = hostile_models.sealed(run.model, tmp_path / "sealed", data)
+    shutil.copytree(sealed, run.model, dirs_exist_ok=True)
+    app = listen(run)
+    noise = io.BytesIO()
+    soundfile.write(noise, 0.1 * np.random.default_rng(0).standard_normal(RATE), RATE, format="WAV")
+    app.file_uploader[0].upload("noise.wav", noise.getvalue())
+    app.file_uploader[0].upload("word.wav", audio(3.0))
+    checked(app.run())
+    (error,) = app.error
+    assert error.value.startswith(f"word.wav: The model {told}") and "Export it again" in error.value
+    assert charts(app) == 1
 
 
 def test_the_threshold_begins_with_the_models_own_and_moves_the_detections(run):

@@ -56,7 +56,7 @@ def _heard(model: str, sound: str, suffix: str, _detector: Detector, _data: byte
 
 
 def hear(model: Detector, name: str, data: bytes) -> Heard:
-    """What the model hears in the bytes of a file. Raises AudioRefused, OSError."""
+    """What the model hears in the bytes of a file. Raises AudioRefused, ModelFailed, OSError."""
     suffix = PurePosixPath(name).suffix.lower()
     suffix = suffix if suffix[1:].isalnum() and len(suffix) < 12 else ""  # it becomes part of a path
     digest = hashlib.sha256(data).hexdigest()
@@ -99,7 +99,7 @@ def _one(model: Detector, title: str, name: str, data: bytes, threshold: float, 
     """Player, trace and detections of one sound, or what is wrong with it."""
     try:
         heard = hear(model, name, data)
-    except audio_formats.AudioRefused as error:
+    except (audio_formats.AudioRefused, detector.ModelFailed) as error:
         st.error(plain(f"{title}: {error}"))
         return
     except OSError as error:
