@@ -1,5 +1,6 @@
 """Who is let in: Host, Origin and token of requests, on headers alone and on a real server by raw sockets."""
 
+import asyncio
 import http.client
 import ipaddress
 import os
@@ -375,8 +376,44 @@ def test_what_the_terminal_prints(monkeypatch):
         options["server.address"] = address
         told = start.greeting("t")
         assert not start.is_local() and "give no microphone to http addresses" in told
-        assert "ssh -N -L 8501:127.0.0.1:8501 " in told
+        listening = address if address == "192.0.2.7" else "127.0.0.1"
+        assert f"ssh -N -L 8501:{listening}:8501 " in told and "and open http://127.0.0.1:8501/?token=t there" in told
     assert "  http://192.0.2.7:8501/?token=t\n" in told
+    options["server.address"] = "fd00::2"
+    assert re.search(r"ssh -N -L 8501:\[fd00::2\]:8501 \S+@fd00::2\n", start.greeting("t"))
+
+
+@pytest.mark.parametrize(("given", "host"), [("studio.lan", "studio.lan"), ("Studio.LAN.", "studio.lan:8501")])
+def test_the_name_that_the_server_is_told_to_listen_at_is_its_host(given, host, tmp_path, monkeypatch):
+    """Its address is printed with that name, so a browser must be able to open it."""
+    monkeypatch.setenv("WAKEWORD_ROOT", str(tmp_path))
+    monkeypatch.setenv(start.GUARDED, "")
+    for name in (access_token.VARIABLE, start.HOSTS):
+        monkeypatch.delenv(name, raising=False)
+    options = {"server.port": 8501, "server.address": given}
+    monkeypatch.setattr(start.st, "get_option", options.get)
+    monkeypatch.setattr(start.config, "set_option", options.__setitem__)
+    rules = start.rules()
+    assert f"  http://{given}:8501/?token={rules.token}\n" in start.greeting(rules.token)
+    assert requests.host_of(headers(host=host), "192.0.2.7", rules)
+    for other in ("evil.example", "0.0.0.0", "192.0.2.8"):
+        assert requests.host_of(headers(host=other), "192.0.2.7", rules) is None
+
+
+@pytest.mark.timeout(120)
+def test_a_disk_that_takes_nothing_keeps_no_server_from_its_start(tmp_path, monkeypatch, capsys):
+    """The page that a browser is opened with cannot be written; the address is printed all the same."""
+    (tmp_path / "data").write_text("no folder")
+    monkeypatch.setenv("WAKEWORD_ROOT", str(tmp_path))
+    options = {"server.port": 8501, "server.address": "127.0.0.1", "server.headless": False}
+    monkeypatch.setattr(start.st, "get_option", options.get)
+
+    async def run() -> None:
+        async with start.lifespan("t")(None):
+            pass
+
+    asyncio.run(run())
+    assert "  http://127.0.0.1:8501/?token=t\n" in capsys.readouterr().out
 
 
 @pytest.mark.timeout(120)

@@ -8,8 +8,8 @@ import ipaddress
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ HOSTS = "WAKEWORD_HOSTS"
 """Further names that this server is reached by, with commas between them: of a proxy, for example."""
 WILDCARD = "0.0.0.0"  # noqa: S104
 """The address of a server that listens on all IPv4 addresses."""
+EVERYWHERE = (None, "", WILDCARD, "::")
+LOCAL = "127.0.0.1"
 GUARDED = "WAKEWORD_GUARDED_PROCESS"
 """Holds the pid of the server that checks tokens, for the pages that it draws."""
 
@@ -83,9 +85,12 @@ def named_hosts(text: str) -> frozenset[str]:
 
 
 def _own_names() -> frozenset[str]:
+    """The names of this machine, and the one that the server is told to listen at; the guard knows addresses itself."""
     name = normal_host(socket.gethostname())
     short = name.partition(".")[0]
-    return frozenset({name, short, f"{short}.local"})
+    listening = st.get_option("server.address")
+    given = frozenset() if listening in EVERYWHERE else frozenset({normal_host(listening)})
+    return given | {name, short, f"{short}.local"}
 
 
 def _network_addresses() -> list[str]:
@@ -101,15 +106,18 @@ def _network_addresses() -> list[str]:
 def _hosts() -> list[str]:
     """Where the app can be opened, this machine's own browser first."""
     listening = st.get_option("server.address")
-    return ["127.0.0.1", *_network_addresses()] if listening in (None, "", WILDCARD, "::") else [str(listening)]
+    return [LOCAL, *_network_addresses()] if listening in EVERYWHERE else [str(listening)]
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def address(host: str, token: str | None) -> str:
     """Where a browser opens the app, with the token."""
-    shown = f"[{host}]" if ":" in host else host
     scheme = "https" if st.get_option("server.sslCertFile") else "http"
     query = "" if token is None else f"?{PARAMETER}={quote(token, safe='')}"
-    return f"{scheme}://{shown}:{st.get_option('server.port')}/{query}"
+    return f"{scheme}://{_bracketed(host)}:{st.get_option('server.port')}/{query}"
 
 
 def greeting(token: str | None) -> str:
@@ -118,21 +126,22 @@ def greeting(token: str | None) -> str:
     lines = ["", "Wakeword Studio is running. Open it in a browser:", ""]
     lines += [f"  {address(host, token)}" for host in hosts]
     if not is_local():
-        lines += ["", *_network_notes(next((each for each in hosts if each != "127.0.0.1"), "this-machine"))]
+        lines += ["", *_network_notes(hosts, token)]
     if token is None:
         lines += ["", "No token is asked for: every user of this machine can open it, and start programs as you."]
     return "\n".join([*lines, "", "Ctrl-C ends the app; trainings go on.", ""])
 
 
-def _network_notes(host: str) -> list[str]:
+def _network_notes(hosts: Sequence[str], token: str | None) -> list[str]:
+    """What whoever opens the app from another machine must know; `hosts` are those of the addresses that are told."""
     if st.get_option("server.sslCertFile"):
         return []
-    port = st.get_option("server.port")
+    port, reached = st.get_option("server.port"), next((each for each in hosts if each != LOCAL), "this-machine")
     return [
         "Whoever has the token can start programs on this machine, and what goes over the network is not encrypted.",
         "On other machines browsers give no microphone to http addresses. To record there, run on that machine",
-        f"  ssh -N -L {port}:127.0.0.1:{port} {getpass.getuser()}@{host}",
-        "and open the first address there.",
+        f"  ssh -N -L {port}:{_bracketed(hosts[0])}:{port} {getpass.getuser()}@{reached}",
+        f"and open {address(LOCAL, token)} there.",
     ]
 
 
@@ -143,7 +152,10 @@ def lifespan(token: str | None) -> Callable[[st.App], AbstractAsyncContextManage
     async def running(app: st.App) -> AsyncIterator[None]:
         sys.stdout.write(greeting(token) + "\n")
         sys.stdout.flush()
-        page = None if st.get_option("server.headless") else _write_opener(address(_hosts()[0], token))
+        page = None
+        with suppress(OSError):  # a disk that takes nothing: the address is printed
+            if not st.get_option("server.headless"):
+                page = _write_opener(address(_hosts()[0], token))
         if page:
             asyncio.get_running_loop().call_soon(cli_util.open_browser, page.as_uri())
         try:
