@@ -10,7 +10,7 @@ import pytest
 from tests import tone_model
 from tests.pages.tools import draw
 from tests.run_folders import end, make_run, workspace_at
-from trainer import config_file, config_folder, log_tail, metrics, regular_file, runs
+from trainer import config_file, config_folder, durable, launch, log_tail, metrics, processes, regular_file, runs
 from trainer.config import Config
 from trainer.dataset import changes, clips
 from trainer.run_list import index, reading
@@ -77,3 +77,28 @@ def test_what_is_no_file_is_told_and_never_opened(tmp_path, limit):
     assert log_tail.last_lines(tmp_path / "pipe") == []
     with pytest.raises(OSError, match="pipe"):
         config_file.load(tmp_path / "pipe")
+
+
+def test_a_pipe_in_place_of_a_log_or_a_journal_is_not_written_to(tmp_path, limit):
+    """A page or a trainer would wait for who reads it."""
+    special(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path / "link"):
+        for write in (
+            lambda path: processes.start_detached(["-c", "pass"], path, {}),
+            lambda path: durable.append(path, b"x\n"),
+            durable.settle,
+        ):
+            with pytest.raises(OSError, match=regular_file.NOT_REGULAR) as told:
+                write(path)
+            assert told.value.filename == str(path)
+
+
+def test_a_run_whose_log_is_a_pipe_is_not_resumed(tmp_path, limit):
+    workspace = workspace_at(tmp_path / "here")
+    run = make_run(workspace)
+    end(run, "stopped", "Stopped by the user.")
+    special(run.log_file)
+    with pytest.raises(OSError, match=regular_file.NOT_REGULAR):
+        launch.resume(run)
+    assert runs.status(run).state == "stopped"

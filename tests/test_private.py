@@ -42,11 +42,14 @@ def trainer(workspace: Workspace, *arguments: str) -> str:
 
 @pytest.fixture
 def workspace():
-    """A workspace that every user of the machine can reach, unlike pytest's own folders."""
+    """A workspace that every user of the machine can reach, unlike pytest's own folders; what the test itself makes may
+    be read by all, also after a test that has drawn a page in this process."""
+    before = os.umask(0o022)
     folder = Path(tempfile.mkdtemp(prefix="wakeword-"))
     folder.chmod(0o755)
     made = Workspace(folder)
     yield made
+    os.umask(before)
     end_all(made)
     shutil.rmtree(folder)
 
@@ -73,12 +76,8 @@ def test_all_that_a_user_makes_is_for_this_user_alone_and_exports_are_as_the_use
 def test_a_run_that_another_program_starts_is_private_too(workspace: Workspace):
     """A notebook, or a test, has a umask of its own."""
     make_workspace(workspace.root)
-    before = os.umask(0o022)
-    try:
-        run = launch.start(workspace, tiny_config(), "mine").run
-        wait_until(run, "completed")
-    finally:
-        os.umask(before)
+    run = launch.start(workspace, tiny_config(), "mine").run
+    wait_until(run, "completed")
     wide = [str(path) for path in (run.folder, *run.folder.rglob("*")) if mode(path) & 0o077]
     assert not wide and mode(workspace.runs) == 0o700
 

@@ -76,6 +76,7 @@ def replace_json(path: Path, document: object, mode: int = 0o600) -> None:
 
 def append(path: Path, line: bytes) -> None:
     """Append a whole line or nothing: what a full disk took of it is taken back. For one writer. Raises OSError."""
+    regular_file.check(path)
     with naming(path):
         descriptor = open_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -92,6 +93,7 @@ def append(path: Path, line: bytes) -> None:
 
 def settle(path: Path) -> int:
     """Make what was appended so far survive a power loss; returns the size of the file. Raises OSError."""
+    regular_file.check(path)
     with naming(path):
         descriptor = open_file(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from trainer import regular_file
+
 UMASK = 0o077
 FOLDERS = ("data", "runs", "configs/.drafts", "configs/.trash")
 """Of a workspace. Not `configs`: its presets may be read by other users of one installation."""
@@ -24,8 +26,9 @@ def begin() -> int:
 
 
 def opener(path: str, flags: int) -> int:
-    """For `open`, in a process that is not ours and has its own umask."""
-    return os.open(path, flags, 0o600)
+    """For `open`, in a process that is not ours and has its own umask. Raises OSError when something else than a file
+    is there: a pipe would be waited for."""
+    return regular_file.open_descriptor(Path(path), flags, 0o600)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Reading a file that may be anything: a pipe, a socket or a device is refused and never opened, as it could block for
+"""Opening a file that may be anything: a pipe, a socket or a device is refused and never opened, as it could block for
 ever or act."""
 
 from __future__ import annotations
@@ -18,14 +18,28 @@ class NotRegularError(FileNotFoundError):
 
 def open_binary(path: Path) -> BufferedReader:
     """The file to read. Raises OSError, with the path, as `open` does and when there is something else in its place."""
-    _check(path.stat().st_mode, path)
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # it may have been replaced meanwhile
+    return os.fdopen(open_descriptor(path, os.O_RDONLY), "rb")
+
+
+def open_descriptor(path: Path, flags: int, mode: int = 0o600) -> int:
+    """As `os.open`. Raises OSError, with the path, also when there is something else in the place of the file."""
+    check(path)
+    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, mode)  # it may have been replaced meanwhile
     try:
         _check(os.fstat(descriptor).st_mode, path)
     except BaseException:
         os.close(descriptor)
         raise
-    return os.fdopen(descriptor, "rb")
+    return descriptor
+
+
+def check(path: Path) -> None:
+    """Raises OSError, with the path, when there is something else in the place of the file; it may be missing."""
+    try:
+        found = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    _check(found, path)
 
 
 def _check(mode: int, path: Path) -> None:
