@@ -48,7 +48,7 @@ def with_nodes(model: Path, nodes: list, constants: dict[str, object] | None = N
     return found.SerializeToString()
 
 
-def _loop(inner: list | None = None) -> list:
+def loop(inner: list | None = None) -> list:
     """2^62 rounds of nothing."""
     body = helper.make_graph(
         [helper.make_node("Identity", ["go"], ["goes"]), helper.make_node("Identity", ["sum"], ["sums"])], "body",
@@ -65,8 +65,8 @@ def _branch(nodes: list) -> onnx.GraphProto:
     return helper.make_graph(nodes, "branch", [], [_value("extra", [])])
 
 
-def _if() -> list:
-    branch = _branch(_loop())
+def branched_loop() -> list:
+    branch = _branch(loop())
     return [helper.make_node("If", ["true"], ["extra"], then_branch=branch, else_branch=branch)]
 
 
@@ -81,7 +81,7 @@ def _scan() -> list:
 
 def _function() -> dict[str, list]:
     made = helper.make_function(
-        "own", "Rounds", ["rounds", "true", "zero"], ["extra"], _loop(), [helper.make_opsetid("", 17)]
+        "own", "Rounds", ["rounds", "true", "zero"], ["extra"], loop(), [helper.make_opsetid("", 17)]
     )
     return {"functions": [made], "opset_import": [helper.make_opsetid("own", 1)]}
 
@@ -146,8 +146,8 @@ def hostile(model: Path) -> dict[str, tuple[bytes, str]]:
     operation = "has an operation {}"
     memory = r"takes too much memory|would require more than|took too much memory"
     return {
-        "loop": (with_nodes(model, _loop(), ROUNDS), operation.format("'Loop'")),
-        "loop in a branch": (with_nodes(model, _if(), ROUNDS), operation.format("'If'")),
+        "loop": (with_nodes(model, loop(), ROUNDS), operation.format("'Loop'")),
+        "loop in a branch": (with_nodes(model, branched_loop(), ROUNDS), operation.format("'If'")),
         "loop in a function": (
             with_nodes(model, [helper.make_node("Rounds", ["rounds", "true", "zero"], ["extra"], domain="own")], ROUNDS,
                        **_function()), "functions of its own"),

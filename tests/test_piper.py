@@ -1,19 +1,27 @@
 """Piper voices: a small network with the inputs and outputs of a real one, made here."""
 
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import onnx
+import psutil
 import pytest
 import soundfile
 from onnx import TensorProto, helper
 
+from tests import hostile_voices
 from tests.pages.tools import draw, press, texts
 from tests.run_folders import workspace_at
 from tests.tiny import ignore
+from tests.waiting import wait_for
+from trainer import job
 from trainer.dataset import importing
-from trainer.synthesis import order, piper, speech
-from trainer.workspace import Workspace
+from trainer.synthesis import order, piper, piper_speech, speech
+from trainer.workspace import PROJECT_ROOT, Workspace
 
 IDS = {c: [i] for i, c in enumerate("_^$ ˈhetlsɪaəæoʊmnuː")}
 
@@ -89,7 +97,7 @@ def test_what_is_no_voice_is_one_sentence(tmp_path, damage: str):
         file.write_bytes(b"\x80\x04no model")
     where = tmp_path / ("nowhere" if damage == "nothing" else "voices")
     wanted = order.Order("hello moon", counts={"positive": 1}, piper=str(where))
-    with pytest.raises(ValueError, match=r"no Piper voice|cannot be loaded|no description"):
+    with pytest.raises(ValueError, match=r"no Piper voice|is no ONNX model|no description"):
         order.fill(Workspace(tmp_path / "workspace"), wanted, ignore)
 
 
@@ -101,3 +109,87 @@ def test_the_page_takes_voices_from_the_allowed_folders_only(tmp_path, monkeypat
     app.text_input(key="order_phrase").set_value("hello moon")
     app.text_input(key="order_piper").set_value("/etc")
     assert any("is not inside" in text for text in texts(press(app, "Synthesise clips")))
+
+
+@pytest.mark.parametrize("kind", hostile_voices.HOSTILE)
+def test_a_hostile_voice_is_one_sentence(tmp_path, kind: str):
+    file = make_voice(tmp_path / "voices", "anna")
+    hostile_voices.spoil(file, kind)
+    wanted = order.Order("hello moon", counts={"positive": 1}, piper=str(file))
+    begun, before = time.process_time(), psutil.Process().memory_info().rss
+    with pytest.raises(ValueError, match=hostile_voices.HOSTILE[kind]) as refused:
+        order.fill(Workspace(tmp_path / "workspace"), wanted, ignore)
+    assert str(refused.value).startswith(f"{file} ") and "\n" not in str(refused.value)
+    assert time.process_time() - begun < 3 and psutil.Process().memory_info().rss - before < 300e6
+    assert not [child for child in psutil.Process().children() if piper_speech.PROCESS in child.cmdline()]
+
+
+def test_a_hostile_voice_among_many_is_told_before_any_speaks(tmp_path):
+    make_voice(tmp_path / "voices", "anna")
+    hostile_voices.spoil(make_voice(tmp_path / "voices", "bad"), "expanded")
+    told: list[int] = []
+    wanted = order.Order("hello moon", counts={"positive": 20}, piper=str(tmp_path / "voices"))
+    with pytest.raises(ValueError, match=r"bad\.onnx takes too much memory"):
+        order.fill(Workspace(tmp_path / "workspace"), wanted, lambda done, total, doing: told.append(done))
+    assert not any(told)
+
+
+@pytest.mark.parametrize("place", ["voice", "description"])
+def test_a_pipe_is_never_opened_and_a_giant_never_read(tmp_path, place: str):
+    file = make_voice(tmp_path / "voices", "anna")
+    spoilt = file if place == "voice" else file.with_name("anna.onnx.json")
+    wanted = order.Order("hello moon", counts={"positive": 1}, piper=str(tmp_path / "voices"))
+    os.truncate(spoilt, 1 << 40)
+    with pytest.raises(ValueError, match=r"is larger than \d+ MB"):
+        order.fill(Workspace(tmp_path / "workspace"), wanted, ignore)
+    spoilt.unlink()
+    os.mkfifo(spoilt)
+    with pytest.raises(ValueError, match=r"It is a pipe|no Piper voice"):
+        order.fill(Workspace(tmp_path / "workspace"), wanted, ignore)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"audio": {"sample_rate": 1}},
+        {"audio": {"sample_rate": 10**9}},
+        {"espeak": {"voice": "../../../etc/passwd"}},
+        {"espeak": {"voice": "\ud800"}},
+        {"inference": {"length_scale": 1e30}},
+        {"inference": {"length_scale": float("nan")}},
+        {"inference": {"noise_scale": float("inf")}},
+        {"phoneme_id_map": {"h": [1 << 70]}},
+        {"phoneme_id_map": {"h": [1] * 100_000}},
+        {"phoneme_id_map": {chr(0x4E00 + n): [n] for n in range(10_001)}},
+        {"num_speakers": 10**9},
+        {"num_speakers": -1},
+        {"phoneme_id_map": {"a\n\x1b[2Jb": ["x"]}},
+    ],
+    ids=lambda changes: str(changes)[:40],
+)
+def test_a_description_of_no_bounds_is_refused(tmp_path, changes: dict):
+    beside = make_voice(tmp_path / "voices", "anna").with_name("anna.onnx.json")
+    beside.write_text(json.dumps(json.loads(beside.read_text()) | changes))
+    with pytest.raises(ValueError, match="is no description of a Piper voice") as refused:
+        piper.voices_at(str(tmp_path / "voices"))
+    assert len(str(refused.value).replace(str(beside), "")) < 250 and str(refused.value).isprintable()
+
+
+def test_a_hostile_voice_is_one_sentence_on_the_command_line_and_on_the_page(tmp_path, monkeypatch):
+    file = make_voice(tmp_path / "voices", "anna")
+    hostile_voices.spoil(file, "expanded")
+    workspace = workspace_at(tmp_path / "here")
+    command = [sys.executable, "-m", "trainer", "--root", workspace.root, "synthesise", "--phrase", "hello moon"]
+    done = subprocess.run(
+        [*command, "--positives", "1", "--piper", file], cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 2 and f"{file} takes too much memory. Take another voice." in done.stderr
+    assert "Traceback" not in done.stderr and not list(workspace.raw.rglob("*.wav"))
+    monkeypatch.setenv("WAKEWORD_ROOT", str(workspace.root))
+    monkeypatch.setenv(importing.ROOTS_VARIABLE, str(tmp_path))
+    app = draw("Dataset")
+    app.text_input(key="order_phrase").set_value("hello moon")
+    app.text_input(key="order_piper").set_value(str(file))
+    press(app, "Synthesise clips")
+    wait_for(lambda: (found := job.read(workspace, "synthesise")) is not None and found.state != "running", 120)
+    assert any("takes too much memory. Take another voice." in text for text in texts(app.run()))

@@ -6,7 +6,8 @@ and windows are tried in every number where the graph can tell.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, external_data_helper
 
@@ -36,9 +37,15 @@ class GraphRefused(ValueError):
     """The reason, to follow the path of the model: "has an operation Loop, which no exported model has"."""
 
 
+def reads_files(model: ModelProto) -> bool:
+    """Whether weights of the model lie in other files."""
+    tensors = chain(_tensors(model.graph), *(_tensors_of_nodes(each.node) for each in model.functions))
+    return any(external_data_helper.uses_external_data(tensor) for tensor in tensors)
+
+
 def check_closed(model: ModelProto) -> None:
     """Raises GraphRefused for a graph that is more than a graph: what follows reads no file and no program of it."""
-    if model.functions or any(external_data_helper.uses_external_data(tensor) for tensor in _tensors(model.graph)):
+    if model.functions or reads_files(model):
         raise GraphRefused("wants to read other files or brings functions of its own, which is refused")
     if model.graph.sparse_initializer or model.training_info:
         raise GraphRefused("holds sparse weights or a training, which no exported model does")
@@ -102,7 +109,11 @@ def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
     yield from graph.initializer
     for sparse in graph.sparse_initializer:
         yield from (sparse.values, sparse.indices)
-    for node in graph.node:
+    yield from _tensors_of_nodes(graph.node)
+
+
+def _tensors_of_nodes(nodes: Iterable[NodeProto]) -> Iterator[TensorProto]:
+    for node in nodes:
         for attribute in node.attribute:
             yield from _tensors_of(attribute)
 

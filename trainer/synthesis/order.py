@@ -55,7 +55,7 @@ def _speak(order: Order, folder: Path, report: Report) -> list[Path]:
     """Speak what is ordered; returns the negatives, for babble."""
     language = languages.find(order.language)
     phrase = phrases.check(order.phrase, language)
-    piper_voices = [piper.load(file) for file in piper.find(Path(order.piper).expanduser())] if order.piper else []
+    piper_voices = piper.voices_at(order.piper) if order.piper.strip() else []
     named = [name for _, _, name in piper.named_speakers(piper_voices)] or language.voices
     rng, voices = random.Random(order.seed), named[: order.voices]
     texts = _texts(order, phrase, order.seed)

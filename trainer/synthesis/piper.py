@@ -10,30 +10,33 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-import numpy as np
-from numpy.typing import NDArray
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
-from trainer import durable, limits
+from trainer import regular_file
+from trainer.dataset import importing
 
 BEGIN, END, PADDING = "^", "$", "_"
-MOST_SPEAKERS = 10_000
+MOST_JSON_BYTES = 4 << 20
+MOST_SYMBOLS = 10_000
+Scale = Annotated[float, Field(ge=0, le=10)]
+Ids = Annotated[list[Annotated[int, Field(ge=0, le=MOST_SYMBOLS)]], Field(max_length=16)]
+"""Of one symbol."""
 
 
 class _Audio(BaseModel):
-    sample_rate: int
+    sample_rate: int = Field(ge=8000, le=48_000)
 
 
 class _Espeak(BaseModel):
-    voice: str
+    voice: str = Field(pattern=r"^[A-Za-z0-9_+-]{1,40}$")
 
 
 class _Inference(BaseModel):
-    noise_scale: float = 0.667
-    length_scale: float = 1.0
-    noise_w: float = 0.8
+    noise_scale: Scale = 0.667
+    length_scale: float = Field(1.0, ge=0.1, le=10)
+    noise_w: Scale = 0.8
 
 
 class Facts(BaseModel):
@@ -42,17 +45,16 @@ class Facts(BaseModel):
     audio: _Audio
     espeak: _Espeak
     inference: _Inference = _Inference()
-    phoneme_id_map: dict[str, list[int]]
-    num_speakers: int = 1
+    phoneme_id_map: dict[str, Ids] = Field(max_length=MOST_SYMBOLS)
+    num_speakers: int = Field(1, ge=0, le=10_000)
 
 
 @dataclass(frozen=True)
 class PiperVoice:
-    """A voice ready to speak; `session` is onnxruntime's."""
+    """A voice: its ONNX file, which only a process with limits loads (`piper_process`), and its description."""
 
     path: Path
     facts: Facts
-    session: Any
 
 
 def find(folder: Path) -> list[Path]:
@@ -69,20 +71,23 @@ def _json_of(file: Path) -> Path:
 
 
 def load(file: Path) -> PiperVoice:
-    """Open a voice. Raises ValueError when the file is none."""
-    import onnxruntime  # reads for a while, and only this needs it
-
+    """The voice in an ONNX file, by its description. Raises ValueError when that is none, OSError."""
+    path = _json_of(file)
+    data = regular_file.read_bytes(path, MOST_JSON_BYTES + 1)
+    if len(data) > MOST_JSON_BYTES:
+        raise ValueError(f"{path} is no description of a Piper voice: it is larger than {MOST_JSON_BYTES >> 20} MB.")
     try:
-        facts = Facts.model_validate(durable.read_json(_json_of(file)))
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.log_severity_level = limits.threads(), 4
-        session = onnxruntime.InferenceSession(file.read_bytes(), options, providers=["CPUExecutionProvider"])
+        return PiperVoice(file, Facts.model_validate_json(data))
     except ValidationError as error:
         first = error.errors()[0]
-        raise ValueError(f"{_json_of(file)} is no description of a Piper voice ({first['loc']}).") from None
-    except Exception as error:  # onnxruntime raises classes of its own for each kind of damage
-        raise ValueError(f"{file} cannot be loaded as a Piper voice ({error!s:.100}).") from None
-    return PiperVoice(file, facts, session)
+        where = ".".join(map(str, first["loc"]))
+        told = f"{where!r:.80}: {first['msg']}" if where else first["msg"]
+        raise ValueError(f"{path} is no description of a Piper voice ({told}).") from None
+
+
+def voices_at(text: str) -> list[PiperVoice]:
+    """The voices at a path that a user typed. Raises ValueError, OSError."""
+    return [load(file) for file in find(importing.path_named(text))]
 
 
 def phoneme_ids(ipa: str, ids: dict[str, list[int]]) -> list[int]:
@@ -92,32 +97,11 @@ def phoneme_ids(ipa: str, ids: dict[str, list[int]]) -> list[int]:
     return [*ids.get(BEGIN, []), *padding, *(i for part in known for i in (*part, *padding)), *ids.get(END, [])]
 
 
-def speak(voice: PiperVoice, ipa: str, speaker: int, slowness: float) -> NDArray[np.float32]:
-    """A wave [samples] at the voice's rate; `slowness` 1 is its own pace. Raises ValueError when it says nothing."""
-    facts = voice.facts
-    ids = phoneme_ids(ipa, facts.phoneme_id_map)
-    scales = [facts.inference.noise_scale, slowness * facts.inference.length_scale, facts.inference.noise_w]
-    inputs: dict[str, NDArray[Any]] = {
-        "input": np.array([ids], np.int64),
-        "input_lengths": np.array([len(ids)], np.int64),
-        "scales": np.array(scales, np.float32),
-    }
-    if any(one.name == "sid" for one in voice.session.get_inputs()):
-        inputs["sid"] = np.array([speaker], np.int64)
-    try:
-        wave = np.asarray(voice.session.run(None, inputs)[0], np.float32).reshape(-1)
-    except Exception as error:  # as above
-        raise ValueError(f"{voice.path} failed on the phonemes {ipa!r:.60} ({error!s:.100}).") from None
-    if not len(wave) or not np.isfinite(wave).all():
-        raise ValueError(f"{voice.path} makes no sound of the phonemes {ipa!r:.60}.")
-    return wave
-
-
 def named_speakers(voices: Sequence[PiperVoice]) -> list[tuple[int, int, str]]:
     """(voice, speaker, a name fit for a folder) of everybody in these voices."""
     found = []
     for place, voice in enumerate(voices):
-        count = max(1, min(voice.facts.num_speakers, MOST_SPEAKERS))
+        count = max(1, voice.facts.num_speakers)
         stem = voice.path.stem
         found += [(place, number, f"{stem}-{number:04d}" if count > 1 else stem) for number in range(count)]
     return found
