@@ -1,5 +1,6 @@
 """The Evaluation page as a user meets it: listening with a model."""
 
+import hashlib
 import io
 import json
 import re
@@ -176,6 +177,37 @@ def test_a_model_is_told_in_words_and_taken_away(run, monkeypatch):
     monkeypatch.setattr(job, "start", lambda workspace, verb, arguments: started.append((verb, arguments)))
     press(app, "Make one of eight bits")
     assert started == [("export", [run.id, "--int8"])]
+
+
+def test_only_models_that_were_tried_are_taken_away(run):
+    """The files change after the page has loaded the model."""
+    assert draw("Evaluation", run.id, "Model").get("download_button")
+    file, sound = documents.read(DetectorFile, run.model / NAME), (run.model / "model.onnx").read_bytes()
+    hostile = hostile_models.hostile(run.model)["loop"][0]
+    (run.model / "model.onnx").write_bytes(hostile)
+    app = draw("Evaluation", run.id, "Model")
+    assert "is damaged or another model" in app.error[0].value and not app.get("download_button")
+    with pytest.raises(ValueError, match="is damaged or another model"):
+        model.packed(run.model, file)
+    (run.model / "model.onnx").write_bytes(sound)
+    digests = {name: hashlib.sha256(hostile).hexdigest() for name in ("model.int8.onnx", "other.onnx")}
+    vouching = file.model_copy(update={"files": file.files | digests})
+    durable.replace_json(run.model / NAME, vouching.model_dump())
+    (run.model / "other.onnx").write_bytes(hostile)
+    app = draw("Evaluation", run.id, "Model")
+    assert "model.int8.onnx" in app.error[0].value.replace("\\", "") and not app.get("download_button")
+    (run.model / "model.int8.onnx").write_bytes(hostile)
+    app = draw("Evaluation", run.id, "Model")
+    assert "has an operation 'Loop'" in app.error[0].value.replace("\\", "") and not app.get("download_button")
+    (run.model / "model.int8.onnx").write_bytes(sound)
+    vouching.files["model.int8.onnx"] = file.files["model.onnx"]
+    durable.replace_json(run.model / NAME, vouching.model_dump())
+    assert draw("Evaluation", run.id, "Model").get("download_button")
+    with zipfile.ZipFile(io.BytesIO(model.packed(run.model, vouching))) as archive:
+        assert archive.namelist() == ["model.onnx", "model.int8.onnx", NAME]
+        assert archive.read("model.onnx") == sound
+    with pytest.raises(ValueError, match="has just changed"):
+        model.packed(run.model, file)
 
 
 def test_the_ten_lines_of_python_are_those_of_the_readme_and_hear_a_stream(run):

@@ -16,20 +16,22 @@ from trainer.runs import Status
 from trainer.state import ACTIVE
 from trainer.workspace import Workspace
 
+TAKEN_ELSEWHERE = (detector_file.INT8_MODEL, detector_file.OPENWAKEWORD_MODEL)
+"""Nothing here loads them, but they are tried before they are given away."""
+
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _loaded(folder: str, digest: str) -> Detector:
-    for name in (detector_file.INT8_MODEL, detector_file.OPENWAKEWORD_MODEL):  # they are taken elsewhere
-        if (path := Path(folder, name)).exists():
-            onnx_file.read(path)
+def _loaded(folder: str, digest: str, others: tuple[str, ...]) -> Detector:
+    for name in others:
+        onnx_file.read(Path(folder, name))
     return detector.load(Path(folder))
 
 
 def load(folder: Path) -> Detector:
     """The detector in a model folder, read anew when its detector.json says another thing: that names the digests of
     its models. Raises FileNotFoundError, ValueError."""
-    file = detector_file.path_in(folder)
-    return _loaded(str(folder), hashlib.sha256(regular_file.read_bytes(file)).hexdigest())
+    digest = hashlib.sha256(regular_file.read_bytes(detector_file.path_in(folder))).hexdigest()
+    return _loaded(str(folder), digest, tuple(name for name in TAKEN_ELSEWHERE if (folder / name).exists()))
 
 
 def show(workspace: Workspace, status: Status) -> Detector | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import shlex
 import zipfile
@@ -9,11 +10,12 @@ from pathlib import Path
 
 import pandas as pd
 import streamlit as st
+from pydantic import ValidationError
 
 from pages.ui import jobs, numbers
-from pages.ui.frame import plain
+from pages.ui.frame import os_sentence, plain
 from pages.ui.numbers import Number
-from trainer import detector_file
+from trainer import detector_file, onnx_file, regular_file
 from trainer.detector_file import LARGEST_DIFFERENCE, DetectorFile
 from trainer.runs import Run
 from trainer.workspace import PROJECT_ROOT, Workspace
@@ -47,15 +49,7 @@ def show(workspace: Workspace, run: Run, file: DetectorFile) -> None:
             st.markdown(plain(sentence))
     st.subheader("Files", anchor=False)
     with st.container(horizontal=True):
-        name = f"wakeword-{run.id}-epoch-{file.epoch}.zip"
-        st.download_button(
-            "Download the model",
-            lambda: packed(run.model, file),
-            name,
-            "application/zip",
-            on_click="ignore",
-            type="primary",
-        )
+        _download(run, file)
         if file.int8 is None:
             st.button(
                 "Make one of eight bits", on_click=jobs.start, args=(workspace, "export", [run.id, "--int8"]),
@@ -105,12 +99,48 @@ def _holds(name: str, file: DetectorFile) -> str:
     return FILES.get(name, "") + (f" Its threshold: {own:.4f}." if own != file.threshold else "")
 
 
+def _download(run: Run, file: DetectorFile) -> None:
+    """A button for the zip, or why there is none: a click could not say it."""
+    try:
+        contents(run.model, file)
+    except OSError as error:
+        st.error(plain(os_sentence(error)))
+        return
+    except ValueError as error:
+        st.error(plain(str(error)))
+        return
+    name = f"wakeword-{run.id}-epoch-{file.epoch}.zip"
+    st.download_button(
+        "Download the model", lambda: packed(run.model, file), name, "application/zip", on_click="ignore",
+        type="primary",
+    )  # fmt: skip
+
+
+def contents(folder: Path, file: DetectorFile) -> dict[str, bytes]:
+    """The files of a model folder by name: the models have the digests of those that were tried, and others are left
+    out. Raises ValueError, OSError."""
+    path = detector_file.path_in(folder)
+    document = regular_file.read_bytes(path)
+    try:
+        same = DetectorFile.model_validate_json(document).files == file.files
+    except ValidationError:
+        same = False
+    if not same:
+        raise ValueError(f"{path} has just changed. Reload the page.")
+    most = onnx_file.MOST_BYTES  # of a longer one the digest is another
+    models = {name: regular_file.read_bytes(folder / name, most) for name in file.files if name in FILES}
+    for name, data in models.items():
+        if hashlib.sha256(data).hexdigest() != file.files[name]:
+            raise ValueError(f"{folder / name} is damaged or another model: its digest is not the one in {path}.")
+    return models | {path.name: document}
+
+
 def packed(folder: Path, file: DetectorFile) -> bytes:
-    """The model folder as a zip. For a click: the files are read then."""
+    """The model folder as a zip. For a click: the files are read then. Raises ValueError, OSError."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in [*file.files, detector_file.NAME]:
-            archive.write(folder / name, name)
+        for name, data in contents(folder, file).items():
+            archive.writestr(name, data)
     return out.getvalue()
 
 
