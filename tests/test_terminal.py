@@ -25,7 +25,7 @@ def test_a_name_from_elsewhere_steers_no_terminal(capsys, tmp_path):
 @pytest.mark.parametrize(
     "mark",
     ["\x1b[2J", "\x1b]52;c;aGk=\x07", "\x1b(0", "\x9b2J", "\x9d0;title\x9c", "\x90q\x1b\\", "\x07", "\x7f", "\x85",
-     "\r", "\u202e", "\u2066", "\u200e", "\u200f", "\u061c", "\u200b", "\ufeff", "\u2028", "\u2029",
+     "\r", "\u202e", "\u2066", "\u200e", "\u200f", "\u061c", "\u200b", "\u200c", "\u200d", "\ufeff", "\u2028", "\u2029",
      "\U000e0041", "\udcff"],
 )  # fmt: skip
 def test_nothing_in_a_name_reaches_a_terminal_or_a_page(mark, capsys, tmp_path):
@@ -41,6 +41,18 @@ def test_nothing_in_a_name_reaches_a_terminal_or_a_page(mark, capsys, tmp_path):
     terminal.show(session, {"name": name}, "")
     written = capsys.readouterr().out
     assert mark not in written and json.loads(written) == {"name": name}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\u0915\u094d\u200d\u0937", "\U0001f468\u200d\U0001f467"],
+)
+def test_joiners_that_spell_a_word_are_shown(name, capsys, tmp_path):
+    """Persian and Hindi are written with them; one that stands alone, or between Latin letters, only hides."""
+    terminal.show(Session(Workspace(tmp_path), as_json=False), {}, name)
+    assert capsys.readouterr().out == f"{name}\n" and frame.plain(name) == name
+    for hidden in ("\u200cab", "ab\u200d", f"{name}\u200c", f"{name[0]}\u200c\u200c\u200c{name[-1]}", "\u200d"):
+        assert not set(frame.plain(hidden)[len(name) if hidden.startswith(name) else 0 :]) & {"\u200c", "\u200d"}
 
 
 def test_a_name_with_markup_is_shown_as_it_is(monkeypatch, capsys):

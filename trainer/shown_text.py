@@ -12,11 +12,14 @@ _ESCAPES = re.compile(
     r"|\x1b[ -/]*[0-~]"
 )
 _MARKS = (
-    r"\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    r"\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
     r"\U000e0000-\U000e007f"
 )
-_CONTROLS = re.compile(rf"[\x00-\x08\x0a-\x1f{_MARKS}]")
-_IN_JSON = re.compile(rf"[{_MARKS}]")
+_JOINERS = r"\u200c\u200d"
+"""Between letters of Persian or Hindi, and within an emoji, they are spelling; elsewhere they are only hidden."""
+_SPELLED = r"[^\x00-\xbf\u2000-\u206f]"
+_CONTROLS = re.compile(rf"[\x00-\x08\x0a-\x1f{_MARKS}]|(?<!{_SPELLED})[{_JOINERS}]|[{_JOINERS}](?!{_SPELLED})")
+_IN_JSON = re.compile(rf"[{_MARKS}{_JOINERS}]")
 
 
 def harmless(line: str) -> str:
