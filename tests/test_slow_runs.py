@@ -131,6 +131,17 @@ def test_a_silent_trainer_that_uses_the_processor_is_running(working):
     assert runs.status(run).state == "running"
 
 
+def test_a_silent_trainer_that_waits_for_a_busy_process_is_running(working):
+    """`training.compile` waits for a compiler, on a busy machine for longer than a silence may last."""
+    compiler = "import os; parent = os.getppid()\nwhile os.getppid() == parent: pass"
+    run, trainer = working(f"import subprocess, sys; subprocess.run([sys.executable, '-c', {compiler!r}])")
+    wait_for(lambda: processes.has_busy_child(trainer.pid))
+    seen = pulse.Pulse(cpu_seconds=1000.0)  # so its own processor time tells nothing
+    wait_for(lambda: not processes.activity(trainer.pid)[1])
+    look(run, trainer, seen)
+    assert runs.status(run).state == "running"
+
+
 @pytest.mark.parametrize("suspended", [False, True])
 def test_a_silent_trainer_that_uses_none_is_unresponsive(working, suspended: bool):
     run, trainer = working("while True: pass" if suspended else "import time; time.sleep(600)")

@@ -24,6 +24,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from trainer import limited_process
 from trainer.audio_file import AudioFacts
 from trainer.audio_formats import AudioRefused
 from trainer.workspace import PROJECT_ROOT
@@ -41,7 +42,6 @@ MOST_IDLE = 2
 """Processes that are kept for the next file."""
 _POLL_SECONDS = 0.25
 _CHUNK = 1 << 20
-_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # there is a process for each core already
 _WAITING = (psutil.STATUS_SLEEPING, psutil.STATUS_DISK_SLEEP, psutil.STATUS_IDLE)
 
 
@@ -112,7 +112,7 @@ class Reader:
     def _start(self) -> None:
         self._process = subprocess.Popen(
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=PROJECT_ROOT,
-            env=os.environ | _ONE_THREAD,
+            env=os.environ | limited_process.ONE_THREAD,
         )  # fmt: skip
         if self._line() is None:
             raise OSError(f"The process that reads audio files does not start (it ended with {self.end()}). Try again.")

@@ -10,12 +10,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from trainer.workspace import PROJECT_ROOT
 
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-"""Each thread of a library reserves memory that counts against the limit."""
+"""Each thread of a library reserves memory that counts against the limit, and there may be a process for each core."""
 
 NO_MEMORY = ("bfc_arena", "allocate", "bad_alloc")
 """In messages of onnxruntime: the size of a request that cannot be met, and where."""
@@ -69,17 +68,13 @@ def told_error(error: BaseException) -> str:
     return f"cannot be run ({lines[0][:200]})"
 
 
-def start(module: str, **more: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401 - what Popen takes
-    """Start `python -m MODULE` with pipes to its input and output; it limits itself. Raises OSError."""
-    return subprocess.Popen(
-        [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        cwd=PROJECT_ROOT, env=os.environ | ONE_THREAD, **more,
-    )  # fmt: skip
-
-
 def run(module: str, pieces: Sequence[bytes], seconds: float) -> Ended:
-    """Run `python -m MODULE` with these pieces as its input, for at most so many seconds. Raises OSError."""
-    with start(module) as process:
+    """Run `python -m MODULE`, which limits itself, with these pieces as its input, for at most so many seconds. Raises
+    OSError."""
+    with subprocess.Popen(
+        [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        cwd=PROJECT_ROOT, env=os.environ | ONE_THREAD,
+    ) as process:  # fmt: skip
         try:
             output, _ = process.communicate(b"".join(pieces), timeout=seconds)
         except subprocess.TimeoutExpired:

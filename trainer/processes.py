@@ -199,6 +199,16 @@ def activity(pid: int) -> tuple[float, bool]:
         return 0.0, False
 
 
+def has_busy_child(pid: int) -> bool:
+    """Whether a process that this one has started, directly or not, runs or waits for a processor. Looks at all
+    processes of the machine, which takes milliseconds."""
+    try:
+        started = psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        return False
+    return any(activity(child.pid)[1] for child in started)
+
+
 def send_signal(identity: ProcessIdentity, number: signal.Signals) -> bool:
     """Signal exactly this process; False when it is gone. A stranger that got its pid is never signalled."""
     if not hasattr(os, "pidfd_open"):

@@ -1,7 +1,8 @@
 """The pulse of a run: its supervisor tells in beat.json that it lives, and when its trainer was last known to work.
 
 A trainer tells of itself in progress.json, but not while it imports, nor during one long step, which on a busy machine
-take minutes. Its processor time tells such a one from one that hangs.
+take minutes. Its processor time tells such a one from one that hangs, and so do processes that it waits for, such as a
+compiler.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ def tell(run: Run, attempt: int, last: Pulse, trainer: int | None = None) -> Pul
     """
     now = processes.boot_clock()
     used, runnable = (0.0, True) if trainer is None else processes.activity(trainer)
-    working = now if runnable or used > last.cpu_seconds else max(last.working, told(run, attempt))
+    busy = runnable or used > last.cpu_seconds or (trainer is not None and processes.has_busy_child(trainer))
+    working = now if busy else max(last.working, told(run, attempt))
     if now - last.written < BEAT_SECONDS or runs.is_gone(run):
         return Pulse(working, used, last.written)
     with suppress(OSError):  # a disk that is full or ill may be well at the next beat
