@@ -180,6 +180,10 @@ def test_tokens_of_the_environment(monkeypatch):
         monkeypatch.setenv(access_token.VARIABLE, text)
         with pytest.raises(ValueError, match="at least 8 characters"):
             access_token.from_environment()
+    for text in ("bytes of no text: \udcff", "two\nlines of text"):
+        monkeypatch.setenv(access_token.VARIABLE, text)
+        with pytest.raises(ValueError, match="letters and digits"):
+            access_token.from_environment()
 
 
 def test_the_token_outlives_the_server_and_is_its_owners_alone(tmp_path):

@@ -27,7 +27,8 @@ def file_of(workspace: Workspace) -> Path:
 
 
 def from_environment() -> str | None:
-    """What WAKEWORD_TOKEN asks for: OFF, a token, or None where it is not set. Raises ValueError for a short token."""
+    """What WAKEWORD_TOKEN asks for: OFF, a token, or None where it is not set. Raises ValueError for a token that is
+    short, or that is no text."""
     text = os.environ.get(VARIABLE, "").strip()
     if text.casefold() == OFF:
         return OFF
@@ -35,6 +36,10 @@ def from_environment() -> str | None:
         raise ValueError(
             f"{VARIABLE} has {len(text)} of at least {LEAST_CHARACTERS} characters. Set a longer token, `{OFF}` to ask "
             "for none, or leave it out for a random one."
+        )
+    if not text.isprintable():
+        raise ValueError(
+            f"{VARIABLE} holds bytes or control characters that are no text. Set a token of letters and digits."
         )
     return text or None
 
