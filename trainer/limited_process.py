@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from trainer.workspace import PROJECT_ROOT
 
@@ -68,13 +69,17 @@ def told_error(error: BaseException) -> str:
     return f"cannot be run ({lines[0][:200]})"
 
 
-def run(module: str, pieces: Sequence[bytes], seconds: float) -> Ended:
-    """Run `python -m MODULE`, which limits itself, with these pieces as its input, for at most so many seconds. Raises
-    OSError."""
-    with subprocess.Popen(
+def start(module: str, **more: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401 - what Popen takes
+    """Start `python -m MODULE` with pipes to its input and output; it limits itself. Raises OSError."""
+    return subprocess.Popen(
         [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        cwd=PROJECT_ROOT, env=os.environ | ONE_THREAD,
-    ) as process:  # fmt: skip
+        cwd=PROJECT_ROOT, env=os.environ | ONE_THREAD, **more,
+    )  # fmt: skip
+
+
+def run(module: str, pieces: Sequence[bytes], seconds: float) -> Ended:
+    """Run `python -m MODULE` with these pieces as its input, for at most so many seconds. Raises OSError."""
+    with start(module) as process:
         try:
             output, _ = process.communicate(b"".join(pieces), timeout=seconds)
         except subprocess.TimeoutExpired:
