@@ -78,6 +78,18 @@ def test_a_right_length_is_believed_and_chunks_behind_it_are_not_sound(tmp_path)
     assert caught.value.reason == "empty"
 
 
+ODD = b"LIST" + struct.pack("<I", 13) + b"INFOISFT\1\0\0\0a"
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("claim", [len(PCM), 0, 0x7FFFF000, len(PCM) + 44])
+def test_chunks_of_odd_length_without_their_padding_are_read_past(tmp_path, count: int, claim: int):
+    (tmp_path / "a.wav").write_bytes(wav(claim, before=ODD * count))
+    assert heard(tmp_path / "a.wav").length_wrong == (claim != len(PCM))
+    (tmp_path / "a.wav").write_bytes(wav(claim, before=ODD + (ODD + b"\0") * count))
+    assert heard(tmp_path / "a.wav").length_wrong == (claim != len(PCM))
+
+
 @pytest.mark.parametrize("part", [0.2, 0.5, 0.9, 0.99])
 @pytest.mark.parametrize("kind", ["WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "NIST"])
 def test_a_file_that_was_cut_is_refused(tmp_path, kind: str, part: float):

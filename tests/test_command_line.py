@@ -6,9 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.tiny import make_raw, make_workspace, tiny_config
+from tests.tiny import clip_of, make_raw, make_workspace, tiny_config, write_wav
 from trainer import config_file, manifest
 from trainer.terminal import hoist_globals
 from trainer.workspace import PROJECT_ROOT, Workspace
@@ -56,6 +57,15 @@ def test_the_whole_path(workspace):
     lines = answer(workspace, "log", "latest")["lines"]
     assert any("Epoch 3/3 - Loss:" in line for line in lines)
     assert "nothing to stop" in refused(workspace, "stop", "latest")
+
+
+def test_a_scan_tells_what_it_found_about_clips(workspace):
+    make_raw(workspace)
+    wave = clip_of(np.random.default_rng(7), 600.0)
+    write_wav(workspace.raw / "positive" / "turned.wav", np.stack([wave, -wave], 1))
+    done = call(workspace, "scan")
+    assert done.returncode == 0
+    assert "warning cancel: Clips whose channels cancel each other (1 clip).\n" in done.stdout
 
 
 def test_clips_come_in_are_mended_and_go_again(workspace, tmp_path_factory):

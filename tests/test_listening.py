@@ -55,7 +55,7 @@ def test_a_file_with_a_wrong_length_or_cancelling_channels_is_heard_whole_and_to
     assert right["detections"] and "notes" not in right
     assert opposite["detections"] == piped["detections"] == right["detections"]
     assert opposite["notes"] == ["Its channels cancel each other when they are mixed; channel 1 is used."]
-    assert piped["notes"] == ["Its header is wrong about its length; it is read to the end of the file."]
+    assert piped["notes"] == ["Its header does not give the right length; it is read to the end of the file."]
 
 
 def test_what_cannot_be_listened_to_is_one_sentence(tone_model: Path):
@@ -104,7 +104,7 @@ def test_bad_files_are_told_and_the_others_heard(tone_model: Path, tmp_path):
     out, told = (stream.decode() for stream in as_text.communicate())
     assert as_text.returncode == 2 and "Traceback" not in told
     assert out.startswith(f"{tmp_path}/good.wav  ") and "detected" in out and out.count("good.wav") > 1
-    assert "odd\\udcff.wav  " in out and not any(str(each) in out for each in bad)
+    assert "odd\N{REPLACEMENT CHARACTER}.wav  " in out and not any(str(each) in out for each in bad)
     assert [line.partition(": ")[0] for line in told.splitlines()] == [str(each) for each in bad]
     assert f"{tmp_path}/missing.wav: There is no such file." in told and "bad.wav: It cannot be decoded" in told
     out, told = as_json.communicate()

@@ -20,6 +20,7 @@ from trainer import audio_formats, audio_header, durable, mixdown
 from trainer.audio_formats import AudioRefused as AudioRefused
 from trainer.audio_header import Correction
 from trainer.mixdown import Mixdown
+from trainer.spliced_file import SplicedFile
 
 SAMPLE_RATE = 16000
 LONGEST_SECONDS = 600
@@ -61,7 +62,7 @@ class AudioFacts:
         """What a user should know of how the file is heard, as sentences."""
         told = []
         if self.length_wrong:
-            told.append("Its header is wrong about its length; it is read to the end of the file.")
+            told.append("Its header does not give the right length; it is read to the end of the file.")
         if self.channel_fault == "cancel":
             told.append(f"Its channels cancel each other when they are mixed; channel {self.used_channel} is used.")
         if self.channel_fault == "dead":
@@ -69,6 +70,18 @@ class AudioFacts:
         if self.channel_fault == "uneven":
             told.append(f"Its channels differ much in noise; all are mixed, channel {self.best_channel} is the best.")
         return told
+
+
+class _OnwardFile(soundfile.SoundFile):  # type: ignore[misc]
+    """A file that is read on from where it is.
+
+    soundfile seeks after every read in files that can be seeked in, and an MP3 decoder then lacks the frames before:
+    recordings of varying bit rate had a hole of some 60 ms after every block.
+    """
+
+    def seekable(self) -> bool:
+        """What `read` asks; `seek` works."""
+        return False
 
 
 @dataclass(frozen=True)
@@ -161,9 +174,9 @@ def _check_level(wave: NDArray[np.float32]) -> None:
 def _decoded(descriptor: int, change: Correction | None) -> Iterator[soundfile.SoundFile]:
     """What the decoder makes of a file, whose length is corrected. Raises AudioRefused."""
     os.lseek(descriptor, 0, os.SEEK_SET)
-    source = audio_header.Corrected(descriptor, change) if change else descriptor
+    source = SplicedFile(descriptor, change.parts) if change else descriptor
     try:
-        with soundfile.SoundFile(source, closefd=False) as file:
+        with _OnwardFile(source, closefd=False) as file:
             _check_header(file)
             yield file
     except soundfile.SoundFileError as error:
@@ -175,7 +188,7 @@ def _looked_at(file: soundfile.SoundFile) -> NDArray[np.float32]:
     """Samples [n, channels] by which the channels are judged: all of a clip, pieces of a recording."""
     size = round(PIECE_SECONDS * file.samplerate)
     if file.frames <= LOOKED_PIECES * size:
-        return np.asarray(file.read(dtype="float32", always_2d=True))
+        return np.asarray(file.read(file.frames, dtype="float32", always_2d=True))
     pieces = []
     for first in np.linspace(0, file.frames - size, LOOKED_PIECES).astype(int).tolist():
         try:
@@ -205,10 +218,10 @@ def _sound(path: Path, channel: int = 0) -> Iterator[_Sound]:
             raise AudioRefused("empty", "It is an empty file; copy or record it again.")
         if not audio_formats.is_known(path.suffix, os.pread(descriptor, 4, 0)):
             kind = path.suffix or "without an ending"
-            told = f"Files of this kind ({kind}) are not read; convert it to {audio_formats.EXAMPLES}."
+            told = f"Files of this kind ({kind}) are not read; if it is audio, convert it to {audio_formats.EXAMPLES}."
             raise AudioRefused("unsupported_format", told)
         change = audio_header.correction(descriptor)
-        wrong = change is not None or not audio_header.has_its_end(descriptor)
+        wrong = bool(change and change.length_wrong) or not audio_header.has_its_end(descriptor)
         how = _mixdown(descriptor, change)
         with _decoded(descriptor, change) as file:
             if channel > file.channels:

@@ -1,4 +1,4 @@
-"""How long the sound in an uncompressed file is: what the header claims, what the file holds, and which is right.
+"""How long the sound in a file is: what the header claims, what the file holds, and which is right.
 
 Programs that write into a pipe cannot go back to fill in the length, and some recorders count their header in. Their
 files are whole. A file that is much shorter than a plausible length says was cut.
@@ -6,14 +6,15 @@ files are whole. A file that is much shorter than a plausible length says was cu
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from trainer import mpeg_header, spliced_file
 from trainer.audio_formats import EXAMPLES, AudioRefused
+from trainer.spliced_file import Part
 
 _PLACEHOLDER_SLACK = 1 << 20
 """Writers subtract their header from the largest number, or round it down to whole pages."""
@@ -23,6 +24,7 @@ _MOST_COUNTED_IN = 1024
 _TAIL_BYTES = 4096
 _LARGEST_PAGE, _LAST_PAGE = 65_307, 4  # bytes of an Ogg page (RFC 3533); its flag
 _TAIL_CHUNKS = (b"LIST", b"id3 ", b"ID3 ", b"bext", b"cue ", b"smpl", b"fact", b"iXML", b"_PMX", b"JUNK", b"PAD ")
+_PLAIN_CHUNKS = (b"data", b"fmt ", *_TAIL_CHUNKS)
 
 
 @dataclass(frozen=True)
@@ -65,15 +67,16 @@ class _Claim:
     counted: int = 0
     """What the claim counts on top of the samples."""
     whole: int = 0
+    unpadded: tuple[int, ...] = ()
+    """Where chunks begin that follow one of odd length without the byte that makes it even."""
 
 
 @dataclass(frozen=True)
 class Correction:
-    """The length that is right: `end` of the samples in the file, and the bytes that say so at `place`."""
+    """How a file is read whose header is wrong: the parts that a decoder reads in its place."""
 
-    end: int
-    place: int
-    field: bytes
+    parts: tuple[Part, ...]
+    length_wrong: bool = True
 
 
 def _chunks(descriptor: int, layout: _Layout, place: int, size: int) -> Iterator[tuple[bytes, int, int]]:
@@ -84,27 +87,38 @@ def _chunks(descriptor: int, layout: _Layout, place: int, size: int) -> Iterator
         yield name, place, length
         if length < 0:
             return
-        place += layout.width + length + -length % layout.padding
+        place = _next_place(descriptor, place + layout.width + length, -length % layout.padding)
+
+
+def _next_place(descriptor: int, end: int, padding: int) -> int:
+    """Where the next chunk begins: some writers of RIFF leave out the byte that makes a chunk even."""
+    if padding == 1 and os.pread(descriptor, 4, end) in _PLAIN_CHUNKS:
+        return end
+    return end + padding
 
 
 def _chunked(descriptor: int, magic: bytes, size: int) -> _Claim | None:
     """The claim of a file made of chunks; None when it has none with sound."""
-    layout, large = _LAYOUTS[magic], None
+    layout, large, unpadded = _LAYOUTS[magic], None, list[int]()
     for name, place, length in _chunks(descriptor, layout, layout.first, size):
+        if layout.padding == 2 and (place + len(unpadded)) % 2:
+            unpadded.append(place)
         if name == b"ds64" and magic == b"RF64" and 16 <= length <= size - place - layout.width:
             large = place + 16, *struct.unpack("<QQ", os.pread(descriptor, 16, place + 8))
         if name != layout.sound:
             continue
         start, counted = place + layout.width + layout.skipped, layout.skipped
         if large and length == 0xFFFFFFFF:
-            return _Claim(start, large[2], large[0], "<Q", whole=large[1] + 8)
+            return _Claim(start, large[2], large[0], "<Q", 0, large[1] + 8, tuple(unpadded))
         if magic == b"caff":
             return _Claim(start, None if length == -1 else length - counted, place + 4, ">q", counted)
         if magic == b"riff":
             whole = struct.unpack("<Q", os.pread(descriptor, 8, 16))[0]
             return _Claim(start, max(0, length), place + 16, "<Q", layout.width, whole)
         whole = struct.unpack(layout.header[0] + "I", os.pread(descriptor, 4, 4))[0] + 8
-        return _Claim(start, max(0, length - counted), place + 4, layout.header[0] + "I", counted, whole)
+        return _Claim(
+            start, max(0, length - counted), place + 4, layout.header[0] + "I", counted, whole, tuple(unpadded)
+        )
     return None
 
 
@@ -166,8 +180,7 @@ def _sound_end(descriptor: int, magic: bytes, start: int, size: int) -> int:
 
 
 def correction(descriptor: int) -> Correction | None:
-    """The right length of an uncompressed file whose header is wrong about it; None when it is right, or in charge of
-    the decoder.
+    """How to read a file whose header is wrong about its length or its chunks; None when the decoder reads it rightly.
 
     Raises AudioRefused when the file was cut, OSError.
     """
@@ -179,10 +192,11 @@ def correction(descriptor: int) -> Correction | None:
     if claim is None:
         if magic in (b"RIFF", b"RF64", b"RIFX"):
             raise AudioRefused("truncated", "It has no audio data; copy or record it again.")
-        return None
+        parts = mpeg_header.counted(descriptor)
+        return Correction(parts) if parts else None
     rest, length = size - claim.start, claim.length
     if length is not None and not _is_wrong(descriptor, magic, claim, length, size):
-        return None
+        return Correction(_padded(claim, size), length_wrong=False) if claim.unpadded else None
     if length is None and magic != b"caff":  # the decoder takes it as it is meant
         return None
     end = _sound_end(descriptor, magic, claim.start, size)
@@ -192,7 +206,16 @@ def correction(descriptor: int) -> Correction | None:
         raise AudioRefused(
             "too_long", f"It is longer than its format can say (4 GB); convert it to RF64 or {EXAMPLES}."
         )
-    return Correction(end, claim.place, struct.pack(claim.form, end - claim.start + claim.counted))
+    field = struct.pack(claim.form, end - claim.start + claim.counted)
+    return Correction(spliced_file.replaced(_padded(claim, end), claim.place, field))
+
+
+def _padded(claim: _Claim, end: int) -> tuple[Part, ...]:
+    """The file up to `end`, with the bytes put in that its writer left out."""
+    parts: tuple[Part, ...] = (range(end),)
+    for place in claim.unpadded:
+        parts = spliced_file.inserted(parts, place, b"\0")
+    return parts
 
 
 def _is_wrong(descriptor: int, magic: bytes, claim: _Claim, length: int, size: int) -> bool:
@@ -219,35 +242,3 @@ def has_its_end(descriptor: int) -> bool:
     tail = os.pread(descriptor, _LARGEST_PAGE, max(0, size - _LARGEST_PAGE))
     page = tail.rfind(b"OggS")
     return 0 <= page < len(tail) - 5 and bool(tail[page + 5] & _LAST_PAGE)
-
-
-class Corrected(io.RawIOBase):
-    """A file with the length in its header corrected, for a decoder that believes headers. Reads only."""
-
-    def __init__(self, descriptor: int, change: Correction) -> None:
-        super().__init__()
-        self._descriptor, self._change, self._place = descriptor, change, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._place
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._change.end}[whence]
-        self._place = max(0, base + offset)
-        return self._place
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        wanted = max(0, min(len(buffer), self._change.end - self._place))
-        data = bytearray(os.pread(self._descriptor, wanted, self._place))
-        for offset, value in enumerate(self._change.field, self._change.place - self._place):
-            if 0 <= offset < len(data):
-                data[offset] = value
-        buffer[: len(data)] = data
-        self._place += len(data)
-        return len(data)

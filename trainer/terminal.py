@@ -180,7 +180,13 @@ def scan_text(summary: dict[str, Any]) -> str:
         f"{name:14} {label['clips']:7,} clips {label['minutes']:9,.1f} min" for name, label in summary["labels"].items()
     ]
     rows += [f"refused {item['path']}: {item['message']}" for item in summary["refused"]]
+    rows += [_finding_line(item) for item in summary["findings"]]
     return "\n".join([*rows, *summary["warnings"], scan_line(summary)])
+
+
+def _finding_line(item: dict[str, Any]) -> str:
+    clips = f" ({counted(item['clips'], 'clip')})" if item["clips"] else ""
+    return f"{item['severity']} {item['finding']}: {item['title']}{clips}."
 
 
 def split_text(parts: dict[str, Any], warnings: Sequence[str]) -> str:

@@ -58,7 +58,9 @@ def test_several_files_are_heard_each_with_its_trace(run):
     app.run()
     assert not app.exception and time.perf_counter() - begun < 3
     assert (charts(app), len(app.error), len(app.get("audio"))) == (3, 1, 3)
-    assert app.error[0].value.endswith("Files of this kind (.m4a) are not read; convert it to WAV or FLAC.")
+    assert app.error[0].value.endswith(
+        "Files of this kind (.m4a) are not read; if it is audio, convert it to WAV or FLAC."
+    )
     took = [caption.value for caption in app.caption if "s of audio, heard in" in caption.value]
     assert took[0].startswith("10.0 s of audio") and float(took[0].split()[-2]) < 1.0
     assert any("b \\<b\\>.flac" in markdown.value for markdown in app.markdown)

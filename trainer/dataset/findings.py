@@ -109,9 +109,9 @@ _CHECKS = (
         "convert", lambda clips: (clips["label"] != "rirs") & (clips["offset"].abs() > OFFSET),
     ),
     _Check(
-        "length", "info", "Clips with a wrong length in their header",
-        "They were written into a pipe, or by a recorder that counts its header in. They are read to the end of the "
-        "file. Other programs may refuse them; converting writes the right length.",
+        "length", "info", "Clips without the right length in their header",
+        "Their header gives a wrong length, or none: recorders and pipes leave such files. They are read to the end "
+        "of the file. Other programs may refuse them; converting writes the right length.",
         "convert", lambda clips: clips["length_wrong"] > 0,
     ),
     _Check(
