@@ -76,7 +76,7 @@ def test_a_table_names_speakers_by_path_or_file_name():
         "positive/José 1/a b.wav", "positive/Jose\u0301 1/a b.wav", "./positive/josé 1/A B.WAV", "José 1\\a b.wav",
         "positive\\José 1\\a b.wav", "data/raw/positive/José 1/a b.wav", "/home/me/data/raw/positive/José 1/a b.wav",
         "C:\\sounds\\Positive\\José 1\\a b.wav", " positive//José 1/a b.wav ", "/elsewhere/José 1/a b.wav",
-        "Positives/José 1/a b.wav", "a b.wav", "A B.wav", "a  b?.wav",
+        "Positives/José 1/a b.wav", "a b.wav", "A B.wav", "a  b?.wav", "A b", "josé 1/a b", "Positive\\José 1\\a b",
     ],
 )  # fmt: skip
 def test_rows_of_a_table_match_however_paths_are_written(row: str):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from trainer.counted import counted
 from trainer.dataset import names
@@ -37,12 +38,14 @@ def match(paths: Sequence[str], table: Mapping[str, str]) -> Matched:
     """Give each clip (a path below data/raw) the speaker of the row that tells its path most exactly.
 
     A row is a file name, which stands for every clip of that name, or a path that shares its end with those of clips,
-    the last folder at least.
+    the last folder at least; the ending may be left out.
     """
     clips = defaultdict[str, list[int]](list)
     for number, path in enumerate(paths):
-        for suffix in _suffixes(_parts(path)):
-            clips[suffix].append(number)
+        *folders, name = _parts(path)
+        for spelling in {name, PurePosixPath(name).stem}:
+            for suffix in _suffixes([*folders, spelling]):
+                clips[suffix].append(number)
     speakers, ranks, unmatched = [""] * len(paths), [0] * len(paths), list[str]()
     for row, speaker in table.items():
         parts = _parts(row)
