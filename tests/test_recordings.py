@@ -58,10 +58,10 @@ def test_what_is_named_twice_is_heard_once(tmp_path):
             "Line 2 of its labels in 1.txt is '1.0 2.0 jarvis', not start TAB end TAB label in seconds.",
         ),
         ("a\tb", "Line 2 of its labels in 1.txt is 'a\\tb', not start"),
-        ("2\t1\tx", "Line 2 of its labels in 1.txt says 2 to 1 s, which is no stretch of a recording of 3.0 s."),
-        ("1\t9\tx", "says 1 to 9 s, which is no stretch"),
+        ("2\t1\tx", "Line 2 of its labels in 1.txt says 2 to 1 s, which is not a span within a recording of 3.0 s."),
+        ("1\t9\tx", "says 1 to 9 s, which is not a span"),
         ("nan\tnan", "says nan to nan s"),
-        ("\xff\xfe", "are no text in UTF-8"),
+        ("\xff\xfe", "are not UTF-8 text"),
     ],
 )
 def test_a_bad_line_of_labels_is_told_by_its_number(line, sentence, tmp_path):

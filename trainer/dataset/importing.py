@@ -44,7 +44,8 @@ class Imported:
 
     def sentence(self) -> str:
         told = ", ".join(f"{count:,} into {label}" for label, count in self.counts.items())
-        numbered = f"{self.renamed:,} got a number, as their names were taken." if self.renamed else ""
+        taken = "its name was taken" if self.renamed == 1 else "their names were taken"
+        numbered = f"{self.renamed:,} got a number, as {taken}." if self.renamed else ""
         parts = [f"Imported {told}.", skipped.sentence(self.left_out), numbered, "Undo is in the list of changes."]
         return " ".join(filter(None, parts))
 

@@ -39,7 +39,7 @@ class UndecidedNamesError(ValueError):
         told = "; ".join(f"{encoding}: {example}" for encoding, example in list(self.readings.items())[:6])
         super().__init__(
             f"The zip does not say in which encoding its names are written ({told}). Choose the one that reads right: "
-            "Names in the zip on the page, or --names ENCODING on the command line."
+            "under Names in the zip on the page, or with --names ENCODING on the command line."
         )
 
 
@@ -78,7 +78,7 @@ def check_encoding(encoding: str) -> str:
             return encoding
     except (LookupError, ValueError):
         pass
-    raise ValueError(f"{encoding!r:.40} is no encoding of names in zips; choose one of {', '.join(ENCODINGS)}.")
+    raise ValueError(f"{encoding!r:.40} is not an encoding of names in zips; choose one of {', '.join(ENCODINGS)}.")
 
 
 def decode(entries: Sequence[zipfile.ZipInfo], encoding: str = "") -> list[str]:
@@ -98,7 +98,7 @@ def decode(entries: Sequence[zipfile.ZipInfo], encoding: str = "") -> list[str]:
             raw_name(entry).decode(chosen) if name is None else name for entry, name in zip(entries, told, strict=True)
         ]
     except UnicodeDecodeError:
-        raise ValueError(f"Some names in the zip are not of the encoding {chosen}; choose another.") from None
+        raise ValueError(f"Some names in the zip are not in the encoding {chosen}; choose another.") from None
 
 
 def undecided(entries: Sequence[zipfile.ZipInfo]) -> dict[str, str]:

@@ -85,7 +85,7 @@ def _lines(path: Path) -> list[str]:
     try:
         return re.split(r"\r\n|\r|\n", data.decode(encoding))
     except UnicodeDecodeError:
-        raise ValueError(f"Its labels in {path.name} are no text in UTF-8; export them from Audacity again.") from None
+        raise ValueError(f"Its labels in {path.name} are not UTF-8 text; export them from Audacity again.") from None
 
 
 def _seconds(text: str) -> float:
@@ -111,7 +111,7 @@ def read(path: Path, seconds: float) -> list[Word]:
             raise ValueError(f"{where} is {line!r:.60}, not start TAB end TAB label in seconds.") from None
         if not 0 <= start <= end <= seconds + 0.1:
             raise ValueError(
-                f"{where} says {start:g} to {end:g} s, which is no stretch of a recording of {seconds:.1f} s. "
+                f"{where} says {start:g} to {end:g} s, which is not a span within a recording of {seconds:.1f} s. "
                 "Check that the track belongs to this recording."
             )
         found.append(Word(start=start, end=end))
