@@ -14,8 +14,9 @@ from typing import Any
 
 from trainer.workspace import PROJECT_ROOT
 
-ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-"""Each thread of a library reserves memory that counts against the limit, and there may be a process for each core."""
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+"""Each thread of a library reserves memory that counts against the limit (glibc: an arena of 64 MB and more), and there
+may be a process for each core."""
 
 NO_MEMORY = ("bfc_arena", "allocate", "bad_alloc")
 """In messages of onnxruntime: the size of a request that cannot be met, and where."""
