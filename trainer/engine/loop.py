@@ -16,6 +16,7 @@ from trainer.config import Config
 from trainer.engine import checkpoints, clips, embedding_rounds, mining, optimizers, precision, saving, stream
 from trainer.engine.bank import open_bank
 from trainer.engine.batches import Feed, open_feed, standardise
+from trainer.engine.checkpoints import Saved
 from trainer.engine.course import Course
 from trainer.engine.epoch import expect_rest, save_within, train_epoch
 from trainer.engine.event_files import begin_events
@@ -80,7 +81,7 @@ def _prepared(workspace: Workspace, config: Config, journal: Journal, device: to
     parts = {name: array.of_split(frozenset(clip.path for clip in splits[name])) for name in ("train", "val")}
     samples = open_bank(array, config, device)
     train = open_feed(parts["train"], config, device, augmented=True, samples=samples)
-    saved = None if first else checkpoints.newest(run.checkpoints, factory.build(config))
+    saved = None if first else _newest(run, config)
     model = (factory.build(config) if saved else _first_model(workspace, config, train, beat)).to(device)
     say(f"Model {config.model.name}: {factory.parameters(model):,} parameters, on {journal.progress.device}.")
     average = optimizers.average_of(model) if config.optimizer.ema_decay else None
@@ -99,6 +100,14 @@ def _prepared(workspace: Workspace, config: Config, journal: Journal, device: to
     ready = begun if first else replace(begun, start=saving.go_on(begun, saved))
     journal.events = begin_events(run)
     return ready
+
+
+def _newest(run: Run, config: Config) -> Saved | None:
+    """The newest checkpoint that fits the configuration. The network that tries it draws none of the random numbers with
+    which a run begins, so that one without a checkpoint begins as it would have at first."""
+    with torch.random.fork_rng(devices=[]):
+        network = factory.build(config)
+    return checkpoints.newest(run.checkpoints, network)
 
 
 def _first_model(workspace: Workspace, config: Config, feed: Feed, beat: Callable[[], None]) -> nn.Module:
