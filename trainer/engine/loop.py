@@ -103,8 +103,10 @@ def _prepared(workspace: Workspace, config: Config, journal: Journal, device: to
 
 
 def _newest(run: Run, config: Config) -> Saved | None:
-    """The newest checkpoint that fits the configuration. The network that tries it draws none of the random numbers with
-    which a run begins, so that one without a checkpoint begins as it would have at first."""
+    """The newest checkpoint that fits the configuration.
+
+    The network that tries it draws none of the run's random numbers: without a checkpoint a run begins as at first.
+    """
     with torch.random.fork_rng(devices=[]):
         network = factory.build(config)
     return checkpoints.newest(run.checkpoints, network)
