@@ -57,7 +57,7 @@ def _file(workspace: Workspace, verb: Verb) -> Path:
 
 def _lock_file(workspace: Workspace, verb: Verb) -> Path:
     """Locked by whoever starts the job, and from then on by its process for as long as it lives."""
-    return workspace.jobs / f"{verb}.lock"
+    return workspace.jobs / f"{verb}.job.lock"
 
 
 def _cancel_file(workspace: Workspace, verb: Verb) -> Path:

@@ -85,7 +85,7 @@ def measure(workspace: Workspace, config: Path) -> Measured:
     out = result_file(workspace)
     workspace.jobs.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "trainer.engine.probe", str(workspace.root), str(config.absolute()), str(out)]
-    with processes.exclusive_lock(workspace.jobs / "measuring.lock"):
+    with processes.exclusive_lock(workspace.jobs / "probe.lock"):
         done = subprocess.run(
             command, cwd=PROJECT_ROOT, env=processes.environment_of_engine(workspace), stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, text=True,

@@ -68,7 +68,8 @@ class Workspace:
 
     @property
     def kernels(self) -> Path:
-        return self.cache / "kernels"
+        """What torch, Triton and CUDA compile, and can compile again."""
+        return self.root / "data" / "kernels"
 
     @property
     def jobs(self) -> Path:
