@@ -1,10 +1,12 @@
 """P17: a training that is to end, by Stop, Pause or a signal to its supervisor, saves itself and is gone in 10 s."""
 
+import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 from tests.run_folders import end_all
 from tests.soak.forked import data
@@ -91,9 +93,14 @@ def _supervised(silent_seconds: float, label: str) -> tuple[Run, subprocess.Pope
         f"supervisor.SILENT_SECONDS = {silent_seconds}; supervisor.supervise(Run(Path(sys.argv[1])), ['cpu'])"
     )
 
-    def start(run: Run, *rest: object) -> None:
+    def start(run: Run, choices: Sequence[str], lock: int) -> None:
         command = [sys.executable, "-c", code, str(run.folder)]
-        made.append(subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.DEVNULL, start_new_session=True))
+        made.append(
+            subprocess.Popen(
+                command, cwd=PROJECT_ROOT, stdout=subprocess.DEVNULL, start_new_session=True, pass_fds=[lock],
+                env=os.environ | processes.handing_over(lock),
+            )
+        )  # fmt: skip
 
     launch._start_supervisor = start
     try:
