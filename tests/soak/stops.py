@@ -89,8 +89,9 @@ def _supervised(silent_seconds: float, label: str) -> tuple[Run, subprocess.Pope
     """A run whose supervisor is as patient as told."""
     real, made = launch._start_supervisor, []
     code = (
-        "import sys; from pathlib import Path; from trainer import supervisor; from trainer.runs import Run;"
-        f"supervisor.SILENT_SECONDS = {silent_seconds}; supervisor.supervise(Run(Path(sys.argv[1])), ['cpu'])"
+        "import sys; from pathlib import Path; from trainer import processes, supervisor; from trainer.runs import Run;"
+        f"supervisor.SILENT_SECONDS = {silent_seconds};"
+        "supervisor.supervise(Run(Path(sys.argv[1])), ['cpu'], processes.handed_over())"
     )
 
     def start(run: Run, choices: Sequence[str], lock: int) -> None:
