@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import psutil
@@ -416,7 +417,8 @@ def test_a_disk_that_takes_nothing_keeps_no_server_from_its_start(tmp_path, monk
         async with start.lifespan("t")(None):
             pass
 
-    asyncio.run(run())
+    with ThreadPoolExecutor(1) as thread:  # this thread has an event loop already once a browser was driven from it
+        thread.submit(asyncio.run, run()).result()
     assert "  http://127.0.0.1:8501/?token=t\n" in capsys.readouterr().out
 
 
