@@ -2,6 +2,7 @@
 #             make app HOST=0.0.0.0 serves the network       WAKEWORD_TOKEN=off make app asks for no token
 # make test   install what is missing, run all tests        make setup   only install
 # make test-gpu  the tests that need a GPU, a part of make test where there is one
+# make docs   build the documentation into site/
 # make bench  measure how fast trainings run on this machine; takes three minutes
 PYTHON ?= python3.11
 PORT ?= 8501
@@ -12,7 +13,7 @@ HOST := 127.0.0.1
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup app test test-gpu soak bench bench-runs lint format lock
+.PHONY: setup app test test-gpu soak bench bench-runs docs lint format lock
 
 setup: $(INSTALLED)
 
@@ -46,6 +47,10 @@ bench-runs: setup
 	$(BIN)/python -m tests.bench_runs
 	$(BIN)/python -m tests.bench_curves
 
+# NO_MKDOCS_2_WARNING: a notice about versions to come, which is no finding about these pages.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -57,4 +62,4 @@ format: setup
 
 # Write the exact versions for the ranges in pyproject.toml, with hashes, for every platform.
 lock: setup
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header --upgrade -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra docs --universal --python-version 3.11 --generate-hashes --no-header --upgrade -o requirements.lock

@@ -1,7 +1,7 @@
 """How long the Runs page takes, by number of runs and of rows of metrics: python -m tests.measure_runs_page
 
 Drawn by Streamlit without a browser, in this process: first as nobody has looked before, then again. CPU time stands
-beside the time on the clock, for a busy machine. The figures stand in the README.
+beside the time on the clock, for a busy machine. The figures stand in docs/measurements/scale.md.
 """
 
 import os

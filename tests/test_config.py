@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pages.ui import draft
-from tests.preset_files import preset_text, with_table
+from tests.preset_files import preset_text
 from trainer import config_file
 from trainer.config import Config
 from trainer.config_file import ConfigError
@@ -51,11 +51,6 @@ def test_presets_are_explained_by_the_declarations():
         written = (config_file.PRESETS / f"{name}.yaml").read_bytes()
         assert written == preset_text(name), "run: python -m tests.preset_files"
         assert config_file.situation(name).endswith(".")
-
-
-def test_the_option_table_in_the_readme_is_current():
-    readme = (PROJECT_ROOT / "README.md").read_text()
-    assert readme == with_table(readme), "run: python -m tests.preset_files"
 
 
 def test_what_a_file_does_not_say_is_as_in_the_preset_it_names():
@@ -243,9 +238,3 @@ def test_a_name_is_never_a_path(tmp_path, name: str):
     with pytest.raises(ConfigError, match="cannot be a name"):
         config_file.save(Workspace(tmp_path), name, Config())
     assert not list(tmp_path.iterdir())
-
-
-def test_the_readme_tells_of_every_preset_in_its_own_words():
-    readme = (PROJECT_ROOT / "README.md").read_text()
-    for name in config_file.presets():
-        assert f"| `{name}` | {config_file.situation(name)} |" in readme, name

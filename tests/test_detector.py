@@ -1,7 +1,6 @@
 """A detector fires as it should, hears recordings of any length, and refuses files that are no model of ours."""
 
 import hashlib
-import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
+from tests import documented
 from tests.detectors import RATE, sounds
 from trainer import audio_file, detector, documents, durable, stream_scores
 from trainer.detector_file import DetectorFile
@@ -146,9 +146,9 @@ def test_a_model_that_was_changed_or_lacks_its_document_is_refused(model: Path, 
         detector.load(tmp_path / "nowhere")
 
 
-def test_the_ten_lines_of_the_readme_listen(model: Path, tmp_path):
+def test_the_documented_program_listens(model: Path, tmp_path):
     """As they stand there, with raw samples on standard input; they say what `detect` says."""
-    code = re.search(r"```python\n(.*?)```", (PROJECT_ROOT / "README.md").read_text(), re.DOTALL)[1]
+    code = documented.program(documented.LISTEN_PAGE)
     assert len(code.splitlines()) <= 12
     (tmp_path / "listen.py").write_text(code)
     samples = np.rint(32767 * sounds(8.0)).astype(np.int16)

@@ -1,6 +1,5 @@
 """A model of a stranger neither hangs nor fills the process that would load it: it is tried in one with limits."""
 
-import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import psutil
 import pytest
 import soundfile
 
-from tests import tone_model
+from tests import documented, tone_model
 from tests.hostile_models import boundless, failing_on_words, hostile, misshapen, sealed
 from tests.pages.tools import draw, field
 from tests.run_folders import end, make_run, workspace_at
@@ -120,8 +119,8 @@ def test_a_run_with_a_hostile_model_is_refused_by_every_verb(run, looping, tmp_p
     assert "It cannot be made anew: " in done.stderr and not (tmp_path / "out").exists()
 
 
-def test_the_ten_lines_of_the_readme_refuse_it_too(looping, tmp_path):
-    code = re.search(r"```python\n(.*?)```", (PROJECT_ROOT / "README.md").read_text(), re.DOTALL)[1]
+def test_the_documented_program_refuses_it_too(looping, tmp_path):
+    code = documented.program(documented.LISTEN_PAGE)
     (tmp_path / "listen.py").write_text(code)
     done = subprocess.run(
         [sys.executable, tmp_path / "listen.py", looping], input=bytes(32000), capture_output=True, timeout=60,

@@ -1,14 +1,13 @@
 """Nothing is told to anybody and no file appears but in the workspace, whatever process of ours or of a user runs."""
 
 import os
-import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests import traced, visit
+from tests import documented, traced, visit
 from tests.run_folders import make_run
 from tests.test_piper import make_voice
 from tests.tiny import make_workspace, tiny_config
@@ -56,7 +55,7 @@ def stranger(tmp_path: Path) -> Stranger:
 
 
 def test_training_and_what_is_made_of_it(stranger: Stranger):
-    """Supervisor, trainer, export, probe, jobs, evaluation, detection, and the program of the README."""
+    """Supervisor, trainer, export, probe, jobs, evaluation, detection, and the documented program."""
     workspace = make_workspace(stranger.workspace.root)
     workspace.configs.mkdir()
     (workspace.configs / "tiny.yaml").write_bytes(config_file.dump(tiny_config(epochs=1)))
@@ -69,7 +68,7 @@ def test_training_and_what_is_made_of_it(stranger: Stranger):
     stranger.verb("export", "latest", model, "--int8")
     recording = workspace.raw / "positive/voice0/0.wav"
     assert '"detections"' in stranger.verb("detect", model, recording, "--json")
-    code = re.search(r"```python\n(.*?)```", (PROJECT_ROOT / "README.md").read_text(), re.DOTALL)[1]
+    code = documented.program(documented.LISTEN_PAGE)
     program = stranger.workspace.root / "listen.py"
     program.write_text(f"import sys\nsys.path.insert(0, {str(PROJECT_ROOT)!r})\n{code}")
     stranger.runs(sys.executable, program, model, given=recording.read_bytes()[44:])

@@ -1,12 +1,12 @@
 """The Python way in gives what the files of the runs say, in two lines."""
 
-import re
 import subprocess
 import sys
 
 import pandas as pd
 import pytest
 
+from tests import documented
 from tests.run_folders import end, epoch_row, make_run, workspace_at
 from trainer import durable, metrics, run_frames
 from trainer.config import Config
@@ -14,13 +14,12 @@ from trainer.run_list import notes
 from trainer.workspace import PROJECT_ROOT
 
 
-def test_the_lines_of_the_readme_find_the_best_run(tmp_path):
+def test_the_documented_lines_find_the_best_run(tmp_path):
     """They run as they stand there, in a process of its own."""
     workspace = workspace_at(tmp_path)
     end(make_run(workspace, 1, label="short", epochs=3), "completed", "All done.")
     end(make_run(workspace, 2, label="long", epochs=9), "stopped", "Stopped by the user.")
-    readme = (PROJECT_ROOT / "README.md").read_text()
-    code = re.search(r"```python\n(from trainer\.runs.*?)```", readme, re.DOTALL)[1]
+    code = documented.program(documented.ANALYSIS_PAGE)
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, cwd=PROJECT_ROOT,
         env={"WAKEWORD_ROOT": str(tmp_path), "PATH": "/usr/bin"},

@@ -69,7 +69,7 @@ def commented(document: Mapping[str, object], head: str = "") -> bytes:
 
 
 def table() -> str:
-    """Every option as a Markdown table, for the README."""
+    """Every option as a Markdown table, for the documentation."""
     rows = ["| option | default | range | what it does |", "| --- | --- | --- | --- |"]
     group = ""
     for option in options():

@@ -1,4 +1,4 @@
-"""Pictures of every page for the README and for a look at one's own work.
+"""Pictures of every page for the documentation and for a look at one's own work.
 
     python -m tests.browser.screenshots WORKSPACE FOLDER [--all]
 

@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from pages.ui.evaluation import model, opened
-from tests import bad_audio, hostile_models, tone_model
+from tests import bad_audio, documented, hostile_models, tone_model
 from tests.pages.tools import charts, checked, draw, field, metric, press, texts, write_job
 from tests.run_folders import dead_process, end, make_alive, make_run
 from tests.tiny import RATE, clip_of, make_workspace
@@ -212,10 +212,10 @@ def test_only_models_that_were_tried_are_taken_away(run):
         model.packed(run.model, file)
 
 
-def test_the_ten_lines_of_python_are_those_of_the_readme_and_hear_a_stream(run):
+def test_the_ten_lines_of_python_are_the_documented_ones_and_hear_a_stream(run):
     """With the sound that a microphone would give."""
     lines = next(code.value for code in draw("Evaluation", run.id, "Model").code if code.language == "python")
-    assert lines.strip() in (PROJECT_ROOT / "README.md").read_text()
+    assert lines.strip() == documented.program(documented.LISTEN_PAGE).strip()
     sound = (32767 * soundfile.read(io.BytesIO(audio(10.0)))[0]).astype("<i2").tobytes()
     command = [sys.executable, "-c", lines, str(run.model)]
     done = subprocess.run(command, input=sound, capture_output=True, cwd=PROJECT_ROOT, timeout=60)

@@ -39,7 +39,7 @@ blocks = iter(lambda: sys.stdin.buffer.read(2 * 1280), b"")
 for found in detector.listen(model, (np.frombuffer(block, np.int16) for block in blocks)):
     print(f"{found.time:.1f} s: {found.score:.3f}", flush=True)
 """
-"""listen.py of the README: ten lines that hear 16-bit sound at 16 kHz as it comes."""
+"""listen.py of the documentation: ten lines that hear 16-bit sound at 16 kHz as it comes."""
 
 
 def show(workspace: Workspace, run: Run, file: DetectorFile) -> None:
