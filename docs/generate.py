@@ -21,6 +21,7 @@ from pydantic import BaseModel
 
 from trainer import config_file, documents, option_text
 from trainer.__main__ import app
+from trainer.options import group_title
 from trainer.options import options as declared_options
 from trainer.run_list import fields
 from trainer.workspace import PROJECT_ROOT
@@ -63,8 +64,22 @@ KINDS = {
 
 
 def options() -> str:
-    """Every option as a table."""
-    return option_text.table()
+    """Every option, a table for each group."""
+    lines, group = [], ""
+    for option in declared_options():
+        if option.group != group:
+            group = option.group
+            lines += [
+                "",
+                f"## {group_title(group)}",
+                "",
+                "| option | default | range | what it does |",
+                "| --- | --- | --- | --- |",
+            ]
+        star = "" if option.advanced else " ★"
+        value, limits = option_text.shown(option.default), option_text.limits(option)
+        lines.append(f"| `{option.key}`{star} | {value} | {limits} | {_cell(option.help)} |")
+    return "\n".join(lines)
 
 
 def presets() -> str:

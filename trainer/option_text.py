@@ -1,4 +1,4 @@
-"""Options as text, made from their declarations: YAML that explains itself, and the table of all options."""
+"""Options as text, made from their declarations: values, limits, and YAML that explains itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 import yaml
 
-from trainer.options import Option, group_title, options
+from trainer.options import Option, options
 
 WIDTH = 110
 
@@ -66,16 +66,3 @@ def _lines(document: Mapping[str, object], head: str) -> Iterator[str]:
 def commented(document: Mapping[str, object], head: str = "") -> bytes:
     """A configuration's document `{group: {name: value}}` as YAML, each option under what it is and does."""
     return ("\n".join(_lines(document, head)) + "\n").encode()
-
-
-def table() -> str:
-    """Every option as a Markdown table, for the documentation."""
-    rows = ["| option | default | range | what it does |", "| --- | --- | --- | --- |"]
-    group = ""
-    for option in options():
-        if option.group != group:
-            group = option.group
-            rows.append(f"| **{group_title(group)}** | | | |")
-        basic = "" if option.advanced else " ★"
-        rows.append(f"| `{option.key}`{basic} | {shown(option.default)} | {limits(option)} | {option.help} |")
-    return "\n".join(rows)
