@@ -97,13 +97,11 @@ def main(epochs: int, voices: int, clips: int, pause: bool) -> int:
         off = [error(reading, total) for reading in counted if reading.epoch == number]
         print(f"Epoch {number}: {100 * off[0]:.1f} % at its first batch, up to {100 * max(off):.1f} %", file=sys.stderr)
     worst = max(counted, key=lambda reading: error(reading, total))
-    print(
-        f"{len(counted)} readings, from {total - counted[0].elapsed:.0f} s before the end on: largest error "
-        f"{100 * error(worst, total):.1f} % (in epoch {worst.epoch}: {worst.told:.1f} s told, "
-        f"{total - worst.elapsed:.1f} s then taken), mean "
-        f"{100 * sum(error(reading, total) for reading in counted) / len(counted):.1f} %, at the first of them "
-        f"{100 * error(counted[0], total):.1f} %"
-    )
+    mean = sum(error(reading, total) for reading in counted) / len(counted)
+    print("| from | readings | first of them | largest error | mean error |\n| --- | --- | --- | --- | --- |")
+    start = "the first batch after a resume on" if pause else "the second epoch on"
+    left, largest = total - counted[0].elapsed, error(worst, total)
+    print(f"| {start} | {len(counted)} | {left:.0f} s before the end | {100 * largest:.1f} % | {100 * mean:.1f} % |")
     return 0
 
 

@@ -70,7 +70,7 @@ def compare(workspace: Workspace, run: Run, folder: Path) -> None:
         )
 
 
-def measure_speed(workspace: Workspace, run: Run, hours: float, folder: Path) -> None:
+def measure_speed(workspace: Workspace, run: Run, preset: str, hours: float, folder: Path) -> None:
     """Hear what there is again and again, in files of ten minutes or so, until these hours are full."""
     every = composition.compose(workspace, composition.Options(), ignore)
     files, seconds = [every.path_of(each) for each in every.recordings], 0.0
@@ -83,8 +83,9 @@ def measure_speed(workspace: Workspace, run: Run, hours: float, folder: Path) ->
     made = assessment.evaluate(workspace, run, Wanted(None, [folder]), ignore)
     took, spent = time.monotonic() - began, time.process_time() - spent
     heard = made.audio_seconds
-    print(f"{heard / 3600:.2f} h in {took:.0f} s, {heard / took:.0f} x real time")
-    print(f"{spent:.0f} s of the processor, so {heard / spent:.0f} x real time on one core with nothing beside it")
+    print("| preset | hours | seconds | x real time | seconds of CPU | x real time on one core |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    print(f"| {preset} | {heard / 3600:.2f} | {took:.0f} | {heard / took:.0f} | {spent:.0f} | {heard / spent:.0f} |")
 
 
 def measure(folder: Path, given: argparse.Namespace) -> None:
@@ -98,7 +99,7 @@ def measure(folder: Path, given: argparse.Namespace) -> None:
             build(workspace, folder / "neutral", sorted((workspace.root / recordings.DEFAULT).rglob("*.ogg")))
         compare(workspace, run, folder / "neutral/streams")
     with tempfile.TemporaryDirectory(dir=folder) as hours:
-        measure_speed(workspace, run, given.hours, Path(hours))
+        measure_speed(workspace, run, given.preset, given.hours, Path(hours))
 
 
 def main() -> None:

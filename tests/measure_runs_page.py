@@ -40,7 +40,7 @@ def drawn(workspace: Workspace, **query: str) -> list[tuple[float, float]]:
 
 def told(what: str, times: list[tuple[float, float]]) -> None:
     first, again = times[0], min(times[1:])
-    print(f"{what:32} {first[0]:7.2f} s ({first[1]:6.2f}) {again[0]:8.2f} s ({again[1]:6.2f})", flush=True)
+    print(f"| {what} | {first[0]:.2f} ({first[1]:.2f}) | {again[0]:.2f} ({again[1]:.2f}) |", flush=True)
 
 
 def listed(count: int) -> None:
@@ -69,7 +69,7 @@ def compared(count: int, rows: int) -> None:
 
 
 if __name__ == "__main__":
-    print("what                               first (CPU)              again (CPU)")
+    print("| page | first | again |\n| --- | --- | --- |")
     drawn(Workspace(Path(tempfile.mkdtemp())))  # loads what every page needs
     for each in LISTED:
         listed(each)

@@ -1,4 +1,4 @@
-"""The promises of training control, put to the test at full length.
+"""The promises of training control, tested at full length; prints a Markdown table.
 
 python -m tests.soak                            all of them
 python -m tests.soak --promise P8 --count 6     one of them, so often
@@ -41,10 +41,10 @@ PROMISES = (
 
 
 def play(promise: Promise, count: int) -> bool:
-    """Measure one promise and tell it in a line; whether it was kept."""
+    """Measure one promise and print its row; whether it was kept."""
     began = time.monotonic()
     found = promise.measure(count)
-    print(f"{promise.number}: {found.text(promise.what)}; {time.monotonic() - began:.0f} s", flush=True)
+    print(f"| {promise.number} | {found.cells(promise.what)} | {time.monotonic() - began:.0f} |", flush=True)
     return not found.wrong
 
 
@@ -54,6 +54,7 @@ def main() -> int:
     parser.add_argument("--count", type=int)
     given = parser.parse_args()
     chosen = [promise for promise in PROMISES if given.promise in (None, promise.number)]
+    print("| test | what happens | broken | figures | seconds |\n| --- | --- | --- | --- | --- |", flush=True)
     kept = [play(promise, given.count or promise.count) for promise in chosen]
     return 0 if all(kept) else 1
 

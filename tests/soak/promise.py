@@ -11,6 +11,7 @@ class Found:
     wrong: list[str] = field(default_factory=list)
     figures: str = ""
 
-    def text(self, what: str) -> str:
-        broken = f"{len(self.wrong)} broken: {'; '.join(self.wrong[:5])}" if self.wrong else "0 broken"
-        return f"{self.count:,} {what}, {broken}{self.figures and f'; {self.figures}'}"
+    def cells(self, what: str) -> str:
+        """Three cells of a Markdown table: what was tested, what broke, figures."""
+        broken = f"{len(self.wrong)}: {'; '.join(self.wrong[:5])}" if self.wrong else "0"
+        return f"{self.count:,} {what} | {broken} | {self.figures}"
