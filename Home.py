@@ -1,7 +1,7 @@
 import streamlit as st
 
-from pages.ui import frame, next_step, now, run_table, watched
-from trainer.state import ACTIVE
+from pages.ui.shared import active_runs, frame, next_step, run_table, watched
+from trainer.run.state import ACTIVE
 
 NEWEST_SHOWN = 8
 
@@ -12,7 +12,7 @@ next_step.show(next_step.next_step(workspace, newest))
 
 st.subheader("Running and queued", anchor=False)
 if any(status.state in ACTIVE for status in newest):
-    now.follow(newest, cards=True)
+    active_runs.follow(newest, cards=True)
 else:
     st.caption("Nothing is training.")
 

@@ -37,15 +37,15 @@ test-gpu: setup
 
 # Every promise of training control at full length; `make soak ARGS="--promise P8"` for one.
 soak: setup
-	$(BIN)/python -m tests.soak $(ARGS)
+	$(BIN)/python -m soak $(ARGS)
 
 bench: setup
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m benchmarks.training_speed
 
 # How long runs take to be listed and their curves to be opened, beside TensorBoard, MLflow and trackio on the same numbers.
 bench-runs: setup
-	$(BIN)/python -m tests.bench_runs
-	$(BIN)/python -m tests.bench_curves
+	$(BIN)/python -m benchmarks.run_list
+	$(BIN)/python -m benchmarks.curves
 
 # NO_MKDOCS_2_WARNING: a notice about versions to come, which is no finding about these pages.
 docs: setup
@@ -55,6 +55,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 format: setup
 	$(BIN)/ruff format .

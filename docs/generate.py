@@ -19,12 +19,13 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from pydantic import BaseModel
 
-from trainer import config_file, documents, option_text
 from trainer.__main__ import app
-from trainer.options import group_title
-from trainer.options import options as declared_options
-from trainer.run_list import fields
-from trainer.workspace import PROJECT_ROOT
+from trainer.catalog import fields
+from trainer.config import config_file, option_text
+from trainer.config.options import group_title
+from trainer.config.options import options as declared_options
+from trainer.run import documents
+from trainer.system.workspace import PROJECT_ROOT
 
 MARK = re.compile(r"<!-- generated: ([a-z_]+) -->")
 FOREIGN = re.compile(

@@ -1,6 +1,7 @@
 import streamlit as st
 
-from pages.ui import change_list, clip_tables, frame, get_clips, jobs, record, split_form, synthesis_form
+from pages.ui.dataset import change_list, clip_tables, get_clips, record, split_form, synthesis_form
+from pages.ui.shared import frame, jobs
 
 workspace = frame.page("Dataset", "📂")
 busy = bool(jobs.running(workspace))

@@ -1,18 +1,18 @@
 import streamlit as st
 
-from pages.ui import (
-    checked,
+from pages.ui.configuration import (
+    config_check,
     config_compare,
     config_files,
     config_text,
     editing,
     estimate_panel,
     form,
-    frame,
-    watched,
 )
-from pages.ui.notes import notes
-from trainer import config_file, runs
+from pages.ui.configuration.field_notes import notes
+from pages.ui.shared import frame, watched
+from trainer.config import config_file
+from trainer.run import runs
 
 workspace = frame.page("Configuration", "🎛️")
 edited = editing.as_it_stands(workspace)
@@ -49,7 +49,7 @@ with st.container():  # the tabs below would go back to the first one if what co
     editing.show_messages()
     editing.show_left(workspace)
 st.markdown(editing.source_line(workspace, edited))
-found = checked.check(workspace, edited)
+found = config_check.check(workspace, edited)
 estimate_panel.show(workspace, found)
 options, difference, text, files = st.tabs(["Options", "Difference", "YAML", "Files"])
 with options:

@@ -1,8 +1,8 @@
 import streamlit as st
 
-from pages.ui import frame, jobs, operating_point, run_table, watched
 from pages.ui.evaluation import clips, compare, exported, listen, model, streams
-from trainer import runs
+from pages.ui.shared import frame, jobs, operating_point, run_table, watched
+from trainer.run import runs
 
 SECTIONS = ("Streams", "Clips", "Listen", "Compare", "Model")
 

@@ -7,12 +7,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from trainer import config_file, durable
-from trainer.config import Config
-from trainer.detector_file import MODEL, NAME, DetectorFile, Parity, Threshold
-from trainer.engine import onnx_graphs, stream
-from trainer.engine.features import front_end
+from trainer.config import config_file
+from trainer.config.schema import Config
+from trainer.detector.detector_file import MODEL, NAME, DetectorFile, Parity, Threshold
+from trainer.engine.export import onnx_graphs
+from trainer.engine.features.features import front_end
 from trainer.engine.models import factory
+from trainer.engine.training import stream
+from trainer.system import durable
 
 RATE = 16000
 

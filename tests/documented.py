@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from trainer.workspace import PROJECT_ROOT
+from trainer.system.workspace import PROJECT_ROOT
 
 DOCS = PROJECT_ROOT / "docs"
 LISTEN_PAGE, ANALYSIS_PAGE = DOCS / "how-to/python.md", DOCS / "how-to/analysis.md"

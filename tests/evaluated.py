@@ -12,10 +12,10 @@ from torch import nn
 
 from tests import detectors, run_folders
 from tests.tiny import make_workspace
-from trainer import durable
-from trainer.documents import Best
-from trainer.runs import Run
-from trainer.workspace import Workspace
+from trainer.run.documents import Best
+from trainer.run.runs import Run
+from trainer.system import durable
+from trainer.system.workspace import Workspace
 
 RATE = 16000
 

@@ -3,7 +3,7 @@
 python -m tests.preset_files        # writes them
 """
 
-from trainer import config_file, option_text
+from trainer.config import config_file, option_text
 
 
 def preset_text(name: str) -> bytes:

@@ -6,13 +6,15 @@ import signal
 import time
 from pathlib import Path
 
-from trainer import config_file, documents, durable, metrics, processes, runs
-from trainer.config import Config
-from trainer.documents import Best, Outcome, Processes, Progress, Request
-from trainer.processes import ProcessIdentity
-from trainer.runs import Run
-from trainer.state import ACTIVE
-from trainer.workspace import Workspace
+from trainer.config import config_file
+from trainer.config.schema import Config
+from trainer.run import metrics, runs
+from trainer.run.documents import Best, Outcome, Processes, Progress, Request
+from trainer.run.runs import Run
+from trainer.run.state import ACTIVE
+from trainer.system import document_file, durable, processes
+from trainer.system.processes import ProcessIdentity
+from trainer.system.workspace import Workspace
 
 CPU = {"cpu_percent": 93.4, "memory_used": 6.5e9, "memory_total": 16.7e9, "process_memory": 1.23e9, "gpu_name": None}
 GPU = CPU | {"gpu_name": "NVIDIA X", "gpu_percent": 87.0, "gpu_memory_used": 12.3e9, "gpu_memory_total": 85.5e9}
@@ -125,7 +127,7 @@ def end_all(workspace: Workspace) -> None:
     deadline = time.monotonic() + 30
     for run in runs.all_runs(workspace):
         while runs.status(run).state in ACTIVE and time.monotonic() < deadline:
-            found = documents.read(Processes, run.process_file)
+            found = document_file.read(Processes, run.process_file)
             for identity in (found.supervisor, found.trainer) if found else ():
                 if identity:
                     processes.send_signal(identity, signal.SIGKILL)

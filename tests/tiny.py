@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from trainer import config_file
-from trainer.config import Config
+from trainer.config import config_file
+from trainer.config.schema import Config
 from trainer.dataset import splits
 from trainer.dataset.scan import scan
-from trainer.workspace import Workspace
+from trainer.system.workspace import Workspace
 
 RATE = 16000
 

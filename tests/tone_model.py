@@ -7,15 +7,25 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.tiny import clip_of, ignore, write_wav
-from trainer import durable
-from trainer.detector_file import COLUMNS, MODEL, NAME, PROBABILITY, WAVEFORM, ColumnFacts, DetectorFile, Parity
-from trainer.detector_file import Threshold as From
-from trainer.documents import Best
-from trainer.evaluation import assessment, recordings
-from trainer.evaluation.composition import Options
+from trainer.detector.detector_file import (
+    COLUMNS,
+    MODEL,
+    NAME,
+    PROBABILITY,
+    WAVEFORM,
+    ColumnFacts,
+    DetectorFile,
+    Parity,
+)
+from trainer.detector.detector_file import Threshold as From
+from trainer.evaluation import assessment
 from trainer.evaluation.evaluations import Evaluation
-from trainer.runs import Run
-from trainer.workspace import Workspace
+from trainer.run.documents import Best
+from trainer.run.runs import Run
+from trainer.streams import recordings
+from trainer.streams.composition import Options
+from trainer.system import durable
+from trainer.system.workspace import Workspace
 
 RATE, STEP, PER_WINDOW = 16000, 1600, 10
 HERTZ = range(540, 680, 20)

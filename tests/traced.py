@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer.workspace import PROJECT_ROOT
+from trainer.system.workspace import PROJECT_ROOT
 
 AUDIT = PROJECT_ROOT / "tests/audit"
 DNS_PORT = 53

@@ -18,8 +18,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from tests.browser import app
-from trainer import tensorboard
-from trainer.workspace import Workspace, open_workspace
+from trainer.run import tensorboard
+from trainer.system.workspace import Workspace, open_workspace
 
 STRANGER = "http://stranger.example"
 """Streamlit itself would ask a server of its own on the internet whether this is our address."""

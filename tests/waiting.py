@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 import psutil
 
-from trainer import documents, log_tail, metrics, runs
-from trainer.documents import Processes
-from trainer.runs import Run, Status
-from trainer.state import ACTIVE
+from trainer.run import metrics, runs
+from trainer.run.documents import Processes
+from trainer.run.runs import Run, Status
+from trainer.run.state import ACTIVE
+from trainer.system import document_file, log_tail
 
 
 def wait_until(run: Run, *states: str, seconds: float = 60) -> Status:
@@ -53,7 +54,7 @@ def is_gone(pid: int, seconds: float = 5) -> bool:
 
 
 def people(run: Run) -> Processes:
-    found = documents.read(Processes, run.process_file)
+    found = document_file.read(Processes, run.process_file)
     assert found and found.trainer
     return found
 

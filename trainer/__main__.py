@@ -8,23 +8,23 @@ import traceback
 
 import click
 
-from trainer import (
-    access_verbs,
-    archive_verbs,
-    config_verbs,
-    evaluate_verbs,
-    model_verbs,
-    private,
-    run_verbs,
-    tell_verbs,
-    tensorboard_verbs,
+from trainer.cli import (
+    access,
+    archive,
+    config,
+    evaluation,
+    labels,
+    model,
+    notifications,
+    tensorboard,
     terminal,
+    training,
 )
-from trainer.dataset import label_verbs
-from trainer.dataset import verbs as dataset_verbs
-from trainer.run_list import verbs as run_list_verbs
-from trainer.terminal import Session, hoist_globals
-from trainer.workspace import open_workspace
+from trainer.cli import catalog as run_list_verbs
+from trainer.cli import dataset as dataset_verbs
+from trainer.cli.terminal import Session, hoist_globals
+from trainer.system import private
+from trainer.system.workspace import open_workspace
 
 
 @click.group(help=__doc__, epilog="--root and --json may stand anywhere on the line.")
@@ -36,9 +36,9 @@ def app(context: click.Context, root: str, as_json: bool) -> None:
 
 
 VERBS = (
-    *dataset_verbs.VERBS, *label_verbs.VERBS, *config_verbs.VERBS, *run_verbs.VERBS, *run_list_verbs.VERBS,
-    *evaluate_verbs.VERBS, *model_verbs.VERBS, *archive_verbs.VERBS, *tell_verbs.VERBS, *tensorboard_verbs.VERBS,
-    *access_verbs.VERBS,
+    *dataset_verbs.VERBS, *labels.VERBS, *config.VERBS, *training.VERBS, *run_list_verbs.VERBS,
+    *evaluation.VERBS, *model.VERBS, *archive.VERBS, *notifications.VERBS, *tensorboard.VERBS,
+    *access.VERBS,
 )  # fmt: skip
 for verb in VERBS:
     app.add_command(verb)

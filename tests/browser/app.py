@@ -16,8 +16,8 @@ from pathlib import Path
 
 from playwright.sync_api import BrowserContext
 
-from trainer import access_token
-from trainer.workspace import PROJECT_ROOT, Workspace
+from trainer.system import access_token
+from trainer.system.workspace import PROJECT_ROOT, Workspace
 
 
 def free_port() -> int:

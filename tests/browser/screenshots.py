@@ -13,7 +13,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.browser import app as server
 from tests.browser.conftest import BROWSERS
-from trainer.workspace import Workspace
+from trainer.system.workspace import Workspace
 
 PAGES = {"home": "", "dataset": "Dataset", "configuration": "Configuration", "training": "Training",
          "evaluation": "Evaluation", "runs": "Runs"}  # fmt: skip

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.access.test_access import network_addresses
 from tests.browser import app as server
 from tests.browser.test_walk import button, no_traceback, settled
 from tests.run_folders import make_run, workspace_at
-from tests.test_access import network_addresses
 from tests.tiny import write_wav
-from trainer import access_token
-from trainer.workspace import Workspace
+from trainer.system import access_token
+from trainer.system.workspace import Workspace
 
 ASKS = "Wakeword Studio asks for its access token"
 

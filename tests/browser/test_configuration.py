@@ -7,8 +7,8 @@ from playwright.sync_api import Page, expect
 from tests.browser import app as server
 from tests.browser.test_walk import EPOCHS, button, metric, no_traceback, settled, type_in, wait_for_metric
 from tests.tiny import make_workspace
-from trainer import config_file
-from trainer.workspace import Workspace
+from trainer.config import config_file
+from trainer.system.workspace import Workspace
 
 
 def choose(page: Page, name: str, option: str) -> None:

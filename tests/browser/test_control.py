@@ -11,9 +11,10 @@ from tests.browser.test_walk import button, metric, no_traceback, settled, type_
 from tests.run_folders import end_all
 from tests.tiny import make_workspace, tiny_config
 from tests.waiting import wait_until
-from trainer import config_file, runs
-from trainer.runs import Run
-from trainer.workspace import Workspace
+from trainer.config import config_file
+from trainer.run import runs
+from trainer.run.runs import Run
+from trainer.system.workspace import Workspace
 
 
 @pytest.fixture

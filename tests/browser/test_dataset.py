@@ -13,11 +13,11 @@ from playwright.sync_api import Page, expect
 from tests.browser import app as server
 from tests.browser.conftest import hearing
 from tests.tiny import clip_of, ignore, make_raw, write_wav
-from trainer import manifest
-from trainer.counted import counted
+from trainer.audio import manifest
 from trainer.dataset import clips
 from trainer.dataset.scan import scan
-from trainer.workspace import Workspace
+from trainer.system.counted import counted
+from trainer.system.workspace import Workspace
 
 
 def button(page: Page, name: str):

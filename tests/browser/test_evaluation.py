@@ -14,10 +14,13 @@ from tests.browser.conftest import hearing
 from tests.browser.test_walk import button, metric, no_traceback, settled, type_in, wait_for_metric
 from tests.run_folders import end, make_run
 from tests.tiny import make_workspace
-from trainer import audio_file, config_file, documents, runs
+from trainer.audio import audio_file
+from trainer.config import config_file
 from trainer.dataset import clips
 from trainer.dataset.scan import scan
-from trainer.detector_file import NAME, DetectorFile
+from trainer.detector.detector_file import NAME, DetectorFile
+from trainer.run import runs
+from trainer.system import document_file
 
 
 @pytest.fixture
@@ -76,7 +79,7 @@ def evaluate_and_move_the_budget(page: Page, workspace) -> None:
     assert "accepts=5" in page.url and "in_hours=0.1" in page.url, "a reload shows the same"
     button(page, "Use this threshold").click()
     expect(page.get_by_text(re.compile("The threshold of the model of epoch .* is this one")).first).to_be_visible()
-    file = documents.read(DetectorFile, runs.all_runs(workspace)[0].model / NAME)
+    file = document_file.read(DetectorFile, runs.all_runs(workspace)[0].model / NAME)
     assert file.threshold_from.source == "evaluation" and file.threshold == pytest.approx(
         float(metric(page, "Threshold")), abs=1e-4
     )

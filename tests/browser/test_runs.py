@@ -10,12 +10,13 @@ from playwright.sync_api import Page, expect
 from tests.browser import app as server
 from tests.browser.test_walk import button, no_traceback, settled, type_in
 from tests.run_folders import end, make_run, workspace_at
-from trainer import config_file, durable
-from trainer.config import Config
-from trainer.documents import Best
-from trainer.run_list import notes, trash
-from trainer.runs import Run
-from trainer.workspace import Workspace
+from trainer.catalog import notes, trash
+from trainer.config import config_file
+from trainer.config.schema import Config
+from trainer.run.documents import Best
+from trainer.run.runs import Run
+from trainer.system import durable
+from trainer.system.workspace import Workspace
 
 ROW, HEAD, LEFT = 35, 35, 18
 """Pixels of the table: the height of a row and of its head, and the middle of the column that chooses."""

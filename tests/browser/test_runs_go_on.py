@@ -10,8 +10,8 @@ from tests.browser.test_walk import button, no_traceback, settled, wait_for_metr
 from tests.run_folders import end_all
 from tests.tiny import make_workspace, tiny_config
 from tests.waiting import wait_for_epoch, wait_until
-from trainer import launch, runs, tensorboard
-from trainer.workspace import Workspace
+from trainer.run import launch, runs, tensorboard
+from trainer.system.workspace import Workspace
 
 
 @pytest.fixture

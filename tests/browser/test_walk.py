@@ -8,12 +8,14 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import app as server
+from tests.run.test_launch import ENDLESS, people, wait_for_epoch, wait_until
 from tests.run_folders import end_all
-from tests.test_launch import ENDLESS, people, wait_for_epoch, wait_until
 from tests.tiny import make_workspace, tiny_config
-from trainer import config_file, launch, log_tail, processes, run_document, runs
-from trainer.state import ACTIVE
-from trainer.workspace import Workspace
+from trainer.config import config_file
+from trainer.run import launch, run_document, runs
+from trainer.run.state import ACTIVE
+from trainer.system import log_tail, processes
+from trainer.system.workspace import Workspace
 
 EPOCHS = re.compile("^Epochs")
 

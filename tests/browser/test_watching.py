@@ -11,9 +11,9 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser import app as server
 from tests.browser.test_walk import metric, no_traceback, settled, type_in, wait_for_metric
 from tests.run_folders import epoch_row, make_alive, make_run, timing_row, workspace_at, write_progress
-from trainer import metrics
-from trainer.runs import Run
-from trainer.workspace import Workspace
+from trainer.run import metrics
+from trainer.run.runs import Run
+from trainer.system.workspace import Workspace
 
 
 @pytest.fixture

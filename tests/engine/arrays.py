@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from trainer.engine.clips import ClipArray
-from trainer.manifest import Clip
+from trainer.audio.manifest import Clip
+from trainer.engine.data.clips import ClipArray
 
 RATE = 16000
 

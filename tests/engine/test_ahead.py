@@ -6,11 +6,11 @@ from contextlib import closing
 import pytest
 import torch
 
-from tests.soak.forked import OFTEN, config_of, make_run, result
+from soak.forked import OFTEN, config_of, make_run, result
 from tests.tiny import make_workspace
-from trainer.config import Config
-from trainer.engine import checkpoints, loop
-from trainer.engine.ahead import one_ahead
+from trainer.config.schema import Config
+from trainer.engine.data.ahead import one_ahead
+from trainer.engine.training import checkpoints, loop
 
 
 @pytest.fixture(params=[1, 2])

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine.arrays import array_of, tone
-from trainer.config import Augmentation
-from trainer.engine import rooms
+from trainer.config.schema import Augmentation
 from trainer.engine.augmentation import chain, levels, pictures, spectra, speed
 from trainer.engine.augmentation.draws import NO_ROOM, Draws, draw
+from trainer.engine.data import rooms
 
 SIZE = 8000
 MOST = settings(max_examples=40)

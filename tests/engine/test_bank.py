@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from tests.engine.arrays import array_of
-from trainer.config import Config
-from trainer.engine import backgrounds, bank, batches
-from trainer.engine.batches import open_feed, training_batch
-from trainer.engine.windows import Windows, epoch_windows, gather
+from trainer.config.schema import Config
+from trainer.engine.data import backgrounds, bank, batches
+from trainer.engine.data.batches import open_feed, training_batch
+from trainer.engine.data.windows import Windows, epoch_windows, gather
 
 SIZE = 4000
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from tests.engine.arrays import array_of, tone
-from trainer.config import Augmentation, Config
-from trainer.engine import backgrounds, batches
+from trainer.config.schema import Augmentation, Config
 from trainer.engine.augmentation import levels
-from trainer.engine.windows import Windows, epoch_windows
+from trainer.engine.data import backgrounds, batches
+from trainer.engine.data.windows import Windows, epoch_windows
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tests.engine.test_loop import prepared
 from tests.tiny import make_workspace
-from trainer import config_file, model_size
-from trainer.config import Config
-from trainer.engine import batches, checkpoints, course, embedding, embedding_rounds, loop, mining
-from trainer.engine.embedding import FIRST_END, STEP, SpeechEmbedding
-from trainer.engine.windows import epoch_counts, epoch_windows
+from trainer.config import config_file
+from trainer.config.schema import Config
+from trainer.engine.data import batches
+from trainer.engine.data.windows import epoch_counts, epoch_windows
+from trainer.engine.features import embedding
+from trainer.engine.features.embedding import FIRST_END, STEP, SpeechEmbedding
+from trainer.engine.training import checkpoints, course, embedding_rounds, loop, mining
+from trainer.estimates import model_size
 
 RATE = 16000
 

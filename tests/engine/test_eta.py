@@ -2,11 +2,11 @@
 
 import pytest
 
-from trainer import config_file
-from trainer.config import Config
-from trainer.engine import eta
-from trainer.engine.course import Course
-from trainer.engine.eta import Times
+from trainer.config import config_file
+from trainer.config.schema import Config
+from trainer.engine.training import eta
+from trainer.engine.training.course import Course
+from trainer.engine.training.eta import Times
 
 TIMES = Times(start=2.0, batch=1.0, validation=10.0, saving=3.0, within=5.0, mining=100.0, opening=200.0, stream=1000.0)
 

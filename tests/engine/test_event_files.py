@@ -13,9 +13,10 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.engine.test_saving import OFTEN, broken_off, config_of, go_on, make_run, workspace  # noqa: F401 - fixtures
-from trainer import durable, metrics
-from trainer.engine import event_files, loop
-from trainer.runs import Run
+from trainer.engine.training import event_files, loop
+from trainer.run import metrics
+from trainer.run.runs import Run
+from trainer.system import durable
 
 
 def as_float32(value: float) -> float:

@@ -5,9 +5,10 @@ import torch
 import torchaudio
 
 from tests.engine.arrays import array_of, tone
-from trainer.config import Config, Features, broken_rules, feature_rows
-from trainer.engine import batches, features
-from trainer.engine.features import FrontEnd
+from trainer.config.schema import Config, Features, broken_rules, feature_rows
+from trainer.engine.data import batches
+from trainer.engine.features import features
+from trainer.engine.features.features import FrontEnd
 from trainer.engine.models import factory
 
 

@@ -7,14 +7,15 @@ import os
 import pytest
 import torch
 
-from tests.soak.forked import make_run
+from soak.forked import make_run
 from tests.tiny import tiny_config
-from trainer import documents, durable, reserve
-from trainer.documents import Progress
-from trainer.engine import last_word
-from trainer.failures import FailedError
-from trainer.runs import Run
-from trainer.workspace import Workspace
+from trainer.engine.training import last_word
+from trainer.run import reserve
+from trainer.run.documents import Progress
+from trainer.run.failures import FailedError
+from trainer.run.runs import Run
+from trainer.system import document_file, durable
+from trainer.system.workspace import Workspace
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def run(tmp_path) -> Run:
 
 def told(run: Run, error: Exception) -> Progress:
     last_word.tell(run, 1, error)
-    progress = documents.read(Progress, run.progress_file)
+    progress = document_file.read(Progress, run.progress_file)
     assert progress and progress.ended == "failed" and progress.failure and "\n" not in progress.reason
     return progress
 

@@ -6,11 +6,14 @@ import pytest
 import torch
 
 from tests.tiny import make_workspace, tiny_config
-from trainer import config_file, durable, metrics
-from trainer.config import Config
-from trainer.engine import checkpoints, clips, judging, loop
-from trainer.runs import Run
-from trainer.workspace import Workspace
+from trainer.config import config_file
+from trainer.config.schema import Config
+from trainer.engine.data import clips
+from trainer.engine.training import checkpoints, judging, loop
+from trainer.run import metrics
+from trainer.run.runs import Run
+from trainer.system import durable
+from trainer.system.workspace import Workspace
 
 
 @pytest.fixture(scope="module")

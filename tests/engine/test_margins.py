@@ -5,13 +5,16 @@ import pytest
 import torch
 
 from tests.tiny import make_workspace, tiny_config
-from trainer import config_file, durable, label_scores, manifest
+from trainer.audio import manifest
+from trainer.config import config_file
 from trainer.dataset import clips as clips_of
-from trainer.dataset import wrong_labels
-from trainer.engine import course, loop, margins
-from trainer.engine.course import Course
-from trainer.engine.windows import Windows
-from trainer.runs import Run
+from trainer.engine.data.windows import Windows
+from trainer.engine.training import course, loop, margins
+from trainer.engine.training.course import Course
+from trainer.evaluation import wrong_labels
+from trainer.run import label_scores
+from trainer.run.runs import Run
+from trainer.system import durable
 
 
 def test_windows_are_summed_by_clip_with_the_sign_of_their_label():

@@ -13,12 +13,12 @@ from torch import nn
 from tests.engine.arrays import RATE, array_of, tone
 from tests.engine.test_loop import prepared
 from tests.tiny import make_workspace, tiny_config
-from trainer import config_file
-from trainer.config import Config
-from trainer.engine import checkpoints, loop, mining
-from trainer.engine.batches import open_feed
-from trainer.engine.windows import MINED_JITTER_MS, Windows, epoch_counts, epoch_windows
-from trainer.workspace import Workspace
+from trainer.config import config_file
+from trainer.config.schema import Config
+from trainer.engine.data.batches import open_feed
+from trainer.engine.data.windows import MINED_JITTER_MS, Windows, epoch_counts, epoch_windows
+from trainer.engine.training import checkpoints, loop, mining
+from trainer.system.workspace import Workspace
 
 SIZE = round(1.5 * RATE)
 JITTER = MINED_JITTER_MS * RATE // 1000

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from trainer import config_file, model_size
-from trainer.config import Config
-from trainer.engine.features import FrontEnd
+from trainer.config import config_file
+from trainer.config.schema import Config
+from trainer.engine.features.features import FrontEnd
 from trainer.engine.models import factory
+from trainer.estimates import model_size
 
 aten = torch.ops.aten
 

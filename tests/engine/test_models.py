@@ -10,13 +10,14 @@ import torch
 import torchaudio
 from torch import nn
 
-from trainer import config_file, model_size
-from trainer.config import Config
-from trainer.engine.features import FrontEnd
+from trainer.config import config_file
+from trainer.config.schema import Config
+from trainer.engine.features.features import FrontEnd
 from trainer.engine.models import factory
 from trainer.engine.models.attention import SelfAttention
 from trainer.engine.models.conformer import ConformerBlock
 from trainer.engine.models.embedding_heads import DenseHead
+from trainer.estimates import model_size
 
 NAMES = list(model_size.MODELS)
 

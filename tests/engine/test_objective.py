@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from trainer.config import Config, Loss
-from trainer.engine import objective
+from trainer.config.schema import Config, Loss
+from trainer.engine.training import objective
 
 
 def test_cross_entropy_is_the_formula():

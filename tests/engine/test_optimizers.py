@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from trainer.config import Config, Optimizer
-from trainer.engine import optimizers
+from trainer.config.schema import Config, Optimizer
 from trainer.engine.models import factory
-from trainer.engine.optimizers import Plateau
+from trainer.engine.training import optimizers
+from trainer.engine.training.optimizers import Plateau
 
 
 def test_the_learning_rate_rises_then_falls_to_zero():

@@ -16,12 +16,13 @@ import torch
 
 from tests import run_folders
 from tests.tiny import make_workspace
-from trainer import config_file, durable
-from trainer.config import Config
-from trainer.engine import checkpoints, epoch, loop
-from trainer.engine.parts import Parts
-from trainer.options import options
-from trainer.workspace import Workspace
+from trainer.config import config_file
+from trainer.config.options import options
+from trainer.config.schema import Config
+from trainer.engine.training import checkpoints, epoch, loop
+from trainer.engine.training.parts import Parts
+from trainer.system import durable
+from trainer.system.workspace import Workspace
 
 PARTS = ("machine", "built", "fed", "optimised", "written")
 BASE = {

@@ -6,10 +6,12 @@ import soundfile
 import torch
 
 from tests.tiny import make_workspace, tiny_config
-from trainer import config_file, manifest
+from trainer.audio import manifest
+from trainer.config import config_file
 from trainer.dataset import previews
-from trainer.engine import batches, clips, preview
-from trainer.engine.windows import epoch_windows
+from trainer.engine.data import batches, clips
+from trainer.engine.data.windows import epoch_windows
+from trainer.engine.training import preview
 
 
 def test_ten_draws_are_the_windows_of_training(tmp_path):

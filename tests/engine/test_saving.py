@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.soak.forked import OFTEN, config_of, differing, make_run, result
+from soak.forked import OFTEN, config_of, differing, make_run, result
 from tests.tiny import make_workspace
-from trainer import durable, metrics
-from trainer.engine import checkpoints, epoch, judging, loop
-from trainer.runs import Run
-from trainer.workspace import Workspace
+from trainer.engine.training import checkpoints, epoch, judging, loop
+from trainer.run import metrics
+from trainer.run.runs import Run
+from trainer.system import durable
+from trainer.system.workspace import Workspace
 
 
 class BrokenOffError(Exception):

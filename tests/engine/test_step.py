@@ -8,12 +8,12 @@ from torch import nn
 
 from tests.engine.test_loop import prepared
 from tests.tiny import make_workspace, tiny_config
-from trainer import config_file
-from trainer.config import Config
-from trainer.engine import objective, precision, step
-from trainer.engine.course import Course
-from trainer.engine.parts import Parts
-from trainer.engine.step import Stride
+from trainer.config import config_file
+from trainer.config.schema import Config
+from trainer.engine.training import objective, precision, step
+from trainer.engine.training.course import Course
+from trainer.engine.training.parts import Parts
+from trainer.engine.training.step import Stride
 
 
 @pytest.fixture(scope="module")

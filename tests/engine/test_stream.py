@@ -6,11 +6,12 @@ import torch
 from torch import nn
 
 from tests.engine.arrays import RATE, array_of, tone
-from trainer import config_file, model_size
-from trainer.config import Config
-from trainer.engine import stream
-from trainer.engine.batches import Feed, open_feed
-from trainer.engine.windows import window_samples
+from trainer.config import config_file
+from trainer.config.schema import Config
+from trainer.engine.data.batches import Feed, open_feed
+from trainer.engine.data.windows import window_samples
+from trainer.engine.training import stream
+from trainer.estimates import model_size
 
 rng = np.random.default_rng(0)
 WAVES = {f"positive/{i}.wav": np.pad(tone(500 + 50 * i, 0.6, 0.05 + 0.1 * i), (9600, 9600)) for i in range(4)}

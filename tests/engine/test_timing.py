@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from trainer.engine import timing
-from trainer.engine.windows import Windows
+from trainer.engine.data.windows import Windows
+from trainer.engine.training import timing
 
 
 class Clock:

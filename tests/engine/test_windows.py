@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tests.engine.arrays import RATE, array_of, tone
-from trainer.config import Config
-from trainer.engine import windows
-from trainer.engine.windows import epoch_windows, gather, validation_windows
+from trainer.config.schema import Config
+from trainer.engine.data import windows
+from trainer.engine.data.windows import epoch_windows, gather, validation_windows
 
 SIZE = round(1.5 * RATE)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainer import devices
+from trainer.system import devices
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

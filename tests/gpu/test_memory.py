@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.gpu.measure_memory import config_of, peak
-from tests.measure_estimates import MODELS
+from benchmarks.estimates import MODELS
+from benchmarks.gpu_memory import config_of, peak
 from tests.tiny import make_workspace
-from trainer import estimates
-from trainer.workspace import Workspace
+from trainer.estimates import requirements
+from trainer.system.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
@@ -18,4 +18,4 @@ def workspace(tmp_path_factory) -> Workspace:
 @pytest.mark.parametrize("model", MODELS)
 def test_the_peak_is_within_a_quarter_of_the_estimate(workspace: Workspace, model: str, batch_size: int):
     config = config_of(model, batch_size)
-    assert estimates.gpu_memory_bytes(config) == pytest.approx(peak(workspace, config), rel=0.25)
+    assert requirements.gpu_memory_bytes(config) == pytest.approx(peak(workspace, config), rel=0.25)

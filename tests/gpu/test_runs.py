@@ -8,11 +8,15 @@ import pytest
 from tests.run_folders import end_all
 from tests.tiny import ignore, make_raw, make_workspace, tiny_config
 from tests.waiting import is_gone, people, wait_for_epoch, wait_until
-from trainer import advice, config_file, detector_file, devices, documents, estimates, launch, preflight, standing
+from trainer.config import config_file
 from trainer.dataset import splits
 from trainer.dataset.scan import scan
-from trainer.detector_file import DetectorFile
-from trainer.workspace import Workspace
+from trainer.detector import detector_file
+from trainer.detector.detector_file import DetectorFile
+from trainer.estimates import requirements
+from trainer.run import advice, launch, preflight, standing
+from trainer.system import devices, document_file
+from trainer.system.workspace import Workspace
 
 ENDLESS = {"epochs": 10_000, "device": "cuda"}
 
@@ -37,7 +41,7 @@ def test_a_run_names_its_gpu_and_leaves_its_model(workspace: Workspace, gpu: dev
     ended = wait_until(run, "completed", seconds=120)
     assert ended.progress.device == gpu.name and ended.progress.reading["gpu_name"] == gpu.name
     assert ended.progress.last_epoch["f1"] > 0.95
-    file = documents.read(DetectorFile, detector_file.path_in(run.model))
+    file = document_file.read(DetectorFile, detector_file.path_in(run.model))
     assert file.parity.within and file.parity.largest_difference < 1e-4
 
 
@@ -63,11 +67,11 @@ def test_memory_that_is_full_fails_the_run_with_a_batch_size_that_fits(tmp_path,
         "model": {"name": "resnet18", "width": 4.0}, "features": {"mel_bands": 128, "hop_ms": 5},
         "data": {"window_seconds": 3.0}, "training": {"epochs": 1, "batch_size": 4096, "stream_epochs": 0},
     })  # fmt: skip
-    here = estimates.machine(workspace)
-    if estimates.gpu_memory_bytes(large) < 1.2 * here.gpu_memory_total:
+    here = requirements.machine(workspace)
+    if requirements.gpu_memory_bytes(large) < 1.2 * here.gpu_memory_total:
         pytest.skip(f"{here.gpu_name} is too large to be filled by this training")
     assert "needs an estimated" in preflight.lacking(workspace, large, here)[0]
-    monkeypatch.setattr(estimates, "gpu_memory_bytes", lambda config: 0)
+    monkeypatch.setattr(requirements, "gpu_memory_bytes", lambda config: 0)
     run = launch.start(workspace, large, "large").run
     monkeypatch.undo()
     status = wait_until(run, "failed", seconds=120)

@@ -5,15 +5,16 @@ import dataclasses
 import pytest
 import torch
 
-from tests.bench import MODELS, ON_EMBEDDINGS
-from tests.soak import forked
+from benchmarks.training_speed import MODELS, ON_EMBEDDINGS
+from soak import forked
 from tests.tiny import make_workspace, tiny_config
-from trainer import config_file, metrics
-from trainer.config import EMBEDDING_WINDOW_SECONDS, Config
-from trainer.engine import loop
-from trainer.engine.batches import training_batch
-from trainer.runs import Run
-from trainer.workspace import Workspace
+from trainer.config import config_file
+from trainer.config.schema import EMBEDDING_WINDOW_SECONDS, Config
+from trainer.engine.data.batches import training_batch
+from trainer.engine.training import loop
+from trainer.run import metrics
+from trainer.run.runs import Run
+from trainer.system.workspace import Workspace
 
 
 @pytest.fixture(scope="module")

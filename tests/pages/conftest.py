@@ -6,8 +6,10 @@ import pytest
 
 from tests.run_folders import slow_start, workspace_at
 from tests.tiny import make_workspace, tiny_config
-from trainer import audio_file, config_file, processes
-from trainer.workspace import Workspace
+from trainer.audio import audio_file
+from trainer.config import config_file
+from trainer.system import processes
+from trainer.system.workspace import Workspace
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ import streamlit as st
 
 from tests.pages.tools import DRAW_ALL, PAGES, draw, links, metric, texts, write_job
 from tests.run_folders import end, epoch_row, make_alive, make_run, write_progress
-from trainer import config_file
-from trainer.config import Config
-from trainer.workspace import PROJECT_ROOT
+from trainer.config import config_file
+from trainer.config.schema import Config
+from trainer.system.workspace import PROJECT_ROOT
 
 
 def test_every_page_draws_fast_and_without_torch(workspace):

@@ -4,9 +4,11 @@ import pytest
 
 from tests.pages.tools import draw, field, press, texts, write_job
 from tests.run_folders import make_run
-from trainer import config_file, config_folder, estimates, limits
-from trainer.config import Config
-from trainer.options import options
+from trainer.config import config_file, config_folder
+from trainer.config.options import options
+from trainer.config.schema import Config
+from trainer.estimates import requirements
+from trainer.system import limits
 
 EPOCHS = Config().training.epochs
 
@@ -88,7 +90,7 @@ def test_a_broken_rule_and_a_warning_stand_beside_the_option_they_name(empty):
 def test_a_valid_configuration_comes_with_estimates(empty):
     app = draw("Configuration")
     shown = {metric.label: metric.value for metric in app.metric}
-    assert shown["Parameters"] == f"{estimates.estimate(config_file.preset('recommended')).parameters:,}"
+    assert shown["Parameters"] == f"{requirements.estimate(config_file.preset('recommended')).parameters:,}"
     press(app, "Validate Configuration")
     assert app.success[0].value.startswith("Configuration is valid.")
     assert "estimate" in app.success[0].value and "atch size" in app.success[0].value
@@ -324,8 +326,8 @@ def test_of_thousands_of_problems_a_few_are_told(empty):
 
 
 def test_validate_tells_the_memory_on_either_device(empty, monkeypatch):
-    monkeypatch.setattr(estimates, "memory_bytes", lambda config: 1_500_000_000)
-    monkeypatch.setattr(estimates, "gpu_memory_bytes", lambda config: 3_200_000_000)
+    monkeypatch.setattr(requirements, "memory_bytes", lambda config: 1_500_000_000)
+    monkeypatch.setattr(requirements, "gpu_memory_bytes", lambda config: 3_200_000_000)
     told = press(draw("Configuration"), "Validate Configuration").success[0].value
     assert "about 1.5 GB on the CPU or 3.2 GB on a GPU, by estimate" in told
 

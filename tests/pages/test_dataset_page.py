@@ -9,12 +9,13 @@ import pytest
 import soundfile
 from streamlit.testing.v1 import AppTest
 
+from tests.dataset.test_zip_names import zip_of
 from tests.pages.tools import checked, draw, field, press, texts, write_job
-from tests.test_zip_names import zip_of
 from tests.tiny import ignore
-from trainer import job, manifest
+from trainer.audio import manifest
 from trainer.dataset import inspection, remedies, speakers
 from trainer.dataset.scan import scan
+from trainer.system import job
 
 
 def test_an_empty_data_set_page_says_what_to_do(empty):
@@ -241,9 +242,9 @@ def one_clip(root: str, path: str) -> None:
     """The part of the page that plays and shows one clip, as a script of its own."""
     from pathlib import Path
 
-    from pages.ui import clip_browser
+    from pages.ui.dataset import clip_browser
     from trainer.dataset import clips
-    from trainer.workspace import Workspace
+    from trainer.system.workspace import Workspace
 
     workspace = Workspace(Path(root))
     found = clips.load(workspace).clips

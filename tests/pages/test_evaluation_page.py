@@ -14,16 +14,18 @@ import numpy as np
 import pytest
 import soundfile
 
-from pages.ui.evaluation import model, opened
+from pages.ui.evaluation import model, selection
 from tests import bad_audio, documented, hostile_models, tone_model
 from tests.pages.tools import charts, checked, draw, field, metric, press, texts, write_job
 from tests.run_folders import dead_process, end, make_alive, make_run
 from tests.tiny import RATE, clip_of, make_workspace
-from trainer import config_file, documents, durable, job, runs
-from trainer.detector_file import NAME, DetectorFile
-from trainer.documents import Best
+from trainer.config import config_file
+from trainer.detector.detector_file import NAME, DetectorFile
 from trainer.evaluation import evaluations, events, hard_negatives
-from trainer.workspace import PROJECT_ROOT, Workspace
+from trainer.run import runs
+from trainer.run.documents import Best
+from trainer.system import document_file, durable, job
+from trainer.system.workspace import PROJECT_ROOT, Workspace
 
 LONG = {"rate_192k_long.wav", "long_wav.wav", "flac_bomb.flac"}
 
@@ -173,7 +175,9 @@ def test_a_model_is_told_in_words_and_taken_away(run, monkeypatch):
     assert any("no validation stream was heard" in text.value for text in app.markdown)
     files = app.dataframe[0].value
     assert files["File"].tolist() == ["model.onnx", "detector.json"] and len(files["SHA-256"][0]) == 64
-    with zipfile.ZipFile(io.BytesIO(model.packed(run.model, documents.read(DetectorFile, run.model / NAME)))) as packed:
+    with zipfile.ZipFile(
+        io.BytesIO(model.packed(run.model, document_file.read(DetectorFile, run.model / NAME)))
+    ) as packed:
         assert packed.namelist() == ["model.onnx", "detector.json"] and packed.testzip() is None
     started = []
     monkeypatch.setattr(job, "start", lambda workspace, verb, arguments: started.append((verb, arguments)))
@@ -184,7 +188,7 @@ def test_a_model_is_told_in_words_and_taken_away(run, monkeypatch):
 def test_only_models_that_were_tried_are_taken_away(run):
     """The files change after the page has loaded the model."""
     assert draw("Evaluation", run.id, "Model").get("download_button")
-    file, sound = documents.read(DetectorFile, run.model / NAME), (run.model / "model.onnx").read_bytes()
+    file, sound = document_file.read(DetectorFile, run.model / NAME), (run.model / "model.onnx").read_bytes()
     hostile = hostile_models.hostile(run.model)["loop"][0]
     (run.model / "model.onnx").write_bytes(hostile)
     app = draw("Evaluation", run.id, "Model")
@@ -318,7 +322,7 @@ def test_a_budget_chooses_the_threshold_tells_its_cost_and_writes_it_into_the_mo
     assert any("of 12 words are missed" in text.value for text in app.markdown)
     app = press(app, "Use this threshold")
     assert "The threshold of the model of epoch 3 is now" in app.success[0].value
-    file = documents.read(DetectorFile, newest(measured).model / NAME)
+    file = document_file.read(DetectorFile, newest(measured).model / NAME)
     assert file.threshold == pytest.approx(float(metric(app, "Threshold")), abs=1e-4)
     assert (file.threshold_from.source, file.threshold_from.false_accepts_per_hour) == ("evaluation", 50.0)
     assert field(app, "button", "Use this threshold").disabled
@@ -329,7 +333,7 @@ def test_a_click_takes_the_budget_that_the_fields_show_though_the_page_has_not_f
     field(app, "number_input", "False accepts, at most").set_value(5)
     field(app, "number_input", "in hours").set_value(0.1)
     press(app, "Use this threshold")
-    chosen_from = documents.read(DetectorFile, newest(measured).model / NAME).threshold_from
+    chosen_from = document_file.read(DetectorFile, newest(measured).model / NAME).threshold_from
     assert chosen_from.false_accepts_per_hour == 50.0
 
 
@@ -348,7 +352,7 @@ def test_false_accepts_become_hard_negatives_and_a_training_from_this_model_is_o
     run = newest(measured)
     app = with_budget(5, 0.1)
     assert not [button for button in app.button if button.label == "Prepare the configuration"]
-    shown = opened.load(run, opened.all_of(run)[0])
+    shown = selection.load(run, selection.all_of(run)[0])
     listed = events.false_accepts(shown.heard, float(metric(app, "Threshold at budget")))
     hard_negatives.send(measured, run, shown.evaluation, shown.streams, listed[:1], 0.5)
     app.run()
@@ -369,14 +373,14 @@ def test_the_clips_of_the_test_split_have_rates_per_clip(measured):
 
 def test_clips_that_another_checkpoint_heard_are_told_as_its_own(measured):
     run = newest(measured)
-    (evaluation,) = opened.all_of(run)
+    (evaluation,) = selection.all_of(run)
     other = {"checkpoint": "epoch-00001.pt", "epoch": 1, "model_sha256": "1" * 64}
     later = evaluation.model_copy(update={"id": "20990101-000000-0000"} | other)
     folder = evaluations.folder_of(run, later.id)
     shutil.copytree(evaluations.folder_of(run, evaluation.id).path, folder.path)
     durable.replace_json(folder.document_file, later.model_dump())
     changes = {"threshold": 0.25, "epoch": 1, "files": {"model.onnx": "1" * 64}}
-    file = documents.read(DetectorFile, run.model / NAME).model_copy(update=changes)
+    file = document_file.read(DetectorFile, run.model / NAME).model_copy(update=changes)
     (run.folder / "models/epoch-00001").mkdir(parents=True)
     durable.replace_json(run.folder / "models/epoch-00001" / NAME, file.model_dump())
     app = draw("Evaluation", section="Clips")

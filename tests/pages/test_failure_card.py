@@ -7,9 +7,12 @@ import pytest
 from tests.pages.tools import draw, metric, press
 from tests.run_folders import make_run
 from tests.tiny import tiny_config
-from trainer import config_file, durable, estimates, runs
-from trainer.documents import Outcome
-from trainer.failures import Failure
+from trainer.config import config_file
+from trainer.estimates import requirements
+from trainer.run import runs
+from trainer.run.documents import Outcome
+from trainer.run.failures import Failure
+from trainer.system import durable
 
 
 def failed(workspace, failure: Failure | None, reason: str):
@@ -72,8 +75,8 @@ def test_the_device_stands_beside_the_start_button(workspace):
 
 
 def test_what_this_machine_has_too_little_of_is_said_before_the_click_and_refused(workspace, no_processes, monkeypatch):
-    here = estimates.machine(workspace)
-    monkeypatch.setattr(estimates, "machine", lambda workspace: replace(here, memory_free=10**8, gpu_name=""))
+    here = requirements.machine(workspace)
+    monkeypatch.setattr(requirements, "machine", lambda workspace: replace(here, memory_free=10**8, gpu_name=""))
     app = draw("Training")
     assert len(app.warning) == 1 and "GB are free on this machine" in app.warning[0].value
     press(app, "Start Training")

@@ -9,21 +9,23 @@ from collections.abc import Callable
 import pytest
 from click.testing import CliRunner
 
-from pages.ui.frame import plain
+from pages.ui.shared.frame import plain
 from tests import tone_model
+from tests.cli.test_command_line import answer as command
 from tests.pages.tools import checked, draw, field, press
 from tests.run_folders import end, epoch_row, make_run, stream_row, write_progress
-from tests.test_command_line import answer as command
 from tests.tiny import ignore, make_workspace
-from trainer import documents, durable, metrics, run_archive, run_import, run_models, runs
 from trainer.__main__ import app as command_line
-from trainer.detector_file import INT8_MODEL, MODEL, NAME, DetectorFile, Int8, Rates, Threshold
-from trainer.documents import Best
-from trainer.evaluation import evaluations, operating_point, point_text, recordings
+from trainer.detector.detector_file import INT8_MODEL, MODEL, NAME, DetectorFile, Int8, Rates, Threshold
+from trainer.detector.stream_scores import Point
+from trainer.evaluation import evaluations, operating_point, point_text
 from trainer.evaluation.operating_point import OperatingPoint
-from trainer.runs import Run
-from trainer.stream_scores import Point
-from trainer.workspace import Workspace
+from trainer.run import metrics, run_archive, run_import, run_models, runs
+from trainer.run.documents import Best
+from trainer.run.runs import Run
+from trainer.streams import recordings
+from trainer.system import document_file, durable
+from trainer.system.workspace import Workspace
 
 NAMES = ("Threshold", "Miss rate", "False accepts per hour")
 PLACES = (
@@ -56,7 +58,7 @@ def measured(made, tmp_path, monkeypatch):
 
 
 def detector_of(run: Run) -> DetectorFile:
-    return documents.read(DetectorFile, run.model / NAME)
+    return document_file.read(DetectorFile, run.model / NAME)
 
 
 def change(run: Run, **values: object) -> None:

@@ -6,9 +6,10 @@ import pytest
 
 from tests.pages.tools import draw, metric, press
 from tests.run_folders import end, make_alive, make_run
-from trainer import documents, durable, processes, run_queue, runs
-from trainer.documents import Control, Processes
-from trainer.runs import Run
+from trainer.run import run_queue, runs
+from trainer.run.documents import Control, Processes
+from trainer.run.runs import Run
+from trainer.system import document_file, durable, processes
 
 BUTTONS = ("Stop Training", "Pause", "Resume")
 
@@ -74,7 +75,7 @@ def test_pause_is_shown_at_once_and_can_be_taken_back(workspace):
     assert metric(app, "Status") == "Pausing" and metric(app, "ETA") == "--:--:--"
     assert "saves itself" in app.info[0].value
     press(app, "Resume")
-    assert metric(app, "Status") == "Running" and documents.read(Control, run.control_file).want == "go_on"
+    assert metric(app, "Status") == "Running" and document_file.read(Control, run.control_file).want == "go_on"
 
 
 def test_a_queued_run_tells_its_place_and_why_it_waits(workspace):

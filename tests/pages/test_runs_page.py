@@ -5,11 +5,12 @@ import pytest
 from pages.ui.runs import columns
 from tests.pages.tools import charts, checked, draw, field, links, press, texts
 from tests.run_folders import end, make_run
-from trainer import config_file, durable
-from trainer.config import Config
-from trainer.run_list import notes, trash
-from trainer.runs import Run
-from trainer.workspace import Workspace
+from trainer.catalog import notes, trash
+from trainer.config import config_file
+from trainer.config.schema import Config
+from trainer.run.runs import Run
+from trainer.system import durable
+from trainer.system.workspace import Workspace
 
 
 def configure(run: Run, **training: object) -> None:

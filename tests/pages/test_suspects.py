@@ -6,13 +6,13 @@ import shutil
 import numpy as np
 import pytest
 
+from tests.evaluation.test_wrong_labels import DOUBTED, score_clips
 from tests.pages.tools import draw, press, texts
 from tests.run_folders import end, make_run
-from tests.test_wrong_labels import DOUBTED, score_clips
-from trainer import job
 from trainer.dataset import changes
-from trainer.runs import Run
-from trainer.workspace import Workspace
+from trainer.run.runs import Run
+from trainer.system import job
+from trainer.system.workspace import Workspace
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_clips_that_are_gone_and_scores_of_elsewhere_break_nothing(workspace: Wo
 
 
 def test_ten_are_shown_at_first(workspace: Workspace, run: Run, monkeypatch):
-    from trainer.dataset import wrong_labels
+    from trainer.evaluation import wrong_labels
 
     monkeypatch.setattr(wrong_labels, "MOST_SHARE", 1.0)
     monkeypatch.setattr(wrong_labels, "DEVIATIONS", 0.0)

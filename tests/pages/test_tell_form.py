@@ -3,9 +3,9 @@
 import pytest
 
 from tests.pages.tools import draw, field, press, texts
-from tests.test_tell import Listener, listener  # noqa: F401 (a fixture)
-from trainer import announcement
-from trainer.announcement import Announcement
+from tests.run.test_tell import Listener, listener  # noqa: F401 (a fixture)
+from trainer.run import announcement
+from trainer.run.announcement import Announcement
 
 
 def stands(app) -> list[str]:

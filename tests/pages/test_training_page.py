@@ -7,15 +7,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pages.ui import monitor
-from pages.ui.controls import form_token
+from pages.ui.shared import monitor
+from pages.ui.training.controls import form_token
 from tests.pages.tools import METRICS, NO_CONFIGURATION, NO_SPLITS, charts, checked, draw, field, links, metric, press
 from tests.run_folders import end, make_alive, make_run
 from tests.tiny import clip_of, ignore, tiny_config, write_wav
-from trainer import config_file, devices, documents, runs
+from trainer.config import config_file
 from trainer.dataset import splits
 from trainer.dataset.scan import scan
-from trainer.documents import Control
+from trainer.run import documents, runs
+from trainer.run.documents import Control
+from trainer.system import devices, document_file
 
 
 def test_without_anything_the_training_page_says_what_is_missing(empty, no_processes):
@@ -48,7 +50,9 @@ def test_what_should_be_known_before_a_start_is_told_on_every_page_it_concerns(e
     press(app, "Start Training")
     (run,) = runs.all_runs(empty)
     assert (
-        documents.read(documents.Request, run.request_file).warnings[1].startswith("All positives are of one speaker")
+        document_file.read(documents.Request, run.request_file)
+        .warnings[1]
+        .startswith("All positives are of one speaker")
     )
     assert any("measure this voice alone" in text.value for text in draw("Dataset").warning)
     app = press(draw("Configuration"), "Validate Configuration")
@@ -65,7 +69,7 @@ def test_a_start_makes_a_run_and_watches_it(workspace, no_processes):
     assert metric(app, "Status") == "Queued"
     assert runs.status(run).label == "Kitchen at night"
     assert config_file.load(run.config_file) == tiny_config()
-    assert no_processes == [["-m", "trainer.supervisor", str(run.folder), ",".join(devices.choices("auto"))]]
+    assert no_processes == [["-m", "trainer.run.supervisor", str(run.folder), ",".join(devices.choices("auto"))]]
 
 
 def test_the_same_form_sent_twice_leads_to_one_run(workspace, no_processes):
@@ -129,7 +133,7 @@ def test_stop_asks_the_run_to_end(workspace, choice, want):
     app = draw("Training", run.id)
     app.button_group(key="stop_when").set_value(choice)
     press(app, "Stop Training")
-    assert documents.read(Control, run.control_file).want == want
+    assert document_file.read(Control, run.control_file).want == want
     assert metric(app, "Status") == "Stopping"
 
 

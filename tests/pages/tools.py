@@ -4,9 +4,9 @@ import os
 
 from streamlit.testing.v1 import AppTest
 
-from trainer import durable, processes
-from trainer.job import Job, Verb
-from trainer.workspace import PROJECT_ROOT, Workspace
+from trainer.system import durable, processes
+from trainer.system.job import Job, Verb
+from trainer.system.workspace import PROJECT_ROOT, Workspace
 
 PAGES = {
     "Wakeword Studio": None,

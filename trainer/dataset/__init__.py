@@ -1,0 +1,1 @@
+"""Clips on disk: importing, scanning, findings, speakers, splits."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from trainer import zip_file
 from trainer.dataset import names, zip_names
 from trainer.dataset.skipped import Reason, Skipped
-from trainer.job import Report
+from trainer.system import zip_file
+from trainer.system.job import Report
 
 MOST_BYTES = 20_000_000_000
 SPARE_BYTES = 500_000_000

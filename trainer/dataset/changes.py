@@ -16,9 +16,9 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, ValidationError
 
-from trainer import durable, regular_file
-from trainer.processes import exclusive_lock
-from trainer.workspace import Workspace
+from trainer.system import durable, regular_file
+from trainer.system.processes import exclusive_lock
+from trainer.system.workspace import Workspace
 
 LONGEST_PATH = 4000
 """Bytes; Linux takes 4095, and the trash adds some."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from trainer.counted import counted
-from trainer.dataset import names, speakers, table, wrong_labels
-from trainer.manifest import Clip
-from trainer.workspace import LABELS, Workspace
+from trainer.audio.manifest import Clip
+from trainer.dataset import names, speakers, table
+from trainer.dataset.findings import Finding
+from trainer.system.counted import counted
+from trainer.system.workspace import LABELS, Workspace
 
 MOST_ALIKE_SHARE = 0.05
 """Of the clips of a label; a larger set of near duplicates does not tie its clips to one split."""
@@ -112,8 +114,8 @@ def _label_summary(clips: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def summary(workspace: Workspace, found: Found) -> dict[str, Any]:
-    """Counts by label, refused files and warnings, as a document."""
+def summary(workspace: Workspace, found: Found, health: Sequence[Finding]) -> dict[str, Any]:
+    """Counts by label, refused files, warnings and the findings about the clips, as a document."""
     labels = {label: _label_summary(found.clips[found.clips["label"] == label]) for label in LABELS}
     refused = found.refused.to_dict("records")
     told = [
@@ -124,6 +126,6 @@ def summary(workspace: Workspace, found: Found) -> dict[str, Any]:
             "clips": len(one.paths),
             "remedy": one.remedy,
         }
-        for one in wrong_labels.health(workspace, found.clips)
+        for one in health
     ]
     return {"labels": labels, "refused": refused, "warnings": warnings(workspace, found), "findings": told}

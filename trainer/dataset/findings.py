@@ -22,6 +22,7 @@ FEW_POSITIVES = 50
 LOWEST_RATE = 16000
 MUCH_BY_ONE = 0.5
 REFUSED = "refused"
+WRONG_LABELS = "wrong_labels"
 """Code under which all refused files are quarantined."""
 PASSING = ("vanished", "changing", "not_answering")
 """Reasons that say nothing of the file itself: it is not quarantined, but read again by the next scan."""

@@ -16,8 +16,8 @@ from typing import Any, Literal
 from trainer.dataset import archives, changes, names, skipped
 from trainer.dataset.changes import INCOMING, RAW, Change, Move
 from trainer.dataset.skipped import Reason, Skipped
-from trainer.job import Report
-from trainer.workspace import LABELS, Workspace
+from trainer.system.job import Report
+from trainer.system.workspace import LABELS, Workspace
 
 MOST_FILES = 200_000
 SPARE_BYTES = 500_000_000

@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from trainer import audio_reader, limits
-from trainer.audio_reader import COMMAND, Answer, Reader, ReaderFailed
+from trainer.audio import audio_reader
+from trainer.audio.audio_reader import COMMAND, Answer, Reader, ReaderFailed
+from trainer.system import limits
 
 BATCH = 32
 SECONDS = audio_reader.SECONDS

@@ -19,9 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from trainer import audio_file, limited_process
-from trainer.audio_file import AudioRefused
+from trainer.audio import audio_file
+from trainer.audio.audio_file import AudioRefused
 from trainer.dataset import measures
+from trainer.system import limited_process
 
 MOST_MEMORY = 400 << 20
 """Address space of the process in bytes beyond its libraries at the start; with them it stays below 512 MB."""

@@ -7,8 +7,8 @@ import unicodedata
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from trainer.audio_formats import SUFFIXES
-from trainer.workspace import LABELS, Workspace
+from trainer.audio.audio_formats import SUFFIXES
+from trainer.system.workspace import LABELS, Workspace
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from trainer import durable, processes
-from trainer.workspace import PROJECT_ROOT, Workspace
+from trainer.system import durable, processes
+from trainer.system.workspace import PROJECT_ROOT, Workspace
 
 
 class _Fact(BaseModel):
@@ -51,7 +51,7 @@ def make(workspace: Workspace, config: Path, clip: str) -> Path:
     command = [
         sys.executable,
         "-m",
-        "trainer.engine.preview",
+        "trainer.engine.training.preview",
         str(workspace.root),
         str(config.absolute()),
         clip,

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer import audio_file, mixdown
-from trainer.audio_file import HIGHEST_RATE, LOWEST_RATE
+from trainer.audio import audio_file, mixdown
+from trainer.audio.audio_file import HIGHEST_RATE, LOWEST_RATE
 from trainer.dataset import changes, findings, importing, names, remedies
 from trainer.dataset.changes import RAW, Change, Move
 from trainer.dataset.measures import Measures, measure
-from trainer.workspace import Workspace
+from trainer.system.workspace import Workspace
 
 LONGEST_SECONDS = 60
 

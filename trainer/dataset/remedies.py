@@ -9,12 +9,12 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer import audio_file, audio_reader
-from trainer.dataset import changes, clips, findings, importing, wrong_labels
+from trainer.audio import audio_file, audio_reader
+from trainer.dataset import changes, clips, findings, importing
 from trainer.dataset.changes import RAW, Change, Move
 from trainer.dataset.measures import measure
-from trainer.job import Report
-from trainer.workspace import LABELS, Workspace
+from trainer.system.job import Report
+from trainer.system.workspace import LABELS, Workspace
 
 Wave = NDArray[np.float32]
 
@@ -45,7 +45,7 @@ def mend(workspace: Workspace, code: str, report: Report) -> Change:
     What is to be generated is no matter of these clips: see findings.GENERATED.
     """
     found = clips.load(workspace)
-    if code == wrong_labels.CODE:
+    if code == findings.WRONG_LABELS:
         raise ValueError(LISTEN_FIRST)
     if found and code == findings.REFUSED:
         lasting = ~found.refused["reason"].isin(findings.PASSING)

@@ -11,13 +11,13 @@ from typing import Any
 
 import pandas as pd
 
-from trainer import audio_formats
-from trainer.counted import counted
+from trainer.audio import audio_formats
 from trainer.dataset import names, table
 from trainer.dataset.inspection import inspect_all
 from trainer.dataset.measures import fingerprint_of
-from trainer.job import Report
-from trainer.workspace import Workspace
+from trainer.system.counted import counted
+from trainer.system.job import Report
+from trainer.system.workspace import Workspace
 
 MOST_FILES = 1_000_000
 TRY_AGAIN = ("vanished", "changing", "not_answering", "decoder_hang", "decoder_crash", "bad_name")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
-from trainer.counted import counted
-from trainer.workspace import LABELS
+from trainer.system.counted import counted
+from trainer.system.workspace import LABELS
 
 Reason = Literal["no_label", "kind", "hidden", "link", "not_a_file", "unreadable"]
 WHY: dict[Reason, str] = {

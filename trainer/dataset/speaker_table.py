@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from trainer.counted import counted
 from trainer.dataset import names
+from trainer.system.counted import counted
 
 EXACT = 1_000
 """Ranks above every number of parts that a path has."""

@@ -11,9 +11,9 @@ from typing import Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from trainer import durable, regular_file
 from trainer.dataset import speaker_table
-from trainer.workspace import Workspace
+from trainer.system import durable, regular_file
+from trainer.system.workspace import Workspace
 
 PLACE = "{speaker}"
 FILE, CSV_FILE = "speakers.json", "speakers.csv"

@@ -7,8 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from trainer.manifest import SPLITS, Clip
-from trainer.workspace import LABELS
+from trainer.audio.manifest import SPLITS, Clip
+from trainer.system.workspace import LABELS
 
 Ratios = tuple[float, float, float]
 SPEECH = ("positive", "negative", "hard_negative")

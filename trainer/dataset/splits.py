@@ -11,14 +11,15 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from trainer import durable, manifest
-from trainer.counted import counted
+from trainer.audio import manifest
+from trainer.audio.manifest import SPLITS, Clip
 from trainer.dataset import clips as clips_of
 from trainer.dataset import voices
 from trainer.dataset.split import NEAR, Alike, Ratios, keys, split
 from trainer.dataset.voices import TO_TRAIN
-from trainer.manifest import SPLITS, Clip
-from trainer.workspace import Workspace
+from trainer.system import durable
+from trainer.system.counted import counted
+from trainer.system.workspace import Workspace
 
 NO_SCAN = "No scan found. Scan the data set first: Scan Datasets on the Dataset page, or `python -m trainer scan`."
 

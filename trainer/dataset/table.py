@@ -9,8 +9,8 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet
 
-from trainer import durable, regular_file
-from trainer.workspace import Workspace
+from trainer.system import durable, regular_file
+from trainer.system.workspace import Workspace
 
 COLUMNS = {
     "path": "str", "size": "int64", "mtime_ns": "int64", "reason": "str", "message": "str", "seconds": "float64",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from trainer.counted import counted
+from trainer.system.counted import counted
 
 TO_TRAIN = "hard_negative/false_accepts"
 """What lies here was sent from an evaluation to be trained with; in val or test it would teach nothing."""

@@ -17,12 +17,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal
 
-from trainer import documents, durable, private, processes, runs
-from trainer.documents import Progress
-from trainer.log import say
-from trainer.runs import Run
-from trainer.state import Want
-from trainer.workspace import Workspace
+from trainer.run import runs
+from trainer.run.documents import Progress
+from trainer.run.runs import Run
+from trainer.run.state import Want
+from trainer.system import document_file, durable, private, processes
+from trainer.system.log import say
+from trainer.system.workspace import Workspace
 
 ECHO_SECONDS = 3.0
 """A second SIGTERM within this is the first one again: a shutdown signals us and our supervisor, which passes it on."""
@@ -63,7 +64,7 @@ def tell_start(run: Run, attempt: int) -> None:
 
     What earlier attempts told stands until there is something newer.
     """
-    earlier = (documents.read(Progress, run.progress_file) if attempt > 1 else None) or Progress(
+    earlier = (document_file.read(Progress, run.progress_file) if attempt > 1 else None) or Progress(
         attempt=attempt, beat=0, phase=""
     )
     changes = {"attempt": attempt, "beat": processes.boot_clock(), "phase": "starting", "doing": ""}
@@ -74,7 +75,11 @@ def tell_start(run: Run, attempt: int) -> None:
 
 def train(run: Run, attempt: int, wanted: Callable[[], Want | Literal["signal"] | None]) -> int:
     """One attempt of a run to its end, in order or not; returns the exit code."""
-    from trainer.engine import journal, last_word, loop  # torch takes seconds to import; what was said stands meanwhile
+    from trainer.engine.training import (  # torch takes seconds to import; what was said stands meanwhile
+        journal,
+        last_word,
+        loop,
+    )
 
     try:
         try:
@@ -95,7 +100,7 @@ def export_best(run: Run) -> None:
 
     It may take a minute, for which nobody who stops a run waits: the model of such a one is made when it is asked for.
     """
-    told = documents.read(Progress, run.progress_file)
+    told = document_file.read(Progress, run.progress_file)
     if told is None or told.ended != "completed" or told.best is None:
         return
 
@@ -106,7 +111,8 @@ def export_best(run: Run) -> None:
             told = told.model_copy(update={"beat": now, "doing": "Exporting the best model"})
             durable.replace_json(run.progress_file, told.model_dump())
 
-    from trainer.engine import export, last_word
+    from trainer.engine.export import export
+    from trainer.engine.training import last_word
 
     try:
         export.tell(export.export(run, told.best.checkpoint, beat))

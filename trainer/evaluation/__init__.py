@@ -1,0 +1,1 @@
+"""How well a model hears: curves, budgets, intervals, comparisons, error lists."""

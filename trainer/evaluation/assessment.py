@@ -9,17 +9,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from trainer import detector, run_models, stream_scores
 from trainer.dataset import splits
-from trainer.detector_file import MODEL
-from trainer.evaluation import composition, curve, evaluations, recordings, scoring, stream_set
-from trainer.evaluation.composition import Options
+from trainer.detector import detector, stream_scores
+from trainer.detector.detector_file import MODEL
+from trainer.evaluation import curve, evaluations, scoring
 from trainer.evaluation.evaluations import ClipScore, Evaluation
-from trainer.evaluation.heard import Heard
-from trainer.evaluation.stream_set import StreamSet
-from trainer.job import Report
-from trainer.runs import Run
-from trainer.workspace import Workspace
+from trainer.run import run_models
+from trainer.run.runs import Run
+from trainer.streams import composition, recordings, stream_set
+from trainer.streams.composition import Options
+from trainer.streams.heard import Heard
+from trainer.streams.stream_set import StreamSet
+from trainer.system.job import Report
+from trainer.system.workspace import Workspace
 
 SCORED_LABELS = ("positive", "negative", "hard_negative", "background")
 

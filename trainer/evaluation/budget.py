@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer import detector_file, documents, durable
-from trainer.detector_file import DetectorFile, Threshold
+from trainer.detector import detector_file
+from trainer.detector.detector_file import DetectorFile, Threshold
 from trainer.evaluation import curve, intervals
 from trainer.evaluation.evaluations import CurvePoint, Evaluation
-from trainer.processes import exclusive_lock
+from trainer.system import document_file, durable
+from trainer.system.processes import exclusive_lock
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def write(folder: Path, choice: Choice) -> DetectorFile:
 def _changed(folder: Path, choice: Choice) -> DetectorFile:
     """The detector.json of a model folder with a chosen threshold. Raises ValueError."""
     point, evaluation = choice.point, choice.evaluation
-    file = documents.read(DetectorFile, detector_file.path_in(folder))
+    file = document_file.read(DetectorFile, detector_file.path_in(folder))
     if file is None:
         raise ValueError(f"There is no exported model in {folder}. Export run {evaluation.run} first.")
     if file.files.get(detector_file.MODEL) != evaluation.model_sha256:

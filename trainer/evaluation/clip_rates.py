@@ -14,9 +14,9 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer import scores
-from trainer.scores import Rates
-from trainer.workspace import LABELS
+from trainer.evaluation import scores
+from trainer.evaluation.scores import Rates
+from trainer.system.workspace import LABELS
 
 WORD = "positive"
 MOST_POINTS = 500

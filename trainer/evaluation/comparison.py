@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer import stream_scores
+from trainer.detector import stream_scores
 from trainer.evaluation import budget, curve, intervals
 from trainer.evaluation.evaluations import CurvePoint, Evaluation
-from trainer.evaluation.heard import Heard
+from trainer.streams.heard import Heard
 
 BLOCK_SECONDS = 60.0
 Rates = NDArray[np.float64]

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer import stream_scores
+from trainer.detector import stream_scores
 from trainer.evaluation import intervals
 from trainer.evaluation.evaluations import CurvePoint
-from trainer.evaluation.heard import Heard
+from trainer.streams.heard import Heard
 
 MOST_PER_HOUR = 60.0
 """Where the curve ends: nobody keeps a detector that wakes more often."""

@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from trainer import documents, durable, regular_file, stream_scores
-from trainer.detector_file import Seconds
-from trainer.evaluation.heard import Heard
-from trainer.evaluation.stream_set import StreamSet
-from trainer.runs import Run
+from trainer.detector import stream_scores
+from trainer.detector.detector_file import Seconds
+from trainer.run.runs import Run
+from trainer.streams.heard import Heard
+from trainer.streams.stream_set import StreamSet
+from trainer.system import document_file, durable, regular_file
 
 
 class CurvePoint(BaseModel, frozen=True):
@@ -107,7 +108,7 @@ def folder_of(run: Run, evaluation_id: str) -> EvaluationFolder:
 
 def all_of(run: Run) -> list[Evaluation]:
     """The finished evaluations of a run, newest first."""
-    found = (documents.read(Evaluation, path) for path in (run.folder / "evaluation").glob("*/evaluation.json"))
+    found = (document_file.read(Evaluation, path) for path in (run.folder / "evaluation").glob("*/evaluation.json"))
     return sorted((each for each in found if each), key=lambda each: each.id, reverse=True)
 
 
@@ -126,7 +127,7 @@ def _tracks(file: Path) -> dict[str, NDArray[np.float32]]:
 
 def read_heard(folder: EvaluationFolder, evaluation: Evaluation) -> list[Heard]:
     """What was heard in each stream. Raises ValueError when a file of the evaluation is missing or damaged."""
-    streams = documents.read(StreamSet, folder.streams_file)
+    streams = document_file.read(StreamSet, folder.streams_file)
     raw = _tracks(folder.tracks_file)
     if streams is None or any(recording.name not in raw for recording in streams.recordings):
         raise ValueError(f"The evaluation in {folder.path} is damaged. Evaluate the run again.")

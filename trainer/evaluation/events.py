@@ -10,10 +10,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer import audio_reader, stream_scores
+from trainer.audio import audio_reader
+from trainer.detector import stream_scores
 from trainer.evaluation import tables
-from trainer.evaluation.heard import Heard
-from trainer.evaluation.stream_set import Recording, StreamSet
+from trainer.streams.heard import Heard
+from trainer.streams.stream_set import Recording, StreamSet
 
 BEFORE_SECONDS, AFTER_SECONDS = 2.0, 1.5
 

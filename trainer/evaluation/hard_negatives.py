@@ -14,16 +14,18 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from trainer import audio_file, config_file, durable, regular_file
+from trainer.audio import audio_file
+from trainer.config import config_file
 from trainer.dataset import changes, importing, names, voices
 from trainer.dataset.changes import RAW, Change, Move
 from trainer.evaluation import events
 from trainer.evaluation.evaluations import Evaluation
 from trainer.evaluation.events import Event
-from trainer.evaluation.stream_set import Recording, StreamSet
-from trainer.processes import exclusive_lock
-from trainer.runs import Run
-from trainer.workspace import Workspace
+from trainer.run.runs import Run
+from trainer.streams.stream_set import Recording, StreamSet
+from trainer.system import durable, regular_file
+from trainer.system.processes import exclusive_lock
+from trainer.system.workspace import Workspace
 
 FOLDER = voices.TO_TRAIN
 ORIGINS = "false_accepts.jsonl"

@@ -12,13 +12,15 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
-from trainer import columns, detector_file, documents
-from trainer.columns import Columns
-from trainer.detector_file import MODEL, DetectorFile
+from trainer.detector import detector_file
+from trainer.detector.detector_file import MODEL, DetectorFile
 from trainer.evaluation import curve, evaluations, intervals, tables
 from trainer.evaluation.evaluations import CurvePoint, Evaluation, EvaluationFolder
-from trainer.metrics import Row
-from trainer.runs import Run, Status
+from trainer.run import columns
+from trainer.run.columns import Columns
+from trainer.run.metrics import Row
+from trainer.run.runs import Run, Status
+from trainer.system import document_file
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, le=1)]
@@ -113,7 +115,7 @@ def of_run(
 
 def of_model(run: Run, folder: Path, measure: Measure = measure) -> OperatingPoint | None:
     """The operating point of one exported model of a run; None when the folder holds none."""
-    file = documents.read(DetectorFile, detector_file.path_in(folder))
+    file = document_file.read(DetectorFile, detector_file.path_in(folder))
     if file is None:
         return None
     heard = [each for each in evaluations.all_of(run) if _is_of(each, file)]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from trainer.counted import counted
 from trainer.evaluation import curve, intervals
 from trainer.evaluation.operating_point import OperatingPoint
+from trainer.system.counted import counted
 
 NONE_YET = "–"
 NOT_MEASURED = (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from trainer import config_file
-from trainer.config import Config
+from trainer.config import config_file
+from trainer.config.schema import Config
 
 PRESET = "hard_negatives"
 """The course of the training is that of this preset; model, features and augmentation stay those of the run."""

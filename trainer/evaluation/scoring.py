@@ -10,16 +10,17 @@ from typing import TypeVar
 
 import numpy as np
 
-from trainer import audio_file, limits, manifest
-from trainer.audio_file import AudioRefused
-from trainer.config import SAMPLE_RATE
-from trainer.detector import Detector, Scores
+from trainer.audio import audio_file, manifest
+from trainer.audio.audio_file import AudioRefused
+from trainer.audio.audio_formats import SAMPLE_RATE
+from trainer.audio.manifest import Clip
+from trainer.audio.sound_levels import Wave
+from trainer.detector.detector import Detector, Scores
 from trainer.evaluation.evaluations import ClipScore
-from trainer.evaluation.stream_set import StreamSet
-from trainer.job import Report
-from trainer.manifest import Clip
-from trainer.sound_levels import Wave
-from trainer.workspace import Workspace
+from trainer.streams.stream_set import StreamSet
+from trainer.system import limits
+from trainer.system.job import Report
+from trainer.system.workspace import Workspace
 
 PIECE_SAMPLES = 1 << 18
 Item = TypeVar("Item")

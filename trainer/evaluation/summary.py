@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainer import documents
 from trainer.evaluation import budget, curve, point_text
 from trainer.evaluation.evaluations import CurvePoint, Evaluation, EvaluationFolder
 from trainer.evaluation.operating_point import OperatingPoint
-from trainer.evaluation.stream_set import StreamSet
+from trainer.streams.stream_set import StreamSet
+from trainer.system import document_file
 
 BUDGETS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 """False accepts per hour."""
@@ -16,7 +16,7 @@ BUDGETS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 
 def _streams(folder: EvaluationFolder) -> tuple[list[str], list[str]]:
     """(every note about the recordings, those that tell what was left out)."""
-    streams = documents.read(StreamSet, folder.streams_file)
+    streams = document_file.read(StreamSet, folder.streams_file)
     return (streams.notes, streams.left_out) if streams else ([], [])
 
 

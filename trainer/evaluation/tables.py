@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer import stream_scores
+from trainer.detector import stream_scores
 from trainer.evaluation import curve, intervals
-from trainer.evaluation.heard import Heard
-from trainer.evaluation.stream_set import Part, Word
+from trainer.streams.heard import Heard
+from trainer.streams.stream_set import Part, Word
 
 UNKNOWN = "unknown speaker"
 LOOK_BACK_SECONDS = 1.0

@@ -1,0 +1,1 @@
+"""Synthetic clips: voices, phrases, noise, rooms."""

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from trainer.dataset import changes, importing
 from trainer.dataset.changes import RAW, Move
-from trainer.job import Report
 from trainer.synthesis import languages, noise, phrases, recipe, speech
-from trainer.workspace import LABELS, Workspace
+from trainer.system.job import Report
+from trainer.system.workspace import LABELS, Workspace
 
 ENGLISH = languages.find("en")
 FEWEST, MOST = 10, 20_000

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.config import SAMPLE_RATE
+from trainer.audio.audio_formats import SAMPLE_RATE
 
 Wave = NDArray[np.float64]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from trainer.dataset import importing
 from trainer.dataset.importing import Imported
-from trainer.job import Report
 from trainer.synthesis import languages, phrases, piper, piper_speech, recipe, speech
-from trainer.workspace import Workspace
+from trainer.system.job import Report
+from trainer.system.workspace import Workspace
 
 MOST = 20_000
 LABELS_OF_SPEECH = ("positive", "hard_negative", "negative")

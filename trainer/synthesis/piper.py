@@ -14,8 +14,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, ValidationError
 
-from trainer import regular_file
 from trainer.dataset import importing
+from trainer.system import regular_file
 
 BEGIN, END, PADDING = "^", "$", "_"
 MOST_JSON_BYTES = 4 << 20

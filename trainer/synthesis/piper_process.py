@@ -18,7 +18,8 @@ import onnxruntime
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
-from trainer import limited_process, limits, onnx_rules, regular_file
+from trainer.detector import onnx_rules
+from trainer.system import limited_process, limits, regular_file
 
 MOST_BYTES = 512 << 20
 MEMORY, MEMORY_PER_BYTE = 2 << 30, 8

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer import limited_process
 from trainer.synthesis import piper, speech
 from trainer.synthesis.piper import PiperVoice
 from trainer.synthesis.speech import Utterance
+from trainer.system import limited_process
 
 PROCESS = "trainer.synthesis.piper_process"
 MIDDLE_RATE = 165

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from trainer.config import SAMPLE_RATE
+from trainer.audio.audio_formats import SAMPLE_RATE
 from trainer.dataset import names
-from trainer.job import Report
 from trainer.synthesis import noise, rooms
 from trainer.synthesis.speech import Utterance
+from trainer.system.job import Report
 
 PREFIX = "demo-"
 """Begins the names of folders with synthetic clips, so that nobody takes them for people."""

@@ -6,7 +6,7 @@ import numpy as np
 import pyroomacoustics
 from numpy.typing import NDArray
 
-from trainer.config import SAMPLE_RATE
+from trainer.audio.audio_formats import SAMPLE_RATE
 
 LONGEST_SECONDS = 0.8
 MOST_REFLECTIONS = 20

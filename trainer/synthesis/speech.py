@@ -19,8 +19,8 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from trainer.config import SAMPLE_RATE
-from trainer.workspace import PROJECT_ROOT
+from trainer.audio.audio_formats import SAMPLE_RATE
+from trainer.system.workspace import PROJECT_ROOT
 
 PROCESSES = 2
 """Fixed, so that the same request always goes to the same process and gives the same sound on any machine."""

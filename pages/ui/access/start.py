@@ -20,8 +20,8 @@ import streamlit as st
 from streamlit import cli_util, config
 
 from pages.ui.access.requests import LOOPBACK_NAMES, PARAMETER, Rules, normal_host, parse_netloc
-from trainer import access_token, durable, private
-from trainer.workspace import open_workspace
+from trainer.system import access_token, durable, private
+from trainer.system.workspace import open_workspace
 
 HOSTS = "WAKEWORD_HOSTS"
 """Further names that this server is reached by, with commas between them: of a proxy, for example."""

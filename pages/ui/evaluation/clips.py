@@ -7,17 +7,17 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from pages.ui import confusion, numbers
-from pages.ui.evaluation import opened
-from pages.ui.numbers import Number
-from pages.ui.plots import BLUE, GREY, RED
-from trainer import run_models
+from pages.ui.evaluation import confusion, selection
+from pages.ui.shared import numbers
+from pages.ui.shared.numbers import Number
+from pages.ui.shared.plots import BLUE, GREY, RED
 from trainer.evaluation import clip_rates, evaluations
 from trainer.evaluation.clip_rates import Points
 from trainer.evaluation.evaluations import ClipScore
 from trainer.evaluation.operating_point import OperatingPoint
-from trainer.metrics import Row
-from trainer.runs import Run
+from trainer.run import run_models
+from trainer.run.metrics import Row
+from trainer.run.runs import Run
 
 HEIGHT = 320
 DET_TICKS = (0.1, 0.5, 1, 2, 5, 10, 20, 40)
@@ -27,7 +27,7 @@ DET_TICKS = (0.1, 0.5, 1, 2, 5, 10, 20, 40)
 def show(run: Run, row: Row, own: OperatingPoint | None) -> None:
     """An evaluation that scored the test split, at a threshold: the one that the run's operating point `own` is of,
     else the newest. Below, the validation result."""
-    ordered = sorted(opened.all_of(run), key=lambda each: own is None or each.id != own.evaluation)
+    ordered = sorted(selection.all_of(run), key=lambda each: own is None or each.id != own.evaluation)
     every = ((each, evaluations.read_clips(evaluations.folder_of(run, each.id))) for each in ordered)
     evaluation, scored = next((pair for pair in every if pair[1]), (None, []))
     st.subheader("Clips of the test split", anchor=False)

@@ -7,27 +7,29 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from pages.ui import watched
-from pages.ui.evaluation import curve_chart, opened, operating
-from pages.ui.frame import plain
-from trainer import runs
+from pages.ui.evaluation import operating, selection
+from pages.ui.shared import curve_chart, watched
+from pages.ui.shared.frame import plain
 from trainer.evaluation import comparison, point_text
 from trainer.evaluation.comparison import Comparison, Drawn
 from trainer.evaluation.evaluations import CurvePoint, Evaluation
-from trainer.evaluation.heard import Heard
-from trainer.runs import Run
-from trainer.workspace import Workspace
+from trainer.run import runs
+from trainer.run.runs import Run
+from trainer.streams.heard import Heard
+from trainer.system.workspace import Workspace
 
 Pair = tuple[Run, Evaluation]
 
 
 def show(workspace: Workspace, run: Run) -> None:
-    mine = opened.all_of(run)
+    mine = selection.all_of(run)
     if not mine:
         st.info("This run is not evaluated yet. Evaluate it on Streams, and another run with the same streams.")
         return
-    every = [(other, each) for other in runs.all_runs(workspace)[: watched.MOST_RUNS] for each in opened.all_of(other)]
-    first = opened.choose(sorted(mine, key=lambda each: not _same(every, each)))  # what can be compared comes first
+    every = [
+        (other, each) for other in runs.all_runs(workspace)[: watched.MOST_RUNS] for each in selection.all_of(other)
+    ]
+    first = selection.choose(sorted(mine, key=lambda each: not _same(every, each)))  # what can be compared comes first
     others = _same(every, first)
     if not others:
         st.info(
@@ -35,7 +37,7 @@ def show(workspace: Workspace, run: Run) -> None:
             f"same choices on Streams; evaluations with other streams: {len(every) - 1:,}."
         )
         return
-    names = {each.id: f"{watched.name_of(of)} · {opened.name_of(each)}" for of, each in others}
+    names = {each.id: f"{watched.name_of(of)} · {selection.name_of(each)}" for of, each in others}
     by_id = {each.id: (of, each) for of, each in others}
     chosen = st.selectbox("Compare with", list(names), format_func=names.__getitem__, key="compared_with")
     _show((run, first), by_id[chosen], operating.budget_form())
@@ -57,7 +59,7 @@ def _draw_once(evaluation: Evaluation, heard: Sequence[Heard]) -> Drawn:
 
 
 def _show(one: Pair, other: Pair, per_hour: float) -> None:
-    first, second = opened.load(*one), opened.load(*other)
+    first, second = selection.load(*one), selection.load(*other)
     if first is None or second is None:
         return
     try:

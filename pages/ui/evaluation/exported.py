@@ -7,14 +7,16 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import frame, jobs
-from pages.ui.frame import plain
-from trainer import detector, detector_file, documents, onnx_file, regular_file, run_models
-from trainer.detector import Detector
-from trainer.documents import Best
-from trainer.runs import Status
-from trainer.state import ACTIVE
-from trainer.workspace import Workspace
+from pages.ui.shared import frame, jobs
+from pages.ui.shared.frame import plain
+from trainer.detector import detector, detector_file, onnx_file
+from trainer.detector.detector import Detector
+from trainer.run import run_models
+from trainer.run.documents import Best
+from trainer.run.runs import Status
+from trainer.run.state import ACTIVE
+from trainer.system import document_file, regular_file
+from trainer.system.workspace import Workspace
 
 TAKEN_ELSEWHERE = (detector_file.INT8_MODEL, detector_file.OPENWAKEWORD_MODEL)
 """Nothing here loads them, but they are tried before they are given away."""
@@ -54,7 +56,7 @@ def show(workspace: Workspace, status: Status) -> Detector | None:
         st.error(plain(str(error)))
         _make_button(workspace, status, "Make the model again", busy)
         return None
-    best = documents.read(Best, run.checkpoints / "best.json")
+    best = document_file.read(Best, run.checkpoints / "best.json")
     known = best and run_models.digest_of(run, best.checkpoint)
     if best and known and known != found.file.checkpoint_sha256 and status.state not in ACTIVE:
         told = f"This model is epoch {found.file.epoch} as it was earlier"

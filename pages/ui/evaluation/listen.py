@@ -13,14 +13,14 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from pages.ui import microphone
-from pages.ui.evaluation import said, trace
-from pages.ui.frame import os_sentence, plain
-from trainer import audio_formats, audio_reader, detector, stream_scores
-from trainer.counted import counted
+from pages.ui.shared import click_result, microphone, trace
+from pages.ui.shared.frame import os_sentence, plain
+from trainer.audio import audio_formats, audio_reader
 from trainer.dataset import recording
-from trainer.detector import Detection, Detector
-from trainer.workspace import Workspace
+from trainer.detector import detector, stream_scores
+from trainer.detector.detector import Detection, Detector
+from trainer.system.counted import counted
+from trainer.system.workspace import Workspace
 
 RATE = 16000
 MOST_MEGABYTES = 200
@@ -140,7 +140,7 @@ def _detections(found: list[Detection], highest: float, threshold: float) -> Non
 def _keep_form(workspace: Workspace, data: bytes) -> None:
     """Keep a recording as a clip, only when it is asked for."""
     digest = hashlib.sha256(data).hexdigest()
-    said.show("kept")
+    click_result.show("kept")
     if digest in st.session_state.get("listen_kept", ()):
         st.caption("It is kept. Press Scan Datasets on the Dataset page; Undo is there in the list of changes.")
         return
@@ -158,4 +158,4 @@ def _keep(workspace: Workspace, data: bytes, digest: str) -> None:
         st.session_state["listen_kept"] = {*st.session_state.get("listen_kept", ()), digest}
         return " ".join([f"{title}.", *recording.problems(take, label)])
 
-    said.attempt("kept", keep)
+    click_result.attempt("kept", keep)

@@ -12,13 +12,14 @@ import pandas as pd
 import streamlit as st
 from pydantic import ValidationError
 
-from pages.ui import jobs, numbers
-from pages.ui.frame import os_sentence, plain
-from pages.ui.numbers import Number
-from trainer import detector_file, onnx_file, regular_file
-from trainer.detector_file import LARGEST_DIFFERENCE, DetectorFile
-from trainer.runs import Run
-from trainer.workspace import PROJECT_ROOT, Workspace
+from pages.ui.shared import jobs, numbers
+from pages.ui.shared.frame import os_sentence, plain
+from pages.ui.shared.numbers import Number
+from trainer.detector import detector_file, onnx_file
+from trainer.detector.detector_file import LARGEST_DIFFERENCE, DetectorFile
+from trainer.run.runs import Run
+from trainer.system import regular_file
+from trainer.system.workspace import PROJECT_ROOT, Workspace
 
 FILES = {
     detector_file.MODEL: "The detector: sound in, probability out, its features inside.",
@@ -32,7 +33,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer import detector
+from trainer.detector import detector
 
 model = detector.load(Path(sys.argv[1]))
 blocks = iter(lambda: sys.stdin.buffer.read(2 * 1280), b"")

@@ -5,17 +5,16 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from pages.ui import numbers
-from pages.ui.evaluation import curve_chart, said
-from pages.ui.evaluation.opened import Opened
-from pages.ui.frame import plain
-from pages.ui.numbers import Number
-from trainer import run_models
-from trainer.counted import counted
-from trainer.detector_file import DetectorFile
+from pages.ui.evaluation.selection import Opened
+from pages.ui.shared import click_result, curve_chart, numbers
+from pages.ui.shared.frame import plain
+from pages.ui.shared.numbers import Number
+from trainer.detector.detector_file import DetectorFile
 from trainer.evaluation import budget, curve, intervals, point_text, tables
 from trainer.evaluation.budget import Choice
 from trainer.evaluation.evaluations import CurvePoint, Evaluation
+from trainer.run import run_models
+from trainer.system.counted import counted
 
 ROUNDED = 2e-6
 """So far a threshold is rounded up on its way into a model."""
@@ -106,7 +105,7 @@ def _take(opened: Opened, choice: Choice) -> None:
             help="Writes it into the detector.json of the model.",
         )  # fmt: skip
         st.caption(_now(file, same, opened.evaluation.epoch))
-    said.show("threshold")
+    click_result.show("threshold")
 
 
 def _now(file: DetectorFile | None, same: bool, epoch: int) -> str:
@@ -130,4 +129,4 @@ def _write(opened: Opened) -> None:
             f"The threshold of the model of epoch {file.epoch} is now {file.threshold:.4f}, for {per_hour:g} per hour."
         )
 
-    said.attempt("threshold", write)
+    click_result.attempt("threshold", write)

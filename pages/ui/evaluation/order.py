@@ -6,13 +6,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import jobs
-from pages.ui.evaluation import opened
-from trainer import audio_formats, run_models
+from pages.ui.evaluation import selection
+from pages.ui.shared import jobs
+from trainer.audio import audio_formats
 from trainer.dataset import importing
-from trainer.evaluation import composition, recordings
-from trainer.runs import Run
-from trainer.workspace import Workspace
+from trainer.run import run_models
+from trainer.run.runs import Run
+from trainer.streams import composition, recordings
+from trainer.system.workspace import Workspace
 
 COMPOSED_HELP = (
     "Words of the test split, quiet, in noise and in rooms, and all of its other speech and noise. Made once; every "
@@ -54,7 +55,7 @@ def _start(workspace: Workspace, run: Run) -> None:
     except ValueError as error:
         jobs.refuse(str(error))
         return
-    st.query_params.pop(opened.KEY, None)  # what comes is shown, as the newest
+    st.query_params.pop(selection.KEY, None)  # what comes is shown, as the newest
     arguments += [] if state["evaluate_composed"] else ["--no-composed"]
     arguments += [] if state["evaluate_checkpoint"] == BEST else [f"--checkpoint={state['evaluate_checkpoint']}"]
     jobs.start(workspace, "evaluate", [run.id, *arguments])

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import jobs
-from pages.ui.evaluation import again, found, opened, operating, order, weak_spots
-from pages.ui.frame import plain
-from trainer.counted import counted
+from pages.ui.evaluation import errors, operating, order, retraining, selection, weak_spots
+from pages.ui.shared import jobs
+from pages.ui.shared.frame import plain
 from trainer.evaluation import hard_negatives
 from trainer.evaluation.evaluations import Evaluation
 from trainer.evaluation.operating_point import OperatingPoint
-from trainer.runs import Run
-from trainer.workspace import Workspace
+from trainer.run.runs import Run
+from trainer.system.counted import counted
+from trainer.system.workspace import Workspace
 
 
 def show(workspace: Workspace, run: Run, own: OperatingPoint | None) -> None:
     """Draw the section; `own` is the operating point of the run, which stands above."""
-    every = opened.all_of(run)
+    every = selection.all_of(run)
     with st.expander("New evaluation", expanded=not every):
         order.show(workspace, run, bool(jobs.running(workspace, jobs.MODEL_VERBS)))
     if not every:
@@ -26,12 +26,12 @@ def show(workspace: Workspace, run: Run, own: OperatingPoint | None) -> None:
             "many words it misses at how many false accepts per hour. Press Evaluate."
         )
         return
-    evaluation = opened.choose(every)
+    evaluation = selection.choose(every)
     if own and own.evaluation != evaluation.id:
         st.caption(plain(_not_of_run(own, evaluation)))
     st.subheader("Choose a threshold by a budget", anchor=False)
     per_hour = operating.budget_form()
-    heard = opened.load(run, evaluation)
+    heard = selection.load(run, evaluation)
     if heard is None:
         return
     _notes(workspace, heard)
@@ -43,8 +43,8 @@ def show(workspace: Workspace, run: Run, own: OperatingPoint | None) -> None:
     st.caption(f"At the threshold for this budget, {choice.point.threshold:.4f}.")
     weak_spots.show(heard, choice.point.threshold)
     st.subheader("Hear what went wrong", anchor=False)
-    found.show(workspace, heard, choice.point.threshold)
-    again.show(workspace, run, evaluation.checkpoint)
+    errors.show(workspace, heard, choice.point.threshold)
+    retraining.show(workspace, run, evaluation.checkpoint)
 
 
 def _not_of_run(own: OperatingPoint, evaluation: Evaluation) -> str:
@@ -58,7 +58,7 @@ def _not_of_run(own: OperatingPoint, evaluation: Evaluation) -> str:
     )
 
 
-def _notes(workspace: Workspace, heard: opened.Opened) -> None:
+def _notes(workspace: Workspace, heard: selection.Opened) -> None:
     """What was left out, and what flatters the result."""
     left_out = heard.streams.left_out
     if left_out:

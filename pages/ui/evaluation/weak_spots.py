@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from pages.ui.evaluation.opened import Opened
+from pages.ui.evaluation.selection import Opened
 from trainer.evaluation import intervals, tables
 from trainer.evaluation.tables import Accepts, Phrase, Row
 

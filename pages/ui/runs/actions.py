@@ -7,21 +7,20 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from pages.ui import frame
-from pages.ui.evaluation import said
-from pages.ui.frame import plain
-from pages.ui.runs import address, listed, space
-from trainer.run_list import notes, trash
-from trainer.run_list.row import Row
-from trainer.runs import Run
-from trainer.workspace import Workspace
+from pages.ui.runs import address, run_index, space
+from pages.ui.shared import click_result, frame
+from pages.ui.shared.frame import plain
+from trainer.catalog import notes, trash
+from trainer.catalog.row import Row
+from trainer.run.runs import Run
+from trainer.system.workspace import Workspace
 
 MOST_COMPARED = 100
 
 
 def show(workspace: Workspace, chosen: Sequence[Row], found: Sequence[Row]) -> None:
     """For no run the way to compare all that were found, for one everything, for several what suits several."""
-    ours = [row for row in chosen if row.state != listed.FOREIGN]
+    ours = [row for row in chosen if row.state != run_index.FOREIGN]
     if len(ours) < len(chosen):
         st.caption("A folder whose name is no id of a run is left alone: rename or remove it by hand.")
     if len(ours) == 1:
@@ -36,7 +35,7 @@ def show(workspace: Workspace, chosen: Sequence[Row], found: Sequence[Row]) -> N
 
 def one(workspace: Workspace, row: Row, opened: bool) -> None:
     """The actions on one run, those of its own page too."""
-    run = listed.run_of(workspace, row)
+    run = run_index.run_of(workspace, row)
     with st.container(horizontal=True, vertical_alignment="center"):
         if not opened:
             address.open_button(row.run, row.label)
@@ -56,7 +55,7 @@ def one(workspace: Workspace, row: Row, opened: bool) -> None:
 
 def several(workspace: Workspace, rows: Sequence[Row]) -> None:
     """The actions on several runs."""
-    found = [listed.run_of(workspace, row) for row in rows]
+    found = [run_index.run_of(workspace, row) for row in rows]
     with st.container(horizontal=True, vertical_alignment="center"):
         address.compare_button([row.run for row in rows], f"Compare {len(rows)} runs")
         with st.popover("Tag", icon=":material/label:"), st.form("tag_several", border=False):
@@ -99,7 +98,7 @@ def _each(found: Sequence[Run], done: str, act: Callable[[Run], object]) -> None
             raise ValueError(" ".join(refused))
         return f"{done}: {_counted(found)}."
 
-    said.attempt("runs", do)
+    click_result.attempt("runs", do)
 
 
 def _note(found: list[Run], word: str, changes: dict[str, object]) -> None:
@@ -113,13 +112,13 @@ def _tag_several(found: list[Run]) -> None:
 
 
 def _throw(workspace: Workspace, found: list[Run]) -> None:
-    every = listed.rows(workspace)  # one look for all of them
+    every = run_index.rows(workspace)  # one look for all of them
     _each(found, "Moved to the trash", lambda run: trash.throw(workspace, run, every))
 
 
 def _notes_form(workspace: Workspace, run: Run, row: Row) -> None:
     """What a person says of a run. Its fields begin with what is written now."""
-    known = sorted({tag for each in listed.rows(workspace) for tag in each.tags} | set(row.tags))
+    known = sorted({tag for each in run_index.rows(workspace) for tag in each.tags} | set(row.tags))
     with st.form(f"notes_{row.run}", border=False):
         noted = hashlib.sha256(repr((row.label, row.tags, row.note)).encode()).hexdigest()[:8]
         keys = {name: f"{name}_{row.run}_{noted}" for name in ("name", "tags", "note")}  # fields anew where it changes
@@ -149,4 +148,4 @@ def _save(run: Run, shown: Row, keys: dict[str, str]) -> None:
         notes.change(run, [tag for tag in tags if tag not in shown.tags], gone, **changes)
         return f"Saved: {name or run.id}."
 
-    said.attempt("runs", save)
+    click_result.attempt("runs", save)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.ui.frame import plain
+from pages.ui.shared.frame import plain
 
 
 def _go(**query: str) -> None:

@@ -6,12 +6,12 @@ import subprocess
 
 import streamlit as st
 
-from pages.ui.evaluation import said
-from pages.ui.frame import plain
-from trainer import tensorboard
-from trainer.runs import Run
-from trainer.tensorboard import Server
-from trainer.workspace import Workspace
+from pages.ui.shared import click_result
+from pages.ui.shared.frame import plain
+from trainer.run import tensorboard
+from trainer.run.runs import Run
+from trainer.run.tensorboard import Server
+from trainer.system.workspace import Workspace
 
 
 def show(workspace: Workspace, run: Run | None = None) -> None:
@@ -27,7 +27,7 @@ def show(workspace: Workspace, run: Run | None = None) -> None:
             st.button("Stop TensorBoard", on_click=_stop, args=(workspace,))
         else:
             st.button("Start TensorBoard", type="primary", on_click=_start, args=(workspace,))
-        said.show("tensorboard")
+        click_result.show("tensorboard")
 
 
 def _running(workspace: Workspace) -> Server | None:
@@ -51,8 +51,10 @@ def _start(workspace: Workspace) -> None:
             raise ValueError(f"TensorBoard could not be started; see {tensorboard.log_file(workspace)}.") from None
         return ""
 
-    said.attempt("tensorboard", start)
+    click_result.attempt("tensorboard", start)
 
 
 def _stop(workspace: Workspace) -> None:
-    said.attempt("tensorboard", lambda: "TensorBoard has ended." if tensorboard.stop(workspace) else "None ran.")
+    click_result.attempt(
+        "tensorboard", lambda: "TensorBoard has ended." if tensorboard.stop(workspace) else "None ran."
+    )

@@ -11,13 +11,13 @@ import pandas as pd
 import streamlit as st
 from pydantic import BaseModel
 
-from trainer import documents, durable
+from trainer.catalog import fields
+from trainer.catalog.row import Row, point_of
 from trainer.evaluation import point_text
 from trainer.evaluation.operating_point import OperatingPoint
-from trainer.log import clock_time
-from trainer.run_list import fields
-from trainer.run_list.row import Row, point_of
-from trainer.workspace import Workspace
+from trainer.system import document_file, durable
+from trainer.system.log import clock_time
+from trainer.system.workspace import Workspace
 
 BEST = "Of the best epoch, per window of the validation split at threshold 0.5; not per hour of listening."
 WRONG = "What is wrong"
@@ -120,7 +120,7 @@ def _file(workspace: Workspace) -> Path:
 
 def chosen(workspace: Workspace) -> list[str]:
     """The columns that were chosen last, in any browser."""
-    found = documents.read(_Chosen, _file(workspace))
+    found = document_file.read(_Chosen, _file(workspace))
     known = [name for name in found.columns if name in COLUMNS] if found else []
     return list(dict.fromkeys(known)) or list(SHOWN)
 

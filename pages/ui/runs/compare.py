@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from pages.ui import chart_form, history
-from pages.ui.frame import plain
-from pages.ui.plots import TIMED
-from pages.ui.runs import address, differing, listed, overlay, results, same_accepts
-from trainer.config_difference import Values
-from trainer.run_list import option_values
-from trainer.run_list.row import Row
-from trainer.workspace import Workspace
+from pages.ui.runs import address, differing, overlay, results, run_index, same_accepts
+from pages.ui.shared import chart_form, history
+from pages.ui.shared.frame import plain
+from pages.ui.shared.plots import TIMED
+from trainer.catalog import option_values
+from trainer.catalog.row import Row
+from trainer.config.config_difference import Values
+from trainer.system.workspace import Workspace
 
 SECTIONS = ("Curves", "Options", "Results", "Same false accepts")
 MOST_OFFERED = 500
@@ -21,7 +21,7 @@ MOST_OFFERED = 500
 
 def show(workspace: Workspace, rows: Sequence[Row], wanted: str) -> None:
     address.all_runs_button()
-    by_id = {row.run: row for row in rows if row.state != listed.FOREIGN}
+    by_id = {row.run: row for row in rows if row.state != run_index.FOREIGN}
     ids = list(dict.fromkeys(filter(None, wanted.split(","))))
     chosen = [by_id[each] for each in ids if each in by_id]
     missing = [each for each in ids if each not in by_id]
@@ -42,7 +42,7 @@ def show(workspace: Workspace, rows: Sequence[Row], wanted: str) -> None:
         case "Results":
             results.show(named, configurations(named))
         case "Same false accepts":
-            same_accepts.show({name: listed.run_of(workspace, row) for name, row in named.items()})
+            same_accepts.show({name: run_index.run_of(workspace, row) for name, row in named.items()})
         case _:
             _show_curves(workspace, named)
 
@@ -50,7 +50,7 @@ def show(workspace: Workspace, rows: Sequence[Row], wanted: str) -> None:
 def names(chosen: Sequence[Row]) -> dict[str, Row]:
     """The runs by what lines and columns are called: the label alone where it names one of them."""
     labels = [row.label for row in chosen]
-    return {row.label if labels.count(row.label) == 1 else listed.name_of(row): row for row in chosen}
+    return {row.label if labels.count(row.label) == 1 else run_index.name_of(row): row for row in chosen}
 
 
 def _choice(by_id: Mapping[str, Row], chosen: Sequence[Row]) -> None:
@@ -60,7 +60,7 @@ def _choice(by_id: Mapping[str, Row], chosen: Sequence[Row]) -> None:
     st.session_state["compared"] = ids
     with st.expander(f"{len(ids)} runs compared", icon=":material/checklist:"):
         st.multiselect(
-            "Runs", offered, key="compared", format_func=lambda each: listed.name_of(by_id[each]), on_change=_follow
+            "Runs", offered, key="compared", format_func=lambda each: run_index.name_of(by_id[each]), on_change=_follow
         )
 
 
@@ -101,7 +101,7 @@ def _show_curves(workspace: Workspace, named: Mapping[str, Row]) -> None:
     timed = axis == "time" or any(key in TIMED for key in keys)
     found = {}
     for name, row in named.items():
-        run = listed.run_of(workspace, row)
+        run = run_index.run_of(workspace, row)
         found[name] = history.read(run) if timed else history.measured(run, ("step", *keys))
     without = [name for name, epochs in found.items() if not len(epochs.numbers.get("epoch", ()))]
     if without:

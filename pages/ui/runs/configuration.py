@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.ui.frame import os_sentence, plain
-from pages.ui.runs import differing, listed
-from trainer import config_difference, config_file, regular_file
-from trainer.config_difference import Values
-from trainer.run_list import option_values
-from trainer.run_list.row import Row
-from trainer.runs import Run
-from trainer.workspace import Workspace
+from pages.ui.runs import differing, run_index
+from pages.ui.shared.frame import os_sentence, plain
+from trainer.catalog import option_values
+from trainer.catalog.row import Row
+from trainer.config import config_difference, config_file
+from trainer.config.config_difference import Values
+from trainer.run.runs import Run
+from trainer.system import regular_file
+from trainer.system.workspace import Workspace
 
 DEFAULTS = "the defaults"
 MOST_RUNS = 200
@@ -28,11 +29,11 @@ def show(workspace: Workspace, run: Run, row: Row, rows: Sequence[Row]) -> None:
         told = os_sentence(error) if isinstance(error, OSError) else f"{run.config_file}: {error}."
         st.error(plain(f"The configuration cannot be read. {told}"))
         return
-    others = {each.run: each for each in rows if each.run != row.run and each.state != listed.FOREIGN}
+    others = {each.run: each for each in rows if each.run != row.run and each.state != run_index.FOREIGN}
     names = [*_presets(row), *list(others)[:MOST_RUNS]]
     chosen = st.selectbox(
         "Compared with", names, key=f"with_{row.run}", width=420,
-        format_func=lambda name: f"run {listed.name_of(others[name])}" if name in others else name,
+        format_func=lambda name: f"run {run_index.name_of(others[name])}" if name in others else name,
     )  # fmt: skip
     try:
         other = _values(workspace, chosen)
@@ -41,7 +42,9 @@ def show(workspace: Workspace, run: Run, row: Row, rows: Sequence[Row]) -> None:
         return
     mine.pop(option_values.PRESET, None)
     other.pop(option_values.PRESET, None)
-    found = differing.table({"This run": mine, listed.name_of(others[chosen]) if chosen in others else chosen: other})
+    found = differing.table(
+        {"This run": mine, run_index.name_of(others[chosen]) if chosen in others else chosen: other}
+    )
     if len(found):
         st.dataframe(found, hide_index=True, width="stretch", alt="Options that differ")
     else:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from trainer import option_text
-from trainer.config_difference import Value, Values
-from trainer.options import options
+from trainer.config import option_text
+from trainer.config.config_difference import Value, Values
+from trainer.config.options import options
 
 NONE = "–"
 

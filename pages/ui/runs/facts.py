@@ -5,16 +5,18 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from pages.ui import numbers, operating_point
-from pages.ui.numbers import NONE_YET, Number
 from pages.ui.runs import columns
-from trainer import best_model, documents, manifest
-from trainer.documents import Processes
-from trainer.log import clock_time
-from trainer.run_list import fields
-from trainer.run_list.row import Row, option, point_of
-from trainer.runs import Status
-from trainer.workspace import Workspace
+from pages.ui.shared import numbers, operating_point
+from pages.ui.shared.numbers import NONE_YET, Number
+from trainer.audio import manifest
+from trainer.catalog import fields
+from trainer.catalog.row import Row, option, point_of
+from trainer.run import best_model
+from trainer.run.documents import Processes
+from trainer.run.runs import Status
+from trainer.system import document_file
+from trainer.system.log import clock_time
+from trainer.system.workspace import Workspace
 
 
 def show(workspace: Workspace, status: Status, row: Row) -> None:
@@ -76,7 +78,7 @@ def facts(workspace: Workspace, row: Row) -> dict[str, str]:
 
 def made_with(status: Status, row: Row) -> dict[str, str]:
     """The machine and the versions."""
-    process = documents.read(Processes, status.run.process_file)
+    process = document_file.read(Processes, status.run.process_file)
     reading = (status.progress.reading if status.progress else None) or {}
     versions = status.request.versions if status.request else {}
     return {

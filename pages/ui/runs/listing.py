@@ -8,15 +8,14 @@ from typing import Literal
 
 import streamlit as st
 
-from pages.ui import now
-from pages.ui.evaluation import said
-from pages.ui.frame import os_sentence
-from pages.ui.runs import actions, asked, board, carried, columns, listed
-from trainer import runs
-from trainer.counted import counted
-from trainer.run_list.row import Row
-from trainer.state import ACTIVE
-from trainer.workspace import Workspace
+from pages.ui.runs import actions, board, columns, query, run_index, transfer
+from pages.ui.shared import active_runs, click_result
+from pages.ui.shared.frame import os_sentence
+from trainer.catalog.row import Row
+from trainer.run import runs
+from trainer.run.state import ACTIVE
+from trainer.system.counted import counted
+from trainer.system.workspace import Workspace
 
 ON_A_PAGE = 500
 """Rows sent to the browser at once: more take longer to draw than to search."""
@@ -24,22 +23,22 @@ ON_A_PAGE = 500
 
 def show(workspace: Workspace, rows: Sequence[Row]) -> None:
     """Draw the search, the table, and the actions on what is chosen in it."""
-    found = asked.form(rows, lambda: _columns_form(workspace))
+    found = query.form(rows, lambda: _columns_form(workspace))
     names = st.session_state["columns"] or columns.SHOWN
     if not found:
-        said.show("runs")
+        click_result.show("runs")
         st.info("No run matches. Empty the search, choose all states, or show archived runs too.")
         return
     shown = _page(found)
     chosen = table(shown, names, "runs", "multi-row")
     _told(len(rows), found)
     actions.show(workspace, chosen, found)
-    said.show("runs")  # below the table: rows that move under the mouse are missed
+    click_result.show("runs")  # below the table: rows that move under the mouse are missed
     with st.container(horizontal=True):
         board.show(workspace)
-        carried.show_unpack(workspace)
-    active = [runs.status(listed.run_of(workspace, row)) for row in shown if row.state in ACTIVE]
-    now.follow(active, cards=False)
+        transfer.show_unpack(workspace)
+    active = [runs.status(run_index.run_of(workspace, row)) for row in shown if row.state in ACTIVE]
+    active_runs.follow(active, cards=False)
 
 
 def table(shown: Sequence[Row], names: Sequence[str], key: str, mode: Literal["single-row", "multi-row"]) -> list[Row]:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui.frame import os_sentence, plain
-from trainer import log_search, regular_file
-from trainer.runs import Run
+from pages.ui.shared.frame import os_sentence, plain
+from trainer.run.runs import Run
+from trainer.system import log_search, regular_file
 
 MOST_LINES = 1000
 HEIGHT = 520

@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 import streamlit as st
 
-from pages.ui import charts
-from pages.ui.curves import MOST_POINTS, Style, smooth, thin
-from pages.ui.history import Epochs
-from pages.ui.plots import BLUE, GREEN, GREY, ORANGE, PURPLE, RED
-from trainer.columns import Numbers
+from pages.ui.shared import charts
+from pages.ui.shared.curves import MOST_POINTS, Style, smooth, thin
+from pages.ui.shared.history import Epochs
+from pages.ui.shared.plots import BLUE, GREEN, GREY, ORANGE, PURPLE, RED
+from trainer.run.columns import Numbers
 
 HEIGHT = 330
 LEGEND_COLUMNS, LEGEND_ROW = 3, 17

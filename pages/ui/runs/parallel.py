@@ -8,8 +8,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from pages.ui.plots import GREY
-from trainer.config_difference import Value
+from pages.ui.shared.plots import GREY
+from trainer.config.config_difference import Value
 
 HEIGHT = 380
 Axis = Sequence[Value | None]

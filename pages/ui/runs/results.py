@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
-from pages.ui.frame import plain
 from pages.ui.runs import columns, differing, parallel
-from trainer.config_difference import Value, Values
-from trainer.run_list import fields
-from trainer.run_list.row import Row
+from pages.ui.shared.frame import plain
+from trainer.catalog import fields
+from trainer.catalog.row import Row
+from trainer.config.config_difference import Value, Values
 
 MEASURES = {
     "Val loss": "val_loss", "Accuracy": "accuracy", "F1": "f1", "FPR": "fpr", "FNR": "fnr", "Miss rate": "miss_rate",

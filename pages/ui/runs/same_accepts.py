@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
-from pages.ui.evaluation import curve_chart, opened, operating
-from pages.ui.frame import plain
+from pages.ui.evaluation import operating, selection
+from pages.ui.shared import curve_chart
+from pages.ui.shared.frame import plain
 from trainer.evaluation import budget, comparison, point_text
 from trainer.evaluation.comparison import Comparison
 from trainer.evaluation.evaluations import CurvePoint, Evaluation
-from trainer.runs import Run
+from trainer.run.runs import Run
 
 MOST_TESTED = 10
 """Pairs of which it is told whether their difference is more than noise: each is drawn again a thousand times."""
@@ -40,7 +41,7 @@ def grouped(found: Mapping[str, Run]) -> dict[str, dict[str, Heard]]:
     """The newest evaluation of each checkpoint, by name, for all streams that two or more heard."""
     groups: dict[str, dict[str, Heard]] = defaultdict(dict)
     for name, run in found.items():
-        for each in opened.all_of(run):
+        for each in selection.all_of(run):
             groups[each.streams_key].setdefault(f"{name} · epoch {each.epoch}", (run, each))
     return {key: members for key, members in groups.items() if len(members) > 1}
 
@@ -79,7 +80,7 @@ def _row(name: str, evaluation: Evaluation, point: CurvePoint) -> dict[str, obje
 
 @st.cache_data(max_entries=200, show_spinner=False)
 def _compared(key: tuple[str, ...], per_hour: float, _one: Heard, _other: Heard) -> Comparison | None:
-    first, second = opened.load(*_one), opened.load(*_other)
+    first, second = selection.load(*_one), selection.load(*_other)
     if first is None or second is None:
         return None
     return comparison.compare(first.evaluation, first.heard, second.evaluation, second.heard, per_hour)

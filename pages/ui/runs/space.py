@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui.evaluation import said
-from pages.ui.frame import plain
-from trainer.run_list import disk
-from trainer.runs import Run
+from pages.ui.shared import click_result
+from pages.ui.shared.frame import plain
+from trainer.catalog import disk
+from trainer.run import disk_usage
+from trainer.run.runs import Run
 
 
 def megabytes(size: int) -> str:
@@ -16,7 +17,7 @@ def megabytes(size: int) -> str:
 
 def show(run: Run) -> None:
     """What lies there by kind, and what can go, told before it goes."""
-    used = disk.usage(run)
+    used = disk_usage.usage(run)
     kinds = ("checkpoints", "model", "evaluation", "logs", "other")
     parts = [f"{kind} {megabytes(getattr(used, kind))}" for kind in kinds if getattr(used, kind)]
     st.markdown(f"**{megabytes(used.total)}** on disk: {', '.join(parts) or 'nothing'}.")
@@ -38,4 +39,4 @@ def _offer(run: Run, found: disk.Freeable) -> None:
 
 
 def _free(run: Run) -> None:
-    said.attempt("runs", lambda: f"{megabytes(disk.free(run).size_bytes)} of {run.id} are free again.")
+    click_result.attempt("runs", lambda: f"{megabytes(disk.free(run).size_bytes)} of {run.id} are free again.")

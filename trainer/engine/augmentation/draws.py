@@ -8,7 +8,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from trainer.config import Augmentation
+from trainer.config.schema import Augmentation
 
 DITHER_DB = (-85.0, -55.0)
 """Faint noise under every window: a detector must not learn what digital silence at a clip's edge means."""

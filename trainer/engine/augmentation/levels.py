@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trainer.config import SAMPLE_RATE
+from trainer.audio.audio_formats import SAMPLE_RATE
 
 ACTIVE_FRAME = SAMPLE_RATE // 50
 ACTIVE_BELOW_PEAK = 1e-3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
-from trainer.config import SAMPLE_RATE
+from trainer.audio.audio_formats import SAMPLE_RATE
 from trainer.engine.augmentation.levels import at_power, power
 
 BAND_ORDER = 4

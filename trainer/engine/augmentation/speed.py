@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from trainer.config import Augmentation
+from trainer.config.schema import Augmentation
 from trainer.engine.augmentation.spectra import fft_length
 
 

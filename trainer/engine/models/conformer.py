@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from trainer.engine.models.attention import SelfAttention
 from trainer.engine.models.temporal import over_time
-from trainer.sizes.layers import halved, scaled_in_fours
-from trainer.sizes.sequence import CONFORMER_BLOCKS, CONFORMER_CHANNELS, CONFORMER_KERNEL, HEADS
+from trainer.estimates.layers import halved, scaled_in_fours
+from trainer.estimates.sequence import CONFORMER_BLOCKS, CONFORMER_CHANNELS, CONFORMER_KERNEL, HEADS
 
 
 class ConvolutionModule(nn.Module):

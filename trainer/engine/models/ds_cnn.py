@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from trainer.sizes.separable import ds_cnn_shape
+from trainer.estimates.separable import ds_cnn_shape
 
 
 def separable(channels: int, stride: int) -> nn.Sequential:

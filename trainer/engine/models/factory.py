@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from trainer import model_size
-from trainer.config import Config, feature_rows
-from trainer.engine.features import Standardised
+from trainer.config.schema import Config, feature_rows
+from trainer.engine.features.features import Standardised
 from trainer.engine.models.bc_resnet import BcResNet
 from trainer.engine.models.conformer import Conformer
 from trainer.engine.models.ds_cnn import DsCnn
@@ -18,6 +17,7 @@ from trainer.engine.models.recurrent import Gru, Lstm
 from trainer.engine.models.resnet18 import ResNet18
 from trainer.engine.models.tc_resnet import TcResNet8
 from trainer.engine.models.tcn import Tcn
+from trainer.estimates import model_size
 
 OF_ANY_LENGTH = {
     "tc_resnet": TcResNet8, "bc_resnet": BcResNet, "resnet18": ResNet18, "mobilenet_v3_small": MobileNetV3Small,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from trainer.engine.models.temporal import as_row, over_time
-from trainer.sizes.layers import scaled
-from trainer.sizes.separable import (
+from trainer.estimates.layers import scaled
+from trainer.estimates.separable import (
     MATCHBOX_BLOCKS,
     MATCHBOX_FIRST,
     MATCHBOX_INSIDE,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from trainer.engine.models.temporal import as_row, over_time
-from trainer.sizes.layers import scaled
-from trainer.sizes.separable import MDTC_CHANNELS, MDTC_DILATIONS, MDTC_KERNEL, MDTC_STACKS
+from trainer.estimates.layers import scaled
+from trainer.estimates.separable import MDTC_CHANNELS, MDTC_DILATIONS, MDTC_KERNEL, MDTC_STACKS
 
 
 class DilatedBlock(nn.Module):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from trainer.sizes.layers import scaled
-from trainer.sizes.residual import RESNET_CHANNELS
+from trainer.estimates.layers import scaled
+from trainer.estimates.residual import RESNET_CHANNELS
 
 
 class BasicBlock(nn.Module):

@@ -6,8 +6,8 @@ import itertools
 
 from torch import Tensor, nn
 
-from trainer.sizes.layers import scaled
-from trainer.sizes.residual import TC_CHANNELS
+from trainer.estimates.layers import scaled
+from trainer.estimates.residual import TC_CHANNELS
 
 
 class TemporalBlock(nn.Module):

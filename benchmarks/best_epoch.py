@@ -1,0 +1,274 @@
+"""Which epoch is kept when labels are wrong, and how many of these are found: `python -m benchmarks.best_epoch F`.
+
+For each word, number of positives and seed: 5 % of the positives of train and val, at least one of each, are swapped
+for other words (`--wrong every`: besides, 5 % of the negatives and of the backgrounds say the word); `recommended` is
+trained, every epoch is scored on the streams of ../shared/wakebench at 1 false accept per hour, and the epoch that each
+measure keeps is laid beside the best one of the same run. F keeps data sets, streams and a line per training,
+so that what is there is not measured again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+from torch import nn
+
+from benchmarks.quality import CONDITIONS, VAL_SHARE, WORDS, lay_out, wakebench
+from trainer.audio import manifest
+from trainer.config import config_file
+from trainer.dataset import clips as clips_of
+from trainer.dataset.scan import scan
+from trainer.detector import stream_scores
+from trainer.detector.stream_scores import Track
+from trainer.engine.models import factory
+from trainer.engine.training import checkpoints, loop, stream
+from trainer.engine.training.parts import Parts
+from trainer.evaluation.wrong_labels import MOST_SHARE, ranked
+from trainer.run import best_model, label_scores, metrics
+from trainer.run.documents import Best
+from trainer.run.runs import Run
+from trainer.system import durable
+from trainer.system.workspace import Workspace
+
+WRONG_SHARE = 0.05
+SHORT_SECONDS = 3.0
+"""What is swapped in for the word is not longer: another word, not a sentence."""
+AVERAGED = 10
+MEASURES = ("robust_loss", "val_loss", "f1", "miss_rate")
+HARD_SHARE = 1 / 32
+"""Of the windows without the word so many, with their neighbours, are scored for every epoch: those that two epochs
+score highest. The others are far below any threshold at 1 false accept per hour."""
+
+
+def shuffled(names: list[str], seed: object) -> list[str]:
+    return sorted(names, key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).digest())
+
+
+def _labels(rows: list[dict[str, str]], positives: int, every: bool, seed: int) -> tuple[dict[str, str], set[str]]:
+    """The label of each clip that is used, by its path, and which of these labels are wrong."""
+    label = {row["path"]: row["kind"] for row in rows}
+    words = shuffled([path for path in label if label[path] == "positive"], "few")
+    few = words[: positives or len(words)]
+    for path in set(words) - set(few):
+        del label[path]
+    count = max(1, round(WRONG_SHARE * len(few)))
+    short = [r["path"] for r in rows if r["kind"] == "negative" and float(r["seconds"]) < SHORT_SECONDS]
+    wrong = dict.fromkeys(shuffled(short, seed)[:count], "positive")
+    mixed = shuffled(few, seed)
+    for path in mixed[:count]:
+        del label[path]
+    rest = iter(mixed[count:])
+    for other in ("negative", "background") if every else ():
+        share = min(round(WRONG_SHARE * list(label.values()).count(other)), len(few) // 4)
+        wrong |= {next(rest): other for _ in range(max(1, share))}
+    return label | wrong, set(wrong)
+
+
+def workspace_of(folder: Path, word: str, positives: int, every: bool, seed: int) -> tuple[Workspace, set[str]]:
+    """A workspace with wrong labels, and the paths of the clips that have one."""
+    name = f"{word}-{positives or 'all'}-{'every' if every else 'positives'}-{seed}"
+    workspace, part_of, wrong = Workspace(folder / "wrong" / name), {}, set()
+    shutil.rmtree(workspace.root, ignore_errors=True)
+    for part, share in (("train", 1 - VAL_SHARE), ("val", VAL_SHARE)):
+        with open(folder / "splits" / word / f"{part}.csv", newline="") as file:
+            labels, odd = _labels(list(csv.DictReader(file)), round(share * positives), every, seed)
+        for path, label in labels.items():
+            target = workspace.raw / label / Path(path).name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / "splits" / word / path, target)
+            part_of[f"{label}/{target.name}"] = part
+            wrong |= {f"{label}/{target.name}"} if path in odd else set()
+    scan(workspace, lambda *progress: None)
+    found = clips_of.load(workspace)
+    assert found is not None
+    every_clip = clips_of.as_manifest(found.clips)
+    for split in ("train", "val", "test"):
+        part = "val" if split == "test" else split
+        manifest.write_split(workspace, split, [clip for clip in every_clip if part_of[clip.path] == part])
+    return workspace, wrong
+
+
+def train(workspace: Workspace, seed: int, threads: int) -> Parts:
+    """A run of `recommended` that keeps the checkpoint of every epoch."""
+    run = Run(workspace.runs / "20260101-120000-0001")
+    run.folder.mkdir(parents=True)
+    options = {"preset": "recommended", "training": {"seed": seed, "threads": threads}}
+    durable.replace_bytes(run.config_file, config_file.dump(config_file.build(options)))
+    with mock.patch.object(checkpoints, "KEPT", 1_000_000):
+        parts = loop.prepare(workspace, run, 1, lambda: None)
+        assert loop.train(parts).state == "completed"
+    return parts
+
+
+class Streams:
+    """The streams of a word as speech embeddings, and how to score a model on them."""
+
+    def __init__(self, folder: Path, word: str, parts: Parts) -> None:
+        self.truth = json.loads((folder / "streams" / word / "truth.json").read_text())
+        negative = [name for part in self.truth["negative"].values() for name in part["files"]]
+        self.hours = sum(part["hours"] for part in self.truth["negative"].values())
+        self.names = [*self.truth["positive"], *negative]
+        self.hop, self.feed = stream.hop_seconds(parts.config), parts.val
+        kept = folder / "columns" / f"{word}.pt"
+        if not kept.exists():
+            kept.parent.mkdir(exist_ok=True)
+            torch.save([self._columns(folder / "streams" / word / f"{name}.wav") for name in self.names], kept)
+        columns: list[torch.Tensor] = torch.load(kept)
+        self.lengths = [stream_windows(parts, one) for one in columns]
+        self.every = torch.cat([one.unfold(0, stream.columns_of_windows(parts.config, 1), 1) for one in columns])
+        self.words = np.arange(len(self.every)) < sum(self.lengths[: len(self.truth["positive"])])
+        self.wanted = np.ones(len(self.every), bool)
+
+    def _columns(self, path: Path) -> torch.Tensor:
+        return stream.columns_of(self.feed, wakebench.read(path), lambda: None).clone()
+
+    @torch.inference_mode()
+    def probability(self, model: nn.Module) -> np.ndarray:
+        """Of every window that is wanted, 0 of the others."""
+        found, model = np.zeros(len(self.every)), model.eval()
+        place = np.flatnonzero(self.wanted)
+        for some in np.array_split(place, math.ceil(len(place) / 4096)):
+            found[some] = model(self.every[torch.from_numpy(some)]).double().sigmoid().numpy()
+        return found
+
+    def want_hardest(self, models: list[nn.Module]) -> None:
+        """From now on leave out the windows that are easy for all these models."""
+        wanted = self.words.copy()
+        for model in models:
+            score = np.where(self.words, -1, self.probability(model))
+            hard = score >= np.partition(score, -round(HARD_SHARE * len(score)))[-round(HARD_SHARE * len(score))]
+            for hops in range(-3, 4):
+                wanted |= np.roll(hard, hops)
+        self.wanted = wanted
+
+    def misses(self, model: nn.Module) -> list[float]:
+        """Percent of the words missed in each condition at 1 false accept per hour."""
+        found, tracks = self.probability(model), {}
+        for name, part in zip(self.names, np.split(found, np.cumsum(self.lengths)[:-1]), strict=True):
+            times = self.hop * np.arange(1, len(part) + 1)
+            tracks[name] = times, wakebench.smooth(times, part, stream_scores.SMOOTHING_SECONDS)
+        other = [Track(tracks[name][1], np.empty((0, 2)), self.hop) for name in self.names[len(CONDITIONS) :]]
+        allowed = int(self.hours + 1e-9)
+        thresholds, counts = stream_scores.false_accept_steps(other, allowed)
+        threshold = float(thresholds[len(counts) - 1 - int(counts[-1] > allowed)])
+        return [
+            100 * float(np.isnan(wakebench.detections(tracks[name], words, threshold, 1.0, 1.0)[0]).mean())
+            for name, words in ((name, self.truth["positive"][name]) for name in CONDITIONS)
+        ]
+
+
+def stream_windows(parts: Parts, columns: torch.Tensor) -> int:
+    return len(columns) - stream.columns_of_windows(parts.config, 1) + 1
+
+
+def found_share(run: Run, wrong: set[str]) -> tuple[int, int]:
+    """How many of the wrong labels are among the first tenth of their label, and how many have a score."""
+    scores = label_scores.read(run)
+    assert scores is not None
+    hit = 0
+    for label in {clip.label for clip in scores.clips}:
+        some = ranked([clip for clip in scores.clips if clip.label == label])
+        hit += sum(clip.path in wrong for clip in some[: math.ceil(MOST_SHARE * len(some))])
+    return hit, sum(clip.path in wrong for clip in scores.clips)
+
+
+def measured(folder: Path, word: str, positives: int, every: bool, seed: int, threads: int) -> dict[str, Any]:
+    """One training: misses after each epoch and of the averaged last ones, the rows, and how many labels were found."""
+    lay_out(folder, word)
+    workspace, wrong = workspace_of(folder, word, positives, every, seed)
+    parts = train(workspace, seed, threads)
+    metrics.read_to_end(tail := metrics.Tail(), parts.run.metrics_file)
+    names = [checkpoints.name(row["epoch"]) for row in tail.epochs]
+    states = [checkpoints.load(parts.run.checkpoints, name)["model"] for name in names]
+    last = states[-AVERAGED:]
+    states.append({key: torch.stack([one[key].float() for one in last]).mean(0) for key in last[0]})
+
+    def model_of(state: dict[str, torch.Tensor]) -> nn.Module:
+        model = factory.build(parts.config)
+        model.load_state_dict(state)
+        return model.eval()
+
+    streams = Streams(folder, word, parts)
+    streams.want_hardest([model_of(states[2]), model_of(states[-2])])
+    *misses, averaged = [streams.misses(model_of(state)) for state in states]
+    rows = [{name: row.get(name) for name in MEASURES} for row in tail.epochs]
+    hit, scored = found_share(parts.run, wrong)
+    key = {"word": word, "positives": positives, "every": every, "seed": seed}
+    shutil.rmtree(workspace.root)
+    return key | {
+        "rows": rows,
+        "misses": misses,
+        "averaged": averaged,
+        "wrong": len(wrong),
+        "scored": scored,
+        "hit": hit,
+    }
+
+
+def kept(row: dict[str, Any], by: str) -> int:
+    """The place of the epoch that is kept by a measure."""
+    best: Best | None = None
+    for epoch, each in enumerate(row["rows"], start=1):
+        measures = each | {"epoch": epoch, "val_accuracy": None}
+        if best is None or best_model.is_better(measures, best, by):
+            best = best_model.best_of(measures, "", by)
+    assert best is not None
+    return best.epoch - 1
+
+
+def table(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Misses in percent, and the excess over the best epoch (by the mean of the conditions, the last of equals)."""
+    yield "| word | positives | wrong | seed | kept by | epoch | clean | 10 dB | 5 dB | reverb | most above the best |"
+    yield "|" + " --- |" * 11
+    for row in rows:
+        misses = np.array(row["misses"])
+        means = misses.mean(1)
+        best = misses[len(means) - 1 - int(np.argmin(means[::-1]))]
+        choices = {by: kept(row, by) for by in MEASURES} | {"last": len(misses) - 1}
+        found = {name: (place + 1, misses[place]) for name, place in choices.items()}
+        found |= {f"last {AVERAGED} averaged": ("", np.array(row["averaged"])), "lowest of each": ("", misses.min(0))}
+        found |= {"best": (len(means) - int(np.argmin(means[::-1])), best)}
+        wrong = "every" if row["every"] else "positives"
+        head = f"| {row['word']} | {row['positives'] or 'all'} | {wrong} | {row['seed']}"
+        for name, (epoch, cells) in found.items():
+            shown = " | ".join(f"{cell:.1f}" for cell in cells)
+            yield f"{head} | {name} | {epoch} | {shown} | {(cells - best).max():+.1f} |"
+        yield f"{head} | {row['hit']} of {row['scored']} wrong labels in the first tenth | | | | | | |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--words", nargs="+", default=WORDS)
+    parser.add_argument("--positives", nargs="+", type=int, default=[0], help="how many; 0: all")
+    parser.add_argument("--wrong", choices=("positives", "every"), default="positives")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--threads", type=int, default=1, help="of each training; 0: all cores")
+    given = parser.parse_args()
+    results = given.folder.resolve() / "best_epoch.jsonl"
+    results.parent.mkdir(parents=True, exist_ok=True)
+    rows = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
+    known = {(row["word"], row["positives"], row["every"], row["seed"]) for row in rows}
+    every = given.wrong == "every"
+    for seed in given.seeds:
+        for word, positives in ((w, n) for w in given.words for n in given.positives):
+            if (word, positives, every, seed) not in known:
+                rows.append(measured(results.parent, word, positives, every, seed, given.threads))
+                with open(results, "a") as file:
+                    file.write(json.dumps(rows[-1]) + "\n")
+    print("\n".join(table(rows)))
+
+
+if __name__ == "__main__":
+    main()

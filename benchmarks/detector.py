@@ -1,0 +1,175 @@
+"""Parity, eight bits, size, speed and memory of every model as exported, after a short training on real recordings.
+
+python -m benchmarks.detector WORKSPACE [--seconds 60] [--only gru,dense]
+
+WORKSPACE holds clips that are scanned and split. Every model learns from 512 training windows, eight times. 512 windows
+of the validation split are compared: parity; eight bits; and misses at the threshold that 1 % of the negatives reach,
+each model's own. Speed is that of one core, in time of the processor, so that other work on the machine does not count:
+of a file (`x real time`), and live, a hop at a time (milliseconds a hop). Memory is what the process has grown by. Each
+model is measured in processes of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import torch
+from onnx import ModelProto
+from torch import nn
+
+from tests.detectors import RATE, write
+from trainer.audio import manifest
+from trainer.config import config_file
+from trainer.config.schema import EMBEDDING_MODELS, Config
+from trainer.detector import detector, onnx_file
+from trainer.detector.detector_file import INT8_MODEL
+from trainer.engine.data import clips
+from trainer.engine.data.batches import Feed, open_feed
+from trainer.engine.data.windows import epoch_windows, validation_windows
+from trainer.engine.export import int8, onnx_graphs, parity
+from trainer.engine.models import factory
+from trainer.engine.training.trained import Trained
+from trainer.estimates import model_size
+from trainer.run.runs import Run
+from trainer.system.workspace import Workspace
+
+KINDS = ("mfcc", "pcen")
+LEARNED, PASSES, BATCH, COMPARED = 512, 8, 32, 512
+
+
+def configs() -> list[Config]:
+    """Every model on log-mel, the other features with the usual model, and the heads on the speech embedding."""
+    pairs = [(name, "log_mel") for name in model_size.MODELS] + [("tc_resnet", kind) for kind in KINDS]
+    pairs += [(name, "speech_embedding") for name in EMBEDDING_MODELS]
+    return [
+        config_file.build(
+            {
+                "model": {"name": name},
+                "features": {"kind": kind},
+                "data": {"window_seconds": 2.0 if kind == "speech_embedding" else 1.5},
+            }
+        )
+        for name, kind in pairs
+    ]
+
+
+def ignore(*_: object) -> None:
+    """Progress nobody watches."""
+
+
+def feeds(workspace: Workspace, config: Config) -> list[Feed]:
+    """The clips of the training and of the validation split."""
+    splits = manifest.read_splits(workspace)
+    array = clips.prepare(workspace, [*splits["train"], *splits["val"]], ignore)
+    parts = (array.of_split(frozenset(clip.path for clip in splits[part])) for part in ("train", "val"))
+    return [open_feed(part, config, torch.device("cpu"), augmented=False) for part in parts]
+
+
+def trained(workspace: Workspace, config: Config) -> Trained:
+    """A model after a short training."""
+    torch.manual_seed(0)
+    train, val = feeds(workspace, config)
+    network = factory.build(config)
+    windows = parity.spread(epoch_windows(train.array, config, 1), LEARNED)
+    with torch.inference_mode():
+        features = torch.cat([train.front_end(torch.from_numpy(wave)) for wave in parity.waves(train, windows)])
+    features, label = features.clone(), torch.from_numpy(windows.positive).float()
+    optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
+    for order in [torch.randperm(len(label)) for _ in range(PASSES)]:
+        for part in order.split(BATCH):
+            optimizer.zero_grad()
+            loss = nn.functional.binary_cross_entropy_with_logits(network(features[part]), label[part])
+            torch.autograd.backward(loss)
+            optimizer.step()
+    return Trained(Run(workspace.runs / "none"), config, "", network.eval(), train, val)
+
+
+def misses(positive: np.ndarray, scores: np.ndarray) -> float:
+    """Part of the positives below what 1 % of the negatives reach."""
+    return float(np.mean(scores[positive] <= np.quantile(scores[~positive], 0.99)))
+
+
+def make(root: Path, config: Config, folder: Path) -> list[str]:
+    """Write the models; their columns of the table."""
+    found = trained(Workspace(root), config)
+    write(folder, config, found.network)
+    graph: ModelProto = onnx_graphs.joined(config, found.network)
+    calibration = parity.spread(epoch_windows(found.train.array, config, 1), int8.CALIBRATION_WINDOWS)
+    small = int8.rounded(graph, parity.waves(found.train, calibration))
+    windows = parity.spread(validation_windows(found.val.array, config), COMPARED)
+    exact = parity.exported_scores(graph, found, windows, ignore)
+    rounded = parity.exported_scores(small, found, windows, ignore)
+    difference = np.abs(parity.trained_scores(found, windows, ignore) - exact)
+    lost = np.abs(rounded - exact)
+    (folder / INT8_MODEL).write_bytes(small.SerializeToString())
+    return [
+        f"{difference.max():.0e}", f"{lost.max():.3f}", f"{lost.mean():.4f}",
+        *(f"{100 * misses(windows.positive, scores):.1f}" for scores in (exact, rounded)),
+        f"{graph.ByteSize() / 1e6:.2f}", f"{small.ByteSize() / 1e6:.2f}",
+    ]  # fmt: skip
+
+
+def hear(root: Path, folder: Path, seconds: float) -> list[str]:
+    """Hear a wave as a file, with the model and with eight bits, and live; columns of the table."""
+    splits, process = manifest.read_splits(Workspace(root)), psutil.Process()
+    array = clips.prepare(Workspace(root), splits["val"], ignore)
+    wave = (np.resize(array.samples, round(seconds * RATE)) / np.float32(32768)).astype(np.float32)
+    before = process.memory_info().rss
+    loaded = detector.load(folder, threads=1)
+    took = timed(loaded, wave)
+    stream, hop = loaded.stream(), loaded.hop_samples
+    stream.push(wave[: 10 * hop])
+    live = []
+    for first in range(10 * hop, min(len(wave), 20 * RATE), hop):
+        began = time.process_time()
+        stream.push(wave[first : first + hop])
+        live.append(time.process_time() - began)
+    grown = (process.memory_info().rss - before) / 1e6
+    small = detector.of_graph(loaded.file, onnx_file.parsed((folder / INT8_MODEL).read_bytes(), folder), threads=1)
+    return [
+        f"{seconds / took:.0f}",
+        f"{seconds / timed(small, wave):.0f}",
+        f"{1000 * np.median(live):.1f}",
+        f"{grown:.0f}",
+    ]
+
+
+def timed(loaded: detector.Detector, wave: np.ndarray) -> float:
+    """Seconds of the processor that hearing a wave takes, without the first time."""
+    loaded.scores(wave[: 5 * RATE])
+    began = time.process_time()
+    loaded.scores(wave)
+    return time.process_time() - began
+
+
+COLUMNS = (
+    "model", "features", "parity", "int8 most", "int8 mean", "misses %", "int8 misses %", "MB", "int8 MB",
+    "x real time", "int8 x real time", "live ms/hop", "MB grown",
+)  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("workspace", type=Path)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--only", default="", help="models, by name")
+    given = parser.parse_args()
+    print(f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}")
+    spawn = multiprocessing.get_context("spawn")
+    for config in configs():
+        if given.only and config.model.name not in given.only.split(","):
+            continue
+        with tempfile.TemporaryDirectory() as folder, spawn.Pool(1) as making, spawn.Pool(1) as hearing:
+            made = making.apply(make, (given.workspace, config, Path(folder)))
+            heard = hearing.apply(hear, (given.workspace, Path(folder), given.seconds))
+        print("| " + " | ".join([config.model.name, config.features.kind, *made, *heard]) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Memory of real steps on a GPU beside its estimate: `python -m benchmarks.gpu_memory [MODEL...]`."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks import training_speed
+from tests.tiny import make_workspace
+from trainer.config import config_file
+from trainer.config.schema import Config
+from trainer.engine.data.batches import heard_in, training_batch
+from trainer.engine.training.step import Stride, take_step
+from trainer.estimates import requirements
+from trainer.system.workspace import Workspace
+
+BATCH_SIZES = (16, 64, 256, 1024)
+PRECISIONS = ("bfloat16", "float32")
+STEPS = 4
+
+
+def config_of(model: str, batch_size: int, precision: str = "auto") -> Config:
+    document = training_speed.config_of(model).model_dump()
+    document["training"] |= {"batch_size": batch_size, "device": "cuda", "precision": precision}
+    return config_file.build(document)
+
+
+def peak(workspace: Workspace, config: Config) -> int:
+    """Bytes that steps of this batch size have held of the GPU at most, its context at its estimate."""
+    gc.collect()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    parts = training_speed.prepared(workspace, config)
+    heard = heard_in(parts.train, 1)
+    full = heard.take(np.resize(np.arange(len(heard)), config.training.batch_size))
+    for batch in range(STEPS):
+        take_step(parts, *training_batch(parts.train, full, 1, batch), Stride(step=batch + 1, rate=1e-4))
+    return round(torch.cuda.max_memory_reserved() + requirements.CONTEXT_BYTES)
+
+
+def main(models: Sequence[str]) -> None:
+    print("| model | precision | batch size | memory MB: estimate | measured | off by |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    with tempfile.TemporaryDirectory() as root:
+        workspace = make_workspace(Path(root))
+        for model, precision, batch_size in itertools.product(models, PRECISIONS, BATCH_SIZES):
+            config = config_of(model, batch_size, precision)
+            measured, needs = peak(workspace, config), requirements.gpu_memory_bytes(config)
+            told = f"{needs / 1e6:,.0f} | {measured / 1e6:,.0f} | {needs / measured - 1:+.0%}"
+            print(f"| {model} | {precision} | {batch_size} | {told} |", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or training_speed.MODELS)

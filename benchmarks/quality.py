@@ -1,0 +1,194 @@
+"""How well trained detectors do on streams of real recordings: `python -m benchmarks.quality FOLDER`.
+
+For each word, preset, number of positives and seed: train as a user would on the train and val parts of
+../shared/wakebench, then score the best model on its streams, which hold other recordings. FOLDER keeps the data sets,
+the streams and one line of results per training, so that what is there is not measured again; the table is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from trainer.audio import manifest
+from trainer.config import config_file
+from trainer.dataset import clips as clips_of
+from trainer.dataset.scan import scan
+from trainer.engine.data.batches import open_feed
+from trainer.engine.data.clips import ClipArray
+from trainer.engine.models import factory
+from trainer.engine.training import checkpoints, stream
+from trainer.run.documents import Best
+from trainer.run.runs import Run
+from trainer.system.durable import read_json
+from trainer.system.workspace import PROJECT_ROOT, Workspace
+
+SHARED = PROJECT_ROOT.parent / "shared"
+sys.path.append(str(SHARED))
+from wakebench import score as wakebench  # noqa: E402 - it lies beside the project
+from wakebench import splits, streams  # noqa: E402
+
+WORDS = ("jarvis", "computer", "alexa")
+CONDITIONS = ("clean", "noise10", "noise5", "reverb")
+TARGETS = (0.5, 1.0, 2.0)
+VAL_SHARE = 0.25
+
+
+def lay_out(folder: Path, word: str) -> None:
+    """Split the recordings of a word and make its streams, once."""
+    if not (folder / "streams" / word).exists():
+        rows = splits.assign(splits.load_set(SHARED / "data", "dev"), word)
+        shutil.rmtree(folder / "splits" / word, ignore_errors=True)
+        splits.write(rows, folder / "splits" / word, mode="wav")
+        streams.build(folder / "splits" / word, SHARED / "data" / "fa_dev", folder / "streams" / word)
+
+
+def workspace_of(folder: Path, word: str, positives: int) -> Workspace:
+    """A workspace with the train and val parts as its splits, `positives` (0: all) of the word in them."""
+    workspace = Workspace(folder / "workspaces" / f"{word}-{positives or 'all'}")
+    if manifest.split_file(workspace, "test").exists():
+        return workspace
+    part_of: dict[str, str] = {}
+    for part in ("train", "val"):
+        with open(folder / "splits" / word / f"{part}.csv", newline="") as file:
+            for row in csv.DictReader(file):
+                source = folder / "splits" / word / row["path"]
+                target = workspace.raw / row["kind"] / source.name
+                part_of[f"{row['kind']}/{source.name}"] = part
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, target)
+    scan(workspace, lambda *progress: None)
+    found = clips_of.load(workspace)
+    assert found is not None
+    every = clips_of.as_manifest(found.clips)
+    kept = {part: [clip for clip in every if part_of[clip.path] == part] for part in ("train", "val")}
+    if positives:
+        few = {"train": round((1 - VAL_SHARE) * positives), "val": round(VAL_SHARE * positives)}
+        kept = {part: _with_few(clips, few[part]) for part, clips in kept.items()}
+    for part, clips in (kept | {"test": kept["val"]}).items():
+        manifest.write_split(workspace, part, clips)
+    return workspace
+
+
+def _with_few(clips: list[manifest.Clip], positives: int) -> list[manifest.Clip]:
+    order = sorted(clips, key=lambda clip: hashlib.sha256(clip.path.encode()).digest())
+    chosen = [clip for clip in order if clip.label == "positive"][:positives]
+    return [*chosen, *(clip for clip in clips if clip.label != "positive")]
+
+
+def train(workspace: Workspace, preset: str, seed: int, threads: int) -> tuple[Run, dict[str, Any]]:
+    """Train a preset by the command line; the run and its status."""
+    config = workspace.configs / f"{preset}-{seed}.yaml"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(f"preset: {preset}\ntraining:\n  seed: {seed}\n  threads: {threads}\n")
+    command = [sys.executable, "-m", "trainer", "--root", str(workspace.root), "--json", "train", str(config), "--wait"]
+    done = subprocess.run(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    status = json.loads(done.stdout)
+    return Run(Path(status["folder"])), status
+
+
+def scorer_of(run: Run) -> Any:
+    """The best model of a run as wakebench wants it: wave [samples] to (times in seconds, probabilities)."""
+    config = config_file.load(run.config_file)
+    best = Best.model_validate(read_json(run.checkpoints / "best.json"))
+    model = factory.build(config)
+    model.load_state_dict(checkpoints.load(run.checkpoints, best.checkpoint)["model"])
+    nothing = np.empty(0, np.int64)
+    feed = open_feed(
+        ClipArray((), np.empty(0, np.int16), nothing, nothing, nothing.reshape(0, 2)), config, torch.device("cpu"),
+        augmented=False,
+    )  # fmt: skip
+
+    def score(wave: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found = stream.probability(model, feed, stream.columns_of(feed, wave, lambda: None), lambda: None)
+        return stream.hop_seconds(config) * np.arange(1, len(found) + 1), found
+
+    return score
+
+
+def measured(folder: Path, word: str, preset: str, positives: int, seed: int, threads: int) -> dict[str, Any]:
+    """Train, score, and which word is missed at which rate of false accepts."""
+    lay_out(folder, word)
+    run, status = train(workspace_of(folder, word, positives), preset, seed, threads)
+    truth = json.loads((folder / "streams" / word / "truth.json").read_text())
+    raw, _, _ = wakebench.collect(scorer_of(run), folder / "streams" / word, truth)
+    points = wakebench.evaluate(raw, truth)["points"]
+    tracks = {name: (times, wakebench.smooth(times, scores, 0.2)) for name, (times, scores) in raw.items()}
+    missed = {
+        str(point["target_fa_per_hour"]): {
+            name: np.isnan(wakebench.detections(tracks[name], words, point["threshold"], 1.0, 1.0)[0]).tolist()
+            for name, words in truth["positive"].items()
+        }
+        for point in points if point["scope"] == "all"
+    }  # fmt: skip
+    minutes, epoch = round(status["elapsed_seconds"] / 60, 2), status["best"]["epoch"]
+    key = {"word": word, "preset": preset, "positives": positives, "seed": seed}
+    shutil.rmtree(run.folder)
+    return key | {"threads": threads, "minutes": minutes, "best_epoch": epoch, "missed": missed}
+
+
+def interval(missed: np.ndarray) -> tuple[float, float]:
+    """95 % bootstrap interval of the miss rate, words drawn anew; `missed` [seeds, words]."""
+    rng, per_word = np.random.default_rng(0), missed.mean(0)
+    means = per_word[rng.integers(len(per_word), size=(2000, len(per_word)))].mean(1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def table(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Miss rates in percent by word, preset, positives and false accepts per hour, over all seeds."""
+    yield "| word | preset | positives | seeds | minutes | FA/h | clean | noise 10 dB | noise 5 dB | reverb |"
+    yield "|" + " --- |" * 10
+    groups = defaultdict(list)
+    for row in rows:
+        groups[row["word"], row["preset"], row["positives"]].append(row)
+    for (word, preset, positives), found in groups.items():
+        minutes = np.mean([row["minutes"] for row in found])
+        for target in TARGETS:
+            missed = [np.array([row["missed"][str(target)][name] for row in found]) for name in CONDITIONS]
+            cells = [
+                f"{100 * each.mean():.1f} ({100 * low:.0f}-{100 * high:.0f})"
+                for each in missed for low, high in [interval(each)]
+            ]  # fmt: skip
+            yield (
+                f"| {word} | {preset} | {positives or 'all'} | {len(found)} | {minutes:.1f} | {target:g} | "
+                f"{' | '.join(cells)} |"
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--words", nargs="+", default=WORDS)
+    parser.add_argument("--presets", nargs="+", default=["recommended"])
+    parser.add_argument("--positives", nargs="+", type=int, default=[0], help="how many; 0: all")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--threads", type=int, default=0, help="of each training; 0: all cores")
+    given = parser.parse_args()
+    results = given.folder.resolve() / "results.jsonl"
+    results.parent.mkdir(parents=True, exist_ok=True)
+    rows = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
+    known = {(row["word"], row["preset"], row["positives"], row["seed"]) for row in rows}
+    wanted = [(w, p, n, s) for p in given.presets for n in given.positives for s in given.seeds for w in given.words]
+    for word, preset, positives, seed in wanted:
+        if (word, preset, positives, seed) not in known:
+            rows.append(measured(results.parent, word, preset, positives, seed, given.threads))
+            with open(results, "a") as file:
+                file.write(json.dumps(rows[-1]) + "\n")
+    print("\n".join(table(rows)))
+
+
+if __name__ == "__main__":
+    main()

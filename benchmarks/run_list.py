@@ -1,0 +1,103 @@
+"""How long it takes to list runs, by their number, in seconds (of CPU): python -m benchmarks.run_list [100 1000 10000]
+
+Made of copies of one run of 40 epochs, each with a label and options of its own; no process of it lives. The first look
+reads every folder; looks after it come from the index, in a fresh process (which reads its file) and in one that holds
+it.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from tests import run_folders
+from trainer.catalog import index
+from trainer.run.runs import Run
+from trainer.system.workspace import PROJECT_ROOT, Workspace
+
+LOOK = """
+import json, sys, time
+from pathlib import Path
+from trainer.catalog import fields, index, search
+from trainer.system.workspace import Workspace
+
+def timed(work):
+    began, cpu = time.perf_counter(), time.process_time()
+    found = work()
+    times.append((time.perf_counter() - began, time.process_time() - cpu))
+    return found
+
+times, workspace = [], Workspace(Path(sys.argv[1]))
+found = timed(lambda: index.look(workspace))
+found = timed(lambda: index.look(workspace, found))
+query = "model.name=tc_resnet val_loss<0.5 batch_size>33 -tag:x try"
+timed(lambda: fields.sorted_by(search.find(found.rows, query), "f1"))
+print(json.dumps([len(found.rows), times]))
+"""
+
+
+OTHERS = ("checkpoints/epoch-00039.pt", "checkpoints/epoch-00040.pt", "model/model.onnx", "tensorboard/events.1")
+
+
+def make_runs(workspace: Workspace, count: int, epochs: int = 40) -> None:
+    """`count` completed runs that differ in label, options and id, one in five with tags; what is equal in all is
+    linked, as only reading is timed."""
+    template = run_folders.make_run(workspace, 0, epochs=epochs)
+    run_folders.end(template, "completed", "All epochs are done.")
+    for name in OTHERS:
+        path = template.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(bytes(1000))
+        path.with_name(f"{path.name}.json").write_text("{}")
+    request, config = json.loads(template.request_file.read_text()), template.config_file.read_text()
+    template.request_file.unlink()
+    template.config_file.unlink()
+    first = datetime(2020, 1, 1, tzinfo=UTC)
+    for number in range(count):
+        made = first + timedelta(minutes=7 * number)
+        run = Run(workspace.runs / f"{made:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}")
+        shutil.copytree(template.folder, run.folder, copy_function=os.link)
+        told = {"label": f"try {number}", "created": made.isoformat(timespec="seconds")}
+        run.request_file.write_text(json.dumps(request | told))
+        changed = config.replace("seed: 0", f"seed: {number}")
+        run.config_file.write_text(changed.replace("batch_size: 64", f"batch_size: {32 + number % 7}"))
+        if number % 5 == 0:
+            run.notes_file.write_text(json.dumps({"tags": ["night"], "note": f"note {number}"}))
+    shutil.rmtree(template.folder)
+
+
+def look(workspace: Workspace) -> tuple[int, list[tuple[float, float]]]:
+    """Runs found, and (wall, CPU) seconds of a fresh process: its first look, its second, a search that is sorted."""
+    command = [sys.executable, "-c", LOOK, str(workspace.root)]
+    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
+    runs, times = json.loads(done.stdout)
+    return runs, times
+
+
+def measure(count: int) -> dict[str, tuple[float, float]]:
+    """(wall, CPU) seconds by what was done; `index`: megabytes of the index file, twice."""
+    with tempfile.TemporaryDirectory() as root:
+        workspace = Workspace(Path(root))
+        make_runs(workspace, count)
+        time.sleep(index.YOUNG_SECONDS)
+        found, (first, *_) = look(workspace)
+        _, (after, held, search) = look(workspace)
+        assert found == count
+        file = index.file_of(workspace)
+        size = file.stat().st_size / 1e6 if file.exists() else 0.0
+        return {"first": first, "after": after, "held": held, "search": search, "index": (size, size)}
+
+
+if __name__ == "__main__":
+    print("| runs | first look | a look after, new process | the same process again | search and sort | index |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for number in map(int, sys.argv[1:] or (100, 1000, 10_000)):
+        found = measure(number)
+        cells = [f"{found[name][0]:.3f} s ({found[name][1]:.3f})" for name in ("first", "after", "held", "search")]
+        print(f"| {number:,} | {' | '.join(cells)} | {found['index'][0]:.2f} MB |", flush=True)

@@ -1,0 +1,233 @@
+"""How near the training loop comes to what its models allow on this machine.
+
+python -m benchmarks.training_speed [MODEL...]
+
+For each model at batch 64: the loop as it trains, with the augmentation of the preset `recommended`, beside the same
+model's forward, backward and step on tensors in memory, which is the limit. The two take turns, so that whatever else
+runs on the machine slows both. Then what the data costs: memory, the time to the first batch, memory over epochs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import psutil
+import torch
+
+from benchmarks.presets import RECORDINGS, lay_out
+from tests.tiny import ignore, make_raw
+from trainer.audio import manifest
+from trainer.config import config_file
+from trainer.config.schema import EMBEDDING_WINDOW_SECONDS, Config, Model
+from trainer.dataset import splits
+from trainer.dataset.scan import scan
+from trainer.engine.data import clips
+from trainer.engine.data.batches import heard_in, training_batch
+from trainer.engine.training import loop
+from trainer.engine.training.course import Course
+from trainer.engine.training.epoch import train_epoch
+from trainer.engine.training.parts import Parts
+from trainer.engine.training.step import Stride, take_step
+from trainer.run import metrics, runs
+from trainer.run.runs import Run
+from trainer.system import durable, processes
+from trainer.system.workspace import PROJECT_ROOT, Workspace, open_workspace
+
+MODELS = get_args(Model.model_fields["name"].annotation)
+ON_EMBEDDINGS = ("dense", "conv_attention")
+"""Models made for speech embeddings, which are computed before the first epoch."""
+BATCH_SIZE = 64
+SECONDS = 6.0
+"""Of loop and limit together, for each model."""
+TURNS = 3
+EMBEDDED_WINDOWS = 1024
+EPOCHS = 6
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Clips per second of the loop and of the model alone."""
+
+    loop: float
+    limit: float
+
+    @property
+    def ratio(self) -> float:
+        return self.loop / self.limit
+
+
+def config_of(model: str, epoch_windows: int = 0, epochs: int = 1000) -> Config:
+    """A model at its default width with the recommended augmentation."""
+    document = {
+        "augmentation": config_file.preset_document("recommended").get("augmentation", {}),
+        "model": {"name": model},
+        "data": {"epoch_windows": epoch_windows},
+        "training": {"batch_size": BATCH_SIZE, "epochs": epochs, "patience": 0, "stream_epochs": 0},
+    }
+    if model in ON_EMBEDDINGS:
+        document["features"] = {"kind": "speech_embedding", "embedding_rounds": 1}
+        document["data"] |= {"window_seconds": EMBEDDING_WINDOW_SECONDS, "epoch_windows": EMBEDDED_WINDOWS}
+    return config_file.build(document)
+
+
+def made_up(root: Path, voices: int = 250) -> Workspace:
+    """A workspace of tones, for a machine without recordings."""
+    workspace = Workspace(root)
+    make_raw(workspace, voices)
+    scan(workspace, ignore)
+    splits.split_dataset(workspace, (0.7, 0.15, 0.15), 0)
+    return workspace
+
+
+def make_run(workspace: Workspace, name: str, config: Config) -> Run:
+    run = Run(workspace.runs / name)
+    run.folder.mkdir(parents=True)
+    durable.replace_bytes(run.config_file, config_file.dump(config))
+    return run
+
+
+def prepared(workspace: Workspace, config: Config) -> Parts:
+    run = make_run(workspace, f"{config.model.name}-{time.monotonic_ns()}", config)
+    with contextlib.redirect_stdout(sys.stderr):  # the table stands alone
+        return loop.prepare(workspace, run, 1, functools.partial(runs.wish, run, 1))
+
+
+def with_windows(parts: Parts, count: int) -> Parts:
+    """These parts with epochs of at most `count` windows; embeddings that were computed are heard again for more."""
+    config = parts.config.model_copy(update={"data": parts.config.data.model_copy(update={"epoch_windows": count})})
+    feed, kept = replace(parts.train, config=config), parts.train.kept
+    if kept:
+        first = kept.rounds[0]
+        feed = replace(feed, kept=replace(kept, rounds=(first.take(np.resize(np.arange(len(first)), count)),)))
+    return replace(parts, config=config, train=feed)
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
+
+
+def measure(parts: Parts, seconds: float = SECONDS, turns: int = TURNS) -> Speed:
+    """The loop beside its limit, in turns; each turn of the loop is an epoch, with more windows of quick models."""
+    features, positive = training_batch(parts.train, heard_in(parts.train, 1).take(slice(0, BATCH_SIZE)), 1, 0)
+    parts.model.train()
+
+    def steps(count: int) -> None:
+        for _ in range(count):
+            take_step(parts, features, positive, Stride(step=1, rate=1e-6))
+
+    steps(3)
+    of_step = seconds_of(lambda: steps(3)) / 3
+    parts = with_windows(parts, BATCH_SIZE * max(4, round(seconds / turns / 2 / of_step)))
+    windows = len(heard_in(parts.train, 1))
+    batches = max(1, windows // BATCH_SIZE)
+    in_loop = alone = 0.0
+
+    def epoch(number: int) -> None:
+        for _ in train_epoch(parts, Course(epoch=number)):
+            pass
+
+    for turn in range(turns + 1):
+        trained = seconds_of(functools.partial(epoch, turn + 1))
+        stepped = seconds_of(lambda: steps(batches))
+        if turn:  # the first one warms up
+            in_loop, alone = in_loop + trained, alone + stepped
+    return Speed(windows * turns / in_loop, batches * BATCH_SIZE * turns / alone)
+
+
+def preparing_speed(parts: Parts) -> float:
+    """Clips per second of batches that are prepared in one thread and not trained on."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    windows = heard_in(parts.train, 1)
+    pieces = [windows.take(slice(first, first + BATCH_SIZE)) for first in range(0, 20 * BATCH_SIZE, BATCH_SIZE)]
+    seconds = [seconds_of(lambda: training_batch(parts.train, piece, 1, 0)) for piece in pieces]  # noqa: B023
+    torch.set_num_threads(threads)
+    return BATCH_SIZE / float(np.median(seconds))
+
+
+def loader_memory(workspace: Workspace) -> tuple[int, int]:
+    """(Bytes by which memory grew while clips were decoded and laid out, bytes of the array on disk)."""
+    splits_of = manifest.read_splits(workspace)
+    before = psutil.Process().memory_info().rss
+    array = clips.prepare(workspace, [*splits_of["train"], *splits_of["val"]], ignore)
+    return processes.peak_memory_bytes() - before, array.samples.nbytes
+
+
+@dataclass(frozen=True)
+class Process:
+    """Of a trainer process: seconds from its start to its first batch; bytes that it holds after each epoch, without
+    the pages of files, which the system takes back when it needs them."""
+
+    first_batch_seconds: float
+    held: list[int]
+
+
+def train_in_process(workspace: Workspace, config: Config) -> Process:
+    """Train as the supervisor has it trained; raises CalledProcessError when that fails."""
+    run = make_run(workspace, f"process-{time.monotonic_ns()}", config)
+    command = [sys.executable, "-m", "trainer.engine", str(run.folder), "1", str(os.getpid())]
+    began, held, ended = time.monotonic(), [], metrics.Tail()
+    with subprocess.Popen(
+        command, cwd=PROJECT_ROOT, env=processes.environment_of_engine(workspace), stdout=subprocess.DEVNULL
+    ) as trainer:
+        while not run.metrics_file.exists() and trainer.poll() is None:  # its first row is that of the first batch
+            time.sleep(0.005)
+        first = time.monotonic() - began
+        while trainer.poll() is None:
+            metrics.read_more(ended, run.timing_file)
+            if len(ended.epochs) > len(held):
+                memory = psutil.Process(trainer.pid).memory_info()
+                held.append(memory.rss - getattr(memory, "shared", 0))  # macOS does not tell
+            time.sleep(0.02)
+    if trainer.returncode:
+        raise subprocess.CalledProcessError(trainer.returncode, command)
+    return Process(first, held)
+
+
+def report(workspace: Workspace, models: Sequence[str]) -> Iterator[str]:
+    grown, laid_out = loader_memory(workspace)
+    yield "| model | features | limit, clips/s | loop, clips/s | loop / limit |"
+    yield "| --- | --- | --- | --- | --- |"
+    for model in models:
+        parts = prepared(workspace, config_of(model))
+        speed = measure(parts)
+        kind = parts.config.features.kind
+        yield f"| {model} | {kind} | {speed.limit:,.0f} | {speed.loop:,.0f} | {speed.ratio:.2f} |"
+    plain = prepared(workspace, config_of("tc_resnet"))
+    trained = train_in_process(workspace, config_of("tc_resnet", 1024, EPOCHS))
+    held = ", ".join(f"{each / 1e6:,.0f}" for each in trained.held)
+    yield ""
+    yield f"On {plain.journal.progress.device}; batches of {BATCH_SIZE}, {len(plain.train.array.clips):,} clips."
+    yield f"Batches prepared alone, in one thread: {preparing_speed(plain):,.0f} clips/s."
+    yield f"Memory grew by {grown / 1e6:,.0f} MB while {laid_out / 1e6:,.0f} MB of clips were decoded and laid out."
+    yield f"From the start of the trainer to its first batch, files warm: {trained.first_batch_seconds:.1f} s."
+    yield f"Memory of the trainer after each epoch, without mapped files: {held} MB."
+
+
+def main(models: Sequence[str]) -> None:
+    """Print the table; in a process with the environment in which trainings run."""
+    environment = processes.environment_of_engine(open_workspace())
+    if environment != dict(os.environ):
+        os.execve(sys.executable, [sys.executable, "-m", "benchmarks.training_speed", *models], environment)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        workspace = lay_out(root) if RECORDINGS.exists() else made_up(root)
+        for line in report(workspace, models):
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or MODELS)

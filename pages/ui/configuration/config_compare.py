@@ -1,0 +1,77 @@
+"""The difference of any two configurations: the form, presets, saved ones, those of runs."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from pages.ui.configuration import draft, form
+from pages.ui.configuration.draft import Draft, Source
+from pages.ui.configuration.editing import problem_sentence
+from pages.ui.shared import watched
+from pages.ui.shared.frame import os_sentence, plain
+from trainer.config import config_difference, config_file, option_text
+from trainer.config.config_difference import Difference, Values
+from trainer.config.config_file import ConfigError
+from trainer.config.schema import Config
+from trainer.run import runs
+from trainer.system.workspace import Workspace
+
+FORM = "the form"
+DEFAULTS = "the defaults"
+MOST_RUNS = 50
+
+
+def show(workspace: Workspace, edited: Draft) -> None:
+    """Two lists to choose from, and a table of the options that the chosen ones do not agree on."""
+    choices = _choices(workspace)
+    preset = f"preset {edited.preset}"
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        names = list(choices)
+        first = st.selectbox(
+            "Compare",
+            names,
+            index=names.index(preset if preset in names else DEFAULTS),
+            key="difference_first",
+            width=320,
+        )
+        second = st.selectbox("with", names, key="difference_second", width=320)
+    try:
+        pair = [_values(workspace, name, choices[name], edited) for name in (first, second)]
+    except ConfigError as error:
+        st.error(problem_sentence(error.problems[0]))
+        return
+    except OSError as error:
+        st.error(plain(os_sentence(error)))
+        return
+    if rows := config_difference.differences(*pair):
+        found_table = table(rows, first, second)
+        st.dataframe(found_table, hide_index=True, width="stretch", alt="Options that differ", key="difference")
+    else:
+        st.success("They are equal: every option has the same value.")
+
+
+def _choices(workspace: Workspace) -> dict[str, Source | None]:
+    """What can be compared, by what a person reads."""
+    found: dict[str, Source | None] = {FORM: None, DEFAULTS: None}
+    found |= {f"preset {name}": Source("preset", name) for name in config_file.presets()}
+    found |= {f"saved {name}": Source("saved", name) for name in config_file.saved(workspace)}
+    newest = runs.all_runs(workspace)[:MOST_RUNS]
+    return found | {f"run {watched.name_of(run)}": Source("run", run.id) for run in newest}
+
+
+def _values(workspace: Workspace, name: str, source: Source | None, edited: Draft) -> Values:
+    """Raises ConfigError, OSError."""
+    if name == FORM:
+        return edited.values
+    return config_difference.values(draft.config_of(workspace, source) if source else Config())
+
+
+def table(rows: list[Difference], first: str, second: str) -> pd.DataFrame:
+    """One row for each option that differs."""
+    columns = ["Option", "Name in files", f"1: {first}", f"2: {second}"]
+    cells = [
+        [form.label(row.option), row.option.key, option_text.shown(row.first), option_text.shown(row.second)]
+        for row in rows
+    ]
+    return pd.DataFrame(cells, columns=columns)

@@ -1,0 +1,96 @@
+"""The user's configurations as a list to tidy: rename, duplicate, delete to the trash, restore."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import streamlit as st
+
+from pages.ui.configuration import current_config, editing
+from pages.ui.configuration.draft import Source
+from pages.ui.configuration.editing import Message
+from pages.ui.shared.frame import plain
+from trainer.config import config_file, config_folder
+from trainer.system.workspace import Workspace
+
+
+def show(workspace: Workspace) -> None:
+    saved = config_file.saved(workspace)
+    if saved:
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            st.selectbox("Saved configuration to tidy", saved, key="tidy", width=260)
+            st.text_input("New name", key="new_name", max_chars=64, width=260)
+            st.button("Rename", on_click=_rename, args=(workspace,))
+            st.button("Duplicate", on_click=_duplicate, args=(workspace,))
+            st.button(
+                "Delete",
+                on_click=_delete,
+                args=(workspace,),
+                help="Moves it to the trash, from where it can be restored.",
+            )
+    else:
+        st.caption("Nothing is saved yet. Save the form under a name; it is listed here.")
+    if trashed := config_folder.trash(workspace):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            st.selectbox("In the trash", trashed, key="trashed", format_func=_title, width=400)
+            st.button("Restore", on_click=_restore, args=(workspace,))
+
+
+def _title(trashed: str) -> str:
+    stamp, name = trashed.split(" ", 1)
+    return f"{name} · deleted {stamp[:4]}-{stamp[4:6]}-{stamp[6:8]} {stamp[9:11]}:{stamp[11:13]} UTC"
+
+
+def _tell(work: Callable[[], str]) -> None:
+    """Do it, and say what was done or what stands against it."""
+    try:
+        editing.say(Message("success", plain(work())))
+    except (ValueError, OSError) as error:
+        editing.refuse(error)
+
+
+def _chosen() -> tuple[str, str]:
+    return st.session_state["tidy"], st.session_state["new_name"].strip()
+
+
+def _rename(workspace: Workspace) -> None:
+    name, new = _chosen()
+
+    def work() -> str:
+        config_folder.rename(workspace, name, new)
+        edited = current_config.current(workspace)
+        if edited.source == Source("saved", name):
+            current_config.keep(workspace, replace(edited, source=Source("saved", new)))
+            st.session_state["save_name"] = new
+        return f"Renamed “{name}” to “{new}”."
+
+    _tell(work)
+
+
+def _duplicate(workspace: Workspace) -> None:
+    name, new = _chosen()
+    new = new or config_folder.free_name(workspace, name)
+
+    def work() -> str:
+        config_folder.duplicate(workspace, name, new)
+        return f"Copied “{name}” to “{new}”."
+
+    _tell(work)
+
+
+def _delete(workspace: Workspace) -> None:
+    name, _ = _chosen()
+
+    def work() -> str:
+        config_folder.delete(workspace, name)
+        return f"“{name}” lies in the trash now. Restore brings it back."
+
+    _tell(work)
+
+
+def _restore(workspace: Workspace) -> None:
+    def work() -> str:
+        return f"Restored “{config_folder.restore(workspace, st.session_state['trashed'])}”."
+
+    _tell(work)

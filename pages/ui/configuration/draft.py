@@ -1,0 +1,170 @@
+"""A configuration being edited, as a file in configs/.drafts, so that it outlives the page, the tab and the server."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ValidationError
+
+from trainer.config import config_difference, config_file, config_folder
+from trainer.config.config_difference import Value, Values
+from trainer.config.options import Option, options
+from trainer.config.schema import Config
+from trainer.run import runs
+from trainer.system import durable, regular_file
+from trainer.system.workspace import Workspace
+
+LARGEST_WHOLE = 2**53 - 1
+"""Whole numbers beyond this are not exact in a browser."""
+ID = re.compile(r"[0-9a-f]{12}")
+KEPT = 20
+"""Drafts that are kept, the newest ones: a tab that comes back later than that begins with the newest."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an edited configuration came from; `file` is one that was uploaded or pasted."""
+
+    kind: Literal["preset", "saved", "run", "file"]
+    name: str
+
+
+@dataclass(frozen=True)
+class Draft:
+    """`values` as edited, of the right type but not checked against any rule, and as they were `before`.
+
+    `preset` is what they are compared with; `seen` is the digest that the saved file had when it was opened, see
+    config_folder.save.
+    """
+
+    source: Source
+    seen: str
+    preset: str
+    before: Values
+    values: Values
+
+    def changed(self) -> list[str]:
+        """Keys of the options that were edited since."""
+        return [key for key, value in self.values.items() if value != self.before[key]]
+
+
+class _Document(BaseModel):
+    """The draft's file."""
+
+    kind: Literal["preset", "saved", "run", "file"]
+    name: str
+    seen: str
+    preset: str
+    before: dict[str, Any]
+    values: dict[str, Any]
+
+
+def new_id() -> str:
+    return secrets.token_hex(6)
+
+
+def _file(workspace: Workspace, draft_id: str) -> Path:
+    return workspace.drafts / f"{draft_id}.json"
+
+
+def document(draft: Draft) -> dict[str, Any]:
+    """The edited values as the document that `config_file.build` takes."""
+    found: dict[str, Any] = {"preset": draft.preset} if draft.preset else {}
+    for key, value in draft.values.items():
+        group, name = key.split(".", 1)
+        found.setdefault(group, {})[name] = value
+    return found
+
+
+def _fitting(option: Option, value: object) -> Value:
+    """`value` when a field of the form can show it, else the option's default."""
+    if option.kind is bool:
+        return value if isinstance(value, bool) else option.default
+    if option.kind is str:
+        fits = isinstance(value, str) and (value in option.choices or not option.choices)
+        return value if isinstance(value, str) and fits else option.default
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return option.default
+    if option.kind is int:
+        return value if isinstance(value, int) and abs(value) <= LARGEST_WHOLE else option.default
+    return float(value)
+
+
+def of_config(config: Config, source: Source, seen: str = config_folder.ABSENT) -> Draft:
+    """A draft without edits."""
+    values = config_difference.values(config)
+    return Draft(source, seen, config.preset, values, values)
+
+
+def config_of(workspace: Workspace, source: Source) -> Config:
+    """The configuration of a preset, a saved file or a run. Raises ConfigError, OSError."""
+    if source.kind == "preset" and source.name in config_file.presets():
+        return config_file.preset(source.name)
+    if source.kind == "saved":
+        return config_file.load(config_file.saved_path(workspace, source.name))
+    run = runs.by_id(workspace, source.name) if source.kind == "run" else None
+    if run is None:
+        raise FileNotFoundError(f"There is no {source.kind} {source.name!r:.80} any more.")
+    return config_file.load(run.config_file)
+
+
+def load(workspace: Workspace, source: Source) -> Draft:
+    """A draft equal to its source. Raises ConfigError, OSError."""
+    seen = config_folder.digest(workspace, source.name) if source.kind == "saved" else config_folder.ABSENT
+    return of_config(config_of(workspace, source), source, seen)
+
+
+def read(workspace: Workspace, draft_id: str) -> Draft | None:
+    """The draft as it was left; None when there is none, or when it is damaged."""
+    return _read(_file(workspace, draft_id)) if ID.fullmatch(draft_id) else None
+
+
+def _read(path: Path) -> Draft | None:
+    try:
+        found = _Document.model_validate(durable.read_json(path))
+    except ValidationError:
+        return None
+    before, values = (
+        {option.key: _fitting(option, values.get(option.key)) for option in options()}
+        for values in (found.before, found.values)
+    )
+    preset = found.preset if found.preset in config_file.presets() else ""
+    return Draft(Source(found.kind, found.name), found.seen, preset, before, values)
+
+
+def _newest_first(workspace: Workspace) -> list[Path]:
+    found = (path for path in workspace.drafts.glob("*.json") if ID.fullmatch(path.stem))
+    return durable.newest_first(found)
+
+
+def newest(workspace: Workspace) -> Draft:
+    """The draft that was edited last, in whatever tab; the recommended preset when there is none."""
+    known = (_read(path) for path in _newest_first(workspace))
+    first = Source("preset", config_file.presets()[0])
+    return next((draft for draft in known if draft), None) or load(workspace, first)
+
+
+def stamp(workspace: Workspace, draft_id: str) -> str:
+    """Names what the draft's file holds now; empty when there is none."""
+    try:
+        return hashlib.sha256(regular_file.read_bytes(_file(workspace, draft_id))).hexdigest()
+    except OSError:
+        return ""
+
+
+def write(workspace: Workspace, draft_id: str, draft: Draft) -> None:
+    """Keep the draft, and no more drafts than are worth keeping. Raises OSError."""
+    workspace.drafts.mkdir(parents=True, exist_ok=True)
+    found = _Document(
+        kind=draft.source.kind, name=draft.source.name, seen=draft.seen, preset=draft.preset, before=draft.before,
+        values=draft.values,
+    )  # fmt: skip
+    durable.replace_json(_file(workspace, draft_id), found.model_dump())
+    for path in _newest_first(workspace)[KEPT:]:
+        path.unlink(missing_ok=True)

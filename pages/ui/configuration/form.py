@@ -1,0 +1,148 @@
+"""The form of all options, drawn from their declaration, each with what is to be said about it beside it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import groupby
+
+import streamlit as st
+
+from pages.ui.configuration.field_notes import Notes
+from pages.ui.shared.frame import plain
+from trainer.config import option_text
+from trainer.config.config_difference import Value, Values
+from trainer.config.options import Option, group_title, options
+
+FILLED = "option_fields_filled"
+"""How often the fields were filled in this tab."""
+
+
+def widget_key(option: Option) -> str:
+    """The field of an option. Each filling makes new ones: a click before the browser has drawn them brings the values
+    before with it, and those of fields that are gone count for nothing."""
+    return f"option.{st.session_state.get(FILLED, 0)}.{option.key}"
+
+
+def fill(values: Values) -> None:
+    """Put values into the fields, over what stands there."""
+    for option in options():
+        st.session_state.pop(widget_key(option), None)
+    st.session_state[FILLED] = st.session_state.get(FILLED, 0) + 1
+    for option in options():
+        st.session_state[widget_key(option)] = values[option.key]
+
+
+def current(fallback: Values) -> Values:
+    """What the fields hold now; `fallback` for those that are not on the page."""
+    held = {option: st.session_state.get(widget_key(option)) for option in options()}
+    return {option.key: fallback[option.key] if v is None else option.kind(v) for option, v in held.items()}
+
+
+def draw(values: Values, notes: Notes) -> None:
+    """Draw the search and every option that it finds: basic ones open, advanced ones folded."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        words = st.text_input("Search options", key="option_search", width=300, placeholder="noise, epochs, Hz…")
+        only_changed = st.toggle("Only what differs from the preset", key="option_changed")
+    found = [option for option in options() if matches(option, words)]
+    if only_changed:
+        found = [option for option in found if values[option.key] != notes.preset_values[option.key]]
+    for option in found:
+        st.session_state.setdefault(widget_key(option), values[option.key])
+    if not found:
+        what = f"matches “{plain(words.strip())}”" if words.strip() else "differs"
+        st.info(f"No option {what}. Empty the search and turn the switch off to see all.")
+    elif words.strip() or only_changed:
+        with st.container(border=True):
+            _draw_fields(found, notes, with_group=True)
+    else:
+        _draw_groups(found, values, notes)
+
+
+def matches(option: Option, words: str) -> bool:
+    """Whether every word stands somewhere in what is known of the option."""
+    text = f"{option.key} {option.group} {option.label} {option.unit} {option.help}".lower()
+    return all(word in text for word in words.lower().split())
+
+
+def _draw_groups(found: Sequence[Option], values: Values, notes: Notes) -> None:
+    groups = [list(members) for _, members in groupby(found, key=lambda option: option.group)]
+    sides = st.columns(2, gap="small")
+    for number, members in enumerate(groups):
+        with sides[number * 2 >= len(groups) - 1], st.container(border=True):
+            st.subheader(group_title(members[0].group), anchor=False)
+            _draw_fields([option for option in members if not option.advanced], notes)
+            if advanced := [option for option in members if option.advanced]:
+                title = _advanced_title(advanced, values, notes)
+                with st.expander(title, key=f"advanced_{members[0].group}"):
+                    _draw_fields(advanced, notes)
+
+
+def _advanced_title(advanced: Sequence[Option], values: Values, notes: Notes) -> str:
+    """What is folded must not go unseen."""
+    wrong = sum(len(notes.problems.get(option.key, ())) for option in advanced)
+    differ = sum(values[option.key] != notes.preset_values[option.key] for option in advanced)
+    told = [f":red[{wrong} to mend]"] if wrong else []
+    return " · ".join(["Advanced", *told, *([f":primary[{differ} differ]"] if differ else [])])
+
+
+def _draw_fields(found: Sequence[Option], notes: Notes, with_group: bool = False) -> None:
+    with st.grid(3, min_column_width=170):
+        for option in found:
+            with st.container(gap="xxsmall"):
+                value = _field(option, notes, f"{group_title(option.group)}: " if with_group else "")
+                _notes(option, value, notes)
+
+
+def _notes(option: Option, value: Value, notes: Notes) -> None:
+    """The mark of what differs from the preset, and every sentence about the field."""
+    before = notes.preset_values[option.key]
+    if value != before:
+        st.caption(f":primary[●] {plain(notes.preset or 'default')}: {plain(option_text.shown(before))}")
+    for sentence in notes.problems.get(option.key, ()):
+        st.markdown(f":red[{plain(_capital(sentence))}]")
+    for sentence in notes.warnings.get(option.key, ()):
+        st.markdown(f":orange[{plain(_capital(sentence))}]")
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
+
+
+def label(option: Option) -> str:
+    return f"{option.label} ({option.unit})" if option.unit else option.label
+
+
+def help_text(option: Option) -> str:
+    """The help with the range; the range is told, not enforced, so that Validate can say what is wrong."""
+    names = f"Default: {option_text.shown(option.default)}. Name in files: `{option.key}`."
+    limits = "" if option.kind is str else f"Range: {option_text.limits(option)}. "
+    return f"{option.help}\n\n{limits}{names}"
+
+
+def step(option: Option) -> float:
+    """How far one press of + goes: a tenth of the default's magnitude, so that small numbers move in small steps."""
+    default = float(option.default)
+    if default == 0:
+        return 0.01 if option.high is not None and option.high <= 1 else 1.0
+    return 10.0 ** (math.floor(math.log10(abs(default))) - 1)
+
+
+def _field(option: Option, notes: Notes, before: str) -> Value:
+    key, text, explanation = widget_key(option), before + label(option), help_text(option)
+    if option.kind is bool:
+        return st.checkbox(text, key=key, help=explanation)
+    if option.kind is str:
+        return _choice(option, notes, text)
+    if option.kind is int:
+        return int(st.number_input(text, key=key, step=1, format="%d", help=explanation))
+    return float(st.number_input(text, key=key, step=step(option), format="%g", help=explanation))
+
+
+def _choice(option: Option, notes: Notes, text: str) -> str:
+    names = dict(notes.choices.get(option.key) or {choice: choice for choice in option.choices})
+    held = str(st.session_state[widget_key(option)])
+    names.setdefault(held, held)
+    return str(
+        st.selectbox(text, list(names), format_func=names.__getitem__, key=widget_key(option), help=help_text(option))
+    )

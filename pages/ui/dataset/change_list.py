@@ -1,0 +1,41 @@
+"""The list of changes to the clips, each with a button that takes it back."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.ui.shared import jobs
+from pages.ui.shared.frame import plain
+from trainer.dataset import changes
+from trainer.system.counted import counted
+from trainer.system.workspace import Workspace
+
+
+def show(workspace: Workspace, busy: bool) -> None:
+    """What was changed lately, each with a button that takes it back."""
+    recent = changes.recent(workspace)
+    if not recent:
+        st.info("No changes yet. Imports, recordings, quarantine and deleted clips will be listed here, with Undo.")
+    for change in recent:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(
+                f"{plain(change.title)} · {counted(change.files, 'file')} · {change.created[:16].replace('T', ' ')} UTC"
+            )
+            label = "Undone" if change.undone else "Undo"
+            st.button(
+                label, key=f"undo_{change.id}", disabled=busy or change.undone, on_click=_undo,
+                args=(workspace, change.id),
+            )  # fmt: skip
+    st.caption("Nothing is deleted: what is taken out lies in data/trash until you empty it.")
+
+
+def _undo(workspace: Workspace, change_id: str) -> None:
+    try:
+        made, left = changes.undo(workspace, change_id)
+    except (ValueError, OSError) as error:
+        jobs.refuse(str(error))
+        return
+    jobs.tell(
+        f"{made.title}." + (f" {left:,} files could not be moved back; they stay where they are." if left else "")
+    )
+    jobs.start(workspace, "scan", [])

@@ -1,0 +1,155 @@
+"""Clips from the demo, from uploaded files and zips, and from folders of this machine."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import PurePosixPath
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from pages.ui.shared import jobs
+from pages.ui.shared.frame import os_sentence
+from trainer.audio import audio_formats
+from trainer.dataset import archives, importing, zip_names
+from trainer.system import shown_text
+from trainer.system.counted import counted
+from trainer.system.workspace import LABELS, Workspace
+
+BY_FOLDER = "as its folders say"
+KINDS = [*sorted(suffix[1:] for suffix in audio_formats.SUFFIXES), "zip"]
+HOW = {"Copy": "copy", "Link": "link"}
+
+
+def demo(workspace: Workspace, busy: bool) -> None:
+    st.caption(
+        "Speech synthesised on this machine by many voices, with noise and rooms. It is synthetic and meant for trying "
+        "the app: a detector for real use needs recordings of real people."
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.text_input("Phrase", "hey atlas", key="phrase", max_chars=60, width=220)
+        st.button("Make demo data", on_click=_make_demo, args=(workspace,), disabled=busy)
+
+
+def _make_demo(workspace: Workspace) -> None:
+    phrase = " ".join(st.session_state["phrase"].split())
+    if phrase:
+        jobs.start(workspace, "demo", [f"--phrase={phrase}"])
+    else:
+        jobs.refuse("Type the words to train for first.")
+
+
+def files(workspace: Workspace, busy: bool) -> None:
+    """Upload files or a zip, or import a folder of the machine that the app runs on."""
+    st.caption(
+        f"{audio_formats.NAMES}. Labels: `positive` (the word), `negative` (other speech), `hard_negative` "
+        "(look-alikes), `background` (noise), `rirs` (rooms). A folder inside a label is a speaker."
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox("Label of the clips", [*LABELS, BY_FOLDER], key="import_label", width=200)
+        st.text_input("Speaker, if it is one person", key="import_speaker", max_chars=60, width=220)
+    upload, folder = st.columns(2, gap="medium")
+    with upload:
+        key = f"upload_{st.session_state.get('uploads', 0)}"
+        uploads = st.file_uploader("Files or zips", KINDS, accept_multiple_files=True, key=key)
+        _names_form([each for each in uploads if _is_zip(each)])
+        st.button("Import files", on_click=_import_files, args=(workspace, key), disabled=busy or not uploads)
+    with folder:
+        st.text_input("Folder on this machine", key="import_folder", placeholder="~/recordings")
+        st.radio("How", list(HOW), key="import_how", horizontal=True, help="A link takes no space, on the same disk.")
+        st.button("Import folder", on_click=_import_folder, args=(workspace,), disabled=busy)
+    st.caption("Or put the files here yourself, and scan:")
+    st.code(str(workspace.raw), language=None, wrap_lines=True)
+
+
+def _label() -> str:
+    chosen: str = st.session_state["import_label"]
+    return "" if chosen == BY_FOLDER else chosen
+
+
+def _import_folder(workspace: Workspace) -> None:
+    try:
+        folder = importing.check_folder(st.session_state["import_folder"], importing.allowed_roots())
+    except ValueError as error:
+        jobs.refuse(str(error))
+        return
+    link = ["--link"] if HOW[st.session_state["import_how"]] == "link" else []
+    jobs.start(workspace, "import", [str(folder), *_where(), *link])
+
+
+def _where() -> list[str]:
+    return [f"--label={_label()}", f"--speaker={st.session_state['import_speaker']}"]
+
+
+def _is_zip(upload: UploadedFile) -> bool:
+    return str(upload.name).lower().endswith(".zip")
+
+
+def _names_form(zips: list[UploadedFile]) -> None:
+    """Have the encoding of the names in zips chosen where they do not say it, by how the names read."""
+    readings: dict[str, str] = {}
+    for each in zips:
+        readings = _readings(each.file_id, each) | readings
+    if readings:
+        st.selectbox(
+            "Names in the zip", list(readings), key="import_names",
+            format_func=lambda encoding: f"{zip_names.ENCODINGS[encoding]}: {shown_text.clean(readings[encoding])}",
+            help="The zip does not say in which encoding its names are written. Choose the one that reads right.",
+        )  # fmt: skip
+
+
+@st.cache_data(max_entries=16, show_spinner=False, scope="session")
+def _readings(file_id: str, _upload: UploadedFile) -> dict[str, str]:
+    try:
+        return archives.undecided_names(_upload)
+    except ValueError:  # the import will say what is wrong with it
+        return {}
+
+
+def _import_files(workspace: Workspace, key: str) -> None:
+    """Zips go to a job that unpacks them; single files are moved into place at once and scanned."""
+    uploads: list[UploadedFile] = st.session_state.get(key) or []
+    zips = [upload for upload in uploads if _is_zip(upload)]
+    files = [upload for upload in uploads if not _is_zip(upload)]
+    if files and not _label():
+        jobs.refuse("Choose the label of these files; only a zip or a folder can say it by its folders.")
+        return
+    try:
+        if files:
+            _take(workspace, files)
+    except ValueError as error:
+        jobs.refuse(str(error))
+    except OSError as error:
+        jobs.refuse(os_sentence(error))
+        return
+    st.session_state["uploads"] = st.session_state.get("uploads", 0) + 1  # empties the widget
+    if zips:
+        _unpack(workspace, zips)
+    elif files:
+        jobs.start(workspace, "scan", [])
+
+
+def _unpack(workspace: Workspace, zips: list[UploadedFile]) -> None:
+    places = [workspace.uploads / f"{secrets.token_hex(8)}.zip" for _ in zips]
+    try:
+        workspace.uploads.mkdir(parents=True, exist_ok=True)
+        for place, upload in zip(places, zips, strict=True):
+            place.write_bytes(upload.getbuffer())
+    except OSError as error:
+        jobs.refuse(os_sentence(error))
+        return
+    encoding = st.session_state.get("import_names") or ""
+    titles = [f"--title={upload.name}" for upload in zips]
+    jobs.start(workspace, "import", [*map(str, places), *_where(), *titles, f"--names={encoding}", "--consume"])
+
+
+def _take(workspace: Workspace, uploads: list[UploadedFile]) -> None:
+    with importing.staging(workspace) as (change_id, folder):
+        staged = []
+        for number, upload in enumerate(uploads):
+            file = folder / f"{number:06d}"
+            file.write_bytes(upload.getbuffer())
+            staged.append((PurePosixPath(upload.name.replace("\\", "/")).name, file))
+        title = f"Upload of {counted(len(staged), 'file')}"
+        made = importing.import_paths(workspace, staged, _label(), title, change_id, st.session_state["import_speaker"])
+    jobs.tell(made.sentence())

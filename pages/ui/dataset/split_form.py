@@ -1,0 +1,139 @@
+"""Splitting: ratios and seed, what lies where, the leakage report, and the versions there have been."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from pages.ui.shared import clip_cache, frame, jobs
+from pages.ui.shared.frame import plain
+from trainer.audio import manifest
+from trainer.audio.manifest import SPLITS
+from trainer.dataset import clips, splits, voices
+from trainer.dataset.split import parse_ratios
+from trainer.run import documents, runs
+from trainer.system import document_file
+from trainer.system.workspace import LABELS, Workspace
+
+TITLES = {"train": "Training", "val": "Validation", "test": "Test"}
+MOST_OFF = 0.05
+"""A share of a label that is further from its ratio is pointed out."""
+
+
+def show(workspace: Workspace, busy: bool) -> None:
+    st.caption("A speaker and identical audio stay in one split, so that validation and test tell the truth.")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.text_input("Ratios: train/val/test (%)", "70/15/15", key="ratios", width=220)
+        st.number_input("Seed", 0, 2**31 - 1, 0, key="seed", width=160, help="Same seed, same clips: same splits.")
+        st.button("Split Datasets", type="primary", on_click=_split, args=(workspace,), disabled=busy)
+    scratch = "Moves clips between splits; figures of earlier runs do not compare any more."
+    st.checkbox("Split from scratch", key="scratch", help=scratch)
+    st.caption("New clips are added and the others stay where they are, unless ratios or seed change.")
+    try:
+        described = _described(str(workspace.root), _stamp(workspace), workspace)
+    except (FileNotFoundError, ValueError) as error:
+        st.info(plain(str(error)))
+        return
+    facts = splits.facts(workspace)
+    st.dataframe(table(described), hide_index=True, width="stretch", alt="Clips by label and split", key="splits")
+    _leakage(described, facts)
+    _versions(workspace, facts)
+    st.page_link(frame.CONFIGURATION, label="Go on to Configuration", icon=":material/arrow_forward:")
+
+
+def _stamp(workspace: Workspace) -> tuple[int, ...]:
+    """Changes whenever the manifests or what is known of the clips change."""
+    files = [manifest.split_file(workspace, part) for part in SPLITS]
+    return *clip_cache.stamp(workspace), *(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _described(root: str, stamp: tuple[int, ...], _workspace: Workspace) -> dict[str, Any]:
+    found = clip_cache.found(_workspace)
+    parts, facts = manifest.read_splits(_workspace), splits.facts(_workspace)
+    few = facts.by_recording if facts else {}
+    alike = clips.near_sets(voices.by_recording(found.clips, few)) if found else None
+    return splits.describe(parts, alike, few)
+
+
+def _split(workspace: Workspace) -> None:
+    ratios, seed = st.session_state["ratios"], st.session_state["seed"]
+    try:
+        parse_ratios(ratios)
+    except ValueError as error:
+        jobs.refuse(str(error))
+        return
+    scratch = ["--from-scratch"] if st.session_state["scratch"] else []
+    jobs.start(workspace, "split", [f"--ratios={ratios}", f"--seed={seed}", *scratch])
+
+
+def table(found: dict[str, Any]) -> pd.DataFrame:
+    """One row for each label and one for all of them: clips, and what share of the label they are."""
+    labels = [label for label in LABELS if any(label in found[part] for part in SPLITS)]
+    every = sum(sum(found[part].values()) for part in SPLITS)
+    rows = []
+    for label in labels:
+        shares = {part: found["shares"][part].get(label, 0.0) for part in SPLITS}
+        rows.append([label, *(f"{found[part].get(label, 0):,} ({shares[part]:.0%})" for part in SPLITS)])
+    totals = {part: sum(found[part].values()) for part in SPLITS}
+    rows.append(["all", *(f"{totals[part]:,} ({totals[part] / max(1, every):.0%})" for part in SPLITS)])
+    return pd.DataFrame(rows, columns=["Label", *TITLES.values()])
+
+
+def _leakage(found: dict[str, Any], facts: splits.Facts | None) -> None:
+    twice, near = found["groups_in_two_splits"], found["near_in_two_splits"]
+    if twice:
+        st.error(f"{twice:,} groups lie in two splits, so validation would flatter the model. Split from scratch.")
+    else:
+        what = "What" if not found["by_recording"] else "Their speakers lie in several splits, but the audio that"
+        st.caption(f"Groups in two splits: 0. {what} is measured on validation and test was never trained on.")
+    for sentence in splits.warnings(found):
+        st.warning(plain(sentence))
+    if near:
+        st.warning(
+            f"{near:,} sets of near duplicates of nobody known lie in two splits. Split from scratch to join them."
+        )
+    if found["without_speaker"]:
+        st.caption(
+            f"{found['without_speaker']:,} positives are of nobody known: leakage cannot be excluded, as clips of one "
+            "person may lie in two splits. Say who speaks under Clips, Speakers."
+        )
+    if facts is None:
+        st.caption("These manifests were not written by this version of the app, or were changed by hand.")
+        return
+    if facts.left_out:
+        st.warning(
+            f"{len(facts.left_out):,} clips are in no split: they would tie clips of two splits together "
+            f"({plain(facts.left_out[0])}). Split from scratch to use them."
+        )
+    off = [
+        f"{TITLES[part]} has {found['shares'][part].get(label, 0.0):.0%} of {label}"
+        for label in LABELS for part, share in zip(SPLITS, facts.ratios, strict=True)
+        if any(label in found[p] for p in SPLITS) and abs(found["shares"][part].get(label, 0.0) - share) > MOST_OFF
+    ]  # fmt: skip
+    if off:
+        st.caption(f"Off the ratios, as groups are large: {plain('; '.join(off))}.")
+
+
+def _versions(workspace: Workspace, facts: splits.Facts | None) -> None:
+    versions = splits.versions(workspace)
+    used: dict[str, list[str]] = {}
+    for run in runs.all_runs(workspace):
+        if request := document_file.read(documents.Request, run.request_file):
+            used.setdefault(request.split_fingerprint, []).append(run.id)
+    with st.expander(f"Versions ({len(versions):,}) and the runs that used them"):
+        rows = [_version_row(one, facts, used.get(one.fingerprint, [])) for one in versions]
+        st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", alt="Versions of the split", key="versions")
+        st.caption("Each is kept in data/splits/versions.")
+
+
+def _version_row(one: splits.Facts, now: splits.Facts | None, used_by: list[str]) -> dict[str, Any]:
+    return {
+        "Split": one.fingerprint + (" (now)" if now and one.fingerprint == now.fingerprint else ""),
+        "Made (UTC)": one.created[:16].replace("T", " "),
+        "Ratios": "/".join(f"{100 * ratio:g}" for ratio in one.ratios),
+        "Seed": one.seed,
+        "Runs": ", ".join(used_by) or "none",
+    }

@@ -1,0 +1,120 @@
+"""What a run keeps on disk: checkpoints, evaluations, and every file."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from pages.ui.evaluation import selection
+from pages.ui.runs import continuation
+from pages.ui.shared import frame, jobs, operating_point
+from pages.ui.shared.frame import plain
+from trainer.detector import detector_file
+from trainer.evaluation import evaluations, point_text
+from trainer.evaluation.evaluations import Evaluation
+from trainer.run import earlier_run, run_models
+from trainer.run.documents import Best
+from trainer.run.runs import Run
+from trainer.system import document_file
+from trainer.system.counted import counted
+from trainer.system.workspace import Workspace
+
+MOST_FILES = 1000
+SIZE = st.column_config.NumberColumn(format="bytes")
+
+
+def _facts(path: Path) -> tuple[int, str] | None:
+    """The size of a file and when it was changed; None when it is gone, as a run that trains removes some."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, datetime.fromtimestamp(found.st_mtime).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def show_checkpoints(workspace: Workspace, run: Run) -> None:
+    """Every checkpoint, which one is the best, and the way to a model from one."""
+    every = run_models.kept(run)
+    if not every:
+        st.info("This run keeps no checkpoint. The first one comes with the first finished epoch.")
+        return
+    best = document_file.read(Best, run.checkpoints / "best.json")
+    table = pd.DataFrame([_checkpoint(run, name, best) for name in every])
+    st.dataframe(table, hide_index=True, width="stretch", column_config={"Size": SIZE}, alt="Checkpoints")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.selectbox("Checkpoint", every[::-1], key=f"checkpoint_{run.id}", width=260)
+        st.button(
+            "Export the model", on_click=jobs.start, args=(workspace, "export", [run.id, "--checkpoint", chosen]),
+            disabled=bool(jobs.running(workspace, jobs.MODEL_VERBS)),
+            help="One ONNX file, sound in, probability out. Its files are taken away on the Evaluation page.",
+        )  # fmt: skip
+        tuned = st.button(
+            "Fine-tune from it", icon=":material/tune:",
+            help="A configuration that goes on from this checkpoint: fewer epochs, a lower learning rate.",
+        )  # fmt: skip
+    if tuned:
+        continuation.fine_tune(workspace, run, earlier_run.name_of(run, chosen))
+
+
+def _checkpoint(run: Run, name: str, best: Best | None) -> dict[str, object]:
+    epoch, whole = run_models.epoch_of(name)
+    size, saved = _facts(run.checkpoints / name) or (None, None)
+    exported = detector_file.path_in(run_models.folder_of(run, name)).exists()
+    return {
+        "Checkpoint": name, "Epoch": epoch, "Finished": whole, "Best": bool(best and best.checkpoint == name),
+        "Exported": exported, "Saved": saved, "Size": size,
+    }  # fmt: skip
+
+
+def show_evaluations(run: Run) -> None:
+    """Every evaluation, each at the threshold that its model has."""
+    found = selection.all_of(run)
+    query = {"run": run.id}
+    if not found:
+        st.info("This run is not evaluated yet. The Evaluation page measures it on the test split and on recordings.")
+        st.page_link(frame.EVALUATION, label="Go to Evaluation", query_params=query, icon=":material/arrow_forward:")
+        return
+    st.caption(
+        "Each model at its own threshold; the miss rate lies between the bounds with 95 % confidence. Without a "
+        "threshold: that model is not exported any more."
+    )
+    formats = {name: st.column_config.NumberColumn(format="%.1f %%") for name in ("Miss rate", "From", "To")}
+    formats["Threshold"] = st.column_config.NumberColumn(format="%.4f")
+    table = pd.DataFrame([_evaluation(run, each) for each in found])
+    st.dataframe(table, hide_index=True, width="stretch", column_config=formats, alt="Evaluations")
+    st.page_link(frame.EVALUATION, label="Open in Evaluation", query_params=query, icon=":material/arrow_forward:")
+
+
+def _evaluation(run: Run, found: Evaluation) -> dict[str, object]:
+    model = run_models.model_with(run, found.model_sha256)
+    threshold = model[1].threshold if model else None
+    folder = evaluations.folder_of(run, found.id)
+    measured = None if threshold is None else operating_point.measure(folder, found, threshold)
+    point = measured.point if measured else None
+    rates = (point.miss_rate, point.low, point.high) if point else (None, None, None)
+    columns = zip(("Miss rate", "From", "To"), rates, strict=True)
+    return {
+        "Evaluation": selection.name_of(found), "Words": found.words, "Hours": found.hours,
+        "Threshold": threshold, **{name: None if rate is None else 100 * rate for name, rate in columns},
+        "False accepts per hour": point_text.per_hour(point.false_accepts if point else None, found.hours),
+    }  # fmt: skip
+
+
+def show_files(run: Run) -> None:
+    """Every file of the run with its size; links are not followed."""
+    found = sorted(path for path in run.folder.rglob("*") if path.is_file() and not path.is_symlink())
+    rows = [
+        {"File": str(path.relative_to(run.folder)), "Size": facts[0], "Changed": facts[1]}
+        for path in found[:MOST_FILES]
+        if (facts := _facts(path))
+    ]
+    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", column_config={"Size": SIZE}, alt="Files")
+    more = (
+        f"The first {MOST_FILES:,} of {len(found):,} files, in"
+        if len(found) > MOST_FILES
+        else f"{counted(len(found), 'file')} in"
+    )
+    st.caption(f"{more} {plain(str(run.folder))}")

@@ -1,0 +1,48 @@
+"""The rows of all runs as pages need them: the index of a workspace, held once for all browsers."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from threading import Lock
+
+import streamlit as st
+
+from trainer.catalog import index
+from trainer.catalog.index import Index
+from trainer.catalog.row import Row
+from trainer.run.runs import Run
+from trainer.system.workspace import Workspace
+
+FOREIGN = "foreign"
+
+
+@dataclass
+class _Held:
+    """The lock keeps two browser tabs from looking at once."""
+
+    index: Index | None = None
+    lock: Lock = field(default_factory=Lock)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _held(root: str) -> _Held:
+    return _Held()
+
+
+def rows(workspace: Workspace) -> list[Row]:
+    """Every folder in runs/ as it is now, newest run first."""
+    held = _held(str(workspace.root))
+    first = held.index is None  # which takes half a minute for ten thousand runs
+    with held.lock, st.spinner("Reading the runs…") if first else nullcontext():
+        held.index = index.look(workspace, held.index)
+        return held.index.rows
+
+
+def run_of(workspace: Workspace, row: Row) -> Run:
+    return Run(workspace.runs / row.run)
+
+
+def name_of(row: Row) -> str:
+    """The run as a list shows it: its label and its id."""
+    return f"{row.label} · {row.run}" if row.label not in ("", row.run) else row.run

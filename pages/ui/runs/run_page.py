@@ -1,0 +1,98 @@
+"""One run on a page of its own, which a link can be sent of: facts, configuration, charts, log, what it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pages.ui.runs import (
+    actions,
+    address,
+    artifacts,
+    board,
+    configuration,
+    continuation,
+    facts,
+    log,
+    run_index,
+    transfer,
+)
+from pages.ui.shared import active_runs, chart_form, charts, click_result, failure_card, history, jobs, monitor
+from pages.ui.shared.frame import plain
+from pages.ui.shared.words import notice
+from trainer.catalog import trash
+from trainer.catalog.row import Row
+from trainer.run import runs
+from trainer.run.runs import Status
+from trainer.run.state import ACTIVE
+from trainer.system.workspace import Workspace
+
+SECTIONS = ("Facts", "Configuration", "Charts", "Log", "Checkpoints", "Evaluations", "Files")
+
+
+def show(workspace: Workspace, rows: Sequence[Row], wanted: str) -> None:
+    """Draw the run of this id, or say where it is."""
+    address.all_runs_button()
+    row = next((each for each in rows if each.run == wanted), None)
+    if row is None or row.state == run_index.FOREIGN:
+        _show_none(workspace, wanted, row)
+        return
+    status = runs.status(run_index.run_of(workspace, row))
+    st.subheader(plain(("★ " if row.starred else "") + row.label), anchor=False)
+    st.caption(plain(" · ".join(filter(None, [row.run, *(f"#{tag}" for tag in row.tags), row.note]))))
+    _show_state(status)
+    actions.one(workspace, row, opened=True)
+    click_result.show("runs")
+    continuation.show(workspace, status.run, has_model=row.best_epoch is not None)
+    section = st.segmented_control(
+        "Section", SECTIONS, default=SECTIONS[0], required=True, key="section", bind="query-params",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    _show_section(workspace, rows, row, status, section)
+    active_runs.follow([status], cards=False)
+
+
+def _show_section(workspace: Workspace, rows: Sequence[Row], row: Row, status: Status, section: str) -> None:
+    run = status.run
+    match section:
+        case "Configuration":
+            configuration.show(workspace, run, row, rows)
+        case "Charts":
+            with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="right"):
+                board.show(workspace, run)
+                style = chart_form.show()
+            charts.show(history.read(run, to_end=status.state not in ACTIVE), style)
+        case "Log":
+            log.show(run)
+        case "Checkpoints":
+            jobs.show(workspace, ("export",))
+            artifacts.show_checkpoints(workspace, run)
+        case "Evaluations":
+            artifacts.show_evaluations(run)
+        case "Files":
+            transfer.show_pack(workspace, run)
+            artifacts.show_files(run)
+        case _:
+            facts.show(workspace, status, row)
+
+
+def _show_state(status: Status) -> None:
+    if status.state in failure_card.STATES:
+        failure_card.show(status)
+    elif found := notice(status):
+        monitor.show_notice(found)
+
+
+def _show_none(workspace: Workspace, wanted: str, row: Row | None) -> None:
+    """Why there is nothing to show: it is in the trash, it is none of ours, or it never was."""
+    click_result.show("runs")
+    thrown = next((run for run in trash.all_of(workspace) if run.id == wanted), None)
+    if row is not None:
+        st.warning(plain(f"{workspace.runs / row.run} is no run: {row.problem}"))
+    elif thrown:
+        st.info(f"Run {plain(thrown.id)} is in the trash.")
+        restore = click_result.attempt
+        st.button("Restore", on_click=restore, args=("runs", lambda: f"{trash.restore(workspace, thrown).id} is back."))
+    else:
+        st.warning(f"There is no run {plain(wanted[:80])}.")

@@ -1,0 +1,91 @@
+"""What the last scan found, read once for all pages and tabs until it changes. What comes from here is only read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from trainer.audio import manifest
+from trainer.dataset import clips, speakers
+from trainer.dataset.clips import Found
+from trainer.dataset.findings import Finding
+from trainer.evaluation import wrong_labels
+from trainer.evaluation.wrong_labels import Suspects
+from trainer.run import label_scores
+from trainer.system.workspace import Workspace
+
+Stamp = tuple[int, ...]
+
+
+def stamp(workspace: Workspace) -> Stamp:
+    """Changes whenever what was found, or how speakers are known, changes."""
+    data = workspace.root / "data"
+    files = (workspace.scan_file, data / speakers.FILE, data / speakers.CSV_FILE)
+    return _changed(*files)
+
+
+def _changed(*files: Path) -> Stamp:
+    return tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
+
+
+def _label_stamp(workspace: Workspace) -> Stamp:
+    """Changes besides whenever a training scored its clips, or a label was confirmed."""
+    run = next(label_scores.scored(workspace), None)
+    scores = _changed(run.label_scores_file) if run else (0,)
+    return (*stamp(workspace), *scores, *_changed(workspace.root / "data" / wrong_labels.CONFIRMED))
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _found(root: str, workspace_stamp: Stamp, _workspace: Workspace) -> Found | None:
+    return clips.load(_workspace)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _findings(root: str, workspace_stamp: Stamp, _workspace: Workspace, _found: Found) -> list[Finding]:
+    return wrong_labels.health(_workspace, _found.clips)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _suspects(root: str, workspace_stamp: Stamp, _workspace: Workspace, _found: Found) -> Suspects | None:
+    return wrong_labels.find(_workspace, _found.clips)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _summary(root: str, workspace_stamp: Stamp, _workspace: Workspace, _found: Found) -> dict[str, Any]:
+    return clips.summary(_workspace, _found, wrong_labels.health(_workspace, _found.clips))
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _training_paths(root: str, stamps: Stamp, _workspace: Workspace, _found: Found) -> pd.Series:
+    heard = {clip.path for clip in manifest.read_split(_workspace, "train") if clip.label != "rirs"}
+    paths = _found.clips["path"]
+    return paths[paths.isin(heard)]
+
+
+def found(workspace: Workspace) -> Found | None:
+    """What the last scan found; None when there was none."""
+    return _found(str(workspace.root), stamp(workspace), workspace)
+
+
+def health(workspace: Workspace, of: Found) -> list[Finding]:
+    """Every finding about the clips."""
+    return _findings(str(workspace.root), _label_stamp(workspace), workspace, of)
+
+
+def suspects(workspace: Workspace, of: Found) -> Suspects | None:
+    """The clips whose label the newest training doubts."""
+    return _suspects(str(workspace.root), _label_stamp(workspace), workspace, of)
+
+
+def summary(workspace: Workspace, of: Found) -> dict[str, Any]:
+    return _summary(str(workspace.root), _label_stamp(workspace), workspace, of)
+
+
+def training_paths(workspace: Workspace, of: Found) -> pd.Series:
+    """Clips that training hears by themselves. Raises FileNotFoundError without splits, ValueError."""
+    file = manifest.split_file(workspace, "train")
+    split_stamp = file.stat().st_mtime_ns if file.exists() else 0
+    return _training_paths(str(workspace.root), (*stamp(workspace), split_stamp), workspace, of)

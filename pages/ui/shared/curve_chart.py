@@ -1,0 +1,81 @@
+"""Miss rate against false accepts per hour as a picture, with its 95 % band and the points that matter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+import pandas as pd
+
+from pages.ui.shared.plots import BLUE, GREEN, GREY, ORANGE, RED
+from trainer.evaluation import curve
+from trainer.evaluation.evaluations import CurvePoint, Evaluation
+
+HEIGHT = 360
+X_TITLE = "False accepts per hour"
+TICKS = (0, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
+COLORS = (BLUE, ORANGE, GREEN, RED, GREY)
+SHOWN_AT_LEAST = 2.0
+"""False accepts per hour that the picture reaches to, where so many were heard."""
+
+
+def rows(points: Sequence[CurvePoint], hours: float, name: str) -> pd.DataFrame:
+    """Operating points with rates in percent; empty where no word was heard."""
+    known = [point for point in points if point.miss_rate is not None]
+    return pd.DataFrame(
+        {
+            "Model": name,
+            "False accepts per hour": [point.false_accepts_per_hour for point in known],
+            "Misses (%)": [100 * (point.miss_rate or 0) for point in known],
+            "Low": [_hundredfold(point.low) for point in known],
+            "High": [_hundredfold(point.high) for point in known],
+            "Threshold": [point.threshold for point in known],
+            "False accepts": [curve.rate_text(point.false_accepts, hours) for point in known],
+        }
+    )
+
+
+def _hundredfold(rate: float | None) -> float | None:
+    return None if rate is None else 100 * rate
+
+
+def reach(evaluations: Sequence[Evaluation], per_hour: float) -> float:
+    """How far the axis of false accepts goes: beyond the budget, but not where there is nothing."""
+    known = max((point.false_accepts_per_hour for each in evaluations for point in each.curve), default=0.0)
+    return max(min(max(SHOWN_AT_LEAST, 4 * per_hour), known), 1.2 * per_hour)
+
+
+def chart(table: pd.DataFrame, marks: pd.DataFrame, per_hour: float, end: float) -> alt.LayerChart | alt.FacetChart:
+    """The curves of one or several models; `marks` are rows like those of the table, drawn as large dots."""
+    models = list(dict.fromkeys(table["Model"]))
+    color = alt.Color(
+        "Model:N", scale=alt.Scale(domain=models, range=list(COLORS[: len(models)])),
+        legend=alt.Legend(orient="top", title=None, labelLimit=500, symbolOpacity=1) if len(models) > 1 else None,
+    )  # fmt: skip
+    values = [tick for tick in TICKS if not tick or end / 100 <= tick <= end]
+    ticks = alt.Axis(values=values, labelExpr="datum.value || 'none'", grid=True)
+    scale = alt.Scale(type="sqrt", domain=[0, end], nice=False)
+    x = alt.X("False accepts per hour:Q", scale=scale, axis=ticks, title=X_TITLE)
+    top = min(100.0, max(10.0, 1.05 * float(table[["Misses (%)", "High"]].max().max())))
+    upright = alt.Scale(domain=[0, top])
+    tooltip = [
+        "Model:N", alt.Tooltip("Threshold:Q", format=".4f"), "False accepts:N",
+        *(alt.Tooltip(f"{name}:Q", format=".1f", title=title) for name, title in
+          (("Misses (%)", "Misses (%)"), ("Low", "95 % from"), ("High", "to"))),
+    ]  # fmt: skip
+    base = alt.Chart(table).encode(x=x, color=color)
+    budget = alt.Chart(pd.DataFrame({"Budget": [per_hour]}))
+    missed = alt.Y("Misses (%):Q", scale=upright, title="Missed words (%)")
+    return alt.layer(
+        base.mark_area(clip=True, opacity=0.15, interpolate="step-after").encode(
+            y=alt.Y("Low:Q", scale=upright, title="Missed words (%)"), y2="High:Q"
+        ),
+        base.mark_line(clip=True, strokeWidth=2, interpolate="step-after").encode(y=missed),
+        base.mark_point(clip=True, filled=True, size=18).encode(y=missed, tooltip=tooltip),
+        budget.mark_rule(color=GREY, strokeDash=[6, 4]).encode(
+            x=alt.X("Budget:Q", scale=scale, axis=ticks, title=X_TITLE)
+        ),
+        alt.Chart(marks).mark_point(filled=True, size=150, opacity=1).encode(
+            x=x, y=missed, tooltip=tooltip, color=alt.value(RED)
+        ),
+    ).properties(height=HEIGHT)  # fmt: skip

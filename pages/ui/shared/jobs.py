@@ -1,0 +1,94 @@
+"""Jobs on the data set and on models: starting them, their progress while they run, and their last word."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pages.ui.shared.frame import os_sentence, plain
+from trainer.system import job
+from trainer.system.job import Job, Verb
+from trainer.system.workspace import Workspace
+
+REFRESH_SECONDS = 1.0
+CANCELLING = "The clips stay as they are. What a scan has read by then, the next one need not read again."
+CANCELLING_MODEL = "The run and what was measured before stay as they are."
+TITLES: dict[Verb, str] = {
+    "demo": "Making demo data", "scan": "Scanning", "split": "Splitting", "import": "Importing",
+    "synthesise": "Synthesising", "mend": "Mending clips", "preview": "Drawing examples",
+    "probe": "Measuring time", "export": "Exporting the model", "evaluate": "Evaluating",
+    "pack": "Packing the run", "unpack": "Taking in the run",
+}  # fmt: skip
+MODEL_VERBS: tuple[Verb, ...] = ("export", "evaluate")
+"""Jobs of the Evaluation page: they leave the data set as it is."""
+RUN_VERBS: tuple[Verb, ...] = ("pack", "unpack")
+DATA_VERBS = tuple(verb for verb in TITLES if verb not in MODEL_VERBS + RUN_VERBS)
+
+
+def running(workspace: Workspace, verbs: Sequence[Verb] = DATA_VERBS) -> list[Job]:
+    """The jobs of these verbs that run now."""
+    found = (job.read(workspace, verb) for verb in verbs)
+    return [each for each in found if each and each.state == "running"]
+
+
+def last_ended(workspace: Workspace, verbs: Sequence[Verb]) -> Job | None:
+    """The job of these verbs that had the last word, if it has ended."""
+    files = [(workspace.jobs / f"{verb}.json", verb) for verb in verbs]
+    known = [(path.stat().st_mtime_ns, verb) for path, verb in files if path.exists()]
+    found = job.read(workspace, max(known)[1]) if known else None
+    return found if found and found.state != "running" else None
+
+
+def start(workspace: Workspace, verb: Verb, arguments: Sequence[str]) -> None:
+    """Start a job; what stands against it is told on the page once. For callbacks."""
+    try:
+        job.start(workspace, verb, list(arguments))
+    except OSError as error:
+        refuse(f"The data folder cannot be used: {os_sentence(error)}")
+    except subprocess.SubprocessError:
+        refuse(f"The job could not be started; see {job.log_file(workspace, verb)}.")
+
+
+def refuse(message: str) -> None:
+    """Have a sentence shown at the next drawing."""
+    st.session_state["job_refusal"] = message
+
+
+def tell(message: str) -> None:
+    """Have it said at the next drawing that something was done."""
+    st.session_state["job_told"] = message
+
+
+def show(workspace: Workspace, verbs: Sequence[Verb] = DATA_VERBS) -> None:
+    """Progress bars while jobs of these verbs run, each second anew; else what the last one said."""
+    busy = bool(running(workspace, verbs))
+    st.fragment(_live, run_every=REFRESH_SECONDS if busy else None, key="jobs")(workspace, busy, verbs)
+    if told := st.session_state.pop("job_told", ""):
+        st.success(plain(told))
+    refusal: str | None = st.session_state.pop("job_refusal", None)
+    if refusal:
+        st.error(plain(refusal))
+    elif not busy and (ended := last_ended(workspace, verbs)):
+        show_as = {"done": st.success, "cancelled": st.info, "unknown": st.warning}.get(ended.state, st.error)
+        show_as(plain(ended.message))
+
+
+def _live(workspace: Workspace, busy: bool, verbs: Sequence[Verb]) -> None:
+    """One look at the jobs; the first one that finds none draws the whole page once more, without the timer."""
+    now = running(workspace, verbs)
+    for each in now:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.progress(min(1.0, each.done / each.total) if each.total else 0.0, text=plain(progress_text(each)))
+            key = f"cancel_{each.verb}"
+            told = CANCELLING if each.verb in DATA_VERBS else CANCELLING_MODEL
+            st.button("Cancel", key=key, on_click=job.cancel, args=(workspace, each.verb), help=told)
+    if busy and not now:
+        st.rerun()
+
+
+def progress_text(each: Job) -> str:
+    """What a job does now, and how much of it is done."""
+    doing = f"{TITLES[each.verb]}: {each.doing}" if each.doing else TITLES[each.verb]
+    return f"{doing} ({each.done:,} of {each.total:,})" if each.total else doing

@@ -1,0 +1,130 @@
+"""The numbers of a run as a person reads them: one label, one value, and what it means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from pages.ui.shared.words import TRAINING_STATES, state_word
+from trainer.run import best_model
+from trainer.run.documents import Best, Progress
+from trainer.run.runs import Status
+from trainer.run.state import ACTIVE
+from trainer.system.log import clock_time
+
+NONE_YET = "–"
+PER_WINDOW = "A rate per validation window of the last epoch, not per hour of listening."
+FPR_HELP = f"Share of validation windows without the word that score at least 0.5 (false alarms). {PER_WINDOW}"
+FNR_HELP = f"Share of validation windows with the word that score below 0.5 (misses). {PER_WINDOW}"
+F1_HELP = f"Harmonic mean of precision and recall at threshold 0.5. {PER_WINDOW}"
+
+
+@dataclass(frozen=True)
+class Number:
+    """One metric; `below` is a second, smaller line."""
+
+    label: str
+    value: str
+    help: str = ""
+    below: str = ""
+
+
+def percent(rate: float | None) -> str:
+    return NONE_YET if rate is None else f"{100 * rate:.2f} %"
+
+
+def loss(value: float | None) -> str:
+    return NONE_YET if value is None else f"{value:.4f}" if abs(value) < 1000 else f"{value:.3g}"
+
+
+def gigabytes(size: float) -> str:
+    return f"{size / 1e9:.1f} GB"
+
+
+def seconds(value: float) -> str:
+    return f"{value:.1f} s" if value < 60 else clock_time(value)
+
+
+def _of(done: int, total: int) -> str:
+    return f"{done:,}/{total:,}" if total else NONE_YET
+
+
+def _devices(reading: dict[str, Any] | None) -> list[Number]:
+    """GPU, or CPU and RAM where there is none; nothing to tell while nothing runs."""
+    if reading is None:
+        return [Number("GPU", NONE_YET)]
+    if reading.get("gpu_name"):
+        load, used, total = (reading.get(f"gpu_{name}") for name in ("percent", "memory_used", "memory_total"))
+        memory = f"{used / 1e9:.1f} of {gigabytes(total)}" if used is not None and total is not None else ""
+        text = "load unknown" if load is None else f"{load:.0f} %"
+        return [Number("GPU", text, f"Utilisation and memory of {reading['gpu_name']}.", memory)]
+    ram = f"{reading['memory_used'] / 1e9:.1f} of {gigabytes(reading['memory_total'])}"
+    load, below = "Load of all cores of the machine that trains", "by everything"
+    if cpus := reading.get("cpus"):
+        load += f", of which its container may use {cpus:g}"
+    if reading.get("memory_limited"):
+        ram, below = f"{ram} (limit)", "by everything in its container, which may use no more"
+    return [
+        Number("GPU", "none", "This training runs on the CPU."),
+        Number("CPU", f"{reading['cpu_percent']:.0f} %", f"{load}."),
+        Number("RAM", gigabytes(reading["process_memory"]), f"Held by the training process; below, {below}.", ram),
+    ]
+
+
+def numbers(status: Status | None) -> list[Number]:
+    """How a run goes, in the order it is shown; without a run there is nothing to tell yet."""
+    state = status.state if status else None
+    known = status.progress if status else None
+    progress = known or Progress(attempt=1, beat=0, phase="")
+    last = progress.last_epoch or {}
+    speed = progress.clips_per_second if state in TRAINING_STATES else None
+    eta = progress.eta_seconds if state == "running" and progress.phase not in ("starting", "preparing") else None
+    return [
+        Number("Status", state_word(state) if state else NONE_YET),
+        Number("Epoch", _of(progress.epoch, progress.epochs)),
+        Number("Batch", _of(progress.batch, progress.batches)),
+        Number("Elapsed", clock_time(progress.elapsed_seconds if known else None)),
+        Number("ETA", clock_time(eta), "Time left if all epochs are trained; early stopping may end it sooner."),
+        Number("Speed", NONE_YET if speed is None else f"{speed:,.0f} clips/s", "Windows trained on per second."),
+        Number("Train loss", loss(progress.train_loss), "Mean over the batches of this epoch so far."),
+        Number("Val loss", loss(last.get("val_loss")), "After the last epoch, on windows of the validation split."),
+        *_devices(progress.reading if state in ACTIVE else None),
+    ]
+
+
+def window_rates(status: Status | None) -> list[Number]:
+    """Rates per window of the epoch that is trained now and of the last one."""
+    progress = status.progress if status else None
+    last = (progress.last_epoch if progress else None) or {}
+    trained = progress.train_accuracy if progress else None
+    return [
+        Number("Train accuracy", percent(trained), "Over the batches of this epoch so far."),
+        Number("Val accuracy", percent(last.get("val_accuracy")), f"At threshold 0.5. {PER_WINDOW}"),
+        Number("FPR", percent(last.get("fpr")), FPR_HELP),
+        Number("FNR", percent(last.get("fnr")), FNR_HELP),
+    ]
+
+
+def best_numbers(best: Best | None) -> list[Number]:
+    """The metrics of the best epoch so far."""
+    return [
+        Number(
+            "Best epoch",
+            str(best.epoch) if best else NONE_YET,
+            f"The best epoch so far, by {best_model.measure(best.by if best else None)}.",
+        ),
+        Number("Best val loss", loss(best.val_loss if best else None)),
+        Number("Best val accuracy", percent(best.val_accuracy if best else None), PER_WINDOW),
+    ]
+
+
+def show(found: list[Number], least_width: int = 120) -> None:
+    """Draw metrics as a grid that takes fewer columns where there is less room."""
+    with st.grid(min_column_width=least_width, gap="xsmall"):
+        for number in found:
+            st.metric(
+                number.label, number.value, number.below or None, delta_color="off", delta_arrow="off",
+                help=number.help or None,
+            )  # fmt: skip

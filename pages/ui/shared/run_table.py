@@ -1,0 +1,83 @@
+"""Runs as a table: one row for each, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from pages.ui.shared import frame, history, operating_point
+from pages.ui.shared.words import state_word
+from trainer.evaluation import point_text
+from trainer.run import run_document
+from trainer.run.metrics import Row
+from trainer.run.runs import Status
+
+RATES = ("F1", "FPR", "FNR")
+WINDOW = "{} per window"
+RATE_HELP = "Of the best epoch, per validation window at threshold 0.5; not per hour of listening."
+
+
+def started(status: Status) -> str:
+    """When a run was made, in local time; its id tells when its request cannot."""
+    stamp = datetime.strptime(status.run.id[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+    return stamp.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def best_rates(status: Status) -> Row:
+    """The epoch row of the best model; empty when there is none."""
+    best = status.progress.best if status.progress else None
+    return (history.epoch_row(status.run, best.epoch) if best else None) or {}
+
+
+def _hundredfold(rate: object) -> float | None:
+    return 100 * rate if isinstance(rate, (int, float)) else None
+
+
+def _row(status: Status) -> dict[str, Any]:
+    document, rates, point = run_document.of(status), best_rates(status), operating_point.of_run(status)
+    return {
+        "State": state_word(status.state),
+        "Name": status.label,
+        "Configuration": status.request.config_name if status.request else None,
+        "Started": started(status),
+        "Epochs": f"{document['epoch']}/{document['epochs']}",
+        "Best epoch": rates.get("epoch"),
+        "Miss rate": point_text.miss_rate(point),
+        "False accepts per hour": point_text.false_accepts_per_hour(point),
+        "Measured on": point_text.measured_on(point),
+        "Val loss": rates.get("val_loss"),
+        **{name: _hundredfold(rates.get(name.lower())) for name in RATES},
+        "Folder": document["folder"],
+    }
+
+
+def run_rows(found: Sequence[Status]) -> pd.DataFrame:
+    """The runs with what the best epoch of each came to; rates in percent."""
+    return pd.DataFrame([_row(status) for status in found])
+
+
+def show(found: Sequence[Status], key: str) -> None:
+    """Draw the table; a chosen row offers the way to that run."""
+    columns = {"Val loss": st.column_config.NumberColumn(format="%.4f", help="Of the best epoch.")}
+    columns |= {
+        name: st.column_config.NumberColumn(WINDOW.format(name), format="%.2f %%", help=RATE_HELP) for name in RATES
+    }
+    chosen = st.dataframe(
+        run_rows(found), hide_index=True, width="stretch", column_config=columns, on_select="rerun",
+        selection_mode="single-row", key=key, placeholder="–", alt="Runs, newest first",
+    )  # fmt: skip
+    rows = chosen["selection"]["rows"]
+    if rows and rows[0] < len(found):
+        show_links(found[rows[0]])
+
+
+def show_links(status: Status) -> None:
+    """The ways to one run."""
+    query = {"run": status.run.id}
+    with st.container(horizontal=True):
+        st.page_link(frame.TRAINING, label=f"Open {frame.plain(status.label)} in Training", query_params=query)
+        st.page_link(frame.EVALUATION, label="Evaluation", query_params=query)

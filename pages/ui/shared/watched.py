@@ -1,0 +1,63 @@
+"""Which run a page shows: the one in the address (?run=ID), else the newest that trains, waits or is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pages.ui.shared.frame import plain
+from trainer.run import runs
+from trainer.run.documents import Request
+from trainer.run.runs import Run, Status
+from trainer.run.state import ACTIVE
+from trainer.system import document_file
+from trainer.system.workspace import Workspace
+
+MOST_RUNS = 100
+"""Runs, from the newest, that are looked at; older ones are reached by their address or the Runs page."""
+
+
+def newest(workspace: Workspace) -> list[Status]:
+    """The status of the newest runs, newest first."""
+    return [runs.status(run) for run in runs.all_runs(workspace)[:MOST_RUNS]]
+
+
+def name_of(run: Run) -> str:
+    """The run as a list shows it: its label and its id."""
+    label = runs.label(run, document_file.read(Request, run.request_file))
+    return f"{label} · {run.id}" if label != run.id else run.id
+
+
+def choose(workspace: Workspace) -> Run | None:
+    """The run to show, written into the address so that a reload shows the same; None when there are no runs."""
+    wanted = st.query_params.get("run", "")
+    run = runs.by_id(workspace, wanted) if wanted else None
+    if wanted and run is None:
+        st.warning(f"There is no run {plain(wanted[:80])}; this is another one.")
+    if run is None:
+        known = newest(workspace)
+        active = [status for status in known if status.state in ACTIVE]
+        trains = [status for status in active if status.state != "queued"]
+        run = next((status.run for status in trains or active or known), None)
+    if run is not None and run.id != wanted:
+        st.query_params["run"] = run.id
+    return run
+
+
+def _follow() -> None:
+    st.query_params["run"] = st.session_state["watched_run"]
+
+
+def selector(workspace: Workspace, run: Run) -> None:
+    """A list of runs; choosing one puts it into the address."""
+    names = {other.id: name_of(other) for other in _listed(workspace, run)}
+    st.session_state["watched_run"] = run.id
+    st.selectbox(
+        "Run", list(names), format_func=lambda run_id: names[run_id], key="watched_run", on_change=_follow, width=280
+    )
+
+
+def _listed(workspace: Workspace, run: Run) -> Sequence[Run]:
+    known = runs.all_runs(workspace)[:MOST_RUNS]
+    return known if run in known else [*known, run]

@@ -1,0 +1,116 @@
+"""The forms of the Training page: what to start, which run to watch and how to draw it."""
+
+from __future__ import annotations
+
+import hashlib
+
+import streamlit as st
+
+from pages.ui.shared import chart_form, frame, refusal, run_controls, watched
+from pages.ui.shared.curves import Style
+from pages.ui.shared.frame import os_sentence, plain
+from pages.ui.shared.refusal import attempt, refuse
+from pages.ui.shared.words import state_word
+from pages.ui.training import before_start
+from trainer.audio import manifest
+from trainer.config import config_file
+from trainer.config.config_file import ConfigError
+from trainer.run import launch, preflight, runs
+from trainer.run.runs import Run
+from trainer.run.state import ACTIVE
+from trainer.system import regular_file
+from trainer.system.workspace import Workspace
+
+NO_CONFIGURATION = "No configuration loaded. Choose or save one on the Configuration page first."
+ALREADY = "Training already in progress"
+
+
+def form_token(workspace: Workspace, name: str, config: bytes, label: str, newest_run: str) -> str:
+    """Names one filled-in form: equal in two tabs that were drawn over the same runs and say the same."""
+    parts = [name.encode(), config, manifest.fingerprint(workspace).encode(), label.encode(), newest_run.encode()]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def _start(workspace: Workspace, newest_run: str) -> None:
+    """On a click: check, start, and watch the run that came of it. `newest_run` is the one the form was drawn over."""
+    name: str = st.session_state.get("start_config") or ""
+    label = " ".join(st.session_state.get("start_label", "").split())
+    messages = [] if name else [NO_CONFIGURATION]
+    messages += preflight.problems(workspace, None)
+    try:
+        data = regular_file.read_bytes(config_file.saved_path(workspace, name)) if name else b""
+        config = config_file.parse(data)
+    except ConfigError as error:
+        messages += [f"{name}.yaml: {problem}" for problem in error.problems]
+    except OSError as error:
+        messages.append(f"The configuration {name} cannot be read: {os_sentence(error)}")
+    if messages:
+        refuse(messages)
+        return
+    token = form_token(workspace, name, data, label, newest_run)
+    attempt(lambda: _watch(launch.start(workspace, config, name, label, token)))
+
+
+def _watch(started: launch.Started) -> None:
+    """Show the run from now on, and say so when it had been started before."""
+    st.query_params["run"] = started.run.id
+    if started.already:
+        st.session_state[refusal.STARTED] = started.run
+
+
+def start_form(workspace: Workspace) -> None:
+    """Configuration, name and `Start Training`. The button stays enabled: a click tells what is missing."""
+    newest_run = next((run.id for run in runs.all_runs(workspace)), "")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.selectbox(
+            "Configuration", config_file.saved(workspace), key="start_config", width=260, placeholder="None saved yet",
+            help="Your saved configurations, the one saved last first.",
+        )  # fmt: skip
+        st.text_input("Run name (optional)", key="start_label", max_chars=80, width=260)
+        st.button("Start Training", type="primary", on_click=_start, args=(workspace, newest_run))
+        before_start.show_device(workspace, name)
+
+
+def watch_form(workspace: Workspace, run: Run | None) -> Style:
+    """Which run is watched, what it shall do, and how its curves are drawn."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if run:
+            watched.selector(workspace, run)
+        run_controls.show(workspace, run)
+    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="right"):
+        style = chart_form.show()
+    st.space("xsmall")  # the charts' own buttons, seen on hovering, need room above
+    return style
+
+
+def messages(workspace: Workspace) -> None:
+    """What came of the last click, else what is still missing for a start; each sentence once, with where to go."""
+    if run := refusal.already_started():
+        _show_already(run)
+    refused = refusal.taken()
+    texts = refused or _missing(workspace)
+    for text in dict.fromkeys(texts):
+        (st.error if refused else st.warning)(plain(text))
+    if NO_CONFIGURATION in texts:
+        st.page_link(frame.CONFIGURATION, label="Go to Configuration", icon=":material/tune:")
+    if any("Dataset page" in text for text in texts):
+        st.page_link(frame.DATASET, label="Go to Dataset", icon=":material/library_music:")
+
+
+def _missing(workspace: Workspace) -> list[str]:
+    """What is missing, too little, or to be known; whether the clips are as they were is checked at the click."""
+    texts = [] if config_file.saved(workspace) else [NO_CONFIGURATION]
+    unsplit = not all(manifest.split_file(workspace, split).exists() for split in manifest.SPLITS)
+    name = st.session_state.get("start_config")
+    lacking = [*before_start.lacking(workspace, name), *before_start.warnings(workspace, name)]
+    return [*texts, *([manifest.NOT_FOUND] if unsplit else []), *lacking]
+
+
+def _show_already(run: Run) -> None:
+    state = runs.status(run).state
+    word = state_word(state).lower()
+    st.warning(ALREADY if state in ACTIVE else f"This form has already started a run, which is {word} now.")
+    st.page_link(
+        frame.TRAINING, label=f"Open {plain(watched.name_of(run))}", query_params={"run": run.id},
+        icon=":material/monitoring:",
+    )  # fmt: skip

@@ -1,0 +1,161 @@
+"""Attempts of runs that are forked from a process that has imported torch, and what the runs come to.
+
+An attempt does what the trainer process does from there on, so that one that breaks off costs no start of an
+interpreter; and equal trainings must come to equal checkpoints (weights, state of the optimizer), best.json and
+metrics.jsonl, byte by byte.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import io
+import multiprocessing
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.tiny import make_workspace
+from trainer.config import config_file
+from trainer.config.schema import Config
+from trainer.run.runs import Run
+from trainer.system import durable
+from trainer.system.workspace import Workspace
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(
+    ["trainer.engine.training.loop", "trainer.engine.training.last_word", "trainer.run.launch", "tests.tiny"]
+)
+Wanted = Callable[[], str | None]
+OFTEN = 1e-9
+"""Minutes between checkpoints within an epoch: one after every step."""
+
+
+def config_of(checkpoint_minutes: float) -> Config:
+    """A training of a second or two with all that has a state: mining, averaging, gathered batches, a plateau."""
+    return config_file.build({
+        "model": {"width": 0.25, "dropout": 0.2},
+        "data": {"mined_share": 0.3, "mining_epochs": 1},
+        "augmentation": {"shift_ms": 100},
+        "optimizer": {
+            "learning_rate": 0.02, "warmup_epochs": 0.2, "schedule": "plateau", "plateau_patience": 1, "ema_decay": 0.9,
+        },
+        "training": {
+            "epochs": 4, "batch_size": 8, "patience": 3, "threads": 1, "device": "cpu", "accumulate": 2,
+            "checkpoint_minutes": checkpoint_minutes,
+        },
+    })  # fmt: skip
+
+
+def go_on() -> None:
+    """The wish of a user who wants nothing."""
+
+
+def attempt(root: Path, folder: Path, number: int, wanted: Wanted, before: Callable[[], None]) -> None:
+    """One attempt of a run, in a process of its own; `before` is done first."""
+    from trainer.engine.training import loop
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    before()
+    try:
+        if loop.train(loop.prepare(Workspace(root), Run(folder), number, wanted)).state == "completed":
+            (folder / "done").touch()
+    except loop.EndedEarlyError:
+        return
+
+
+def is_done(run: Run) -> bool:
+    return (run.folder / "done").exists()
+
+
+def make_run(workspace: Workspace, name: str, config: Config) -> Run:
+    run = Run(workspace.runs / name)
+    run.folder.mkdir(parents=True)
+    durable.replace_bytes(run.config_file, config_file.dump(config))
+    return run
+
+
+def start(
+    workspace: Workspace, run: Run, number: int, wanted: Wanted = go_on, before: Callable[[], None] = go_on
+) -> Any:
+    process = FORKS.Process(target=attempt, args=(workspace.root, run.folder, number, wanted, before))
+    process.start()
+    return process
+
+
+def play(
+    workspace: Workspace, run: Run, number: int, wanted: Wanted = go_on, before: Callable[[], None] = go_on
+) -> int:
+    """Let an attempt run to its end; returns its exit code."""
+    process = start(workspace, run, number, wanted, before)
+    process.join()
+    return process.exitcode
+
+
+def _leaves(state: object, name: str = "") -> Iterator[tuple[str, object]]:
+    """Every number, text and tensor (as bytes) in what a checkpoint holds."""
+    import torch
+
+    if isinstance(state, torch.Tensor):
+        yield name, (tuple(state.shape), str(state.dtype), state.numpy().tobytes())
+    elif isinstance(state, dict):
+        for key in state:
+            yield from _leaves(state[key], f"{name}.{key}")
+    elif isinstance(state, (list, tuple)):
+        for place, value in enumerate(state):
+            yield from _leaves(value, f"{name}.{place}")
+    else:
+        yield name, state
+
+
+def result(run: Run) -> dict[str, object]:
+    """All of a finished run that the seed decides: names and bytes of files, and what the last checkpoint holds."""
+    import torch
+
+    kept = sorted(run.checkpoints.glob("epoch-*.pt"))
+    state = torch.load(io.BytesIO(kept[-1].read_bytes()), weights_only=True)
+    files = {
+        path.name: path.read_bytes()
+        for path in [run.metrics_file, run.label_scores_file, run.checkpoints / "best.json", *kept]
+    }
+    return {"files": sorted(path.name for path in run.checkpoints.iterdir()), **files, "state": dict(_leaves(state))}
+
+
+def differing(run: Run, expected: dict[str, object]) -> list[str]:
+    """What of a finished run differs from the result of another."""
+    found = result(run)
+    return [part for part in expected if found.get(part) != expected[part]]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A workspace, what a run in it comes to in one go, and the seconds of one that saves after every step."""
+
+    workspace: Workspace
+    expected: dict[str, object]
+    seconds: float
+
+
+@functools.cache
+def data() -> Workspace:
+    """A workspace with data, made once for all measurements of a process."""
+    root = Path(tempfile.mkdtemp(prefix="soak-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    return make_workspace(root)
+
+
+@functools.cache
+def ground() -> Ground:
+    """Laid once for all measurements of a process. The run in one go has checkpoints after epochs alone."""
+    workspace, began = data(), time.monotonic()
+    for name, minutes in (("warm-up", OFTEN), ("all", OFTEN), ("one-go", 0.0)):
+        began, before = time.monotonic(), began
+        run = make_run(workspace, name, config_of(minutes))
+        if code := play(workspace, run, 1):
+            raise RuntimeError(f"The run in one go failed with exit code {code}.")
+    return Ground(workspace, result(run), began - before)

@@ -1,0 +1,123 @@
+"""P1: runs that are killed at random moments and go on until they are done, against one that was never killed."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import time
+from dataclasses import dataclass, field
+
+from soak.forked import OFTEN, config_of, differing, ground, is_done, make_run, start
+from soak.promise import Found
+from tests.run_folders import end_all
+from tests.waiting import wait_until
+from trainer.run import launch, runs
+from trainer.run.documents import Processes
+from trainer.run.runs import Run
+from trainer.system import document_file, processes
+from trainer.system.workspace import Workspace
+
+MOST_SECONDS = 6.0
+"""How long a trainer is let live: its start takes some three, the whole training two."""
+
+
+@dataclass
+class Tally:
+    """What the kills have met."""
+
+    kills: int = 0
+    runs: int = 0
+    wrong: list[str] = field(default_factory=list)
+    parts: int = 0
+    unmarked: int = 0
+    torn_rows: int = 0
+
+    def look(self, run: Run) -> None:
+        """Count what a kill has left half-done."""
+        folder = run.checkpoints
+        self.parts += len([*folder.glob("*.tmp.*"), *run.folder.glob("*.tmp.*")])
+        self.unmarked += sum(not path.with_name(f"{path.name}.json").exists() for path in folder.glob("epoch-*.pt"))
+        rows = run.metrics_file.read_bytes() if run.metrics_file.exists() else b""
+        self.torn_rows += bool(rows) and not rows.endswith(b"\n")
+
+    def compare(self, run: Run, expected: dict[str, object]) -> None:
+        """A run is done: hold it against one in one go."""
+        self.runs += 1
+        self.wrong += [f"{run.id}: {part} differ" for part in differing(run, expected)]
+        shutil.rmtree(run.folder)
+
+    def found(self) -> Found:
+        left = f"{self.parts} parts of files, {self.unmarked} checkpoints without a mark, {self.torn_rows} torn rows"
+        return Found(self.kills, self.wrong, f"of {self.runs} runs compared byte by byte; left by kills: {left}")
+
+
+def committed(run: Run) -> str:
+    """The name of the newest committed checkpoint; names sort by age."""
+    return max((path.name for path in run.checkpoints.glob("epoch-*.pt.json")), default="")
+
+
+def killed_run(workspace: Workspace, run: Run, dice: random.Random, longest: float, kills: int, tally: Tally) -> None:
+    """Let a run go on until it is done, and kill it up to `kills` times within `longest` seconds of each start."""
+    number, most, before = 0, tally.kills + kills, ""
+    while not is_done(run):
+        number += 1
+        process = start(workspace, run, number)
+        process.join(dice.uniform(0, longest) if tally.kills < most else None)
+        process.kill()
+        process.join()
+        if process.exitcode == -signal.SIGKILL:
+            tally.kills += 1
+            tally.look(run)
+        elif process.exitcode:
+            raise RuntimeError(f"Attempt {number} of {run.folder} failed with exit code {process.exitcode}.")
+        if committed(run) < before:
+            tally.wrong.append(f"{run.id}: {before} was lost")
+        before = committed(run)
+
+
+def measure(kills: int = 1000) -> Found:
+    """Kill forked attempts until there were so many kills."""
+    laid, tally, dice = ground(), Tally(), random.Random(0)
+    while tally.kills < kills:
+        run = make_run(laid.workspace, f"killed-{tally.runs}", config_of(OFTEN))
+        killed_run(laid.workspace, run, dice, 0.5 * laid.seconds, kills - tally.kills, tally)
+        tally.compare(run, laid.expected)
+    return tally.found()
+
+
+def measure_whole(kills: int = 50) -> Found:
+    """Kill trainers of runs that were started and are resumed as a user does it, until there were so many kills."""
+    laid, tally, dice = ground(), Tally(), random.Random(0)
+    try:
+        while tally.kills < kills:
+            run = launch.start(laid.workspace, config_of(OFTEN), "soak").run
+            _kill_and_resume(run, dice, tally, kills)
+            tally.compare(run, laid.expected)
+    finally:
+        end_all(laid.workspace)
+    return tally.found()
+
+
+def _kill_and_resume(run: Run, dice: random.Random, tally: Tally, kills: int) -> None:
+    """Kill its trainer, or now and then its supervisor, at a random moment, and resume it, until it is done."""
+    while True:
+        wait_until(run, "running", "completed", "failed")
+        time.sleep(dice.uniform(0, MOST_SECONDS))
+        found = document_file.read(Processes, run.process_file)
+        victim = found and (found.supervisor if dice.random() < 0.2 else found.trainer)
+        if tally.kills < kills and victim and processes.send_signal(victim, signal.SIGKILL):
+            tally.kills += 1
+        if (state := wait_until(run, "completed", "failed", "lost").state) == "completed":
+            return
+        tally.look(run)
+        if "signal 9" not in (said := _reason(run)):
+            tally.wrong.append(f"{run.id} is {state}: {said}")
+            return
+        launch.resume(run)
+
+
+def _reason(run: Run) -> str:
+    """Why it ended; a run whose supervisor was killed too has nobody left to say so."""
+    outcome = runs.status(run).outcome
+    return outcome.reason if outcome else "lost by signal 9"

@@ -1,0 +1,26 @@
+"""The difference of two configurations, in the library and on the command line."""
+
+from tests.cli.test_command_line import answer, refused
+from trainer.config import config_difference, config_file
+from trainer.config.schema import Config
+from trainer.system.workspace import Workspace
+
+
+def test_only_what_differs_is_told():
+    one, other = config_difference.values(Config()), config_difference.values(config_file.preset("quick"))
+    found = {row.option.key: (row.first, row.second) for row in config_difference.differences(one, other)}
+    assert found == {
+        "data.epoch_windows": (0, 4000),
+        "model.width": (1.0, 1.5),
+        "training.epochs": (40, 20),
+        "training.patience": (15, 0),
+    }
+    assert config_difference.differences(one, one) == []
+
+
+def test_the_command_line_lists_presets_and_tells_differences(tmp_path):
+    workspace = Workspace(tmp_path)
+    assert [row["name"] for row in answer(workspace, "presets")] == config_file.presets()
+    config_file.save(workspace, "mine", config_file.build({"preset": "quick", "training": {"epochs": 9}}))
+    assert answer(workspace, "difference", "quick", "mine") == [{"option": "training.epochs", "first": 20, "second": 9}]
+    assert "There is no configuration 'gone'" in refused(workspace, "difference", "quick", "gone")

@@ -1,0 +1,80 @@
+"""A budget picks a threshold, says what it costs, and writes it into the model that was evaluated."""
+
+import pytest
+
+from tests.heard import evaluation, heard, recording, words
+from trainer.detector import detector_file
+from trainer.detector.detector_file import MODEL, ColumnFacts, DetectorFile, Parity, Threshold
+from trainer.evaluation import budget
+from trainer.system import document_file, durable
+
+
+def heard_in(hours: float, accepts: int):
+    """Six words, of which two are missed above 0.55 and 0.75, and so many false accepts from 0.9 down."""
+    said = words(6)
+    spoken = recording("words", 32.0, words=said, counts_false_accepts=False)
+    other, peaks = recording("other", 3600 * hours), (0.95, 0.75, 0.55, 0.95, 0.95, 0.95)
+    return [
+        heard(spoken, {word.end: value for word, value in zip(said, peaks, strict=True)}),
+        heard(other, {10.0 * n: 0.9 - 0.1 * n for n in range(1, accepts + 1)}),
+    ]
+
+
+def test_a_choice_says_what_it_costs_and_for_how_much_the_hours_suffice():
+    choice = budget.choose(evaluation(heard_in(4.0, 8)), 0.5)
+    assert choice.point.false_accepts == 2
+    (first, second) = budget.sentences(choice)
+    assert first.startswith("At threshold 0.6000, 1 of 6 words are missed (16.7 %, with 95 % confidence ")
+    assert first.endswith("; its false accepts are 0.5 per hour (2 in 4.00 h; 95 %: 0.061 to 1.8).")
+    assert second == (
+        "4.00 h without the word are too few to promise 0.5 per hour: that takes 6 h without a false accept."
+    )
+    assert "below 0.75 per hour (none in 4.00 h)" in budget.sentences(budget.choose(choice.evaluation, 0.1))[0]
+
+
+def test_few_speakers_have_no_interval_and_without_words_there_is_no_rate():
+    streams = heard_in(4.0, 8)
+    alone = [heard(recording("words", 20.0, words=words(6, speakers=4), counts_false_accepts=False), {}), streams[1]]
+    assert (
+        "of fewer than 5 speakers or clips no interval is known"
+        in budget.sentences(budget.choose(evaluation(alone), 1.0))[0]
+    )
+    assert "no words were heard; its false" in budget.sentences(budget.choose(evaluation(streams[1:]), 1.0))[0]
+
+
+def test_a_budget_that_cannot_be_kept_gets_one_sentence():
+    for per_hour in (0.0, -1.0, float("nan")):
+        with pytest.raises(ValueError, match="give more than 0"):
+            budget.choose(evaluation(heard_in(1.0, 3)), per_hour)
+    with pytest.raises(ValueError, match="heard nothing without the word"):
+        budget.choose(evaluation(heard_in(1.0, 3)[:1]), 1.0)
+
+
+EXPORTED = DetectorFile(
+    run="20260101-120000-0001", label="mine", checkpoint="epoch-00003.pt", epoch=3, model="tc_resnet",
+    window_seconds=1.5, hop_ms=100, smoothing_seconds=0.2, threshold=0.5, threshold_from=Threshold(source="default"),
+    refractory_seconds=1.0, columns=ColumnFacts(step_samples=160, context_samples=512, dropped=0, per_window=147),
+    files={MODEL: "ab" * 32}, parity=Parity(largest_difference=0.0, windows=0, within=True), versions={},
+)  # fmt: skip
+
+
+def test_the_threshold_is_written_into_the_evaluated_model_and_no_other(tmp_path):
+    folder, before = tmp_path, EXPORTED
+    durable.replace_json(detector_file.path_in(folder), before.model_dump())
+    streams = heard_in(4.0, 8)
+    choice = budget.choose(evaluation(streams, model_sha256=before.files[MODEL]), 0.5)
+    budget.write(folder, choice)
+    after = document_file.read(DetectorFile, detector_file.path_in(folder))
+    assert after.threshold == 0.600001 and after.threshold_from.source == "evaluation", "0.6 is not to be taken"
+    assert (after.threshold_from.evaluation, after.threshold_from.false_accepts) == (choice.evaluation.id, 2)
+    same = {"threshold": before.threshold, "threshold_from": before.threshold_from}
+    assert after.model_copy(update=same) == before
+    assert "0.5 false accepts per hour" in " ".join(detector_file.sentences(after))
+    wordless = budget.choose(evaluation(streams[1:], model_sha256="ab" * 32), 0.5)
+    assert "it had 2 in 4.00 h." in " ".join(detector_file.sentences(budget.write(folder, wordless)))
+    kept = detector_file.path_in(folder).read_bytes()
+    with pytest.raises(ValueError, match="not the one that was evaluated"):
+        budget.write(folder, budget.choose(evaluation(streams, model_sha256="another"), 0.5))
+    assert detector_file.path_in(folder).read_bytes() == kept
+    with pytest.raises(ValueError, match="There is no exported model"):
+        budget.write(tmp_path / "nowhere", choice)

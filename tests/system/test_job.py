@@ -1,0 +1,97 @@
+"""Jobs that pages start: their file tells the truth whoever dies."""
+
+import signal
+import time
+
+import pytest
+
+from tests.tiny import make_raw
+from trainer.dataset import clips
+from trainer.system import job, processes
+from trainer.system.workspace import Workspace
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    made = Workspace(tmp_path)
+    make_raw(made, voices=3)
+    return made
+
+
+def wait_for_end(workspace: Workspace, verb: job.Verb) -> job.Job:
+    deadline = time.monotonic() + 40
+    while time.monotonic() < deadline:
+        found = job.read(workspace, verb)
+        if found and found.state != "running":
+            return found
+        time.sleep(0.05)
+    raise AssertionError(job.log_file(workspace, verb).read_text())
+
+
+def test_a_job_does_its_work_and_leaves_its_last_word(workspace):
+    job.start(workspace, "scan", [])
+    assert job.read(workspace, "scan").state == "running", "at once, before its process has even started"
+    ended = wait_for_end(workspace, "scan")
+    assert ended.state == "done" and ended.message.startswith("26 clips, ") and "0 refused" in ended.message
+    assert len(clips.load(workspace)) == 26
+
+
+def test_a_refused_job_says_why_in_one_sentence(workspace):
+    job.start(workspace, "split", ["--ratios=70/15/15"])
+    ended = wait_for_end(workspace, "split")
+    assert ended.state == "failed" and ended.message.startswith("No scan found. Scan the data set first")
+
+
+def test_a_killed_job_is_failed_and_can_be_started_again(tmp_path):
+    workspace = Workspace(tmp_path)
+    job.start(workspace, "demo", ["--positives=3000"])
+    deadline = time.monotonic() + 40
+    while not (found := job.read(workspace, "demo")).identity and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert processes.send_signal(found.identity, signal.SIGKILL)
+    ended = wait_for_end(workspace, "demo")
+    assert "ended unexpectedly" in ended.message
+    job.start(workspace, "demo", ["--positives=10"])
+    ended = wait_for_end(workspace, "demo")
+    assert ended.state == "done", ended.message
+
+
+def test_a_cancelled_job_says_so_and_leaves_nothing_behind(tmp_path):
+    workspace = Workspace(tmp_path)
+    job.start(workspace, "demo", ["--positives=3000"])
+    deadline = time.monotonic() + 40
+    while not (found := job.read(workspace, "demo")).done and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert found.done, "it was speaking"
+    job.cancel(workspace, "demo")
+    ended = wait_for_end(workspace, "demo")
+    assert ended.state == "cancelled" and "The clips are as they were" in ended.message
+    assert not list((tmp_path / "data" / "incoming").iterdir()) and not workspace.raw.exists()
+
+
+def test_a_last_word_that_comes_while_one_looks_is_heard(tmp_path, monkeypatch):
+    workspace = Workspace(tmp_path)
+    workspace.jobs.mkdir(parents=True)
+    working = job.Job(verb="demo", boot_id=processes.boot_id(), clock=processes.boot_clock())
+    job._write(workspace, working)
+
+    def ends(workspace: Workspace, looked_at: job.Job) -> str:
+        job._write(workspace, working.model_copy(update={"state": "cancelled", "message": "It was cancelled."}))
+        return "dead"
+
+    monkeypatch.setattr(job, "_life", ends)
+    found = job.read(workspace, "demo")
+    assert (found.state, found.message) == ("cancelled", "It was cancelled.")
+
+
+def test_a_second_start_while_one_runs_does_nothing(workspace, monkeypatch):
+    job.start(workspace, "scan", [])
+    monkeypatch.setattr(processes, "start_detached", lambda *rest: pytest.fail("started twice"))
+    job.start(workspace, "scan", [])
+    wait_for_end(workspace, "scan")
+
+
+def test_a_job_of_an_earlier_boot_is_not_running(workspace):
+    workspace.jobs.mkdir(parents=True)
+    job._write(workspace, job.Job(verb="scan", boot_id="before the power cut", clock=processes.boot_clock()))
+    assert job.read(workspace, "scan").state == "failed"

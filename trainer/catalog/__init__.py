@@ -1,0 +1,1 @@
+"""Many runs: rows, index, search, notes, trash."""

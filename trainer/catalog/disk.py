@@ -1,0 +1,93 @@
+"""Old checkpoints of a run that can go, and removing them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainer.catalog import followers
+from trainer.run import run_models, runs
+from trainer.run.documents import Best
+from trainer.run.runs import Run
+from trainer.run.state import ACTIVE
+from trainer.system import document_file, durable, processes, regular_file
+from trainer.system.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Freeable:
+    """What of a run can go: files of checkpoints that neither resume nor export needs; and what stays."""
+
+    run: Run
+    files: tuple[Path, ...]
+    size_bytes: int
+    kept: tuple[str, ...]
+
+
+def freeable(run: Run) -> Freeable:
+    """Old checkpoints: all but the best, the last, what was the best by the last, as a resume goes back to that, and
+    those that runs which have not begun start from. A last one that is damaged is no last one.
+
+    Raises ValueError for a live run, which clears up by itself, and for one whose best model is not known or damaged.
+    """
+    _check_ended(run)
+    every = run_models.kept(run)
+    best = document_file.read(Best, run.checkpoints / "best.json")
+    if every and best is None:
+        raise ValueError(f"Run {run.id} does not tell which of its checkpoints is the best one, so none can go.")
+    last = next((each for each in reversed(every) if _is_sound(run, each)), None)
+    if every and last is None:
+        raise ValueError(f"No checkpoint of run {run.id} matches its digest, so none can go.")
+    if best and every and not _is_sound(run, best.checkpoint):
+        raise ValueError(f"{best.checkpoint}, the best of run {run.id}, is missing or damaged, so no other can go.")
+    stems = followers.of(Workspace(run.folder.parent.parent), run).values()
+    wanted = [name for stem in stems if (name := f"{stem}.pt") in every]
+    needed = [best and best.checkpoint, last, last and _best_by(run, last), *wanted]
+    kept = tuple(dict.fromkeys(name for name in needed if name))
+    files = tuple(_old(run, kept))
+    return Freeable(run, files, sum(path.lstat().st_size for path in files), kept)
+
+
+def _best_by(run: Run, checkpoint: str) -> str | None:
+    """The best checkpoint when this one was written."""
+    facts = durable.read_json(run.checkpoints / f"{checkpoint}.json")
+    best = facts.get("best") if isinstance(facts, dict) else None
+    return str(best.get("checkpoint")) if isinstance(best, dict) else None
+
+
+def _old(run: Run, kept: tuple[str, ...]) -> Iterator[Path]:
+    """Marks come first: a checkpoint without its mark does not count."""
+    for pattern in ("epoch-*.pt.json", "epoch-*.pt", "*.tmp.*"):
+        for path in sorted(run.checkpoints.glob(pattern)):
+            if path.name.removesuffix(".json") not in kept:
+                yield path
+
+
+def _is_sound(run: Run, checkpoint: str) -> bool:
+    digest = hashlib.sha256()
+    try:
+        with regular_file.open_binary(run.checkpoints / checkpoint) as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError:
+        return False
+    return digest.hexdigest() == run_models.digest_of(run, checkpoint)
+
+
+def _check_ended(run: Run) -> None:
+    state = runs.status(run).state
+    if state in ACTIVE:
+        raise ValueError(f"Run {run.id} is {state}; it clears up by itself. Free its space when it has ended.")
+
+
+def free(run: Run) -> Freeable:
+    """Remove what `freeable` tells now; returns what went. Raises ValueError as it does, OSError."""
+    with processes.exclusive_lock(run.resume_lock):  # nobody lets it go on meanwhile
+        found = freeable(run)
+        for path in found.files:
+            path.unlink(missing_ok=True)
+        if found.files:
+            durable.sync_folder(run.checkpoints)
+    return found

@@ -1,0 +1,169 @@
+"""The list of all runs, quickly: an index file that is a cache of their rows and never truth.
+
+Each row is kept with the stamps of the files it was made from. A row is read from its folder when a stamp has changed,
+when the run is active, and when its files are so young that a change might not have moved their stamps.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from array import array
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, NamedTuple
+from zlib import crc32
+
+from trainer.catalog import option_values, reading
+from trainer.catalog.row import Row
+from trainer.run.runs import ID, Run
+from trainer.run.state import ACTIVE
+from trainer.system import durable, regular_file
+from trainer.system.workspace import Workspace
+
+VERSION = 3
+YOUNG_SECONDS = 2.0
+"""Clocks of file systems are as coarse as this; two changes within it may leave the same stamp."""
+OLD_SECONDS = 60.0
+MANY = 20
+"""So few rows are read again sooner than the file with all of them is written."""
+STAMPED = (
+    "", "request.json", "config.yaml", "notes.json", "process.json", "outcome.json", "progress.json", "metrics.jsonl",
+    "checkpoints", "evaluation", "models", "model", "model/detector.json",
+)  # fmt: skip
+"""What else there is (logs) is written while the run is active, and counts for its size only."""
+
+
+class Entry(NamedTuple):
+    """A row, and the stamps of the files that it was made from."""
+
+    stamp: str
+    files: Sequence[str]
+    row: Row
+
+
+@dataclass(frozen=True)
+class Index:
+    """All rows, newest run first, and those of them that may be believed at the next look."""
+
+    rows: list[Row]
+    entries: dict[str, Entry]
+
+
+def file_of(workspace: Workspace) -> Path:
+    return workspace.runs / ".index.json"
+
+
+def look(workspace: Workspace, earlier: Index | None = None) -> Index:
+    """The rows of all folders in runs/ as they are now; `earlier` spares reading the index file again."""
+    known = read(workspace) if earlier is None else earlier.entries
+    rows, entries, anew = [], {}, 0
+    for name in _folders(workspace):
+        folder = f"{workspace.runs}/{name}"
+        if not ID.fullmatch(name):
+            rows.append(reading.foreign(name))
+            continue
+        entry = known.get(name)
+        if entry is None or _stamp(folder, entry.files)[0] != entry.stamp:
+            entry, believed = _read(Run(Path(folder)))
+            anew += believed
+            if not believed:
+                rows.append(entry.row)
+                continue
+        entries[name] = entry
+        rows.append(entry.row)
+    if anew + len(known.keys() - entries.keys()) > MANY:
+        write(workspace, entries)
+    return Index(rows, entries)
+
+
+def _folders(workspace: Workspace) -> list[str]:
+    """Names of the folders in runs/, newest run first; hidden ones hold no runs."""
+    try:
+        with os.scandir(workspace.runs) as found:
+            return sorted(
+                (each.name for each in found if not each.name.startswith(".") and _is_folder(each)), reverse=True
+            )
+    except OSError:
+        return []
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is one; a link that leads nowhere, or in a circle, is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _stamp(folder: str, files: Iterable[str]) -> tuple[str, int]:
+    """What changes when one of these files does, and the time of the newest change (ns); a missing one counts too."""
+    numbers, newest = array("q"), 0
+    for name in files:
+        try:
+            found = os.stat(f"{folder}/{name}")  # noqa: PTH116 - a Path for each would double the time
+        except OSError:
+            numbers.append(-1)
+            continue
+        changed = max(found.st_mtime_ns, found.st_ctime_ns)  # the second moves even where the first is set back
+        newest = max(newest, changed)
+        numbers.extend((found.st_mtime_ns, found.st_ctime_ns, found.st_size))
+    return blake2b(numbers.tobytes(), digest_size=8).hexdigest(), newest
+
+
+def _read(run: Run) -> tuple[Entry, bool]:
+    """The row of a run from its folder, and whether it may be believed later."""
+    folder, now = str(run.folder), time.time()
+    # That a file is missing needs no stamp of its own: the folder's changes when it comes.
+    files = [name for name in STAMPED if os.path.lexists(f"{folder}/{name}")]
+    files += reading.evaluation_files(run)
+    stamp, newest = _stamp(folder, files)
+    row = reading.read(run)
+    return Entry(stamp, files, row), row.state not in ACTIVE and newest / 1e9 < now - YOUNG_SECONDS
+
+
+def _version() -> list[object]:
+    """What a row depends on besides the files: this program and its defaults."""
+    defaults = json.dumps(dict(option_values.defaults()), sort_keys=True)
+    return [VERSION, len(Row._fields), crc32(defaults.encode())]
+
+
+def write(workspace: Workspace, entries: dict[str, Entry]) -> None:
+    """Keep the rows for the next look. Of two who write at once the last one wins, and a disk that takes nothing
+    leaves the runs listed from their folders."""
+    body = json.dumps(list(entries.values()), separators=(",", ":")).encode()
+    head = json.dumps([*_version(), crc32(body)]).encode()
+    with suppress(OSError, ValueError):
+        _clear(workspace)
+        durable.replace_bytes(file_of(workspace), head + b"\n" + body)
+
+
+def _clear(workspace: Workspace) -> None:
+    """Remove parts of index files that killed writers have left; one that still writes takes less than a minute."""
+    for path in workspace.runs.glob(f"{file_of(workspace).name}.tmp.*"):
+        if time.time() - path.stat().st_mtime > OLD_SECONDS:
+            path.unlink(missing_ok=True)
+
+
+def read(workspace: Workspace) -> dict[str, Entry]:
+    """The rows that were kept; none when the file is missing, damaged, or of another version."""
+    try:
+        head, _, body = regular_file.read_bytes(file_of(workspace)).partition(b"\n")
+        if json.loads(head) != [*_version(), crc32(body)]:
+            return {}
+        found = json.loads(body)
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return {fields[0]: Entry(stamp, files, _row(fields)) for stamp, files, fields in found}
+
+
+_TAGS, _LOSSES = Row._fields.index("tags"), Row._fields.index("losses")
+
+
+def _row(fields: list[Any]) -> Row:
+    fields[_TAGS], fields[_LOSSES] = tuple(fields[_TAGS]), tuple(fields[_LOSSES])
+    return Row._make(fields)

@@ -1,0 +1,54 @@
+"""What a person says of a run: a name, tags, a note, a star, and whether it is put away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trainer.run.documents import Notes
+from trainer.run.runs import Run
+from trainer.system import document_file, durable, processes
+
+LONGEST_NAME, LONGEST_TAG, LONGEST_NOTE = 200, 40, 20_000
+
+
+def read(run: Run) -> Notes:
+    """The notes of a run; empty ones where none were written, or the file holds something else."""
+    return document_file.read(Notes, run.notes_file) or Notes()
+
+
+def change(run: Run, add: Sequence[str] = (), remove: Sequence[str] = (), **changes: object) -> Notes:
+    """Write notes with tags added and removed, these fields of `Notes` changed, and the rest as it is; returns them.
+
+    Two who write at once do so one after the other, so neither's change is lost. Raises ValueError when a text is too
+    long, the run is gone, or its notes.json holds something else, which would be lost; OSError.
+    """
+    gone = {_one_line(tag).casefold() for tag in remove}
+    try:
+        with processes.exclusive_lock(run.folder / ".notes.lock"):
+            if document_file.is_damaged(Notes, run.notes_file):
+                raise ValueError(f"{run.notes_file} cannot be read. Mend it by hand, or delete it to begin anew.")
+            new = Notes.model_validate(read(run).model_dump() | changes)
+            tags = [tag for tag in map(_one_line, (*new.tags, *add)) if tag.casefold() not in gone]
+            new = _checked(new.model_copy(update={"tags": tags}))
+            durable.replace_json(run.notes_file, new.model_dump())
+    except FileNotFoundError:
+        raise ValueError(f"Run {run.id} is not there any more, so nothing can be noted of it.") from None
+    return new
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _checked(notes: Notes) -> Notes:
+    """The name on one line, each tag once, as it was first written. Raises ValueError when a text is too long."""
+    name, note = _one_line(notes.name), notes.note.strip()
+    tags: dict[str, str] = {}
+    for tag in filter(None, notes.tags):
+        tags.setdefault(tag.casefold(), tag)
+        if len(tag) > LONGEST_TAG:
+            raise ValueError(f"The tag {tag[:20]!r}... has {len(tag)} letters; take at most {LONGEST_TAG}.")
+    for what, text, most in (("name", name, LONGEST_NAME), ("note", note, LONGEST_NOTE)):
+        if len(text) > most:
+            raise ValueError(f"A {what} of {len(text):,} letters is too long; take at most {most:,}.")
+    return notes.model_copy(update={"name": name, "note": note, "tags": tuple(tags.values())})

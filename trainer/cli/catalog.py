@@ -1,0 +1,143 @@
+"""The verbs of the command line about the list of runs: runs, note, trash, restore, empty-trash, free-space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from trainer.catalog import disk, fields, index, notes, search, trash
+from trainer.catalog.row import Row, point_of
+from trainer.cli import training
+from trainer.cli.terminal import Session, show
+from trainer.evaluation import point_text
+from trainer.run import disk_usage, runs
+from trainer.run.runs import Run
+from trainer.system.counted import counted
+
+RUN = click.argument("run", metavar="RUN")
+
+
+def _document(session: Session, row: Row) -> dict[str, Any]:
+    """A run of the list as scripts read it: its status, and what the list knows, its operating point too."""
+    run = runs.by_id(session.workspace, row.run)
+    return row._asdict() | (training.state_document(session, runs.status(run)) if run else {})
+
+
+def _line(row: Row) -> str:
+    point = point_of(row)
+    loss = "-" if row.val_loss is None else f"{row.val_loss:.4f}"
+    marks = ("*" if row.starred else "") + "".join(f" #{tag}" for tag in row.tags)
+    told = f"  ({row.problem})" if row.problem else ""
+    return (
+        f"{row.run:20}  {row.state:12} {row.epoch:4}/{row.epochs:<4} {loss:>8} {point_text.threshold(point):>9}"
+        f" {point_text.miss_rate(point):>9} {point_text.false_accepts_per_hour(point):>14}"
+        f"  {point_text.measured_on(point):38}  {row.label}{marks}{told}"
+    )
+
+
+def _table(found: Sequence[Row], every: int) -> str:
+    if not every:
+        return "No runs yet. Start one with: python -m trainer train recommended"
+    head = f"{'run':20}  {'state':12} {'epochs':9} {'val loss':>8} {'threshold':>9} {'miss rate':>9}"
+    head += f" {'false acc. / h':>14}  {'measured on':38}  label"
+    return "\n".join([head, *map(_line, found), f"{len(found):,} of {counted(every, 'run')}"])
+
+
+@click.command(name="runs", context_settings={"ignore_unknown_options": True})  # a term may begin with a -
+@click.argument("query", nargs=-1)
+@click.option("--sort", default="", help="The field or option to sort by, the best or newest first.")
+@click.option("--reverse", is_flag=True, help="The other way round.")
+@click.option("--archived", is_flag=True, help="Archived runs too.")
+@click.option("--trash", "in_trash", is_flag=True, help="What lies in the trash.")
+@click.pass_obj
+def runs_verb(
+    session: Session, query: tuple[str, ...], sort: str, reverse: bool, archived: bool, in_trash: bool
+) -> None:
+    """List every run, newest first, or those that match QUERY: model.name=bc_resnet "val_loss<0.2" tag:night -words."""
+    if wrong := next((term for term in query if term.startswith("--")), None):
+        raise click.NoSuchOption(wrong)
+    every = trash.rows(session.workspace) if in_trash else index.look(session.workspace).rows
+    found = search.find(every, " ".join(query), archived or in_trash)
+    if sort:
+        found = fields.sorted_by(found, sort, reverse)
+    elif reverse:
+        found.reverse()
+    whole = session.as_json and not in_trash  # a status takes a look at each folder
+    documents = [_document(session, row) if whole else row._asdict() for row in found]
+    show(session, documents, _table(found, len(every)))
+
+
+@click.command()
+@RUN
+@click.option("--name", default=None, help="The name it shall have; empty for the one it was started with.")
+@click.option("--tag", "tags", multiple=True, help="A tag to add.")
+@click.option("--untag", "untags", multiple=True, help="A tag to take away.")
+@click.option("--note", "text", default=None, help="The note that takes the place of the one before.")
+@click.option("--star/--no-star", default=None, help="Mark it.")
+@click.option("--archive/--no-archive", default=None, help="Put it away from lists, and back.")
+@click.pass_obj
+def note(
+    session: Session, run: str, name: str | None, tags: tuple[str, ...], untags: tuple[str, ...], text: str | None,
+    star: bool | None, archive: bool | None,
+) -> None:  # fmt: skip
+    """Note something of RUN: name, tags, a note, a star, whether it is archived; and tell what is noted."""
+    found = runs.find(session.workspace, run)
+    given = {"name": name, "note": text, "starred": star, "archived": archive}
+    changes: dict[str, object] = {key: value for key, value in given.items() if value is not None}
+    noted = notes.change(found, add=tags, remove=untags, **changes) if changes or tags or untags else notes.read(found)
+    told = [f"{found.id}  {runs.status(found).label}", *(f"#{tag}" for tag in noted.tags)]
+    told += [word for word, holds in (("starred", noted.starred), ("archived", noted.archived)) if holds]
+    show(session, {"run": found.id, **noted.model_dump()}, "  ".join(told) + (f"\n{noted.note}" if noted.note else ""))
+
+
+@click.command(name="trash")
+@RUN
+@click.pass_obj
+def trash_verb(session: Session, run: str) -> None:
+    """Move RUN (an id, an unambiguous start of one, or `latest`) to the trash, from which `restore` brings it back."""
+    found = runs.find(session.workspace, run)
+    there = trash.throw(session.workspace, found)
+    text = f"{found.id} is in the trash. Bring it back with: python -m trainer restore {there.id}"
+    show(session, {"run": found.id, "folder": str(there.folder)}, text)
+
+
+@click.command()
+@RUN
+@click.pass_obj
+def restore(session: Session, run: str) -> None:
+    """Bring RUN (its id, or an unambiguous start of it) back from the trash."""
+    back = trash.restore(session.workspace, trash.find(session.workspace, run))
+    show(session, {"run": back.id, "folder": str(back.folder)}, f"{back.id} is back.")
+
+
+@click.command(name="empty-trash")
+@click.pass_obj
+def empty_trash(session: Session) -> None:
+    """Delete the runs in the trash for good."""
+    freed = sum(disk_usage.usage(run).total for run in trash.all_of(session.workspace))
+    count = trash.empty(session.workspace)
+    show(session, {"deleted": count, "bytes": freed}, f"{counted(count, 'run')} deleted, {freed / 1e6:,.1f} MB freed.")
+
+
+def _freed(run: Run, found: disk.Freeable) -> dict[str, Any]:
+    names = [path.name for path in found.files]
+    return {"run": run.id, "bytes": found.size_bytes, "files": names, "kept": list(found.kept)}
+
+
+@click.command(name="free-space")
+@RUN
+@click.option("--now", is_flag=True, help="Do it, instead of telling what would go.")
+@click.pass_obj
+def free_space(session: Session, run: str, now: bool) -> None:
+    """Tell which old checkpoints of RUN can go (all but the best and the last), or remove them."""
+    found = runs.find(session.workspace, run)
+    freed = disk.free(found) if now else disk.freeable(found)
+    done = "Removed" if now else "Would go"
+    files = ", ".join(path.name for path in freed.files) or "nothing"
+    lines = [f"{done}: {files} ({freed.size_bytes / 1e6:,.1f} MB)", f"Kept: {', '.join(freed.kept) or 'nothing'}"]
+    show(session, _freed(found, freed) | {"done": now}, "\n".join(lines))
+
+
+VERBS = (runs_verb, note, trash_verb, restore, empty_trash, free_space)

@@ -1,0 +1,92 @@
+"""The verbs of the command line about configurations: presets, validate, difference, probe."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from trainer.cli import terminal
+from trainer.cli.terminal import AS_JOB, Session, show, work_on
+from trainer.config import config_difference, config_file, option_text
+from trainer.config.config_file import ConfigError
+from trainer.estimates import requirements
+from trainer.estimates.requirements import Estimate
+from trainer.run import earlier_run, preflight, probe
+from trainer.system.job import Report
+
+
+@click.command()
+@click.pass_obj
+def presets(session: Session) -> None:
+    """List the presets and for whom each is."""
+    found = {name: config_file.situation(name) for name in config_file.presets()}
+    document = [{"name": name, "situation": text} for name, text in found.items()]
+    show(session, document, "\n".join(f"{name:15} {text}" for name, text in found.items()))
+
+
+@click.command()
+@click.argument("config", metavar="CONFIG")
+@click.pass_obj
+def validate(session: Session, config: str) -> None:
+    """Check CONFIG, a YAML file, a saved configuration or a preset: problems, warnings, what it needs by estimate."""
+    path = config_file.find(session.workspace, config)
+    try:
+        checked = config_file.load(path)
+        if sentence := earlier_run.problem(session.workspace, checked):
+            raise ConfigError([config_file.problem_of(sentence)])
+    except ConfigError as error:
+        problems = [asdict(problem) for problem in error.problems]
+        show(session, {"problems": problems, "warnings": [], "estimates": {}}, "")
+        terminal.complain("\n".join(map(str, error.problems)))
+        raise click.exceptions.Exit(2) from None
+    here = requirements.machine(session.workspace)
+    needs, warnings = (
+        requirements.estimate(checked, requirements.clip_bytes(session.workspace)),
+        [str(each) for each in requirements.warnings(checked, here)] + preflight.warnings(session.workspace, checked),
+    )
+    document = {"problems": [], "warnings": warnings, "estimates": asdict(needs), "machine": asdict(here)}
+    lines = ["No problems.", *(f"Warning: {warning}" for warning in warnings), *_needs(needs)]
+    show(session, document, "\n".join([*lines, requirements.fitting_sentence(checked, here)]))
+
+
+def _needs(needs: Estimate) -> list[str]:
+    return [
+        f"Parameters: {needs.parameters:,}",
+        f"Multiply-adds of a window: {needs.multiply_adds:,}",
+        f"Memory (estimate): {needs.memory_bytes / 1e9:.1f} GB, or {needs.gpu_memory_bytes / 1e9:.1f} GB on a GPU",
+        f"Disk (estimate): {needs.disk_bytes / 1e6:,.1f} MB",
+    ]
+
+
+@click.command()
+@click.argument("first", metavar="CONFIG")
+@click.argument("second", metavar="CONFIG")
+@click.pass_obj
+def difference(session: Session, first: str, second: str) -> None:
+    """Tell which options differ between two configurations (YAML files, saved configurations or presets)."""
+    pair = [config_file.load(config_file.find(session.workspace, name)) for name in (first, second)]
+    found = config_difference.differences(*map(config_difference.values, pair))
+    document: list[dict[str, Any]] = [{"option": d.option.key, "first": d.first, "second": d.second} for d in found]
+    lines = [f"{'':35} {first:>12.12} {second:>12.12}"] if found else []
+    lines += [f"{d.option.key:35} {option_text.shown(d.first):>12} {option_text.shown(d.second):>12}" for d in found]
+    show(session, document, "\n".join(lines) or "They are equal.")
+
+
+@click.command(name="probe")
+@click.argument("config", metavar="CONFIG")
+@AS_JOB
+@click.pass_obj
+def probe_verb(session: Session, config: str, as_job: bool) -> None:
+    """Measure how long training CONFIG would take on this machine; no run is made."""
+
+    def work(report: Report) -> tuple[dict[str, Any], str]:
+        report(0, 0, "Training for some seconds")
+        found = probe.measure(session.workspace, config_file.find(session.workspace, config))
+        return found.model_dump(), probe.sentence(found)
+
+    work_on(session, "probe", as_job, work)
+
+
+VERBS = (presets, validate, difference, probe_verb)

@@ -1,0 +1,237 @@
+"""The verbs of the command line about clips: demo, synthesise, scan, split, import, mend, undo, preview.
+
+The pages run the long ones as jobs. What a verb needs is imported when it runs: pandas and scipy take a second that
+`runs` and `status` do not have.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from trainer.cli import terminal
+from trainer.cli.terminal import AS_JOB, Session, Work, show, work_on, work_on_each
+from trainer.system.counted import counted
+from trainer.system.job import Report
+from trainer.system.workspace import Workspace
+
+if TYPE_CHECKING:
+    from trainer.dataset.clips import Found
+
+RATIOS = click.option("--ratios", default="70/15/15", show_default=True, help="Train, validation and test in percent.")
+SEED = click.option("--seed", default=0, show_default=True, help="Same seed, same result.")
+
+
+@click.command()
+@click.option("--phrase", default="hey atlas", show_default=True, help="The words to train for.")
+@click.option(
+    "--positives", default=600, show_default=True, help="Clips of the phrase; three others are made for each."
+)
+@RATIOS
+@SEED
+@AS_JOB
+@click.pass_obj
+def demo(session: Session, phrase: str, positives: int, ratios: str, seed: int, as_job: bool) -> None:
+    """Make a synthetic data set for trying the app, scan and split it."""
+    from trainer.dataset import clips, splits
+    from trainer.dataset.scan import scan as scan_clips
+    from trainer.dataset.split import parse_ratios
+    from trainer.synthesis import demo as demo_data
+
+    def work(report: Report) -> tuple[dict[str, Any], str]:
+        parsed = parse_ratios(ratios)
+        demo_data.make(session.workspace, phrase, positives, seed, report)
+        found = clips.of_table(session.workspace, scan_clips(session.workspace, report))
+        parts = splits.split_dataset(session.workspace, parsed, seed, scratch=True)
+        document = {"phrase": phrase, **_summary(session.workspace, found), "split": parts}
+        return document, f"Made {len(found):,} clips for “{phrase}”, scanned and split."
+
+    work_on(session, "demo", as_job, work)
+
+
+def _summary(workspace: Workspace, found: Found) -> dict[str, Any]:
+    from trainer.dataset import clips
+    from trainer.evaluation import wrong_labels
+
+    return clips.summary(workspace, found, wrong_labels.health(workspace, found.clips))
+
+
+@click.command()
+@AS_JOB
+@click.pass_obj
+def scan(session: Session, as_job: bool) -> None:
+    """Find, check and count the clips in data/raw."""
+    from trainer.dataset import clips
+    from trainer.dataset.scan import scan as scan_clips
+
+    def work(report: Report) -> tuple[dict[str, Any], str]:
+        found = clips.of_table(session.workspace, scan_clips(session.workspace, report))
+        summary = _summary(session.workspace, found)
+        return summary, terminal.scan_text(summary) if not as_job else terminal.scan_line(summary)
+
+    work_on(session, "scan", as_job, work)
+
+
+@click.command(name="split")
+@RATIOS
+@SEED
+@click.option("--from-scratch", is_flag=True, help="Share all clips out anew instead of only the new ones.")
+@AS_JOB
+@click.pass_obj
+def split_verb(session: Session, ratios: str, seed: int, from_scratch: bool, as_job: bool) -> None:
+    """Share the clips out to train, val and test; no speaker and no audio lies in two of them.
+
+    Clips that are in a split already stay there; other ratios or another seed share all of them out anew.
+    """
+    from trainer.dataset import splits
+    from trainer.dataset.split import parse_ratios
+
+    def work(report: Report) -> tuple[dict[str, Any], str]:
+        parts = splits.split_dataset(session.workspace, parse_ratios(ratios), seed, from_scratch)
+        if as_job:
+            return parts, splits.sentence(parts)
+        warnings = splits.warnings(parts)
+        return parts | {"warnings": warnings}, terminal.split_text(parts, warnings)
+
+    work_on(session, "split", as_job, work)
+
+
+@click.command(name="import")
+@click.argument("sources", metavar="FOLDER_OR_ZIP...", nargs=-1, required=True)
+@click.option("--label", default="", help="Where the clips belong; without it, folders named after labels tell.")
+@click.option("--speaker", default="", help="Who speaks in all of them.")
+@click.option("--link", is_flag=True, help="Hard links instead of copies; the same disk only.")
+@click.option("--names", "encoding", default="", help="Encoding of the names in a zip that does not say it, as cp932.")
+@click.option("--title", "titles", multiple=True, hidden=True, help="How the page names each uploaded zip.")
+@click.option("--consume", is_flag=True, hidden=True, help="Remove the uploaded zips afterwards.")
+@AS_JOB
+@click.pass_obj
+def import_verb(
+    session: Session, sources: tuple[str, ...], label: str, speaker: str, link: bool, encoding: str,
+    titles: tuple[str, ...], consume: bool, as_job: bool,
+) -> None:  # fmt: skip
+    """Bring the audio files of folders and zips into data/raw, and scan.
+
+    One that cannot be imported is told, the others are, and the exit code is 2.
+    """
+    from trainer.dataset import importing, zip_names
+    from trainer.dataset.scan import scan as scan_clips
+
+    zip_names.check_encoding(encoding)
+    how: importing.How = "link" if link else "copy"
+
+    def work(source: str, title: str, report: Report) -> tuple[dict[str, Any], str]:
+        path = Path(source).expanduser()
+        if path.is_file():
+            try:
+                made = importing.import_zip(session.workspace, path, label, report, title, speaker, encoding)
+            finally:
+                if consume:
+                    path.unlink()
+        else:
+            folder = importing.check_folder(source)
+            made = importing.import_folder(session.workspace, folder, label, how, report, speaker)
+        return importing.document(made), made.sentence()
+
+    named = list(zip_longest(sources, titles[: len(sources)], fillvalue=""))
+    items: list[tuple[str, Work]] = [(title or source, partial(work, source, title)) for source, title in named]
+    work_on_each(session, "import", as_job, items, after=lambda report: scan_clips(session.workspace, report))
+
+
+@click.command()
+@click.argument("finding", metavar="FINDING")
+@AS_JOB
+@click.pass_obj
+def mend(session: Session, finding: str, as_job: bool) -> None:
+    """Apply the remedy of FINDING (its code, as `scan --json` names it) to its clips, and scan.
+
+    `refused` quarantines all refused files.
+    """
+    from trainer.dataset import findings, remedies
+    from trainer.dataset.scan import scan as scan_clips
+    from trainer.synthesis import order
+
+    def work(report: Report) -> tuple[dict[str, Any], str]:
+        if finding in findings.GENERATED:
+            label, count = findings.GENERATED[finding]
+            change = order.fill(session.workspace, order.Order("", counts={label: count}), report).change
+        else:
+            change = remedies.mend(session.workspace, finding, report)
+        scan_clips(session.workspace, report)
+        return {"change": change.id}, f"{change.title}. Undo is in the list of changes."
+
+    work_on(session, "mend", as_job, work)
+
+
+@click.command()
+@click.argument("change", metavar="CHANGE")
+@click.pass_obj
+def undo(session: Session, change: str) -> None:
+    """Take a change to the clips back (its id, as `import` and `mend` print it with --json)."""
+    from trainer.dataset import changes
+
+    made, left = changes.undo(session.workspace, change)
+    text = f"{made.title}." + (f" {counted(left, 'file')} could not be moved back." if left else "")
+    show(session, {"change": made.id, "not_moved": left}, text)
+
+
+@click.command()
+@click.option("--phrase", default="", help="What is said in the positives.")
+@click.option("--language", default="en", show_default=True, help="Code of the language, such as de.")
+@click.option("--voices", default=66, show_default=True, help="How many different voices.")
+@click.option("--piper", default="", help="A Piper voice (NAME.onnx), or a folder of them, to speak instead.")
+@click.option("--positives", default=0, help="Clips of the phrase.")
+@click.option("--hard-negatives", default=0, help="Clips of look-alikes.")
+@click.option("--look-alike", "look_alikes", multiple=True, help="A text for hard negatives; none: they are proposed.")
+@click.option("--negatives", default=0, help="Clips of other words and sentences.")
+@click.option("--background", default=0, help="Clips of noise.")
+@click.option("--rirs", default=0, help="Room impulse responses.")
+@SEED
+@AS_JOB
+@click.pass_obj
+def synthesise(
+    session: Session, phrase: str, language: str, voices: int, piper: str, positives: int, hard_negatives: int,
+    look_alikes: tuple[str, ...], negatives: int, background: int, rirs: int, seed: int, as_job: bool,
+) -> None:  # fmt: skip
+    """Add synthetic speech, noise and rooms to data/raw, and scan. It can be undone."""
+    from trainer.dataset.scan import scan as scan_clips
+    from trainer.synthesis import order
+
+    def work(report: Report) -> tuple[dict[str, Any], str]:
+        counts = {
+            "positive": positives, "hard_negative": hard_negatives, "negative": negatives, "background": background,
+            "rirs": rirs,
+        }  # fmt: skip
+        made = order.fill(
+            session.workspace, order.Order(phrase, language, voices, seed, counts, look_alikes, piper), report
+        )
+        scan_clips(session.workspace, report)
+        return {"change": made.change.id, "imported": made.counts}, made.sentence()
+
+    work_on(session, "synthesise", as_job, work)
+
+
+@click.command()
+@click.argument("config", metavar="CONFIG")
+@click.argument("clip", metavar="CLIP")
+@AS_JOB
+@click.pass_obj
+def preview(session: Session, config: str, clip: str, as_job: bool) -> None:
+    """Write ten draws of CLIP (a path below data/raw) as training by CONFIG would hear them, to data/preview."""
+    from trainer.config import config_file
+    from trainer.dataset import previews
+
+    def work(report: Report) -> tuple[dict[str, Any], str]:
+        report(0, 0, "The trainer is drawing")
+        path = config_file.find(session.workspace, config)
+        folder = previews.make(session.workspace, path, clip)
+        return {"folder": str(folder)}, f"Ten draws of {clip}, as training by {path.stem} would hear them."
+
+    work_on(session, "preview", as_job, work)
+
+
+VERBS = (demo, synthesise, scan, split_verb, import_verb, mend, undo, preview)

@@ -1,0 +1,134 @@
+"""The verbs of the command line about models: export, detect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from trainer.cli.terminal import AS_JOB, Session, complain, show, work_on
+from trainer.cli.training import RUN
+from trainer.detector import detector_file
+from trainer.detector.detector_file import DetectorFile
+from trainer.evaluation import operating_point, point_text
+from trainer.run import run_models, runs
+from trainer.system import batch, document_file, durable, private, regular_file, shown_text
+from trainer.system.batch import Failure
+from trainer.system.job import Report
+from trainer.system.workspace import Workspace
+
+if TYPE_CHECKING:
+    from trainer.detector.detector import Detector
+
+STANDARD_INPUT = Path("-")
+
+
+@click.command()
+@RUN
+@click.argument("folder", metavar="[DIR]", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--checkpoint", default="best", show_default=True, help="Or last, or the name of one that is kept.")
+@click.option("--int8", "with_int8", is_flag=True, help="Also a model of eight bits, with what that costs.")
+@AS_JOB
+@click.pass_obj
+def export(session: Session, run: str, folder: Path | None, checkpoint: str, with_int8: bool, as_job: bool) -> None:
+    """Copy the best model of RUN (an id, an unambiguous start of one, or `latest`) to DIR, ready to listen with.
+
+    Without DIR it is only made, and stays in the folder of the run.
+    """
+
+    def work(report: Report) -> tuple[dict[str, Any], str]:
+        found = runs.find(session.workspace, run)
+        report(0, 0, found.id)
+        model = run_models.tried_model_of(found, checkpoint, with_int8)
+        file = document_file.read(DetectorFile, detector_file.path_in(model))
+        if file is None:
+            raise ValueError(f"{model} was changed while it was read; export it again.")
+        names, target = [*file.files, detector_file.NAME], folder or model
+        if folder:
+            _copy(model, folder, names)
+        point = operating_point.of_model(found, model)
+        about = {
+            "run": found.id, "checkpoint": file.checkpoint, "folder": str(target), "files": names,
+            "threshold": file.threshold, "operating_point": point and point.model_dump(mode="json"),
+        }  # fmt: skip
+        told = [*detector_file.sentences(file), *(point_text.lines(point) if point else [])]
+        told.append(f"Written to {target}: {', '.join(names)}.")
+        return about | file.model_dump(include={"parity", "int8"}), "\n".join(told)
+
+    work_on(session, "export", as_job, work)
+
+
+def _copy(model: Path, folder: Path, names: list[str]) -> None:
+    with private.as_user_shares():
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            durable.replace_bytes(folder / name, regular_file.read_bytes(model / name), 0o666)
+
+
+def _model_path(workspace: Workspace, text: str) -> Path:
+    """The model that `text` names: a folder or file that exists, else a run. Raises ValueError."""
+    path = Path(text)
+    if path.exists() or path.suffix == ".onnx":
+        return path
+    return run_models.model_of(runs.find(workspace, text))
+
+
+@click.command()
+@click.argument("model", metavar="MODEL")
+@click.argument("audio", metavar="[AUDIO... | -]", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--device", default="", help="A sound device: its number, or a part of its name; else the system's own.")
+@click.option("--scores", "with_scores", is_flag=True, help="Also the score of every hop.")
+@click.option("--threshold", type=click.FloatRange(0, 1), help="Instead of the model's own.")
+@click.pass_obj
+def detect(
+    session: Session, model: str, audio: tuple[Path, ...], device: str, with_scores: bool, threshold: float | None
+) -> None:
+    """Find the word in AUDIO files of any length with MODEL: a run, a model folder or an .onnx file.
+
+    A file that cannot be read is told, the others are heard, and the exit code is 2.
+
+    Without AUDIO it listens to the sound device until Ctrl-C, with - to raw samples (16 bits, 16 kHz, one channel) on
+    standard input. It then tells each detection as it comes; with --json a line is a document.
+    """
+    from trainer.detector import detector, listening, live_audio  # onnxruntime takes a third of a second to import
+
+    loaded = detector.load(_model_path(session.workspace, model))
+    threshold = loaded.file.threshold if threshold is None else threshold
+    if audio and audio != (STANDARD_INPUT,):
+        _detect_in_files(session, loaded, audio, threshold, with_scores)
+        return
+    pieces = live_audio.of_standard_input() if audio else live_audio.of_device(device)
+    complain(f"Listening for {loaded.file.label} at threshold {threshold:.4f}; Ctrl-C ends it.")
+    with suppress(KeyboardInterrupt):
+        for line in listening.live(loaded, pieces, threshold, with_scores, session.as_json):
+            click.echo(line if session.as_json else shown_text.clean(line))  # at once, also into a pipe
+
+
+def _detect_in_files(
+    session: Session, loaded: Detector, paths: Sequence[Path], threshold: float, with_scores: bool
+) -> None:
+    """Tell what is heard in each file; bad ones are told and passed over, and then the exit code is 2."""
+    from trainer.detector import listening
+
+    documents, failed = list[dict[str, Any]](), False
+    for path in paths:
+        answer = batch.attempt(str(path), partial(listening.in_file, loaded, path, threshold, with_scores))
+        if isinstance(answer, Failure):
+            failed = True
+            complain(str(answer))
+            documents.append({"file": str(path), "error": answer.message})
+            continue
+        documents.append(answer[0])
+        if not session.as_json:  # at once: the next recording may take minutes
+            show(session, None, "\n".join(answer[1]))
+    if session.as_json:
+        show(session, documents, "")
+    if failed:
+        raise click.exceptions.Exit(2)
+
+
+VERBS = (export, detect)

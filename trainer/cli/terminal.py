@@ -1,0 +1,233 @@
+"""How the command line reads and writes: global options, progress, documents as JSON or as text."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from trainer.evaluation import point_text
+from trainer.evaluation.operating_point import OperatingPoint
+from trainer.run import best_model, runs
+from trainer.run.documents import Best
+from trainer.run.runs import Run, Status
+from trainer.run.state import ACTIVE
+from trainer.system import batch, job, shown_text
+from trainer.system.batch import Failure
+from trainer.system.counted import counted
+from trainer.system.job import Report, Verb
+from trainer.system.log import clock_time
+from trainer.system.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Session:
+    """What every verb gets: the workspace, and whether to answer in JSON."""
+
+    workspace: Workspace
+    as_json: bool
+
+
+def hoist_globals(arguments: Sequence[str]) -> list[str]:
+    """Move --root and --json to the front, so that they may stand before or after the verb."""
+    first: list[str] = []
+    rest: list[str] = []
+    left = iter(arguments)
+    for argument in left:
+        if argument == "--":
+            rest += [argument, *left]
+        elif argument == "--json" or argument.startswith("--root="):
+            first.append(argument)
+        elif argument == "--root":
+            first += [argument, *(value for value in [next(left, None)] if value is not None)]
+        else:
+            rest.append(argument)
+    return first + rest
+
+
+def show(session: Session, document: object, text: str) -> None:
+    """Print a result: the document with --json, else the text, in which a name from elsewhere steers no terminal."""
+    if session.as_json:
+        sys.stdout.write(shown_text.to_json(document, indent=1) + "\n")
+    elif text:
+        sys.stdout.write(shown_text.clean_lines(text) + "\n")
+
+
+def complain(text: str) -> None:
+    """Tell on standard error, where a name from elsewhere steers no terminal either."""
+    sys.stderr.write(shown_text.clean_lines(text) + "\n")
+
+
+def refuse(message: str, as_json: bool, code: int) -> int:
+    """Tell what is wrong in one line, and with --json as a document too; returns the exit code."""
+    line = " ".join(message.split())
+    complain(line)
+    if as_json:
+        sys.stdout.write(shown_text.to_json({"error": line}) + "\n")
+    return code
+
+
+def _bar() -> Progress:
+    """A progress bar on standard error, so that standard output stays the result's."""
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+@contextmanager
+def progress() -> Iterator[Report]:
+    """A bar that is moved by calling what this gives."""
+    with _bar() as bar:
+        task = bar.add_task("", total=None)
+
+        def report(done: int, total: int, doing: str) -> None:
+            bar.update(task, completed=done, total=total or None, description=shown_text.clean(doing))
+
+        yield report
+
+
+AS_JOB = click.option("--job", "as_job", is_flag=True, hidden=True, help="Write progress where the pages read it.")
+
+
+Work = Callable[[Report], tuple[dict[str, Any], str]]
+"""Long work: tells its progress, returns a document and lines for a person."""
+
+
+def work_on(session: Session, verb: Verb, as_job: bool, work: Work) -> None:
+    """Do long work with progress: in the terminal, or as a job that a page watches."""
+    if as_job:
+        job.run(session.workspace, verb, lambda report: work(report)[1])
+        return
+    with progress() as report:
+        document, text = work(report)
+    show(session, document, text)
+
+
+def work_on_each(
+    session: Session, verb: Verb, as_job: bool, items: Sequence[tuple[str, Work]],
+    after: Callable[[Report], object] = lambda report: None,
+) -> None:  # fmt: skip
+    """Do long work on several items by their names, going on past those that fail; `after` follows once.
+
+    One item answers as `work_on` does. Several answer with a list of documents, in which `source` names the item and
+    `error` says why it failed; then the exit code is 2.
+    """
+    documents, lines, failures = list[dict[str, Any]](), list[str](), list[Failure]()
+
+    def every(report: Report) -> tuple[dict[str, Any], str]:
+        for name, work in items:
+            answer = work(report) if len(items) == 1 else batch.attempt(name, partial(work, report))
+            if isinstance(answer, Failure):
+                failures.append(answer)
+                documents.append({"source": name, "error": answer.message})
+            else:
+                documents.append({"source": name, **answer[0]} if len(items) > 1 else answer[0])
+                lines.append(f"{name}: {answer[1]}" if len(items) > 1 else answer[1])
+        text = "\n".join(lines)
+        try:
+            if lines:
+                after(report)
+        except ValueError as error:  # what was done before stays done, and is told
+            raise ValueError(f"{text} {error}") from None
+        if failures and as_job:
+            raise ValueError(" ".join([*lines, *map(str, failures)]))
+        return documents[0], text
+
+    if as_job or len(items) == 1:
+        work_on(session, verb, as_job, every)
+        return
+    with progress() as report:
+        _, text = every(report)
+    show(session, documents, text)
+    for failure in failures:
+        complain(str(failure))
+    if failures:
+        raise click.exceptions.Exit(2)
+
+
+def wait_for_end(run: Run) -> Status:
+    """Show the progress of a run until it ends; Ctrl-C ends the watching, not the run."""
+    with _bar() as bar:
+        task = bar.add_task("Starting", total=None)
+        while (status := runs.status(run)).state in ACTIVE:
+            if status.state == "queued":
+                bar.update(task, description="Waiting in the queue")
+            elif now := status.progress:
+                done = max(0, now.epoch - 1) * now.batches + now.batch
+                loss = "" if now.train_loss is None else f" - loss {now.train_loss:.4f}"
+                text = f"Epoch {now.epoch}/{now.epochs}{loss} - {clock_time(now.eta_seconds)} left"
+                bar.update(task, completed=done, total=now.epochs * now.batches or None, description=text)
+            time.sleep(0.5)
+    return status
+
+
+def scan_line(summary: dict[str, Any]) -> str:
+    clips = sum(label["clips"] for label in summary["labels"].values())
+    minutes = sum(label["minutes"] for label in summary["labels"].values())
+    return f"{counted(clips, 'clip')}, {minutes:,.1f} minutes, {len(summary['refused']):,} refused."
+
+
+def scan_text(summary: dict[str, Any]) -> str:
+    rows = [
+        f"{name:14} {label['clips']:7,} clips {label['minutes']:9,.1f} min" for name, label in summary["labels"].items()
+    ]
+    rows += [f"refused {item['path']}: {item['message']}" for item in summary["refused"]]
+    rows += [_finding_line(item) for item in summary["findings"]]
+    return "\n".join([*rows, *summary["warnings"], scan_line(summary)])
+
+
+def _finding_line(item: dict[str, Any]) -> str:
+    clips = f" ({counted(item['clips'], 'clip')})" if item["clips"] else ""
+    return f"{item['severity']} {item['finding']}: {item['title']}{clips}."
+
+
+def split_text(parts: dict[str, Any], warnings: Sequence[str]) -> str:
+    rows = [
+        f"{part:6} " + ", ".join(f"{clips:,} {label}" for label, clips in parts[part].items())
+        for part in ("train", "val", "test")
+    ]
+    told = [f"Groups in two splits: {parts['groups_in_two_splits']}.", *warnings]
+    return "\n".join([*rows, *told])
+
+
+def status_text(document: dict[str, Any]) -> str:
+    """The status of a run as lines for a person."""
+    percent = {name: document[name] for name in ("val_accuracy", "fpr", "fnr", "f1") if document[name] is not None}
+    lines = [f"{document['run']}  {document['label']}: {document['state']}"]
+    lines.append(f"epoch {document['epoch']}/{document['epochs']}, batch {document['batch']}/{document['batches']}")
+    windows = ", ".join(f"{name} {100 * value:.2f} %" for name, value in percent.items())
+    lines.append(f"per window of the validation split, threshold 0.5: {windows}" if windows else "")
+    lines += point_lines(document["operating_point"])
+    if best := document["best"]:
+        epoch = Best.model_validate({**best, "checkpoint": Path(best["checkpoint"]).name})
+        lines.append(f"best: epoch {epoch.epoch}, {best_model.described(epoch, epoch.by)}, {best['checkpoint']}")
+    if "place" in document:
+        lines.append(f"place {document['place']} in the queue for {', '.join(document['devices'])}")
+    if document["outcome"]:
+        lines.append(document["outcome"]["reason"])
+    lines.append(document.get("notice", ""))
+    lines += [f"try: {tip}" for tip in document.get("advice", [])]
+    return "\n".join(line for line in lines if line)
+
+
+def point_lines(document: dict[str, Any] | None) -> list[str]:
+    """The operating point of a run as lines for a person; none where nothing is known."""
+    return [] if document is None else point_text.lines(OperatingPoint.model_validate(document))
+
+
+def queue_text(document: dict[str, Any]) -> str:
+    """The queue as lines for a person."""
+    lines = [f"{name}: {count} at a time" for name, count in document["slots"].items()]
+    lines += [f"training  {each['run']}  on {each['device']}" for each in document["training"]]
+    queued = enumerate(document["queued"], 1)
+    lines += [f"{place:8}  {each['run']}  for {', '.join(each['devices'])}" for place, each in queued]
+    return "\n".join(lines)

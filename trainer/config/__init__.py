@@ -1,0 +1,1 @@
+"""Configurations: every option declared once, files, presets, the saved ones."""

@@ -1,0 +1,98 @@
+"""Tries a model of a stranger in a process of its own, before another one loads it, within limits of memory and time:
+with every number of windows that it could tell, and with the longest wave: a shorter one takes less (`onnx_rules`).
+
+Standard input: one line of JSON, {"path": ..., "file": detector.json}, then the bytes of the model. Standard output:
+{"refusal": a sentence, or nothing}.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from onnx import ModelProto
+
+from trainer.detector import detector, detector_file, onnx_file, onnx_rules
+from trainer.detector.detector import HEAD_WINDOWS, PIECE_HOPS, REFUSALS, Detector, ModelFailed, Scores
+from trainer.detector.detector_file import COLUMNS, WAVEFORM, DetectorFile
+from trainer.system import limited_process
+
+MEMORY, MEMORY_PER_BYTE = 1 << 30, 8
+"""Address space in bytes, and what each byte of the file may take on top: it is parsed, cut in two and loaded."""
+SECONDS, SECONDS_PER_MEGABYTE = 15.0, 0.1
+"""Of computing."""
+SLOWEST = 10.0
+"""Times as long as the sound lasts: nobody could listen with it."""
+
+EMBEDDING_ROWS = 96
+"""Numbers in each column of the public speech embedding."""
+
+
+def refusal(path: Path, file: DetectorFile, data: bytes) -> str:
+    """Why a model is not taken, as a sentence; empty when it is."""
+    try:
+        model = onnx_file.parsed(data, path)
+    except ValueError as error:
+        return str(error)
+    try:
+        head = path.name == detector_file.OPENWAKEWORD_MODEL
+        why = _try_head(file, data) if head else _try(detector_file.of_model(file, path.name), model)
+    except ModelFailed as error:
+        why = error.why
+    except (MemoryError, ValueError, *REFUSALS) as error:  # numpy raises ValueError for values of another shape
+        why = limited_process.told_error(error)
+    return f"The model in {path} {why}. {onnx_file.AGAIN}" if why else ""
+
+
+def _try(file: DetectorFile, model: ModelProto) -> str:
+    """What is wrong with the model, to follow its name."""
+    loaded = detector.of_graph(file, model, threads=1)
+    begun = time.process_time()
+    scores = _scores(loaded, range(1, HEAD_WINDOWS + 1) if onnx_rules.asks_sizes(model) else (1, 2, HEAD_WINDOWS))
+    took, seconds = time.process_time() - begun, len(scores) * file.hop_seconds
+    if took > SLOWEST * seconds:
+        return f"takes {took:.1f} s to hear {seconds:.1f} s of sound"
+    if not np.array_equal(scores[:3], _scores(loaded, (1, 2))):
+        return "gives another probability each time for the same sound"
+    for first in (True, False):
+        wave = np.zeros((1, loaded.samples_due(loaded.columns_due(PIECE_HOPS, first))), np.float32)
+        loaded.front.run([COLUMNS], {WAVEFORM: wave})
+    return ""
+
+
+def _try_head(file: DetectorFile, data: bytes) -> str:
+    """The same of a head for openWakeWord: nothing here loads it but this, and the user's other programs do."""
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    embeddings = np.zeros((1, file.columns.per_window, EMBEDDING_ROWS), np.float32)
+    (scores,) = session.run(None, {session.get_inputs()[0].name: embeddings})
+    sound = scores.shape == (1, 1) and 0 <= scores[0, 0] <= 1
+    return "" if sound else "gives no probability"
+
+
+def _scores(loaded: Detector, counts: Iterable[int]) -> Scores:
+    """The scores of noise, so many windows together. Raises ValueError."""
+    stream, rng, found = loaded.stream(), np.random.default_rng(0), []
+    for hops in counts:
+        scores = stream.push(0.1 * rng.standard_normal(hops * loaded.hop_samples, np.float32))
+        if scores.shape != (hops,):
+            raise ValueError(f"for {hops} windows it gives numbers of the shape {scores.shape}")
+        found.append(scores)
+    return np.concatenate(found)
+
+
+def main() -> None:
+    head = json.loads(sys.stdin.buffer.readline())
+    data = sys.stdin.buffer.read()
+    limited_process.limit_memory(MEMORY + MEMORY_PER_BYTE * len(data))
+    limited_process.limit_processor(SECONDS + SECONDS_PER_MEGABYTE * len(data) / 1e6)
+    answer = refusal(Path(head["path"]), DetectorFile.model_validate(head["file"]), data)
+    sys.stdout.write(json.dumps({"refusal": answer}) + "\n")
+
+
+if __name__ == "__main__":
+    main()

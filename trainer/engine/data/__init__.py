@@ -1,0 +1,1 @@
+"""Clips in memory, windows and batches of them."""

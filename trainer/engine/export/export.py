@@ -1,0 +1,167 @@
+"""A model of a run as files to take away: model.onnx, and detector.json with its digest written last.
+
+    python -m trainer.engine.export.export RUN_FOLDER CHECKPOINT [--int8]
+
+Exit 2 with one sentence when there is nothing to export, or nothing to check it with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from onnx import ModelProto
+
+from trainer.config.schema import Config
+from trainer.detector import detector_file, stream_scores
+from trainer.detector.detector_file import DetectorFile, Parity, Threshold
+from trainer.detector.stream_scores import Point
+from trainer.engine.data.windows import epoch_windows, validation_windows
+from trainer.engine.export import int8, onnx_graphs, parity
+from trainer.engine.export.parity import Beat
+from trainer.engine.features import embedding
+from trainer.engine.training import stream
+from trainer.engine.training.trained import Trained, open_run
+from trainer.run import metrics, run_models, runs
+from trainer.run.documents import Request
+from trainer.run.runs import Run
+from trainer.system import document_file, durable
+from trainer.system.log import say
+from trainer.system.processes import exclusive_lock
+
+MOST_WINDOWS = 512
+"""Of the validation windows so many, evenly spread, are compared."""
+
+
+def threshold(trained: Trained, beat: Beat) -> tuple[float, Threshold]:
+    """The threshold that keeps to the run's false accepts per hour in the validation stream, and what it costs there;
+    0.5 when that stream is never heard."""
+    options = trained.config.training
+    metrics.read_to_end(tail := metrics.Tail(), trained.run.metrics_file)
+    epoch, finished = run_models.epoch_of(trained.checkpoint)
+    row = next((row for row in reversed(tail.epochs) if finished and row["epoch"] == epoch), {})
+    if "stream_threshold" in row:
+        names = ("threshold", "misses", "words", "false_accepts", "hours")
+        point: Point | None = Point(*(row[f"stream_{name}"] for name in names))
+    elif options.stream_epochs:
+        point = stream.measure(trained.network, trained.val, stream.open_stream(trained.val, beat), beat)
+    else:
+        point = None
+    if point is None:
+        return 0.5, Threshold(source="default")
+    return point.threshold, Threshold(
+        source="validation_stream", false_accepts_per_hour=options.false_accepts_per_hour, miss_rate=point.miss_rate,
+        words=point.words, false_accepts=point.false_accepts, hours=point.hours,
+    )  # fmt: skip
+
+
+def by_the_user(trained: Trained, folder: Path) -> tuple[float, Threshold] | None:
+    """The threshold that was chosen in an evaluation of this very model; it stays when the model is exported again."""
+    file = document_file.read(DetectorFile, detector_file.path_in(folder))
+    if file is None or file.threshold_from.source != "evaluation":
+        return None
+    same = file.checkpoint_sha256 == run_models.digest_of(trained.run, trained.checkpoint)
+    return (file.threshold, file.threshold_from) if same else None
+
+
+def _has_int8(folder: Path) -> bool:
+    """Whether eight bits were once asked for: then they follow the model, and are not lost when a run goes on."""
+    file = document_file.read(DetectorFile, detector_file.path_in(folder))
+    return file is not None and file.int8 is not None
+
+
+def _graphs(trained: Trained) -> dict[str, ModelProto]:
+    """The files of ONNX by name: the whole detector, and the head alone where openWakeWord has its embedding."""
+    found = {detector_file.MODEL: onnx_graphs.joined(trained.config, trained.network)}
+    if trained.config.features.kind == "speech_embedding":
+        found[detector_file.OPENWAKEWORD_MODEL] = onnx_graphs.for_openwakeword(trained.config, trained.network)
+    return found
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _embedding_models(config: Config) -> dict[str, str]:
+    """Digests of the public models that stand before a head for openWakeWord; none for other features."""
+    names = embedding.MODEL_FILES if config.features.kind == "speech_embedding" else ()
+    return {name: _sha256(embedding.model_file(name).read_bytes()) for name in names}
+
+
+def export(run: Run, checkpoint: str, beat: Beat, with_int8: bool = False) -> DetectorFile:
+    """Write the folder of a model; what was there is replaced. Raises ValueError, FileNotFoundError, OSError."""
+    trained = open_run(run, checkpoint, lambda done, total, doing: beat())
+    graphs, folder = _graphs(trained), run_models.folder_of(run, checkpoint)
+    windows = parity.spread(validation_windows(trained.val.array, trained.config), MOST_WINDOWS)
+    before = parity.trained_scores(trained, windows, beat)
+    after = parity.exported_scores(graphs[detector_file.MODEL], trained, windows, beat)
+    chosen = by_the_user(trained, folder) or threshold(trained, beat)
+    file = described(trained, parity.of(before, after), *chosen)
+    if with_int8 or _has_int8(folder):
+        heard = parity.spread(epoch_windows(trained.train.array, trained.config, 1), int8.CALIBRATION_WINDOWS)
+        small = int8.rounded(graphs[detector_file.MODEL], parity.waves(trained.train, heard))
+        graphs[detector_file.INT8_MODEL] = small
+        pair, found = (graphs[detector_file.MODEL], small), parity.exported_scores(small, trained, windows, beat)
+        streams = parity.heard_in_stream(pair, file, trained, beat)
+        cost = int8.cost(after, found, windows.positive, (pair[0].ByteSize(), pair[1].ByteSize()), streams)
+        file = file.model_copy(update={"int8": cost})
+    files = {name: graph.SerializeToString() for name, graph in graphs.items()}
+    file = file.model_copy(update={"files": {name: _sha256(data) for name, data in files.items()}})
+    return _written(trained, folder, files, file)
+
+
+def described(trained: Trained, agreed: Parity, threshold: float, threshold_from: Threshold) -> DetectorFile:
+    """What detector.json says, but for the files."""
+    run, config, checkpoint = trained.run, trained.config, trained.checkpoint
+    return DetectorFile(
+        run=run.id, label=runs.label(run, document_file.read(Request, run.request_file)), checkpoint=checkpoint,
+        checkpoint_sha256=run_models.digest_of(run, checkpoint), epoch=run_models.epoch_of(checkpoint)[0],
+        model=config.model.name, window_seconds=config.data.window_seconds, hop_ms=1000 * stream.hop_seconds(config),
+        smoothing_seconds=stream_scores.SMOOTHING_SECONDS, threshold=threshold, threshold_from=threshold_from,
+        refractory_seconds=stream_scores.REFRACTORY_SECONDS,
+        columns=onnx_graphs.column_facts(config, trained.val.front_end), files={},
+        embedding_models=_embedding_models(config), parity=agreed,
+        versions={name: version(name) for name in ("torch", "onnx", "onnxruntime")},
+    )  # fmt: skip
+
+
+def _written(trained: Trained, folder: Path, files: dict[str, bytes], file: DetectorFile) -> DetectorFile:
+    """Write the models and then detector.json: until it names their digests they do not count. Raises OSError.
+
+    A threshold that the user chose while all this was measured stays; returns what was written.
+    """
+    if not (run := trained.run.folder).is_dir():  # else half a run would stand in its place, and it could not come back
+        raise FileNotFoundError(f"The run in {run} was removed meanwhile, so its model is not kept.")
+    folder.mkdir(parents=True, exist_ok=True)
+    with exclusive_lock(detector_file.lock_in(folder)):
+        for name, data in files.items():
+            durable.replace_bytes(folder / name, data)
+        if chosen := by_the_user(trained, folder):
+            file = file.model_copy(update={"threshold": chosen[0], "threshold_from": chosen[1]})
+        durable.replace_json(detector_file.path_in(folder), file.model_dump())
+        for path in (*folder.glob("*.onnx"), *folder.glob("*.tmp.*")):
+            if path.name not in files:
+                path.unlink(missing_ok=True)
+    return file
+
+
+def tell(file: DetectorFile) -> None:
+    """Say in the log what was exported and how well."""
+    for sentence in detector_file.sentences(file):
+        say(sentence)
+
+
+def main(arguments: Sequence[str]) -> int:
+    try:
+        tell(export(Run(Path(arguments[0])), arguments[1], lambda: None, "--int8" in arguments))
+    except (ValueError, FileNotFoundError) as error:
+        print(" ".join(str(error).split()), file=sys.stderr)  # noqa: T201 - the last line is what the caller tells
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,85 @@
+"""Whether exported models say what the trained one says: on windows, and in the validation stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from onnx import ModelProto
+
+from trainer.detector import detector, detector_file, stream_scores
+from trainer.detector.detector import Detector
+from trainer.detector.detector_file import LARGEST_DIFFERENCE, DetectorFile, Parity
+from trainer.detector.stream_scores import Point, Track
+from trainer.engine.data.batches import Feed
+from trainer.engine.data.windows import Windows, window_samples
+from trainer.engine.training import stream
+from trainer.engine.training.trained import Trained
+from trainer.system import limits
+
+BATCH = 32
+Beat = Callable[[], None]
+Scores = NDArray[np.float32]
+
+
+def spread(windows: Windows, most: int) -> Windows:
+    """At most so many windows, evenly spread."""
+    return windows.take(np.linspace(0, len(windows) - 1, min(len(windows), most)).astype(np.int64))
+
+
+def waves(feed: Feed, windows: Windows) -> Iterator[NDArray[np.float32]]:
+    """Waves [n, samples] of these windows in batches."""
+    for first in range(0, len(windows), BATCH):
+        part = windows.take(slice(first, first + BATCH))
+        yield feed.windows(part, window_samples(feed.config)).numpy()
+
+
+@torch.inference_mode()
+def trained_scores(trained: Trained, windows: Windows, beat: Beat) -> Scores:
+    """Probabilities [n] of validation windows by the model as it was trained."""
+    found = []
+    for wave in waves(trained.val, windows):
+        found.append(trained.network(trained.val.front_end(torch.from_numpy(wave))).sigmoid().numpy())
+        beat()
+    return np.concatenate(found)
+
+
+def exported_scores(model: ModelProto, trained: Trained, windows: Windows, beat: Beat) -> Scores:
+    """The same by an exported model."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = limits.threads()
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    found = []
+    for wave in waves(trained.val, windows):
+        found.append(session.run(None, {detector_file.WAVEFORM: wave})[0])
+        beat()
+    return np.concatenate(found)
+
+
+def of(before: Scores, after: Scores) -> Parity:
+    largest = float(np.abs(before - after).max())
+    return Parity(largest_difference=largest, windows=len(before), within=largest <= LARGEST_DIFFERENCE)
+
+
+def heard_in_stream(
+    models: tuple[ModelProto, ModelProto], file: DetectorFile, trained: Trained, beat: Beat
+) -> tuple[Point | None, Point | None]:
+    """The operating points of exported models in the validation stream, at the run's false accepts per hour."""
+    recordings = stream.recordings(trained.val.array, beat)
+    per_hour = trained.config.training.false_accepts_per_hour
+    first, second = (
+        stream.operating_point([_track(listener, recording, beat) for recording in recordings], per_hour)
+        for listener in (detector.of_graph(file, model) for model in models)
+    )
+    return first, second
+
+
+def _track(listener: Detector, recording: stream.Recording, beat: Beat) -> Track:
+    probability = listener.scores(recording.wave)[1]
+    beat()
+    return Track(
+        stream_scores.smooth(probability, listener.file.hop_seconds), recording.words, listener.file.hop_seconds
+    )

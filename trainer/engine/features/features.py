@@ -1,0 +1,139 @@
+"""What the model sees of a window: log-mel spectrogram, MFCC, PCEN or speech embedding, on whatever device it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torchaudio
+from torch import Tensor, nn
+
+from trainer.audio import audio_formats
+from trainer.config import schema
+from trainer.config.schema import feature_rows
+from trainer.engine.features.embedding import SpeechEmbedding
+
+FLOOR = 1e-6
+"""Added to the mel power, so that digital silence is -60 dB rather than minus infinity."""
+LEAST_DEVIATION = 1e-3
+"""What never changes is not blown up by a division."""
+PCEN_SMOOTHING, PCEN_GAIN, PCEN_BIAS, PCEN_ROOT = 0.025, 0.98, 2.0, 0.5
+PCEN_HOP_MS = 10
+"""The hop that the published smoothing is meant for."""
+COLUMNS_AT_ONCE = 4096
+"""Frames of a long recording whose spectra are in memory together."""
+CPU_WINDOWS = 8
+"""A CPU takes a batch in parts of so many windows: their spectra stay in its cache."""
+
+
+class FrontEnd(nn.Module):
+    """Waveform [n, samples] in -1..1 to features [n, rows, frames] of the kind and normalisation that options name."""
+
+    def __init__(self, features: schema.Features) -> None:
+        super().__init__()
+        self.kind, self.normalisation = features.kind, features.normalisation
+        self.frame = features.frame_ms * audio_formats.SAMPLE_RATE // 1000
+        self.hop = features.hop_ms * audio_formats.SAMPLE_RATE // 1000
+        self.fft_size = 1 << (self.frame - 1).bit_length()
+        self.smoothing = 1 - (1 - PCEN_SMOOTHING) ** (features.hop_ms / PCEN_HOP_MS)
+        filters = torchaudio.functional.melscale_fbanks(
+            self.fft_size // 2 + 1, features.low_hz, features.high_hz, features.mel_bands, audio_formats.SAMPLE_RATE
+        )
+        before = (self.fft_size - self.frame) // 2
+        hann = nn.functional.pad(torch.hann_window(self.frame), (before, self.fft_size - self.frame - before))
+        self.register_buffer("filters", filters, persistent=False)
+        self.register_buffer("hann", hann, persistent=False)
+        if self.kind == "mfcc":
+            cosines = torchaudio.functional.create_dct(feature_rows(features), features.mel_bands, "ortho")
+            self.register_buffer("cosines", cosines, persistent=False)
+
+    def forward(self, wave: Tensor) -> Tensor:
+        size = CPU_WINDOWS if wave.device.type == "cpu" else max(1, len(wave))
+        parts = torch.split(wave, size)
+        return torch.cat([self.finish(self._power(part.unfold(1, self.fft_size, self.hop))) for part in parts])
+
+    def columns(self, wave: Tensor, beat: Callable[[], None]) -> Tensor:
+        """What the windows of a long wave [samples] share: mel power [columns, bands]; `beat` is called again and
+        again."""
+        found = []
+        for piece in torch.split(wave.unfold(0, self.fft_size, self.hop), COLUMNS_AT_ONCE):
+            found.append(self._power(piece))
+            beat()
+        return torch.cat(found)
+
+    def finish(self, mel: Tensor) -> Tensor:
+        """Mel power of windows [n, frames, bands] to their features [n, rows, frames]."""
+        if self.kind == "pcen":
+            found = pcen(mel, self.smoothing)
+        else:
+            found = mel.add(FLOOR).log_()
+            if self.kind == "mfcc":
+                found = torch.matmul(found, self.get_buffer("cosines"))
+        return normalise(found, self.normalisation, per_row=self.kind == "mfcc").transpose(1, 2)
+
+    def _power(self, frames: Tensor) -> Tensor:
+        """Power [..., bands] of Hann frames [..., samples] in triangular filters on the mel scale (HTK)."""
+        spectrum = torch.fft.rfft(frames * self.get_buffer("hann"))
+        power = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
+        return torch.matmul(power, self.get_buffer("filters"))
+
+
+def normalise(features: Tensor, how: str, per_row: bool) -> Tensor:
+    """Features [n, frames, rows] without their mean (`mean`) and of deviation 1 (`window`), over the window.
+
+    Cepstral coefficients are normalised `per_row` (Viikki and Laurila 1998), as the level of a window is in the first.
+    """
+    over = (1,) if per_row else (1, 2)
+    if how in ("mean", "window"):
+        features = features - features.mean(over, keepdim=True)
+    if how == "window":
+        features = features / features.square().mean(over, keepdim=True).sqrt().clamp(min=LEAST_DEVIATION)
+    return features
+
+
+def smoother(frames: int, smoothing: float, device: torch.device) -> Tensor:
+    """Matrix [frames, frames] that smooths over time: m[t] = (1 - s) m[t-1] + s e[t], from m[0] = e[0].
+
+    The weight of each frame in closed form, as one product is far quicker than a step per frame.
+    """
+    time = torch.arange(frames, device=device)
+    age = time[:, None] - time
+    weight = smoothing * (1 - smoothing) ** age.clamp(min=0) * (age >= 0)
+    weight[:, 0] = (1 - smoothing) ** time
+    return weight
+
+
+def pcen(mel: Tensor, smoothing: float) -> Tensor:
+    """Per-channel energy normalisation of mel power [n, frames, bands], each window for itself.
+
+    Wang et al., "Trainable frontend for robust and far-field keyword spotting" (2017), its constants not trained.
+    """
+    smooth = torch.matmul(smoother(mel.shape[1], smoothing, mel.device), mel)
+    controlled = torch.mul(mel, smooth.add_(FLOOR).pow_(-PCEN_GAIN))
+    return controlled.add_(PCEN_BIAS).pow_(PCEN_ROOT).sub_(PCEN_BIAS**PCEN_ROOT)
+
+
+class Standardised(nn.Module):
+    """A network behind the mean and deviation of each row over the training clips, which its checkpoints hold."""
+
+    def __init__(self, network: nn.Module, rows: int) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.zeros(rows, 1))
+        self.register_buffer("deviation", torch.ones(rows, 1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        logit: Tensor = self.network((features - self.get_buffer("mean")) / self.get_buffer("deviation"))
+        return logit
+
+    def measure(self, features: list[Tensor]) -> None:
+        """Take mean and deviation from batches of features [n, rows, frames]."""
+        values = torch.cat([part.transpose(0, 1).flatten(1) for part in features], dim=1)
+        deviation, mean = torch.std_mean(values, dim=1, keepdim=True)
+        self.get_buffer("mean").copy_(mean)
+        self.get_buffer("deviation").copy_(deviation.clamp(min=LEAST_DEVIATION))
+
+
+def front_end(features: schema.Features) -> FrontEnd | SpeechEmbedding:
+    """The module that makes waveforms [n, samples] features [n, rows, columns], of the kind that options name."""
+    return SpeechEmbedding() if features.kind == "speech_embedding" else FrontEnd(features)

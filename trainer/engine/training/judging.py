@@ -1,0 +1,109 @@
+"""What follows the batches of an epoch: validation, the stream, the epoch's rows and line, and its checkpoint."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+
+from trainer.engine.training import checkpoints, label_scores, margins, mining, optimizers, saving, stream, timing
+from trainer.engine.training.course import Course
+from trainer.engine.training.journal import append_row, append_timing, piece_done, say_epoch, tell
+from trainer.engine.training.parts import Parts
+from trainer.engine.training.stream import Stream
+from trainer.engine.training.validation import score, validate
+from trainer.engine.training.wishes import kept
+from trainer.run import best_model
+from trainer.run.documents import Best
+from trainer.run.failures import FailedError
+from trainer.run.metrics import Row
+from trainer.system.log import say
+
+
+def finish_epoch(parts: Parts, trained: Course) -> Course:
+    """Validate, write the epoch's rows, line and checkpoint; returns the start of the next epoch.
+
+    Raises Interruption while nothing is written yet, FailedError when the loss is no number, OSError.
+    """
+    journal, epoch, options = parts.journal, trained.epoch, parts.config.training
+    began = time.monotonic()
+    tell(journal, phase="validating", doing="")
+    rate = optimizers.learning_rate(parts.config.optimizer, epoch, options.epochs, trained.plateau.scale)
+    row: Row = {"epoch": epoch, "step": trained.step, **trained.sums.means(), "learning_rate": rate}
+    logit = score(parts.judged, parts.val, parts.val_windows, parts.beat)
+    row |= validate(logit, parts.val_windows, parts.config)
+    piece_done(journal, "validation", began)
+    if stream.due(parts.config, epoch):
+        row |= _hear_stream(parts)
+    seconds, began = time.monotonic() - began, time.monotonic()
+    tell(journal, phase="saving")
+    append_row(journal, "epoch", **row)
+    speed = trained.sums.windows / journal.epoch_seconds
+    append_timing(
+        journal, epoch=epoch, seconds=round(journal.epoch_seconds + seconds, 3), clips_per_second=round(speed, 1)
+    )
+    say_epoch(row, options.epochs)
+    if not math.isfinite(row["val_loss"]):
+        raise FailedError(
+            "not_finite",
+            f"The validation loss became {row['val_loss']} after epoch {epoch}{kept(trained.best)}. "
+            "Lower optimizer.learning_rate and start again.",
+        )
+    best = _best(parts, row, trained.best)
+    plateau = optimizers.after_epoch(trained.plateau, row["val_loss"], parts.config.optimizer)
+    found = margins.add(trained.val, margins.positives(parts.val.array), parts.val_windows, logit.numpy())
+    course = trained.after_epoch(best, plateau, found)
+    journal.epoch_seconds = 0.0
+    saving.save(parts, course, checkpoints.name(epoch))
+    if best != trained.best:
+        checkpoints.mark_best(parts.run.checkpoints, best)
+        say(f"New best model: epoch {epoch}, {best_model.described(best, options.best_by)}")
+    checkpoints.prune(parts.run.checkpoints)
+    label_scores.write(parts, course)
+    heard = {"last_stream": row} if "miss_rate" in row else {}
+    tell(journal, now=True, last_epoch=row, best=best, **heard)
+    piece_done(journal, "saving", began)
+    return course
+
+
+def _hear_stream(parts: Parts) -> Row:
+    """How many words the model misses in the validation stream, as columns of the epoch's row."""
+    tell(parts.journal, doing="Hearing the validation clips as a stream")
+    opened = open_stream(parts)
+    began = time.monotonic()
+    point = stream.measure(parts.judged, parts.val, opened, parts.beat)
+    piece_done(parts.journal, "stream", began)
+    if point is None:
+        return {}
+    say(stream.sentence(point))
+    return stream.row(point)
+
+
+def open_stream(parts: Parts) -> Stream:
+    """The validation stream, of which the features are computed when it is first asked for."""
+    began, journal = time.monotonic(), parts.journal
+    opened = parts.stream()
+    if not journal.opened:
+        journal.opened = True
+        piece_done(journal, "opening", began)
+    return opened
+
+
+def measure_coming(parts: Parts, course: Course) -> None:
+    """Measure what comes later for the first time on a part of it, so that the ETA knows of it. Raises Interruption."""
+    config, journal, done = parts.config, parts.journal, course.epoch - 1
+    if journal.times.stream is None and stream.times(config, after=done):
+        tell(journal, doing="Measuring how long the validation stream will take")
+        seconds = timing.hearing_seconds(parts, open_stream(parts))
+        journal.times = replace(journal.times, stream=seconds)
+    if journal.times.mining is None and mining.times(config, after=done) and not mining.due(config, course.epoch):
+        tell(journal, doing="Measuring how long a look for hard negatives will take")
+        journal.times = replace(journal.times, mining=timing.mining_seconds(parts))
+
+
+def _best(parts: Parts, row: Row, best: Best | None) -> Best:
+    """The best epoch, this one included."""
+    by = parts.config.training.best_by
+    if best is None or best_model.is_better(row, best, by):
+        return best_model.best_of(row, checkpoints.name(row["epoch"]), by)
+    return best

@@ -1,0 +1,86 @@
+"""The last word of a training that failed: its reason, its kind and the facts, told on a full disk too."""
+
+from __future__ import annotations
+
+import traceback
+from contextlib import suppress
+
+import psutil
+import torch
+
+from trainer.run import failures, reserve, runs
+from trainer.run.documents import Progress
+from trainer.run.failures import FailedError, Failure
+from trainer.run.runs import Run
+from trainer.system import document_file, limits
+from trainer.system.log import say
+
+
+def tell(run: Run, attempt: int, error: Exception) -> None:
+    """Leave the exception in one line for the supervisor, and its trace in the log.
+
+    When the folder of the run is gone that is all there is to say: whatever failed, failed for that.
+    """
+    if runs.is_gone(run):
+        say(f"The run's folder {run.folder} was deleted or moved while it trained; the training ends.")
+        return
+    _write(run, attempt, reason_of(error), failure_of(error))
+    with suppress(OSError):  # the log may lie on a full disk too
+        traceback.print_exception(error)
+
+
+def _write(run: Run, attempt: int, reason: str, failure: Failure) -> None:
+    """Write it into progress.json; a disk that takes not even that leaves the supervisor the exit code."""
+    earlier = document_file.read(Progress, run.progress_file)
+    blank = Progress(attempt=attempt, beat=0, phase="")
+    last = earlier if earlier and earlier.attempt == attempt else blank
+    changes = {"phase": "ended", "ended": "failed", "reason": reason, "failure": failure, "eta_seconds": None}
+    try:
+        reserve.replace_json(run.progress_file, last.model_copy(update=changes).model_dump())
+    except OSError as refused:
+        say(f"The reason could not be written to {run.progress_file}: {refused.strerror}. It is: {reason}")
+
+
+def reason_of(error: Exception) -> str:
+    """The exception in one line."""
+    if isinstance(error, torch.OutOfMemoryError):
+        reason = f"The GPU's memory is full. ({error})"
+    elif _lacks_memory(error):
+        reason = f"The memory of this machine is full. ({str(error) or 'MemoryError'})"
+    elif isinstance(error, OSError) and error.filename:
+        reason = f"{error.strerror}: {error.filename}."
+    elif isinstance(error, (ValueError, FileNotFoundError)):
+        reason = str(error)  # our own sentences
+    elif isinstance(error, RuntimeError) and "deterministic" in str(error):
+        reason = f"training.exact: torch cannot do this the same way each time; turn it off. ({error})"
+    else:
+        reason = f"{type(error).__name__}: {error}"
+    return " ".join(reason.split())
+
+
+def failure_of(error: Exception) -> Failure:
+    """The kind of failure behind an exception, with what there was to have of what ran out."""
+    if isinstance(error, FailedError):
+        return error.failure
+    if isinstance(error, torch.OutOfMemoryError):
+        return Failure(kind="gpu_memory", free_bytes=_gpu_bytes())
+    if _lacks_memory(error):
+        here = limits.memory().free + psutil.Process().memory_info().rss
+        return Failure(kind="host_memory", free_bytes=here)
+    if isinstance(error, RuntimeError) and "CUDA error" in str(error):
+        return Failure(kind="gpu_lost")
+    return failures.of_system(error) if isinstance(error, OSError) else Failure(kind="other")
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Whether the machine had no memory left; torch says so in a RuntimeError."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error))
+
+
+def _gpu_bytes() -> int | None:
+    """Bytes of the GPU's memory that this process has or could have; None when the GPU does not tell."""
+    try:
+        free, _ = torch.cuda.mem_get_info()
+    except (RuntimeError, AssertionError):
+        return None
+    return int(free + torch.cuda.memory_reserved())

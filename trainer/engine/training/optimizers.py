@@ -1,0 +1,103 @@
+"""How the weights move: the optimizer, the course of its rate, and the moving average of the weights."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from trainer.config import schema
+
+RISING_SHARE = 0.3
+FIRST_PART, LAST_PART = 1 / 25, 1e-4
+"""One cycle: how much of the training the rate rises, and which part of the highest rate it starts and ends with."""
+
+
+def make_optimizer(model: nn.Module, options: schema.Optimizer) -> torch.optim.Optimizer:
+    """AdamW (Loshchilov and Hutter 2019), or SGD with Nesterov's momentum (Sutskever et al. 2013).
+
+    Norms and biases, having one dimension, are not decayed.
+    """
+    matrices = [weights for weights in model.parameters() if weights.ndim > 1]
+    vectors = [weights for weights in model.parameters() if weights.ndim <= 1]
+    groups = [{"params": matrices, "weight_decay": options.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    if options.name == "sgd":
+        momentum = options.momentum
+        return torch.optim.SGD(groups, lr=options.learning_rate, momentum=momentum, nesterov=momentum > 0)
+    return torch.optim.AdamW(groups, lr=options.learning_rate)
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """What a rate that falls on plateaus remembers: the lowest validation loss, the epochs since, and the part of the
+    learning rate that is left."""
+
+    lowest: float = math.inf
+    waited: int = 0
+    scale: float = 1.0
+
+
+def after_epoch(plateau: Plateau, val_loss: float, options: schema.Optimizer) -> Plateau:
+    """The plateau after one more epoch; other schedules take no notice of it."""
+    if options.schedule != "plateau":
+        return plateau
+    if val_loss < plateau.lowest:
+        return Plateau(val_loss, 0, plateau.scale)
+    if plateau.waited + 1 < options.plateau_patience:
+        return Plateau(plateau.lowest, plateau.waited + 1, plateau.scale)
+    return Plateau(plateau.lowest, 0, plateau.scale * options.plateau_factor)
+
+
+def learning_rate(options: schema.Optimizer, epoch: float, epochs: int, scale: float = 1.0) -> float:
+    """Rate after `epoch` (a fraction counts) of `epochs`; `scale` is what plateaus have left of it."""
+    if options.schedule == "one_cycle":
+        return options.learning_rate * _one_cycle(epoch / epochs)
+    if epoch < options.warmup_epochs:
+        return options.learning_rate * epoch / options.warmup_epochs
+    if options.schedule != "cosine":
+        return options.learning_rate * scale
+    progress = (epoch - options.warmup_epochs) / max(epochs - options.warmup_epochs, 1e-9)
+    return options.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+
+def _one_cycle(progress: float) -> float:
+    """Part of the highest rate after `progress` (0 to 1) of a training (Smith and Topin 2019), along two cosines."""
+    if progress < RISING_SHARE:
+        return _between(FIRST_PART, 1.0, progress / RISING_SHARE)
+    return _between(1.0, LAST_PART, (progress - RISING_SHARE) / (1 - RISING_SHARE))
+
+
+def _between(first: float, last: float, progress: float) -> float:
+    """From `first` to `last` along half a cosine."""
+    return last + (first - last) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def average_of(model: nn.Module) -> nn.Module:
+    """A copy of the model that will hold the average of its weights."""
+    average = copy.deepcopy(model).requires_grad_(False)
+    for layer in average.modules():
+        if isinstance(layer, nn.RNNBase):
+            layer.flatten_parameters()  # copied one by one, a GPU would join them anew for every batch
+    return average
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:
+    """Move the average towards the model after step 1, 2, ...: weights and the running statistics of its norms.
+
+    The first steps are averaged over fewer, so that a short training does not keep its random first weights; the
+    ramp is that of TensorFlow's ExponentialMovingAverage.
+    """
+    part = 1 - min(decay, (1 + step) / (10 + step))
+    kept, new = _numbers(average), _numbers(model)
+    torch._foreach_lerp_([a for a in kept if a.is_floating_point()], [b for b in new if b.is_floating_point()], part)
+    for whole, now in zip(kept, new, strict=True):
+        if not whole.is_floating_point():  # the count of batches that a norm has seen
+            whole.copy_(now)
+
+
+def _numbers(model: nn.Module) -> list[Tensor]:
+    return [*model.parameters(), *model.buffers()]

@@ -1,0 +1,66 @@
+"""How long a configuration would train on this machine: a process that measures it and leaves one document.
+
+    python -m trainer.engine.training.probe ROOT CONFIG_FILE OUT_FILE
+
+Writes OUT_FILE at once, see `trainer.run.probe.Measured`. Exit 2 with one sentence when this cannot be trained at all.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import torch
+
+from trainer.audio import manifest
+from trainer.config import config_file
+from trainer.config.schema import Config
+from trainer.engine.data import clips
+from trainer.engine.training import loop, timing
+from trainer.run import probe
+from trainer.run.runs import Run
+from trainer.system import durable, processes
+from trainer.system.workspace import Workspace
+
+
+def write(workspace: Workspace, config: Config, out: Path) -> None:
+    """Measure and write. Raises ValueError, FileNotFoundError, OSError as a training would at its start.
+
+    The clips are prepared before the clock counts: the training finds them in the cache that the probe has filled.
+    Checkpoints go to a folder beside `out`, so that they meet the disk that a run's would; it is removed.
+    """
+    started, fingerprint = processes.age_seconds(), manifest.fingerprint(workspace)
+    splits = manifest.read_splits(workspace)
+    clips.prepare(workspace, [*splits["train"], *splits["val"]], lambda *progress: None)
+    run = Run(out.with_name(f"{out.name}.partial"))
+    shutil.rmtree(run.folder, ignore_errors=True)  # of a probe that was killed
+    run.folder.mkdir(parents=True)
+    try:
+        durable.replace_bytes(run.config_file, config_file.dump(config))
+        again = processes.age_seconds()
+        parts = loop.prepare(workspace, run, 1, lambda: None)
+        found = timing.measure(parts, started + processes.age_seconds() - again)
+    finally:
+        shutil.rmtree(run.folder, ignore_errors=True)
+    memory = {"peak_memory_bytes": processes.peak_memory_bytes()}
+    names = {"config": probe.digest(config), "split_fingerprint": fingerprint}
+    durable.replace_json(out, probe.Measured.model_validate(found | memory | names).model_dump())
+
+
+def main(root: str, config: str, out: str) -> int:
+    processes.die_with_parent(os.getppid())
+    try:
+        write(Workspace(Path(root)), config_file.load(Path(config)), Path(out))
+    except torch.OutOfMemoryError:
+        print("The GPU's memory is full; take a smaller training.batch_size.", file=sys.stderr)  # noqa: T201 - as below
+        return 2
+    except (ValueError, FileNotFoundError) as error:
+        print(" ".join(str(error).split()), file=sys.stderr)  # noqa: T201 - the last line that the job passes on
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

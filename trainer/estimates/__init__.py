@@ -1,0 +1,1 @@
+"""What a training needs, estimated before anything is built."""

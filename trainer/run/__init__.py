@@ -1,0 +1,1 @@
+"""One run: its folder, documents, state, launch, supervisor, queue, metrics, models, archive."""

@@ -1,0 +1,135 @@
+"""The JSON documents of a run folder: who writes each and what it holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from trainer.run.failures import Failure
+from trainer.run.state import Ended, Want
+from trainer.system.processes import ProcessIdentity
+
+
+class Request(BaseModel, frozen=True):
+    """request.json, written by the page or the command line before the start; `created` is UTC, `clock` since boot.
+
+    `host` and `machine_id` tell where; both are "" in files of earlier versions.
+    """
+
+    label: str
+    config_name: str
+    form: str
+    token: str
+    created: str
+    boot_id: str
+    host: str = ""
+    machine_id: str = ""
+    clock: float
+    split_fingerprint: str
+    versions: dict[str, str]
+    warnings: list[str] = []
+    """What was told before the start, such as which voices alone are measured."""
+
+
+class Processes(BaseModel, frozen=True):
+    """process.json, written by the supervisor."""
+
+    attempt: int = Field(ge=1)
+    host: str
+    machine_id: str = ""
+    boot_id: str
+    supervisor: ProcessIdentity
+    trainer: ProcessIdentity | None = None
+    device: str | None = None
+    """The device whose slot it holds: `cpu`, `gpu0`; None while it waits for one."""
+    clock: float
+    gone: bool = False
+    """Whether the folder is a copy that was made when nothing lived in it, taken from an archive."""
+
+
+class Beat(BaseModel, frozen=True):
+    """beat.json, written by the supervisor every two seconds for as long as it lives; seconds since boot."""
+
+    attempt: int
+    clock: float
+    working: float
+    """When the trainer was last known to work: it told something, used the processor or asked for it."""
+
+
+class Outcome(BaseModel, frozen=True):
+    """outcome.json, written by the supervisor once per attempt."""
+
+    attempt: int
+    state: Ended
+    reason: str
+    exit_code: int | None = None
+    signal: str | None = None
+    ended: str
+    failure: Failure | None = None
+
+
+class Control(BaseModel, frozen=True):
+    """control.json, written by the page or the command line: what an attempt shall do; `sequence` counts wishes."""
+
+    attempt: int = 1
+    want: Want
+    sequence: int
+    clock: float
+
+
+class Best(BaseModel, frozen=True):
+    """The best epoch so far; `checkpoint` is a file name in checkpoints/, `by` the measure that chose it, which is
+    `training.best_by` (empty where an earlier version wrote it)."""
+
+    epoch: int
+    val_loss: float
+    val_accuracy: float | None
+    checkpoint: str = Field(pattern=r"^epoch-\d{1,9}(-batch-\d{1,9})?\.pt$")
+    f1: float | None = None
+    miss_rate: float | None = None
+    robust_loss: float | None = None
+    by: str = ""
+
+
+class Progress(BaseModel, frozen=True):
+    """progress.json, written by the trainer at most twice a second. Rates from 0 to 1, times in seconds."""
+
+    attempt: int
+    beat: float
+    phase: str
+    doing: str = ""
+    device: str = ""
+    epoch: int = 0
+    epochs: int = 0
+    batch: int = 0
+    batches: int = 0
+    train_loss: float | None = None
+    train_accuracy: float | None = None
+    clips_per_second: float | None = None
+    eta_seconds: float | None = None
+    elapsed_seconds: float = 0.0
+    """Of all attempts together, without the time between them."""
+    times: dict[str, float] = {}
+    """Seconds of the pieces of a training as lately measured, from which `eta_seconds` follows: see engine.eta."""
+    reading: dict[str, Any] | None = None
+    last_epoch: dict[str, Any] | None = None
+    last_stream: dict[str, Any] | None = None
+    """The row of the last epoch after which the validation stream was heard."""
+    best: Best | None = None
+    ended: Ended | None = None
+    reason: str = ""
+    failure: Failure | None = None
+
+
+class Notes(BaseModel):
+    """notes.json, written by the page or the command line: what a person says of a run. `name` takes the place of the
+    label that it was started with; what a later version adds is kept."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    note: str = ""
+    starred: bool = False
+    archived: bool = False

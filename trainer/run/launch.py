@@ -1,0 +1,267 @@
+"""Starting, pausing, stopping, resuming and extending runs, through the run folder and a detached supervisor."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from trainer.audio import manifest
+from trainer.config import config_file
+from trainer.config.schema import Config
+from trainer.run import attempts, earlier_run, preflight, run_queue, runs
+from trainer.run.documents import Control, Processes, Request
+from trainer.run.runs import Run
+from trainer.run.state import ACTIVE, State, Want, wished
+from trainer.system import devices, document_file, durable, processes, regular_file, versions
+from trainer.system.workspace import Workspace
+
+ENDING_SECONDS = 5.0
+"""How long a resume waits for the processes of the attempt before it, which still end."""
+BEGIN_SECONDS = 120.0
+"""How long a resume waits to see the attempt begin, as long as its supervisor lives; it begins later all the same."""
+LOOK_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Started:
+    """The run that a start led to; `already` when it had been started before by the same form."""
+
+    run: Run
+    already: bool
+
+
+def form_of(config: Config, split_fingerprint: str, label: str) -> str:
+    """What a start asks for, as a key: equal for a form that is sent twice, whoever sends it."""
+    return hashlib.sha256(
+        b"\0".join([config_file.dump(config), split_fingerprint.encode(), label.encode()])
+    ).hexdigest()
+
+
+def start(workspace: Workspace, config: Config, config_name: str, label: str = "", token: str | None = None) -> Started:
+    """Make a run folder and start its supervisor; returns at once.
+
+    With a `token` (of a form in the browser) the same form makes one run, however often and from wherever it is sent:
+    a form sent while its run is active, or sent again with the same token later, leads to that run. Without one
+    (command line) every call starts a run. The run to go on from is settled here, so that the run can be repeated.
+    Raises ValueError when the data, the runs folder or the run to go on from are not fit.
+    """
+    if found := preflight.problems(workspace, config):
+        raise ValueError(found[0])
+    config = earlier_run.resolved(workspace, config)
+    fingerprint, warnings = manifest.fingerprint(workspace), preflight.warnings(workspace, config)
+    form = form_of(config, fingerprint, label)
+    with processes.exclusive_lock(workspace.runs / ".start.lock"):
+        if token is not None and (earlier := _earlier(workspace, form, token)):
+            return Started(earlier, already=True)
+        run = _make_folder(workspace)
+        request = Request(
+            label=label, config_name=config_name, form=form, token=token or secrets.token_hex(16),
+            created=datetime.now(UTC).isoformat(timespec="seconds"), boot_id=processes.boot_id(),
+            host=socket.gethostname(), machine_id=processes.machine_id(), clock=processes.boot_clock(),
+            split_fingerprint=fingerprint, versions=versions.found(), warnings=warnings,
+        )  # fmt: skip
+        choices = devices.choices(config.training.device)
+        with _held(run) as lock:
+            try:
+                durable.replace_bytes(run.config_file, config_file.dump(config))
+                durable.replace_json(run.request_file, request.model_dump())
+                run_queue.join(workspace, run, choices)
+            except OSError:
+                shutil.rmtree(run.folder, ignore_errors=True)  # half a run would be shown as damaged for ever
+                raise
+            _start_supervisor(run, choices, lock)
+    return Started(run, already=False)
+
+
+def _earlier(workspace: Workspace, form: str, token: str) -> Run | None:
+    """The run that this form, or a form with this token, has started and that stands in the way of another."""
+    asked = [(run, document_file.read(Request, run.request_file)) for run in runs.all_runs(workspace)]
+    own = (run for run, request in asked if request and request.token == token)
+    same = (run for run, request in asked if request and request.form == form and runs.status(run).state in ACTIVE)
+    return next(own, None) or next(same, None)
+
+
+def _make_folder(workspace: Workspace) -> Run:
+    """A folder with a fresh id; `mkdir` decides when two want the same."""
+    while True:
+        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+        run = Run(workspace.runs / f"{stamp}-{secrets.token_hex(2)}")
+        try:
+            run.folder.mkdir(mode=0o700)
+        except FileExistsError:
+            continue
+        return run
+
+
+def ask(run: Run, want: Want) -> None:
+    """Leave a wish for the attempt under way, read after every batch; which of two wins: `state.wished`."""
+    with processes.exclusive_lock(run.control_lock):
+        attempt = max(1, attempts.newest(run.folder))
+        current = document_file.read(Control, run.control_file)
+        known = current if current and current.attempt == attempt else None
+        wanted = wished(known.want if known else None, want)
+        if known is None or wanted != known.want:
+            _write_wish(run, attempt, wanted, current.sequence + 1 if current else 1)
+
+
+def _write_wish(run: Run, attempt: int, want: Want, sequence: int) -> None:
+    wish = Control(attempt=attempt, want=want, sequence=sequence, clock=processes.boot_clock())
+    durable.replace_json(run.control_file, wish.model_dump())
+
+
+def stop(run: Run, now: bool) -> State:
+    """Ask a run to stop, now or after its epoch; returns its state then. Raises ValueError when it does not run."""
+    state = runs.status(run).state
+    if state not in ACTIVE:
+        raise ValueError(f"Run {run.id} is {state}; there is nothing to stop.")
+    ask(run, "stop" if now else "stop_after_epoch")
+    if now:
+        _wake(run)
+    return runs.status(run).state
+
+
+def _wake(run: Run) -> None:
+    """Let suspended processes of the run go on: they could not end otherwise."""
+    found = document_file.read(Processes, run.process_file)
+    for identity in (found.supervisor, found.trainer) if found else ():
+        if identity and processes.is_suspended(identity):
+            processes.send_signal(identity, signal.SIGCONT)
+
+
+def pause(run: Run) -> State:
+    """Ask a run to save itself and leave its device; returns its state then. Raises ValueError when it does not run."""
+    state = runs.status(run).state
+    if state not in ACTIVE:
+        raise ValueError(f"Run {run.id} is {state}; there is nothing to pause.")
+    if state == "stopping":
+        raise ValueError(f"Run {run.id} is stopping already; it can be resumed from there.")
+    ask(run, "pause")
+    return runs.status(run).state
+
+
+@contextmanager
+def _held(run: Run) -> Iterator[int]:
+    """Hold the lock by which a run counts as live, to be shared with its supervisor: so there is no moment at which
+    the run is not known to live. Raises ValueError when a process of the run has it.
+    """
+    lock = processes.wait_for_lock(run.supervisor_lock, ENDING_SECONDS)
+    if lock is None:
+        raise ValueError(f"A process of run {run.id} still runs; wait until it has ended, then resume.")
+    try:
+        yield lock
+    finally:
+        os.close(lock)
+
+
+def _start_supervisor(run: Run, choices: Sequence[str], lock: int | None = None) -> None:
+    arguments = ["-m", "trainer.run.supervisor", str(run.folder), ",".join(choices)]
+    processes.start_detached(arguments, run.log_file, {} if lock is None else processes.handing_over(lock))
+
+
+def resume(run: Run) -> int:
+    """Let a run that is not done go on from its last checkpoint, or take back a wish that it is about to obey.
+
+    Returns the number of the attempt. Raises ValueError when it runs, is completed, or cannot be read.
+    """
+    with processes.exclusive_lock(run.resume_lock):
+        if _taken_back(run):
+            return attempts.newest(run.folder)
+        state = runs.status(run).state
+        if state in ACTIVE - {"unknown"} or state == "damaged":
+            raise ValueError(f"Run {run.id} is {state}; there is nothing to resume.")
+        if state == "completed":
+            raise ValueError(
+                f"Run {run.id} is completed. Give it more epochs with: python -m trainer extend {run.id} --epochs N, "
+                f"or start a new run with training.start_from: {run.id}."
+            )
+        return _begin_again(run)
+
+
+def _taken_back(run: Run) -> bool:
+    """Take back a pause, or a stop after the epoch, that has not been obeyed yet; whether there was one.
+
+    Its supervisor decides under the same lock, so either the run goes on or it has ended when this returns.
+    """
+    with processes.exclusive_lock(run.control_lock):
+        status, control = runs.status(run), document_file.read(Control, run.control_file)
+        if status.state not in ACTIVE or control is None or control.attempt != max(1, status.attempt):
+            return False
+        if control.want not in ("pause", "stop_after_epoch"):
+            return False
+        _write_wish(run, control.attempt, "go_on", control.sequence + 1)
+        return True
+
+
+def _check_room(run: Run, config: Config) -> None:
+    if found := preflight.room(Workspace(run.folder.parent.parent), config):
+        raise ValueError(found[0])
+
+
+def _begin_again(run: Run) -> int:
+    """Start another supervisor and wait until its attempt has begun: until then the run is told as it ended before.
+
+    Of two resumes at once one gets the lock of the run. Raises ValueError when the supervisor has died.
+    """
+    config = config_file.load(run.config_file)
+    _check_room(run, config)
+    choices = devices.choices(config.training.device)
+    with _held(run) as lock:
+        before = attempts.newest(run.folder)
+        _forget_wish(run, before)
+        _start_supervisor(run, choices, lock)
+    _await_attempt(run, before + 1)
+    run_queue.join(Workspace(run.folder.parent.parent), run, choices)  # its supervisor would within half a second
+    return before + 1
+
+
+def _await_attempt(run: Run, attempt: int) -> None:
+    """Wait until an attempt has begun, for as long as the supervisor that was started for it lives."""
+    deadline = time.monotonic() + BEGIN_SECONDS
+    while attempts.newest(run.folder) < attempt and time.monotonic() < deadline:
+        gone = processes.lock_state(run.supervisor_lock) == "free"
+        if gone and attempts.newest(run.folder) < attempt:
+            raise ValueError(f"Run {run.id} could not be started again; the end of its log says why: {run.log_file}")
+        time.sleep(LOOK_SECONDS)
+
+
+def _forget_wish(run: Run, before: int) -> None:
+    """Take back a wish for an attempt that never began: it was left for a run that was lost while it started."""
+    with processes.exclusive_lock(run.control_lock):
+        control = document_file.read(Control, run.control_file)
+        if control and control.attempt > before:
+            _write_wish(run, control.attempt, "go_on", control.sequence + 1)
+
+
+def extend(run: Run, epochs: int) -> int:
+    """Let a completed run go on until it has had so many epochs in all; returns the number of the attempt.
+
+    What it was configured with before is kept in `attempts/`. Early stopping, where that had ended it, is turned off.
+    Raises ValueError when the run is not completed, or has had as many epochs already.
+    """
+    with processes.exclusive_lock(run.resume_lock):
+        status = runs.status(run)
+        if status.state != "completed":
+            raise ValueError(f"Run {run.id} is {status.state}; only a completed run can be extended.")
+        config = config_file.load(run.config_file)
+        trained = status.progress.epoch if status.progress else config.training.epochs
+        if epochs <= trained:
+            raise ValueError(f"Run {run.id} has had {trained} epochs; extend it to more than that, not to {epochs}.")
+        changes = {"epochs": epochs, "patience": config.training.patience if trained >= config.training.epochs else 0}
+        longer = config.model_copy(update={"training": config.training.model_copy(update=changes)})
+        data = config_file.dump(longer)
+        config_file.parse(data, run.config_file.name)
+        _check_room(run, longer)  # before anything is changed: a refused one leaves the run as it was
+        put_away = run.attempts / str(status.attempt) / run.config_file.name
+        put_away.parent.mkdir(parents=True, exist_ok=True)
+        durable.replace_bytes(put_away, regular_file.read_bytes(run.config_file))
+        durable.replace_bytes(run.config_file, data)
+        return _begin_again(run)

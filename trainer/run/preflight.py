@@ -1,0 +1,133 @@
+"""Checks before a start: whether memory, disk and device are there for a configuration, and what it trains on."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from dataclasses import replace
+
+from trainer.audio import manifest
+from trainer.config.schema import Config
+from trainer.dataset import window_fit
+from trainer.estimates import requirements
+from trainer.estimates.requirements import Machine
+from trainer.run import run_queue
+from trainer.run.documents import Progress
+from trainer.run.runs import Run
+from trainer.system import devices, document_file
+from trainer.system.counted import counted
+from trainer.system.workspace import Workspace
+
+
+def problems(workspace: Workspace, config: Config | None) -> list[str]:
+    """What stands against a start now, as sentences; without a configuration only of data and folder."""
+    found = []
+    try:
+        found += manifest.problems(workspace, manifest.read_splits(workspace))
+    except (FileNotFoundError, ValueError) as error:
+        found.append(str(error))
+    return found + room(workspace, config)
+
+
+def warnings(workspace: Workspace, config: Config) -> list[str]:
+    """What stands against no start, but should be known before it, as sentences."""
+    from trainer.dataset import splits  # its pandas takes a second that other verbs need not wait
+
+    unfit = window_fit.problem(config, window_fit.speech_seconds(workspace))
+    return [*([str(unfit)] if unfit else []), *splits.voice_sentences(workspace)]
+
+
+def room(workspace: Workspace, config: Config | None) -> list[str]:
+    """What stands against a training here whatever its clips are: a resumed run's are looked at by the trainer."""
+    try:
+        _prepare_runs(workspace)
+    except ValueError as error:
+        return [str(error)]
+    return lacking(workspace, config, machine(workspace, config)) if config else []
+
+
+def _prepare_runs(workspace: Workspace) -> None:
+    """Make the runs folder and prove that it can be written to. Raises ValueError."""
+    probe = workspace.runs / f".probe-{os.getpid()}-{secrets.token_hex(4)}"
+    try:
+        workspace.runs.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ValueError(
+            f"The runs folder {workspace.runs} cannot be written to ({error.strerror}). "
+            "Make it writable, or choose another workspace with --root or WAKEWORD_ROOT."
+        ) from None
+
+
+def machine(workspace: Workspace, config: Config) -> Machine:
+    """This machine as a start finds it: with the disk of the runs, which may be another than that of the workspace.
+
+    What a training holds for which this one would wait in the queue counts as free: it will be.
+    """
+    here, queue, known = (
+        requirements.machine(workspace),
+        run_queue.read(workspace),
+        devices.choices(config.training.device),
+    )
+    if workspace.runs.is_dir():
+        here = replace(here, disk_free=shutil.disk_usage(workspace.runs).free)
+    for holding in run_queue.holdings(workspace):
+        if holding.run and holding.device in known and queue.slots_of(holding.device) == 1:
+            here = _without(holding.run, holding.device, here)
+    return here
+
+
+def _without(run: Run, device: str, here: Machine) -> Machine:
+    """The machine once this run has ended."""
+    progress = document_file.read(Progress, run.progress_file)
+    held = int(((progress and progress.reading) or {}).get("process_memory", 0))
+    gpu = here.gpu_memory_total if device != "cpu" else here.gpu_memory_free
+    return replace(here, memory_free=min(here.memory_total, here.memory_free + held), gpu_memory_free=gpu)
+
+
+def lacking(workspace: Workspace, config: Config, here: Machine) -> list[str]:
+    """What this machine has too little of, each a sentence with numbers and what to do."""
+    return [text for text in (_device(config, here), _memory(config, here), _disk(workspace, config, here)) if text]
+
+
+def _device(config: Config, here: Machine) -> str:
+    if config.training.device != "cuda" or here.gpu_name:
+        return ""
+    return "training.device is cuda, but no GPU was found. Choose auto or cpu on the Configuration page."
+
+
+def _memory(config: Config, here: Machine) -> str:
+    if requirements.on_gpu(config, here):
+        if not here.gpu_memory_total:
+            return ""  # some virtual GPUs do not tell their memory
+        need, free, where = requirements.gpu_memory_bytes(config), here.gpu_memory_free, f"on {here.gpu_name}"
+    else:
+        where = f"{'in' if here.memory_limited else 'on'} {here.name}"
+        need, free = requirements.memory_bytes(config), here.memory_free
+    if need <= free:
+        return ""
+    return (
+        f"The training needs an estimated {need / 1e9:.1f} GB of memory; {free / 1e9:.1f} GB are free {where}. "
+        f"{requirements.fitting_sentence(config, here)} Lower training.batch_size on the Configuration page, or end "
+        "what else holds memory."
+    )
+
+
+def _disk(workspace: Workspace, config: Config, here: Machine) -> str:
+    need = requirements.least_disk_bytes(config)
+    if need <= here.disk_free:
+        return ""
+    return (
+        f"The run needs {need / 1e6:,.0f} MB of disk; {here.disk_free / 1e6:,.0f} MB are free in {workspace.runs}. "
+        f"Free {(need - here.disk_free) / 1e6:,.0f} MB there, or choose another workspace with --root or WAKEWORD_ROOT."
+    )
+
+
+def trains_on(config: Config, here: Machine) -> str:
+    """The device that a start would take, as the run will name it."""
+    if requirements.on_gpu(config, here):
+        return here.gpu_name
+    threads = config.training.threads or here.cores
+    return f"CPU, {counted(threads, 'thread')}"

@@ -1,0 +1,124 @@
+"""A short measurement of how long a configuration would train here: asked of a process that may import torch."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from trainer.audio import manifest
+from trainer.config import config_file
+from trainer.config.schema import Config
+from trainer.run import earlier_run
+from trainer.system import document_file, processes
+from trainer.system.log import clock_time
+from trainer.system.workspace import PROJECT_ROOT, Workspace
+
+
+class Measured(BaseModel, frozen=True):
+    """What a probe found. Seconds of each piece of a training, of one epoch (`batches` of them, validation and
+    checkpoint), and of all `epochs` with the start, mining and the stream, without early stopping.
+
+    `config` and `split_fingerprint` say what it holds for, see `digest` and `manifest.fingerprint`.
+    """
+
+    prepare_seconds: float
+    first_batch_seconds: float
+    batch_seconds: float
+    batches: int
+    validation_seconds: float
+    checkpoint_seconds: float
+    mining_seconds: float
+    stream_seconds: float
+    epoch_seconds: float
+    total_seconds: float
+    epochs: int
+    device: str
+    peak_memory_bytes: int
+    gpu_memory_bytes: int | None
+    config: str
+    split_fingerprint: str
+
+
+def digest(config: Config) -> str:
+    """Names the options of a configuration, whichever preset they began as: 64 hexadecimal digits."""
+    return hashlib.sha256(config_file.dump(config.model_copy(update={"preset": ""}))).hexdigest()
+
+
+def result_file(workspace: Workspace) -> Path:
+    return workspace.jobs / "probe.result.json"
+
+
+def read(workspace: Workspace) -> Measured | None:
+    """What the last probe found, whatever it was of; None before the first one."""
+    return document_file.read(Measured, result_file(workspace))
+
+
+def of(workspace: Workspace, config: Config) -> Measured | None:
+    """What was measured of this very configuration on the present split; None when nothing was."""
+    found = read(workspace)
+    try:
+        fingerprint = manifest.fingerprint(workspace)
+    except FileNotFoundError:
+        return None
+    fits = found and (found.config, found.split_fingerprint) == (digest(config), fingerprint)
+    return found if fits else None
+
+
+def _check(workspace: Workspace, config: Config) -> None:
+    """Raises ValueError or FileNotFoundError with what stands against training this, before torch is waited for."""
+    found = manifest.problems(workspace, manifest.read_splits(workspace))
+    if problem := earlier_run.problem(workspace, config):
+        found.append(problem)
+    if found:
+        raise ValueError(found[0])
+
+
+def measure(workspace: Workspace, config: Path) -> Measured:
+    """Measure the configuration in this file; takes some ten seconds, longer when the clips were never read before.
+
+    One probe at a time, as two would slow each other down: a second one waits. Raises ValueError or FileNotFoundError
+    with one sentence when it cannot be measured, OSError.
+    """
+    _check(workspace, config_file.load(config))
+    out = result_file(workspace)
+    workspace.jobs.mkdir(parents=True, exist_ok=True)
+    command = [
+        sys.executable,
+        "-m",
+        "trainer.engine.training.probe",
+        str(workspace.root),
+        str(config.absolute()),
+        str(out),
+    ]
+    with processes.exclusive_lock(workspace.jobs / "probe.lock"):
+        done = subprocess.run(
+            command, cwd=PROJECT_ROOT, env=processes.environment_of_engine(workspace), stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        if done.returncode:
+            raise ValueError(_refusal(done))
+        found = read(workspace)
+    if found is None:
+        raise ValueError(f"The probe left no result in {out}. Start it again.")
+    return found
+
+
+def _refusal(done: subprocess.CompletedProcess[str]) -> str:
+    if done.returncode < 0:
+        name = signal.Signals(-done.returncode).name
+        return f"The probe was ended by {name}; if memory is short, take a smaller training.batch_size."
+    last = (done.stderr.strip().splitlines() or ["it left no word"])[-1]
+    return last if done.returncode == 2 else f"The probe failed: {last}"
+
+
+def sentence(found: Measured) -> str:
+    """What a probe found, for a person."""
+    return (
+        f"An epoch takes about {found.epoch_seconds:.1f} s, all {found.epochs:,} of them at most "
+        f"{clock_time(found.total_seconds)}, on {found.device}; peak memory {found.peak_memory_bytes / 1e9:.1f} GB."
+    )

@@ -1,0 +1,194 @@
+"""Taking in a run that was packed into one file, on this machine or another, by a stranger perhaps."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from pydantic import ValidationError
+
+from trainer.detector import onnx_file
+from trainer.run import attempts, runs
+from trainer.run.documents import Processes
+from trainer.run.run_archive import MANIFEST, Manifest, Packed, collisions, is_carried, is_portable, is_run
+from trainer.run.runs import ID, Run
+from trainer.run.state import ACTIVE
+from trainer.system import document_file, durable, processes, zip_file
+from trainer.system.job import Report
+from trainer.system.processes import ProcessIdentity
+from trainer.system.workspace import Workspace
+
+MOST_MANIFEST_BYTES = 64 << 20
+SPARE_BYTES = 500_000_000
+"""Left free on the disk."""
+NO_RUN = "The file is no run of Wakeword Studio ({}). Make one with: python -m trainer pack RUN FILE.zip"
+
+
+class _DamagedError(Exception):
+    """A file in the archive is not what the manifest says."""
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """A run that was taken in, and the id it had before: another one when that was taken here."""
+
+    run: Run
+    packed_id: str
+
+
+def unpack(workspace: Workspace, file: IO[bytes], report: Report) -> Unpacked:
+    """Take in a run as a new folder: under its id, or under another where that is taken.
+
+    Every file must be as it was packed, so a checkpoint is what its mark says; whoever reads one takes tensors alone
+    (`checkpoints.load`). Raises ValueError with what is wrong with the file, and then nothing is taken; OSError.
+    """
+    workspace.runs.mkdir(exist_ok=True)
+    incoming = workspace.runs / ".incoming"
+    with processes.exclusive_lock(workspace.runs / ".incoming.lock"):
+        shutil.rmtree(incoming, ignore_errors=True)  # of one that was killed
+        incoming.mkdir()
+        try:
+            with zip_file.opened(file) as archive:
+                manifest = _manifest(archive)
+                _check_room(manifest, workspace)
+                _take(archive, manifest, incoming, report)
+            _lay_to_rest(Run(incoming))
+            _check_models(Run(incoming), report)
+            return Unpacked(_name(workspace, incoming, manifest.id), manifest.id)
+        finally:
+            shutil.rmtree(incoming, ignore_errors=True)
+
+
+def _manifest(archive: zipfile.ZipFile) -> Manifest:
+    """What the zip says of itself, and that this is all there is in it. Raises ValueError."""
+    listed = zip_file.entries_of(archive)
+    entries = {entry.filename: entry for entry in listed}
+    if MANIFEST not in entries:
+        raise ValueError(NO_RUN.format(f"{MANIFEST} is not in it"))
+    if entries[MANIFEST].file_size > MOST_MANIFEST_BYTES:
+        raise ValueError(NO_RUN.format(f"{MANIFEST} is too large"))
+    try:
+        found = Manifest.model_validate_json(b"".join(zip_file.chunks_of(archive, entries[MANIFEST])))
+    except ValidationError as error:
+        raise ValueError(NO_RUN.format(f"{MANIFEST}: {error.errors()[0]['msg']}")) from None
+    if not ID.fullmatch(found.id):
+        raise ValueError(NO_RUN.format(f"{found.id!r:.80} is no id"))
+    expected = {MANIFEST, *(f"{found.id}/{name}" for name in found.files)}
+    if entries.keys() != expected or len(listed) != len(expected):
+        other = next(iter(sorted(entries.keys() ^ expected)), "a file twice")
+        raise ValueError(f"The archive does not hold what it says: {other!r:.80}. Pack the run again.")
+    for name in found.files:
+        if not is_portable(name):
+            raise ValueError(
+                f"The archive holds a file that no run has, as other systems cannot hold its name: {name!r:.80}; "
+                "nothing is taken."
+            )
+        if not is_carried(name):
+            raise ValueError(f"The archive holds a file that no run has: {name!r:.80}; nothing is taken.")
+    if twice := collisions(found.files):
+        raise ValueError(
+            f"The archive holds two files that other systems take for one, {twice[0]!r:.80} and another; nothing is "
+            "taken."
+        )
+    return found
+
+
+def _check_room(manifest: Manifest, workspace: Workspace) -> None:
+    needed, free = sum(each.size for each in manifest.files.values()), shutil.disk_usage(workspace.runs).free
+    if needed + SPARE_BYTES > free:
+        raise ValueError(
+            f"The run needs {needed / 1e6:,.0f} MB of disk; {free / 1e6:,.0f} MB are free in {workspace.runs}, and "
+            f"{SPARE_BYTES / 1e6:,.0f} MB of them are left free."
+        )
+
+
+def _take(archive: zipfile.ZipFile, manifest: Manifest, folder: Path, report: Report) -> None:
+    """Write every file below `folder` as the manifest says it is. Raises ValueError."""
+    total, done = sum(each.size for each in manifest.files.values()), 0
+    for name, packed in manifest.files.items():
+        try:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            with open(folder / name, "xb") as out:
+                for chunk in _as_packed(zip_file.chunks_of(archive, archive.getinfo(f"{manifest.id}/{name}")), packed):
+                    out.write(chunk)
+                    done += len(chunk)
+                    report(done >> 20, total >> 20, "Unpacking, megabytes")
+                out.flush()
+                os.fsync(out.fileno())
+        except _DamagedError:
+            raise ValueError(f"{name!r:.80} in the archive is not what was packed. Pack the run again.") from None
+        except (FileExistsError, NotADirectoryError):
+            raise ValueError(f"The archive holds two files of the name {name!r:.80}; nothing is taken.") from None
+        os.utime(folder / name, (packed.changed, packed.changed))
+
+
+def _as_packed(chunks: Iterator[bytes], packed: Packed) -> Iterator[bytes]:
+    """The chunks, as long as they are what was packed. Raises _DamagedError when not, and writes no byte too many."""
+    digest, size = hashlib.sha256(), 0
+    for chunk in chunks:
+        digest.update(chunk)
+        size += len(chunk)
+        if size > packed.size:
+            raise _DamagedError
+        yield chunk
+    if size != packed.size or digest.hexdigest() != packed.sha256:
+        raise _DamagedError
+
+
+def _lay_to_rest(run: Run) -> None:
+    """See to it that the run is shown as it ended. Raises ValueError when it is none, or would be taken for active.
+
+    Only a run that has ended is packed. Where nobody wrote how, another machine cannot know that it has.
+    """
+    if not is_run(run):
+        raise ValueError(NO_RUN.format("request.json or config.yaml is not that of a run"))
+    if runs.status(run).state in ACTIVE:
+        durable.replace_json(run.process_file, _gone(run).model_dump())
+    if (state := runs.status(run).state) in ACTIVE:
+        raise ValueError(f"The run in the archive says that it is {state}. Pack it when it has ended.")
+
+
+def _gone(run: Run) -> Processes:
+    """The processes of the run, which are gone."""
+    if found := document_file.read(Processes, run.process_file):
+        return found.model_copy(update={"gone": True})
+    nobody = ProcessIdentity(host="", boot_id="", pid=0, start_ticks=0)
+    attempt = max(1, attempts.newest(run.folder))
+    return Processes(attempt=attempt, host="", boot_id="", supervisor=nobody, clock=0.0, gone=True)
+
+
+def _check_models(run: Run, report: Report) -> None:
+    """Raises ValueError for a model that is not to be loaded, and not to be taken elsewhere either. One that is damaged
+    is nobody's: it is told where it would be used."""
+    for folder in [run.model, *sorted((run.folder / "models").glob("*"))]:
+        for model in sorted(folder.glob("*.onnx")):
+            report(0, 0, f"Trying {model.name}")
+            try:
+                onnx_file.read(model)
+            except onnx_file.ModelRefused as error:
+                told = str(error).replace(f"{run.folder}{os.sep}", "")
+                raise ValueError(f"A model in the archive is refused, so nothing is taken. {told}") from None
+            except (ValueError, FileNotFoundError):
+                continue
+
+
+def _name(workspace: Workspace, folder: Path, run_id: str) -> Run:
+    """Give the folder the name that it had, or another one of the same time when that is taken."""
+    run = Run(workspace.runs / run_id)
+    while run.folder.exists():
+        run = Run(workspace.runs / f"{run_id[:-4]}{secrets.token_hex(2)}")
+    return Run(folder.rename(run.folder))
+
+
+def sentence(taken: Unpacked) -> str:
+    """What came of it, for a person."""
+    if taken.run.id == taken.packed_id:
+        return f"Run {taken.run.id} is here now."
+    return f"There is a run {taken.packed_id} here already, so the one in the file is run {taken.run.id} now."

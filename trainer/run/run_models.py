@@ -1,0 +1,130 @@
+"""The exported models of a run: that of its best checkpoint in `model/`, those of others in `models/<checkpoint>/`."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from trainer.detector import detector_file
+from trainer.detector.detector_file import MODEL, DetectorFile
+from trainer.run.documents import Best
+from trainer.run.runs import Run
+from trainer.system import document_file, durable, processes, regular_file
+from trainer.system.workspace import PROJECT_ROOT, Workspace
+
+CHECKPOINT = re.compile(r"epoch-(\d{5})(-batch-\d{7})?\.pt")
+
+
+def kept(run: Run) -> list[str]:
+    """The checkpoints that a run still has, oldest first."""
+    return sorted(mark.stem for mark in run.checkpoints.glob("epoch-*.pt.json") if CHECKPOINT.fullmatch(mark.stem))
+
+
+def best(run: Run) -> str:
+    """The checkpoint of the best model. Raises ValueError when there is none."""
+    found = document_file.read(Best, run.checkpoints / "best.json")
+    if found is None:
+        raise ValueError(f"Run {run.id} has no best model yet: no epoch was finished.")
+    return found.checkpoint
+
+
+def checkpoint_of(run: Run, text: str) -> str:
+    """The checkpoint that `text` names: `best`, `last`, or the name of one that is kept or was exported, with or
+    without its `.pt`. Raises ValueError."""
+    if text == "best":
+        return best(run)
+    every = kept(run)
+    if text == "last" and every:
+        return every[-1]
+    name = text.removesuffix(".pt") + ".pt"
+    if name in every or (CHECKPOINT.fullmatch(name) and detector_file.path_in(_folder_besides(run, name)).is_file()):
+        return name
+    names = ", ".join(["best", "last", *(each.removesuffix(".pt") for each in every)]) if every else "none yet"
+    raise ValueError(f"Run {run.id} has no checkpoint {text!r}; it has {names}.")
+
+
+def epoch_of(checkpoint: str) -> tuple[int, bool]:
+    """The epoch (1, 2, ...) of a checkpoint, and whether it was finished. Raises ValueError for another name."""
+    found = CHECKPOINT.fullmatch(checkpoint)
+    if found is None:
+        raise ValueError(f"{checkpoint!r} is no checkpoint; they are named like epoch-00012.pt.")
+    return int(found[1]), found[2] is None
+
+
+def digest_of(run: Run, checkpoint: str) -> str:
+    """The sha256 of a checkpoint by its mark; empty when it is not kept any more."""
+    facts = durable.read_json(run.checkpoints / f"{checkpoint}.json")
+    return str(facts.get("sha256", "")) if isinstance(facts, dict) else ""
+
+
+def _folder_besides(run: Run, checkpoint: str) -> Path:
+    return run.folder / "models" / checkpoint.removesuffix(".pt")
+
+
+def folder_of(run: Run, checkpoint: str) -> Path:
+    """Where the exported model of a checkpoint lies, or will."""
+    found = document_file.read(Best, run.checkpoints / "best.json")
+    return run.model if found and found.checkpoint == checkpoint else _folder_besides(run, checkpoint)
+
+
+def model_with(run: Run, model_sha256: str) -> tuple[Path, DetectorFile] | None:
+    """The folder and the document of this very model, whichever checkpoint is the best one now; None when the run holds
+    it no more."""
+    files = [detector_file.path_in(run.model), *sorted((run.folder / "models").glob(f"*/{detector_file.NAME}"))]
+    read = ((path.parent, document_file.read(DetectorFile, path)) for path in files)
+    return next(((folder, file) for folder, file in read if file and file.files.get(MODEL) == model_sha256), None)
+
+
+def _is_whole(run: Run, checkpoint: str, folder: Path, with_int8: bool) -> bool:
+    """Whether a folder holds the model of this very checkpoint undamaged, and the one of eight bits if wanted."""
+    file = document_file.read(DetectorFile, detector_file.path_in(folder))
+    digest = digest_of(run, checkpoint)
+    if file is None or file.checkpoint != checkpoint or (digest and file.checkpoint_sha256 != digest):
+        return False
+    if with_int8 and file.int8 is None:
+        return False
+    try:
+        found = {name: hashlib.sha256(regular_file.read_bytes(folder / name)).hexdigest() for name in file.files}
+    except OSError:
+        return False
+    return found == file.files
+
+
+def _make(run: Run, checkpoint: str, with_int8: bool) -> None:
+    """Export in a process of its own, the only kind that has torch. Raises ValueError with its last line."""
+    command = [sys.executable, "-m", "trainer.engine.export.export", str(run.folder), checkpoint]
+    environment = processes.environment_of_engine(Workspace(run.folder.parent.parent))
+    command += ["--int8"] * with_int8
+    done = subprocess.run(command, cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise ValueError(last if done.returncode == 2 else f"Run {run.id} could not be exported: {last}")
+
+
+def tried_model_of(run: Run, checkpoint: str = "best", with_int8: bool = False) -> Path:
+    """`model_of` for who takes the files elsewhere: a model that is refused is made anew. Raises ValueError."""
+    from trainer.detector import onnx_file  # onnx takes a while to import
+
+    folder = model_of(run, checkpoint, with_int8)
+    try:
+        for path in sorted(folder.glob("*.onnx")):
+            onnx_file.read(path)
+    except onnx_file.ModelRefused as refused:
+        try:
+            _make(run, checkpoint_of(run, checkpoint), with_int8)
+        except ValueError as error:
+            raise ValueError(f"{refused} It cannot be made anew: {error}") from None
+    return folder
+
+
+def model_of(run: Run, checkpoint: str = "best", with_int8: bool = False) -> Path:
+    """The folder with the exported model of a checkpoint (see `checkpoint_of`), which is made when it is missing,
+    damaged, or of another model. Raises ValueError with one sentence."""
+    name = checkpoint_of(run, checkpoint)
+    folder = folder_of(run, name)
+    if not _is_whole(run, name, folder, with_int8):
+        _make(run, name, with_int8)
+    return folder

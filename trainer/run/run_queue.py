@@ -1,0 +1,221 @@
+"""The queue: which runs wait for which device, in what order, and how many may train on each at once.
+
+`runs/queue.json` holds the order and the number of slots, and is changed under a lock by whoever joins, leaves or
+reorders. A slot itself is a lock of the kernel's on a file in `runs/.slots/`, held by a supervisor and its trainer: it
+is free the moment both are gone, and a stale file blocks nobody. The file names the run that has locked it. Whoever
+waits asks for itself; there is no daemon.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ValidationError
+
+from trainer.run import runs
+from trainer.run.runs import Run
+from trainer.run.state import ACTIVE
+from trainer.system import durable, liveness, processes, regular_file
+from trainer.system.workspace import Workspace
+
+MOST_SLOTS = 16
+Place = Literal["first", "earlier", "later", "last"]
+
+
+class Waiting(BaseModel, frozen=True):
+    """A run in the queue and the devices that it may train on: `cpu`, `gpu0`, ..."""
+
+    run: str
+    devices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Holding:
+    """A slot of a device that is locked now, and the run that has it; None where that is not known."""
+
+    run: Run | None
+    device: str
+
+
+class Queue(BaseModel, frozen=True):
+    """queue.json: who waits in which order, and how many slots a device has where that is not 1.
+
+    What it says of a run counts only as long as the run's own folder says the same.
+    """
+
+    order: tuple[Waiting, ...] = ()
+    slots: dict[str, int] = {}
+
+    def slots_of(self, device: str) -> int:
+        return self.slots.get(device, 1)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The right to train on a device, for as long as the descriptor is open in any process."""
+
+    device: str
+    descriptor: int
+
+
+def read(workspace: Workspace) -> Queue:
+    """The queue as it was last written; when the file is missing or damaged, those who wait join an empty one again.
+
+    Raises OSError when the file is there but cannot be read now.
+    """
+    try:
+        return Queue.model_validate_json(regular_file.read_bytes(workspace.runs / "queue.json"))
+    except (FileNotFoundError, NotADirectoryError, ValidationError):
+        return Queue()
+
+
+@contextmanager
+def _changing(workspace: Workspace) -> Iterator[Queue]:
+    """The queue while nobody else changes it."""
+    with processes.exclusive_lock(workspace.runs / ".queue.lock"):
+        yield read(workspace)
+
+
+def _write(workspace: Workspace, queue: Queue) -> None:
+    durable.replace_json(workspace.runs / "queue.json", queue.model_dump(mode="json"))
+
+
+def waits(workspace: Workspace, waiting: Waiting) -> bool:
+    """Whether it still does."""
+    run = runs.by_id(workspace, waiting.run)
+    return run is not None and runs.status(run).state == "queued"
+
+
+def holdings(workspace: Workspace) -> list[Holding]:
+    """The slots of this machine that are taken now, as the kernel tells it of their locks.
+
+    A file keeps the name of the run that had the slot last, so a run that has ended is not the one that has it now.
+    """
+    found = []
+    for path in sorted((workspace.runs / ".slots").glob(f"{_machine(workspace)}.*")):
+        if processes.is_locked(path):
+            run = runs.by_id(workspace, _holder(path))
+            active = run is not None and runs.status(run).state in ACTIVE
+            found.append(Holding(run if active else None, path.name.split(".")[-2]))
+    return found
+
+
+def _holder(slot: Path) -> str:
+    try:
+        return regular_file.read_bytes(slot, 100).decode("ascii", "replace")
+    except OSError:
+        return ""
+
+
+def _machine(workspace: Workspace) -> str:
+    """What the slots of this machine are named by: its boot, as no lock outlives that. The host's name may change.
+
+    Where the boot is not told, one name will do on a file system of one machine.
+    """
+    local = "here" if liveness.is_local(workspace.runs) else socket.gethostname()
+    return processes.boot_id() or local
+
+
+def waiting(workspace: Workspace) -> list[Run]:
+    """The runs that wait, in order."""
+    return [Run(workspace.runs / each.run) for each in read(workspace).order if waits(workspace, each)]
+
+
+def join(workspace: Workspace, run: Run, devices: Sequence[str]) -> None:
+    """Put a run that waits at the end, unless it stands in the queue. Raises OSError."""
+    with _changing(workspace) as queue:
+        waits_now = waits(workspace, Waiting(run=run.id, devices=tuple(devices)))
+        has_slot = any(each.run == run for each in holdings(workspace))  # given to it before its trainer is there
+        if waits_now and not has_slot and all(waiting.run != run.id for waiting in queue.order):
+            _write(workspace, _joined(workspace, queue, run, devices))
+
+
+def _joined(workspace: Workspace, queue: Queue, run: Run, devices: Sequence[str]) -> Queue:
+    """The queue with a run at its end, and without those who wait no more."""
+    order = tuple(waiting for waiting in queue.order if waits(workspace, waiting))
+    return queue.model_copy(update={"order": (*order, Waiting(run=run.id, devices=tuple(devices)))})
+
+
+def moved(order: tuple[Waiting, ...], run_id: str, place: Place) -> tuple[Waiting, ...]:
+    """The order after one run went to another place; all others keep theirs."""
+    now = next(number for number, waiting in enumerate(order) if waiting.run == run_id)
+    others = [waiting for waiting in order if waiting.run != run_id]
+    to = {"first": 0, "earlier": max(0, now - 1), "later": now + 1, "last": len(others)}[place]
+    return (*others[:to], order[now], *others[to:])
+
+
+def move(workspace: Workspace, run: Run, place: Place) -> None:
+    """Let a run that waits come earlier or later. Raises ValueError when it does not wait, OSError."""
+    with _changing(workspace) as queue:
+        order = tuple(waiting for waiting in queue.order if waits(workspace, waiting))
+        if all(waiting.run != run.id for waiting in order):
+            raise ValueError(f"Run {run.id} is {runs.status(run).state}; only a queued run can be moved in the queue.")
+        _write(workspace, queue.model_copy(update={"order": moved(order, run.id, place)}))
+
+
+def set_slots(workspace: Workspace, device: str, count: int) -> None:
+    """Let so many runs train on a device at once; those that train already go on. Raises ValueError, OSError."""
+    if not 1 <= count <= MOST_SLOTS:
+        raise ValueError(f"{count} slots for {device}: choose from 1 to {MOST_SLOTS}.")
+    workspace.runs.mkdir(parents=True, exist_ok=True)
+    with _changing(workspace) as queue:
+        _write(workspace, queue.model_copy(update={"slots": {**queue.slots, device: count}}))
+
+
+def take(workspace: Workspace, run: Run, devices: Sequence[str]) -> Slot | None:
+    """A slot, when it is this run's turn on one of the devices; until then it stands in the queue. Raises OSError.
+
+    Its turn has come on a device when a slot is free there and nobody who came before waits for that device.
+    """
+    with _changing(workspace) as queue:
+        if all(waiting.run != run.id for waiting in queue.order):
+            queue = _joined(workspace, queue, run, devices)
+            _write(workspace, queue)
+        before = queue.order[: [waiting.run for waiting in queue.order].index(run.id)]
+        for device in devices:
+            if any(device in waiting.devices and waits(workspace, waiting) for waiting in before):
+                continue
+            if slot := _free_slot(workspace, device, queue.slots_of(device)):
+                order = tuple(waiting for waiting in queue.order if waiting.run != run.id)
+                with suppress(OSError):  # the lock is what counts; a full disk shall not keep a run from its turn
+                    os.ftruncate(slot.descriptor, 0)
+                    os.pwrite(slot.descriptor, run.id.encode(), 0)
+                with suppress(OSError):
+                    _write(workspace, queue.model_copy(update={"order": order}))
+                return slot
+    return None
+
+
+def _free_slot(workspace: Workspace, device: str, count: int) -> Slot | None:
+    """Lock a slot of a device of this machine if fewer than `count` are locked; call it under the queue's lock."""
+    folder, machine = workspace.runs / ".slots", _machine(workspace)
+    folder.mkdir(exist_ok=True)
+    _clear_slots(folder, machine)
+    free: list[int | None] = []
+    mine = None
+    try:
+        for number in range(MOST_SLOTS):  # a slot beyond the count may still be held since it was higher
+            path = folder / f"{machine}.{device}.{number}"
+            if number < count or path.exists():
+                free.append(processes.try_lock(path))
+        if free.count(None) < count:
+            mine = next(each for each in free if each is not None)
+    finally:  # after an error too: a slot that we kept would be taken for another's at our next look
+        for descriptor in free:
+            if descriptor is not None and descriptor != mine:
+                os.close(descriptor)
+    return None if mine is None else Slot(device, mine)
+
+
+def _clear_slots(folder: Path, machine: str) -> None:
+    """Remove the files of earlier boots. Those of other machines are told from them where one machine writes here."""
+    if liveness.is_local(folder):
+        for path in folder.iterdir():
+            if not path.name.startswith(f"{machine}.") and not processes.is_locked(path):
+                path.unlink(missing_ok=True)

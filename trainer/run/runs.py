@@ -1,0 +1,258 @@
+"""The run folder: its paths, finding runs, and the status of a run as everybody reads it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainer.run import attempts
+from trainer.run.documents import Beat, Control, Notes, Outcome, Processes, Progress, Request
+from trainer.run.state import Facts, State, Want, derive
+from trainer.system import document_file, liveness, processes
+from trainer.system.liveness import Witness
+from trainer.system.processes import Life, ProcessIdentity
+from trainer.system.workspace import Workspace
+
+ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: a folder named by its id."""
+
+    folder: Path
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    @property
+    def request_file(self) -> Path:
+        return self.folder / "request.json"
+
+    @property
+    def config_file(self) -> Path:
+        return self.folder / "config.yaml"
+
+    @property
+    def control_file(self) -> Path:
+        return self.folder / "control.json"
+
+    @property
+    def process_file(self) -> Path:
+        return self.folder / "process.json"
+
+    @property
+    def outcome_file(self) -> Path:
+        return self.folder / "outcome.json"
+
+    @property
+    def notes_file(self) -> Path:
+        return self.folder / "notes.json"
+
+    @property
+    def control_lock(self) -> Path:
+        """Held by whoever decides what comes next: a wish that is left, an attempt that begins or ends."""
+        return self.folder / ".control.lock"
+
+    @property
+    def resume_lock(self) -> Path:
+        """Held by whoever lets the run go on, so that only one does."""
+        return self.folder / ".resume.lock"
+
+    @property
+    def supervisor_lock(self) -> Path:
+        """Held by the supervisor and its trainer for as long as either lives."""
+        return self.folder / ".supervisor.lock"
+
+    @property
+    def attempts(self) -> Path:
+        """How earlier attempts ended: a folder for each, named by its number."""
+        return self.folder / "attempts"
+
+    @property
+    def progress_file(self) -> Path:
+        return self.folder / "progress.json"
+
+    @property
+    def beat_file(self) -> Path:
+        return self.folder / "beat.json"
+
+    @property
+    def metrics_file(self) -> Path:
+        return self.folder / "metrics.jsonl"
+
+    @property
+    def timing_file(self) -> Path:
+        return self.folder / "timing.jsonl"
+
+    @property
+    def label_scores_file(self) -> Path:
+        return self.folder / "label_scores.json"
+
+    @property
+    def log_file(self) -> Path:
+        return self.folder / "train.log"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model"
+
+
+@dataclass(frozen=True)
+class Status:
+    """One reading of a run: its documents and the state that follows from them."""
+
+    run: Run
+    state: State
+    attempt: int
+    device: str | None
+    request: Request | None
+    progress: Progress | None
+    outcome: Outcome | None
+    label: str
+    host: str
+    """Where it runs, or ran; "" where no file tells."""
+    silent_seconds: float | None
+    """Since its trainer was last known to work; None where that is not known."""
+
+
+def label(run: Run, request: Request | None) -> str:
+    """The name it was given since, else the label it was started with, else its id."""
+    notes = document_file.read(Notes, run.notes_file)
+    return (notes.name if notes else "") or (request.label if request else "") or run.id
+
+
+def is_gone(run: Run) -> bool:
+    """Whether the folder of a run that was started was deleted or moved: its configuration is not there any more.
+
+    That the folder itself is there says less: one that is being deleted stays as long as something writes into it.
+    """
+    try:
+        run.config_file.stat()
+    except OSError as error:  # a disk that does not answer tells nothing
+        return isinstance(error, FileNotFoundError | NotADirectoryError)
+    return False
+
+
+def all_runs(workspace: Workspace) -> list[Run]:
+    """Every run folder, newest first; folders with other names are not ours."""
+    folders = workspace.runs.iterdir() if workspace.runs.is_dir() else ()
+    found = [Run(path) for path in folders if ID.fullmatch(path.name) and path.is_dir()]
+    return sorted(found, key=lambda run: run.id, reverse=True)
+
+
+def by_id(workspace: Workspace, run_id: str) -> Run | None:
+    """The run with exactly this id; anything that is no id (a path, say) is no run."""
+    run = Run(workspace.runs / run_id) if ID.fullmatch(run_id) else None
+    return run if run and run.folder.is_dir() else None
+
+
+def find(workspace: Workspace, text: str) -> Run:
+    """The run that `text` names: an id, an unambiguous start of one, or `latest`. Raises ValueError."""
+    if not (every := all_runs(workspace)):
+        first = "Start one with: python -m trainer train recommended"
+        raise ValueError(f"There are no runs in {workspace.runs} yet. {first}")
+    matching = every[:1] if text == "latest" else [run for run in every if text and run.id.startswith(text)]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        raise ValueError(
+            f"{text!r} fits {len(matching)} runs, {matching[-1].id} to {matching[0].id}; give more of the id."
+        )
+    raise ValueError(f"There is no run {text!r}; the newest is {every[0].id}. List them with: python -m trainer runs")
+
+
+def beats(run: Run) -> tuple[Path, ...]:
+    """The files that a live run writes again and again."""
+    return run.beat_file, run.progress_file
+
+
+def _identities(found: Processes | None) -> tuple[ProcessIdentity, ...]:
+    return tuple(each for each in (found.supervisor, found.trainer) if each) if found else ()
+
+
+def _trainer_known(found: Processes) -> bool:
+    """Whether it has got its device. Where all of them are gone and the run lives, another attempt is starting."""
+    return bool(found.device or found.trainer) and liveness.seen(_identities(found)) != "dead"
+
+
+def _life(run: Run, request: Request | None, found: Processes | None) -> Life:
+    """Whether the supervisor or the trainer of a run lives."""
+    if found and found.gone:
+        return "dead"
+    told = found or request
+    witness = Witness(
+        lock=run.supervisor_lock, boot_id=told.boot_id if told else "", host=told.host if told else "",
+        machine_id=told.machine_id if told else "", identities=_identities(found), beats=beats(run),
+    )  # fmt: skip
+    return liveness.life(witness)
+
+
+def _silent_seconds(found: Processes, progress: Progress | None, beat: Beat | None) -> float | None:
+    """Seconds since the trainer of this attempt was last known to work.
+
+    Counted on the clock since boot, or, where the run has another one than we, from what its supervisor last wrote.
+    """
+    told = progress.beat if progress and progress.attempt == found.attempt else found.clock
+    beat = beat if beat and beat.attempt == found.attempt else None
+    own = found.supervisor
+    if found.boot_id == processes.boot_id() and own.namespaces in ("", processes.namespaces()):
+        now = processes.boot_clock()
+    elif beat:
+        now = beat.clock
+    else:
+        return None
+    return now - max(told, found.clock, beat.working if beat else 0.0)
+
+
+def status(run: Run) -> Status:
+    """Read a run once.
+
+    Processes are looked at before the outcome: whoever is seen dead has written all that it ever will, so a run that
+    ends between two reads is never taken for lost.
+    """
+    request = document_file.read(Request, run.request_file)
+    begun = run.process_file.exists()
+    found = document_file.read(Processes, run.process_file)
+    life = _life(run, request, found)
+    outcome = document_file.read(Outcome, run.outcome_file)
+    damaged = request is None or (outcome is None and document_file.is_damaged(Outcome, run.outcome_file))
+    attempt = max(1, attempts.newest(run.folder))
+    if found and found.attempt < attempt:
+        return status(run)  # another attempt has begun while we looked
+    if outcome and outcome.attempt != attempt:
+        outcome = None  # how an earlier attempt ended
+    progress = document_file.read(Progress, run.progress_file)
+    silent = _silent_seconds(found, progress, document_file.read(Beat, run.beat_file)) if found else None
+    facts = Facts(
+        # What lives can still be paused and stopped, so it is that which is told, and not that a file is damaged.
+        readable=not damaged or processes.is_locked(run.supervisor_lock),
+        outcome=outcome.state if outcome else None,
+        life=life,
+        trainer_known=_trainer_known(found) if found else begun,
+        suspended=found is not None and _is_suspended(found),
+        want=wish(run, attempt),
+        silent_seconds=silent,
+    )
+    host = found.host if found else request.host if request else ""
+    device = found.device if found else None
+    told = label(run, request)
+    return Status(run, derive(facts), attempt, device, request, progress, outcome, told, host, silent)
+
+
+def _is_suspended(found: Processes) -> bool:
+    """Whether the process is that acts for the run now: the trainer, or its supervisor while it waits."""
+    acting = found.trainer if found.trainer and processes.is_alive(found.trainer) else found.supervisor
+    return processes.is_suspended(acting)
+
+
+def wish(run: Run, attempt: int) -> Want | None:
+    """What the user wants of this attempt of a run now; None when nothing was ever said."""
+    control = document_file.read(Control, run.control_file)
+    return control.want if control and control.attempt == attempt else None

@@ -1,0 +1,79 @@
+"""The state of a run, derived at every read from its files and processes and stored nowhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from trainer.system.processes import Life
+
+State = Literal[
+    "queued", "running", "pausing", "paused", "stopping", "stopped", "completed", "failed", "lost", "unresponsive",
+    "unknown", "damaged",
+]  # fmt: skip
+Want = Literal["go_on", "pause", "stop_after_epoch", "stop"]
+Ended = Literal["completed", "stopped", "paused", "failed"]
+
+ACTIVE: frozenset[State] = frozenset({"queued", "running", "pausing", "stopping", "unresponsive", "unknown"})
+"""The states of runs that live, or may live: they can be paused and stopped, and their folders are left alone."""
+
+SILENT_SECONDS = 25.0
+"""A live trainer that has neither told anything nor used the processor for longer does not answer; a page that looks
+every 2 s tells it within 30 s."""
+
+BY_SIGNAL = "Stopped by a signal (SIGTERM)"
+"""How the reason of an end begins that nobody wished."""
+
+BEATEN: dict[Want, frozenset[Want]] = {
+    "go_on": frozenset({"pause", "stop_after_epoch"}),
+    "pause": frozenset({"go_on"}),
+    "stop_after_epoch": frozenset({"go_on", "pause"}),
+    "stop": frozenset({"go_on", "pause", "stop_after_epoch"}),
+}
+"""Which earlier wishes each wish takes the place of: the last one wins, but stop beats pause and stop now is final."""
+
+
+def wished(earlier: Want | None, new: Want) -> Want:
+    """What is wanted after a new wish."""
+    return new if earlier is None or earlier in BEATEN[new] else earlier
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that the state depends on."""
+
+    readable: bool
+    outcome: Ended | None
+    life: Life
+    """Of the supervisor and the trainer together, see `trainer.system.liveness`."""
+    trainer_known: bool
+    """Whether the run was given its device: its trainer lives, starts or has just gone."""
+    suspended: bool
+    want: Want | None
+    silent_seconds: float | None
+    """Since the trainer was last known to work; None where that is not known."""
+
+
+def derive(facts: Facts) -> State:
+    """The state that follows from the facts; the first match wins."""
+    if not facts.readable:
+        return "damaged"
+    if facts.outcome is not None:
+        return facts.outcome
+    if facts.life != "alive":
+        return "lost" if facts.life == "dead" else "unknown"
+    if not facts.trainer_known:
+        waiting: State = "unresponsive" if facts.suspended else "queued"
+        return waiting if facts.want in (None, "go_on") else _wanted(facts.want)
+    # A trainer that has just gone counts as before until its supervisor has written how it ended: no word of its own.
+    silent = facts.silent_seconds is not None and facts.silent_seconds > SILENT_SECONDS
+    return "unresponsive" if facts.suspended or silent else _wanted(facts.want)
+
+
+def _wanted(want: Want | None) -> State:
+    match want:
+        case "stop" | "stop_after_epoch":
+            return "stopping"
+        case "pause":
+            return "pausing"
+    return "running"

@@ -1,0 +1,225 @@
+"""The supervisor of one run: waits for its turn, starts the trainer, writes how it ended. Imports no torch.
+
+python -m trainer.run.supervisor runs/20260101-120000-abcd gpu0,gpu1
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from trainer.run import attempts, hooks, outcomes, pulse, reserve, run_queue, runs
+from trainer.run.documents import Outcome, Processes
+from trainer.run.pulse import Pulse
+from trainer.run.run_queue import Slot
+from trainer.run.runs import Run
+from trainer.run.state import BY_SIGNAL, SILENT_SECONDS
+from trainer.system import devices as known_devices
+from trainer.system import document_file, private, processes
+from trainer.system.log import say
+from trainer.system.workspace import PROJECT_ROOT, Workspace
+
+LOOK_SECONDS = 0.5
+TERMINATE_SECONDS = 10.0
+STUCK_SECONDS = 300.0
+"""A trainer that uses the processor but has told nothing for so long since it was asked to stop now does not answer."""
+LOCK_SECONDS = 5.0
+"""How long to wait for a supervisor that was killed, and its trainer, to be gone."""
+PATIENCE_SECONDS = float("inf")
+"""Whoever holds a run's control lock may be suspended; without its own last word the run would be lost."""
+
+
+def _begin_attempt(run: Run) -> int:
+    """Tell that another attempt has begun, and put away how the one before ended; returns its number.
+
+    In this order, so that whoever looks in between sees that outcome or the new attempt: with neither it were lost.
+    To be called under the run's control lock.
+    """
+    attempt = attempts.newest(run.folder) + 1
+    _write_processes(run, attempt)
+    if run.outcome_file.exists():
+        outcome = document_file.read(Outcome, run.outcome_file)
+        put_away = run.attempts / str(outcome.attempt if outcome else attempt - 1) / run.outcome_file.name
+        put_away.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(run.outcome_file, put_away)
+    return attempt
+
+
+def _write_processes(run: Run, attempt: int, device: str | None = None, trainer_pid: int | None = None) -> None:
+    """Tell who we are, and who the trainer is once it lives; one that died already has no identity left to tell."""
+    own = processes.identity_of(os.getpid())
+    try:
+        trainer = processes.identity_of(trainer_pid) if trainer_pid else None
+    except ProcessLookupError:
+        trainer = None
+    document = Processes(
+        attempt=attempt, host=own.host, machine_id=processes.machine_id(), boot_id=own.boot_id, supervisor=own,
+        trainer=trainer, device=device, clock=processes.boot_clock(),
+    )  # fmt: skip
+    reserve.replace_json(run.process_file, document.model_dump())
+
+
+def _mend_processes(run: Run, attempt: int, device: str | None = None, trainer_pid: int | None = None) -> None:
+    """Write process.json again when it cannot be read any more: only through it a wish reaches this attempt."""
+    if document_file.read(Processes, run.process_file) is None:
+        with suppress(OSError):  # a disk that is full or ill may be well at the next look
+            _write_processes(run, attempt, device, trainer_pid)
+
+
+def _is_over(run: Run, attempt: int) -> bool:
+    """Whether nothing may be written any more: the folder is gone, or another supervisor has begun another attempt.
+
+    That happens where locks do not reach, when the run was resumed on another machine that could not see us.
+    """
+    found = document_file.read(Processes, run.process_file)
+    return runs.is_gone(run) or (found is not None and found.attempt > attempt)
+
+
+def _wait_for_turn(run: Run, attempt: int, devices: Sequence[str], ended: Callable[[], bool]) -> Slot | Outcome:
+    """Wait in the queue for a slot; how the attempt ended when it was not to come to that."""
+    workspace, told, beat = Workspace(run.folder.parent.parent), "", pulse.Pulse()
+    while True:
+        want = runs.wish(run, attempt)
+        if ended() or _is_over(run, attempt):
+            return outcomes.ended(attempt, "stopped", f"{BY_SIGNAL} while it waited in the queue.")
+        if want in ("stop", "stop_after_epoch"):
+            return outcomes.ended(attempt, "stopped", "Stopped by the user while it waited in the queue.")
+        if want == "pause":
+            return outcomes.ended(attempt, "paused", "Paused by the user while it waited in the queue.")
+        try:
+            if slot := run_queue.take(workspace, run, devices):
+                return slot
+            news = "Waiting in the queue."
+        except OSError as error:
+            news = f"The queue cannot be used: {error}. Trying again."
+        if news != told:
+            say(told := news)
+        _mend_processes(run, attempt)
+        beat = pulse.tell(run, attempt, beat)
+        time.sleep(LOOK_SECONDS)
+
+
+def _start_trainer(run: Run, attempt: int, slot: Slot, lock: int) -> subprocess.Popen[bytes]:
+    """Start the trainer; it shares our log, our session and our locks, and dies with us (processes.die_with_parent)."""
+    workspace = Workspace(run.folder.parent.parent)
+    return subprocess.Popen(
+        [sys.executable, "-u", "-m", "trainer.engine", str(run.folder), str(attempt), str(os.getpid())],
+        stdin=subprocess.DEVNULL,
+        cwd=PROJECT_ROOT,
+        env=processes.environment_of_engine(workspace) | known_devices.environment(slot.device),
+        pass_fds=(slot.descriptor, lock),
+    )
+
+
+def _does_not_answer(run: Run, attempt: int, asked: float, beat: Pulse) -> bool:
+    """Whether the trainer has been silent for longer than a batch may take since `asked`, when we saw the wish that it
+    stop now."""
+    told, now = max(asked, pulse.told(run, attempt)), processes.boot_clock()
+    return now - max(told, beat.working) > SILENT_SECONDS or now - told > STUCK_SECONDS
+
+
+def _wait(run: Run, attempt: int, device: str, trainer: subprocess.Popen[bytes], ended: Callable[[], bool]) -> str:
+    """Wait for the end of the trainer; returns why we ended it, if it did not end itself.
+
+    When we are to end ourselves (the machine shuts down, or somebody ends us) the trainer shall save first.
+    """
+    deadline = asked = None
+    beat = pulse.Pulse()
+    while True:
+        try:
+            trainer.wait(LOOK_SECONDS)
+            unheard = deadline is not None and trainer.returncode == -signal.SIGTERM
+            return "It was ended by a signal (SIGTERM) before it could listen" if unheard else ""
+        except subprocess.TimeoutExpired:
+            pass
+        if _is_over(run, attempt) and not runs.is_gone(run):
+            return _kill(trainer, "Another attempt has begun")
+        _mend_processes(run, attempt, device, trainer.pid)
+        beat, now = pulse.tell(run, attempt, beat, trainer.pid), processes.boot_clock()
+        if ended() and deadline is None:
+            trainer.terminate()
+            deadline = now + (LOOK_SECONDS if runs.is_gone(run) else TERMINATE_SECONDS)  # gone: nothing left to save
+        asked = (asked or now) if runs.wish(run, attempt) == "stop" else None
+        if (asked is not None and _does_not_answer(run, attempt, asked, beat)) or (deadline and now > deadline):
+            return _kill(trainer, f"It did not answer to {'a signal (SIGTERM)' if deadline else 'Stop'} and was killed")
+
+
+def _kill(trainer: subprocess.Popen[bytes], reason: str) -> str:
+    trainer.kill()
+    trainer.wait()
+    return reason
+
+
+def _attempt(run: Run, attempt: int, devices: Sequence[str], ended: Callable[[], bool], lock: int) -> Outcome:
+    """Wait for a slot, train, and tell how that ended."""
+    slot = _wait_for_turn(run, attempt, devices, ended)
+    if isinstance(slot, Outcome):
+        return slot
+    kills, trainer = known_devices.memory_kills(), None
+    try:
+        trainer = _start_trainer(run, attempt, slot, lock)
+        _write_processes(run, attempt, slot.device, trainer.pid)
+        killed = _wait(run, attempt, slot.device, trainer, ended)
+    except (OSError, ValueError) as error:  # no process, no GPU any more, a disk that takes nothing
+        if trainer:
+            _kill(trainer, str(error))
+        return outcomes.ended(attempt, "failed", f"The training could not be supervised: {error}")
+    finally:
+        os.close(slot.descriptor)
+    return outcomes.of_exit(run, attempt, trainer.returncode, killed, known_devices.memory_kills() > kills)
+
+
+def _conclude(run: Run, outcome: Outcome, ended: bool) -> int | None:
+    """Write how the attempt ended, unless the wish that ended it was taken back meanwhile: the run shall go on then,
+    and the attempt that begins is returned. A wish that comes from now on is for that one.
+
+    That is so only when it was a wish that ended it, and no signal to us (`ended`) or to the trainer.
+    """
+    with processes.exclusive_lock(run.control_lock, PATIENCE_SECONDS):
+        by_signal = ended or outcome.reason.startswith(BY_SIGNAL)
+        by_wish = outcome.state in ("paused", "stopped") and not by_signal
+        if by_wish and runs.wish(run, outcome.attempt) == "go_on":
+            say(f"{outcome.reason} That was taken back, so it goes on.")
+            return _begin_attempt(run)
+        say(f"{outcome.state.capitalize()}: {outcome.reason}")
+        reserve.replace_json(run.outcome_file, outcome.model_dump())
+    reserve.release(run.folder)
+    return None
+
+
+def supervise(run: Run, devices: Sequence[str], lock: int | None = None) -> Outcome | None:
+    """See a run through to its end; None when it has another supervisor, now or in the end, or its folder was deleted
+    or moved meanwhile.
+
+    `lock` is the run's lock (supervisor_lock) where whoever started us has taken it for us; it is shared with the
+    trainer. A folder that is gone is left so: nothing is written there any more.
+    """
+    lock = processes.wait_for_lock(run.supervisor_lock, LOCK_SECONDS) if lock is None else lock
+    if lock is None:
+        say("This run has a supervisor already.")
+        return None
+    signals: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: signals.append(number))
+    reserve.keep(run.folder)
+    with processes.exclusive_lock(run.control_lock, PATIENCE_SECONDS):
+        attempt: int | None = _begin_attempt(run)
+    while attempt is not None:
+        outcome = _attempt(run, attempt, devices, lambda: bool(signals) or runs.is_gone(run), lock)
+        if _is_over(run, attempt):
+            return None
+        attempt = _conclude(run, outcome, bool(signals))
+    os.close(lock)  # so that the run can be resumed while its end is being told
+    hooks.tell_end(run, outcome)
+    return outcome
+
+
+if __name__ == "__main__":
+    private.begin()
+    private.close_workspace(Path(sys.argv[1]).parent.parent)
+    supervise(Run(Path(sys.argv[1])), sys.argv[2].split(","), processes.handed_over())

@@ -1,0 +1,130 @@
+"""TensorBoard for the runs of a workspace: one process of its own on 127.0.0.1, started and stopped on request.
+
+It outlives whoever starts it, a page or a command line; `data/jobs/tensorboard.json` tells where it listens.
+"""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from trainer.run.runs import Run
+from trainer.system import document_file, durable, liveness, log_tail, processes
+from trainer.system.liveness import Witness
+from trainer.system.processes import ProcessIdentity
+from trainer.system.workspace import Workspace
+
+ENDING_SECONDS = 10.0
+
+
+class Server(BaseModel, frozen=True):
+    """tensorboard.json, written by who starts it and then by the process; no address while it starts."""
+
+    boot_id: str
+    host: str = ""
+    machine_id: str = ""
+    clock: float
+    identity: ProcessIdentity | None = None
+    address: str = ""
+
+
+def state_file(workspace: Workspace) -> Path:
+    return workspace.jobs / "tensorboard.json"
+
+
+def lock_file(workspace: Workspace) -> Path:
+    """Held by the process for as long as it lives, so that there is one."""
+    return workspace.jobs / "tensorboard.lock"
+
+
+def stop_file(workspace: Workspace) -> Path:
+    """There when it shall end and could not be signalled from where that was wanted."""
+    return workspace.jobs / "tensorboard.stop"
+
+
+def log_file(workspace: Workspace) -> Path:
+    return workspace.jobs / "tensorboard.log"
+
+
+def begun(identity: ProcessIdentity | None = None, address: str = "") -> Server:
+    """A TensorBoard of this machine that begins now."""
+    return Server(
+        boot_id=processes.boot_id(), host=socket.gethostname(), machine_id=processes.machine_id(),
+        clock=processes.boot_clock(), identity=identity, address=address,
+    )  # fmt: skip
+
+
+def running(workspace: Workspace) -> Server | None:
+    """The TensorBoard of this workspace, which may still be starting; None when there is none that is known to live.
+
+    That of another machine serves only there.
+    """
+    found = document_file.read(Server, state_file(workspace))
+    if found is None:
+        return None
+    witness = Witness(
+        lock=lock_file(workspace), boot_id=found.boot_id, host=found.host, machine_id=found.machine_id,
+        identities=(found.identity,) if found.identity else (),
+    )  # fmt: skip
+    return found if liveness.life(witness) == "alive" else None
+
+
+def start(workspace: Workspace) -> None:
+    """Start it where none runs; it is there once `running` tells an address, some seconds later.
+
+    Raises OSError when the folders cannot be written, subprocess.SubprocessError when no process could be started.
+    """
+    workspace.runs.mkdir(exist_ok=True)
+    workspace.jobs.mkdir(parents=True, exist_ok=True)
+    with processes.exclusive_lock(workspace.jobs / "lock"):
+        if running(workspace):
+            return
+        with processes.exclusive_lock(lock_file(workspace), ENDING_SECONDS) as lock:
+            durable.replace_json(state_file(workspace), begun().model_dump())
+            log_file(workspace).unlink(missing_ok=True)
+            stop_file(workspace).unlink(missing_ok=True)
+            command = ["-m", "trainer.run.tensorboard_server", str(workspace.root)]
+            processes.start_detached(command, log_file(workspace), processes.handing_over(lock))
+
+
+def wait(workspace: Workspace) -> Server:
+    """The TensorBoard that was started, once it has an address. Raises ValueError when it did not come."""
+    while (found := running(workspace)) and not found.address:
+        time.sleep(0.1)
+    if found is None:
+        said = " ".join(log_tail.last_lines(log_file(workspace), 1))
+        raise ValueError(f"TensorBoard did not start ({said or 'it left no word'}); see {log_file(workspace)}")
+    return found
+
+
+def stop(workspace: Workspace) -> bool:
+    """End it; False when none ran. Raises TimeoutError when it does not go."""
+    found = running(workspace)
+    found = wait(workspace) if found and not found.identity else found
+    if found is None or found.identity is None:
+        return False
+    if not processes.send_signal(found.identity, signal.SIGTERM):
+        stop_file(workspace).touch()
+    deadline = time.monotonic() + ENDING_SECONDS
+    while running(workspace):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"TensorBoard (process {found.identity.pid}) was asked to end and still runs.")
+        time.sleep(0.05)
+    return True
+
+
+def address_of(server: Server, run: Run | None = None) -> str:
+    """Where a browser finds it, with the curves of one run alone where one is named."""
+    return f"{server.address}?runFilter={run.id}#timeseries" if run else server.address
+
+
+def command(workspace: Workspace, run: Run | None = None) -> str:
+    """What opens the same by hand, in any shell: of all runs or of one."""
+    logs = run.folder / "tensorboard" if run else workspace.runs
+    return shlex.join([sys.executable, "-m", "tensorboard.main", "--logdir", str(logs), "--host", "127.0.0.1"])

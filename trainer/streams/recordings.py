@@ -1,0 +1,172 @@
+"""Long recordings of the user's own as streams: files and folders, with a track of labels where the word is said."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import BaseModel, ValidationError
+
+from trainer.audio import audio_file, audio_formats
+from trainer.audio.audio_file import AudioRefused
+from trainer.streams import label_tracks
+from trainer.streams.stream_set import Recording, StreamSet, Word
+from trainer.system import durable, regular_file
+from trainer.system.counted import counted
+from trainer.system.workspace import Workspace
+
+TRUTH = "truth.json"
+DEFAULT = "data/streams/false_accepts"
+"""Below a workspace: recordings without the word that every evaluation hears unless others are named."""
+
+
+class _Truth(BaseModel):
+    """truth.json of wakebench: streams with words by name, and files without the word by their source."""
+
+    class Source(BaseModel):
+        files: list[str]
+
+    positive: dict[str, list[Word]]
+    negative: dict[str, Source]
+
+
+class _Named(NamedTuple):
+    """A file that shall be heard; `words` None: a track of labels beside it tells, else there are none."""
+
+    name: str
+    path: Path
+    condition: str
+    words: list[Word] | None = None
+    counts_false_accepts: bool = True
+
+
+@dataclass
+class _Gathered:
+    recordings: list[Recording] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+
+
+def _of_folder(folder: Path) -> Iterator[_Named]:
+    """The recordings below a folder, in order; hidden ones are left out."""
+    if (folder / TRUTH).is_file():
+        yield from _of_truth(folder)
+        return
+    for path in sorted(folder.rglob("*")):
+        inner = path.relative_to(folder)
+        if path.suffix.lower() in audio_formats.SUFFIXES and not any(part.startswith(".") for part in inner.parts):
+            yield _Named(f"{folder.name}/{inner.as_posix()}", path, folder.name)
+
+
+def _of_truth(folder: Path) -> Iterator[_Named]:
+    """The streams of wakebench: those with words tell misses, those without tell false accepts."""
+    try:
+        truth = _Truth.model_validate(durable.read_json(folder / TRUTH))
+    except ValidationError:
+        raise ValueError(f"{folder / TRUTH} does not say which streams there are; make them again.") from None
+    for name, words in truth.positive.items():
+        yield _Named(f"{folder.name}/{name}", folder / f"{name}.wav", name, words, counts_false_accepts=False)
+    for source, part in truth.negative.items():
+        for name in part.files:
+            yield _Named(f"{folder.name}/{name}", folder / f"{name}.wav", source, [])
+
+
+def _named(path: Path) -> Iterator[_Named]:
+    """What a path names. Raises FileNotFoundError, ValueError."""
+    with suppress(RuntimeError):  # ~nobody/x: nobody has a home, and so nothing is there
+        path = path.expanduser()
+    path = path.absolute()
+    if path.is_dir():
+        found = list(_of_folder(path))
+        if not found:
+            raise ValueError(f"{path} holds no recordings; put {audio_formats.ANY} files there.")
+        yield from found
+    elif path.exists():
+        yield _Named(path.name, path, "recording")
+    else:
+        raise FileNotFoundError(f"There is no recording or folder {path}.")
+
+
+def _take(gathered: _Gathered, named: _Named, track: Path | None) -> None:
+    """Add a recording, with the words of its label track. Raises ValueError with what is wrong with it."""
+    facts = audio_file.facts(named.path)
+    seconds, words = facts.seconds, named.words
+    if words is None:
+        words = label_tracks.read(track, seconds) if track else []
+    taken = {each.name for each in gathered.recordings}
+    numbered = (f"{named.name} ({number})" for number in itertools.count(2))
+    name = next(name for name in itertools.chain([named.name], numbered) if name not in taken)
+    made = Recording(
+        name=name, path=str(named.path), seconds=seconds, condition=named.condition, words=words,
+        counts_false_accepts=named.counts_false_accepts,
+    )  # fmt: skip
+    with regular_file.open_binary(named.path) as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()
+    gathered.digest.update(f"{content}{made.model_dump_json(exclude={'path'})}\n".encode())
+    gathered.recordings.append(made)
+    gathered.notes += [f"{made.name}: {note}" for note in facts.notes()]
+
+
+def _every(paths: Sequence[Path], gathered: _Gathered) -> dict[Path, _Named]:
+    """The files that these paths name, each once: heard twice, its hours would count twice.
+
+    One of several paths that names nothing is noted. Raises FileNotFoundError, ValueError for a single one.
+    """
+    every = dict[Path, _Named]()
+    for path in paths:
+        try:
+            for named in _named(path):
+                every.setdefault(named.path, named)
+        except (FileNotFoundError, ValueError) as error:
+            if len(paths) == 1:
+                raise
+            gathered.left_out.append(str(error))
+    return every
+
+
+def gather(paths: Sequence[Path]) -> StreamSet:
+    """Long recordings as streams; what is no usable file is left out, and `left_out` says why.
+
+    Raises FileNotFoundError for a single path that is not there, ValueError when nothing is usable.
+    """
+    gathered = _Gathered()
+    every = _every(paths, gathered)
+    untold = [path for path, named in every.items() if named.words is None]
+    tracks = label_tracks.beside(untold)
+    whole = {path.parent for path in untold if "/" in every[path].name}
+    for named in every.values():
+        shown = ascii(named.name)[1:-1] if not named.name.isprintable() else named.name
+        try:
+            named.name.encode()
+            _take(gathered, named, tracks.get(named.path))
+        except UnicodeEncodeError:
+            gathered.left_out.append(f"{shown}: Its name is not valid text; rename it.")
+        except FileNotFoundError:
+            gathered.left_out.append(f"{shown}: It is not there, though {TRUTH} names it.")
+        except (AudioRefused, ValueError) as error:
+            gathered.left_out.append(f"{shown}: {error}")
+        except OSError as error:
+            gathered.left_out.append(f"{shown}: It cannot be read ({error.strerror}).")
+    found = gathered.recordings
+    if not found:
+        first = f" {gathered.left_out[0]}" if gathered.left_out else ""
+        raise ValueError(f"None of the recordings can be heard.{first}")
+    hours, words = sum(each.seconds for each in found) / 3600, sum(len(each.words) for each in found)
+    title = f"{counted(len(found), 'long recording')} ({hours:.2f} h, {counted(words, 'word')})"
+    return StreamSet(
+        key=gathered.digest.hexdigest()[:24], title=title, folder="/", recordings=found,
+        notes=[*gathered.left_out, *gathered.notes, *label_tracks.unused(untold, whole, set(tracks.values()))],
+        left_out=gathered.left_out,
+    )  # fmt: skip
+
+
+def default(workspace: Workspace) -> list[Path]:
+    """What is heard when no recordings are named."""
+    folder = workspace.root / DEFAULT
+    return [folder] if folder.is_dir() else []

@@ -1,0 +1,160 @@
+"""One reading of GPU, CPU and memory, for the page and the run's record."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pynvml
+from pydantic import BaseModel
+
+from trainer.system import limits
+
+
+class Reading(BaseModel, frozen=True):
+    """What the machine does now; the GPU's fields are None where there is none. Memory in bytes, load in percent.
+
+    Where a container limits this process, memory is that of the container (`memory_limited`), and `cpus` are how many
+    it may use of those whose load is told.
+    """
+
+    cpu_percent: float
+    cpus: float | None = None
+    memory_used: int
+    memory_total: int
+    memory_limited: bool = False
+    process_memory: int
+    gpu_name: str | None = None
+    gpu_percent: float | None = None
+    gpu_memory_used: int | None = None
+    gpu_memory_total: int | None = None
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """An NVIDIA GPU that this process may use; `id` names it in the queue."""
+
+    index: int
+    uuid: str
+    name: str
+
+    @property
+    def id(self) -> str:
+        return f"gpu{self.index}"
+
+
+@contextmanager
+def _driver() -> Iterator[bool]:
+    """Whether there is an NVIDIA driver, open meanwhile."""
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def gpus() -> list[Gpu]:
+    """The GPUs that CUDA_VISIBLE_DEVICES leaves to this process, all where it is not set; without a driver none.
+
+    One that has failed is none: the others, the pages and the queue go on without it.
+    """
+    every = []
+    with _driver() as found:
+        for index in range(pynvml.nvmlDeviceGetCount() if found else 0):
+            with suppress(pynvml.NVMLError):
+                handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+                every.append(Gpu(index, pynvml.nvmlDeviceGetUUID(handle), pynvml.nvmlDeviceGetName(handle)))
+    return visible(every, os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
+def visible(every: Sequence[Gpu], setting: str | None) -> list[Gpu]:
+    """The GPUs that a setting of CUDA_VISIBLE_DEVICES names, by index or by (the start of) the UUID, in its order.
+
+    As for CUDA itself, what follows the first name that fits none is ignored.
+    """
+    if setting is None:
+        return list(every)
+    chosen: list[Gpu] = []
+    for name in setting.split(","):
+        wanted = name.strip()
+        fitting = [gpu for gpu in every if wanted == str(gpu.index) or (wanted and gpu.uuid.startswith(wanted))]
+        if len(fitting) != 1:
+            break
+        chosen += fitting
+    return chosen
+
+
+def choices(option: str) -> tuple[str, ...]:
+    """The devices that a run may train on by its `training.device`, as the queue names them: `gpu0`, ... or `cpu`.
+
+    A run that asks for a GPU where there is none any more waits for the CPU and fails there with a sentence.
+    """
+    found = gpus() if option != "cpu" else []
+    return tuple(gpu.id for gpu in found) or ("cpu",)
+
+
+def environment(device: str) -> dict[str, str]:
+    """What a process must be told so that of all GPUs it sees this one alone. Raises ValueError when it is gone."""
+    if device == "cpu":
+        return {}
+    uuid = next((gpu.uuid for gpu in gpus() if gpu.id == device), None)
+    if uuid is None:
+        raise ValueError(f"{device} is not found any more; see whether nvidia-smi still shows it, then resume the run.")
+    return {"CUDA_VISIBLE_DEVICES": uuid}
+
+
+def title(device: str) -> str:
+    """A device of the queue as a person names it."""
+    if device == "cpu":
+        return "the CPU"
+    name = next((gpu.name for gpu in gpus() if gpu.id == device), "not found here")
+    return f"GPU {device.removeprefix('gpu')} ({name})"
+
+
+def read(gpu_index: int | None = 0) -> Reading:
+    """Read the devices once, and of the GPUs that are visible to this process the one of this index; load is that since
+    this process read them before."""
+    memory = limits.memory()
+    common = {
+        "cpu_percent": psutil.cpu_percent(),
+        "cpus": limits.read().cpus,
+        "memory_used": memory.total - memory.free,
+        "memory_total": memory.total,
+        "memory_limited": memory.limited,
+        "process_memory": psutil.Process().memory_info().rss,
+    }
+    found = [] if gpu_index is None else gpus()[gpu_index : gpu_index + 1]
+    if not found:
+        return Reading(**common)
+    with _driver():
+        return Reading(**common, gpu_name=found[0].name, **_gpu_fields(found[0].index))
+
+
+def _gpu_fields(index: int) -> dict[str, float]:
+    """What the GPU tells of itself; virtual ones often not their load, some not their memory, a lost one nothing."""
+    fields: dict[str, float] = {}
+    with suppress(pynvml.NVMLError):
+        handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+        memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+        fields |= {"gpu_memory_used": memory.used, "gpu_memory_total": memory.total}
+    with suppress(pynvml.NVMLError):
+        handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+        fields["gpu_percent"] = float(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu)
+    return fields
+
+
+def memory_kills() -> int:
+    """How many processes the system has ended for lack of memory since boot; 0 where it does not tell (not Linux)."""
+    try:
+        lines = Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)

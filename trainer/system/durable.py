@@ -1,0 +1,120 @@
+"""Writing files so that a kill, a crash or a full disk never leaves half of one behind."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from trainer.system import regular_file
+
+open_file, write, fsync, replace = os.open, os.write, os.fsync, os.replace
+"""The calls that a disk can refuse, by name, so that a test can let the n-th of them fail."""
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an error of the operating system name this file: a descriptor tells none, a temporary name helps nobody."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write every byte: a full disk first gives a short write and only then an error."""
+    view = memoryview(data)
+    while view:
+        written = write(descriptor, view)
+        if written == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        view = view[written:]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` survive a power loss."""
+    descriptor = open_file(folder, os.O_RDONLY)
+    try:
+        fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def replace_bytes(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Replace `path` at once: a reader sees the old bytes or the new ones, never a part. Raises OSError.
+
+    The part lies in the same folder, so on the same file system; a rename from elsewhere would be a copy. After an
+    fsync that failed the file counts as not written: asking again would be told that all is well.
+    """
+    with naming(path):
+        temporary = path.with_name(f"{path.name}.tmp.{os.getpid()}.{secrets.token_hex(4)}")
+        descriptor = open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        try:
+            try:
+                write_all(descriptor, data)
+                fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):  # what went wrong first is what is told
+                temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def replace_json(path: Path, document: object, mode: int = 0o600) -> None:
+    """Replace `path` by a JSON document; NaN and infinity are refused (ValueError), they are not JSON."""
+    replace_bytes(path, json.dumps(document, allow_nan=False, ensure_ascii=False, indent=1).encode() + b"\n", mode)
+
+
+def append(path: Path, line: bytes) -> None:
+    """Append a whole line or nothing: what a full disk took of it is taken back. For one writer. Raises OSError."""
+    regular_file.check(path)
+    with naming(path):
+        descriptor = open_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            before = os.fstat(descriptor).st_size
+            try:
+                write_all(descriptor, line)
+            except OSError:
+                with suppress(OSError):
+                    os.ftruncate(descriptor, before)
+                raise
+        finally:
+            os.close(descriptor)
+
+
+def settle(path: Path) -> int:
+    """Make what was appended so far survive a power loss; returns the size of the file. Raises OSError."""
+    regular_file.check(path)
+    with naming(path):
+        descriptor = open_file(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fsync(descriptor)
+            return os.fstat(descriptor).st_size
+        finally:
+            os.close(descriptor)
+
+
+def newest_first(paths: Iterable[Path]) -> list[Path]:
+    """By time of change; what is gone by now, or is a link to nothing, is left out."""
+    found = []
+    for path in paths:
+        with suppress(OSError):
+            found.append((path.stat().st_mtime_ns, path))
+    return [path for _, path in sorted(found, reverse=True)]
+
+
+def read_json(path: Path) -> object:
+    """The JSON document in `path`; None when the file is missing or does not hold one."""
+    try:
+        return json.loads(regular_file.read_bytes(path))
+    except (OSError, ValueError, RecursionError):
+        return None

@@ -1,0 +1,89 @@
+"""Processes for work on files of strangers, limited in memory and processor time: what goes wrong stays there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainer.system.workspace import PROJECT_ROOT
+
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+"""Each thread of a library reserves memory that counts against the limit (glibc: an arena of 64 MB and more), and there
+may be a process for each core."""
+
+NO_MEMORY = ("bfc_arena", "allocate", "bad_alloc")
+"""In messages of onnxruntime: the size of a request that cannot be met, and where."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended: its exit code (negative: the signal; None: it was killed when its time was over) and what it
+    wrote to standard output."""
+
+    code: int | None
+    output: bytes
+
+
+def limit_memory(more_bytes: int) -> None:
+    """Let this process take at most so much address space beyond what it has now, and leave no core file."""
+    with contextlib.suppress(ImportError, OSError, ValueError):  # macOS has no such limit, Windows no such module
+        import resource
+
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + more_bytes, used + more_bytes))
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def limit_processor(more_seconds: float) -> None:
+    """Let this process compute for so many seconds from now; then the kernel ends it (SIGXCPU). A further call moves
+    the limit."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        soft = max(1, round(used.ru_utime + used.ru_stime + more_seconds))
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+
+
+def told(code: int) -> str:
+    """Why a process did not end well, in words."""
+    if code in (-signal.SIGXCPU, -signal.SIGKILL):
+        return "it computed for too long" if code == -signal.SIGXCPU else "it took too much memory"
+    return f"it crashed ({signal.Signals(-code).name})" if code < 0 else f"it failed ({code})"
+
+
+def told_error(error: BaseException) -> str:
+    """Why onnxruntime does not run a model, to follow the name of the model."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    if isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY):
+        return "takes too much memory"
+    return f"cannot be run ({lines[0][:200]})"
+
+
+def start(module: str, **more: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401 - what Popen takes
+    """Start `python -m MODULE` with pipes to its input and output; it limits itself. Raises OSError."""
+    return subprocess.Popen(
+        [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        cwd=PROJECT_ROOT, env=os.environ | ONE_THREAD, **more,
+    )  # fmt: skip
+
+
+def run(module: str, pieces: Sequence[bytes], seconds: float) -> Ended:
+    """Run `python -m MODULE` with these pieces as its input, for at most so many seconds. Raises OSError."""
+    with start(module) as process:
+        try:
+            output, _ = process.communicate(b"".join(pieces), timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return Ended(None, b"")
+        return Ended(process.returncode, output)
