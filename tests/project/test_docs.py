@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+import tomllib
 from pathlib import Path
 
 import click
@@ -133,3 +134,25 @@ def test_an_unknown_mark_is_an_error():
 def test_a_page_that_loads_from_another_host_is_found(text: str, foreign: bool):
     """`make docs` fails on it."""
     assert bool(generate.foreign_resources(text)) == foreign
+
+
+def test_the_map_in_the_readme_is_that_of_the_layers():
+    """Every room of the import contract has a place in the map, and the map names no other."""
+    contracts = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if "trainer.engine" in contract["layers"])
+    rooms = {f"{layer.replace('.', '/')}/" for layer in layers if layer != "trainer.__main__"}
+    table = README.partition("| room | holds |")[2].partition("\n\n")[0]
+    rows = [row.split("|")[1] for row in table.strip().splitlines()[1:]]
+    named = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    assert named == rooms and len(rows) == 12
+    assert all((PROJECT_ROOT / room).is_dir() for room in rooms)
+    folders = {f"trainer/{path.parent.name}/" for path in (PROJECT_ROOT / "trainer").glob("*/__init__.py")}
+    assert folders <= rooms, folders - rooms
+
+
+def test_every_path_on_a_page_exists():
+    pattern = re.compile(r"`((?:tests|trainer|pages|benchmarks|soak|docs|configs|\.ci|\.streamlit)/[\w./-]*)`")
+    for page in documented.pages():
+        for name in pattern.findall(page.read_text()):
+            ours = name in ("configs/", "configs/.drafts") or (PROJECT_ROOT / name).exists()
+            assert ours, f"{page.name}: {name}"
