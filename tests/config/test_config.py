@@ -238,3 +238,12 @@ def test_a_name_is_never_a_path(tmp_path, name: str):
     with pytest.raises(ConfigError, match="cannot be a name"):
         config_file.save(Workspace(tmp_path), name, Config())
     assert not list(tmp_path.iterdir())
+
+
+def test_files_of_earlier_versions_are_read_unless_they_name_what_was_removed():
+    old = {"name": "cross_entropy", "focal_gamma": 2.0, "tail_share": 0.1, "tail_weight": 1.0, "label_smoothing": 0.1}
+    assert config_file.build({"loss": old}) == config_file.build({"loss": {"label_smoothing": 0.1}})
+    with pytest.raises(ConfigError, match=r"^loss.name: 'focal' is no longer available, only cross_entropy; remove"):
+        config_file.build({"loss": old | {"name": "focal"}})
+    with pytest.raises(ConfigError, match=r"^model.name: must be 'tc_resnet', .* or 'conv_attention'; 'mdtc' given"):
+        config_file.build({"model": {"name": "mdtc"}})

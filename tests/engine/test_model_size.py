@@ -96,7 +96,6 @@ def test_what_a_step_keeps_is_told_within_five_percent(config: Config):
 
 @pytest.mark.parametrize("name", model_size.MODELS)
 def test_layouts_that_change_with_the_width_are_told_too(name: str):
-    """DS-CNN's medium and large network, MatchboxNet's second sub-block, on speech embeddings too."""
     for width in (2.0, 4.0):
         model = {"name": name, "width": width}
         config = config_file.build({"model": model, "features": {"mel_bands": 96, "hop_ms": 25}})

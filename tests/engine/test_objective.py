@@ -42,42 +42,8 @@ def test_weights_are_exact_for_words_and_others_and_between_for_mixtures(weight:
     assert found[2].item() == pytest.approx((1 + weight) / 2)
 
 
-def test_focal_without_gamma_is_cross_entropy_and_with_it_looks_away_from_easy_windows():
-    logit, positive, weight = torch.tensor([4.0, -0.5]), torch.tensor([1.0, 1.0]), torch.ones(2)
-    plain = objective.cross_entropy(logit, positive, weight, 0.1)
-    assert objective.focal(logit, positive, weight, 0.1, 0.0).item() == pytest.approx(plain.item())
-    p = logit.sigmoid()
-    expected = -((1 - p) ** 2 * p.log()).mean()
-    assert objective.focal(logit, positive, weight, 0.0, 2.0).item() == pytest.approx(expected.item())
-
-
-def test_the_tail_is_the_mean_over_pairs_of_words_and_the_highest_negatives():
-    logit = torch.tensor([2.0, 0.0, 1.0, -1.0, -2.0, -3.0])
-    positive = torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0, 0.0])
-    pairs = [(2.0, 1.0), (2.0, -1.0), (0.0, 1.0), (0.0, -1.0)]
-    expected = sum(math.log(1 + math.exp(other - word)) for word, other in pairs) / 4
-    assert objective.tail(logit, positive, share=0.5).item() == pytest.approx(expected, rel=1e-5)
-    one = objective.tail(logit, positive, share=0.01).item()
-    assert one == pytest.approx(sum(math.log(1 + math.exp(1.0 - word)) for word in (2.0, 0.0)) / 2, rel=1e-5)
-
-
-def test_the_tail_pulls_at_the_highest_negatives_alone():
-    logit = torch.tensor([1.0, 0.5, -4.0, -5.0], requires_grad=True)
-    objective.tail(logit, torch.tensor([1.0, 0.0, 0.0, 0.0]), share=0.3).backward()
-    assert logit.grad[0] < 0 < logit.grad[1] and logit.grad[2:].tolist() == [0, 0]
-
-
-@pytest.mark.parametrize("labels", [[1.0, 1.0], [0.0, 0.0]])
-def test_a_batch_of_one_kind_has_no_tail(labels: list[float]):
-    options = Loss(name="tail", label_smoothing=0.0)
-    logit, positive = torch.tensor([0.3, -0.2]), torch.tensor(labels)
-    plain = objective.training_loss(logit, positive, Loss(label_smoothing=0.0))
-    assert objective.training_loss(logit, positive, options).item() == plain.item()
-
-
-@pytest.mark.parametrize("name", ["cross_entropy", "focal", "tail"])
-def test_every_loss_takes_labels_in_between_and_is_least_at_them(name: str):
-    options = Loss(name=name, label_smoothing=0.0, tail_weight=0.1)
+def test_the_loss_takes_labels_in_between_and_is_least_at_them():
+    options = Loss(label_smoothing=0.0)
     positive = torch.tensor([0.9, 0.7, 0.2, 0.0])
     logit = torch.logit(positive.clamp(0.01, 0.99)).requires_grad_()
     at_labels = objective.training_loss(logit, positive, options)
@@ -86,10 +52,9 @@ def test_every_loss_takes_labels_in_between_and_is_least_at_them(name: str):
     assert at_labels < objective.training_loss(-logit, positive, options)
 
 
-@pytest.mark.parametrize("name", ["cross_entropy", "focal", "tail"])
-def test_every_loss_stays_a_number_at_the_largest_logits(name: str):
+def test_the_loss_stays_a_number_at_the_largest_logits():
     logit = torch.tensor([80.0, -80.0, 80.0, -80.0], requires_grad=True)
-    loss = objective.training_loss(logit, torch.tensor([1.0, 1.0, 0.0, 0.0]), Loss(name=name, focal_gamma=0.5))
+    loss = objective.training_loss(logit, torch.tensor([1.0, 1.0, 0.0, 0.0]), Loss())
     loss.backward()
     assert torch.isfinite(loss) and torch.isfinite(logit.grad).all()
 

@@ -21,14 +21,10 @@ MEASURED = {
 }
 """Peak memory in MB of a real training, printed by `python -m benchmarks.estimates`."""
 MEASURED_AT_64_AND_256 = {
-    "ds_cnn": (1576, 2728),
     "mobilenet_v3_small": (1020, 1430),
-    "matchboxnet": (957, 1254),
-    "mdtc": (1264, 2580),
     "tcn": (908, 989),
     "lstm": (826, 1043),
     "gru": (890, 1047),
-    "conformer": (951, 1765),
     "dense": (871, 992),
     "conv_attention": (848, 989),
 }

@@ -22,6 +22,10 @@ from trainer.system.workspace import PROJECT_ROOT, Workspace
 
 PRESETS = PROJECT_ROOT / "configs" / "presets"
 FIRST = ("recommended", "quick")
+REMOVED = {
+    "loss": {"name": ("cross_entropy",), "focal_gamma": None, "tail_share": None, "tail_weight": None},
+}
+"""Options of earlier versions that files still hold, with the values that change nothing (None: every value)."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,62}[A-Za-z0-9_-]|[A-Za-z0-9]")
 
 
@@ -122,11 +126,29 @@ def build(document: object) -> Config:
     What is not given keeps the value of the preset that `preset` names, else its default. A document that gives
     every option may name a preset that is no longer shipped.
     """
-    whole = {} if document is None else _on_its_preset(document)
+    whole = {} if document is None else _without_removed(_on_its_preset(document))
     try:
         return Config.model_validate(whole)
     except ValidationError as error:
         raise ConfigError(_problems(error, whole)) from None
+
+
+def _without_removed(document: object) -> object:
+    """The document without options of earlier versions. Raises ConfigError where one asks for what is gone."""
+    if not isinstance(document, dict):
+        return document
+    changed = dict(document)
+    for group, names in REMOVED.items():
+        values = _group(document, group)
+        for name, harmless in names.items():
+            if name in values and harmless is not None and values[name] not in harmless:
+                message = (
+                    f"{values[name]!r:.60} is no longer available, only {' or '.join(harmless)}; remove this option."
+                )
+                raise ConfigError([Problem(f"{group}.{name}", message)])
+        if names.keys() & values.keys():
+            changed[group] = {name: value for name, value in values.items() if name not in names}
+    return changed
 
 
 def _on_its_preset(document: object) -> object:

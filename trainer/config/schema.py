@@ -102,20 +102,16 @@ class Augmentation(Group):
 class Model(Group):
     """The network."""
 
-    name: Literal["tc_resnet", "bc_resnet", "resnet18", "mobilenet_v3_small", "ds_cnn", "matchboxnet", "mdtc", "tcn", "lstm", "gru", "conformer", "dense", "conv_attention"] = option("tc_resnet", "Model", "tc_resnet: quick and strong, runs on small boards. bc_resnet: fewest parameters, slower to train. resnet18: large, for a GPU. mobilenet_v3_small: the phone's picture network, large and yet quick. ds_cnn: made for microcontrollers. matchboxnet: few parameters, wide hearing. mdtc: small and deep, hears at several time scales. tcn: small, only looks back. lstm: recurrent, reads frame by frame. gru: like lstm, with fewer parameters. conformer: attention and convolution, wants much data. dense: plain layers for speech embeddings. conv_attention: the stronger head for speech embeddings.")
+    name: Literal["tc_resnet", "bc_resnet", "resnet18", "mobilenet_v3_small", "tcn", "lstm", "gru", "dense", "conv_attention"] = option("tc_resnet", "Model", "tc_resnet: quick and strong, runs on small boards. bc_resnet: fewest parameters, slower to train. resnet18: large, for a GPU. mobilenet_v3_small: the phone's picture network, large and yet quick. tcn: small, only looks back. lstm: recurrent, reads frame by frame. gru: like lstm, with fewer parameters. dense: plain layers for speech embeddings. conv_attention: the stronger head for speech embeddings.")
     width: float = option(1.0, "Width", "Scales the channels of every layer. Higher learns finer differences, and is larger and slower; lower is smaller, quicker and coarser.", ge=0.25, le=8.0)
     dropout: float = option(0.1, "Dropout", "Part of the inner activations that are switched off while training. Higher counters learning by heart; lower learns faster from much data.", ge=0.0, le=0.8, advanced=True)
 
 
 class Loss(Group):
-    """What is minimised; the validation loss is always the cross-entropy, so that runs can be compared."""
+    """Weighted binary cross-entropy, the loss of training and validation."""
 
-    name: Literal["cross_entropy", "focal", "tail"] = option("cross_entropy", "Loss", "cross_entropy: every window counts alike. focal: windows that are told apart already count less. tail: cross-entropy, and on top of it the negatives that score highest must fall below the positives, which is what few false alarms need.")
     positive_weight: float = option(1.0, "Weight of positives", "A missed word counts this many times a false alarm. Higher: fewer misses, more false alarms; lower: the other way round.", ge=0.05, le=20.0)
     label_smoothing: float = option(0.05, "Label smoothing", "Keeps the model from being too sure of itself. Higher helps when labels are not perfect and flattens the scores; 0 trusts every label.", ge=0.0, lt=0.5, advanced=True)
-    focal_gamma: float = option(2.0, "Focal: gamma", "With focal: higher looks away from easy windows sooner; 0 is cross-entropy.", ge=0.0, le=10.0, advanced=True)
-    tail_share: float = option(0.1, "Tail: share", "With tail: this part of a batch's negatives, the highest scores, is what must fall. Higher looks at more of them and acts more gently; lower looks at the worst alone.", gt=0.0, le=1.0, advanced=True)
-    tail_weight: float = option(1.0, "Tail: weight", "With tail: how much the tail counts beside the cross-entropy. Higher pushes the worst false alarms down and lets other windows go; 0 is cross-entropy.", ge=0.0, le=100.0, advanced=True)
 
 
 class Optimizer(Group):

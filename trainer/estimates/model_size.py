@@ -34,12 +34,16 @@ def frames(config: Config) -> int:
 
 
 MODELS = {
-    "tc_resnet": residual.tc_resnet, "bc_resnet": residual.bc_resnet, "resnet18": residual.resnet18,
-    "mobilenet_v3_small": separable.mobilenet_v3_small, "ds_cnn": separable.ds_cnn,
-    "matchboxnet": separable.matchboxnet, "mdtc": separable.mdtc, "tcn": sequence.tcn, "lstm": sequence.lstm,
-    "gru": sequence.gru, "conformer": sequence.conformer, "dense": sequence.dense_head,
+    "tc_resnet": residual.tc_resnet,
+    "bc_resnet": residual.bc_resnet,
+    "resnet18": residual.resnet18,
+    "mobilenet_v3_small": separable.mobilenet_v3_small,
+    "tcn": sequence.tcn,
+    "lstm": sequence.lstm,
+    "gru": sequence.gru,
+    "dense": sequence.dense_head,
     "conv_attention": sequence.conv_attention,
-}  # fmt: skip
+}
 
 
 def size(config: Config) -> Size:

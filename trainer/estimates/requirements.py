@@ -18,20 +18,32 @@ from trainer.system.workspace import Workspace
 _PROCESS_BYTES = 870e6
 """A trainer on the CPU before its batches count: Python, torch and its libraries, validation in batches of its own."""
 _KERNEL_BYTES = {
-    "tc_resnet": 0.0, "bc_resnet": 30e6, "resnet18": 30e6, "mobilenet_v3_small": 0.0, "ds_cnn": 100e6,
-    "matchboxnet": 0.0, "mdtc": 0.0, "tcn": 0.0, "lstm": 0.0, "gru": 0.0, "conformer": 0.0, "dense": 0.0,
+    "tc_resnet": 0.0,
+    "bc_resnet": 30e6,
+    "resnet18": 30e6,
+    "mobilenet_v3_small": 0.0,
+    "tcn": 0.0,
+    "lstm": 0.0,
+    "gru": 0.0,
+    "dense": 0.0,
     "conv_attention": 0.0,
-}  # fmt: skip
+}
 """What the CPU's convolutions of each model reserve besides."""
 _BYTES_PER_PARAMETER = 24.0
 """Weight, gradient, two moments of AdamW, and the copy that is being written to a checkpoint."""
 _BYTES_PER_SAMPLE = 30.0
 """A window's audio while it is augmented: the clean one, the noise, the spectra of the room."""
 _BYTES_PER_KEPT = {
-    "tc_resnet": 7.6, "bc_resnet": 7.0, "resnet18": 4.8, "mobilenet_v3_small": 2.5, "ds_cnn": 4.0,
-    "matchboxnet": 3.0, "mdtc": 6.0, "tcn": 3.0, "lstm": 2.0, "gru": 3.0, "conformer": 4.5, "dense": 4.0,
+    "tc_resnet": 7.6,
+    "bc_resnet": 7.0,
+    "resnet18": 4.8,
+    "mobilenet_v3_small": 2.5,
+    "tcn": 3.0,
+    "lstm": 2.0,
+    "gru": 3.0,
+    "dense": 4.0,
     "conv_attention": 4.0,
-}  # fmt: skip
+}
 """Four for each number that the backward pass needs, the rest for gradients under way; less than four where what a
 model keeps takes the place of windows that have been augmented by then.
 

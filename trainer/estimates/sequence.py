@@ -1,4 +1,4 @@
-"""Sizes of the networks that read one frame after the other: TCN, LSTM, GRU, Conformer, and the heads of embeddings."""
+"""Sizes of the networks that read one frame after the other: TCN, LSTM, GRU, and the heads of embeddings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from trainer.estimates.layers import (
     attention,
     conv,
     dense,
-    halved,
     head,
     keep,
     layer_norm,
@@ -20,7 +19,6 @@ from trainer.estimates.layers import (
 
 TCN_CHANNELS, TCN_KERNEL, TCN_DILATIONS = 64, 8, (1, 2, 4, 8)
 LSTM_UNITS, GRU_UNITS = 118, 154
-CONFORMER_CHANNELS, CONFORMER_BLOCKS, CONFORMER_KERNEL = 64, 4, 15
 HEADS = 4
 DENSE_UNITS = 128
 ATTENTION_CHANNELS, ATTENTION_CONVOLUTIONS = 32, 3
@@ -56,34 +54,6 @@ def gru(bands: int, width: float, columns: int) -> Size:
     """Gru; for each step five numbers a unit of its gates, and its output twice."""
     units = scaled(GRU_UNITS, width, 8)
     return _recurrent(bands, units, 3, columns, 7 * units * columns)
-
-
-def _feed_forward(channels: int, frames: int) -> Size:
-    """Half of a macaron: to four times the channels and back."""
-    total = layer_norm(channels, frames) + dense(channels, 4 * channels, frames) + keep(4 * channels, frames)
-    return total + dense(4 * channels, channels, frames)
-
-
-def conformer_block(channels: int, kernel: int, frames: int) -> Size:
-    """Feed-forward, attention, convolution, feed-forward, and the layer norms around them."""
-    total = _feed_forward(channels, frames) * 2 + layer_norm(channels, frames) * 2
-    total += attention(channels, HEADS, frames)
-    total += dense(channels, 2 * channels, frames) + keep(2 * channels, frames) + keep(channels, frames)
-    total += conv(channels, channels, kernel, frames, groups=channels) + norm(channels, frames)
-    return total + keep(channels, frames) + dense(channels, channels, frames) + layer_norm(channels, frames)
-
-
-def conformer(bands: int, width: float, columns: int) -> Size:
-    """Conformer."""
-    channels = scaled_in_fours(CONFORMER_CHANNELS, width)
-    total = norm(1, bands * columns) + keep(1, bands * columns)
-    high, wide, inputs = bands, columns, 1
-    for _ in range(2):
-        high, wide = halved(high), halved(wide)
-        total += conv(inputs, channels, 9, high * wide) + norm(channels, high * wide) + keep(channels, high * wide)
-        inputs = channels
-    total += dense(channels * high, channels, wide)
-    return total + conformer_block(channels, CONFORMER_KERNEL, wide) * CONFORMER_BLOCKS + head(channels)
 
 
 def dense_head(bands: int, width: float, columns: int) -> Size:

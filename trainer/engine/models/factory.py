@@ -7,11 +7,7 @@ from torch import nn
 from trainer.config.schema import Config, feature_rows
 from trainer.engine.features.features import Standardised
 from trainer.engine.models.bc_resnet import BcResNet
-from trainer.engine.models.conformer import Conformer
-from trainer.engine.models.ds_cnn import DsCnn
 from trainer.engine.models.embedding_heads import ConvAttention, DenseHead
-from trainer.engine.models.matchboxnet import MatchboxNet
-from trainer.engine.models.mdtc import Mdtc
 from trainer.engine.models.mobilenet_v3 import MobileNetV3Small
 from trainer.engine.models.recurrent import Gru, Lstm
 from trainer.engine.models.resnet18 import ResNet18
@@ -20,10 +16,15 @@ from trainer.engine.models.tcn import Tcn
 from trainer.estimates import model_size
 
 OF_ANY_LENGTH = {
-    "tc_resnet": TcResNet8, "bc_resnet": BcResNet, "resnet18": ResNet18, "mobilenet_v3_small": MobileNetV3Small,
-    "ds_cnn": DsCnn, "matchboxnet": MatchboxNet, "mdtc": Mdtc, "tcn": Tcn, "lstm": Lstm, "gru": Gru,
-    "conformer": Conformer, "conv_attention": ConvAttention,
-}  # fmt: skip
+    "tc_resnet": TcResNet8,
+    "bc_resnet": BcResNet,
+    "resnet18": ResNet18,
+    "mobilenet_v3_small": MobileNetV3Small,
+    "tcn": Tcn,
+    "lstm": Lstm,
+    "gru": Gru,
+    "conv_attention": ConvAttention,
+}
 """Models whose weights do not depend on the number of frames."""
 
 

@@ -9,15 +9,12 @@ from torch import Tensor, nn
 def as_row(features: Tensor) -> Tensor:
     """Features [n, bands, frames] as [n, bands, 1, frames] with the bands of a frame side by side in memory.
 
-    The convolutions that follow keep this layout, which spares a CPU a copy to and fro in each: a training step of MDTC
-    is 1.7 times as quick as with one-dimensional convolutions, one of MatchboxNet 1.4 times.
+    The convolutions that follow keep this layout, which spares a CPU a copy to and fro in each: a training step
+    of small networks is 1.4 to 1.7 times as fast as with one-dimensional convolutions.
     """
     return features[:, :, None].contiguous(memory_format=torch.channels_last)
 
 
-def over_time(inputs: int, outputs: int, kernel: int, dilation: int = 1, groups: int = 1) -> nn.Conv2d:
+def over_time(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
     """A convolution of [n, inputs, 1, frames] that keeps the number of frames; `kernel` is odd."""
-    padding = (0, dilation * (kernel - 1) // 2)
-    return nn.Conv2d(
-        inputs, outputs, (1, kernel), padding=padding, dilation=(1, dilation), groups=groups, bias=False
-    )  # fmt: skip
+    return nn.Conv2d(inputs, outputs, (1, kernel), padding=(0, (kernel - 1) // 2), bias=False)

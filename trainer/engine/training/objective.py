@@ -1,4 +1,4 @@
-"""What is minimised: cross-entropy, focal loss, or cross-entropy with the tail of the negatives; and their weights.
+"""The loss: weighted binary cross-entropy, its trimmed mean for validation, and the weights of windows.
 
 Labels lie between 0 (other) and 1 (the word); mixed windows have one in between.
 """
@@ -17,14 +17,8 @@ TRIMMED_SHARE = 0.05
 
 
 def training_loss(logit: Tensor, positive: Tensor, options: schema.Loss) -> Tensor:
-    """The loss that `loss.name` names, a scalar, of logits [n] against labels [n]."""
-    weight = training_weights(positive, options)
-    if options.name == "focal":
-        return focal(logit, positive, weight, options.label_smoothing, options.focal_gamma)
-    loss = cross_entropy(logit, positive, weight, options.label_smoothing)
-    if options.name == "tail":
-        loss = loss + options.tail_weight * tail(logit, positive, options.tail_share)
-    return loss
+    """The weighted cross-entropy, a scalar, of logits [n] against labels [n]."""
+    return cross_entropy(logit, positive, training_weights(positive, options), options.label_smoothing)
 
 
 def cross_entropy(logit: Tensor, positive: Tensor, weight: Tensor, smoothing: float) -> Tensor:
@@ -57,32 +51,6 @@ def _each(logit: Tensor, positive: Tensor, smoothing: float) -> Tensor:
     """Cross-entropy [n]; with label smoothing s (Szegedy et al. 2016) the targets are s/2 and 1 - s/2."""
     target = positive * (1 - smoothing) + smoothing / 2
     return nn.functional.binary_cross_entropy_with_logits(logit, target, reduction="none")
-
-
-def focal(logit: Tensor, positive: Tensor, weight: Tensor, smoothing: float, gamma: float) -> Tensor:
-    """Focal loss (Lin et al. 2017): the cross-entropy of a window counts by how far it is off, to the power gamma.
-
-    Labels in between as in Li et al. 2020 (quality focal loss): (1 - p of the truth) becomes |label - p|. Unlike there
-    the weights are not normalised by that power, so that the loss falls as windows get easy.
-    """
-    off = (positive - logit.sigmoid()).abs().clamp(min=1e-6)  # powers below 1 have no slope at 0
-    return (off.pow(gamma) * _each(logit, positive, smoothing) * weight).sum() / weight.sum()
-
-
-def tail(logit: Tensor, positive: Tensor, share: float) -> Tensor:
-    """How far the highest-scoring `share` of the negatives reach into the positives: mean of log(1 + exp(n - p)).
-
-    The pairs of all positives with the top of the negatives are those that a partial area under the ROC curve counts
-    (Narasimhan and Agarwal 2013), the mean over the worst share is a conditional value at risk (Rockafellar and Uryasev
-    2000), the logistic function stands for the count. A pair weighs as much as its labels differ.
-    """
-    is_word = positive >= 0.5
-    words, others = logit[is_word], logit[~is_word]
-    if not len(words) or not len(others):
-        return logit.new_zeros(())
-    highest, place = others.topk(max(1, round(share * len(others))))
-    weight = positive[is_word][:, None] - positive[~is_word][place][None]
-    return (weight * nn.functional.softplus(highest[None] - words[:, None])).sum() / weight.sum()
 
 
 def training_weights(positive: Tensor, loss: schema.Loss) -> Tensor:
