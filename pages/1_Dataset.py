@@ -1,10 +1,10 @@
 import streamlit as st
 
 from pages.ui.dataset import change_list, clip_tables, get_clips, record, split_form, synthesis_form
-from pages.ui.shared import frame, jobs
+from pages.ui.shared import frame, job_progress
 
 workspace = frame.page("Dataset", "📂")
-busy = bool(jobs.running(workspace))
+busy = bool(job_progress.running(workspace))
 st.subheader("Get clips", anchor=False)
 demo, files, recording, synthesis, history = st.tabs(["Demo data", "Import", "Record", "Synthesise", "Changes"])
 with demo:
@@ -18,10 +18,10 @@ with synthesis:
 with history:
     change_list.show(workspace, busy)
 
-jobs.show(workspace)
+job_progress.show(workspace)
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
     st.subheader("Clips", anchor=False)
-    st.button("Scan Datasets", type="primary", disabled=busy, on_click=jobs.start, args=(workspace, "scan", []))
+    st.button("Scan Datasets", type="primary", disabled=busy, on_click=job_progress.start, args=(workspace, "scan", []))
 clip_tables.show(workspace, busy)
 st.subheader("Splits", anchor=False)
 split_form.show(workspace, busy)

@@ -1,7 +1,7 @@
 import streamlit as st
 
 from pages.ui.evaluation import clips, compare, exported, listen, model, streams
-from pages.ui.shared import frame, jobs, operating_point, run_table, watched
+from pages.ui.shared import frame, job_progress, operating_point, run_table, watched
 from trainer.run import runs
 
 SECTIONS = ("Streams", "Clips", "Listen", "Compare", "Model")
@@ -24,7 +24,7 @@ if not row:
     st.info("This run has no finished epoch yet, so there is nothing to evaluate. Watch it on the Training page.")
     st.page_link(frame.TRAINING, label="Go to Training", query_params={"run": run.id}, icon=":material/arrow_forward:")
     st.stop()
-jobs.show(workspace, jobs.MODEL_VERBS)
+job_progress.show(workspace, job_progress.MODEL_VERBS)
 point = operating_point.of_run(status)
 operating_point.show(point)
 match section:

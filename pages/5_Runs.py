@@ -1,7 +1,7 @@
 import streamlit as st
 
 from pages.ui.runs import compare, listing, run_index, run_page, transfer, trash_view
-from pages.ui.shared import click_result, frame
+from pages.ui.shared import flash, frame
 from trainer.catalog import trash
 
 workspace = frame.page("Runs", "📋")
@@ -14,7 +14,7 @@ elif wanted := st.query_params.get("run", ""):
 elif not rows and not in_trash:
     st.info("No runs yet. Start one on the Training page; it stays listed here.")
     st.page_link(frame.TRAINING, label="Go to Training", icon=":material/arrow_forward:")
-    click_result.show("runs")
+    flash.show("runs")
     transfer.show_unpack(workspace)
 else:
     what = st.segmented_control(

@@ -103,7 +103,7 @@ def test_two_tabs_that_send_one_form_start_one_run(workspace, no_processes):
     end(run, "completed", "All done.")  # the form counts, also when its run is over already
     press(second, "Start Training")
     assert runs.all_runs(workspace) == [run]
-    assert second.warning[0].value == "This form has already started a run, which is completed now."
+    assert second.warning[0].value == "This form already started a run, which is now completed."
     press(second, "Start Training")  # drawn anew, it is another form
     assert len(runs.all_runs(workspace)) == 2
 

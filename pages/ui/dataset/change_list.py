@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui.shared import jobs
+from pages.ui.shared import flash, job_progress
 from pages.ui.shared.frame import plain
 from trainer.dataset import changes
 from trainer.system.counted import counted
@@ -33,9 +33,10 @@ def _undo(workspace: Workspace, change_id: str) -> None:
     try:
         made, left = changes.undo(workspace, change_id)
     except (ValueError, OSError) as error:
-        jobs.refuse(str(error))
+        flash.error(job_progress.PLACE, error)
         return
-    jobs.tell(
-        f"{made.title}." + (f" {left:,} files could not be moved back; they stay where they are." if left else "")
+    flash.success(
+        job_progress.PLACE,
+        f"{made.title}." + (f" {left:,} files could not be moved back; they stay where they are." if left else ""),
     )
-    jobs.start(workspace, "scan", [])
+    job_progress.start(workspace, "scan", [])

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from pages.ui.shared import clip_pictures, jobs
-from pages.ui.shared.frame import os_sentence, plain
+from pages.ui.shared import clip_pictures, flash, job_progress
+from pages.ui.shared.frame import plain
 from trainer.audio import audio_file, audio_formats, audio_reader
 from trainer.dataset import remedies
 from trainer.dataset.clips import Found
@@ -88,20 +88,16 @@ def _delete(workspace: Workspace, paths: list[str]) -> None:
     change(workspace, lambda: remedies.delete(workspace, paths).title)
 
 
+def attempt(act: Callable[[], str]) -> bool:
+    """Make a change to clips and post its title; whether it was made. For callbacks."""
+    return flash.attempt(job_progress.PLACE, lambda: f"{act()}. Undo is in the list of changes.")
+
+
 def change(workspace: Workspace, act: Callable[[], str]) -> None:
     """Make a change to clips, tell its title, and scan. For callbacks."""
-    try:
-        jobs.tell(f"{act()}. Undo is in the list of changes.")
-    except OSError as error:
-        jobs.refuse(os_sentence(error))
-        return
-    except ValueError as error:
-        jobs.refuse(str(error))
-        return
-    st.session_state["clip_changes"] = (
-        st.session_state.get("clip_changes", 0) + 1
-    )  # another table, nothing chosen in it
-    jobs.start(workspace, "scan", [])
+    if attempt(act):
+        st.session_state["clip_changes"] = st.session_state.get("clip_changes", 0) + 1  # a new table: no rows selected
+        job_progress.start(workspace, "scan", [])
 
 
 def _use_channel(workspace: Workspace, path: str, channel: int) -> None:

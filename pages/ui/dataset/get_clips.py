@@ -8,8 +8,7 @@ from pathlib import PurePosixPath
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from pages.ui.shared import jobs
-from pages.ui.shared.frame import os_sentence
+from pages.ui.shared import flash, job_progress
 from trainer.audio import audio_formats
 from trainer.dataset import archives, importing, zip_names
 from trainer.system import shown_text
@@ -34,9 +33,9 @@ def demo(workspace: Workspace, busy: bool) -> None:
 def _make_demo(workspace: Workspace) -> None:
     phrase = " ".join(st.session_state["phrase"].split())
     if phrase:
-        jobs.start(workspace, "demo", [f"--phrase={phrase}"])
+        job_progress.start(workspace, "demo", [f"--phrase={phrase}"])
     else:
-        jobs.refuse("Type the words to train for first.")
+        flash.error(job_progress.PLACE, "Type the words to train for first.")
 
 
 def files(workspace: Workspace, busy: bool) -> None:
@@ -71,10 +70,10 @@ def _import_folder(workspace: Workspace) -> None:
     try:
         folder = importing.check_folder(st.session_state["import_folder"], importing.allowed_roots())
     except ValueError as error:
-        jobs.refuse(str(error))
+        flash.error(job_progress.PLACE, error)
         return
     link = ["--link"] if HOW[st.session_state["import_how"]] == "link" else []
-    jobs.start(workspace, "import", [str(folder), *_where(), *link])
+    job_progress.start(workspace, "import", [str(folder), *_where(), *link])
 
 
 def _where() -> list[str]:
@@ -112,21 +111,23 @@ def _import_files(workspace: Workspace, key: str) -> None:
     zips = [upload for upload in uploads if _is_zip(upload)]
     files = [upload for upload in uploads if not _is_zip(upload)]
     if files and not _label():
-        jobs.refuse("Choose the label of these files; only a zip or a folder can say it by its folders.")
+        flash.error(
+            job_progress.PLACE, "Choose the label of these files; only a zip or a folder can say it by its folders."
+        )
         return
     try:
         if files:
             _take(workspace, files)
     except ValueError as error:
-        jobs.refuse(str(error))
+        flash.error(job_progress.PLACE, error)
     except OSError as error:
-        jobs.refuse(os_sentence(error))
+        flash.error(job_progress.PLACE, error)
         return
     st.session_state["uploads"] = st.session_state.get("uploads", 0) + 1  # empties the widget
     if zips:
         _unpack(workspace, zips)
     elif files:
-        jobs.start(workspace, "scan", [])
+        job_progress.start(workspace, "scan", [])
 
 
 def _unpack(workspace: Workspace, zips: list[UploadedFile]) -> None:
@@ -136,11 +137,11 @@ def _unpack(workspace: Workspace, zips: list[UploadedFile]) -> None:
         for place, upload in zip(places, zips, strict=True):
             place.write_bytes(upload.getbuffer())
     except OSError as error:
-        jobs.refuse(os_sentence(error))
+        flash.error(job_progress.PLACE, error)
         return
     encoding = st.session_state.get("import_names") or ""
     titles = [f"--title={upload.name}" for upload in zips]
-    jobs.start(workspace, "import", [*map(str, places), *_where(), *titles, f"--names={encoding}", "--consume"])
+    job_progress.start(workspace, "import", [*map(str, places), *_where(), *titles, f"--names={encoding}", "--consume"])
 
 
 def _take(workspace: Workspace, uploads: list[UploadedFile]) -> None:
@@ -152,4 +153,4 @@ def _take(workspace: Workspace, uploads: list[UploadedFile]) -> None:
             staged.append((PurePosixPath(upload.name.replace("\\", "/")).name, file))
         title = f"Upload of {counted(len(staged), 'file')}"
         made = importing.import_paths(workspace, staged, _label(), title, change_id, st.session_state["import_speaker"])
-    jobs.tell(made.sentence())
+    flash.success(job_progress.PLACE, made.sentence())

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.ui.dataset import clip_browser, suspects
-from pages.ui.shared import jobs
+from pages.ui.shared import job_progress
 from pages.ui.shared.frame import plain
 from trainer.dataset.clips import Found
 from trainer.dataset.findings import GENERATED, PASSING, REFUSED, WRONG_LABELS, Finding
@@ -49,7 +49,7 @@ def _finding(workspace: Workspace, finding: Finding, busy: bool) -> None:
 def _mend(workspace: Workspace, name: str, code: str, busy: bool) -> None:
     told = "It can be undone." if code in GENERATED else "The originals go to the trash; it can be undone."
     arguments = (workspace, "mend", [code])
-    st.button(name, key=f"mend_{code}", disabled=busy, on_click=jobs.start, args=arguments, help=told)
+    st.button(name, key=f"mend_{code}", disabled=busy, on_click=job_progress.start, args=arguments, help=told)
 
 
 def show_refused(workspace: Workspace, refused: pd.DataFrame, busy: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from pages.ui.shared import clip_cache, clip_pictures, jobs
+from pages.ui.shared import clip_cache, clip_pictures, flash, job_progress
 from pages.ui.shared.frame import plain
 from trainer.config import config_file
 from trainer.dataset import previews
@@ -59,6 +59,6 @@ def _matching(paths: pd.Series, text: str) -> list[str]:
 def _draw(workspace: Workspace) -> None:
     state = st.session_state
     if state.get("preview_config") and state.get("preview_clip"):
-        jobs.start(workspace, "preview", [state["preview_config"], state["preview_clip"]])
+        job_progress.start(workspace, "preview", [state["preview_config"], state["preview_clip"]])
     else:
-        jobs.refuse("Choose a configuration and a clip first.")
+        flash.error(job_progress.PLACE, "Choose a configuration and a clip first.")

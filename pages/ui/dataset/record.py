@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui.shared import clip_pictures, jobs, microphone
-from pages.ui.shared.frame import os_sentence, plain
+from pages.ui.shared import clip_pictures, flash, job_progress, microphone
+from pages.ui.shared.frame import plain
 from trainer.dataset import changes, recording
 from trainer.dataset.recording import Take
 from trainer.system.counted import counted
@@ -66,7 +66,7 @@ def _keep(workspace: Workspace, take: Take, label: str, speaker: str) -> None:
     try:
         change = recording.keep(workspace, take, label, speaker)
     except (ValueError, OSError) as error:
-        jobs.refuse(os_sentence(error) if isinstance(error, OSError) else str(error))
+        flash.error(job_progress.PLACE, error)
         return
     st.session_state["takes_kept"] = [*st.session_state.get("takes_kept", []), change.id]
     found = take.measures
@@ -89,6 +89,6 @@ def _undo_last(workspace: Workspace) -> None:
     try:
         changes.undo(workspace, kept[-1])
     except (ValueError, OSError) as error:
-        jobs.refuse(str(error))
+        flash.error(job_progress.PLACE, error)
     st.session_state["takes_kept"] = kept[:-1]
     st.session_state["take_last"] = ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from pages.ui.shared.frame import os_sentence, plain
+from pages.ui.shared import flash
+from pages.ui.shared.frame import plain
 from trainer.dataset import speaker_table, speakers
 from trainer.dataset.clips import Found
 from trainer.dataset.speakers import PLACE, Rule
@@ -45,8 +46,7 @@ def show(workspace: Workspace, found: Found) -> None:
     if chosen != rule or names:
         st.button("Keep this rule", type="primary", on_click=_keep, args=(workspace, chosen, names))
         st.caption("Splits made by another rule may leak; split from scratch afterwards.")
-    if told := st.session_state.pop("speaker_error", ""):
-        st.error(plain(told))
+    flash.show("speakers")
 
 
 def _unmatched(paths: pd.Series, table: dict[str, str]) -> None:
@@ -82,7 +82,4 @@ def _some(paths: pd.Series, count: int) -> pd.Series:
 
 
 def _keep(workspace: Workspace, rule: Rule, names: bytes | None) -> None:
-    try:
-        speakers.save_rule(workspace, rule, names)
-    except (ValueError, OSError) as error:
-        st.session_state["speaker_error"] = os_sentence(error) if isinstance(error, OSError) else str(error)
+    flash.attempt("speakers", lambda: speakers.save_rule(workspace, rule, names))

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pages.ui.shared import clip_cache, frame, jobs
+from pages.ui.shared import clip_cache, flash, frame, job_progress
 from pages.ui.shared.frame import plain
 from trainer.audio import manifest
 from trainer.audio.manifest import SPLITS
@@ -63,10 +63,10 @@ def _split(workspace: Workspace) -> None:
     try:
         parse_ratios(ratios)
     except ValueError as error:
-        jobs.refuse(str(error))
+        flash.error(job_progress.PLACE, error)
         return
     scratch = ["--from-scratch"] if st.session_state["scratch"] else []
-    jobs.start(workspace, "split", [f"--ratios={ratios}", f"--seed={seed}", *scratch])
+    job_progress.start(workspace, "split", [f"--ratios={ratios}", f"--seed={seed}", *scratch])
 
 
 def table(found: dict[str, Any]) -> pd.DataFrame:

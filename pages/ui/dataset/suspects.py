@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui.dataset import clip_browser
-from pages.ui.shared import clip_cache, jobs
-from pages.ui.shared.frame import os_sentence, plain
+from pages.ui.shared import clip_cache
+from pages.ui.shared.frame import plain
 from trainer.dataset import remedies
 from trainer.dataset.clips import Found
 from trainer.evaluation import wrong_labels
@@ -62,9 +62,4 @@ def _quarantine(workspace: Workspace, found: Found, path: str) -> None:
 
 def _confirm(workspace: Workspace, found: Found, path: str) -> None:
     """Remember that the label is right; nothing else has changed, so there is nothing to scan."""
-    try:
-        jobs.tell(f"{wrong_labels.confirm(workspace, found.clips, [path]).title}. Undo is in the list of changes.")
-    except OSError as error:
-        jobs.refuse(os_sentence(error))
-    except ValueError as error:
-        jobs.refuse(str(error))
+    clip_browser.attempt(lambda: wrong_labels.confirm(workspace, found.clips, [path]).title)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui.shared import jobs
+from pages.ui.shared import flash, job_progress
 from trainer.dataset import importing
 from trainer.synthesis import languages, phrases
 from trainer.system.workspace import LABELS, Workspace
@@ -41,20 +41,20 @@ def _propose() -> None:
         phrase = phrases.check(st.session_state["order_phrase"], language)
         st.session_state["order_texts"] = "\n".join(phrases.look_alikes(phrase, language))
     except (ValueError, OSError) as error:
-        jobs.refuse(str(error))
+        flash.error(job_progress.PLACE, error)
 
 
 def _order(workspace: Workspace) -> None:
     state = st.session_state
     speech = any(state[f"order_{label}"] for label in ("positive", "hard_negative", "negative"))
     if speech and not state["order_phrase"].strip():
-        jobs.refuse("Type the phrase first, or set the counts of speech to 0.")
+        flash.error(job_progress.PLACE, "Type the phrase first, or set the counts of speech to 0.")
         return
     if state["order_piper"].strip():
         try:
             importing.check_inside(importing.path_named(state["order_piper"]), importing.allowed_roots())
         except ValueError as error:
-            jobs.refuse(str(error))
+            flash.error(job_progress.PLACE, error)
             return
     texts = [f"--look-alike={line}" for line in state["order_texts"].splitlines() if line.strip()]
     counts = {
@@ -63,4 +63,4 @@ def _order(workspace: Workspace) -> None:
     }  # fmt: skip
     chosen = [f"--{option}={state[f'order_{label}']}" for option, label in counts.items()]
     settings = [f"--{name}={state[f'order_{name}']}" for name in ("phrase", "language", "voices", "seed", "piper")]
-    jobs.start(workspace, "synthesise", [*settings, *chosen, *texts])
+    job_progress.start(workspace, "synthesise", [*settings, *chosen, *texts])

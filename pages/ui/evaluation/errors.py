@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.ui.evaluation.selection import Opened
-from pages.ui.shared import click_result, clip_pictures, trace
+from pages.ui.shared import clip_pictures, flash, trace
 from pages.ui.shared.frame import plain
 from trainer.detector.detector import Detection
 from trainer.evaluation import events, hard_negatives
@@ -108,7 +108,7 @@ def _send_button(workspace: Workspace, opened: Opened, threshold: float, chosen:
     )  # fmt: skip
     if told:
         st.caption(plain(told))
-    click_result.show("sent")
+    flash.show("sent")
 
 
 def _send(workspace: Workspace, opened: Opened, threshold: float, chosen: list[Event]) -> None:
@@ -117,4 +117,4 @@ def _send(workspace: Workspace, opened: Opened, threshold: float, chosen: list[E
         undo = " Undo is in the list of changes on the Dataset page." if sent.change else ""
         return f"{sent.sentence()}{undo}"
 
-    click_result.attempt("sent", send)
+    flash.attempt("sent", send)

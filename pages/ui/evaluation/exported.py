@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui.shared import frame, jobs
+from pages.ui.shared import frame, job_progress
 from pages.ui.shared.frame import plain
 from trainer.detector import detector, detector_file, onnx_file
 from trainer.detector.detector import Detector
@@ -39,7 +39,7 @@ def load(folder: Path) -> Detector:
 def show(workspace: Workspace, status: Status) -> Detector | None:
     """The run's detector; where there is none, draw why and what to do."""
     run = status.run
-    busy = bool(jobs.running(workspace, jobs.MODEL_VERBS))
+    busy = bool(job_progress.running(workspace, job_progress.MODEL_VERBS))
     if not detector_file.path_in(run.model).exists():
         if status.state in ACTIVE:
             st.info("This run is still training. Its best model is exported when the training ends.")
@@ -67,4 +67,4 @@ def show(workspace: Workspace, status: Status) -> Detector | None:
 
 def _make_button(workspace: Workspace, status: Status, label: str, busy: bool) -> None:
     arguments = (workspace, "export", [status.run.id])
-    st.button(label, type="primary", disabled=busy, on_click=jobs.start, args=arguments)
+    st.button(label, type="primary", disabled=busy, on_click=job_progress.start, args=arguments)

@@ -13,7 +13,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from pages.ui.shared import click_result, microphone, trace
+from pages.ui.shared import flash, microphone, trace
 from pages.ui.shared.frame import os_sentence, plain
 from trainer.audio import audio_formats, audio_reader
 from trainer.dataset import recording
@@ -140,7 +140,7 @@ def _detections(found: list[Detection], highest: float, threshold: float) -> Non
 def _keep_form(workspace: Workspace, data: bytes) -> None:
     """Keep a recording as a clip, only when it is asked for."""
     digest = hashlib.sha256(data).hexdigest()
-    click_result.show("kept")
+    flash.show("kept")
     if digest in st.session_state.get("listen_kept", ()):
         st.caption("It is kept. Press Scan Datasets on the Dataset page; Undo is there in the list of changes.")
         return
@@ -158,4 +158,4 @@ def _keep(workspace: Workspace, data: bytes, digest: str) -> None:
         st.session_state["listen_kept"] = {*st.session_state.get("listen_kept", ()), digest}
         return " ".join([f"{title}.", *recording.problems(take, label)])
 
-    click_result.attempt("kept", keep)
+    flash.attempt("kept", keep)

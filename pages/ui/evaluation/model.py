@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 from pydantic import ValidationError
 
-from pages.ui.shared import jobs, numbers
+from pages.ui.shared import job_progress, numbers
 from pages.ui.shared.frame import os_sentence, plain
 from pages.ui.shared.numbers import Number
 from trainer.detector import detector_file, onnx_file
@@ -53,8 +53,8 @@ def show(workspace: Workspace, run: Run, file: DetectorFile) -> None:
         _download(run, file)
         if file.int8 is None:
             st.button(
-                "Make one of eight bits", on_click=jobs.start, args=(workspace, "export", [run.id, "--int8"]),
-                disabled=bool(jobs.running(workspace, jobs.MODEL_VERBS)),
+                "Make one of eight bits", on_click=job_progress.start, args=(workspace, "export", [run.id, "--int8"]),
+                disabled=bool(job_progress.running(workspace, job_progress.MODEL_VERBS)),
                 help="A quarter of the size. What that costs is measured on validation windows and shown here.",
             )  # fmt: skip
     st.dataframe(files(run.model, file), hide_index=True, width="stretch", alt="Files of the model")

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.ui.evaluation.selection import Opened
-from pages.ui.shared import click_result, curve_chart, numbers
+from pages.ui.shared import curve_chart, flash, numbers
 from pages.ui.shared.frame import plain
 from pages.ui.shared.numbers import Number
 from trainer.detector.detector_file import DetectorFile
@@ -105,7 +105,7 @@ def _take(opened: Opened, choice: Choice) -> None:
             help="Writes it into the detector.json of the model.",
         )  # fmt: skip
         st.caption(_now(file, same, opened.evaluation.epoch))
-    click_result.show("threshold")
+    flash.show("threshold")
 
 
 def _now(file: DetectorFile | None, same: bool, epoch: int) -> str:
@@ -129,4 +129,4 @@ def _write(opened: Opened) -> None:
             f"The threshold of the model of epoch {file.epoch} is now {file.threshold:.4f}, for {per_hour:g} per hour."
         )
 
-    click_result.attempt("threshold", write)
+    flash.attempt("threshold", write)

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.ui.evaluation import selection
-from pages.ui.shared import jobs
+from pages.ui.shared import flash, job_progress
 from trainer.audio import audio_formats
 from trainer.dataset import importing
 from trainer.run import run_models
@@ -53,12 +53,12 @@ def _start(workspace: Workspace, run: Run) -> None:
         roots = [*importing.allowed_roots(), workspace.root]
         arguments += [f"--stream={path}" for path in paths(state["evaluate_paths"], roots)]
     except ValueError as error:
-        jobs.refuse(str(error))
+        flash.error(job_progress.PLACE, error)
         return
     st.query_params.pop(selection.KEY, None)  # what comes is shown, as the newest
     arguments += [] if state["evaluate_composed"] else ["--no-composed"]
     arguments += [] if state["evaluate_checkpoint"] == BEST else [f"--checkpoint={state['evaluate_checkpoint']}"]
-    jobs.start(workspace, "evaluate", [run.id, *arguments])
+    job_progress.start(workspace, "evaluate", [run.id, *arguments])
 
 
 def ratios(text: str) -> tuple[float, ...]:

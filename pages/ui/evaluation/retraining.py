@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui.shared import click_result, frame
+from pages.ui.shared import flash, frame
 from trainer.config import config_file, config_folder
 from trainer.evaluation import hard_negatives, retraining
 from trainer.run import earlier_run
@@ -28,7 +28,7 @@ def show(workspace: Workspace, run: Run, checkpoint: str) -> None:
             st.page_link(frame.DATASET, label="Scan and split", icon=":material/library_music:")
             st.button("Prepare the configuration", on_click=_prepare, args=(workspace, run, checkpoint))
             st.page_link(frame.TRAINING, label="Start the training", icon=":material/arrow_forward:")
-        click_result.show("again")
+        flash.show("again")
 
 
 def _prepare(workspace: Workspace, run: Run, checkpoint: str) -> None:
@@ -40,4 +40,4 @@ def _prepare(workspace: Workspace, run: Run, checkpoint: str) -> None:
         config_file.save(workspace, name, config)
         return f"Saved as {name}. Choose it on the Training page and press Start Training there."
 
-    click_result.attempt("again", prepare)
+    flash.attempt("again", prepare)

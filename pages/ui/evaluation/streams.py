@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui.evaluation import errors, operating, order, retraining, selection, weak_spots
-from pages.ui.shared import jobs
+from pages.ui.shared import job_progress
 from pages.ui.shared.frame import plain
 from trainer.evaluation import hard_negatives
 from trainer.evaluation.evaluations import Evaluation
@@ -19,7 +19,7 @@ def show(workspace: Workspace, run: Run, own: OperatingPoint | None) -> None:
     """Draw the section; `own` is the operating point of the run, which stands above."""
     every = selection.all_of(run)
     with st.expander("New evaluation", expanded=not every):
-        order.show(workspace, run, bool(jobs.running(workspace, jobs.MODEL_VERBS)))
+        order.show(workspace, run, bool(job_progress.running(workspace, job_progress.MODEL_VERBS)))
     if not every:
         st.info(
             "Not evaluated yet. An evaluation hears hours of sound with this model as a device would, and tells how "

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from pages.ui.runs import address, run_index, space
-from pages.ui.shared import click_result, frame
+from pages.ui.shared import flash, frame
 from pages.ui.shared.frame import plain
 from trainer.catalog import notes, trash
 from trainer.catalog.row import Row
@@ -98,7 +98,7 @@ def _each(found: Sequence[Run], done: str, act: Callable[[Run], object]) -> None
             raise ValueError(" ".join(refused))
         return f"{done}: {_counted(found)}."
 
-    click_result.attempt("runs", do)
+    flash.attempt("runs", do)
 
 
 def _note(found: list[Run], word: str, changes: dict[str, object]) -> None:
@@ -148,4 +148,4 @@ def _save(run: Run, shown: Row, keys: dict[str, str]) -> None:
         notes.change(run, [tag for tag in tags if tag not in shown.tags], gone, **changes)
         return f"Saved: {name or run.id}."
 
-    click_result.attempt("runs", save)
+    flash.attempt("runs", save)

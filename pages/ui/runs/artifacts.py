@@ -10,7 +10,7 @@ import streamlit as st
 
 from pages.ui.evaluation import selection
 from pages.ui.runs import continuation
-from pages.ui.shared import frame, jobs, operating_point
+from pages.ui.shared import frame, job_progress, operating_point
 from pages.ui.shared.frame import plain
 from trainer.detector import detector_file
 from trainer.evaluation import evaluations, point_text
@@ -47,8 +47,9 @@ def show_checkpoints(workspace: Workspace, run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox("Checkpoint", every[::-1], key=f"checkpoint_{run.id}", width=260)
         st.button(
-            "Export the model", on_click=jobs.start, args=(workspace, "export", [run.id, "--checkpoint", chosen]),
-            disabled=bool(jobs.running(workspace, jobs.MODEL_VERBS)),
+            "Export the model", on_click=job_progress.start,
+            args=(workspace, "export", [run.id, "--checkpoint", chosen]),
+            disabled=bool(job_progress.running(workspace, job_progress.MODEL_VERBS)),
             help="One ONNX file, sound in, probability out. Its files are taken away on the Evaluation page.",
         )  # fmt: skip
         tuned = st.button(

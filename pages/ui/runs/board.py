@@ -6,7 +6,7 @@ import subprocess
 
 import streamlit as st
 
-from pages.ui.shared import click_result
+from pages.ui.shared import flash
 from pages.ui.shared.frame import plain
 from trainer.run import tensorboard
 from trainer.run.runs import Run
@@ -27,7 +27,7 @@ def show(workspace: Workspace, run: Run | None = None) -> None:
             st.button("Stop TensorBoard", on_click=_stop, args=(workspace,))
         else:
             st.button("Start TensorBoard", type="primary", on_click=_start, args=(workspace,))
-        click_result.show("tensorboard")
+        flash.show("tensorboard")
 
 
 def _running(workspace: Workspace) -> Server | None:
@@ -51,10 +51,8 @@ def _start(workspace: Workspace) -> None:
             raise ValueError(f"TensorBoard could not be started; see {tensorboard.log_file(workspace)}.") from None
         return ""
 
-    click_result.attempt("tensorboard", start)
+    flash.attempt("tensorboard", start)
 
 
 def _stop(workspace: Workspace) -> None:
-    click_result.attempt(
-        "tensorboard", lambda: "TensorBoard has ended." if tensorboard.stop(workspace) else "None ran."
-    )
+    flash.attempt("tensorboard", lambda: "TensorBoard has ended." if tensorboard.stop(workspace) else "None ran.")

@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.ui.configuration import draft, editing
 from pages.ui.configuration.draft import Source
-from pages.ui.shared import frame, refusal, run_controls
+from pages.ui.shared import flash, frame, run_controls
 from pages.ui.shared.frame import plain
 from trainer.config import config_difference, config_file
 from trainer.evaluation import retraining
@@ -17,8 +17,7 @@ from trainer.system.workspace import Workspace
 
 
 def show(workspace: Workspace, run: Run, has_model: bool) -> None:
-    for text in refusal.taken():
-        st.error(plain(text))
+    flash.show(run_controls.PLACE)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         run_controls.show(workspace, run)
         cloned = st.button(

@@ -9,7 +9,7 @@ from typing import Literal
 import streamlit as st
 
 from pages.ui.runs import actions, board, columns, query, run_index, transfer
-from pages.ui.shared import active_runs, click_result
+from pages.ui.shared import active_runs, flash
 from pages.ui.shared.frame import os_sentence
 from trainer.catalog.row import Row
 from trainer.run import runs
@@ -26,14 +26,14 @@ def show(workspace: Workspace, rows: Sequence[Row]) -> None:
     found = query.form(rows, lambda: _columns_form(workspace))
     names = st.session_state["columns"] or columns.SHOWN
     if not found:
-        click_result.show("runs")
+        flash.show("runs")
         st.info("No run matches. Empty the search, choose all states, or show archived runs too.")
         return
     shown = _page(found)
     chosen = table(shown, names, "runs", "multi-row")
     _told(len(rows), found)
     actions.show(workspace, chosen, found)
-    click_result.show("runs")  # below the table: rows that move under the mouse are missed
+    flash.show("runs")  # below the table: rows that move under the mouse are missed
     with st.container(horizontal=True):
         board.show(workspace)
         transfer.show_unpack(workspace)

@@ -18,13 +18,13 @@ from pages.ui.runs import (
     run_index,
     transfer,
 )
-from pages.ui.shared import active_runs, chart_form, charts, click_result, failure_card, history, jobs, monitor
+from pages.ui.shared import active_runs, chart_form, charts, failure_card, flash, history, job_progress, monitor
 from pages.ui.shared.frame import plain
 from pages.ui.shared.words import notice
 from trainer.catalog import trash
 from trainer.catalog.row import Row
 from trainer.run import runs
-from trainer.run.runs import Status
+from trainer.run.runs import Run, Status
 from trainer.run.state import ACTIVE
 from trainer.system.workspace import Workspace
 
@@ -43,7 +43,7 @@ def show(workspace: Workspace, rows: Sequence[Row], wanted: str) -> None:
     st.caption(plain(" · ".join(filter(None, [row.run, *(f"#{tag}" for tag in row.tags), row.note]))))
     _show_state(status)
     actions.one(workspace, row, opened=True)
-    click_result.show("runs")
+    flash.show("runs")
     continuation.show(workspace, status.run, has_model=row.best_epoch is not None)
     section = st.segmented_control(
         "Section", SECTIONS, default=SECTIONS[0], required=True, key="section", bind="query-params",
@@ -66,7 +66,7 @@ def _show_section(workspace: Workspace, rows: Sequence[Row], row: Row, status: S
         case "Log":
             log.show(run)
         case "Checkpoints":
-            jobs.show(workspace, ("export",))
+            job_progress.show(workspace, ("export",))
             artifacts.show_checkpoints(workspace, run)
         case "Evaluations":
             artifacts.show_evaluations(run)
@@ -86,13 +86,16 @@ def _show_state(status: Status) -> None:
 
 def _show_none(workspace: Workspace, wanted: str, row: Row | None) -> None:
     """Why there is nothing to show: it is in the trash, it is none of ours, or it never was."""
-    click_result.show("runs")
+    flash.show("runs")
     thrown = next((run for run in trash.all_of(workspace) if run.id == wanted), None)
     if row is not None:
         st.warning(plain(f"{workspace.runs / row.run} is no run: {row.problem}"))
     elif thrown:
         st.info(f"Run {plain(thrown.id)} is in the trash.")
-        restore = click_result.attempt
-        st.button("Restore", on_click=restore, args=("runs", lambda: f"{trash.restore(workspace, thrown).id} is back."))
+        st.button("Restore", on_click=_restore, args=(workspace, thrown))
     else:
         st.warning(f"There is no run {plain(wanted[:80])}.")
+
+
+def _restore(workspace: Workspace, run: Run) -> None:
+    flash.attempt("runs", lambda: f"Restored run {trash.restore(workspace, run).id}.")

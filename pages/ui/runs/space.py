@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui.shared import click_result
+from pages.ui.shared import flash
 from pages.ui.shared.frame import plain
 from trainer.catalog import disk
 from trainer.run import disk_usage
@@ -39,4 +39,4 @@ def _offer(run: Run, found: disk.Freeable) -> None:
 
 
 def _free(run: Run) -> None:
-    click_result.attempt("runs", lambda: f"{megabytes(disk.free(run).size_bytes)} of {run.id} are free again.")
+    flash.attempt("runs", lambda: f"{megabytes(disk.free(run).size_bytes)} of {run.id} are free again.")

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.ui.runs import space
-from pages.ui.shared import click_result, frame, jobs
+from pages.ui.shared import flash, job_progress
 from trainer.run import run_import
 from trainer.run.runs import Run
 from trainer.system import regular_file
@@ -23,8 +23,8 @@ def _file(workspace: Workspace, run: Run) -> Path:
 
 def show_pack(workspace: Workspace, run: Run) -> None:
     """Pack it, and take the file away once it is there."""
-    file, busy = _file(workspace, run), bool(jobs.running(workspace, ("pack",)))
-    jobs.show(workspace, ("pack",))
+    file, busy = _file(workspace, run), bool(job_progress.running(workspace, ("pack",)))
+    job_progress.show(workspace, ("pack",))
     with st.container(horizontal=True, vertical_alignment="center"):
         word = "Pack Again" if file.exists() else "Pack into One File"
         st.button(
@@ -46,9 +46,9 @@ def _pack(workspace: Workspace, run: Run) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        jobs.refuse(frame.os_sentence(error))
+        flash.error(job_progress.PLACE, error)
         return
-    jobs.start(workspace, "pack", [run.id, str(file)])
+    job_progress.start(workspace, "pack", [run.id, str(file)])
 
 
 def show_unpack(workspace: Workspace) -> None:
@@ -71,5 +71,5 @@ def _unpack(workspace: Workspace, key: str) -> None:
     def unpack() -> str:
         return run_import.sentence(run_import.unpack(workspace, upload, lambda done, total, doing: None))
 
-    click_result.attempt("runs", unpack)
+    flash.attempt("runs", unpack)
     st.session_state["taken_in"] = st.session_state.get("taken_in", 0) + 1  # empties the field

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from pages.ui.runs import listing, space
-from pages.ui.shared import click_result
+from pages.ui.shared import flash
 from trainer.catalog import trash
 from trainer.run.runs import Run
 from trainer.system.counted import counted
@@ -17,7 +17,7 @@ SHOWN = ("State", "Name", "Tags", "Started", "Model", "Miss rate", "Measured on"
 
 
 def show(workspace: Workspace) -> None:
-    click_result.show("runs")
+    flash.show("runs")
     rows = trash.rows(workspace)
     if not rows:
         st.info("The trash is empty. Runs that are moved here wait until they are restored or deleted for good.")
@@ -43,4 +43,4 @@ def _each(found: list[Run], done: str, act: Callable[[Run], object]) -> None:
             act(run)
         return f"{done}: {', '.join(run.id for run in found[:3])}{f' and {len(found) - 3} more' if found[3:] else ''}."
 
-    click_result.attempt("runs", do)
+    flash.attempt("runs", do)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui.shared import charts, failure_card, history, numbers, operating_point, refusal
+from pages.ui.shared import charts, failure_card, flash, history, numbers, operating_point, run_controls
 from pages.ui.shared.curves import Style
 from pages.ui.shared.frame import plain
 from pages.ui.shared.history import Epochs
@@ -40,7 +40,7 @@ def _live(run: Run, style: Style, drawn: State) -> None:
     status = runs.status(run)
     _draw(status, style)
     if status.state != drawn:
-        refusal.keep()
+        flash.keep(run_controls.PLACE)
         st.rerun()
 
 

@@ -6,9 +6,8 @@ import functools
 
 import streamlit as st
 
-from pages.ui.shared import watched
+from pages.ui.shared import flash, watched
 from pages.ui.shared.frame import plain
-from pages.ui.shared.refusal import attempt
 from trainer.config.options import options
 from trainer.run import launch, run_queue, runs
 from trainer.run.run_queue import MOST_SLOTS, Place
@@ -17,6 +16,8 @@ from trainer.run.state import ACTIVE, State
 from trainer.system import devices
 from trainer.system.workspace import Workspace
 
+PLACE = "run"
+"""The place of the flash messages of clicks that start or control a run."""
 PAUSABLE: frozenset[State] = frozenset({"queued", "running", "unresponsive", "unknown"})
 RESUMABLE: frozenset[State] = frozenset({"paused", "stopped", "failed", "lost", "unknown"})
 BEFORE_OBEYED = "Takes back what was wanted, unless it is done already."
@@ -57,15 +58,15 @@ def _may_resume(status: Status | None) -> bool:
 
 
 def _stop(run: Run) -> None:
-    attempt(lambda: launch.stop(run, now=st.session_state["stop_when"] == "now"))
+    flash.attempt(PLACE, lambda: launch.stop(run, now=st.session_state["stop_when"] == "now"))
 
 
 def _pause(run: Run) -> None:
-    attempt(lambda: launch.pause(run))
+    flash.attempt(PLACE, lambda: launch.pause(run))
 
 
 def _resume(run: Run) -> None:
-    attempt(lambda: launch.resume(run))
+    flash.attempt(PLACE, lambda: launch.resume(run))
 
 
 def _trained(status: Status) -> int:
@@ -91,7 +92,7 @@ def _extend_form(status: Status, trained: int) -> None:
 
 def _extend(run: Run, key: str) -> None:
     epochs = int(st.session_state[key])
-    attempt(lambda: launch.extend(run, epochs))
+    flash.attempt(PLACE, lambda: launch.extend(run, epochs))
 
 
 def _queue_form(workspace: Workspace, status: Status | None) -> None:
@@ -128,8 +129,8 @@ def _show_waiting(workspace: Workspace) -> None:
 
 
 def _move(workspace: Workspace, run: Run, place: Place) -> None:
-    attempt(lambda: run_queue.move(workspace, run, place))
+    flash.attempt(PLACE, lambda: run_queue.move(workspace, run, place))
 
 
 def _set_slots(workspace: Workspace, device: str, key: str) -> None:
-    attempt(lambda: run_queue.set_slots(workspace, device, int(st.session_state[key])))
+    flash.attempt(PLACE, lambda: run_queue.set_slots(workspace, device, int(st.session_state[key])))

@@ -6,10 +6,9 @@ import hashlib
 
 import streamlit as st
 
-from pages.ui.shared import chart_form, frame, refusal, run_controls, watched
+from pages.ui.shared import chart_form, flash, frame, run_controls, watched
 from pages.ui.shared.curves import Style
 from pages.ui.shared.frame import os_sentence, plain
-from pages.ui.shared.refusal import attempt, refuse
 from pages.ui.shared.words import state_word
 from pages.ui.training import before_start
 from trainer.audio import manifest
@@ -45,17 +44,17 @@ def _start(workspace: Workspace, newest_run: str) -> None:
     except OSError as error:
         messages.append(f"The configuration {name} cannot be read: {os_sentence(error)}")
     if messages:
-        refuse(messages)
+        flash.post(run_controls.PLACE, *(flash.Message("error", text) for text in messages))
         return
     token = form_token(workspace, name, data, label, newest_run)
-    attempt(lambda: _watch(launch.start(workspace, config, name, label, token)))
+    flash.attempt(run_controls.PLACE, lambda: _watch(launch.start(workspace, config, name, label, token)))
 
 
 def _watch(started: launch.Started) -> None:
     """Show the run from now on, and say so when it had been started before."""
     st.query_params["run"] = started.run.id
     if started.already:
-        st.session_state[refusal.STARTED] = started.run
+        flash.post(run_controls.PLACE, _already_message(started.run))
 
 
 def start_form(workspace: Workspace) -> None:
@@ -84,13 +83,11 @@ def watch_form(workspace: Workspace, run: Run | None) -> Style:
 
 
 def messages(workspace: Workspace) -> None:
-    """What came of the last click, else what is still missing for a start; each sentence once, with where to go."""
-    if run := refusal.already_started():
-        _show_already(run)
-    refused = refusal.taken()
-    texts = refused or _missing(workspace)
-    for text in dict.fromkeys(texts):
-        (st.error if refused else st.warning)(plain(text))
+    """The results of the last click, else what a start still lacks; each sentence once, with links to the pages."""
+    errors = [message.text for message in flash.show(run_controls.PLACE) if message.tone == "error"]
+    texts = errors or _missing(workspace)
+    for text in [] if errors else dict.fromkeys(texts):
+        st.warning(plain(text))
     if NO_CONFIGURATION in texts:
         st.page_link(frame.CONFIGURATION, label="Go to Configuration", icon=":material/tune:")
     if any("Dataset page" in text for text in texts):
@@ -106,11 +103,8 @@ def _missing(workspace: Workspace) -> list[str]:
     return [*texts, *([manifest.NOT_FOUND] if unsplit else []), *lacking]
 
 
-def _show_already(run: Run) -> None:
+def _already_message(run: Run) -> flash.Message:
     state = runs.status(run).state
-    word = state_word(state).lower()
-    st.warning(ALREADY if state in ACTIVE else f"This form has already started a run, which is {word} now.")
-    st.page_link(
-        frame.TRAINING, label=f"Open {plain(watched.name_of(run))}", query_params={"run": run.id},
-        icon=":material/monitoring:",
-    )  # fmt: skip
+    text = ALREADY if state in ACTIVE else f"This form already started a run, which is now {state_word(state).lower()}."
+    link = flash.Link(frame.TRAINING, f"Open {plain(watched.name_of(run))}", ":material/monitoring:", {"run": run.id})
+    return flash.Message("warning", text, link=link)

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from pages.ui.shared import flash
 from pages.ui.shared.frame import os_sentence, plain
 from trainer.system import job
 from trainer.system.job import Job, Verb
 from trainer.system.workspace import Workspace
 
+PLACE = "job"
+"""The place of the flash messages of clicks that start jobs."""
 REFRESH_SECONDS = 1.0
 CANCELLING = "The clips stay as they are. What a scan has read by then, the next one need not read again."
 CANCELLING_MODEL = "The run and what was measured before stay as they are."
@@ -46,31 +49,17 @@ def start(workspace: Workspace, verb: Verb, arguments: Sequence[str]) -> None:
     try:
         job.start(workspace, verb, list(arguments))
     except OSError as error:
-        refuse(f"The data folder cannot be used: {os_sentence(error)}")
+        flash.error(PLACE, f"The data folder cannot be used: {os_sentence(error)}")
     except subprocess.SubprocessError:
-        refuse(f"The job could not be started; see {job.log_file(workspace, verb)}.")
-
-
-def refuse(message: str) -> None:
-    """Have a sentence shown at the next drawing."""
-    st.session_state["job_refusal"] = message
-
-
-def tell(message: str) -> None:
-    """Have it said at the next drawing that something was done."""
-    st.session_state["job_told"] = message
+        flash.error(PLACE, f"The job did not start. See {job.log_file(workspace, verb)}.")
 
 
 def show(workspace: Workspace, verbs: Sequence[Verb] = DATA_VERBS) -> None:
     """Progress bars while jobs of these verbs run, each second anew; else what the last one said."""
     busy = bool(running(workspace, verbs))
     st.fragment(_live, run_every=REFRESH_SECONDS if busy else None, key="jobs")(workspace, busy, verbs)
-    if told := st.session_state.pop("job_told", ""):
-        st.success(plain(told))
-    refusal: str | None = st.session_state.pop("job_refusal", None)
-    if refusal:
-        st.error(plain(refusal))
-    elif not busy and (ended := last_ended(workspace, verbs)):
+    failed = any(message.tone == "error" for message in flash.show(PLACE))
+    if not failed and not busy and (ended := last_ended(workspace, verbs)):
         show_as = {"done": st.success, "cancelled": st.info, "unknown": st.warning}.get(ended.state, st.error)
         show_as(plain(ended.message))
 
