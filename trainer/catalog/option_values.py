@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from trainer.config import yaml_text
+from trainer.config import config_file, yaml_text
 from trainer.config.config_difference import Value
 from trainer.config.options import options
 from trainer.system import regular_file
@@ -75,10 +75,16 @@ def _scalar(text: str) -> Value | None:
 
 
 def unknown(values: Values) -> list[str]:
-    """Which options this version does not have."""
-    return [key for key in values if key not in defaults()]
+    """Which options this version does not have, those of earlier versions apart that change nothing."""
+    return [key for key, value in values.items() if key not in defaults() and not _is_removed(key, value)]
 
 
 def changed(values: Values) -> Values:
     """Those that are not at the default of this version."""
-    return {key: value for key, value in values.items() if key not in defaults() or defaults()[key] != value}
+    own = {key: value for key, value in values.items() if not _is_removed(key, value)}
+    return {key: value for key, value in own.items() if key not in defaults() or defaults()[key] != value}
+
+
+def _is_removed(key: str, value: Value) -> bool:
+    group, _, name = key.partition(".")
+    return config_file.is_removed(group, name, value)

@@ -133,21 +133,24 @@ def build(document: object) -> Config:
         raise ConfigError(_problems(error, whole)) from None
 
 
+def is_removed(group: str, name: str, value: object) -> bool:
+    """Whether an option is one of earlier versions whose value changes nothing."""
+    harmless = REMOVED.get(group, {}).get(name, ())
+    return harmless is None or value in harmless
+
+
 def _without_removed(document: object) -> object:
     """The document without options of earlier versions. Raises ConfigError where one asks for what is gone."""
     if not isinstance(document, dict):
         return document
     changed = dict(document)
     for group, names in REMOVED.items():
-        values = _group(document, group)
-        for name, harmless in names.items():
-            if name in values and harmless is not None and values[name] not in harmless:
-                message = (
-                    f"{values[name]!r:.60} is no longer available, only {' or '.join(harmless)}; remove this option."
-                )
-                raise ConfigError([Problem(f"{group}.{name}", message)])
-        if names.keys() & values.keys():
-            changed[group] = {name: value for name, value in values.items() if name not in names}
+        values = {n: value for n, value in _group(document, group).items() if not is_removed(group, n, value)}
+        for name in names.keys() & values.keys():
+            gone, left = f"{values[name]!r:.60} is no longer available", " or ".join(names[name] or ())
+            raise ConfigError([Problem(f"{group}.{name}", f"{gone}, only {left}; remove this option.")])
+        if isinstance(document.get(group), dict):
+            changed[group] = values
     return changed
 
 
