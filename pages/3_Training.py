@@ -1,17 +1,17 @@
 import streamlit as st
 
 from pages.ui.shared import frame, monitor, watched
-from pages.ui.training import bell, controls, end_notices
+from pages.ui.training import end_notifications, start_form
 
 workspace = frame.page("Training", "📈")
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    controls.start_form(workspace)
+    start_form.show(workspace)
     corner = st.container(width="content", gap=None)
 with corner:
-    end_notices.form(workspace)
-controls.messages(workspace)
+    end_notifications.form(workspace)
+start_form.messages(workspace)
 run = watched.choose(workspace)
-monitor.show(run, controls.watch_form(workspace, run))
+monitor.show(run, start_form.watch_form(workspace, run))
 if run:
     with corner:
-        bell.watch(run)
+        end_notifications.watch(run)

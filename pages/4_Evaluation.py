@@ -1,6 +1,6 @@
 import streamlit as st
 
-from pages.ui.evaluation import clips, compare, exported, listen, model, streams
+from pages.ui.evaluation import clip_results, exported_model, listening, model_comparison, stream_results
 from pages.ui.shared import frame, job_progress, operating_point, run_table, watched
 from trainer.run import runs
 
@@ -29,14 +29,14 @@ point = operating_point.of_run(status)
 operating_point.show(point)
 match section:
     case "Streams":
-        streams.show(workspace, run, point)
+        stream_results.show(workspace, run, point)
     case "Clips":
-        clips.show(run, row, point)
+        clip_results.show(run, row, point)
     case "Compare":
-        compare.show(workspace, run)
+        model_comparison.show(workspace, run)
     case _:
-        found = exported.show(workspace, status)
-        if found and section == "Listen":
-            listen.show(workspace, found)
-        elif found:
-            model.show(workspace, run, found.file)
+        detector = exported_model.load_or_offer(workspace, status)
+        if detector and section == "Listen":
+            listening.show(workspace, detector)
+        elif detector:
+            exported_model.show(workspace, run, detector.file)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from pages.ui.evaluation import model, selection
+from pages.ui.evaluation import evaluation_picker, exported_model
 from tests import bad_audio, documented, hostile_models, tone_model
 from tests.pages.tools import charts, checked, draw, field, metric, press, texts, write_job
 from tests.run_folders import dead_process, end, make_alive, make_run
@@ -176,7 +176,7 @@ def test_a_model_is_told_in_words_and_taken_away(run, monkeypatch):
     files = app.dataframe[0].value
     assert files["File"].tolist() == ["model.onnx", "detector.json"] and len(files["SHA-256"][0]) == 64
     with zipfile.ZipFile(
-        io.BytesIO(model.packed(run.model, document_file.read(DetectorFile, run.model / NAME)))
+        io.BytesIO(exported_model.packed(run.model, document_file.read(DetectorFile, run.model / NAME)))
     ) as packed:
         assert packed.namelist() == ["model.onnx", "detector.json"] and packed.testzip() is None
     started = []
@@ -194,7 +194,7 @@ def test_only_models_that_were_tried_are_taken_away(run):
     app = draw("Evaluation", run.id, "Model")
     assert "is damaged or another model" in app.error[0].value and not app.get("download_button")
     with pytest.raises(ValueError, match="is damaged or another model"):
-        model.packed(run.model, file)
+        exported_model.packed(run.model, file)
     (run.model / "model.onnx").write_bytes(sound)
     digests = {name: hashlib.sha256(hostile).hexdigest() for name in ("model.int8.onnx", "other.onnx")}
     vouching = file.model_copy(update={"files": file.files | digests})
@@ -209,11 +209,11 @@ def test_only_models_that_were_tried_are_taken_away(run):
     vouching.files["model.int8.onnx"] = file.files["model.onnx"]
     durable.replace_json(run.model / NAME, vouching.model_dump())
     assert draw("Evaluation", run.id, "Model").get("download_button")
-    with zipfile.ZipFile(io.BytesIO(model.packed(run.model, vouching))) as archive:
+    with zipfile.ZipFile(io.BytesIO(exported_model.packed(run.model, vouching))) as archive:
         assert archive.namelist() == ["model.onnx", "model.int8.onnx", NAME]
         assert archive.read("model.onnx") == sound
     with pytest.raises(ValueError, match="has just changed"):
-        model.packed(run.model, file)
+        exported_model.packed(run.model, file)
 
 
 def test_the_ten_lines_of_python_are_the_documented_ones_and_hear_a_stream(run):
@@ -352,7 +352,7 @@ def test_false_accepts_become_hard_negatives_and_a_training_from_this_model_is_o
     run = newest(measured)
     app = with_budget(5, 0.1)
     assert not [button for button in app.button if button.label == "Prepare the configuration"]
-    shown = selection.load(run, selection.all_of(run)[0])
+    shown = evaluation_picker.load(run, evaluation_picker.all_of(run)[0])
     listed = events.false_accepts(shown.heard, float(metric(app, "Threshold at budget")))
     hard_negatives.send(measured, run, shown.evaluation, shown.streams, listed[:1], 0.5)
     app.run()
@@ -373,7 +373,7 @@ def test_the_clips_of_the_test_split_have_rates_per_clip(measured):
 
 def test_clips_that_another_checkpoint_heard_are_told_as_its_own(measured):
     run = newest(measured)
-    (evaluation,) = selection.all_of(run)
+    (evaluation,) = evaluation_picker.all_of(run)
     other = {"checkpoint": "epoch-00001.pt", "epoch": 1, "model_sha256": "1" * 64}
     later = evaluation.model_copy(update={"id": "20990101-000000-0000"} | other)
     folder = evaluations.folder_of(run, later.id)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pages.ui.runs import columns
+from pages.ui.runs import run_columns
 from tests.pages.tools import charts, checked, draw, field, links, press, texts
 from tests.run_folders import end, make_run
 from trainer.catalog import notes, trash
@@ -72,11 +72,11 @@ def test_archived_runs_are_listed_only_when_asked_for_and_sorting_follows(three)
 def test_chosen_columns_are_kept_in_their_order(three, empty):
     app = draw("Runs")
     checked(field(app, "multiselect", "Columns").set_value(["F1", "Name"]).run())
-    assert columns.chosen(empty) == ["F1", "Name"]
+    assert run_columns.chosen(empty) == ["F1", "Name"]
     again = draw("Runs")
     assert again.dataframe[0].value.columns.tolist() == ["F1", "Name"]
     press(again, "As shipped")
-    assert columns.chosen(empty) == list(columns.SHOWN)
+    assert run_columns.chosen(empty) == list(run_columns.SHOWN)
 
 
 def test_the_state_in_the_address_leaves_its_runs(three):

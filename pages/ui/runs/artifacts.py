@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from pathlib import Path
+from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
 
-from pages.ui.evaluation import selection
-from pages.ui.runs import continuation
+from pages.ui.configuration import draft, editing
+from pages.ui.configuration.draft import Source
+from pages.ui.evaluation import evaluation_picker
+from pages.ui.runs import run_files
 from pages.ui.shared import frame, job_progress, operating_point
 from pages.ui.shared.frame import plain
+from trainer.config import config_difference, config_file
 from trainer.detector import detector_file
-from trainer.evaluation import evaluations, point_text
+from trainer.evaluation import evaluations, point_text, retraining
 from trainer.evaluation.evaluations import Evaluation
 from trainer.run import earlier_run, run_models
 from trainer.run.documents import Best
 from trainer.run.runs import Run
 from trainer.system import document_file
-from trainer.system.counted import counted
 from trainer.system.workspace import Workspace
-
-MOST_FILES = 1000
-SIZE = st.column_config.NumberColumn(format="bytes")
-
-
-def _facts(path: Path) -> tuple[int, str] | None:
-    """The size of a file and when it was changed; None when it is gone, as a run that trains removes some."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_size, datetime.fromtimestamp(found.st_mtime).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def show_checkpoints(workspace: Workspace, run: Run) -> None:
@@ -43,7 +32,7 @@ def show_checkpoints(workspace: Workspace, run: Run) -> None:
         return
     best = document_file.read(Best, run.checkpoints / "best.json")
     table = pd.DataFrame([_checkpoint(run, name, best) for name in every])
-    st.dataframe(table, hide_index=True, width="stretch", column_config={"Size": SIZE}, alt="Checkpoints")
+    st.dataframe(table, hide_index=True, width="stretch", column_config={"Size": run_files.SIZE}, alt="Checkpoints")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox("Checkpoint", every[::-1], key=f"checkpoint_{run.id}", width=260)
         st.button(
@@ -57,12 +46,12 @@ def show_checkpoints(workspace: Workspace, run: Run) -> None:
             help="A configuration that goes on from this checkpoint: fewer epochs, a lower learning rate.",
         )  # fmt: skip
     if tuned:
-        continuation.fine_tune(workspace, run, earlier_run.name_of(run, chosen))
+        fine_tune(workspace, run, earlier_run.name_of(run, chosen))
 
 
 def _checkpoint(run: Run, name: str, best: Best | None) -> dict[str, object]:
     epoch, whole = run_models.epoch_of(name)
-    size, saved = _facts(run.checkpoints / name) or (None, None)
+    size, saved = run_files.file_facts(run.checkpoints / name) or (None, None)
     exported = detector_file.path_in(run_models.folder_of(run, name)).exists()
     return {
         "Checkpoint": name, "Epoch": epoch, "Finished": whole, "Best": bool(best and best.checkpoint == name),
@@ -72,7 +61,7 @@ def _checkpoint(run: Run, name: str, best: Best | None) -> dict[str, object]:
 
 def show_evaluations(run: Run) -> None:
     """Every evaluation, each at the threshold that its model has."""
-    found = selection.all_of(run)
+    found = evaluation_picker.all_of(run)
     query = {"run": run.id}
     if not found:
         st.info("This run is not evaluated yet. The Evaluation page measures it on the test split and on recordings.")
@@ -98,24 +87,24 @@ def _evaluation(run: Run, found: Evaluation) -> dict[str, object]:
     rates = (point.miss_rate, point.low, point.high) if point else (None, None, None)
     columns = zip(("Miss rate", "From", "To"), rates, strict=True)
     return {
-        "Evaluation": selection.name_of(found), "Words": found.words, "Hours": found.hours,
+        "Evaluation": evaluation_picker.name_of(found), "Words": found.words, "Hours": found.hours,
         "Threshold": threshold, **{name: None if rate is None else 100 * rate for name, rate in columns},
         "False accepts per hour": point_text.per_hour(point.false_accepts if point else None, found.hours),
     }  # fmt: skip
 
 
-def show_files(run: Run) -> None:
-    """Every file of the run with its size; links are not followed."""
-    found = sorted(path for path in run.folder.rglob("*") if path.is_file() and not path.is_symlink())
-    rows = [
-        {"File": str(path.relative_to(run.folder)), "Size": facts[0], "Changed": facts[1]}
-        for path in found[:MOST_FILES]
-        if (facts := _facts(path))
-    ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", column_config={"Size": SIZE}, alt="Files")
-    more = (
-        f"The first {MOST_FILES:,} of {len(found):,} files, in"
-        if len(found) > MOST_FILES
-        else f"{counted(len(found), 'file')} in"
-    )
-    st.caption(f"{more} {plain(str(run.folder))}")
+def open_configuration() -> None:
+    """Leave for the Configuration page. Without `query_params` Streamlit refuses while a widget is in the address."""
+    st.switch_page(frame.CONFIGURATION, query_params={})
+
+
+def fine_tune(workspace: Workspace, run: Run, start_from: str) -> None:
+    """Open the Configuration page with a training that goes on from a model of the run, as edits of the run's own."""
+    try:
+        config = retraining.config_of(config_file.load(run.config_file), start_from)
+        loaded = draft.load(workspace, Source("run", run.id))
+    except (ValueError, OSError) as error:
+        st.error(plain(str(error)))
+        return
+    editing.take(workspace, replace(loaded, values=config_difference.values(config)))
+    open_configuration()

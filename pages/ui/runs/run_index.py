@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from threading import Lock
 
 import streamlit as st
 
+from pages.ui.shared.frame import plain
 from trainer.catalog import index
 from trainer.catalog.index import Index
 from trainer.catalog.row import Row
 from trainer.run.runs import Run
 from trainer.system.workspace import Workspace
+
+
+def _go(**query: str) -> None:
+    st.query_params.from_dict(query)
+
+
+def all_runs_button() -> None:
+    st.button("All runs", icon=":material/arrow_back:", key="to_all_runs", on_click=_go)
+
+
+def open_button(run_id: str, label: str) -> None:
+    st.button(f"Open {plain(label)}", icon=":material/open_in_new:", key="to_run", on_click=_go, kwargs={"run": run_id})
+
+
+def compare_button(run_ids: Sequence[str], label: str) -> None:
+    query = {"compare": ",".join(run_ids)}
+    st.button(label, icon=":material/stacked_line_chart:", key="to_comparison", on_click=_go, kwargs=query)
+
 
 FOREIGN = "foreign"
 

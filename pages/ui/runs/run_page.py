@@ -6,19 +6,20 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.ui.runs import (
-    actions,
-    address,
-    artifacts,
-    board,
-    configuration,
-    continuation,
-    facts,
-    log,
-    run_index,
-    transfer,
+from pages.ui.configuration import editing
+from pages.ui.configuration.draft import Source
+from pages.ui.runs import artifacts, run_actions, run_details, run_files, run_index, tensorboard_panel
+from pages.ui.shared import (
+    active_runs,
+    chart_form,
+    charts,
+    failure_card,
+    flash,
+    history,
+    job_progress,
+    monitor,
+    run_controls,
 )
-from pages.ui.shared import active_runs, chart_form, charts, failure_card, flash, history, job_progress, monitor
 from pages.ui.shared.frame import plain
 from pages.ui.shared.words import notice
 from trainer.catalog import trash
@@ -33,7 +34,7 @@ SECTIONS = ("Facts", "Configuration", "Charts", "Log", "Checkpoints", "Evaluatio
 
 def show(workspace: Workspace, rows: Sequence[Row], wanted: str) -> None:
     """Draw the run of this id, or say where it is."""
-    address.all_runs_button()
+    run_index.all_runs_button()
     row = next((each for each in rows if each.run == wanted), None)
     if row is None or row.state == run_index.FOREIGN:
         _show_none(workspace, wanted, row)
@@ -42,9 +43,9 @@ def show(workspace: Workspace, rows: Sequence[Row], wanted: str) -> None:
     st.subheader(plain(("★ " if row.starred else "") + row.label), anchor=False)
     st.caption(plain(" · ".join(filter(None, [row.run, *(f"#{tag}" for tag in row.tags), row.note]))))
     _show_state(status)
-    actions.one(workspace, row, opened=True)
+    run_actions.one(workspace, row, opened=True)
     flash.show("runs")
-    continuation.show(workspace, status.run, has_model=row.best_epoch is not None)
+    _show_continuation(workspace, status.run, has_model=row.best_epoch is not None)
     section = st.segmented_control(
         "Section", SECTIONS, default=SECTIONS[0], required=True, key="section", bind="query-params",
         label_visibility="collapsed",
@@ -57,24 +58,24 @@ def _show_section(workspace: Workspace, rows: Sequence[Row], row: Row, status: S
     run = status.run
     match section:
         case "Configuration":
-            configuration.show(workspace, run, row, rows)
+            run_details.show_configuration(workspace, run, row, rows)
         case "Charts":
             with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="right"):
-                board.show(workspace, run)
+                tensorboard_panel.show(workspace, run)
                 style = chart_form.show()
             charts.show(history.read(run, to_end=status.state not in ACTIVE), style)
         case "Log":
-            log.show(run)
+            run_details.show_log(run)
         case "Checkpoints":
             job_progress.show(workspace, ("export",))
             artifacts.show_checkpoints(workspace, run)
         case "Evaluations":
             artifacts.show_evaluations(run)
         case "Files":
-            transfer.show_pack(workspace, run)
-            artifacts.show_files(run)
+            run_files.show_pack(workspace, run)
+            run_files.show_files(run)
         case _:
-            facts.show(workspace, status, row)
+            run_details.show_facts(workspace, status, row)
 
 
 def _show_state(status: Status) -> None:
@@ -99,3 +100,22 @@ def _show_none(workspace: Workspace, wanted: str, row: Row | None) -> None:
 
 def _restore(workspace: Workspace, run: Run) -> None:
     flash.attempt("runs", lambda: f"Restored run {trash.restore(workspace, run).id}.")
+
+
+def _show_continuation(workspace: Workspace, run: Run, has_model: bool) -> None:
+    flash.show(run_controls.PLACE)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        run_controls.show(workspace, run)
+        cloned = st.button(
+            "Clone and Edit", icon=":material/content_copy:",
+            help="Takes its configuration into the Configuration page; what you save there starts as another run.",
+        )  # fmt: skip
+        tuned = st.button(
+            "Fine-tune", icon=":material/tune:", disabled=not has_model,
+            help="A configuration that goes on from the best model of this run: fewer epochs, a lower learning rate.",
+        )  # fmt: skip
+    if cloned:
+        editing.load(workspace, Source("run", run.id))
+        artifacts.open_configuration()
+    if tuned:
+        artifacts.fine_tune(workspace, run, run.id)

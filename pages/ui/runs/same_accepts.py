@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
-from pages.ui.evaluation import operating, selection
+from pages.ui.evaluation import evaluation_picker, threshold_panel
 from pages.ui.shared import curve_chart
 from pages.ui.shared.frame import plain
 from trainer.evaluation import budget, comparison, point_text
@@ -34,14 +34,14 @@ def show(found: Mapping[str, Run]) -> None:
         "Streams", keys, key="same_streams", width=520,
         format_func=lambda key: f"{next(iter(groups[key].values()))[1].streams_title} ({len(groups[key])} evaluations)",
     )  # fmt: skip
-    _show(groups[chosen], operating.budget_form())
+    _show(groups[chosen], threshold_panel.budget_form())
 
 
 def grouped(found: Mapping[str, Run]) -> dict[str, dict[str, Heard]]:
     """The newest evaluation of each checkpoint, by name, for all streams that two or more heard."""
     groups: dict[str, dict[str, Heard]] = defaultdict(dict)
     for name, run in found.items():
-        for each in selection.all_of(run):
+        for each in evaluation_picker.all_of(run):
             groups[each.streams_key].setdefault(f"{name} · epoch {each.epoch}", (run, each))
     return {key: members for key, members in groups.items() if len(members) > 1}
 
@@ -80,7 +80,7 @@ def _row(name: str, evaluation: Evaluation, point: CurvePoint) -> dict[str, obje
 
 @st.cache_data(max_entries=200, show_spinner=False)
 def _compared(key: tuple[str, ...], per_hour: float, _one: Heard, _other: Heard) -> Comparison | None:
-    first, second = selection.load(*_one), selection.load(*_other)
+    first, second = evaluation_picker.load(*_one), evaluation_picker.load(*_other)
     if first is None or second is None:
         return None
     return comparison.compare(first.evaluation, first.heard, second.evaluation, second.heard, per_hour)

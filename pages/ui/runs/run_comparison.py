@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from pages.ui.runs import address, differing, overlay, results, run_index, same_accepts
-from pages.ui.shared import chart_form, history
+from pages.ui.runs import comparison_results, curve_overlay, run_index, same_accepts
+from pages.ui.shared import chart_form, history, option_differences
 from pages.ui.shared.frame import plain
 from pages.ui.shared.plots import TIMED
 from trainer.catalog import option_values
@@ -20,7 +20,7 @@ MOST_OFFERED = 500
 
 
 def show(workspace: Workspace, rows: Sequence[Row], wanted: str) -> None:
-    address.all_runs_button()
+    run_index.all_runs_button()
     by_id = {row.run: row for row in rows if row.state != run_index.FOREIGN}
     ids = list(dict.fromkeys(filter(None, wanted.split(","))))
     chosen = [by_id[each] for each in ids if each in by_id]
@@ -40,7 +40,7 @@ def show(workspace: Workspace, rows: Sequence[Row], wanted: str) -> None:
         case "Options":
             _show_options(configurations(named))
         case "Results":
-            results.show(named, configurations(named))
+            comparison_results.show(named, configurations(named))
         case "Same false accepts":
             same_accepts.show({name: run_index.run_of(workspace, row) for name, row in named.items()})
         case _:
@@ -78,7 +78,7 @@ def configurations(named: Mapping[str, Row]) -> dict[str, Values]:
 
 
 def _show_options(configured: Mapping[str, Values]) -> None:
-    found = differing.table(configured)
+    found = option_differences.table(configured)
     if len(configured) < 2:
         st.info("The configurations of fewer than two of these runs can be read.")
     elif len(found):
@@ -91,13 +91,13 @@ def _show_options(configured: Mapping[str, Values]) -> None:
 def _show_curves(workspace: Workspace, named: Mapping[str, Row]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         titles = st.multiselect(
-            "Measures", list(overlay.MEASURES), ["Val loss", "F1 per window (%)"], key="measures", width=340
+            "Measures", list(curve_overlay.MEASURES), ["Val loss", "F1 per window (%)"], key="measures", width=340
         )  # fmt: skip
         axis = st.segmented_control(
-            "Over", list(overlay.AXES), default="epoch", required=True, key="axis", bind="query-params"
+            "Over", list(curve_overlay.AXES), default="epoch", required=True, key="axis", bind="query-params"
         )
         style = chart_form.show()
-    keys = tuple(overlay.MEASURES[title].key for title in titles)
+    keys = tuple(curve_overlay.MEASURES[title].key for title in titles)
     timed = axis == "time" or any(key in TIMED for key in keys)
     found = {}
     for name, row in named.items():
@@ -106,5 +106,5 @@ def _show_curves(workspace: Workspace, named: Mapping[str, Row]) -> None:
     without = [name for name, epochs in found.items() if not len(epochs.numbers.get("epoch", ()))]
     if without:
         st.caption(plain(f"No finished epoch yet: {', '.join(without)[:300]}."))
-    overlay.show(found, titles, axis, style)
+    curve_overlay.show(found, titles, axis, style)
     st.caption("A click on a name in the legend shows that run alone; with Shift, several. A double click shows all.")

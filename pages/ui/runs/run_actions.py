@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from pages.ui.runs import address, run_index, space
+from pages.ui.runs import run_files, run_index
 from pages.ui.shared import flash, frame
 from pages.ui.shared.frame import plain
 from trainer.catalog import notes, trash
@@ -30,7 +30,7 @@ def show(workspace: Workspace, chosen: Sequence[Row], found: Sequence[Row]) -> N
     else:
         comparable = [row for row in found if row.losses]
         if 2 <= len(comparable) <= MOST_COMPARED:
-            address.compare_button([row.run for row in comparable], f"Compare all {len(comparable)} that are listed")
+            run_index.compare_button([row.run for row in comparable], f"Compare all {len(comparable)} that are listed")
 
 
 def one(workspace: Workspace, row: Row, opened: bool) -> None:
@@ -38,7 +38,7 @@ def one(workspace: Workspace, row: Row, opened: bool) -> None:
     run = run_index.run_of(workspace, row)
     with st.container(horizontal=True, vertical_alignment="center"):
         if not opened:
-            address.open_button(row.run, row.label)
+            run_index.open_button(row.run, row.label)
         st.page_link(frame.TRAINING, label="Training", query_params={"run": row.run})
         st.page_link(frame.EVALUATION, label="Evaluation", query_params={"run": row.run})
         with st.popover("Name, tags, note", icon=":material/edit:"):
@@ -47,7 +47,7 @@ def one(workspace: Workspace, row: Row, opened: bool) -> None:
         st.button(word, icon=":material/star:", on_click=_note, args=([run], word, {"starred": not row.starred}))
         _put_away([run], row.archived)
         with st.popover("Free space", icon=":material/mop:"):
-            space.show(run)
+            run_files.show_disk_usage(run)
         _throw_button(workspace, [run])
     if row.problem:
         st.warning(plain(f"{row.problem.rstrip('.')}."))
@@ -57,7 +57,7 @@ def several(workspace: Workspace, rows: Sequence[Row]) -> None:
     """The actions on several runs."""
     found = [run_index.run_of(workspace, row) for row in rows]
     with st.container(horizontal=True, vertical_alignment="center"):
-        address.compare_button([row.run for row in rows], f"Compare {len(rows)} runs")
+        run_index.compare_button([row.run for row in rows], f"Compare {len(rows)} runs")
         with st.popover("Tag", icon=":material/label:"), st.form("tag_several", border=False):
             st.text_input("Tag", key="tag_several_text", max_chars=notes.LONGEST_TAG)
             st.form_submit_button("Add", on_click=_tag_several, args=(found,))

@@ -6,19 +6,50 @@ import hashlib
 
 import streamlit as st
 
-from pages.ui.shared import chart_form, flash, frame, run_controls, watched
+from pages.ui.shared import chart_form, clip_cache, flash, frame, run_controls, watched
 from pages.ui.shared.curves import Style
 from pages.ui.shared.frame import os_sentence, plain
 from pages.ui.shared.words import state_word
-from pages.ui.training import before_start
 from trainer.audio import manifest
 from trainer.config import config_file
 from trainer.config.config_file import ConfigError
+from trainer.config.schema import Config
+from trainer.dataset import splits, window_fit
 from trainer.run import launch, preflight, runs
 from trainer.run.runs import Run
 from trainer.run.state import ACTIVE
 from trainer.system import regular_file
 from trainer.system.workspace import Workspace
+
+
+def _saved_config(workspace: Workspace, name: str | None) -> Config | None:
+    """The saved configuration of this name; None without one, or when it is not valid, which the click tells."""
+    try:
+        return config_file.load(config_file.saved_path(workspace, name)) if name else None
+    except (OSError, ConfigError):
+        return None
+
+
+def show_device(workspace: Workspace, name: str | None) -> None:
+    """The device that training by this saved configuration would take."""
+    if config := _saved_config(workspace, name):
+        st.caption(
+            f"Trains on: {plain(preflight.trains_on(config, preflight.machine(workspace, config)))}", width="content"
+        )
+
+
+def shortages(workspace: Workspace, name: str | None) -> list[str]:
+    """What a start by this saved configuration would be refused for now; clips are looked at at the click."""
+    config = _saved_config(workspace, name)
+    return preflight.lacking(workspace, config, preflight.machine(workspace, config)) if config else []
+
+
+def warnings(workspace: Workspace, name: str | None) -> list[str]:
+    """What should be known before a start by this saved configuration."""
+    config, found = _saved_config(workspace, name), clip_cache.found(workspace)
+    unfit = window_fit.problem(config, window_fit.speech_of(found.clips)) if config and found else None
+    return [*([str(unfit)] if unfit else []), *(splits.voice_sentences(workspace) if config else [])]
+
 
 NO_CONFIGURATION = "No configuration loaded. Choose or save one on the Configuration page first."
 ALREADY = "Training already in progress"
@@ -57,7 +88,7 @@ def _watch(started: launch.Started) -> None:
         flash.post(run_controls.PLACE, _already_message(started.run))
 
 
-def start_form(workspace: Workspace) -> None:
+def show(workspace: Workspace) -> None:
     """Configuration, name and `Start Training`. The button stays enabled: a click tells what is missing."""
     newest_run = next((run.id for run in runs.all_runs(workspace)), "")
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -67,7 +98,7 @@ def start_form(workspace: Workspace) -> None:
         )  # fmt: skip
         st.text_input("Run name (optional)", key="start_label", max_chars=80, width=260)
         st.button("Start Training", type="primary", on_click=_start, args=(workspace, newest_run))
-        before_start.show_device(workspace, name)
+        show_device(workspace, name)
 
 
 def watch_form(workspace: Workspace, run: Run | None) -> Style:
@@ -99,8 +130,8 @@ def _missing(workspace: Workspace) -> list[str]:
     texts = [] if config_file.saved(workspace) else [NO_CONFIGURATION]
     unsplit = not all(manifest.split_file(workspace, split).exists() for split in manifest.SPLITS)
     name = st.session_state.get("start_config")
-    lacking = [*before_start.lacking(workspace, name), *before_start.warnings(workspace, name)]
-    return [*texts, *([manifest.NOT_FOUND] if unsplit else []), *lacking]
+    missing = [*shortages(workspace, name), *warnings(workspace, name)]
+    return [*texts, *([manifest.NOT_FOUND] if unsplit else []), *missing]
 
 
 def _already_message(run: Run) -> flash.Message:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from pages.ui.evaluation.selection import Opened
+from pages.ui.evaluation.evaluation_picker import Opened
 from pages.ui.shared import clip_pictures, flash, trace
 from pages.ui.shared.frame import plain
 from trainer.detector.detector import Detection

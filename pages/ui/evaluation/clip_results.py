@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from pages.ui.evaluation import confusion, selection
+from pages.ui.evaluation import evaluation_picker
 from pages.ui.shared import numbers
 from pages.ui.shared.numbers import Number
 from pages.ui.shared.plots import BLUE, GREY, RED
@@ -19,6 +19,43 @@ from trainer.run import run_models
 from trainer.run.metrics import Row
 from trainer.run.runs import Run
 
+COUNTS = ("true_positives", "false_negatives", "false_positives", "true_negatives")
+
+
+def rate_numbers(row: Row) -> list[Number]:
+    """The rates of an epoch row."""
+    return [
+        Number("Best epoch", str(row.get("epoch", numbers.NONE_YET)), "By the measure of `training.best_by`."),
+        Number("Val loss", numbers.loss(row.get("val_loss"))),
+        Number("Val accuracy", numbers.percent(row.get("val_accuracy"))),
+        Number("F1", numbers.percent(row.get("f1")), numbers.F1_HELP),
+        Number("FPR", numbers.percent(row.get("fpr")), numbers.FPR_HELP),
+        Number("FNR", numbers.percent(row.get("fnr")), numbers.FNR_HELP),
+    ]
+
+
+def matrix(row: Row) -> pd.DataFrame | None:
+    """Windows by what they are and what the model said; None when the row has no counts."""
+    counts = [row.get(name) for name in COUNTS]
+    if not all(isinstance(count, int) for count in counts):
+        return None
+    hit, miss, alarm, right = counts
+    return pd.DataFrame(
+        {"said: word": [hit, alarm], "said: not the word": [miss, right]}, index=["is the word", "is not the word"]
+    ).rename_axis("validation window")
+
+
+def show_validation(row: Row) -> None:
+    """Draw the rates and the confusion matrix of an epoch row."""
+    numbers.show(rate_numbers(row))
+    table = matrix(row)
+    st.subheader("Confusion matrix", anchor=False)
+    if table is None:
+        st.caption("This run did not record counts.")
+    else:
+        st.table(table, width="content", alt="Confusion matrix of the validation windows")
+
+
 HEIGHT = 320
 DET_TICKS = (0.1, 0.5, 1, 2, 5, 10, 20, 40)
 """Percent at the axes of a DET chart."""
@@ -27,7 +64,7 @@ DET_TICKS = (0.1, 0.5, 1, 2, 5, 10, 20, 40)
 def show(run: Run, row: Row, own: OperatingPoint | None) -> None:
     """An evaluation that scored the test split, at a threshold: the one that the run's operating point `own` is of,
     else the newest. Below, the validation result."""
-    ordered = sorted(selection.all_of(run), key=lambda each: own is None or each.id != own.evaluation)
+    ordered = sorted(evaluation_picker.all_of(run), key=lambda each: own is None or each.id != own.evaluation)
     every = ((each, evaluations.read_clips(evaluations.folder_of(run, each.id))) for each in ordered)
     evaluation, scored = next((pair for pair in every if pair[1]), (None, []))
     st.subheader("Clips of the test split", anchor=False)
@@ -53,7 +90,7 @@ def _validation(row: Row) -> None:
         "second, so a small rate here can still mean many false alarms a day. The clips of the test split were not "
         "used."
     )
-    confusion.show(row)
+    show_validation(row)
 
 
 def _scored(scored: list[ClipScore], own: float) -> None:

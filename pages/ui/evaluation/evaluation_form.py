@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui.evaluation import selection
+from pages.ui.evaluation import evaluation_picker
 from pages.ui.shared import flash, job_progress
 from trainer.audio import audio_formats
 from trainer.dataset import importing
@@ -55,7 +55,7 @@ def _start(workspace: Workspace, run: Run) -> None:
     except ValueError as error:
         flash.error(job_progress.PLACE, error)
         return
-    st.query_params.pop(selection.KEY, None)  # what comes is shown, as the newest
+    st.query_params.pop(evaluation_picker.KEY, None)  # what comes is shown, as the newest
     arguments += [] if state["evaluate_composed"] else ["--no-composed"]
     arguments += [] if state["evaluate_checkpoint"] == BEST else [f"--checkpoint={state['evaluate_checkpoint']}"]
     job_progress.start(workspace, "evaluate", [run.id, *arguments])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from pages.ui.evaluation.selection import Opened
+from pages.ui.evaluation.evaluation_picker import Opened
 from pages.ui.shared import curve_chart, flash, numbers
 from pages.ui.shared.frame import plain
 from pages.ui.shared.numbers import Number

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from pages.ui.evaluation import operating, selection
+from pages.ui.evaluation import evaluation_picker, threshold_panel
 from pages.ui.shared import curve_chart, watched
 from pages.ui.shared.frame import plain
 from trainer.evaluation import comparison, point_text
@@ -22,14 +22,18 @@ Pair = tuple[Run, Evaluation]
 
 
 def show(workspace: Workspace, run: Run) -> None:
-    mine = selection.all_of(run)
+    mine = evaluation_picker.all_of(run)
     if not mine:
         st.info("This run is not evaluated yet. Evaluate it on Streams, and another run with the same streams.")
         return
     every = [
-        (other, each) for other in runs.all_runs(workspace)[: watched.MOST_RUNS] for each in selection.all_of(other)
+        (other, each)
+        for other in runs.all_runs(workspace)[: watched.MOST_RUNS]
+        for each in evaluation_picker.all_of(other)
     ]
-    first = selection.choose(sorted(mine, key=lambda each: not _same(every, each)))  # what can be compared comes first
+    first = evaluation_picker.choose(
+        sorted(mine, key=lambda each: not _same(every, each))
+    )  # what can be compared comes first
     others = _same(every, first)
     if not others:
         st.info(
@@ -37,10 +41,10 @@ def show(workspace: Workspace, run: Run) -> None:
             f"same choices on Streams; evaluations with other streams: {len(every) - 1:,}."
         )
         return
-    names = {each.id: f"{watched.name_of(of)} · {selection.name_of(each)}" for of, each in others}
+    names = {each.id: f"{watched.name_of(of)} · {evaluation_picker.name_of(each)}" for of, each in others}
     by_id = {each.id: (of, each) for of, each in others}
     chosen = st.selectbox("Compare with", list(names), format_func=names.__getitem__, key="compared_with")
-    _show((run, first), by_id[chosen], operating.budget_form())
+    _show((run, first), by_id[chosen], threshold_panel.budget_form())
 
 
 def _same(every: Sequence[Pair], first: Evaluation) -> list[Pair]:
@@ -59,7 +63,7 @@ def _draw_once(evaluation: Evaluation, heard: Sequence[Heard]) -> Drawn:
 
 
 def _show(one: Pair, other: Pair, per_hour: float) -> None:
-    first, second = selection.load(*one), selection.load(*other)
+    first, second = evaluation_picker.load(*one), evaluation_picker.load(*other)
     if first is None or second is None:
         return
     try:

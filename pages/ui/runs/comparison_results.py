@@ -1,0 +1,158 @@
+"""Which of the compared runs is the best, by any measure, and how options and results go together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from pages.ui.runs import run_columns
+from pages.ui.shared import option_differences
+from pages.ui.shared.frame import plain
+from pages.ui.shared.plots import GREY
+from trainer.catalog import fields
+from trainer.catalog.row import Row
+from trainer.config.config_difference import Value, Values
+
+PARALLEL_HEIGHT = 380
+Axis = Sequence[Value | None]
+"""The value of each run on one axis, None where it is not known."""
+
+
+def axis_positions(values: Axis) -> list[float]:
+    """Where each value stands on its axis, from 0 to 1: numbers by size, the rest in order of the alphabet; NaN where
+    there is none."""
+    known = [value for value in values if value is not None]
+    if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in known):
+        numbers = np.array([np.nan if value is None else float(value) for value in values])
+        low, high = (np.nanmin(numbers), np.nanmax(numbers)) if known else (0.0, 0.0)
+        return ((numbers - low) / (high - low) if high > low else numbers * 0 + 0.5).tolist()  # type: ignore[no-any-return]
+    words = sorted({str(value) for value in known})
+    step = 1 / (len(words) - 1) if len(words) > 1 else 0.0
+    return [np.nan if value is None else step * words.index(str(value)) if step else 0.5 for value in values]
+
+
+def value_text(value: Value | None) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "–" if value is None else str(value)
+
+
+def parallel_rows(names: Sequence[str], axes: Mapping[str, Axis]) -> pd.DataFrame:
+    """One row for each run and axis."""
+    parts = [
+        {"Run": name, "Axis": axis, "Place": place, "Value": value_text(value)}
+        for axis, values in axes.items()
+        for name, place, value in zip(names, axis_positions(values), values, strict=True)
+        if not np.isnan(place)
+    ]
+    return pd.DataFrame(parts, columns=["Run", "Axis", "Place", "Value"])
+
+
+def axis_labels(table: pd.DataFrame) -> pd.DataFrame:
+    """What stands at the ends and steps of each axis: a few labels."""
+    once = table.drop_duplicates(["Axis", "Value"]).sort_values("Place")
+    picked = [group.iloc[np.unique(np.linspace(0, len(group) - 1, min(5, len(group))).round().astype(int))]
+              for _, group in once.groupby("Axis", sort=False)]  # fmt: skip
+    return pd.concat(picked) if picked else once
+
+
+def parallel_chart(names: Sequence[str], axes: Mapping[str, Axis], colour_by: str) -> alt.LayerChart | alt.FacetChart:
+    """The lines, coloured by the place on one of the axes."""
+    table = parallel_rows(names, axes)
+    colours = dict(zip(names, axis_positions(axes[colour_by]), strict=True))
+    table["Colour"] = table["Run"].map(colours)
+    order = list(axes)
+    x = alt.X("Axis:N", sort=order, title=None, axis=alt.Axis(labelAngle=0, labelLimit=160, grid=True, orient="top"))
+    y = alt.Y("Place:Q", axis=None, scale=alt.Scale(domain=[-0.03, 1.03]))
+    lines = alt.Chart(table).mark_line(strokeWidth=1.8, opacity=0.75).encode(
+        x=x, y=y, detail="Run:N",
+        color=alt.Color("Colour:Q", scale=alt.Scale(scheme="viridis"), legend=None),
+        tooltip=["Run:N"],
+    )  # fmt: skip
+    points = alt.Chart(table).mark_point(filled=True, size=40).encode(
+        x=x, y=y, color=alt.Color("Colour:Q", scale=alt.Scale(scheme="viridis"), legend=None),
+        tooltip=["Run:N", "Axis:N", "Value:N"],
+    )  # fmt: skip
+    labels = alt.Chart(axis_labels(table)).mark_text(align="left", dx=7, fontSize=11, color=GREY).encode(
+        x=x, y=y, text="Value:N"
+    )  # fmt: skip
+    return alt.layer(lines, points, labels).properties(height=PARALLEL_HEIGHT)
+
+
+MEASURES = {
+    "Val loss": "val_loss", "Accuracy": "accuracy", "F1": "f1", "FPR": "fpr", "FNR": "fnr", "Miss rate": "miss_rate",
+    "Stream misses": "stream_miss_rate", "Duration": "duration", "Size": "size",
+}  # fmt: skip
+LEAST = frozenset({"Size", "Duration"})
+"""Of these the least is the best, whatever a list is sorted by."""
+MOST_AXES = 8
+
+
+def show(rows: Mapping[str, Row], configured: Mapping[str, Values]) -> None:
+    known = [name for name, field in MEASURES.items() if any(_value(row, field) is not None for row in rows.values())]
+    if not known:
+        st.info("None of these runs has a result yet. The first finished epoch makes one.")
+        return
+    by = st.selectbox("Best by", known, key="best_by", bind="query-params", width=220)
+    ranked = ranking(rows, by)
+    name, row = next(iter(ranked.items()))
+    st.success(f"Best by {by}: **{plain(name)}** ({plain(_shown(row, by))}).")
+    table = pd.DataFrame({"Run": list(ranked)}).join(run_columns.table(list(ranked.values()), _shown_columns(known)))
+    st.dataframe(
+        table, hide_index=True, width="stretch", column_config=run_columns.drawn(), placeholder="–", alt="Results"
+    )
+    if "Miss rate" in known:
+        st.caption(
+            "Each miss rate is that of a model at its own threshold, on what it was measured on. Same false accepts "
+            "compares models on the same streams."
+        )
+    _show_parallel(rows, configured, known, by)
+
+
+def _shown_columns(known: Sequence[str]) -> list[str]:
+    """What stands in the table: a miss rate never without what it was measured on."""
+    return ["State", "Epochs", *known, *(["False accepts per hour", "Measured on"] if "Miss rate" in known else [])]
+
+
+def _value(row: Row, field: str) -> float | None:
+    found = fields.find(field).of(row)
+    return float(found) if isinstance(found, (int, float)) else None
+
+
+def _shown(row: Row, by: str) -> str:
+    value = run_columns.COLUMNS[by].of(row)
+    if by == "Size":
+        return f"{value / 1e6:,.1f} MB"
+    return f"{value:.4f}" if by == "Val loss" else f"{value:.2f} %" if isinstance(value, float) else str(value)
+
+
+def ranking(rows: Mapping[str, Row], by: str) -> dict[str, Row]:
+    """The best first, those of which it is not known last."""
+    field = fields.find(MEASURES[by])
+    sign = -1 if field.high_first and by not in LEAST else 1
+    known = {name: value for name, row in rows.items() if (value := _value(row, field.name)) is not None}
+    first = sorted(known, key=lambda name: sign * known[name])
+    return {name: rows[name] for name in [*first, *(name for name in rows if name not in known)]}
+
+
+def _show_parallel(rows: Mapping[str, Row], configured: Mapping[str, Values], known: Sequence[str], by: str) -> None:
+    different = option_differences.differing(configured)
+    if not different:
+        st.caption("No option differs between these runs, so there is nothing to lay beside their results.")
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        options = st.multiselect("Options", different, different[:MOST_AXES], key="parallel_options", width=420)
+        shown = st.multiselect("Results", known, [by], key="parallel_results", width=300)
+    axes: dict[str, list[Value | None]] = {key: [configured.get(name, {}).get(key) for name in rows] for key in options}
+    axes |= {name: [_value(row, MEASURES[name]) for row in rows.values()] for name in shown}
+    if len(axes) < 2:
+        st.caption("Choose two or more options and results.")
+        return
+    colour_by = by if by in axes else next(reversed(axes))
+    picture = parallel_chart(list(rows), axes, colour_by)
+    st.altair_chart(picture, width="stretch", key="parallel", alt="Options and results of each run")
+    st.caption(f"One line for each run, coloured by {plain(colour_by)} from dark (least) to bright (most).")

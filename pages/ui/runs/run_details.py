@@ -1,0 +1,185 @@
+"""What is known of a run: where its results stand, what it was trained with and on, and by which versions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from pages.ui.runs import run_columns, run_index
+from pages.ui.shared import numbers, operating_point, option_differences
+from pages.ui.shared.frame import os_sentence, plain
+from pages.ui.shared.numbers import NONE_YET, Number
+from trainer.audio import manifest
+from trainer.catalog import fields, option_values
+from trainer.catalog.row import Row, option, point_of
+from trainer.config import config_difference, config_file
+from trainer.config.config_difference import Values
+from trainer.run import best_model
+from trainer.run.documents import Processes
+from trainer.run.runs import Run, Status
+from trainer.system import document_file, log_search, regular_file
+from trainer.system.log import clock_time
+from trainer.system.workspace import Workspace
+
+MOST_LINES = 1000
+LOG_HEIGHT = 520
+
+
+@st.cache_data(max_entries=20, show_spinner=False)
+def _matching_lines(path: str, stamp: int, words: str) -> tuple[list[tuple[int, str]], int]:
+    return log_search.find(Path(path), words, MOST_LINES)
+
+
+def show_log(run: Run) -> None:
+    file = run.log_file
+    if not file.exists():
+        st.info("This run has written no log yet.")
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        words = st.text_input(
+            "Search the log", key=f"log_{run.id}", width=360, placeholder="error, epoch 12…",
+            help="Lines that hold every word.",
+        )  # fmt: skip
+        name = f"{run.id}-train.log"
+        st.download_button(
+            "Download the log", lambda: regular_file.read_bytes(file), name, "text/plain", on_click="ignore"
+        )
+    try:
+        lines, count = _matching_lines(str(file), file.stat().st_mtime_ns, words or "")
+    except OSError as error:
+        st.error(plain(os_sentence(error)))
+        return
+    if not lines:
+        st.info("No line of the log holds these words." if words else "The log is empty.")
+        return
+    numbered = (f"{number:>6}  {line}" for number, line in lines) if words else (line for _, line in lines)
+    with st.container(height=LOG_HEIGHT, border=True, autoscroll=True, key="whole_log"):
+        st.code("\n".join(numbered), language=None, wrap_lines=True)
+    shown = "" if count == len(lines) else f"; the last {len(lines):,} are shown, the download holds all"
+    st.caption(f"{count:,} lines{' hold these words' if words else ''}{shown}.")
+
+
+DEFAULTS = "the defaults"
+MOST_RUNS = 200
+MOST_BYTES = 1 << 20
+
+
+def show_configuration(workspace: Workspace, run: Run, row: Row, rows: Sequence[Row]) -> None:
+    try:
+        mine = option_values.read(run.config_file)
+        text = regular_file.read_bytes(run.config_file, MOST_BYTES).decode("utf-8", "replace")
+    except (ValueError, OSError) as error:
+        told = os_sentence(error) if isinstance(error, OSError) else f"{run.config_file}: {error}."
+        st.error(plain(f"The configuration cannot be read. {told}"))
+        return
+    others = {each.run: each for each in rows if each.run != row.run and each.state != run_index.FOREIGN}
+    names = [*_presets(row), *list(others)[:MOST_RUNS]]
+    chosen = st.selectbox(
+        "Compared with", names, key=f"with_{row.run}", width=420,
+        format_func=lambda name: f"run {run_index.name_of(others[name])}" if name in others else name,
+    )  # fmt: skip
+    try:
+        other = _values(workspace, chosen)
+    except (ValueError, OSError) as error:
+        st.warning(plain(str(error)))
+        return
+    mine.pop(option_values.PRESET, None)
+    other.pop(option_values.PRESET, None)
+    found = option_differences.table(
+        {"This run": mine, run_index.name_of(others[chosen]) if chosen in others else chosen: other}
+    )
+    if len(found):
+        st.dataframe(found, hide_index=True, width="stretch", alt="Options that differ")
+    else:
+        st.success("They are equal: every option has the same value.")
+    with st.expander("All options as they stand in the run"):
+        st.code(text, language="yaml")
+
+
+def _presets(row: Row) -> list[str]:
+    """The run's own preset first, the defaults where it has none."""
+    known = [f"preset {name}" for name in config_file.presets()]
+    return sorted([DEFAULTS, *known], key=lambda name: name != (f"preset {row.preset}" if row.preset else DEFAULTS))
+
+
+def _values(workspace: Workspace, name: str) -> Values:
+    """Raises ValueError, OSError."""
+    if name == DEFAULTS:
+        return dict(option_values.defaults())
+    if name.startswith("preset "):
+        return config_difference.values(config_file.preset(name.removeprefix("preset ")))
+    return option_values.read(workspace.runs / name / "config.yaml")
+
+
+def show_facts(workspace: Workspace, status: Status, row: Row) -> None:
+    numbers.show(results(row))
+    operating_point.show(point_of(row))
+    with st.expander("Details", expanded=True):
+        st.caption(run_columns.BEST)
+        numbers.show(window_rates(row))
+    with st.grid(2, min_column_width=340):
+        for title, found in (("Facts", facts(workspace, row)), ("Made with", made_with(status, row))):
+            table = pd.DataFrame(found.items(), columns=[title, ""])
+            st.dataframe(table, hide_index=True, width="stretch", height="content", alt=title)
+
+
+def results(row: Row) -> list[Number]:
+    """How far it came, and its best epoch."""
+    duration, measured_by = row.duration_seconds, best_model.measure(option(row, "training.best_by"))
+    return [
+        Number("State", run_columns.state_word(row)),
+        Number("Epochs", f"{row.epoch:,}/{row.epochs:,}" if row.epochs else NONE_YET),
+        Number("Best epoch", NONE_YET if row.best_epoch is None else f"{row.best_epoch:,}", f"By {measured_by}."),
+        Number("Best val loss", numbers.loss(row.val_loss)),
+        Number("Duration", clock_time(duration), "What was trained, without pauses."),
+    ]
+
+
+def window_rates(row: Row) -> list[Number]:
+    """Rates per window of the best epoch."""
+    rates = {"Accuracy": row.accuracy, "FPR": row.fpr, "FNR": row.fnr, "F1": row.f1}
+    return [Number(name, numbers.percent(rate), run_columns.BEST) for name, rate in rates.items()]
+
+
+def _time(seconds: float | None) -> str:
+    return NONE_YET if seconds is None else fields.local_time(seconds)
+
+
+def _data(workspace: Workspace, row: Row) -> str:
+    """The splits it was trained with, and whether they are those of now."""
+    if not row.split:
+        return NONE_YET
+    same = row.split == manifest.fingerprint(workspace)
+    return f"{row.split[:12]}, {'the splits as they are now' if same else 'other splits than those of now'}"
+
+
+def facts(workspace: Workspace, row: Row) -> dict[str, str]:
+    return {
+        "Id": row.run,
+        "Started": _time(row.started),
+        "Ended": _time(row.ended),
+        "Configuration": row.config or NONE_YET,
+        "Preset": row.preset or NONE_YET,
+        "Model": row.model or NONE_YET,
+        "Splits": _data(workspace, row),
+        "Tags": ", ".join(row.tags) or NONE_YET,
+        "Note": row.note or NONE_YET,
+        "Folder": str(workspace.runs / row.run),
+    }
+
+
+def made_with(status: Status, row: Row) -> dict[str, str]:
+    """The machine and the versions."""
+    process = document_file.read(Processes, status.run.process_file)
+    reading = (status.progress.reading if status.progress else None) or {}
+    versions = status.request.versions if status.request else {}
+    return {
+        "Machine": process.host if process else NONE_YET,
+        "Device": row.device or NONE_YET,
+        "GPU": str(reading.get("gpu_name") or NONE_YET),
+        "Attempts": str(row.attempt),
+        **dict(sorted(versions.items())),
+    }
