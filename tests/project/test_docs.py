@@ -156,3 +156,20 @@ def test_every_path_on_a_page_exists():
         for name in pattern.findall(page.read_text()):
             ours = name in ("configs/", "configs/.drafts") or (PROJECT_ROOT / name).exists()
             assert ours, f"{page.name}: {name}"
+
+
+def test_every_button_and_field_that_a_guide_names_is_on_a_page():
+    """A guide writes buttons as `Start Training` and other parts of a page as *New evaluation*."""
+    sources = "\n".join(
+        path.read_text() for path in [PROJECT_ROOT / "Home.py", *(PROJECT_ROOT / "pages").rglob("*.py")]
+    )
+    words = re.compile(r"`([A-Z][a-z]+(?: [A-Za-z]+)*)`|(?<!\*)\*([A-Z][a-z][^*\n]*)\*(?!\*)")
+    guides = [
+        PROJECT_ROOT / "README.md",
+        *(documented.DOCS / "guides").glob("*"),
+        *(documented.DOCS / "how-to").glob("*"),
+    ]
+    named = [(page.name, name) for page in guides for pair in words.findall(page.read_text()) for name in pair if name]
+    assert len(named) > 30
+    for page, name in named:
+        assert re.search(rf"[\"'\]{{ ]{re.escape(name)}\b", sources), f"{page}: {name}"
