@@ -19,7 +19,7 @@ import urllib.request
 from pathlib import Path
 
 from tests.run_folders import end, epoch_row, make_run, write_progress
-from trainer.engine.training import event_files
+from trainer.engine.training import journal
 from trainer.run import metrics, tensorboard
 from trainer.run.runs import Run
 from trainer.system.workspace import PROJECT_ROOT, Workspace
@@ -113,7 +113,7 @@ def make_runs(workspace: Workspace, runs: int, rows: int) -> None:
         write_progress(run, lines[-1:])
         end(run, "completed", "All done.")
     first, *rest = (Run(path) for path in sorted(workspace.runs.iterdir()))
-    file = event_files.begin_events(first)
+    file = journal.begin_events(first)
     assert file
     for run in rest:
         (run.folder / "tensorboard").mkdir()

@@ -17,7 +17,7 @@ from tests.tiny import make_workspace
 from trainer.config import config_file
 from trainer.config.schema import Config
 from trainer.engine.data.batches import heard_in, training_batch
-from trainer.engine.training.step import Stride, take_step
+from trainer.engine.training.epoch import Stride, take_step
 from trainer.estimates import requirements
 from trainer.system.workspace import Workspace
 

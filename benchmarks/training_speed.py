@@ -36,9 +36,8 @@ from trainer.engine.data import clips
 from trainer.engine.data.batches import heard_in, training_batch
 from trainer.engine.training import loop
 from trainer.engine.training.course import Course
-from trainer.engine.training.epoch import train_epoch
+from trainer.engine.training.epoch import Stride, take_step, train_epoch
 from trainer.engine.training.parts import Parts
-from trainer.engine.training.step import Stride, take_step
 from trainer.run import metrics, runs
 from trainer.run.runs import Run
 from trainer.system import durable, processes

@@ -29,7 +29,7 @@ from trainer.system.workspace import Workspace
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
-    ["trainer.engine.training.loop", "trainer.engine.training.last_word", "trainer.run.launch", "tests.tiny"]
+    ["trainer.engine.training.loop", "trainer.engine.training.failure_report", "trainer.run.launch", "tests.tiny"]
 )
 Wanted = Callable[[], str | None]
 OFTEN = 1e-9

@@ -5,8 +5,7 @@ import numpy as np
 from trainer.detector import stream_scores
 from trainer.evaluation import curve
 from trainer.evaluation.evaluations import Evaluation
-from trainer.streams.heard import Heard
-from trainer.streams.stream_set import Part, Recording, Word
+from trainer.streams.stream_set import Heard, Part, Recording, Word
 
 
 def recording(name: str = "one", seconds: float = 60.0, **values: object) -> Recording:

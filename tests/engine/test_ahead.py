@@ -9,7 +9,7 @@ import torch
 from soak.forked import OFTEN, config_of, make_run, result
 from tests.tiny import make_workspace
 from trainer.config.schema import Config
-from trainer.engine.data.ahead import one_ahead
+from trainer.engine.data.batches import one_ahead
 from trainer.engine.training import checkpoints, loop
 
 

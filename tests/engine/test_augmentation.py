@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from tests.engine.arrays import array_of, tone
 from trainer.config.schema import Augmentation
-from trainer.engine.augmentation import chain, levels, pictures, spectra, speed
+from trainer.engine.augmentation import chain, effects
 from trainer.engine.augmentation.draws import NO_ROOM, Draws, draw
-from trainer.engine.data import rooms
+from trainer.engine.data import sound_bank
 
 SIZE = 8000
 MOST = settings(max_examples=40)
@@ -60,7 +60,7 @@ RIRS = white(3, 2000, seed=3) * torch.exp(-torch.arange(2000) / 300)
 @given(waves(), SEEDS)
 def test_length_level_and_finiteness_hold_under_the_strongest_options(wave: torch.Tensor, seed: int):
     for options in (STRONGEST, Augmentation(**ON)):
-        source = torch.nn.functional.pad(wave, (speed.source_samples(options, SIZE) - SIZE, 0))
+        source = torch.nn.functional.pad(wave, (effects.source_samples(options, SIZE) - SIZE, 0))
         noise = white(3, seed=seed)
         noise[0] = 0  # a background may be silent
         out = chain.augment_wave(source, noise, RIRS, WHITE, drawn(options, 3, seed), SIZE, generator(seed))
@@ -74,7 +74,7 @@ def test_the_snr_is_met_within_a_tenth_of_a_decibel(seed: int, snr_db: float, le
     draws = drawn(Augmentation(), 2, seed)
     draws = dataclasses.replace(draws, noises=np.ones(2, np.int64), noise_snr_db=np.full(2, snr_db))
     added = chain._with_noise(wave.double(), noise.double(), draws, generator()) - wave
-    assert (decibels(levels.active_power(wave) / levels.power(added)) - snr_db).abs().max() < 0.1
+    assert (decibels(effects.active_power(wave) / effects.power(added)) - snr_db).abs().max() < 0.1
 
 
 @MOST
@@ -83,7 +83,7 @@ def test_coloured_noise_meets_its_snr_and_its_slope(seed: int, snr_db: float, sl
     wave, draws = white(2, seed=seed).double(), drawn(Augmentation(), 2, seed)
     draws = dataclasses.replace(draws, colour_snr_db=np.full(2, snr_db), colour_slope=np.full(2, slope))
     added = chain._with_noise(wave, None, draws, generator(seed)) - wave
-    assert (decibels(levels.active_power(wave) / levels.power(added)) - snr_db).abs().max() < 0.1
+    assert (decibels(effects.active_power(wave) / effects.power(added)) - snr_db).abs().max() < 0.1
     spectrum = torch.fft.rfft(added).abs().square().mean(0)
     low, high = spectrum[300:600].mean(), spectrum[2400:3600].mean()
     wanted = (torch.arange(2400, 3600.0) ** slope).mean() / (torch.arange(300, 600.0) ** slope).mean()
@@ -93,7 +93,7 @@ def test_coloured_noise_meets_its_snr_and_its_slope(seed: int, snr_db: float, sl
 def test_silence_around_a_word_does_not_make_it_quieter():
     word = torch.from_numpy(tone(300, 0.5).astype(np.float32))
     padded = torch.nn.functional.pad(word, (8000, 8000))[None]
-    assert torch.allclose(levels.active_power(padded), levels.active_power(word[None]), rtol=0.05)
+    assert torch.allclose(effects.active_power(padded), effects.active_power(word[None]), rtol=0.05)
 
 
 @MOST
@@ -101,13 +101,13 @@ def test_silence_around_a_word_does_not_make_it_quieter():
 def test_a_delta_changes_nothing(seed: int, height: float, taps: int):
     delta, wave = torch.zeros(2, taps), white(2, seed=seed)
     delta[:, 0] = height
-    assert torch.allclose(spectra.reverberate(wave, delta), wave, atol=1e-5)
+    assert torch.allclose(effects.reverberate(wave, delta), wave, atol=1e-5)
 
 
 def test_a_late_tap_delays():
     late, wave = torch.zeros(2, 300), white(2)
     late[:, 100] = 1.0
-    moved = spectra.reverberate(wave, late)
+    moved = effects.reverberate(wave, late)
     level = (wave.square().sum(1) / wave[:, :-100].square().sum(1)).sqrt()[:, None]
     kept = level * wave[:, :-100]
     assert torch.allclose(moved[:, 100:], kept, atol=1e-4) and moved[:, :100].abs().max() < 1e-4
@@ -115,7 +115,7 @@ def test_a_late_tap_delays():
 
 @pytest.mark.parametrize("least", [1, 7, 1001, 24000, 39999, 65537])
 def test_an_fft_is_of_a_quick_even_length(least: int):
-    length = spectra.fft_length(least)
+    length = effects.fft_length(least)
     assert least <= length <= 1.1 * least + 1 and length % 2 == 0
     assert max(factor for factor in range(1, length + 1) if length % factor == 0 and is_prime(factor)) <= 5
 
@@ -128,29 +128,29 @@ def is_prime(number: int) -> bool:
 @given(SEEDS, st.floats(0, 30))
 def test_gain_stays_in_its_range(seed: int, most_db: float):
     draws, many = drawn(Augmentation(gain_db=most_db), 200, seed), white(1).repeat(200, 1)
-    change = decibels(levels.power(levels.gain(many, chain.tensor(draws.gain_db, many.device))) / levels.power(many))
+    change = decibels(effects.power(effects.gain(many, chain.tensor(draws.gain_db, many.device))) / effects.power(many))
     assert change.abs().max() <= most_db + 0.01 and change.abs().max() >= 0.9 * most_db - 0.01
 
 
 @MOST
 @given(waves(), st.floats(0, 30))
 def test_clipping_never_raises_and_cuts_where_it_should(wave: torch.Tensor, below_db: float):
-    out = levels.clip(wave, torch.full((3,), below_db))
+    out = effects.clip(wave, torch.full((3,), below_db))
     assert (out.abs() <= wave.abs()).all() and (out * wave >= 0).all()
     assert torch.allclose(out.abs().amax(1), wave.abs().amax(1) * 10 ** (-below_db / 20))
 
 
 def test_a_band_keeps_what_lies_inside_and_cuts_the_rest_without_moving_it():
     inside, below, above = (torch.from_numpy(tone(hertz, 0.5).astype(np.float32)) for hertz in (1000, 100, 7000))
-    limited = spectra.limit_band(torch.stack([inside, below, above]), torch.tensor([[300.0, 3400.0]] * 3))
+    limited = effects.limit_band(torch.stack([inside, below, above]), torch.tensor([[300.0, 3400.0]] * 3))
     assert (limited[0] - inside)[800:-800].abs().max() < 0.01
-    assert (decibels(levels.power(limited[1:])) < decibels(levels.power(below[None])) - 20).all()
+    assert (decibels(effects.power(limited[1:])) < decibels(effects.power(below[None])) - 20).all()
 
 
 @pytest.mark.parametrize("rate", [0.8, 1.0, 1.25])
 def test_a_tone_is_played_faster_and_its_end_stays(rate: float):
     time = torch.arange(-SIZE + 1, 1) / 16000  # the last sample is time 0
-    out = speed.resample(torch.sin(2 * torch.pi * 440 * time)[None], torch.tensor([rate]), SIZE)[0]
+    out = effects.resample(torch.sin(2 * torch.pi * 440 * time)[None], torch.tensor([rate]), SIZE)[0]
     heard = (rate * time)[-4000:]
     assert (out[-4000:] - torch.sin(2 * torch.pi * 440 * heard)).abs().max() < 0.02
     assert (out[: max(0, SIZE - int(SIZE / rate) - 1)] == 0).all(), "what lies before the source is silence"
@@ -188,7 +188,7 @@ def test_labels_are_kept_or_blended_as_their_windows_are(seed: int):
 @given(SEEDS)
 def test_batched_equals_one_by_one(seed: int):
     options = Augmentation(**ON | {"colour_probability": 0.0})
-    longer = speed.source_samples(options, SIZE)
+    longer = effects.source_samples(options, SIZE)
     source, noise, draws = white(6, longer, seed), white(6, seed=seed + 1), drawn(options, 6, seed)
     whole = chain.augment_wave(source.clone(), noise, RIRS, WHITE, draws, SIZE, generator())
     for row in range(6):
@@ -228,12 +228,12 @@ def test_several_backgrounds_are_equally_loud():
 def test_the_direct_path_of_a_room_is_moved_to_time_zero():
     rir = np.zeros(4000)
     rir[500], rir[900] = 0.9, 0.3
-    loaded = rooms.load(array_of({"rirs/a.wav": rir}), torch.device("cpu"))
+    loaded = sound_bank.load_rooms(array_of({"rirs/a.wav": rir}), torch.device("cpu"))
     assert loaded is not None and loaded.shape[1] == 401 and loaded[0, 0] > loaded[0, 400] > 0.2
 
 
 def test_a_mask_of_no_width_covers_nothing():
-    assert pictures._kept(torch.tensor([[[3, 0]], [[3, 2]]]), 6).tolist() == [
+    assert effects._kept(torch.tensor([[[3, 0]], [[3, 2]]]), 6).tolist() == [
         [True] * 6,
         [True] * 3 + [False] * 2 + [True],
     ]

@@ -6,7 +6,7 @@ import torch
 
 from tests.engine.arrays import array_of
 from trainer.config.schema import Config
-from trainer.engine.data import backgrounds, bank, batches
+from trainer.engine.data import batches, sound_bank
 from trainer.engine.data.batches import open_feed, training_batch
 from trainer.engine.data.windows import Windows, epoch_windows, gather
 
@@ -26,7 +26,9 @@ def test_windows_that_reach_past_a_clip_are_silent_there(array):
     clip = rng.integers(0, len(array.clips), 200)
     start = rng.integers(-2 * SIZE, array.lengths[clip] + SIZE)
     windows = Windows(clip, start, np.zeros(200, bool))
-    found = bank.take(bank.copied(array.samples, torch.device("cpu")), bank.of_windows(array, windows, SIZE), SIZE)
+    found = sound_bank.take(
+        sound_bank.copied(array.samples, torch.device("cpu")), sound_bank.of_windows(array, windows, SIZE), SIZE
+    )
     expected = gather(array, windows, SIZE)
     assert found.dtype == torch.int16 and np.array_equal(found.numpy(), expected)
     assert not expected.any(axis=1).all() and (expected != 0).all(axis=1).any(), "all of it outside, and all inside"
@@ -34,15 +36,17 @@ def test_windows_that_reach_past_a_clip_are_silent_there(array):
 
 def test_short_noise_is_repeated_and_what_is_not_heard_is_silent(array):
     rng = np.random.default_rng(2)
-    places = backgrounds.places(array, array.labelled("background"), 100, SIZE, rng)
+    places = sound_bank.noise_places(array, array.labelled("background"), 100, SIZE, rng)
     heard = rng.random(100) < 0.7
-    found = bank.take(bank.copied(array.samples, torch.device("cpu")), bank.of_noise(array, places, heard, SIZE), SIZE)
-    assert np.array_equal(found.numpy(), backgrounds.cut(array, places, heard, SIZE))
+    found = sound_bank.take(
+        sound_bank.copied(array.samples, torch.device("cpu")), sound_bank.of_noise(array, places, heard, SIZE), SIZE
+    )
+    assert np.array_equal(found.numpy(), sound_bank.cut_noise(array, places, heard, SIZE))
 
 
 def test_a_batch_made_from_the_bank_has_the_same_bytes(array):
     device, config = torch.device("cpu"), Config()
-    samples = bank.copied(array.samples, device)
+    samples = sound_bank.copied(array.samples, device)
     plain, other = (open_feed(array, config, device, augmented=True, samples=each) for each in (None, samples))
     windows = epoch_windows(array, config, 1)
     for first, second in zip(training_batch(plain, windows, 1, 0), training_batch(other, windows, 1, 0), strict=True):
@@ -52,11 +56,11 @@ def test_a_batch_made_from_the_bank_has_the_same_bytes(array):
 
 
 def test_large_arrays_are_copied_in_parts(monkeypatch):
-    monkeypatch.setattr(bank, "_COPIED_SAMPLES", 7)
+    monkeypatch.setattr(sound_bank, "_COPIED_SAMPLES", 7)
     samples = np.arange(23, dtype=np.int16)
     samples.flags.writeable = False
-    assert np.array_equal(bank.copied(samples, torch.device("cpu")).numpy(), samples)
+    assert np.array_equal(sound_bank.copied(samples, torch.device("cpu")).numpy(), samples)
 
 
 def test_a_cpu_reads_clips_where_they_are(array):
-    assert bank.open_bank(array, Config(), torch.device("cpu")) is None
+    assert sound_bank.open_bank(array, Config(), torch.device("cpu")) is None

@@ -8,8 +8,8 @@ import torch
 
 from tests.engine.arrays import array_of, tone
 from trainer.config.schema import Augmentation, Config
-from trainer.engine.augmentation import levels
-from trainer.engine.data import backgrounds, batches
+from trainer.engine.augmentation import effects
+from trainer.engine.data import batches, sound_bank
 from trainer.engine.data.windows import Windows, epoch_windows
 
 
@@ -58,12 +58,12 @@ def test_a_faster_window_is_filled_from_the_sound_before_it():
     feed = batches.open_feed(array_of({"negative/a.wav": tone(300, 6.0)}), options, torch.device("cpu"), augmented=True)
     windows = Windows(np.zeros(32, np.int64), np.full(32, 48000), np.zeros(32, bool))
     wave = torch.cat(batches.training_draw(feed, windows, 1, 0).waves)
-    assert (levels.power(wave[:, :800]) > 0.3 * levels.power(wave)).all()
+    assert (effects.power(wave[:, :800]) > 0.3 * effects.power(wave)).all()
 
 
 def test_a_short_background_is_repeated_and_only_where_it_is_heard():
     array = array_of({"negative/a.wav": tone(500, 1.0), "background/hum.wav": tone(50, 1.0)})
-    places = backgrounds.places(array, array.labelled("background"), 3, 24000, np.random.default_rng(0))
-    noise = backgrounds.cut(array, places, np.array([True, False, True]), 24000)
+    places = sound_bank.noise_places(array, array.labelled("background"), 3, 24000, np.random.default_rng(0))
+    noise = sound_bank.cut_noise(array, places, np.array([True, False, True]), 24000)
     assert noise.shape == (3, 24000) and (noise[:, :8000] == noise[:, 16000:]).all()
     assert noise[0].any() and not noise[1].any() and (places[:, 0] == 1).all()

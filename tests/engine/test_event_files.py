@@ -13,7 +13,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.engine.test_saving import OFTEN, broken_off, config_of, go_on, make_run, workspace  # noqa: F401 - fixtures
-from trainer.engine.training import event_files, loop
+from trainer.engine.training import journal, loop
 from trainer.run import metrics
 from trainer.run.runs import Run
 from trainer.system import durable
@@ -64,8 +64,8 @@ def test_lost_event_files_are_told_anew_at_a_resume_and_numbers_that_are_none_ar
     for row in rows:
         metrics.append(run.metrics_file, row)
     run.metrics_file.write_bytes(run.metrics_file.read_bytes() + b"half a row")
-    file = event_files.begin_events(run)
-    assert event_files.add(file, {"kind": "step", "step": 5, "loss": math.inf, "rate": 2}) == file
+    file = journal.begin_events(run)
+    assert journal.add_event(file, {"kind": "step", "step": 5, "loss": math.inf, "rate": 2}) == file
     assert told(run) == {"step/loss": [(3, 0.5), (4, 0.25)], "step/rate": [(5, 2.0)]}
 
 
@@ -77,7 +77,7 @@ def test_rows_that_were_damaged_are_told_as_little_as_elsewhere(tmp_path):
     whole = run.metrics_file.read_bytes()
     wild = [b'{"v":1,"kind":"epoch","step":%d}' % 10**30, b'{"v":1,"kind":"epoch","step":3,"f1":%d}' % 10**400]
     run.metrics_file.write_bytes(whole + whole.replace(b":0.5", b":0.7") + b"\n".join([*wild, b""]))
-    event_files.begin_events(run)
+    journal.begin_events(run)
     assert told(run) == {"epoch/epoch": [(1, 1.0), (2, 2.0)], "epoch/val_loss": [(1, 0.5), (2, 0.5)]}
 
 
@@ -107,5 +107,5 @@ def test_a_full_disk_under_the_event_files_is_said_once_and_the_training_goes_on
 def test_a_folder_of_event_files_that_cannot_be_made_is_said(tmp_path, capsys):
     run = Run(tmp_path)
     durable.replace_bytes(tmp_path / "tensorboard", b"a file")
-    assert event_files.begin_events(run) is None and event_files.add(None, {"kind": "step", "step": 1}) is None
+    assert journal.begin_events(run) is None and journal.add_event(None, {"kind": "step", "step": 1}) is None
     assert "TensorBoard is told nothing more of this run: File exists: " in capsys.readouterr().out

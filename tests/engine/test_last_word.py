@@ -9,7 +9,7 @@ import torch
 
 from soak.forked import make_run
 from tests.tiny import tiny_config
-from trainer.engine.training import last_word
+from trainer.engine.training import failure_report
 from trainer.run import reserve
 from trainer.run.documents import Progress
 from trainer.run.failures import FailedError
@@ -24,7 +24,7 @@ def run(tmp_path) -> Run:
 
 
 def told(run: Run, error: Exception) -> Progress:
-    last_word.tell(run, 1, error)
+    failure_report.tell(run, 1, error)
     progress = document_file.read(Progress, run.progress_file)
     assert progress and progress.ended == "failed" and progress.failure and "\n" not in progress.reason
     return progress
@@ -86,12 +86,12 @@ def test_a_disk_that_takes_nothing_and_a_log_that_cannot_be_written_raise_nothin
     with io.TextIOWrapper(open("/dev/full", "wb", buffering=0), write_through=True) as full:
         monkeypatch.setattr("sys.stderr", full)
         monkeypatch.setattr("sys.stdout", full)
-        last_word.tell(run, 1, ValueError("Anything."))
+        failure_report.tell(run, 1, ValueError("Anything."))
         monkeypatch.undo()
     assert not run.progress_file.exists()
 
 
 def test_a_folder_that_is_gone_stays_gone(run: Run):
     run.config_file.unlink()
-    last_word.tell(run, 1, ValueError("Anything."))
+    failure_report.tell(run, 1, ValueError("Anything."))
     assert list(run.folder.iterdir()) == []

@@ -10,10 +10,10 @@ from tests.engine.test_loop import prepared
 from tests.tiny import make_workspace, tiny_config
 from trainer.config import config_file
 from trainer.config.schema import Config
-from trainer.engine.training import objective, precision, step
+from trainer.engine.training import epoch, objective, optimizers
 from trainer.engine.training.course import Course
+from trainer.engine.training.epoch import Stride
 from trainer.engine.training.parts import Parts
-from trainer.engine.training.step import Stride
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +37,9 @@ def weights(model: nn.Module) -> torch.Tensor:
 
 def test_batches_are_gathered_into_steps_and_the_rest_of_an_epoch_is_one_too():
     config = config_of(training={"accumulate": 3}, optimizer={"warmup_epochs": 0.0, "schedule": "constant"})
-    strides = [step.stride_of(config, Course(epoch=2, batch=n, step=10), batches=5) for n in range(5)]
+    strides = [epoch.stride_of(config, Course(epoch=2, batch=n, step=10), batches=5) for n in range(5)]
     assert [(one.batches, one.ends) for one in strides] == [(3, False), (3, False), (3, True), (2, False), (2, True)]
-    single = step.stride_of(config_of(), Course(epoch=1, batch=4, step=4), batches=5)
+    single = epoch.stride_of(config_of(), Course(epoch=1, batch=4, step=4), batches=5)
     assert (single.step, single.batches, single.ends) == (5, 1, True)
 
 
@@ -51,7 +51,7 @@ def moved_by(parts: Parts, *taken: tuple[slice, Stride]) -> list[torch.Tensor]:
     features, positive = batch()
     found = [weights(model)]
     for part, stride in taken:
-        step.take_step(own, features[part], positive[part], stride)
+        epoch.take_step(own, features[part], positive[part], stride)
         found.append(weights(model))
     return found
 
@@ -68,7 +68,7 @@ def test_two_gathered_batches_move_the_weights_once_and_as_one_of_both_would(wor
 def test_the_average_is_what_is_judged(workspace):
     parts = prepared(workspace, config_of(optimizer={"ema_decay": 0.5}), "averaged")
     first = weights(parts.model)
-    step.take_step(parts, *batch(), Stride(1, 0.01))
+    epoch.take_step(parts, *batch(), Stride(1, 0.01))
     kept = min(0.5, 2 / 11)
     expected = kept * first + (1 - kept) * weights(parts.model)
     assert parts.judged is parts.average and torch.allclose(weights(parts.judged), expected, atol=1e-6)
@@ -83,19 +83,19 @@ def test_bfloat16_computes_in_bfloat16_and_keeps_weights_and_loss_in_float32(wor
     parts = prepared(workspace, config_of(training={"precision": "bfloat16"}), "narrow")
     convolution = next(part for part in parts.model.modules() if isinstance(part, nn.Conv1d | nn.Conv2d))
     convolution.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
-    step.take_step(parts, *batch(), Stride(1, 0.01))
+    epoch.take_step(parts, *batch(), Stride(1, 0.01))
     assert seen == [torch.bfloat16] and logits[0].dtype == torch.float32
     assert {weight.dtype for weight in parts.model.parameters()} == {torch.float32}
 
 
 def test_precision_is_float32_on_a_cpu_unless_told():
     cpu = torch.device("cpu")
-    assert precision.choose_dtype(config_of().training, cpu) == torch.float32
+    assert optimizers.choose_dtype(config_of().training, cpu) == torch.float32
     with pytest.raises(ValueError, match=r"float16, but no GPU was found\. Choose auto"):
-        precision.choose_dtype(config_of(training={"precision": "float16"}).training, cpu)
+        optimizers.choose_dtype(config_of(training={"precision": "float16"}).training, cpu)
     with pytest.raises(config_file.ConfigError, match="float16 is for GPUs"):
         config_of(training={"precision": "float16", "device": "cpu"})
-    assert not precision.make_scaler(torch.bfloat16, cpu).is_enabled()
+    assert not optimizers.make_scaler(torch.bfloat16, cpu).is_enabled()
 
 
 def test_a_model_that_cannot_be_compiled_is_one_sentence(workspace):
@@ -108,4 +108,4 @@ def test_a_model_that_cannot_be_compiled_is_one_sentence(workspace):
     with pytest.raises(
         ValueError, match=r"^training\.compile: this model cannot be compiled here; turn it off\. \(.*\)$"
     ):
-        step.take_step(parts, *batch(), Stride(1, 0.01))
+        epoch.take_step(parts, *batch(), Stride(1, 0.01))

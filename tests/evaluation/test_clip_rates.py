@@ -16,7 +16,7 @@ def test_clips_called_the_word_are_counted_by_label():
     assert [(row.label, row.clips, row.called, row.right) for row in rows] == [
         ("positive", 2, 1, 1), ("negative", 2, 1, 1), ("hard_negative", 1, 1, 0), ("background", 1, 0, 1),
     ]  # fmt: skip
-    found = clip_rates.rates(LABELS, SCORES, 0.5)
+    found = clip_rates.rates_by_label(LABELS, SCORES, 0.5)
     assert (found.true_positives, found.false_negatives, found.false_positives, found.true_negatives) == (1, 1, 2, 2)
 
 
@@ -46,7 +46,7 @@ def test_the_points_are_the_rates_at_their_thresholds(seed: int, digits: int):
     score = np.round(rng.beta(1, 2, len(labels)), digits)
     found = clip_rates.points(labels, score)
     for threshold, fpr, fnr in zip(found.threshold, found.fpr, found.fnr, strict=True):
-        expected = clip_rates.rates(labels, score, threshold)
+        expected = clip_rates.rates_by_label(labels, score, threshold)
         assert (expected.fpr, expected.fnr) == (pytest.approx(fpr), pytest.approx(fnr))
     word = np.array(labels) == "positive"
     pairs = score[word][:, None] - score[~word]

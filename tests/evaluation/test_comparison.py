@@ -5,7 +5,7 @@ import pytest
 
 from tests.heard import evaluation, random_other, random_words, words
 from trainer.evaluation import comparison
-from trainer.streams.heard import Heard
+from trainer.streams.stream_set import Heard
 
 
 def streams(seed: int, share: float, count: int = 120, other: list[Heard] | None = None) -> list[Heard]:

@@ -15,7 +15,7 @@ from trainer.detector.detector_file import DetectorFile
 from trainer.evaluation import assessment, curve, evaluations
 from trainer.evaluation.assessment import Wanted
 from trainer.run.runs import Run
-from trainer.streams.heard import Heard
+from trainer.streams.stream_set import Heard
 from trainer.system import document_file
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 

@@ -9,7 +9,7 @@ from tests.heard import evaluation, heard, recording, words
 from tests.tiny import ignore, make_workspace
 from trainer.config.schema import Config
 from trainer.dataset import changes, scan, splits
-from trainer.evaluation import events, hard_negatives, retraining
+from trainer.evaluation import events, hard_negatives
 from trainer.streams.stream_set import Part, StreamSet, Word
 from trainer.system.workspace import Workspace
 
@@ -141,18 +141,18 @@ def test_a_damaged_line_of_origins_costs_only_itself(workspace):
 
 def test_a_retraining_goes_on_from_the_run_with_smaller_steps():
     config = Config()
-    again = retraining.config_of(config, "20260101-120000-0001")
+    again = hard_negatives.retraining_config(config, "20260101-120000-0001")
     assert again.training.start_from == "20260101-120000-0001"
     assert again.training.epochs < config.training.epochs
     assert again.optimizer.learning_rate == pytest.approx(config.optimizer.learning_rate / 4)
     assert again.data.mined_share == 0.3
     assert (again.model, again.features, again.augmentation) == (config.model, config.features, config.augmentation)
-    twice = retraining.config_of(again, "20260101-120000-0002")
+    twice = hard_negatives.retraining_config(again, "20260101-120000-0002")
     assert twice.optimizer == again.optimizer, "the steps do not shrink at each turn"
 
 
 def test_a_retraining_leaves_room_for_other_negatives():
     crowded = Config().data.model_copy(update={"positive_share": 0.5, "unfinished_share": 0.3})
     config = Config().model_copy(update={"data": crowded})
-    again = retraining.config_of(config, "20260101-120000-0001")
+    again = hard_negatives.retraining_config(config, "20260101-120000-0001")
     assert 0 <= again.data.mined_share < 0.3

@@ -12,7 +12,7 @@ from tests.run_folders import make_run
 from tests.synthesis.test_piper import make_voice
 from tests.tiny import make_workspace, tiny_config
 from trainer.config import config_file
-from trainer.engine.training import event_files
+from trainer.engine.training import journal
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 
 
@@ -86,7 +86,7 @@ def test_the_server_and_tensorboard(listening: str, stranger: Stranger):
     """Every page is drawn, and a stranger's page tries to reach the server."""
     workspace = make_workspace(stranger.workspace.root)
     run = make_run(workspace)
-    event_files.begin_events(run)
+    journal.begin_events(run)
     told = stranger.runs(sys.executable, "-m", "tests.visit", listening, listening=listening).splitlines()
     assert told == [*(page or "Home" for page in visit.PAGES), f'["{run.id}/tensorboard"]']
 

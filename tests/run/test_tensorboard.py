@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.run_folders import make_run
-from trainer.engine.training import event_files
+from trainer.engine.training import journal
 from trainer.run import tensorboard
 from trainer.run.tensorboard import Server
 from trainer.system import processes
@@ -46,7 +46,7 @@ def asked(address: str, what: str) -> object:
 def test_it_starts_once_shows_the_runs_and_ends(workspace):
     """Two are started at the same moment; the curves come from the server that a browser would ask."""
     run = make_run(workspace)
-    event_files.begin_events(run)
+    journal.begin_events(run)
     tensorboard.start(workspace)
     address = verb(workspace)["address"]
     found = tensorboard.wait(workspace)

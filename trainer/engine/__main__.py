@@ -75,11 +75,7 @@ def tell_start(run: Run, attempt: int) -> None:
 
 def train(run: Run, attempt: int, wanted: Callable[[], Want | Literal["signal"] | None]) -> int:
     """One attempt of a run to its end, in order or not; returns the exit code."""
-    from trainer.engine.training import (  # torch takes seconds to import; what was said stands meanwhile
-        journal,
-        last_word,
-        loop,
-    )
+    from trainer.engine.training import failure_report, journal, loop
 
     try:
         try:
@@ -90,7 +86,7 @@ def train(run: Run, attempt: int, wanted: Callable[[], Want | Literal["signal"] 
         left = {"eta_seconds": None} if ended.state == "completed" else {}  # else the queue counts with what was left
         journal.tell(told, now=True, phase="ended", ended=ended.state, reason=ended.reason, **left)
     except Exception as error:  # the edge of the process: every failure becomes an outcome
-        last_word.tell(run, attempt, error)
+        failure_report.tell(run, attempt, error)
         return 1
     return 0
 
@@ -112,12 +108,12 @@ def export_best(run: Run) -> None:
             durable.replace_json(run.progress_file, told.model_dump())
 
     from trainer.engine.export import export
-    from trainer.engine.training import last_word
+    from trainer.engine.training import failure_report
 
     try:
         export.tell(export.export(run, told.best.checkpoint, beat))
     except Exception as error:  # the edge of the process: the training is done and kept whatever happens here
-        say(f"The best model could not be exported: {last_word.reason_of(error)}")
+        say(f"The best model could not be exported: {failure_report.reason_of(error)}")
 
 
 if __name__ == "__main__":

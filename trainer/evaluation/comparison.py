@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from trainer.detector import stream_scores
 from trainer.evaluation import budget, curve, intervals
 from trainer.evaluation.evaluations import CurvePoint, Evaluation
-from trainer.streams.heard import Heard
+from trainer.streams.stream_set import Heard
 
 BLOCK_SECONDS = 60.0
 Rates = NDArray[np.float64]

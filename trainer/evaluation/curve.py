@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from trainer.detector import stream_scores
 from trainer.evaluation import intervals
 from trainer.evaluation.evaluations import CurvePoint
-from trainer.streams.heard import Heard
+from trainer.streams.stream_set import Heard
 
 MOST_PER_HOUR = 60.0
 """Where the curve ends: nobody keeps a detector that wakes more often."""

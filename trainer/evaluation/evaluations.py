@@ -19,8 +19,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from trainer.detector import stream_scores
 from trainer.detector.detector_file import Seconds
 from trainer.run.runs import Run
-from trainer.streams.heard import Heard
-from trainer.streams.stream_set import StreamSet
+from trainer.streams.stream_set import Heard, StreamSet
 from trainer.system import document_file, durable, regular_file
 
 

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from trainer.audio import audio_reader
 from trainer.detector import stream_scores
 from trainer.evaluation import tables
-from trainer.streams.heard import Heard
-from trainer.streams.stream_set import Recording, StreamSet
+from trainer.streams.stream_set import Heard, Recording, StreamSet
 
 BEFORE_SECONDS, AFTER_SECONDS = 2.0, 1.5
 

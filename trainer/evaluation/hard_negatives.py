@@ -1,4 +1,4 @@
-"""False accepts sent to the hard negatives: as clips with their origin recorded, in one change that can be undone.
+"""False accepts as hard negatives: clips with their origin, in one change with Undo, and the training that follows.
 
 Only what was heard in long recordings is taken. Streams that are composed are made of the test split: to train on its
 clips would spoil every later evaluation with them. The recordings that clips were taken from are known from then on
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from trainer.audio import audio_file
 from trainer.config import config_file
+from trainer.config.schema import Config
 from trainer.dataset import changes, importing, names, voices
 from trainer.dataset.changes import RAW, Change, Move
 from trainer.evaluation import events
@@ -26,6 +27,34 @@ from trainer.streams.stream_set import Recording, StreamSet
 from trainer.system import durable, regular_file
 from trainer.system.processes import exclusive_lock
 from trainer.system.workspace import Workspace
+
+PRESET = "hard_negatives"
+"""The course of the training is that of this preset; model, features and augmentation stay those of the run."""
+
+
+def retraining_config(config: Config, start_from: str) -> Config:
+    """The configuration of a training that goes on from a model (see `earlier_run`) of a run with this one.
+
+    The rate is to that of the run as the preset's to the default, so smaller; a run that itself went on from another
+    has it already. Negatives are mined as far as the other shares leave room.
+    """
+    course, data = config_file.preset(PRESET), config.data
+    others = data.positive_share + data.unfinished_share + data.background_share + data.hard_negative_share
+    slower = course.optimizer.learning_rate / Config().optimizer.learning_rate
+    document = config.model_dump()
+    document["data"] |= {
+        "mined_share": max(data.mined_share, min(course.data.mined_share, round(0.9 - others, 6))),
+        "mining_epochs": course.data.mining_epochs,
+    }
+    document["optimizer"] |= {
+        "learning_rate": config.optimizer.learning_rate * (1 if config.training.start_from else slower),
+        "warmup_epochs": course.optimizer.warmup_epochs,
+    }
+    document["training"] |= {
+        "start_from": start_from, "epochs": course.training.epochs, "patience": course.training.patience
+    }  # fmt: skip
+    return config_file.build(document)
+
 
 FOLDER = voices.TO_TRAIN
 ORIGINS = "false_accepts.jsonl"

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from trainer.detector import stream_scores
 from trainer.evaluation import curve, intervals
-from trainer.streams.heard import Heard
-from trainer.streams.stream_set import Part, Word
+from trainer.streams.stream_set import Heard, Part, Word
 
 UNKNOWN = "unknown speaker"
 LOOK_BACK_SECONDS = 1.0

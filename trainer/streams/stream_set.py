@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, Field
+
+from trainer.detector.stream_scores import Track
 
 
 class Word(BaseModel, frozen=True):
@@ -103,3 +108,18 @@ def combined(sets: Sequence[StreamSet]) -> StreamSet:
         notes=[note for each in sets for note in each.notes],
         left_out=[note for each in sets for note in each.left_out],
     )
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The smoothed probabilities [n] of a stream, the k-th of the window that ends after k+1 hops."""
+
+    recording: Recording
+    probability: NDArray[np.float64]
+    hop_seconds: float
+    refractory_seconds: float
+
+    @property
+    def track(self) -> Track:
+        words = np.array([(word.start, word.end) for word in self.recording.words]).reshape(-1, 2)
+        return Track(self.probability, words, self.hop_seconds, self.refractory_seconds)

@@ -97,7 +97,7 @@ def _scored(scored: list[ClipScore], own: float) -> None:
     labels, score = [each.label for each in scored], np.array([each.score for each in scored])
     own = min(1.0, max(0.0, own))
     threshold = st.slider("Threshold to try", 0.0, 1.0, own, 0.0001, "%.4f", key=f"clips_threshold_{own:.6f}")
-    found, points = clip_rates.rates(labels, score, threshold), clip_rates.points(labels, score)
+    found, points = clip_rates.rates_by_label(labels, score, threshold), clip_rates.points(labels, score)
     shown = [
         Number(
             "Missed per clip", numbers.percent(found.fnr), "Share of positive clips that score below the threshold."

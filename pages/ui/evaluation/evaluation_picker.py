@@ -13,8 +13,7 @@ from pages.ui.shared.frame import plain
 from trainer.evaluation import evaluations
 from trainer.evaluation.evaluations import Evaluation, EvaluationFolder
 from trainer.run.runs import Run
-from trainer.streams.heard import Heard
-from trainer.streams.stream_set import StreamSet
+from trainer.streams.stream_set import Heard, StreamSet
 from trainer.system import document_file
 
 KEY = "evaluation"

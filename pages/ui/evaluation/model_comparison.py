@@ -15,7 +15,7 @@ from trainer.evaluation.comparison import Comparison, Drawn
 from trainer.evaluation.evaluations import CurvePoint, Evaluation
 from trainer.run import runs
 from trainer.run.runs import Run
-from trainer.streams.heard import Heard
+from trainer.streams.stream_set import Heard
 from trainer.system.workspace import Workspace
 
 Pair = tuple[Run, Evaluation]

@@ -12,7 +12,7 @@ from pages.ui.evaluation.evaluation_picker import Opened
 from pages.ui.shared import flash, frame, job_progress
 from pages.ui.shared.frame import plain
 from trainer.config import config_file, config_folder
-from trainer.evaluation import hard_negatives, intervals, retraining, tables
+from trainer.evaluation import hard_negatives, intervals, tables
 from trainer.evaluation.evaluations import Evaluation
 from trainer.evaluation.operating_point import OperatingPoint
 from trainer.evaluation.tables import Accepts, Phrase, Row
@@ -45,7 +45,9 @@ def _prepare(workspace: Workspace, run: Run, checkpoint: str) -> None:
     """Save the configuration of such a training under a name of its own."""
 
     def prepare() -> str:
-        config = retraining.config_of(config_file.load(run.config_file), earlier_run.name_of(run, checkpoint))
+        config = hard_negatives.retraining_config(
+            config_file.load(run.config_file), earlier_run.name_of(run, checkpoint)
+        )
         name = config_folder.free_name(workspace, f"again-{run.id}")
         config_file.save(workspace, name, config)
         return f"Saved as {name}. Choose it on the Training page and press Start Training there."

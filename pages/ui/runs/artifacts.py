@@ -15,7 +15,7 @@ from pages.ui.shared import frame, job_progress, operating_point
 from pages.ui.shared.frame import plain
 from trainer.config import config_difference, config_file
 from trainer.detector import detector_file
-from trainer.evaluation import evaluations, point_text, retraining
+from trainer.evaluation import evaluations, hard_negatives, point_text
 from trainer.evaluation.evaluations import Evaluation
 from trainer.run import earlier_run, run_models
 from trainer.run.documents import Best
@@ -101,7 +101,7 @@ def open_configuration() -> None:
 def fine_tune(workspace: Workspace, run: Run, start_from: str) -> None:
     """Open the Configuration page with a training that goes on from a model of the run, as edits of the run's own."""
     try:
-        config = retraining.config_of(config_file.load(run.config_file), start_from)
+        config = hard_negatives.retraining_config(config_file.load(run.config_file), start_from)
         loaded = draft.load(workspace, Source("run", run.id))
     except (ValueError, OSError) as error:
         st.error(plain(str(error)))

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from trainer.engine.augmentation import levels, pictures, spectra, speed
+from trainer.engine.augmentation import effects
 from trainer.engine.augmentation.draws import NO_ROOM, Draws
 
 
@@ -33,7 +33,7 @@ def blend(layers: list[Tensor]) -> Tensor | None:
     """Several noises [n, samples] of each window as one, each equally loud; None without any."""
     if len(layers) < 2:
         return layers[0] if layers else None
-    return torch.stack([levels.at_power(layer, torch.ones_like(layer[:, 0])) for layer in layers]).sum(0)
+    return torch.stack([effects.at_power(layer, torch.ones_like(layer[:, 0])) for layer in layers]).sum(0)
 
 
 def augment_wave(
@@ -47,15 +47,15 @@ def augment_wave(
     """
     device = stretch.device
     wave = stretch[:, -samples:]
-    _change(stretch, wave, draws.speed != 1, draws.speed, lambda source, rate: speed.resample(source, rate, samples))
-    wave = levels.gain(wave, tensor(draws.gain_db, device))
+    _change(stretch, wave, draws.speed != 1, draws.speed, lambda source, rate: effects.resample(source, rate, samples))
+    wave = effects.gain(wave, tensor(draws.gain_db, device))
     if rirs is not None:
-        _change(wave, wave, draws.room != NO_ROOM, draws.room, lambda dry, room: spectra.reverberate(dry, rirs[room]))
+        _change(wave, wave, draws.room != NO_ROOM, draws.room, lambda dry, room: effects.reverberate(dry, rirs[room]))
     wave = _with_noise(wave, noise, draws, generator)
-    _change(wave, wave, np.isfinite(draws.band_hz[:, 1]), draws.band_hz, spectra.limit_band)
-    _change(wave, wave, draws.clip_db > 0, draws.clip_db, levels.clip)
+    _change(wave, wave, np.isfinite(draws.band_hz[:, 1]), draws.band_hz, effects.limit_band)
+    _change(wave, wave, draws.clip_db > 0, draws.clip_db, effects.clip)
     place = tensor((draws.dither_place * (len(white) - samples)).astype(np.int64), device)
-    wave = levels.dither(wave, white.unfold(0, samples, 1).index_select(0, place), tensor(draws.dither_db, device))
+    wave = effects.dither(wave, white.unfold(0, samples, 1).index_select(0, place), tensor(draws.dither_db, device))
     return wave.clamp_(-1.0, 1.0)
 
 
@@ -64,14 +64,14 @@ def _with_noise(wave: Tensor, noise: Tensor | None, draws: Draws, generator: Gen
     coloured = np.isfinite(draws.colour_snr_db)
     if noise is None and not coloured.any():
         return wave
-    sound = levels.active_power(wave)
+    sound = effects.active_power(wave)
     if noise is not None:
-        wave = wave + levels.at_snr(noise, sound, tensor(draws.noise_snr_db, wave.device))
+        wave = wave + effects.at_snr(noise, sound, tensor(draws.noise_snr_db, wave.device))
     if coloured.any():
         slope, snr_db = (tensor(values[coloured], wave.device) for values in (draws.colour_slope, draws.colour_snr_db))
         place = tensor(np.flatnonzero(coloured), wave.device)
-        made = spectra.coloured_noise(slope, wave.shape[1], generator)
-        wave = wave.index_add(0, place, levels.at_snr(made, sound[place], snr_db))
+        made = effects.coloured_noise(slope, wave.shape[1], generator)
+        wave = wave.index_add(0, place, effects.at_snr(made, sound[place], snr_db))
     return wave
 
 
@@ -79,8 +79,8 @@ def augment_features(features: Tensor, positive: Tensor, draws: Draws) -> tuple[
     """Masks and mixup on features [n, rows, frames] and labels [n]."""
     device = features.device
     if draws.time_masks.size or draws.row_masks.size:
-        features = pictures.mask(features, tensor(draws.time_masks, device), tensor(draws.row_masks, device))
+        features = effects.mask(features, tensor(draws.time_masks, device), tensor(draws.row_masks, device))
     if (draws.share == 1).all():
         return features, positive
     partner, share = tensor(draws.partner, device), tensor(draws.share, device)
-    return pictures.mix(features, partner, share), pictures.mix(positive, partner, share)
+    return effects.mix(features, partner, share), effects.mix(positive, partner, share)

@@ -1,25 +1,30 @@
-"""From a list of windows to features on the training device, with or without augmentation."""
+"""Batches: windows as features on the training device, augmented or not, prepared one batch ahead."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from trainer.config.schema import Config, feature_rows
-from trainer.engine.augmentation import chain, speed
+from trainer.engine.augmentation import chain, effects
 from trainer.engine.augmentation.draws import Draws, draw
-from trainer.engine.data import backgrounds, bank, rooms
+from trainer.engine.data import sound_bank
 from trainer.engine.data.clips import FULL_SCALE, ClipArray
-from trainer.engine.data.kept import Kept, KeptWindows, epoch_of
-from trainer.engine.data.windows import Windows, epoch_windows, gather, window_samples
+from trainer.engine.data.windows import Kept, KeptWindows, Windows, epoch_of, epoch_windows, gather, window_samples
 from trainer.engine.features.embedding import SpeechEmbedding
 from trainer.engine.features.features import FrontEnd, Standardised, front_end
 from trainer.estimates import model_size
+
+Made = TypeVar("Made")
+
 
 MEASURED_WINDOWS = 2048
 """From so many training windows the mean and deviation of a data set are taken."""
@@ -49,13 +54,13 @@ class Feed:
         """`size` samples from the start of each window on, float32 [n, size] in -1..1 on the device."""
         if self.bank is None:
             return self._place(torch.from_numpy(gather(self.array, windows, size)))
-        return self._place(bank.take(self.bank, bank.of_windows(self.array, windows, size), size))
+        return self._place(sound_bank.take(self.bank, sound_bank.of_windows(self.array, windows, size), size))
 
     def noise(self, places: NDArray[np.int64], heard: NDArray[np.bool_], size: int) -> Tensor:
         """Backgrounds from `places` [n, 2], float32 [n, size] on the device; silence where none is `heard` [n]."""
         if self.bank is None:
-            return self._place(torch.from_numpy(backgrounds.cut(self.array, places, heard, size)))
-        return self._place(bank.take(self.bank, bank.of_noise(self.array, places, heard, size), size))
+            return self._place(torch.from_numpy(sound_bank.cut_noise(self.array, places, heard, size)))
+        return self._place(sound_bank.take(self.bank, sound_bank.of_noise(self.array, places, heard, size), size))
 
     def _place(self, samples: Tensor) -> Tensor:
         return samples.to(self.device).float().div_(FULL_SCALE)
@@ -64,9 +69,9 @@ class Feed:
 def open_feed(
     array: ClipArray, config: Config, device: torch.device, augmented: bool, samples: Tensor | None = None
 ) -> Feed:
-    """All that batches are made with; `samples` are those of the array on the device, see `bank.open_bank`."""
-    rirs = rooms.load(array, device) if augmented and config.augmentation.rir_probability > 0 else None
-    white = torch.randn(WHITE_SAMPLES, generator=Generator().manual_seed(config.training.seed)).to(device)
+    """All that batches are made with; `samples` are those of the array on the device, see `sound_bank.open_bank`."""
+    rirs = sound_bank.load_rooms(array, device) if augmented and config.augmentation.rir_probability > 0 else None
+    white = torch.randn(WHITE_SAMPLES, generator=torch.Generator().manual_seed(config.training.seed)).to(device)
     front = front_end(config.features).to(device)
     return Feed(array, config, device, front, rirs, array.labelled("background"), white, samples)
 
@@ -122,12 +127,14 @@ def _parts(count: int, device: torch.device) -> list[slice]:
 def _waves(feed: Feed, windows: Windows, draws: Draws, rng: np.random.Generator, noise_seed: int) -> Iterator[Tensor]:
     """Augmented waves [some, samples] of these windows, in parts."""
     size, most = window_samples(feed.config), feed.config.augmentation.backgrounds_most
-    longer = speed.source_samples(feed.config.augmentation, size) - size
+    longer = effects.source_samples(feed.config.augmentation, size) - size
     stretches = Windows(windows.clip, windows.start - longer, windows.positive)
     places = np.zeros((len(windows), most, 2), np.int64)
     if draws.noises.any():
-        places = backgrounds.places(feed.array, feed.backgrounds, len(windows) * most, size, rng).reshape(-1, most, 2)
-    generator = Generator(feed.device).manual_seed(noise_seed)
+        places = sound_bank.noise_places(feed.array, feed.backgrounds, len(windows) * most, size, rng).reshape(
+            -1, most, 2
+        )
+    generator = torch.Generator(feed.device).manual_seed(noise_seed)
     for part in _parts(len(windows), feed.device):
         stretch = feed.windows(stretches.take(part), size + longer)
         noise = _noise(feed, places[part], draws.noises[part], size)
@@ -176,3 +183,19 @@ def standardise(model: nn.Module, feed: Feed, beat: Callable[[], None]) -> None:
             measured.append(features)
             beat()
         model.measure(measured)
+
+
+def one_ahead(make: Callable[[int], Made], numbers: Iterable[int]) -> Generator[Made]:
+    """What `make` makes of each number, in order; the next is made while the caller uses the last.
+
+    It runs in one thread on one core beside the threads of torch, because augmentation is too finely divided to gain
+    from a second; where torch has one thread, so that other cores are left alone, everything is made in turn. An
+    exception is raised when its number is due. Close the generator when leaving early: that waits for the thread.
+    """
+    if torch.get_num_threads() == 1:
+        yield from map(make, numbers)
+        return
+    with ThreadPoolExecutor(1, "ahead", torch.set_num_threads, (1,)) as thread:
+        begun = (thread.submit(make, number) for number in numbers)
+        for due, _ in itertools.pairwise(itertools.chain(begun, [Future[Made]()])):
+            yield due.result()

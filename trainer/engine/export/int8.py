@@ -15,7 +15,7 @@ from onnxruntime.quantization import CalibrationDataReader, quantize_static
 
 from trainer.detector.detector_file import WAVEFORM, Int8, Rates
 from trainer.detector.stream_scores import Point
-from trainer.evaluation import scores
+from trainer.evaluation import clip_rates
 
 CALIBRATION_WINDOWS = 256
 """Training windows from which the ranges of the activations are taken."""
@@ -48,7 +48,7 @@ def rounded(graph: ModelProto, waves: Iterator[NDArray[np.float32]]) -> ModelPro
 
 
 def _rates(positive: NDArray[np.bool_], probability: NDArray[np.float32]) -> Rates:
-    found = scores.rates(positive, probability)
+    found = clip_rates.rates(positive, probability)
     return Rates(accuracy=found.accuracy, fpr=found.fpr, fnr=found.fnr)
 
 

@@ -15,8 +15,7 @@ from torch import Tensor
 
 from trainer.config.schema import EMBEDDING_NUMBERS, EMBEDDING_STEPS
 from trainer.engine.data.batches import Feed, plain_batches, training_draw
-from trainer.engine.data.kept import Kept, KeptWindows
-from trainer.engine.data.windows import Windows, epoch_windows, validation_windows
+from trainer.engine.data.windows import Kept, KeptWindows, Windows, epoch_windows, validation_windows
 from trainer.engine.features import embedding
 from trainer.engine.training import mining
 from trainer.system import cache, durable

@@ -15,19 +15,17 @@ from trainer.audio import manifest
 from trainer.config import config_file
 from trainer.config.schema import Config
 from trainer.engine.data import clips
-from trainer.engine.data.bank import open_bank
 from trainer.engine.data.batches import Feed, open_feed, standardise
+from trainer.engine.data.sound_bank import open_bank
 from trainer.engine.data.windows import Windows
 from trainer.engine.models import factory
-from trainer.engine.training import checkpoints, embedding_rounds, mining, optimizers, precision, saving, stream
+from trainer.engine.training import checkpoints, embedding_rounds, mining, optimizers, saving, stream
 from trainer.engine.training.checkpoints import Saved
 from trainer.engine.training.course import Course
 from trainer.engine.training.epoch import expect_rest, save_within, train_epoch
-from trainer.engine.training.event_files import begin_events
-from trainer.engine.training.journal import Journal, open_journal, piece_done, preparing, tell
-from trainer.engine.training.judging import finish_epoch, measure_coming
-from trainer.engine.training.parts import Parts
-from trainer.engine.training.wishes import End, Interruption, Wanted, end_of, kept, obey
+from trainer.engine.training.epoch_end import finish_epoch, measure_coming
+from trainer.engine.training.journal import Journal, begin_events, open_journal, piece_done, preparing, tell
+from trainer.engine.training.parts import End, Interruption, Parts, Wanted, end_of, kept, obey
 from trainer.run import best_model, earlier_run
 from trainer.run.runs import Run
 from trainer.system.log import say
@@ -59,7 +57,7 @@ def prepare(workspace: Workspace, run: Run, attempt: int, wanted: Wanted) -> Par
         torch.set_num_threads(config.training.threads)
     device = choose_device(config.training.device)
     torch.manual_seed(config.training.seed)
-    precision.set_exact(config.training.exact)
+    optimizers.set_exact(config.training.exact)
     journal = open_journal(run, attempt, device, config.training.epochs)
     try:
         return _prepared(workspace, config, journal, device, wanted)
@@ -93,10 +91,10 @@ def _prepared(workspace: Workspace, config: Config, journal: Journal, device: to
     val = open_feed(parts["val"], config, device, augmented=False, samples=samples)
     train, val_windows = embedding_rounds.keep(workspace.cache, train, val, report)
     beat()
-    dtype = precision.choose_dtype(config.training, device)
+    dtype = optimizers.choose_dtype(config.training, device)
     begun = Parts(
         run, config, journal, model, average, optimizers.make_optimizer(model, config.optimizer),
-        precision.make_scaler(dtype, device), dtype, train, val, val_windows,
+        optimizers.make_scaler(dtype, device), dtype, train, val, val_windows,
         functools.cache(functools.partial(stream.open_stream, val, beat)),
         manifest.fingerprint(workspace), wanted,
     )  # fmt: skip

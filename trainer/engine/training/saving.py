@@ -1,21 +1,46 @@
-"""Saving a training between two batches, and going on from there with the same bytes."""
+"""Saves a training between two batches and resumes it with the same bytes; writes the label scores of its clips."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from trainer.engine.training import checkpoints, course, label_scores
+from trainer.engine.data.clips import ClipArray
+from trainer.engine.training import checkpoints, course
 from trainer.engine.training.checkpoints import Saved
 from trainer.engine.training.course import Course
 from trainer.engine.training.journal import tell
+from trainer.engine.training.margins import Margins
 from trainer.engine.training.parts import Parts
 from trainer.run import metrics
 from trainer.run.runs import Run
 from trainer.system import durable
 from trainer.system.log import say
+
+
+def write_label_scores(parts: Parts, course: Course) -> None:
+    """Write the label scores of the run as they stand, or remove them before the end of an epoch. Raises OSError."""
+    if course.epoch == 1:
+        parts.run.label_scores_file.unlink(missing_ok=True)
+        return
+    found = [*_scores(parts.train.array, course.train, "train"), *_scores(parts.val.array, course.val, "val")]
+    document = {"epochs": course.epoch - 1, "clips": found}
+    durable.replace_json(parts.run.label_scores_file, document)
+
+
+def _scores(array: ClipArray, heard: Margins | None, part: str) -> Iterator[dict[str, Any]]:
+    """The clips of a split of which windows were scored, as label_scores.ClipScore."""
+    if heard is None:
+        return
+    for place in np.flatnonzero(heard.windows).tolist():
+        clip, windows = array.clips[place], heard.windows[place]
+        margin, right = float(heard.total[place] / windows), float(heard.right[place] / windows)
+        named = {"path": clip.path, "label": clip.label, "digest": clip.digest, "part": part}
+        yield named | {"margin": round(margin, 4), "right": round(right, 4)}
 
 
 def save(parts: Parts, now: Course, checkpoint: str) -> None:
@@ -61,7 +86,7 @@ def go_on(parts: Parts, saved: Saved | None) -> Course:
     found = _course(parts, saved) if saved else Course()
     _tidy(parts.run, saved)
     checkpoints.mark_best(parts.run.checkpoints, found.best)  # it may be later than the checkpoint, or earlier
-    label_scores.write(parts, found)
+    write_label_scores(parts, found)
     if saved:
         _restore(parts, saved.state)
         _tell(parts, saved, found)

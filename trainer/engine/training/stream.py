@@ -16,8 +16,8 @@ from trainer.audio.sound_levels import at_level, level_db
 from trainer.config.schema import Config
 from trainer.detector import stream_scores
 from trainer.detector.stream_scores import Point, Track
-from trainer.engine.augmentation import spectra
-from trainer.engine.data import rooms
+from trainer.engine.augmentation import effects
+from trainer.engine.data import sound_bank
 from trainer.engine.data.batches import Feed
 from trainer.engine.data.clips import FULL_SCALE, ClipArray
 from trainer.engine.data.windows import OTHER_WORDS, window_samples
@@ -111,7 +111,7 @@ def _through(rirs: Tensor) -> Callable[[Wave], Wave]:
 
     def change(piece: Wave) -> Wave:
         room = rirs[next(turn) % len(rirs)][None]
-        return spectra.reverberate(torch.from_numpy(piece)[None], room)[0].numpy()
+        return effects.reverberate(torch.from_numpy(piece)[None], room)[0].numpy()
 
     return change
 
@@ -123,7 +123,7 @@ def recordings(array: ClipArray, beat: Callable[[], None]) -> list[Recording]:
     backgrounds, others = array.labelled("background"), array.labelled(*OTHER_WORDS)
     if len(backgrounds) and (noise := _noise(array, backgrounds, len(quiet.wave))) is not None:
         found.append(Recording(quiet.wave + noise, quiet.words))
-    if (rirs := rooms.load(array, torch.device("cpu"))) is not None:
+    if (rirs := sound_bank.load_rooms(array, torch.device("cpu"))) is not None:
         found.append(_words(array, _through(rirs), beat))
     return [*found, *(_joined(array, clips) for clips in (others, backgrounds) if len(clips))]
 

@@ -13,13 +13,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from trainer.engine.data.ahead import one_ahead
-from trainer.engine.data.batches import heard_in, seed_dropout, training_batch
+from trainer.engine.data.batches import heard_in, one_ahead, seed_dropout, training_batch
 from trainer.engine.data.windows import Windows
 from trainer.engine.training import checkpoints, mining, saving, stream
+from trainer.engine.training.epoch import Stride, take_step
 from trainer.engine.training.journal import tell
 from trainer.engine.training.parts import Parts
-from trainer.engine.training.step import Stride, take_step
 from trainer.engine.training.stream import Stream
 from trainer.engine.training.validation import score
 from trainer.run.documents import Best

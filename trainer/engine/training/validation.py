@@ -13,7 +13,7 @@ from trainer.config.schema import Config
 from trainer.engine.data.batches import Feed, plain_batches
 from trainer.engine.data.windows import Windows
 from trainer.engine.training import objective
-from trainer.evaluation import scores
+from trainer.evaluation import clip_rates
 
 BATCH = 256
 
@@ -35,7 +35,7 @@ def validate(logit: Tensor, windows: Windows, config: Config) -> dict[str, Any]:
     weight = objective.validation_weights(positive, config)
     loss = objective.cross_entropy(logit, positive, weight, config.loss.label_smoothing)
     robust = objective.trimmed(logit, positive, config)
-    rates = scores.rates(windows.positive, logit.sigmoid().numpy())
+    rates = clip_rates.rates(windows.positive, logit.sigmoid().numpy())
     losses = {"val_loss": loss.item(), "robust_loss": robust.item()}
     return {
         **losses, "val_accuracy": rates.accuracy, "fpr": rates.fpr, "fnr": rates.fnr, "f1": rates.f1, **asdict(rates),

@@ -6,13 +6,12 @@ import math
 import time
 from dataclasses import replace
 
-from trainer.engine.training import checkpoints, label_scores, margins, mining, optimizers, saving, stream, timing
+from trainer.engine.training import checkpoints, margins, mining, optimizers, saving, stream, timing
 from trainer.engine.training.course import Course
 from trainer.engine.training.journal import append_row, append_timing, piece_done, say_epoch, tell
-from trainer.engine.training.parts import Parts
+from trainer.engine.training.parts import Parts, kept
 from trainer.engine.training.stream import Stream
 from trainer.engine.training.validation import score, validate
-from trainer.engine.training.wishes import kept
 from trainer.run import best_model
 from trainer.run.documents import Best
 from trainer.run.failures import FailedError
@@ -59,7 +58,7 @@ def finish_epoch(parts: Parts, trained: Course) -> Course:
         checkpoints.mark_best(parts.run.checkpoints, best)
         say(f"New best model: epoch {epoch}, {best_model.described(best, options.best_by)}")
     checkpoints.prune(parts.run.checkpoints)
-    label_scores.write(parts, course)
+    saving.write_label_scores(parts, course)
     heard = {"last_stream": row} if "miss_rate" in row else {}
     tell(journal, now=True, last_epoch=row, best=best, **heard)
     piece_done(journal, "saving", began)

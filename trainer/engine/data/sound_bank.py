@@ -1,4 +1,4 @@
-"""The samples of all clips on a GPU, where windows are cut from them without passing through the CPU."""
+"""Samples beyond single windows: room impulse responses, background noise, and all clips in the memory of a GPU."""
 
 from __future__ import annotations
 
@@ -7,11 +7,51 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainer.audio.audio_formats import SAMPLE_RATE
 from trainer.config.schema import Config
-from trainer.engine.data.clips import ClipArray
+from trainer.engine.data.clips import FULL_SCALE, ClipArray
 from trainer.engine.data.windows import Windows
 from trainer.estimates import requirements
 from trainer.system.log import say
+
+LONGEST_RIR_SECONDS = 1.0
+
+
+def load_rooms(array: ClipArray, device: torch.device) -> Tensor | None:
+    """All rirs of the array, float32 [rirs, taps], cut to one second; None when there are none.
+
+    The strongest tap is taken for the direct path and moved to time zero, so that a word's end stays in place.
+    """
+    chosen = array.labelled("rirs")
+    if not len(chosen):
+        return None
+    taps = np.zeros((len(chosen), round(LONGEST_RIR_SECONDS * SAMPLE_RATE)), np.float32)
+    for row, clip in zip(taps, chosen, strict=True):
+        whole = array.samples[array.starts[clip] : array.starts[clip] + array.lengths[clip]] / FULL_SCALE
+        cut = whole[int(np.argmax(np.abs(whole))) :][: len(row)]
+        row[: len(cut)] = cut
+    used = int(np.flatnonzero(np.abs(taps).max(axis=0) > 0).max(initial=0)) + 1
+    return torch.from_numpy(taps[:, :used].copy()).to(device)
+
+
+def noise_places(
+    array: ClipArray, backgrounds: NDArray[np.int64], count: int, size: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """(clip, start) [count, 2] of random stretches of `size` samples; a shorter clip is taken from its start."""
+    clip = rng.choice(backgrounds, count)
+    room = np.maximum(1, array.lengths[clip] - size + 1)
+    return np.stack([clip, np.floor(rng.random(count) * room).astype(np.int64)], axis=1)
+
+
+def cut_noise(array: ClipArray, places: NDArray[np.int64], heard: NDArray[np.bool_], size: int) -> NDArray[np.int16]:
+    """Samples int16 [n, size] from `places` [n, 2], a short clip repeated; silence where it is not `heard` [n]."""
+    out = np.zeros((len(places), size), np.int16)
+    for row in np.flatnonzero(heard).tolist():
+        clip, start = places[row].tolist()
+        length, origin = int(array.lengths[clip]), int(array.starts[clip])
+        out[row] = np.resize(array.samples[origin + start : origin + min(length, start + size)], size)
+    return out
+
 
 MOST_SAMPLES = 2**31 - 1
 """Places in the bank are counted in 32 bits, as those of a batch are its largest numbers; this is 37 hours."""
@@ -52,7 +92,7 @@ def of_windows(array: ClipArray, windows: Windows, size: int) -> Spans:
 
 
 def of_noise(array: ClipArray, places: NDArray[np.int64], heard: NDArray[np.bool_], size: int) -> Spans:
-    """Where stretches of noise at `places` [n, 2] lie, a short clip repeated, as in `backgrounds.cut`."""
+    """Where stretches of noise at `places` [n, 2] lie, a short clip repeated, as in `backgrounds.cut_noise`."""
     clip, start = places.T
     length = np.minimum(array.lengths[clip] - start, size)
     return array.starts[clip] + start, np.maximum(length, 1), np.zeros_like(start), np.where(heard, size, 0)
