@@ -1,13 +1,13 @@
 import streamlit as st
 
-from pages.ui.shared import active_runs, frame, next_step, run_table, watched
+from pages.ui.shared import active_runs, frame, next_step, run_picker, tables
 from trainer.run.state import ACTIVE
 
 NEWEST_SHOWN = 8
 
 workspace = frame.page("Wakeword Studio", "🎙️")
 st.caption("A detector for a wake word of your own: get clips, choose a configuration, train, evaluate.")
-newest = watched.newest(workspace)
+newest = run_picker.newest(workspace)
 next_step.show(next_step.next_step(workspace, newest))
 
 st.subheader("Running and queued", anchor=False)
@@ -18,7 +18,7 @@ else:
 
 st.subheader("Newest runs", anchor=False)
 if newest:
-    run_table.show(newest[:NEWEST_SHOWN], key="newest")
+    tables.show(newest[:NEWEST_SHOWN], key="newest")
     st.page_link(frame.RUNS, label="All runs", icon=":material/list_alt:")
 else:
     st.caption("No runs yet.")

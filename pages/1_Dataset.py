@@ -1,6 +1,6 @@
 import streamlit as st
 
-from pages.ui.dataset import change_list, clip_tables, get_clips, record, split_form, synthesis_form
+from pages.ui.dataset import change_list, clip_views, import_form, record_form, split_form, synthesis_form
 from pages.ui.shared import frame, job_progress
 
 workspace = frame.page("Dataset", "📂")
@@ -8,11 +8,11 @@ busy = bool(job_progress.running(workspace))
 st.subheader("Get clips", anchor=False)
 demo, files, recording, synthesis, history = st.tabs(["Demo data", "Import", "Record", "Synthesise", "Changes"])
 with demo:
-    get_clips.demo(workspace, busy)
+    import_form.demo(workspace, busy)
 with files:
-    get_clips.files(workspace, busy)
+    import_form.files(workspace, busy)
 with recording:
-    record.show(workspace)
+    record_form.show(workspace)
 with synthesis:
     synthesis_form.show(workspace, busy)
 with history:
@@ -22,6 +22,6 @@ job_progress.show(workspace)
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
     st.subheader("Clips", anchor=False)
     st.button("Scan Datasets", type="primary", disabled=busy, on_click=job_progress.start, args=(workspace, "scan", []))
-clip_tables.show(workspace, busy)
+clip_views.show(workspace, busy)
 st.subheader("Splits", anchor=False)
 split_form.show(workspace, busy)

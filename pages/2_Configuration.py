@@ -1,23 +1,15 @@
 import streamlit as st
 
-from pages.ui.configuration import (
-    config_check,
-    config_compare,
-    config_files,
-    config_text,
-    editing,
-    estimate_panel,
-    form,
-)
-from pages.ui.configuration.field_notes import notes
-from pages.ui.shared import frame, watched
+from pages.ui.configuration import config_check, config_compare, config_files, editing, estimate_panel, form
+from pages.ui.configuration.config_check import notes
+from pages.ui.shared import frame, run_picker
 from trainer.config import config_file
 from trainer.run import runs
 
 workspace = frame.page("Configuration", "🎛️")
 edited = editing.as_it_stands(workspace)
 st.session_state.setdefault("save_name", editing.offered_name(workspace, edited.source))
-saved, made = config_file.saved(workspace), {run.id: run for run in runs.all_runs(workspace)[: watched.MOST_RUNS]}
+saved, made = config_file.saved(workspace), {run.id: run for run in runs.all_runs(workspace)[: run_picker.MOST_RUNS]}
 
 with st.container(horizontal=True):  # each list with its button, so that a narrow page keeps them together
     with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
@@ -28,7 +20,9 @@ with st.container(horizontal=True):  # each list with its button, so that a narr
         st.button("Load", on_click=editing.load_chosen, args=(workspace, "saved"), disabled=not saved)
     if made:
         with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
-            st.selectbox("Run", list(made), key="chosen_run", width=240, format_func=lambda i: watched.name_of(made[i]))
+            st.selectbox(
+                "Run", list(made), key="chosen_run", width=240, format_func=lambda i: run_picker.name_of(made[i])
+            )
             st.button("Load from Run", on_click=editing.load_chosen, args=(workspace, "run"))
 st.caption(frame.plain(config_file.situation(preset)))
 
@@ -57,7 +51,7 @@ with options:
 with difference:
     config_compare.show(workspace, edited)
 with text:
-    config_text.show(workspace, found, name)
+    config_files.show_yaml(workspace, found, name)
 with files:
     config_files.show(workspace)
 if saved:

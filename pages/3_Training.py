@@ -1,6 +1,6 @@
 import streamlit as st
 
-from pages.ui.shared import frame, monitor, watched
+from pages.ui.shared import frame, monitor, run_picker
 from pages.ui.training import end_notifications, start_form
 
 workspace = frame.page("Training", "📈")
@@ -10,7 +10,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 with corner:
     end_notifications.form(workspace)
 start_form.messages(workspace)
-run = watched.choose(workspace)
+run = run_picker.choose(workspace)
 monitor.show(run, start_form.watch_form(workspace, run))
 if run:
     with corner:

@@ -1,32 +1,32 @@
 import streamlit as st
 
 from pages.ui.evaluation import clip_results, exported_model, listening, model_comparison, stream_results
-from pages.ui.shared import frame, job_progress, operating_point, run_table, watched
+from pages.ui.shared import frame, job_progress, metrics, run_picker, tables
 from trainer.run import runs
 
 SECTIONS = ("Streams", "Clips", "Listen", "Compare", "Model")
 
 workspace = frame.page("Evaluation", "🎯")
-run = watched.choose(workspace)
+run = run_picker.choose(workspace)
 if run is None:
     st.info("No runs yet. Train a model first; then it is measured and tried here.")
     st.page_link(frame.TRAINING, label="Go to Training", icon=":material/arrow_forward:")
     st.stop()
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    watched.selector(workspace, run)
+    run_picker.selector(workspace, run)
     section = st.segmented_control(
         "Section", SECTIONS, default=SECTIONS[0], required=True, key="section", bind="query-params",
         label_visibility="collapsed",
     )  # fmt: skip
 status = runs.status(run)
-row = run_table.best_rates(status)
+row = tables.best_rates(status)
 if not row:
     st.info("This run has no finished epoch yet, so there is nothing to evaluate. Watch it on the Training page.")
     st.page_link(frame.TRAINING, label="Go to Training", query_params={"run": run.id}, icon=":material/arrow_forward:")
     st.stop()
 job_progress.show(workspace, job_progress.MODEL_VERBS)
-point = operating_point.of_run(status)
-operating_point.show(point)
+point = metrics.point_of_run(status)
+metrics.show_point(point)
 match section:
     case "Streams":
         stream_results.show(workspace, run, point)

@@ -19,7 +19,7 @@ from websockets.sync.client import connect
 
 from pages.ui.access import guard, requests, start
 from pages.ui.access.requests import Netloc, Rules
-from pages.ui.shared import microphone
+from pages.ui.shared import audio
 from tests.browser import app as server
 from trainer.system import access_token
 from trainer.system.workspace import PROJECT_ROOT, Workspace
@@ -341,7 +341,7 @@ def network_addresses() -> list[str]:
     ],
 )  # fmt: skip
 def test_where_browsers_give_a_microphone(address, allowed):
-    assert microphone.is_allowed(address) is allowed
+    assert audio.is_allowed(address) is allowed
 
 
 def refused_start(root, **environment: str) -> str:

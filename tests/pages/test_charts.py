@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from pages.ui.shared import charts, plots
-from pages.ui.shared.plots import PLOTS, Plot
+from pages.ui.shared import charts, curves
+from pages.ui.shared.curves import PLOTS, Plot
 
 
 def layers(plot: Plot, smoothed: bool = False, log: bool = False, lines: tuple[str, ...] = ()) -> list[dict]:
@@ -21,12 +21,12 @@ def colours(key: str, *lines: str) -> dict[str, str]:
 
 
 def test_the_colours_are_those_that_people_know():
-    assert colours("loss") == {"Training": plots.BLUE, "Validation": plots.ORANGE}
-    assert colours("rates") == {"FPR": plots.RED, "FNR": plots.ORANGE, "F1": plots.GREEN}
+    assert colours("loss") == {"Training": curves.BLUE, "Validation": curves.ORANGE}
+    assert colours("rates") == {"FPR": curves.RED, "FNR": curves.ORANGE, "F1": curves.GREEN}
 
 
 def test_a_line_without_data_is_in_no_legend():
-    assert colours("load", "CPU") == {"CPU": plots.BLUE}
+    assert colours("load", "CPU") == {"CPU": curves.BLUE}
 
 
 def test_accuracy_goes_from_0_to_105_percent():

@@ -1,6 +1,6 @@
 import pytest
 
-from pages.ui.shared import numbers, operating_point, words
+from pages.ui.shared import metrics, run_notice
 from tests.run_folders import CPU, GPU, end, make_alive, make_run, workspace_at, write_progress
 from trainer.evaluation import point_text
 from trainer.run import runs
@@ -8,8 +8,11 @@ from trainer.run import runs
 
 def shown(run) -> dict[str, str]:
     status = runs.status(run)
-    point = operating_point.values(operating_point.of_run(status))
-    return {number.label: number.value for number in [*numbers.numbers(status), *numbers.window_rates(status), *point]}
+    point = metrics.point_metrics(metrics.point_of_run(status))
+    return {
+        number.label: number.value
+        for number in [*metrics.progress_metrics(status), *metrics.window_rates(status), *point]
+    }
 
 
 def test_every_number_of_a_running_training(tmp_path):
@@ -27,7 +30,7 @@ def test_every_number_of_a_running_training(tmp_path):
 def test_a_gpu_takes_the_place_of_cpu_and_ram(tmp_path):
     run = make_run(workspace_at(tmp_path), reading=GPU)
     make_alive(run)
-    found = {number.label: number for number in numbers.numbers(runs.status(run))}
+    found = {number.label: number for number in metrics.progress_metrics(runs.status(run))}
     assert found["GPU"].value == "87 %"
     assert found["GPU"].below == "12.3 of 85.5 GB"
     assert not {"CPU", "RAM"} & set(found)
@@ -43,7 +46,7 @@ def test_the_limits_of_a_container_are_told(tmp_path):
     """Not the memory of the machine, of which the training may use a part."""
     run = make_run(workspace_at(tmp_path), reading=CPU | {"cpus": 1.5, "memory_limited": True})
     make_alive(run)
-    found = {number.label: number for number in numbers.numbers(runs.status(run))}
+    found = {number.label: number for number in metrics.progress_metrics(runs.status(run))}
     assert found["RAM"].below.endswith(" GB (limit)") and "in its container" in found["RAM"].help
     assert found["CPU"].help.endswith(", of which its container may use 1.5.")
 
@@ -78,8 +81,8 @@ def test_before_the_first_epoch_there_is_nothing_to_validate(tmp_path):
 def test_the_miss_rate_says_after_which_epoch_and_over_how_much(tmp_path):
     run = make_run(workspace_at(tmp_path))
     make_alive(run)
-    point = operating_point.of_run(runs.status(run))
-    found = {number.label: number for number in operating_point.values(point)}
+    point = metrics.point_of_run(runs.status(run))
+    found = {number.label: number for number in metrics.point_metrics(point)}
     assert found["False accepts per hour"].below == "0 in 0.39 h"
     first, measured = point_text.sentences(point)
     assert first == "Epoch 3 of the training; no model is exported yet."
@@ -88,7 +91,7 @@ def test_the_miss_rate_says_after_which_epoch_and_over_how_much(tmp_path):
 
 
 def test_rates_are_never_told_as_rates_of_time():
-    told = [numbers.FPR_HELP, numbers.FNR_HELP, numbers.F1_HELP]
+    told = [metrics.FPR_HELP, metrics.FNR_HELP, metrics.F1_HELP]
     assert all("per validation window" in text and "0.5" in text and "not per hour" in text for text in told)
 
 
@@ -96,7 +99,7 @@ def test_a_silent_run_says_for_how_long_and_what_to_do(tmp_path):
     run = make_run(workspace_at(tmp_path))
     make_alive(run, silent_seconds=75)
     status = runs.status(run)
-    found = words.notice(status)
+    found = run_notice.notice(status)
     assert status.state == "unresponsive"
     assert found.tone == "warning"
     assert "alive but has not been heard of for 75 s" in found.text
@@ -107,13 +110,13 @@ def test_a_silent_run_says_for_how_long_and_what_to_do(tmp_path):
 def test_a_run_that_ended_gives_its_reason(tmp_path, state, tone):
     run = make_run(workspace_at(tmp_path))
     end(run, state, "Because.")
-    found = words.notice(runs.status(run))
+    found = run_notice.notice(runs.status(run))
     assert found.tone == tone
     assert found.text.startswith("Because.")
 
 
 def test_a_lost_run_says_what_is_kept(tmp_path):
-    found = words.notice(runs.status(make_run(workspace_at(tmp_path))))
+    found = run_notice.notice(runs.status(make_run(workspace_at(tmp_path))))
     assert found.tone == "error"
     assert "checkpoints are kept" in found.text
 
@@ -121,12 +124,12 @@ def test_a_lost_run_says_what_is_kept(tmp_path):
 def test_preparing_says_what_is_being_done(tmp_path):
     run = make_run(workspace_at(tmp_path), phase="preparing", doing="Cutting clips: 12 of 50")
     make_alive(run)
-    assert words.notice(runs.status(run)).text == "Preparing. Cutting clips: 12 of 50"
+    assert run_notice.notice(runs.status(run)).text == "Preparing. Cutting clips: 12 of 50"
     write_progress(run, [])
-    assert words.notice(runs.status(run)) is None
+    assert run_notice.notice(runs.status(run)) is None
 
 
 def test_a_trainer_that_has_told_nothing_yet_was_not_heard_of_for_as_long_as_the_one_before(tmp_path):
     run = make_run(workspace_at(tmp_path), attempt=0)
     make_alive(run, silent_seconds=75)
-    assert "has not been heard of yet" in words.notice(runs.status(run)).text
+    assert "has not been heard of yet" in run_notice.notice(runs.status(run)).text

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pages.ui.shared import words
+from pages.ui.shared import run_notice
 from tests.run_folders import end_all, make_alive, make_run, slow_start, workspace_at, write_processes
 from tests.tiny import make_workspace, tiny_config
 from tests.waiting import people, wait_for, wait_until
@@ -42,7 +42,7 @@ def test_a_run_is_queued_while_its_supervisor_starts_and_lost_once_that_is_gone(
     clock = processes.boot_clock
     monkeypatch.setattr(processes, "boot_clock", lambda: clock() + 3600)
     status = runs.status(run)
-    assert status.state == "queued" and "starting" in words.notice(status).text
+    assert status.state == "queued" and "starting" in run_notice.notice(status).text
     launch.stop(run, now=True)
     assert runs.status(run).state == "stopping", "a wish before it has begun is left for it"
     os.close(locks[0])
@@ -98,7 +98,7 @@ def test_a_trainer_that_still_imports_torch_is_running_and_starting(workspace: W
     beat = document_file.read(Progress, run.progress_file).beat
     while processes.boot_clock() - beat < 8:
         status = runs.status(run)
-        assert status.state == "running" and words.notice(status).text.startswith("Starting: ")
+        assert status.state == "running" and run_notice.notice(status).text.startswith("Starting: ")
         time.sleep(0.2)
     processes.send_signal(people(run).trainer, signal.SIGSTOP)
     wait_until(run, "unresponsive", seconds=30)

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from pages.ui.shared import words
+from pages.ui.shared import run_notice
 from soak.server import stand_in_starter
 from tests.run_folders import end_all, make_run, slow_start
 from tests.tiny import make_workspace, tiny_config
@@ -207,7 +207,7 @@ def test_a_run_of_another_machine_is_told_by_its_beat_and_else_unknown(tmp_path)
         if path.exists():
             os.utime(path, (time.time() - 3600,) * 2)
     status = runs.status(run)
-    text = words.notice(status).text
+    text = run_notice.notice(status).text
     assert status.state == "unknown" and "another-machine" in text and " 01:00:0" in text and "Resume" in text
     assert launch.stop(run, now=True) == "unknown" and runs.wish(run, 1) == "stop"
     document = training.status_document(Session(Workspace(tmp_path), as_json=True), run)
@@ -233,7 +233,7 @@ def test_a_run_that_cannot_be_asked_for_its_age_is_unknown(tmp_path, monkeypatch
     run.process_file.write_text(json.dumps(document | ELSEWHERE))
     (tmp_path / "runs" / ".clock").mkdir()
     assert runs.status(run).state == "unknown"
-    assert "not known whether this run goes on" in words.notice(runs.status(run)).text
+    assert "not known whether this run goes on" in run_notice.notice(runs.status(run)).text
 
 
 def test_a_resume_on_another_machine_ends_what_still_trains(workspace: Workspace):

@@ -1,19 +1,21 @@
-"""What is wrong with the edited configuration: one check behind the fields and the buttons of the page."""
+"""The check of the edited configuration, and the notes beside the fields of the form."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pages.ui.configuration import draft
 from pages.ui.configuration.draft import Draft
-from pages.ui.shared import clip_cache
-from trainer.config import config_file
+from pages.ui.shared import clip_cache, run_picker
+from trainer.config import config_difference, config_file
+from trainer.config.config_difference import Values
 from trainer.config.config_file import ConfigError, Problem
-from trainer.config.schema import Config
+from trainer.config.schema import LATEST, Config
 from trainer.dataset import window_fit
 from trainer.estimates import requirements
 from trainer.estimates.requirements import Estimate, Machine
-from trainer.run import earlier_run
+from trainer.run import earlier_run, runs
 from trainer.system.workspace import Workspace
 
 
@@ -42,3 +44,42 @@ def check(workspace: Workspace, edited: Draft) -> Checked:
     unfit = window_fit.problem(config, window_fit.speech_of(found.clips)) if found else None
     warnings = [*requirements.warnings(config, here), *([unfit] if unfit else [])]
     return Checked(config, needs, problems, warnings, here)
+
+
+Sentences = Mapping[str, Sequence[str]]
+"""Sentences by `group.name`."""
+
+
+@dataclass(frozen=True)
+class Notes:
+    """`preset` names what the values are compared with, empty for the defaults; `choices` are values of a text
+    option with what a person reads for each."""
+
+    problems: Sentences
+    warnings: Sentences
+    preset: str
+    preset_values: Values
+    choices: Mapping[str, Mapping[str, str]]
+
+
+def notes(workspace: Workspace, edited: Draft, found: Checked) -> Notes:
+    known = edited.preset in config_file.presets()
+    compared = config_file.preset(edited.preset) if known else Config()
+    return Notes(
+        by_option(found.problems), by_option(found.warnings), edited.preset if known else "",
+        config_difference.values(compared), {"training.start_from": _runs(workspace)},
+    )  # fmt: skip
+
+
+def by_option(found: list[Problem]) -> dict[str, list[str]]:
+    """Sentences by `group.name`."""
+    sentences: dict[str, list[str]] = {}
+    for problem in found:
+        sentences.setdefault(problem.option, []).append(problem.message)
+    return sentences
+
+
+def _runs(workspace: Workspace) -> dict[str, str]:
+    """Runs to go on from, the newest first."""
+    named = {run.id: run_picker.name_of(run) for run in runs.all_runs(workspace)[: run_picker.MOST_RUNS]}
+    return {"": "nothing: a new model", LATEST: "latest run with a model", **named}

@@ -8,7 +8,7 @@ import streamlit as st
 from pages.ui.configuration import draft, form
 from pages.ui.configuration.draft import Draft, Source
 from pages.ui.configuration.editing import problem_sentence
-from pages.ui.shared import watched
+from pages.ui.shared import run_picker
 from pages.ui.shared.frame import os_sentence, plain
 from trainer.config import config_difference, config_file, option_text
 from trainer.config.config_difference import Difference, Values
@@ -57,7 +57,7 @@ def _choices(workspace: Workspace) -> dict[str, Source | None]:
     found |= {f"preset {name}": Source("preset", name) for name in config_file.presets()}
     found |= {f"saved {name}": Source("saved", name) for name in config_file.saved(workspace)}
     newest = runs.all_runs(workspace)[:MOST_RUNS]
-    return found | {f"run {watched.name_of(run)}": Source("run", run.id) for run in newest}
+    return found | {f"run {run_picker.name_of(run)}": Source("run", run.id) for run in newest}
 
 
 def _values(workspace: Workspace, name: str, source: Source | None, edited: Draft) -> Values:

@@ -7,9 +7,9 @@ from typing import Literal
 
 import streamlit as st
 
-from pages.ui.configuration import config_check, current_config, draft, form
+from pages.ui.configuration import config_check, current_draft, draft, form
 from pages.ui.configuration.draft import Draft, Source
-from pages.ui.shared import numbers
+from pages.ui.shared import metrics
 from pages.ui.shared.frame import os_sentence, plain
 from trainer.config import config_file, config_folder
 from trainer.config.config_file import ConfigError, Problem
@@ -70,7 +70,7 @@ def problems_message(head: str, problems: list[Problem]) -> Message:
 
 def as_it_stands(workspace: Workspace) -> Draft:
     """What the fields hold at this moment, kept. In a callback this is newer than what was drawn last."""
-    return current_config.keep_values(workspace, form.current(current_config.current(workspace).values))
+    return current_draft.keep_values(workspace, form.current(current_draft.current(workspace).values))
 
 
 def take(workspace: Workspace, taken: Draft) -> None:
@@ -80,7 +80,7 @@ def take(workspace: Workspace, taken: Draft) -> None:
     if left.changed() and left.values != taken.values:
         st.session_state[LEFT] = left
     form.fill(taken.values)
-    current_config.keep(workspace, taken)
+    current_draft.keep(workspace, taken)
     st.session_state["save_name"] = offered_name(workspace, taken.source)
 
 
@@ -121,7 +121,7 @@ def load_chosen(workspace: Workspace, kind: Literal["preset", "saved", "run"]) -
 
 def reset(workspace: Workspace) -> None:
     """Back to where the configuration came from, as that is now; to what was opened when it is gone."""
-    edited = current_config.current(workspace)
+    edited = current_draft.current(workspace)
     if edited.source.kind == "file":
         take(workspace, replace(edited, values=edited.before))
         return
@@ -140,7 +140,7 @@ def validate(workspace: Workspace) -> None:
         say(problems_message("The configuration is not valid.", found.problems))
         return
     ram, gpu = found.needs.memory_bytes, found.needs.gpu_memory_bytes
-    memory = f"about {numbers.gigabytes(ram)} on the CPU or {numbers.gigabytes(gpu)} on a GPU, by estimate"
+    memory = f"about {metrics.gigabytes(ram)} on the CPU or {metrics.gigabytes(gpu)} on a GPU, by estimate"
     fits = requirements.fitting_sentence(found.config, found.machine)
     valid = f"Configuration is valid. Memory of the training: {memory}. {fits}"
     say(Message("success", valid), *(Message("warning", problem_sentence(each)) for each in found.warnings))
@@ -154,7 +154,7 @@ def save(workspace: Workspace) -> None:
         config = config_file.build(draft.document(edited))
         seen = edited.seen if edited.source == Source("saved", name) else config_folder.ABSENT
         path = config_folder.save(workspace, name, config, None if st.session_state.get(replace_key(name)) else seen)
-        current_config.keep(workspace, draft.of_config(config, Source("saved", name), config_folder.digest_of(config)))
+        current_draft.keep(workspace, draft.of_config(config, Source("saved", name), config_folder.digest_of(config)))
     except ConfigError as error:
         head = "Not saved:" if config else "Not saved: the configuration is not valid."
         say(problems_message(head, error.problems))

@@ -9,9 +9,9 @@ import streamlit as st
 
 from pages.ui.configuration import config_check, editing
 from pages.ui.configuration.config_check import Checked
-from pages.ui.shared import numbers
+from pages.ui.shared import metrics
 from pages.ui.shared.frame import os_sentence, plain
-from pages.ui.shared.numbers import Number
+from pages.ui.shared.metrics import Metric
 from trainer.config import config_file
 from trainer.config.config_file import ConfigError
 from trainer.config.schema import Config
@@ -33,7 +33,7 @@ def show(workspace: Workspace, found: Checked) -> None:
     """The numbers, what fits, and the probe."""
     config = found.config
     with st.container(border=True, gap="small"):
-        numbers.show([*_sizes(found.needs, found.machine), *_times(workspace, config)], least_width=115)
+        metrics.show([*_sizes(found.needs, found.machine), *_times(workspace, config)], least_width=115)
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.caption(_caption(config, found.machine))
             st.button(
@@ -45,7 +45,7 @@ def show(workspace: Workspace, found: Checked) -> None:
         _progress(workspace, config)
 
 
-def _sizes(needs: Estimate | None, here: Machine) -> list[Number]:
+def _sizes(needs: Estimate | None, here: Machine) -> list[Metric]:
     gpu = f"on {here.gpu_name}" if here.gpu_name else "of a training on a GPU; this machine has none"
     helps = {
         "Parameters": "Trainable numbers of the model. Exact.",
@@ -55,42 +55,42 @@ def _sizes(needs: Estimate | None, here: Machine) -> list[Number]:
         "Disk": "Estimated size of the run's folder, at most.",
     }
     values = _values(needs) if needs else [UNKNOWN] * len(helps)
-    return [Number(name, value, helps[name]) for name, value in zip(helps, values, strict=True)]
+    return [Metric(name, value, helps[name]) for name, value in zip(helps, values, strict=True)]
 
 
 def _clips(needs: Estimate | None) -> str:
     if not needs or not needs.clip_bytes:
         return ", without the clips"
-    return f"; {numbers.gigabytes(needs.clip_bytes)} of it are clips, which the system drops when others need memory"
+    return f"; {metrics.gigabytes(needs.clip_bytes)} of it are clips, which the system drops when others need memory"
 
 
 def _values(size: Estimate) -> list[str]:
     return [
         f"{size.parameters:,}",
         f"{size.multiply_adds / 1e6:,.2f} M",
-        numbers.gigabytes(size.memory_bytes),
-        numbers.gigabytes(size.gpu_memory_bytes),
+        metrics.gigabytes(size.memory_bytes),
+        metrics.gigabytes(size.gpu_memory_bytes),
         f"{size.disk_bytes / 1e6:,.1f} MB",
     ]
 
 
-def _times(workspace: Workspace, config: Config | None) -> list[Number]:
+def _times(workspace: Workspace, config: Config | None) -> list[Metric]:
     measured = probe.of(workspace, config) if config else None
-    epoch = numbers.seconds(measured.epoch_seconds) if measured else UNKNOWN
+    epoch = metrics.seconds(measured.epoch_seconds) if measured else UNKNOWN
     total = clock_time(measured.total_seconds) if measured else UNKNOWN
     hint = f"Press {MEASURE} to have it measured on this machine."
     told = "Estimated from a few seconds of training here; early stopping may end all sooner." if measured else hint
-    return [Number("Time per epoch", epoch, told), Number("Time in all", total, told)]
+    return [Metric("Time per epoch", epoch, told), Metric("Time in all", total, told)]
 
 
 def _caption(config: Config | None, here: Machine) -> str:
-    gpu = f"{plain(here.gpu_name)} with {numbers.gigabytes(here.gpu_memory_free)} free" if here.gpu_name else "no GPU"
+    gpu = f"{plain(here.gpu_name)} with {metrics.gigabytes(here.gpu_memory_free)} free" if here.gpu_name else "no GPU"
     cores = counted(here.cores, "core") + (CONTAINER if here.cores_limited else "")
-    memory = numbers.gigabytes(here.memory_total) + (CONTAINER if here.memory_limited else "")
+    memory = metrics.gigabytes(here.memory_total) + (CONTAINER if here.memory_limited else "")
     machine = (
         f"Estimates, but for parameters and multiply-adds, which are exact. This machine: {cores}, "
-        f"{numbers.gigabytes(here.memory_free)} of {memory} memory free, {gpu}, "
-        f"{numbers.gigabytes(here.disk_free)} of disk free."
+        f"{metrics.gigabytes(here.memory_free)} of {memory} memory free, {gpu}, "
+        f"{metrics.gigabytes(here.disk_free)} of disk free."
     )
     if config is None:
         return machine

@@ -8,7 +8,7 @@ from itertools import groupby
 
 import streamlit as st
 
-from pages.ui.configuration.field_notes import Notes
+from pages.ui.configuration.config_check import Notes
 from pages.ui.shared.frame import plain
 from trainer.config import option_text
 from trainer.config.config_difference import Value, Values

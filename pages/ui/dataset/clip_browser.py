@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from pages.ui.shared import clip_pictures, flash, job_progress
+from pages.ui.shared import audio, flash, job_progress
 from pages.ui.shared.frame import plain
 from trainer.audio import audio_file, audio_formats, audio_reader
 from trainer.dataset import remedies
@@ -141,6 +141,6 @@ def _one(workspace: Workspace, clip: pd.Series, busy: bool) -> None:
             args=(workspace, clip["path"], channel), help="Writes it as a mono file; the original goes to the trash.",
         )  # fmt: skip
     left, right = st.columns(2)
-    left.altair_chart(clip_pictures.waveform(wave, read.sample_rate), width="stretch", key="clip_wave")
-    picture = clip_pictures.image(clip_pictures.log_mel(wave[: 15 * read.sample_rate], read.sample_rate))
+    left.altair_chart(audio.waveform(wave, read.sample_rate), width="stretch", key="clip_wave")
+    picture = audio.image(audio.log_mel(wave[: 15 * read.sample_rate], read.sample_rate))
     right.image(picture, width="stretch", caption="Log-mel spectrogram, low tones below")

@@ -8,9 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from pages.ui.evaluation import evaluation_picker
-from pages.ui.shared import numbers
-from pages.ui.shared.numbers import Number
-from pages.ui.shared.plots import BLUE, GREY, RED
+from pages.ui.shared import metrics
+from pages.ui.shared.curves import BLUE, GREY, RED
+from pages.ui.shared.metrics import Metric
 from trainer.evaluation import clip_rates, evaluations
 from trainer.evaluation.clip_rates import Points
 from trainer.evaluation.evaluations import ClipScore
@@ -22,15 +22,15 @@ from trainer.run.runs import Run
 COUNTS = ("true_positives", "false_negatives", "false_positives", "true_negatives")
 
 
-def rate_numbers(row: Row) -> list[Number]:
+def rate_numbers(row: Row) -> list[Metric]:
     """The rates of an epoch row."""
     return [
-        Number("Best epoch", str(row.get("epoch", numbers.NONE_YET)), "By the measure of `training.best_by`."),
-        Number("Val loss", numbers.loss(row.get("val_loss"))),
-        Number("Val accuracy", numbers.percent(row.get("val_accuracy"))),
-        Number("F1", numbers.percent(row.get("f1")), numbers.F1_HELP),
-        Number("FPR", numbers.percent(row.get("fpr")), numbers.FPR_HELP),
-        Number("FNR", numbers.percent(row.get("fnr")), numbers.FNR_HELP),
+        Metric("Best epoch", str(row.get("epoch", metrics.NONE_YET)), "By the measure of `training.best_by`."),
+        Metric("Val loss", metrics.loss(row.get("val_loss"))),
+        Metric("Val accuracy", metrics.percent(row.get("val_accuracy"))),
+        Metric("F1", metrics.percent(row.get("f1")), metrics.F1_HELP),
+        Metric("FPR", metrics.percent(row.get("fpr")), metrics.FPR_HELP),
+        Metric("FNR", metrics.percent(row.get("fnr")), metrics.FNR_HELP),
     ]
 
 
@@ -47,7 +47,7 @@ def matrix(row: Row) -> pd.DataFrame | None:
 
 def show_validation(row: Row) -> None:
     """Draw the rates and the confusion matrix of an epoch row."""
-    numbers.show(rate_numbers(row))
+    metrics.show(rate_numbers(row))
     table = matrix(row)
     st.subheader("Confusion matrix", anchor=False)
     if table is None:
@@ -99,15 +99,15 @@ def _scored(scored: list[ClipScore], own: float) -> None:
     threshold = st.slider("Threshold to try", 0.0, 1.0, own, 0.0001, "%.4f", key=f"clips_threshold_{own:.6f}")
     found, points = clip_rates.rates_by_label(labels, score, threshold), clip_rates.points(labels, score)
     shown = [
-        Number(
-            "Missed per clip", numbers.percent(found.fnr), "Share of positive clips that score below the threshold."
+        Metric(
+            "Missed per clip", metrics.percent(found.fnr), "Share of positive clips that score below the threshold."
         ),
-        Number("Taken for it per clip", numbers.percent(found.fpr), "Share of other clips that reach the threshold."),
+        Metric("Taken for it per clip", metrics.percent(found.fpr), "Share of other clips that reach the threshold."),
     ]
     if points:
-        shown.append(Number("Area under ROC", f"{points.area:.4f}", "How often a word scores above another clip."))
-        shown.append(Number("Equal error rate", numbers.percent(points.equal_error_rate), "Where both rates are one."))
-    numbers.show(shown, least_width=150)
+        shown.append(Metric("Area under ROC", f"{points.area:.4f}", "How often a word scores above another clip."))
+        shown.append(Metric("Equal error rate", metrics.percent(points.equal_error_rate), "Where both rates are one."))
+    metrics.show(shown, least_width=150)
     counts = clip_rates.by_label(labels, score, threshold)
     called, others = [each.called for each in counts], [each.clips - each.called for each in counts]
     table = pd.DataFrame({"said: word": called, "said: not the word": others}, index=[each.label for each in counts])

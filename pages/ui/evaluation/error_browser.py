@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.ui.evaluation.evaluation_picker import Opened
-from pages.ui.shared import clip_pictures, flash, trace
+from pages.ui.shared import audio, evaluation_charts, flash
 from pages.ui.shared.frame import plain
 from trainer.detector.detector import Detection
 from trainer.evaluation import events, hard_negatives
@@ -92,8 +92,10 @@ def _one(opened: Opened, event: Event, threshold: float) -> None:
         score = float(np.interp(event.end, shown.seconds, shown.probability))
         fired = [Detection(event.end, score)] if event.kind == "false_accept" else []
         spoken = [(event.start, event.end)] if event.kind == "miss" else []
-        picture = trace.chart(trace.table(shown.seconds, shown.probability), threshold, fired, spoken)
-        mel = clip_pictures.image(clip_pictures.log_mel(sound.wave, sound.sample_rate), MEL_HEIGHT)
+        picture = evaluation_charts.trace_chart(
+            evaluation_charts.trace_table(shown.seconds, shown.probability), threshold, fired, spoken
+        )
+        mel = audio.image(audio.log_mel(sound.wave, sound.sample_rate), MEL_HEIGHT)
         with st.grid(2, min_column_width=360, key="found_pictures"):
             st.altair_chart(picture, width="stretch", key="found_trace", alt="Scores around it")
             st.image(mel, width="stretch", caption="Log-mel spectrogram, low tones below")

@@ -12,9 +12,9 @@ import pandas as pd
 import streamlit as st
 from pydantic import ValidationError
 
-from pages.ui.shared import frame, job_progress, numbers
+from pages.ui.shared import frame, job_progress, metrics
 from pages.ui.shared.frame import os_sentence, plain
-from pages.ui.shared.numbers import Number
+from pages.ui.shared.metrics import Metric
 from trainer.detector import detector, detector_file, onnx_file
 from trainer.detector.detector import Detector
 from trainer.detector.detector_file import LARGEST_DIFFERENCE, DetectorFile
@@ -100,7 +100,7 @@ for found in detector.listen(model, (np.frombuffer(block, np.int16) for block in
 
 
 def show(workspace: Workspace, run: Run, file: DetectorFile) -> None:
-    numbers.show(facts(run, file), least_width=150)
+    metrics.show(facts(run, file), least_width=150)
     with st.expander("Details of the export"):
         for sentence in detector_file.sentences(file):
             st.markdown(plain(sentence))
@@ -118,19 +118,19 @@ def show(workspace: Workspace, run: Run, file: DetectorFile) -> None:
     _ways(workspace, run)
 
 
-def facts(run: Run, file: DetectorFile) -> list[Number]:
+def facts(run: Run, file: DetectorFile) -> list[Metric]:
     """What a person asks first about a model."""
     size = _megabytes(run.model / detector_file.MODEL)
     small = f"{file.int8.bytes / 1e6:.2f} MB in eight bits" if file.int8 else ""
     differs = f"Largest difference of the probability from the trained model, on {file.parity.windows:,} windows."
     within = f"{'within' if file.parity.within else 'more than'} {LARGEST_DIFFERENCE:g}"
     return [
-        Number("Epoch", str(file.epoch), below=file.model),
-        Number("Parity", f"{file.parity.largest_difference:.1e}", differs, within),
-        Number("Size", numbers.NONE_YET if size is None else f"{size:.2f} MB", below=small),
-        Number("Window", f"{file.window_seconds:g} s", "How much sound each score is of.", f"every {file.hop_ms:g} ms"),
-        Number("Smoothing", f"{file.smoothing_seconds:g} s", "Scores are averaged over this time."),
-        Number("Silent after", f"{file.refractory_seconds:g} s", "So long after a detection there is no other."),
+        Metric("Epoch", str(file.epoch), below=file.model),
+        Metric("Parity", f"{file.parity.largest_difference:.1e}", differs, within),
+        Metric("Size", metrics.NONE_YET if size is None else f"{size:.2f} MB", below=small),
+        Metric("Window", f"{file.window_seconds:g} s", "How much sound each score is of.", f"every {file.hop_ms:g} ms"),
+        Metric("Smoothing", f"{file.smoothing_seconds:g} s", "Scores are averaged over this time."),
+        Metric("Silent after", f"{file.refractory_seconds:g} s", "So long after a detection there is no other."),
     ]
 
 

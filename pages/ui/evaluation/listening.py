@@ -13,7 +13,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from pages.ui.shared import flash, microphone, trace
+from pages.ui.shared import audio, evaluation_charts, flash
 from pages.ui.shared.frame import os_sentence, plain
 from trainer.audio import audio_formats, audio_reader
 from trainer.dataset import recording
@@ -74,11 +74,11 @@ def show(workspace: Workspace, model: Detector) -> None:
         )  # fmt: skip
     with recorder:
         spoken = st.audio_input("Say the word", sample_rate=RATE, key="listen_spoken")
-        microphone.note()
+        audio.microphone_note()
     if not uploads and spoken is None:
         st.caption("Choose files, or press the microphone, say the word a few times, and press it again.")
         return
-    st.caption(f"{trace.READING} Nothing of this is kept on disk.")
+    st.caption(f"{evaluation_charts.TRACE_LEGEND} Nothing of this is kept on disk.")
     if spoken is not None:
         with st.container(border=True):
             _one(model, "Your recording", "spoken.wav", spoken.getvalue(), threshold)
@@ -118,7 +118,9 @@ def _one(model: Detector, title: str, name: str, data: bytes, threshold: float, 
         return
     times, found = model.times(len(heard.scores)), model.detections(heard.scores, threshold)
     smooth = stream_scores.smooth(heard.scores, model.file.hop_seconds, model.file.smoothing_seconds)
-    picture = trace.chart(trace.table(times, smooth, heard.scores), threshold, found)
+    picture = evaluation_charts.trace_chart(
+        evaluation_charts.trace_table(times, smooth, heard.scores), threshold, found
+    )
     left, right = st.columns([5, 2], gap="small")
     left.altair_chart(picture, width="stretch", key=f"trace_{key}", alt=f"Scores of {title}")
     with right:

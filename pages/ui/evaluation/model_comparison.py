@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.ui.evaluation import evaluation_picker, threshold_panel
-from pages.ui.shared import curve_chart, watched
+from pages.ui.shared import evaluation_charts, run_picker
 from pages.ui.shared.frame import plain
 from trainer.evaluation import comparison, point_text
 from trainer.evaluation.comparison import Comparison, Drawn
@@ -28,7 +28,7 @@ def show(workspace: Workspace, run: Run) -> None:
         return
     every = [
         (other, each)
-        for other in runs.all_runs(workspace)[: watched.MOST_RUNS]
+        for other in runs.all_runs(workspace)[: run_picker.MOST_RUNS]
         for each in evaluation_picker.all_of(other)
     ]
     first = evaluation_picker.choose(
@@ -41,7 +41,7 @@ def show(workspace: Workspace, run: Run) -> None:
             f"same choices on Streams; evaluations with other streams: {len(every) - 1:,}."
         )
         return
-    names = {each.id: f"{watched.name_of(of)} · {evaluation_picker.name_of(each)}" for of, each in others}
+    names = {each.id: f"{run_picker.name_of(of)} · {evaluation_picker.name_of(each)}" for of, each in others}
     by_id = {each.id: (of, each) for of, each in others}
     chosen = st.selectbox("Compare with", list(names), format_func=names.__getitem__, key="compared_with")
     _show((run, first), by_id[chosen], threshold_panel.budget_form())
@@ -90,10 +90,10 @@ def _draw(evaluations: list[Evaluation], found: Comparison, names: tuple[str, st
     points = (found.first, found.second)
     lines, marks = [], []
     for name, evaluation, point in zip(names, evaluations, points, strict=True):
-        lines.append(curve_chart.rows(evaluation.curve, evaluation.hours, name))
-        marks.append(curve_chart.rows([point], evaluation.hours, name))
-    end = curve_chart.reach(evaluations, found.per_hour)
-    picture = curve_chart.chart(pd.concat(lines), pd.concat(marks), found.per_hour, end)
+        lines.append(evaluation_charts.curve_rows(evaluation.curve, evaluation.hours, name))
+        marks.append(evaluation_charts.curve_rows([point], evaluation.hours, name))
+    end = evaluation_charts.axis_end(evaluations, found.per_hour)
+    picture = evaluation_charts.det_chart(pd.concat(lines), pd.concat(marks), found.per_hour, end)
     st.altair_chart(picture, width="stretch", key="compared", alt="Miss rates against false accepts per hour")
     table = pd.DataFrame([_row(*each) for each in zip(names, evaluations, points, strict=True)])
     formats = {name: st.column_config.NumberColumn(format="percent") for name in ("Missed", "From", "To")}

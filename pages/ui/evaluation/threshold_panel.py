@@ -6,9 +6,9 @@ import pandas as pd
 import streamlit as st
 
 from pages.ui.evaluation.evaluation_picker import Opened
-from pages.ui.shared import curve_chart, flash, numbers
+from pages.ui.shared import evaluation_charts, flash, metrics
 from pages.ui.shared.frame import plain
-from pages.ui.shared.numbers import Number
+from pages.ui.shared.metrics import Metric
 from trainer.detector.detector_file import DetectorFile
 from trainer.evaluation import budget, curve, intervals, point_text, tables
 from trainer.evaluation.budget import Choice
@@ -46,10 +46,10 @@ def choose(evaluation: Evaluation, per_hour: float) -> Choice | None:
 def show(opened: Opened, choice: Choice) -> None:
     """The curve, the point that the budget allows, and the button that takes its threshold into the model."""
     evaluation = opened.evaluation
-    numbers.show(facts(opened, choice), least_width=170)
-    table = curve_chart.rows(evaluation.curve, evaluation.hours, f"epoch {evaluation.epoch}")
+    metrics.show(facts(opened, choice), least_width=170)
+    table = evaluation_charts.curve_rows(evaluation.curve, evaluation.hours, f"epoch {evaluation.epoch}")
     if len(table):
-        marks = curve_chart.rows([choice.point], evaluation.hours, f"epoch {evaluation.epoch}")
+        marks = evaluation_charts.curve_rows([choice.point], evaluation.hours, f"epoch {evaluation.epoch}")
         _draw(table, marks, [evaluation], choice.per_hour)
         hours, words = f"{evaluation.hours:.2f} h without the word", counted(evaluation.words, "word")
         none = f"None in that time means below {curve.short(intervals.RULE_OF_THREE / evaluation.hours)} per hour."
@@ -62,8 +62,8 @@ def show(opened: Opened, choice: Choice) -> None:
 
 
 def _draw(table: pd.DataFrame, marks: pd.DataFrame, evaluations: list[Evaluation], per_hour: float) -> None:
-    end = curve_chart.reach(evaluations, per_hour)
-    picture = curve_chart.chart(table, marks, per_hour, end)
+    end = evaluation_charts.axis_end(evaluations, per_hour)
+    picture = evaluation_charts.det_chart(table, marks, per_hour, end)
     st.altair_chart(picture, width="stretch", key="curve", alt="Miss rate against false accepts per hour")
 
 
@@ -71,27 +71,27 @@ def _interval(point: CurvePoint) -> str:
     return "" if point.low is None or point.high is None else point_text.interval(point.low, point.high)
 
 
-def facts(opened: Opened, choice: Choice) -> list[Number]:
+def facts(opened: Opened, choice: Choice) -> list[Metric]:
     """The operating point that the budget allows, in numbers."""
     point, evaluation = choice.point, opened.evaluation
     late = tables.latency(opened.heard, point.threshold)
     accepts = point.false_accepts, evaluation.hours
     return [
-        Number("Threshold at budget", f"{point.threshold:.4f}", "The lowest that keeps to the budget here."),
-        Number(
+        Metric("Threshold at budget", f"{point.threshold:.4f}", "The lowest that keeps to the budget here."),
+        Metric(
             "Miss rate at budget", point_text.percent(point.miss_rate),
             "With 95 % confidence between the bounds below.", _interval(point),
         ),
-        Number(
+        Metric(
             "False accepts at budget", f"{point_text.per_hour(*accepts)}/h",
             "With none, three in that time is the bound.", point_text.in_hours(*accepts),
         ),
-        Number(
-            "Latency", numbers.NONE_YET if late is None else f"{1000 * late.median:.0f} ms",
+        Metric(
+            "Latency", metrics.NONE_YET if late is None else f"{1000 * late.median:.0f} ms",
             "From the end of a word to its detection: the median; below, the time that 90 % keep to.",
             "" if late is None else f"90 %: {1000 * late.p90:.0f} ms",
         ),
-        Number("Speed", f"{evaluation.times_real_time:,.0f}×", "Times real time, at which this was heard."),
+        Metric("Speed", f"{evaluation.times_real_time:,.0f}×", "Times real time, at which this was heard."),
     ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from pages.ui.configuration import draft, editing
 from pages.ui.configuration.draft import Source
 from pages.ui.evaluation import evaluation_picker
 from pages.ui.runs import run_files
-from pages.ui.shared import frame, job_progress, operating_point
+from pages.ui.shared import frame, job_progress, metrics
 from pages.ui.shared.frame import plain
 from trainer.config import config_difference, config_file
 from trainer.detector import detector_file
@@ -82,7 +82,7 @@ def _evaluation(run: Run, found: Evaluation) -> dict[str, object]:
     model = run_models.model_with(run, found.model_sha256)
     threshold = model[1].threshold if model else None
     folder = evaluations.folder_of(run, found.id)
-    measured = None if threshold is None else operating_point.measure(folder, found, threshold)
+    measured = None if threshold is None else metrics.measure(folder, found, threshold)
     point = measured.point if measured else None
     rates = (point.miss_rate, point.low, point.high) if point else (None, None, None)
     columns = zip(("Miss rate", "From", "To"), rates, strict=True)

@@ -11,8 +11,8 @@ import streamlit as st
 
 from pages.ui.runs import run_columns
 from pages.ui.shared import option_differences
+from pages.ui.shared.curves import GREY
 from pages.ui.shared.frame import plain
-from pages.ui.shared.plots import GREY
 from trainer.catalog import fields
 from trainer.catalog.row import Row
 from trainer.config.config_difference import Value, Values

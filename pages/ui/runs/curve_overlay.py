@@ -13,9 +13,8 @@ import pyarrow as pa
 import streamlit as st
 
 from pages.ui.shared import charts
-from pages.ui.shared.curves import MOST_POINTS, Style, smooth, thin
+from pages.ui.shared.curves import BLUE, GREEN, GREY, MOST_POINTS, ORANGE, PURPLE, RED, Style, smooth, thin
 from pages.ui.shared.history import Epochs
-from pages.ui.shared.plots import BLUE, GREEN, GREY, ORANGE, PURPLE, RED
 from trainer.run.columns import Numbers
 
 HEIGHT = 330

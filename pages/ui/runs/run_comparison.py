@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from pages.ui.runs import comparison_results, curve_overlay, run_index, same_accepts
-from pages.ui.shared import chart_form, history, option_differences
+from pages.ui.shared import charts, history, option_differences
+from pages.ui.shared.curves import TIMED
 from pages.ui.shared.frame import plain
-from pages.ui.shared.plots import TIMED
 from trainer.catalog import option_values
 from trainer.catalog.row import Row
 from trainer.config.config_difference import Values
@@ -96,7 +96,7 @@ def _show_curves(workspace: Workspace, named: Mapping[str, Row]) -> None:
         axis = st.segmented_control(
             "Over", list(curve_overlay.AXES), default="epoch", required=True, key="axis", bind="query-params"
         )
-        style = chart_form.show()
+        style = charts.style_form()
     keys = tuple(curve_overlay.MEASURES[title].key for title in titles)
     timed = axis == "time" or any(key in TIMED for key in keys)
     found = {}

@@ -9,9 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from pages.ui.runs import run_columns, run_index
-from pages.ui.shared import numbers, operating_point, option_differences
+from pages.ui.shared import metrics, option_differences
 from pages.ui.shared.frame import os_sentence, plain
-from pages.ui.shared.numbers import NONE_YET, Number
+from pages.ui.shared.metrics import NONE_YET, Metric
 from trainer.audio import manifest
 from trainer.catalog import fields, option_values
 from trainer.catalog.row import Row, option, point_of
@@ -115,33 +115,33 @@ def _values(workspace: Workspace, name: str) -> Values:
 
 
 def show_facts(workspace: Workspace, status: Status, row: Row) -> None:
-    numbers.show(results(row))
-    operating_point.show(point_of(row))
+    metrics.show(results(row))
+    metrics.show_point(point_of(row))
     with st.expander("Details", expanded=True):
         st.caption(run_columns.BEST)
-        numbers.show(window_rates(row))
+        metrics.show(window_rates(row))
     with st.grid(2, min_column_width=340):
         for title, found in (("Facts", facts(workspace, row)), ("Made with", made_with(status, row))):
             table = pd.DataFrame(found.items(), columns=[title, ""])
             st.dataframe(table, hide_index=True, width="stretch", height="content", alt=title)
 
 
-def results(row: Row) -> list[Number]:
+def results(row: Row) -> list[Metric]:
     """How far it came, and its best epoch."""
     duration, measured_by = row.duration_seconds, best_model.measure(option(row, "training.best_by"))
     return [
-        Number("State", run_columns.state_word(row)),
-        Number("Epochs", f"{row.epoch:,}/{row.epochs:,}" if row.epochs else NONE_YET),
-        Number("Best epoch", NONE_YET if row.best_epoch is None else f"{row.best_epoch:,}", f"By {measured_by}."),
-        Number("Best val loss", numbers.loss(row.val_loss)),
-        Number("Duration", clock_time(duration), "What was trained, without pauses."),
+        Metric("State", run_columns.state_word(row)),
+        Metric("Epochs", f"{row.epoch:,}/{row.epochs:,}" if row.epochs else NONE_YET),
+        Metric("Best epoch", NONE_YET if row.best_epoch is None else f"{row.best_epoch:,}", f"By {measured_by}."),
+        Metric("Best val loss", metrics.loss(row.val_loss)),
+        Metric("Duration", clock_time(duration), "What was trained, without pauses."),
     ]
 
 
-def window_rates(row: Row) -> list[Number]:
+def window_rates(row: Row) -> list[Metric]:
     """Rates per window of the best epoch."""
     rates = {"Accuracy": row.accuracy, "FPR": row.fpr, "FNR": row.fnr, "F1": row.f1}
-    return [Number(name, numbers.percent(rate), run_columns.BEST) for name, rate in rates.items()]
+    return [Metric(name, metrics.percent(rate), run_columns.BEST) for name, rate in rates.items()]
 
 
 def _time(seconds: float | None) -> str:

@@ -11,7 +11,7 @@ import streamlit as st
 from pages.ui.runs import run_actions, run_columns, run_files, run_index, tensorboard_panel
 from pages.ui.shared import active_runs, flash
 from pages.ui.shared.frame import os_sentence, plain
-from pages.ui.shared.words import state_word
+from pages.ui.shared.run_notice import state_word
 from trainer.catalog import fields, search, trash
 from trainer.catalog.row import Row
 from trainer.run import runs

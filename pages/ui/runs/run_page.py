@@ -9,19 +9,9 @@ import streamlit as st
 from pages.ui.configuration import editing
 from pages.ui.configuration.draft import Source
 from pages.ui.runs import artifacts, run_actions, run_details, run_files, run_index, tensorboard_panel
-from pages.ui.shared import (
-    active_runs,
-    chart_form,
-    charts,
-    failure_card,
-    flash,
-    history,
-    job_progress,
-    monitor,
-    run_controls,
-)
+from pages.ui.shared import active_runs, charts, flash, history, job_progress, monitor, run_controls, run_notice
 from pages.ui.shared.frame import plain
-from pages.ui.shared.words import notice
+from pages.ui.shared.run_notice import notice
 from trainer.catalog import trash
 from trainer.catalog.row import Row
 from trainer.run import runs
@@ -62,7 +52,7 @@ def _show_section(workspace: Workspace, rows: Sequence[Row], row: Row, status: S
         case "Charts":
             with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="right"):
                 tensorboard_panel.show(workspace, run)
-                style = chart_form.show()
+                style = charts.style_form()
             charts.show(history.read(run, to_end=status.state not in ACTIVE), style)
         case "Log":
             run_details.show_log(run)
@@ -79,8 +69,8 @@ def _show_section(workspace: Workspace, rows: Sequence[Row], row: Row, status: S
 
 
 def _show_state(status: Status) -> None:
-    if status.state in failure_card.STATES:
-        failure_card.show(status)
+    if status.state in run_notice.FAILED:
+        run_notice.show_failure(status)
     elif found := notice(status):
         monitor.show_notice(found)
 

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.ui.evaluation import evaluation_picker, threshold_panel
-from pages.ui.shared import curve_chart
+from pages.ui.shared import evaluation_charts
 from pages.ui.shared.frame import plain
 from trainer.evaluation import budget, comparison, point_text
 from trainer.evaluation.comparison import Comparison
@@ -58,10 +58,13 @@ def _show(members: Mapping[str, Heard], per_hour: float) -> None:
         return
     ranked = sorted(known, key=lambda name: points[name].miss_rate or 0.0)
     evaluations = [members[name][1] for name in ranked]
-    lines = [curve_chart.rows(each.curve, each.hours, name) for name, each in zip(ranked, evaluations, strict=True)]
-    marks = [curve_chart.rows([points[name]], members[name][1].hours, name) for name in ranked]
-    end = curve_chart.reach(evaluations, per_hour)
-    picture = curve_chart.chart(pd.concat(lines), pd.concat(marks), per_hour, end)
+    lines = [
+        evaluation_charts.curve_rows(each.curve, each.hours, name)
+        for name, each in zip(ranked, evaluations, strict=True)
+    ]
+    marks = [evaluation_charts.curve_rows([points[name]], members[name][1].hours, name) for name in ranked]
+    end = evaluation_charts.axis_end(evaluations, per_hour)
+    picture = evaluation_charts.det_chart(pd.concat(lines), pd.concat(marks), per_hour, end)
     st.altair_chart(picture, width="stretch", key="same_accepts", alt="Miss rates against false accepts per hour")
     formats = {name: st.column_config.NumberColumn(format="percent") for name in ("Missed", "From", "To")}
     table = pd.DataFrame([_row(name, members[name][1], points[name]) for name in ranked])

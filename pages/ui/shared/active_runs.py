@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.ui.shared import numbers, operating_point, watched
+from pages.ui.shared import metrics, run_picker
 from pages.ui.shared.frame import TRAINING, plain
 from pages.ui.shared.monitor import REFRESH_SECONDS
 from trainer.run import runs
@@ -43,7 +43,7 @@ def _has_gone_on(drawn: Status, found: Status, fresh: bool) -> bool:
 
 def _show_one(status: Status) -> None:
     with st.container(border=True):
-        label = f"**{plain(watched.name_of(status.run))}**"
+        label = f"**{plain(run_picker.name_of(status.run))}**"
         st.page_link(TRAINING, label=label, icon=":material/monitoring:", query_params={"run": status.run.id})
-        found = [number for number in numbers.numbers(status) if number.label in SHOWN]
-        numbers.show([*found, *operating_point.values(operating_point.of_run(status))])
+        found = [number for number in metrics.progress_metrics(status) if number.label in SHOWN]
+        metrics.show([*found, *metrics.point_metrics(metrics.point_of_run(status))])

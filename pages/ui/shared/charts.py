@@ -1,4 +1,4 @@
-"""How the curves of a training are drawn: lines, markers with tooltips, zoom, and what keeps ten browsers cheap."""
+"""Charts of a training: the form of their style, and lines with markers, tooltips and zoom."""
 
 from __future__ import annotations
 
@@ -9,9 +9,28 @@ from collections.abc import Sequence
 import altair as alt
 import streamlit as st
 
-from pages.ui.shared.curves import Style, curve_table
+from pages.ui.shared.curves import PLOTS, Plot, Style, curve_table
 from pages.ui.shared.history import Epochs
-from pages.ui.shared.plots import PLOTS, Plot
+
+RANGE_HELP = (
+    "Charts show at most 2,000 points a line, the lowest and the highest of neighbours; so few epochs are shown in "
+    "full. In a chart: Ctrl and the wheel zoom, dragging moves, a double click shows all again."
+)
+
+
+def style_form() -> Style:
+    """Draw the fields; for the end of a row of controls."""
+    first, last = (
+        st.number_input(
+            label, 1, value=None, step=1, key=key, bind="query-params", width=110, placeholder=placeholder,
+            help=RANGE_HELP if label == "From epoch" else None,
+        )
+        for label, key, placeholder in (("From epoch", "from_epoch", "first"), ("To epoch", "to_epoch", "last"))
+    )  # fmt: skip
+    smoothing = st.slider("Smoothing", 0.0, 0.95, 0.0, 0.05, key="smoothing", width=160)
+    log_scale = st.toggle("Log scale for loss", key="log_scale")
+    return Style(smoothing, log_scale, first, last)
+
 
 HEIGHT = 280
 PADDING = {"left": 2, "right": 14, "top": 2, "bottom": 2}

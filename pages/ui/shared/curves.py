@@ -1,4 +1,4 @@
-"""Curves: numbers of epochs as tables that a chart can draw, few enough points and nothing hidden."""
+"""Curves of a training: which numbers of an epoch stand in which chart, thinned to what a browser can draw."""
 
 from __future__ import annotations
 
@@ -11,6 +11,60 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from trainer.run.columns import Numbers
+
+BLUE, ORANGE, RED, GREEN, PURPLE, GREY = "#2f7ed8", "#f28e2b", "#d9363e", "#2e9e4f", "#8a63d2", "#7a8594"
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One chart: its lines as {number of an epoch: (name, colour)}, and its axis; `timed` numbers are measured of
+    time and machine."""
+
+    key: str
+    title: str
+    axis: str
+    lines: Mapping[str, tuple[str, str]]
+    scale: float = 1.0
+    top: float | None = None
+    number: str = ".4f"
+    may_be_log: bool = False
+    timed: bool = False
+
+
+PLOTS = (
+    Plot(
+        "loss", "Loss", "loss", {"train_loss": ("Training", BLUE), "val_loss": ("Validation", ORANGE)},
+        may_be_log=True,
+    ),
+    Plot(
+        "accuracy", "Accuracy", "accuracy per window (%)",
+        {"train_accuracy": ("Training", BLUE), "val_accuracy": ("Validation", ORANGE)}, 100, 105, ".2f",
+    ),
+    Plot(
+        "rates", "Validation rates", "rate per window (%)",
+        {"fpr": ("FPR", RED), "fnr": ("FNR", ORANGE), "f1": ("F1", GREEN)}, 100, 105, ".2f",
+    ),
+    Plot(
+        "stream", "Misses in the validation stream", "miss rate (%)", {"miss_rate": ("Miss rate", RED)}, 100, 105, ".2f"
+    ),
+    Plot("speed", "Speed", "clips/s", {"clips_per_second": ("Speed", GREY)}, number=",.0f", timed=True),
+    Plot("learning_rate", "Learning rate", "learning rate", {"learning_rate": ("Learning rate", PURPLE)}, number=".3g"),
+    Plot(
+        "load", "Load", "load (%)", {"cpu_percent": ("CPU", BLUE), "gpu_percent": ("GPU", GREEN)}, top=105,
+        number=".0f", timed=True,
+    ),
+    Plot(
+        "memory", "Memory", "memory (GB)",
+        {
+            "process_memory": ("Training process", BLUE), "memory_used": ("All programs", GREY),
+            "gpu_memory_used": ("GPU", GREEN),
+        },
+        1e-9, number=".2f", timed=True,
+    ),
+)  # fmt: skip
+MEASURED = ("step", *dict.fromkeys(name for plot in PLOTS if not plot.timed for name in plot.lines))
+TIMED = ("elapsed_seconds", *dict.fromkeys(name for plot in PLOTS if plot.timed for name in plot.lines))
+
 
 MOST_POINTS = 2000
 """Points of one line that are sent to the browser."""

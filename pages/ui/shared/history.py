@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from pages.ui.shared.plots import MEASURED, TIMED
+from pages.ui.shared.curves import MEASURED, TIMED
 from trainer.run import columns
 from trainer.run.columns import Columns, Numbers
 from trainer.run.metrics import Row

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui.shared import charts, failure_card, flash, history, numbers, operating_point, run_controls
+from pages.ui.shared import charts, flash, history, metrics, run_controls, run_notice
 from pages.ui.shared.curves import Style
 from pages.ui.shared.frame import plain
 from pages.ui.shared.history import Epochs
-from pages.ui.shared.words import Notice, notice
+from pages.ui.shared.run_notice import Notice, notice
 from trainer.run import runs
 from trainer.run.runs import Run, Status
 from trainer.run.state import ACTIVE, State
@@ -46,8 +46,8 @@ def _live(run: Run, style: Style, drawn: State) -> None:
 
 def _draw(status: Status, style: Style) -> None:
     with st.container(key="notice"):  # always there, so that what follows keeps its place when a notice comes or goes
-        if status.state in failure_card.STATES:
-            failure_card.show(status)
+        if status.state in run_notice.FAILED:
+            run_notice.show_failure(status)
         elif found := notice(status):
             show_notice(found)
     left, right = st.columns([1, 2], gap="medium")
@@ -61,11 +61,11 @@ def _draw(status: Status, style: Style) -> None:
 
 def _show_numbers(status: Status | None) -> None:
     """How the run goes, what its model does, and the rates per window."""
-    numbers.show(numbers.numbers(status))
-    operating_point.show(operating_point.of_run(status))
+    metrics.show(metrics.progress_metrics(status))
+    metrics.show_point(metrics.point_of_run(status))
     with st.expander("Details", expanded=True):
         st.caption(WINDOWS)
-        numbers.show(numbers.window_rates(status))
+        metrics.show(metrics.window_rates(status))
 
 
 def _show_nothing(style: Style) -> None:
@@ -88,7 +88,7 @@ def show_notice(found: Notice) -> None:
 def _show_best(status: Status | None) -> None:
     best = status.progress.best if status and status.progress else None
     st.subheader("Best model", anchor=False)
-    numbers.show(numbers.best_numbers(best), least_width=150)
+    metrics.show(metrics.best_metrics(best), least_width=150)
     st.caption("Loss and accuracy are those of the windows of the validation split, at threshold 0.5.")
     if status and best:
         st.code(str(status.run.checkpoints / best.checkpoint), language=None, wrap_lines=True)

@@ -6,7 +6,7 @@ import functools
 
 import streamlit as st
 
-from pages.ui.shared import flash, watched
+from pages.ui.shared import flash, run_picker
 from pages.ui.shared.frame import plain
 from trainer.config.options import options
 from trainer.run import launch, run_queue, runs
@@ -121,7 +121,7 @@ def _queue_form(workspace: Workspace, status: Status | None) -> None:
 
 def _show_waiting(workspace: Workspace) -> None:
     """Who waits, in order."""
-    names = [watched.name_of(run) for run in run_queue.waiting(workspace)]
+    names = [run_picker.name_of(run) for run in run_queue.waiting(workspace)]
     if not names:
         st.caption("Nobody waits. A run that is started while others train waits here, and comes by itself.")
     for place, name in enumerate(names, 1):

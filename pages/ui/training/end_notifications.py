@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages.ui.shared.frame import os_sentence, plain
-from pages.ui.shared.words import notice, state_word
+from pages.ui.shared.run_notice import notice, state_word
 from trainer.run import announcement, hooks, runs
 from trainer.run.announcement import ENDS, Announcement
 from trainer.run.runs import Run

@@ -6,10 +6,10 @@ import hashlib
 
 import streamlit as st
 
-from pages.ui.shared import chart_form, clip_cache, flash, frame, run_controls, watched
+from pages.ui.shared import charts, clip_cache, flash, frame, run_controls, run_picker
 from pages.ui.shared.curves import Style
 from pages.ui.shared.frame import os_sentence, plain
-from pages.ui.shared.words import state_word
+from pages.ui.shared.run_notice import state_word
 from trainer.audio import manifest
 from trainer.config import config_file
 from trainer.config.config_file import ConfigError
@@ -105,10 +105,10 @@ def watch_form(workspace: Workspace, run: Run | None) -> Style:
     """Which run is watched, what it shall do, and how its curves are drawn."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if run:
-            watched.selector(workspace, run)
+            run_picker.selector(workspace, run)
         run_controls.show(workspace, run)
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="right"):
-        style = chart_form.show()
+        style = charts.style_form()
     st.space("xsmall")  # the charts' own buttons, seen on hovering, need room above
     return style
 
@@ -137,5 +137,7 @@ def _missing(workspace: Workspace) -> list[str]:
 def _already_message(run: Run) -> flash.Message:
     state = runs.status(run).state
     text = ALREADY if state in ACTIVE else f"This form already started a run, which is now {state_word(state).lower()}."
-    link = flash.Link(frame.TRAINING, f"Open {plain(watched.name_of(run))}", ":material/monitoring:", {"run": run.id})
+    link = flash.Link(
+        frame.TRAINING, f"Open {plain(run_picker.name_of(run))}", ":material/monitoring:", {"run": run.id}
+    )
     return flash.Message("warning", text, link=link)

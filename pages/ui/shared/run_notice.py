@@ -1,14 +1,18 @@
-"""The words of a run's state: what happened, in one line, and what to do next."""
+"""Notices about a run: its state in one line, what to do next, and the card of a failed run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
+import streamlit as st
+
+from pages.ui.shared.frame import plain
 from trainer.run import advice, runs, standing
 from trainer.run.documents import Progress
 from trainer.run.runs import Status
 from trainer.run.state import SILENT_SECONDS, State
+from trainer.system import log_tail
 from trainer.system.log import clock_time
 from trainer.system.workspace import Workspace
 
@@ -119,3 +123,17 @@ def _doing(progress: Progress | None, attempt: int) -> Notice | None:
         case "ended":
             return Notice("info", f"{progress.doing}.")
     return None
+
+
+FAILED: frozenset[State] = frozenset({"failed", "lost"})
+LOG_LINES = 6
+
+
+def show_failure(status: Status) -> None:
+    """Draw it for a run in one of `FAILED`."""
+    found = notice(status)
+    st.error(plain(found.text if found else ""))
+    if tips := advice.of_run(status):
+        st.markdown("\n".join(["**What to try**", *[f"1. {plain(tip)}" for tip in tips]]))
+    if lines := log_tail.last_lines(status.run.log_file, LOG_LINES):
+        st.code("\n".join(lines), language=None, wrap_lines=True)

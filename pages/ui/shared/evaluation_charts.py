@@ -1,17 +1,67 @@
-"""Miss rate against false accepts per hour as a picture, with its 95 % band and the points that matter."""
+"""Charts of an evaluation: the DET curve with its 95 % band, and the trace of scores over a stretch of sound."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import altair as alt
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from pages.ui.shared.plots import BLUE, GREEN, GREY, ORANGE, RED
+from pages.ui.shared.curves import BLUE, GREEN, GREY, ORANGE, RED
+from trainer.detector.detector import Detection
 from trainer.evaluation import curve
 from trainer.evaluation.evaluations import CurvePoint, Evaluation
 
-HEIGHT = 360
+TRACE_HEIGHT = 230
+MOST_POINTS = 1500
+TRACE_LEGEND = (
+    "Faint: the score of each window. Strong: the smoothed score, which the detector goes by. Dashed: the threshold. "
+    "Dots: detections."
+)
+
+
+def trace_table(
+    times: NDArray[np.float64], smoothed: NDArray[np.floating], raw: NDArray[np.floating] | None = None
+) -> pd.DataFrame:
+    """Times [n] in seconds with the scores [n] there; of a long stretch the highest of neighbours: no peak is lost."""
+    starts = np.arange(0, len(times), max(1, -(-len(times) // MOST_POINTS)))
+    scores = {"Smoothed": smoothed} if raw is None else {"Smoothed": smoothed, "Score": raw}
+    if not len(starts):
+        return pd.DataFrame(columns=["Seconds", *scores], dtype=float)
+    highest = {name: np.maximum.reduceat(values, starts) for name, values in scores.items()}
+    return pd.DataFrame({"Seconds": times[starts], **highest})
+
+
+def trace_chart(
+    points: pd.DataFrame, threshold: float, fired: Sequence[Detection], spoken: Sequence[tuple[float, float]] = ()
+) -> alt.LayerChart | alt.FacetChart:
+    """The trace of a `trace_table`; `spoken` are stretches in seconds in which the word is said."""
+    x = alt.X("Seconds:Q", title="Seconds", scale=alt.Scale(nice=False, zero=False))
+    scale = alt.Scale(domain=[0, 1])
+    base = alt.Chart(points).encode(x=x)
+    tooltip = [alt.Tooltip(f"{name}:Q", format=".3f") for name in points.columns]
+    said = alt.Chart(pd.DataFrame(spoken, columns=["Start", "End"], dtype=float))
+    dots = alt.Chart(pd.DataFrame([each._asdict() for each in fired], columns=["time", "score"], dtype=float))
+    faint = base.mark_line(color=GREY, opacity=0.55, strokeWidth=1)
+    return alt.layer(
+        said.mark_rect(opacity=0.2, color=ORANGE).encode(x="Start:Q", x2="End:Q"),
+        *([faint.encode(y=alt.Y("Score:Q", scale=scale, title="Score"))] if "Score" in points else []),
+        base.mark_line(color=BLUE, strokeWidth=2).encode(
+            y=alt.Y("Smoothed:Q", scale=scale, title="Score"), tooltip=tooltip
+        ),
+        alt.Chart(pd.DataFrame({"Threshold": [threshold]})).mark_rule(color=RED, strokeDash=[6, 4]).encode(
+            y=alt.Y("Threshold:Q", scale=scale)
+        ),
+        dots.mark_point(color=RED, filled=True, size=90, opacity=1).encode(
+            x="time:Q", y=alt.Y("score:Q", scale=scale),
+            tooltip=[alt.Tooltip("time:Q", title="Detected at", format=".2f"), alt.Tooltip("score:Q", format=".3f")],
+        ),
+    ).properties(height=TRACE_HEIGHT)  # fmt: skip
+
+
+CURVE_HEIGHT = 360
 X_TITLE = "False accepts per hour"
 TICKS = (0, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
 COLORS = (BLUE, ORANGE, GREEN, RED, GREY)
@@ -19,7 +69,7 @@ SHOWN_AT_LEAST = 2.0
 """False accepts per hour that the picture reaches to, where so many were heard."""
 
 
-def rows(points: Sequence[CurvePoint], hours: float, name: str) -> pd.DataFrame:
+def curve_rows(points: Sequence[CurvePoint], hours: float, name: str) -> pd.DataFrame:
     """Operating points with rates in percent; empty where no word was heard."""
     known = [point for point in points if point.miss_rate is not None]
     return pd.DataFrame(
@@ -39,13 +89,13 @@ def _hundredfold(rate: float | None) -> float | None:
     return None if rate is None else 100 * rate
 
 
-def reach(evaluations: Sequence[Evaluation], per_hour: float) -> float:
+def axis_end(evaluations: Sequence[Evaluation], per_hour: float) -> float:
     """How far the axis of false accepts goes: beyond the budget, but not where there is nothing."""
     known = max((point.false_accepts_per_hour for each in evaluations for point in each.curve), default=0.0)
     return max(min(max(SHOWN_AT_LEAST, 4 * per_hour), known), 1.2 * per_hour)
 
 
-def chart(table: pd.DataFrame, marks: pd.DataFrame, per_hour: float, end: float) -> alt.LayerChart | alt.FacetChart:
+def det_chart(table: pd.DataFrame, marks: pd.DataFrame, per_hour: float, end: float) -> alt.LayerChart | alt.FacetChart:
     """The curves of one or several models; `marks` are rows like those of the table, drawn as large dots."""
     models = list(dict.fromkeys(table["Model"]))
     color = alt.Color(
@@ -78,4 +128,4 @@ def chart(table: pd.DataFrame, marks: pd.DataFrame, per_hour: float, end: float)
         alt.Chart(marks).mark_point(filled=True, size=150, opacity=1).encode(
             x=x, y=missed, tooltip=tooltip, color=alt.value(RED)
         ),
-    ).properties(height=HEIGHT)  # fmt: skip
+    ).properties(height=CURVE_HEIGHT)  # fmt: skip

@@ -1,15 +1,44 @@
-"""Pictures of sound: waveform, log-mel, and how durations, loudness and minutes are spread over a data set."""
+"""Audio on a page: waveform, log-mel spectrogram, statistics of a data set, and the note beside a recorder."""
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 import altair as alt
 import numpy as np
 import pandas as pd
+import streamlit as st
 from numpy.typing import NDArray
 
 from trainer.system.workspace import LABELS
+
+
+def is_allowed(address: str) -> bool:
+    """Whether `address` is a secure context, as browsers call what may use a microphone."""
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    try:
+        local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = host == "localhost" or host.endswith(".localhost")
+    return parts.scheme == "https" or local
+
+
+def microphone_note() -> None:
+    """Beside a recorder: who is given the microphone, and what to do where this page is not."""
+    address = st.context.url
+    if not address or is_allowed(address):
+        st.caption("The browser gives the microphone to this page on this machine only, or over https.")
+        return
+    port = urlsplit(address).port or 80
+    st.warning(
+        "The browser gives no microphone to this page: its address is neither https nor on the browser's own machine. "
+        f"Upload recordings, or run `ssh -N -L {port}:127.0.0.1:{port} USER@MACHINE` where the browser runs, with the "
+        f"machine of this app, and open `http://127.0.0.1:{port}` there."
+    )
+
 
 POINTS = 600
 BINS = 30

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pages.ui.shared import frame, history, operating_point
-from pages.ui.shared.words import state_word
+from pages.ui.shared import frame, history, metrics
+from pages.ui.shared.run_notice import state_word
 from trainer.evaluation import point_text
 from trainer.run import run_document
 from trainer.run.metrics import Row
@@ -38,7 +38,7 @@ def _hundredfold(rate: object) -> float | None:
 
 
 def _row(status: Status) -> dict[str, Any]:
-    document, rates, point = run_document.of(status), best_rates(status), operating_point.of_run(status)
+    document, rates, point = run_document.of(status), best_rates(status), metrics.point_of_run(status)
     return {
         "State": state_word(status.state),
         "Name": status.label,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui.shared import clip_pictures, flash, job_progress, microphone
+from pages.ui.shared import audio, flash, job_progress
 from pages.ui.shared.frame import plain
 from trainer.dataset import changes, recording
 from trainer.dataset.recording import Take
@@ -22,7 +22,7 @@ def show(workspace: Workspace) -> None:
         label = st.selectbox("Label of the takes", LABELS, key="take_label", width=200)
         speaker = st.text_input("Speaker", key="take_speaker", max_chars=60, width=220, placeholder="anna")
         st.checkbox("Keep good takes at once", True, key="take_at_once")
-    microphone.note()
+    audio.microphone_note()
     number = st.session_state.get("take_number", 0)
     recorded = st.audio_input(f"Take {number + 1}", sample_rate=RATE, key=f"take_{number}", disabled=not speaker)
     if not speaker:
@@ -55,7 +55,7 @@ def _facts(take: Take) -> None:
     peak, clipped = take.measures.peak_db, 100 * take.measures.clipped
     st.progress(min(1.0, max(0.0, 1 + peak / 60)), text=f"Peak {peak:.0f} dB, clipped {clipped:.1f} %")
     st.caption(f"{take.seconds:.2f} s after trimming.")
-    st.altair_chart(clip_pictures.waveform(take.wave, take.sample_rate), width="stretch", key="take_wave")
+    st.altair_chart(audio.waveform(take.wave, take.sample_rate), width="stretch", key="take_wave")
 
 
 def _next() -> None:

@@ -1,0 +1,178 @@
+"""Metrics of a run: one label, one value and its help, the same on every page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from pages.ui.shared import history
+from pages.ui.shared.frame import plain
+from pages.ui.shared.run_notice import TRAINING_STATES, state_word
+from trainer.evaluation import operating_point, point_text
+from trainer.evaluation.evaluations import Evaluation, EvaluationFolder
+from trainer.evaluation.operating_point import Measured, OperatingPoint
+from trainer.run import best_model
+from trainer.run.documents import Best, Progress
+from trainer.run.runs import Status
+from trainer.run.state import ACTIVE
+from trainer.system.log import clock_time
+
+NONE_YET = "–"
+PER_WINDOW = "A rate per validation window of the last epoch, not per hour of listening."
+FPR_HELP = f"Share of validation windows without the word that score at least 0.5 (false alarms). {PER_WINDOW}"
+FNR_HELP = f"Share of validation windows with the word that score below 0.5 (misses). {PER_WINDOW}"
+F1_HELP = f"Harmonic mean of precision and recall at threshold 0.5. {PER_WINDOW}"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric; `below` is a second, smaller line."""
+
+    label: str
+    value: str
+    help: str = ""
+    below: str = ""
+
+
+def percent(rate: float | None) -> str:
+    return NONE_YET if rate is None else f"{100 * rate:.2f} %"
+
+
+def loss(value: float | None) -> str:
+    return NONE_YET if value is None else f"{value:.4f}" if abs(value) < 1000 else f"{value:.3g}"
+
+
+def gigabytes(size: float) -> str:
+    return f"{size / 1e9:.1f} GB"
+
+
+def seconds(value: float) -> str:
+    return f"{value:.1f} s" if value < 60 else clock_time(value)
+
+
+def _of(done: int, total: int) -> str:
+    return f"{done:,}/{total:,}" if total else NONE_YET
+
+
+def _devices(reading: dict[str, Any] | None) -> list[Metric]:
+    """GPU, or CPU and RAM where there is none; nothing to tell while nothing runs."""
+    if reading is None:
+        return [Metric("GPU", NONE_YET)]
+    if reading.get("gpu_name"):
+        load, used, total = (reading.get(f"gpu_{name}") for name in ("percent", "memory_used", "memory_total"))
+        memory = f"{used / 1e9:.1f} of {gigabytes(total)}" if used is not None and total is not None else ""
+        text = "load unknown" if load is None else f"{load:.0f} %"
+        return [Metric("GPU", text, f"Utilisation and memory of {reading['gpu_name']}.", memory)]
+    ram = f"{reading['memory_used'] / 1e9:.1f} of {gigabytes(reading['memory_total'])}"
+    load, below = "Load of all cores of the machine that trains", "by everything"
+    if cpus := reading.get("cpus"):
+        load += f", of which its container may use {cpus:g}"
+    if reading.get("memory_limited"):
+        ram, below = f"{ram} (limit)", "by everything in its container, which may use no more"
+    return [
+        Metric("GPU", "none", "This training runs on the CPU."),
+        Metric("CPU", f"{reading['cpu_percent']:.0f} %", f"{load}."),
+        Metric("RAM", gigabytes(reading["process_memory"]), f"Held by the training process; below, {below}.", ram),
+    ]
+
+
+def progress_metrics(status: Status | None) -> list[Metric]:
+    """How a run goes, in the order it is shown; without a run there is nothing to tell yet."""
+    state = status.state if status else None
+    known = status.progress if status else None
+    progress = known or Progress(attempt=1, beat=0, phase="")
+    last = progress.last_epoch or {}
+    speed = progress.clips_per_second if state in TRAINING_STATES else None
+    eta = progress.eta_seconds if state == "running" and progress.phase not in ("starting", "preparing") else None
+    return [
+        Metric("Status", state_word(state) if state else NONE_YET),
+        Metric("Epoch", _of(progress.epoch, progress.epochs)),
+        Metric("Batch", _of(progress.batch, progress.batches)),
+        Metric("Elapsed", clock_time(progress.elapsed_seconds if known else None)),
+        Metric("ETA", clock_time(eta), "Time left if all epochs are trained; early stopping may end it sooner."),
+        Metric("Speed", NONE_YET if speed is None else f"{speed:,.0f} clips/s", "Windows trained on per second."),
+        Metric("Train loss", loss(progress.train_loss), "Mean over the batches of this epoch so far."),
+        Metric("Val loss", loss(last.get("val_loss")), "After the last epoch, on windows of the validation split."),
+        *_devices(progress.reading if state in ACTIVE else None),
+    ]
+
+
+def window_rates(status: Status | None) -> list[Metric]:
+    """Rates per window of the epoch that is trained now and of the last one."""
+    progress = status.progress if status else None
+    last = (progress.last_epoch if progress else None) or {}
+    trained = progress.train_accuracy if progress else None
+    return [
+        Metric("Train accuracy", percent(trained), "Over the batches of this epoch so far."),
+        Metric("Val accuracy", percent(last.get("val_accuracy")), f"At threshold 0.5. {PER_WINDOW}"),
+        Metric("FPR", percent(last.get("fpr")), FPR_HELP),
+        Metric("FNR", percent(last.get("fnr")), FNR_HELP),
+    ]
+
+
+def best_metrics(best: Best | None) -> list[Metric]:
+    """The metrics of the best epoch so far."""
+    return [
+        Metric(
+            "Best epoch",
+            str(best.epoch) if best else NONE_YET,
+            f"The best epoch so far, by {best_model.measure(best.by if best else None)}.",
+        ),
+        Metric("Best val loss", loss(best.val_loss if best else None)),
+        Metric("Best val accuracy", percent(best.val_accuracy if best else None), PER_WINDOW),
+    ]
+
+
+def show(found: list[Metric], least_width: int = 120) -> None:
+    """Draw metrics as a grid that takes fewer columns where there is less room."""
+    with st.grid(min_column_width=least_width, gap="xsmall"):
+        for number in found:
+            st.metric(
+                number.label, number.value, number.below or None, delta_color="off", delta_arrow="off",
+                help=number.help or None,
+            )  # fmt: skip
+
+
+MISS_HELP = "Share of the words that the model misses at its threshold. Below: the 95 % interval, where it is known."
+ACCEPTS_HELP = (
+    "How often the model wakes for something else at its threshold. Below: the count and its hours. None in H hours "
+    "means below 3/H per hour with 95 % confidence."
+)
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def _measured(path: str, stamps: tuple[int, ...], threshold: float, _evaluation: Evaluation) -> Measured | None:
+    return operating_point.measure(EvaluationFolder(Path(path)), _evaluation, threshold)
+
+
+def measure(folder: EvaluationFolder, evaluation: Evaluation, threshold: float) -> Measured | None:
+    """As `operating_point.measure`, once for all browsers while its files stay as they are."""
+    files = (folder.document_file, folder.streams_file, folder.tracks_file)
+    try:
+        stamps = tuple(file.stat().st_mtime_ns for file in files)
+    except OSError:
+        return None
+    return _measured(str(folder.path), stamps, threshold, evaluation)
+
+
+def point_of_run(status: Status | None) -> OperatingPoint | None:
+    return operating_point.of_run(status, measure, history.epoch_row) if status else None
+
+
+def point_metrics(point: OperatingPoint | None) -> list[Metric]:
+    """The three numbers of a run, the same on every page."""
+    accepts = point_text.in_hours(point.false_accepts, point.hours) if point else ""
+    return [
+        Metric("Threshold", point_text.threshold(point), "The smoothed score from which on the model fires."),
+        Metric("Miss rate", point_text.miss_rate(point), MISS_HELP, point_text.bounds(point)),
+        Metric("False accepts per hour", point_text.false_accepts_per_hour(point), ACCEPTS_HELP, accepts),
+    ]
+
+
+def show_point(point: OperatingPoint | None) -> None:
+    """Draw the numbers, and below them what they were measured on."""
+    show(point_metrics(point), least_width=170)
+    st.caption(plain(" ".join(point_text.sentences(point))))
