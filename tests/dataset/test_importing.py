@@ -272,17 +272,17 @@ def test_a_batch_goes_on_past_its_first_bad_item(workspace, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("names", "told"),
+    ("entries", "told"),
     [
         (["positive/" + "d/" * 2000 + "a.wav"], "within over 32 folders"),
         (["positive/" + "d\\" * 2000 + "a.wav"], "within over 32 folders"),
         (["positive/a.wav", "positive/a.wav/b.wav"], "is a file and a folder"),
     ],
 )
-def test_an_archive_that_no_disk_holds_is_refused_before_anything_is_recorded(tmp_path, names, told):
+def test_an_archive_that_no_disk_holds_is_refused_before_anything_is_recorded(tmp_path, entries, told):
     workspace = Workspace(tmp_path / "workspace")
     with zipfile.ZipFile(tmp_path / "deep.zip", "w") as archive:
-        for name in ["positive/good.wav", *names]:
+        for name in ["positive/good.wav", *entries]:
             archive.writestr(name, b"RIFF")
     with pytest.raises(ValueError, match=told):
         importing.import_zip(workspace, tmp_path / "deep.zip", "", ignore)

@@ -42,7 +42,7 @@ def of_table(workspace: Workspace, files: pd.DataFrame) -> Found:
 
 def load(workspace: Workspace) -> Found | None:
     """What the last scan found; None when there was none."""
-    files = table.load(workspace)
+    files = table.load_table(workspace)
     return None if files is None else of_table(workspace, files)
 
 

@@ -46,7 +46,7 @@ class Imported:
         told = ", ".join(f"{count:,} into {label}" for label, count in self.counts.items())
         taken = "its name was taken" if self.renamed == 1 else "their names were taken"
         numbered = f"{self.renamed:,} got a number, as {taken}." if self.renamed else ""
-        parts = [f"Imported {told}.", skipped.sentence(self.left_out), numbered, "Undo is in the list of changes."]
+        parts = [f"Imported {told}.", skipped.skip_summary(self.left_out), numbered, "Undo is in the list of changes."]
         return " ".join(filter(None, parts))
 
 
@@ -54,7 +54,7 @@ def document(made: Imported) -> dict[str, Any]:
     """What an import did, for scripts."""
     return {
         "change": made.change.id, "imported": made.counts, "renamed": made.renamed, "skipped": made.skipped,
-        "skipped_files": skipped.documents(made.left_out),
+        "skipped_files": skipped.skip_documents(made.left_out),
     }  # fmt: skip
 
 
@@ -156,7 +156,7 @@ def take(
         counts[found] += 1
         moves.append(Move(source=file.relative_to(data).as_posix(), target=f"{RAW}/{name}"))
     if not moves:
-        why = skipped.sentence(others) or "no audio file was found."
+        why = skipped.skip_summary(others) or "no audio file was found."
         hint = "" if label else f" Choose a label, or name the folders inside {', '.join(LABELS)}."
         raise ValueError(f"Nothing to import: {why}{hint}")
     return Imported(changes.apply(workspace, title, moves, change_id), counts, others, renamed)

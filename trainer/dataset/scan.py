@@ -85,9 +85,9 @@ def printable(path: str) -> str:
 
 def _known(workspace: Workspace) -> pd.DataFrame:
     """What is known of files by path, size and time of change, from the last scan and a cancelled one after it."""
-    tables = [found for partial in (True, False) if (found := table.load(workspace, partial)) is not None]
+    tables = [found for partial in (True, False) if (found := table.load_table(workspace, partial)) is not None]
     if not tables:
-        return table.make([])
+        return table.scan_table([])
     known = pd.concat(tables, ignore_index=True)
     return known[~known["reason"].isin(TRY_AGAIN)].drop_duplicates("path")
 
@@ -156,18 +156,18 @@ def scan(workspace: Workspace, report: Report) -> pd.DataFrame:
     new = [entry for entry in text if entry.path not in have]
     try:
         _inspected(workspace, new, rows, report)
-        found = pd.concat([known, table.make(rows)], ignore_index=True).sort_values("path", ignore_index=True)
-        clips = int((found["reason"] == "").sum())
-        if cancelled or any(not row["reason"] for row in rows) or clips != int((before["reason"] == "").sum()):
+        found = pd.concat([known, table.scan_table(rows)], ignore_index=True).sort_values("path", ignore_index=True)
+        clip_count = int((found["reason"] == "").sum())
+        if cancelled or any(not row["reason"] for row in rows) or clip_count != int((before["reason"] == "").sum()):
             report(len(new), len(new), "Comparing clips")
             found = _with_near(found)
     except BaseException:
-        table.save(workspace, pd.concat([known, table.make(rows)]), partial=True)
+        table.save_table(workspace, pd.concat([known, table.scan_table(rows)]), partial=True)
         raise
     if rows or cancelled or len(known) != len(before) or not workspace.scan_file.exists():
-        table.save(workspace, found)  # also without a clip, so that no page goes on showing what is gone
+        table.save_table(workspace, found)  # also without a clip, so that no page goes on showing what is gone
     workspace.partial_scan_file.unlink(missing_ok=True)
-    if not clips:
+    if not clip_count:
         raise ValueError(
             f"No usable clips in {workspace.raw} ({counted(len(found), 'file')} refused). Make demo data, or put "
             f"{audio_formats.ANY} files into data/raw/positive and data/raw/negative."

@@ -30,12 +30,12 @@ class Skipped:
     reason: Reason
 
 
-def documents(skipped: Sequence[Skipped]) -> list[dict[str, str]]:
+def skip_documents(skipped: Sequence[Skipped]) -> list[dict[str, str]]:
     """What was skipped, for scripts."""
     return [{"path": each.path, "reason": each.reason, "message": f"It is {WHY[each.reason]}."} for each in skipped]
 
 
-def sentence(skipped: Sequence[Skipped]) -> str:
+def skip_summary(skipped: Sequence[Skipped]) -> str:
     """How many were skipped for which reason, with an example of each; empty when none was."""
     if not skipped:
         return ""

@@ -25,14 +25,14 @@ _EMPTY: dict[str, Any] = {"str": "", "int64": 0, "float64": 0.0}
 VERSION = b"2"
 
 
-def make(rows: list[dict[str, Any]]) -> pd.DataFrame:
+def scan_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """A table of these rows, sorted by path; what a row lacks (a refused file has no sound) is empty."""
     columns = {name: [row.get(name, _EMPTY[kind]) for row in rows] for name, kind in COLUMNS.items()}
     table = pd.DataFrame(columns).astype(COLUMNS)
     return table.sort_values("path", ignore_index=True)
 
 
-def save(workspace: Workspace, table: pd.DataFrame, partial: bool = False) -> None:
+def save_table(workspace: Workspace, table: pd.DataFrame, partial: bool = False) -> None:
     """Replace the table at once. `partial`: what a cancelled scan got to know, only to be read by the next one."""
     arrow = pyarrow.Table.from_pandas(table[list(COLUMNS)], preserve_index=False)
     arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), b"version": VERSION})
@@ -43,7 +43,7 @@ def save(workspace: Workspace, table: pd.DataFrame, partial: bool = False) -> No
     durable.replace_bytes(file, out.getvalue())
 
 
-def load(workspace: Workspace, partial: bool = False) -> pd.DataFrame | None:
+def load_table(workspace: Workspace, partial: bool = False) -> pd.DataFrame | None:
     """The table of the last scan; None when there was none or its file is of no use (damaged, of another version)."""
     try:
         file = workspace.partial_scan_file if partial else workspace.scan_file

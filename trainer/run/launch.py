@@ -67,7 +67,7 @@ def start(workspace: Workspace, config: Config, config_name: str, label: str = "
             label=label, config_name=config_name, form=form, token=token or secrets.token_hex(16),
             created=datetime.now(UTC).isoformat(timespec="seconds"), boot_id=processes.boot_id(),
             host=socket.gethostname(), machine_id=processes.machine_id(), clock=processes.boot_clock(),
-            split_fingerprint=fingerprint, versions=versions.found(), warnings=warnings,
+            split_fingerprint=fingerprint, versions=versions.package_versions(), warnings=warnings,
         )  # fmt: skip
         choices = devices.choices(config.training.device)
         with _held(run) as lock:

@@ -6,7 +6,7 @@ import importlib.metadata
 import platform
 
 
-def found() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
     """Of Python, the system and the packages that decide what a training comes to."""
     names = ("wakeword-studio", "torch", "torchaudio", "numpy", "soundfile")
     known = {"python": platform.python_version(), "platform": platform.platform()}
