@@ -21,9 +21,9 @@ from pydantic import BaseModel
 
 from trainer.__main__ import app
 from trainer.catalog import fields
-from trainer.config import config_file, option_text
-from trainer.config.options import group_title
-from trainer.config.options import options as declared_options
+from trainer.config import config_file, option_list
+from trainer.config.option_list import group_title
+from trainer.config.option_list import options as declared_options
 from trainer.run import documents
 from trainer.system.workspace import PROJECT_ROOT
 
@@ -78,7 +78,7 @@ def options() -> str:
                 "| --- | --- | --- | --- |",
             ]
         star = "" if option.advanced else " ★"
-        value, limits = option_text.shown(option.default), option_text.limits(option)
+        value, limits = option_list.shown(option.default), option_list.limits(option)
         lines.append(f"| `{option.key}`{star} | {value} | {limits} | {_cell(option.help)} |")
     return "\n".join(lines)
 
@@ -104,7 +104,7 @@ def _preset(name: str) -> Iterator[str]:
     for option in declared_options():
         group = document.get(option.group, {})
         if isinstance(group, dict) and option.name in group:
-            value, default = option_text.shown(group[option.name]), option_text.shown(option.default)
+            value, default = option_list.shown(group[option.name]), option_list.shown(option.default)
             yield f"| `{option.key}` | {value} | {default} |"
 
 

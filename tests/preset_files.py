@@ -3,12 +3,12 @@
 python -m tests.preset_files        # writes them
 """
 
-from trainer.config import config_file, option_text
+from trainer.config import config_file, option_list
 
 
 def preset_text(name: str) -> bytes:
     """A preset's file as it must be: its situation, then only what differs, each option explained."""
-    return option_text.commented(config_file.preset_document(name), config_file.situation(name))
+    return option_list.commented(config_file.preset_document(name), config_file.situation(name))
 
 
 if __name__ == "__main__":

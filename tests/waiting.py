@@ -9,7 +9,7 @@ from trainer.run import metrics, runs
 from trainer.run.documents import Processes
 from trainer.run.runs import Run, Status
 from trainer.run.state import ACTIVE
-from trainer.system import document_file, log_tail
+from trainer.system import document_file, log_lines
 
 
 def wait_until(run: Run, *states: str, seconds: float = 60) -> Status:
@@ -19,7 +19,7 @@ def wait_until(run: Run, *states: str, seconds: float = 60) -> Status:
         if status.state in states:
             return status
         time.sleep(0.05)
-    raise AssertionError(f"{status.state} after {seconds} s: {log_tail.last_lines(run.log_file, 20)}")
+    raise AssertionError(f"{status.state} after {seconds} s: {log_lines.last_lines(run.log_file, 20)}")
 
 
 def wait_for_epoch(run: Run, epoch: int, seconds: float = 60) -> Status:
@@ -28,7 +28,7 @@ def wait_for_epoch(run: Run, epoch: int, seconds: float = 60) -> Status:
         status = runs.status(run)
         if status.progress and status.progress.epoch >= epoch:
             return status
-        assert status.state in ACTIVE, log_tail.last_lines(run.log_file, 20)
+        assert status.state in ACTIVE, log_lines.last_lines(run.log_file, 20)
         time.sleep(0.05)
     raise AssertionError(f"epoch {epoch} was never reached")
 

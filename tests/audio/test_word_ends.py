@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.engine.arrays import RATE, tone
-from trainer.audio.word_ends import endpoints
+from trainer.audio.sound_levels import endpoints
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.003])

@@ -16,7 +16,7 @@ from tests.tiny import clip_of, ignore, make_raw, write_wav
 from trainer.audio import manifest
 from trainer.dataset import clips
 from trainer.dataset.scan import scan
-from trainer.system.counted import counted
+from trainer.system.display_text import counted
 from trainer.system.workspace import Workspace
 
 

@@ -14,7 +14,7 @@ from tests.tiny import make_workspace, tiny_config
 from trainer.config import config_file
 from trainer.run import launch, run_document, runs
 from trainer.run.state import ACTIVE
-from trainer.system import log_tail, processes
+from trainer.system import log_lines, processes
 from trainer.system.workspace import Workspace
 
 EPOCHS = re.compile("^Epochs")
@@ -224,7 +224,7 @@ def test_bad_input_gets_its_one_sentence(page: Page, tmp_path, workspace: Worksp
         button(page, "Start Training").click()
         expect(page.get_by_text(re.compile("cannot be written to")).first).to_be_visible()
         no_traceback(page)
-    assert not any("Traceback" in line for line in log_tail.last_lines(workspace.root / "server.log"))
+    assert not any("Traceback" in line for line in log_lines.last_lines(workspace.root / "server.log"))
 
 
 def test_names_from_files_run_nothing_and_load_nothing(page: Page, workspace: Workspace):

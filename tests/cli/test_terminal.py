@@ -9,7 +9,7 @@ from pages.ui.shared import frame
 from tests.run_folders import make_run
 from trainer.cli import terminal, training
 from trainer.cli.terminal import Session
-from trainer.system import log
+from trainer.system import log_lines
 from trainer.system.workspace import Workspace
 
 NAME = "a\x1b[2Jb\x1b]0;c\nnext"
@@ -35,7 +35,7 @@ def test_nothing_in_a_name_reaches_a_terminal_or_a_page(mark, capsys, tmp_path):
     terminal.show(Session(Workspace(tmp_path), as_json=False), {}, name)
     terminal.complain(name)
     terminal.refuse(name, False, 2)
-    log.say(name)
+    log_lines.say(name)
     told = capsys.readouterr()
     assert mark not in told.out + told.err + frame.plain(name) and "\N{ESCAPE}" not in told.out + told.err
     (told.out + told.err).encode()

@@ -12,7 +12,7 @@ from pages.ui.configuration import draft
 from tests.preset_files import preset_text
 from trainer.config import config_file
 from trainer.config.config_file import ConfigError
-from trainer.config.options import Option, options
+from trainer.config.option_list import Option, options
 from trainer.config.schema import Config
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 

@@ -1,21 +1,21 @@
 """The difference of two configurations, in the library and on the command line."""
 
 from tests.cli.test_command_line import answer, refused
-from trainer.config import config_difference, config_file
+from trainer.config import config_file, option_list
 from trainer.config.schema import Config
 from trainer.system.workspace import Workspace
 
 
 def test_only_what_differs_is_told():
-    one, other = config_difference.values(Config()), config_difference.values(config_file.preset("quick"))
-    found = {row.option.key: (row.first, row.second) for row in config_difference.differences(one, other)}
+    one, other = option_list.values(Config()), option_list.values(config_file.preset("quick"))
+    found = {row.option.key: (row.first, row.second) for row in option_list.differences(one, other)}
     assert found == {
         "data.epoch_windows": (0, 4000),
         "model.width": (1.0, 1.5),
         "training.epochs": (40, 20),
         "training.patience": (15, 0),
     }
-    assert config_difference.differences(one, one) == []
+    assert option_list.differences(one, one) == []
 
 
 def test_the_command_line_lists_presets_and_tells_differences(tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainer.config import config_file, config_folder
+from trainer.config import config_file, saved_configs
 from trainer.config.schema import Config
 from trainer.system.workspace import Workspace
 
@@ -12,7 +12,7 @@ OTHER = config_file.build({"training": {"epochs": 3}})
 @pytest.fixture
 def workspace(tmp_path):
     found = Workspace(tmp_path)
-    config_folder.save(found, "mine", Config(), config_folder.ABSENT)
+    saved_configs.save(found, "mine", Config(), saved_configs.ABSENT)
     return found
 
 
@@ -21,63 +21,63 @@ def epochs(workspace: Workspace, name: str) -> int:
 
 
 def test_the_second_writer_is_told_and_nothing_is_overwritten(workspace: Workspace):
-    seen = config_folder.digest(workspace, "mine")
-    config_folder.save(workspace, "mine", config_file.build({"training": {"epochs": 7}}), seen)
+    seen = saved_configs.digest(workspace, "mine")
+    saved_configs.save(workspace, "mine", config_file.build({"training": {"epochs": 7}}), seen)
     with pytest.raises(ValueError, match="“mine” was changed since it was opened here"):
-        config_folder.save(workspace, "mine", OTHER, seen)
+        saved_configs.save(workspace, "mine", OTHER, seen)
     with pytest.raises(ValueError, match="“mine” already"):
-        config_folder.save(workspace, "mine", OTHER, config_folder.ABSENT)
+        saved_configs.save(workspace, "mine", OTHER, saved_configs.ABSENT)
     assert epochs(workspace, "mine") == 7
-    config_folder.save(workspace, "mine", OTHER, None)
+    saved_configs.save(workspace, "mine", OTHER, None)
     assert epochs(workspace, "mine") == 3
 
 
 def test_one_that_was_deleted_elsewhere_is_saved_anew(workspace: Workspace):
-    seen = config_folder.digest(workspace, "mine")
-    config_folder.delete(workspace, "mine")
-    config_folder.save(workspace, "mine", OTHER, seen)
+    seen = saved_configs.digest(workspace, "mine")
+    saved_configs.delete(workspace, "mine")
+    saved_configs.save(workspace, "mine", OTHER, seen)
     assert epochs(workspace, "mine") == 3
 
 
 def test_rename_and_duplicate_take_no_name_that_is_taken(workspace: Workspace):
-    config_folder.duplicate(workspace, "mine", "copy")
+    saved_configs.duplicate(workspace, "mine", "copy")
     assert (workspace.configs / "copy.yaml").read_bytes() == (workspace.configs / "mine.yaml").read_bytes()
-    for act in (config_folder.rename, config_folder.duplicate):
+    for act in (saved_configs.rename, saved_configs.duplicate):
         with pytest.raises(ValueError, match="“copy” already"):
             act(workspace, "mine", "copy")
         with pytest.raises(ValueError, match="cannot be a name"):
             act(workspace, "mine", "../x")
         with pytest.raises(FileNotFoundError, match="no configuration “gone” any more"):
             act(workspace, "gone", "new")
-    config_folder.rename(workspace, "mine", "yours")
+    saved_configs.rename(workspace, "mine", "yours")
     assert sorted(config_file.saved(workspace)) == ["copy", "yours"]
 
 
 def test_what_is_deleted_comes_back_and_replaces_nothing(workspace: Workspace):
-    trashed = config_folder.delete(workspace, "mine")
-    assert config_file.saved(workspace) == [] and config_folder.trash(workspace) == [trashed]
-    config_folder.save(workspace, "mine", OTHER, config_folder.ABSENT)
-    assert config_folder.restore(workspace, trashed) == "mine-2"
+    trashed = saved_configs.delete(workspace, "mine")
+    assert config_file.saved(workspace) == [] and saved_configs.trash(workspace) == [trashed]
+    saved_configs.save(workspace, "mine", OTHER, saved_configs.ABSENT)
+    assert saved_configs.restore(workspace, trashed) == "mine-2"
     assert epochs(workspace, "mine") == 3 and epochs(workspace, "mine-2") == Config().training.epochs
     for name in (trashed, "../mine", "20260101-000000-000000 ../../x"):
         with pytest.raises(FileNotFoundError, match="not in the trash"):
-            config_folder.restore(workspace, name)
+            saved_configs.restore(workspace, name)
 
 
 def test_a_long_name_comes_back_whole(workspace: Workspace):
     name = "n" * 57 + ". " + "m" * 5
     assert config_file.NAME.fullmatch(name)
     for expected in (name, "n" * 57 + "-2"):
-        config_folder.save(workspace, name, OTHER, None)
-        trashed = config_folder.delete(workspace, name)
-        assert config_folder.free_name(workspace, name) == name
+        saved_configs.save(workspace, name, OTHER, None)
+        trashed = saved_configs.delete(workspace, name)
+        assert saved_configs.free_name(workspace, name) == name
         if expected != name:
-            config_folder.save(workspace, name, OTHER, None)
-        assert config_folder.restore(workspace, trashed) == expected
+            saved_configs.save(workspace, name, OTHER, None)
+        assert saved_configs.restore(workspace, trashed) == expected
 
 
 def test_the_trash_holds_several_of_one_name(workspace: Workspace):
-    first = config_folder.delete(workspace, "mine")
-    config_folder.save(workspace, "mine", OTHER, config_folder.ABSENT)
-    second = config_folder.delete(workspace, "mine")
-    assert config_folder.trash(workspace) == [second, first]
+    first = saved_configs.delete(workspace, "mine")
+    saved_configs.save(workspace, "mine", OTHER, saved_configs.ABSENT)
+    second = saved_configs.delete(workspace, "mine")
+    assert saved_configs.trash(workspace) == [second, first]

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from tests.tiny import ignore, make_raw
-from trainer.dataset import changes, clips, findings, remedies
+from trainer.dataset import changes, clips, findings, repairs
 from trainer.dataset.changes import Move
 from trainer.dataset.scan import scan
 from trainer.system.workspace import Workspace
@@ -27,8 +27,8 @@ def state(workspace: Workspace) -> dict[str, bytes]:
 
 def test_deleting_and_relabelling_are_undone_and_redone(workspace):
     before = state(workspace)
-    deleted = remedies.delete(workspace, ["positive/voice0/0.wav", "positive/voice0/1.wav"])
-    moved = remedies.relabel(workspace, ["positive/voice1/0.wav", "negative/voice1/0.wav"][:1], "hard_negative")
+    deleted = repairs.delete(workspace, ["positive/voice0/0.wav", "positive/voice0/1.wav"])
+    moved = repairs.relabel(workspace, ["positive/voice1/0.wav", "negative/voice1/0.wav"][:1], "hard_negative")
     changed = state(workspace)
     assert "hard_negative/voice1/0.wav" in changed and not (workspace.raw / "positive" / "voice0").exists()
     for change in (moved, deleted):
@@ -40,7 +40,7 @@ def test_deleting_and_relabelling_are_undone_and_redone(workspace):
 
 
 def test_a_change_is_undone_once(workspace):
-    change = remedies.delete(workspace, ["positive/voice0/0.wav"])
+    change = repairs.delete(workspace, ["positive/voice0/0.wav"])
     changes.undo(workspace, change.id)
     with pytest.raises(ValueError, match="undone already"):
         changes.undo(workspace, change.id)
@@ -53,12 +53,12 @@ def test_nothing_is_overwritten(workspace):
     (workspace.raw / "hard_negative" / "voice0").mkdir(parents=True)
     (workspace.raw / "hard_negative" / "voice0" / "0.wav").write_bytes(b"here already")
     with pytest.raises(ValueError, match="exists already; nothing was changed"):
-        remedies.relabel(workspace, ["positive/voice0/1.wav", "positive/voice0/0.wav"], "hard_negative")
+        repairs.relabel(workspace, ["positive/voice0/1.wav", "positive/voice0/0.wav"], "hard_negative")
     assert {name: data for name, data in state(workspace).items() if "hard" not in name} == before
 
 
 def test_what_was_put_in_the_place_meanwhile_stays(workspace):
-    change = remedies.delete(workspace, ["positive/voice0/0.wav", "positive/voice0/1.wav"])
+    change = repairs.delete(workspace, ["positive/voice0/0.wav", "positive/voice0/1.wav"])
     place = workspace.raw / "positive" / "voice0" / "0.wav"
     place.parent.mkdir(exist_ok=True)
     place.write_bytes(b"new")
@@ -77,7 +77,7 @@ def test_a_crash_between_two_moves_is_undone_in_full(workspace, monkeypatch):
 
     monkeypatch.setattr(changes, "_move", die_at_the_third)
     with pytest.raises(OSError, match="plug"):
-        remedies.delete(workspace, [f"positive/voice{voice}/{clip}.wav" for voice in range(2) for clip in range(2)])
+        repairs.delete(workspace, [f"positive/voice{voice}/{clip}.wav" for voice in range(2) for clip in range(2)])
     monkeypatch.setattr(changes, "_move", real)
     assert len(state(workspace)) == len(before) - 2
     changes.undo(workspace, changes.recent(workspace)[0].id)
@@ -85,7 +85,7 @@ def test_a_crash_between_two_moves_is_undone_in_full(workspace, monkeypatch):
 
 
 def test_a_damaged_record_is_passed_over(workspace):
-    remedies.delete(workspace, ["positive/voice0/0.wav"])
+    repairs.delete(workspace, ["positive/voice0/0.wav"])
     (workspace.changes / "20990101-000000-beef.json").write_text("{")
     assert [change.title for change in changes.recent(workspace)] == ["Deleted positive/voice0/0.wav"]
 
@@ -97,15 +97,15 @@ def test_the_best_channel_takes_the_place_of_a_clip_and_any_other_can_be_chosen(
     soundfile.write(place, np.stack([noisy, wave], 1), rate)
     scan(workspace, ignore)
     before = state(workspace)
-    remedies.mend(workspace, "uneven", ignore)
+    repairs.mend(workspace, "uneven", ignore)
     best, _ = soundfile.read(place)
     assert best.shape == wave.shape and np.abs(best - wave).max() < 1e-4
     changes.undo(workspace, changes.recent(workspace)[0].id)
     assert state(workspace) == before
-    assert remedies.use_channel(workspace, ["positive/voice0/0.wav"], 1).title == "Channel 1 of positive/voice0/0.wav"
+    assert repairs.use_channel(workspace, ["positive/voice0/0.wav"], 1).title == "Channel 1 of positive/voice0/0.wav"
     assert np.abs(soundfile.read(place)[0] - noisy).max() < 1e-4
     with pytest.raises(ValueError, match=r"positive/voice0/1.wav: It has no channel 2; choose one of 1 to 1"):
-        remedies.use_channel(workspace, ["positive/voice0/1.wav"], 2)
+        repairs.use_channel(workspace, ["positive/voice0/1.wav"], 2)
 
 
 def test_converting_keeps_the_clip_and_its_place(workspace, tmp_path):
@@ -116,7 +116,7 @@ def test_converting_keeps_the_clip_and_its_place(workspace, tmp_path):
     scan(workspace, ignore)
     before = state(workspace)
     for code in ("offset", "much_silence"):
-        remedies.mend(workspace, code, ignore)
+        repairs.mend(workspace, code, ignore)
     mended, _ = soundfile.read(place)
     assert abs(mended.mean()) < 1e-3 and len(mended) == len(wave)
     trimmed, _ = soundfile.read(place.with_name("long.wav"))
@@ -125,7 +125,7 @@ def test_converting_keeps_the_clip_and_its_place(workspace, tmp_path):
         changes.undo(workspace, change.id)
     assert state(workspace) == before and place.with_name("long.flac").exists()
     with pytest.raises(ValueError, match="nothing to mend here"):
-        remedies.mend(workspace, "two_labels", ignore)
+        repairs.mend(workspace, "two_labels", ignore)
     assert clips.load(workspace) is not None
 
 
@@ -147,12 +147,12 @@ def test_refused_files_are_quarantined_and_come_back(workspace):
     (place / "notes.txt").write_text("no clip")
     (place / "link.wav").symlink_to(place / "0.wav")
     scan(workspace, ignore)
-    change = remedies.mend(workspace, "refused", ignore)
+    change = repairs.mend(workspace, "refused", ignore)
     assert change.files == 2 and sorted(path.name for path in place.iterdir()) == ["0.wav", "1.wav"]
     scan(workspace, ignore)
     assert not len(clips.load(workspace).refused)
     with pytest.raises(ValueError, match="nothing to mend"):
-        remedies.mend(workspace, "refused", ignore)
+        repairs.mend(workspace, "refused", ignore)
     changes.undo(workspace, change.id)
     assert (place / "notes.txt").exists() and (place / "link.wav").is_symlink()
 
@@ -165,7 +165,7 @@ def test_of_near_duplicates_the_first_is_kept(workspace):
         soundfile.write(place / f"{number}.wav", (1 - number / 4) * wave[200 * number :], rate)
     scan(workspace, ignore)
     found = next(one for one in findings.find(clips.load(workspace).clips) if one.code == "near_duplicates")
-    remedies.mend(workspace, "near_duplicates", ignore)
+    repairs.mend(workspace, "near_duplicates", ignore)
     left = [path for path in found.paths if (workspace.raw / path).exists()]
     assert len(found.surplus) >= 3 and left == [path for path in found.paths if path not in found.surplus]
     assert "positive/anna/0.wav" in left

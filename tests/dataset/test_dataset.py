@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from tests.tiny import clip_of, ignore, make_raw, write_wav
-from trainer.dataset import clips, table
+from trainer.dataset import clips
 from trainer.dataset import scan as scan_module
 from trainer.dataset.clips import Found
 from trainer.dataset.scan import scan
@@ -88,7 +88,7 @@ def test_a_cancelled_scan_goes_on_where_it_was(workspace, monkeypatch):
 
     with pytest.raises(KeyboardInterrupt):
         scan(workspace, cancel)
-    assert table.load_table(workspace) is None and len(table.load_table(workspace, partial=True)) == 12
+    assert clips.load_table(workspace) is None and len(clips.load_table(workspace, partial=True)) == 12
     told = []
     assert len(scan(workspace, lambda *progress: told.append(progress))) == 20
     assert (8, 8) in [progress[:2] for progress in told] and not workspace.partial_scan_file.exists()
@@ -212,7 +212,7 @@ def test_an_empty_label_folder_is_a_warning_and_no_clips_at_all_an_error(workspa
 def test_a_damaged_scan_file_is_as_none(workspace):
     scan(workspace, ignore)
     workspace.scan_file.write_text("{")
-    assert table.load_table(workspace) is None and clips.load(workspace) is None
+    assert clips.load_table(workspace) is None and clips.load(workspace) is None
 
 
 @needs_recordings

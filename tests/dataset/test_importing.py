@@ -13,7 +13,7 @@ import pytest
 
 from tests.bad_audio import encoded
 from tests.tiny import ignore
-from trainer.dataset import archives, changes, importing, names
+from trainer.dataset import archives, changes, file_names, importing
 from trainer.system import zip_file
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 
@@ -199,7 +199,7 @@ def test_a_full_disk_is_told_before_the_first_copy(workspace, tmp_path, monkeypa
     ],
 )  # fmt: skip
 def test_names_are_made_safe(name: str, safe: str):
-    assert names.safe_path(name) == safe
+    assert file_names.safe_path(name) == safe
 
 
 def test_labels_match_in_any_spelling_and_the_true_reason_is_told(workspace, tmp_path):

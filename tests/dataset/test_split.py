@@ -14,7 +14,7 @@ from tests.tiny import clip_of, ignore, make_raw, write_wav
 from trainer.audio import manifest
 from trainer.audio.manifest import SPLITS, Clip
 from trainer.dataset import clips as clips_of
-from trainer.dataset import split
+from trainer.dataset import split_assignment
 from trainer.dataset import splits as split_files
 from trainer.dataset.scan import scan
 from trainer.system.workspace import Workspace
@@ -44,30 +44,30 @@ def parts_of(splits: dict[str, list[Clip]], key: str) -> dict[str, set[str]]:
 )
 def test_bad_ratios_are_refused(text: str):
     with pytest.raises(ValueError, match="such as 70/15/15"):
-        split.parse_ratios(text)
+        split_assignment.parse_ratios(text)
 
 
 def test_ratios_are_met_when_groups_are_small():
-    splits = split.split(layout(100, 1), RATIOS, 0).splits
+    splits = split_assignment.split(layout(100, 1), RATIOS, 0).splits
     assert [len(splits[part]) for part in SPLITS] == [140, 30, 30]
 
 
 def test_the_test_split_may_be_left_out():
-    splits = split.split(layout(20), split.parse_ratios("80/20/0"), 0).splits
+    splits = split_assignment.split(layout(20), split_assignment.parse_ratios("80/20/0"), 0).splits
     assert not splits["test"] and len(splits["train"]) == 128
 
 
 def test_identical_audio_keeps_groups_together():
     clips = [*layout(10), clip("positive", "g0", 99, "twin"), clip("positive", "g1", 99, "twin")]
-    splits = split.split(clips, RATIOS, 0).splits
+    splits = split_assignment.split(clips, RATIOS, 0).splits
     places = parts_of(splits, "group")
     assert places["g0"] == places["g1"] and all(len(parts) == 1 for parts in places.values())
 
 
 def test_seed_and_clips_decide_not_their_order():
     clips = layout(12)
-    assert split.split(clips, RATIOS, 1).splits == split.split(clips[::-1], RATIOS, 1).splits
-    assert split.split(clips, RATIOS, 1).splits != split.split(clips, RATIOS, 2).splits
+    assert split_assignment.split(clips, RATIOS, 1).splits == split_assignment.split(clips[::-1], RATIOS, 1).splits
+    assert split_assignment.split(clips, RATIOS, 1).splits != split_assignment.split(clips, RATIOS, 2).splits
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_seed_and_clips_decide_not_their_order():
 )
 def test_what_cannot_be_split_says_why(clips: list[Clip], told: str):
     with pytest.raises(ValueError, match=told):
-        split.split(clips, RATIOS, 0)
+        split_assignment.split(clips, RATIOS, 0)
 
 
 labels = st.sampled_from(["positive", "negative", "hard_negative", "background", "rirs"])
@@ -94,7 +94,7 @@ def test_no_group_and_no_audio_lies_in_two_splits(rows, seed: int):
     clips = extra + [
         clip(label, f"g{group}", number, f"audio{number}" if number % 5 == 0 else "") for label, group, number in rows
     ]
-    splits = split.split(clips, RATIOS, seed).splits
+    splits = split_assignment.split(clips, RATIOS, seed).splits
     assert sorted(one.path for part in splits.values() for one in part) == sorted(one.path for one in clips)
     for key in ("group", "digest"):
         assert all(len(parts) == 1 for parts in parts_of(splits, key).values())
@@ -112,7 +112,7 @@ def test_every_label_meets_the_ratios_within_one_group(layouts, seed: int):
         clip(label, f"{label}{group}", number)
         for label, groups in layouts.items() for group, size in enumerate(groups) for number in range(size)
     ]  # fmt: skip
-    splits = split.split(clips, RATIOS, seed).splits
+    splits = split_assignment.split(clips, RATIOS, seed).splits
     for label, groups in layouts.items():
         for part, ratio in zip(SPLITS, RATIOS, strict=True):
             have = sum(one.label == label for one in splits[part])
@@ -176,9 +176,9 @@ def test_added_clips_never_move_others_and_never_leak(rows, added, seed: int):
     extra = [clip(label, f"x{n}", n) for label in ("positive", "negative") for n in range(3)]
     first, more = ([clip(label, f"{name}{group}", number, f"audio{number}" if number % 5 == 0 else "")
                     for label, group, number in found] for name, found in (("g", rows), ("h", added)))  # fmt: skip
-    before = split.split(extra + first, RATIOS, seed).splits
+    before = split_assignment.split(extra + first, RATIOS, seed).splits
     assigned = {one.path: part for part, clips in before.items() for one in clips}
-    shared = split.split(extra + first + more, RATIOS, seed, assigned)
+    shared = split_assignment.split(extra + first + more, RATIOS, seed, assigned)
     placed = {one.path: part for part, clips in shared.splits.items() for one in clips}
     assert all(placed[path] == part for path, part in assigned.items())
     assert len(placed) + len(shared.left_out) == len({one.path for one in extra + first + more})
@@ -186,19 +186,19 @@ def test_added_clips_never_move_others_and_never_leak(rows, added, seed: int):
 
 
 def test_a_clip_that_would_join_two_splits_is_left_out():
-    first = split.split(layout(8), RATIOS, 0).splits
+    first = split_assignment.split(layout(8), RATIOS, 0).splits
     train, val = first["train"][0], first["val"][0]
     assigned = {one.path: part for part, clips in first.items() for one in clips}
     bridge = clip("positive", train.group, 99, val.digest)
-    assert split.split([*layout(8), bridge], RATIOS, 0, assigned).left_out == [bridge]
+    assert split_assignment.split([*layout(8), bridge], RATIOS, 0, assigned).left_out == [bridge]
 
 
 def test_speakers_known_anew_ask_for_a_split_from_scratch():
-    first = split.split(layout(8), RATIOS, 0).splits
+    first = split_assignment.split(layout(8), RATIOS, 0).splits
     assigned = {one.path: part for part, clips in first.items() for one in clips}
     one_speaker = [dataclasses.replace(one, group="anna") for one in layout(8)]
     with pytest.raises(ValueError, match="Split from scratch"):
-        split.split(one_speaker, RATIOS, 0, assigned)
+        split_assignment.split(one_speaker, RATIOS, 0, assigned)
 
 
 def frame_of(rows: list[tuple[str, str, int]]) -> pd.DataFrame:
@@ -216,9 +216,9 @@ def test_near_duplicates_tie_clips_of_nobody_known_and_no_others():
 def test_copies_of_a_recording_stay_in_one_split():
     flat = [dataclasses.replace(one, group=one.path) for one in layout(20, 3)]
     pairs = {one.path: number // 2 for number, one in enumerate(sorted(flat, key=lambda one: one.path))}
-    shared = split.split(flat, RATIOS, 0, alike=pairs)
+    shared = split_assignment.split(flat, RATIOS, 0, alike=pairs)
     assert split_files.describe(shared.splits, pairs)["near_in_two_splits"] == 0
-    assert split_files.describe(split.split(flat, RATIOS, 0).splits, pairs)["near_in_two_splits"] > 0
+    assert split_files.describe(split_assignment.split(flat, RATIOS, 0).splits, pairs)["near_in_two_splits"] > 0
 
 
 def own_voice(root, speakers: dict[str, dict[str, int]]) -> Workspace:

@@ -28,7 +28,7 @@ from trainer.estimates import model_size
 from trainer.run import launch, run_models
 from trainer.run.documents import Best, Progress
 from trainer.run.runs import Run
-from trainer.system import document_file, durable, log_tail
+from trainer.system import document_file, durable, log_lines
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 
 EMBEDDED = [(name, {"kind": "speech_embedding"}) for name in ("gru", "dense", "conv_attention")]
@@ -148,7 +148,7 @@ def test_a_run_ends_with_its_model_and_the_word_is_found_with_it(workspace, run:
     best = document_file.read(Best, run.checkpoints / "best.json")
     assert (file.run, file.epoch, file.checkpoint) == (run.id, best.epoch, best.checkpoint)
     assert file.parity.within and file.parity.windows > 10 and file.threshold_from.source == "validation_stream"
-    log = "\n".join(log_tail.last_lines(run.log_file))
+    log = "\n".join(log_lines.last_lines(run.log_file))
     assert f"The model of epoch {file.epoch} is exported: it differs from the trained one on" in log
     spoken, other = (workspace.raw / label / "voice1/1.wav" for label in ("positive", "negative"))
     first, second = answer(workspace, "detect", "latest", str(spoken), str(other), "--scores", "--threshold", "0.5")

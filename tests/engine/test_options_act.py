@@ -17,7 +17,7 @@ import torch
 from tests import run_folders
 from tests.tiny import make_workspace
 from trainer.config import config_file
-from trainer.config.options import options
+from trainer.config.option_list import options
 from trainer.config.schema import Config
 from trainer.engine.training import checkpoints, epoch, loop
 from trainer.engine.training.parts import Parts

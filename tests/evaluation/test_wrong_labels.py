@@ -9,7 +9,7 @@ import pytest
 
 from tests.run_folders import end, make_alive, make_run
 from tests.tiny import ignore, make_raw
-from trainer.dataset import changes, clips, findings, remedies
+from trainer.dataset import changes, clips, findings, repairs
 from trainer.dataset.scan import scan
 from trainer.evaluation import wrong_labels
 from trainer.run.label_scores import ClipScore
@@ -71,7 +71,7 @@ def test_at_most_a_tenth_of_a_label_is_listed():
 
 
 def test_a_clip_with_another_label_without_a_file_or_with_other_audio_is_not_listed(workspace: Workspace):
-    remedies.relabel(workspace, [DOUBTED[0]], "hard_negative")
+    repairs.relabel(workspace, [DOUBTED[0]], "hard_negative")
     (workspace.raw / DOUBTED[1]).write_bytes((workspace.raw / "negative/voice0/0.wav").read_bytes())
     scan(workspace, ignore)
     assert listed(workspace) == set()

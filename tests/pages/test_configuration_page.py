@@ -4,8 +4,8 @@ import pytest
 
 from tests.pages.tools import draw, field, press, texts, write_job
 from tests.run_folders import make_run
-from trainer.config import config_file, config_folder
-from trainer.config.options import options
+from trainer.config import config_file, saved_configs
+from trainer.config.option_list import options
 from trainer.config.schema import Config
 from trainer.estimates import requirements
 from trainer.system import limits
@@ -139,7 +139,7 @@ def test_a_tick_to_replace_one_configuration_replaces_no_other(empty):
 def test_what_another_tab_saves_right_after_is_not_taken_for_ones_own(empty, monkeypatch):
     app = edit(draw("Configuration"), "number_input", "Epochs", 3)
     edit(app, "text_input", "Name", "mine")
-    save = config_folder.save
+    save = saved_configs.save
 
     def and_another_tab_does(*arguments):
         path = save(*arguments)
@@ -147,7 +147,7 @@ def test_what_another_tab_saves_right_after_is_not_taken_for_ones_own(empty, mon
         return path
 
     with monkeypatch.context() as patched:
-        patched.setattr(config_folder, "save", and_another_tab_does)
+        patched.setattr(saved_configs, "save", and_another_tab_does)
         press(app, "Save Configuration")
     edit(app, "number_input", "Epochs", 4)
     assert "was changed since" in press(app, "Save Configuration").error[0].value
@@ -280,7 +280,7 @@ def test_rename_duplicate_delete_and_restore(empty):
     assert sorted(config_file.saved(empty)) == ["yours", "yours-2"]
     field(app, "selectbox", "Saved configuration to tidy").set_value("yours-2")
     assert "trash" in press(app, "Delete").success[0].value
-    assert config_file.saved(empty) == ["yours"] and len(config_folder.trash(empty)) == 1
+    assert config_file.saved(empty) == ["yours"] and len(saved_configs.trash(empty)) == 1
     assert "yours-2" in press(app, "Restore").success[0].value
     field(app, "text_input", "New name").set_value("yours")
     assert "already" in press(app, "Duplicate").error[0].value

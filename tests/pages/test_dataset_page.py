@@ -13,7 +13,7 @@ from tests.dataset.test_zip_names import zip_of
 from tests.pages.tools import checked, draw, field, press, texts, write_job
 from tests.tiny import ignore
 from trainer.audio import manifest
-from trainer.dataset import inspection, remedies, speakers
+from trainer.dataset import inspector_pool, repairs, speakers
 from trainer.dataset.scan import scan
 from trainer.system import job
 
@@ -267,7 +267,7 @@ def test_each_channel_of_a_clip_is_heard_and_one_can_be_taken(workspace, monkeyp
 
 
 def test_a_file_that_stands_still_is_not_quarantined(workspace, monkeypatch):
-    monkeypatch.setattr(inspection, "_inspect_batch", lambda reader, paths: (
+    monkeypatch.setattr(inspector_pool, "_inspect_batch", lambda reader, paths: (
         {"reason": "not_answering", "message": "The disk slept."} for _ in paths
     ))  # fmt: skip
     (workspace.raw / "positive/new.wav").write_bytes(b"RIFF")
@@ -276,4 +276,4 @@ def test_a_file_that_stands_still_is_not_quarantined(workspace, monkeypatch):
     assert any("1 file could not be read this time." in each.value for each in app.caption)
     assert "mend_refused" not in [button.key for button in app.button]
     with pytest.raises(ValueError, match="nothing to mend"):
-        remedies.mend(workspace, "refused", ignore)
+        repairs.mend(workspace, "refused", ignore)

@@ -12,8 +12,8 @@ import pytest
 from docs import generate
 from tests import documented
 from trainer.__main__ import app
-from trainer.config import config_file, option_text
-from trainer.config.options import options
+from trainer.config import config_file, option_list
+from trainer.config.option_list import options
 from trainer.run.runs import Run
 from trainer.system.workspace import PROJECT_ROOT
 
@@ -68,7 +68,7 @@ def test_the_reference_has_every_option_as_declared():
     for option in options():
         (row,) = re.findall(rf"^\| `{option.key}`.*$", page, re.MULTILINE)
         star = "" if option.advanced else " ★"
-        value, limits = option_text.shown(option.default), option_text.limits(option)
+        value, limits = option_list.shown(option.default), option_list.limits(option)
         assert row == f"| `{option.key}`{star} | {value} | {limits} | {option.help} |"
 
 

@@ -18,7 +18,7 @@ from tests.tiny import make_workspace, tiny_config
 from trainer.engine.training import checkpoints
 from trainer.run import failures, launch, metrics, reserve, runs
 from trainer.run.documents import Processes
-from trainer.system import document_file, log_tail, processes
+from trainer.system import document_file, log_lines, processes
 from trainer.system.workspace import Workspace
 
 
@@ -140,7 +140,7 @@ def test_a_clip_that_cannot_be_read_is_named_and_the_trace_is_in_the_log(workspa
     outcome = wait_until(run, "failed", "completed").outcome
     name = str(path.relative_to(workspace.raw))
     assert outcome.failure == failures.Failure(kind="clip_unreadable", path=name) and name in outcome.reason
-    assert any("Traceback" in line for line in log_tail.last_lines(run.log_file))
+    assert any("Traceback" in line for line in log_lines.last_lines(run.log_file))
 
 
 def test_a_crash_in_native_code_is_told_by_its_signal(workspace):
@@ -149,7 +149,7 @@ def test_a_crash_in_native_code_is_told_by_its_signal(workspace):
     processes.send_signal(people(run).trainer, signal.SIGSEGV)
     outcome = wait_until(run, "failed").outcome
     assert outcome.signal == "SIGSEGV" and outcome.failure.kind == "crashed"
-    assert any("Segmentation fault" in line for line in log_tail.last_lines(run.log_file))
+    assert any("Segmentation fault" in line for line in log_lines.last_lines(run.log_file))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tests.tiny import make_workspace, tiny_config
 from tests.waiting import epoch_rows, people, wait_for_epoch, wait_until
 from trainer.audio import manifest
 from trainer.run import launch, run_document, runs
-from trainer.system import durable, log_tail, processes
+from trainer.system import durable, log_lines, processes
 from trainer.system.workspace import Workspace
 
 
@@ -40,7 +40,7 @@ def test_a_run_goes_its_whole_way(workspace: Workspace):
     best = min(epoch_rows(run), key=lambda row: row["val_loss"])
     assert document["best"]["epoch"] == best["epoch"] and os.path.isfile(document["best"]["checkpoint"])
     assert document["eta_seconds"] is None and json.dumps(document)
-    log = "\n".join(log_tail.last_lines(run.log_file))
+    log = "\n".join(log_lines.last_lines(run.log_file))
     assert "] Starting training..." in log and "] Epoch 3/3 - Loss: " in log
 
 
@@ -60,7 +60,7 @@ def test_stop_keeps_the_best_model(workspace: Workspace, now: bool, told: str):
     status = wait_until(run, "stopped", seconds=15)
     assert told in status.outcome.reason and status.outcome.exit_code == 0
     assert os.path.isfile(run_document.of(status)["best"]["checkpoint"])
-    assert any("Stopped" in line for line in log_tail.last_lines(run.log_file))
+    assert any("Stopped" in line for line in log_lines.last_lines(run.log_file))
     with pytest.raises(ValueError, match="nothing to stop"):
         launch.stop(run, now)
 

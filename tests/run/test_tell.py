@@ -22,7 +22,7 @@ from trainer.run import announcement, hooks, launch, webhook
 from trainer.run.announcement import Announcement
 from trainer.run.documents import Outcome
 from trainer.run.runs import Run
-from trainer.system import log_tail
+from trainer.system import log_lines
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 
 PYTHON = sys.executable
@@ -102,7 +102,7 @@ def test_the_end_of_a_run_is_told_with_no_browser(tmp_path, listener, state):
     )
     status = wait_until(run, state)
     deadline = time.monotonic() + 20
-    while "The command" not in log_tail.last_lines(run.log_file, 1)[0] and time.monotonic() < deadline:
+    while "The command" not in log_lines.last_lines(run.log_file, 1)[0] and time.monotonic() < deadline:
         time.sleep(0.05)
     (path, kind, document), *more = listener.heard
     assert (path, kind, more) == ("/hook", "application/json", [])
@@ -112,7 +112,7 @@ def test_the_end_of_a_run_is_told_with_no_browser(tmp_path, listener, state):
     assert state == "failed" or (document["epoch"], document["epochs"], document["best"]["epoch"]) == (1, 1, 1)
     on_input, in_environment = (workspace.root / "told").read_text().splitlines()
     assert json.loads(on_input) == document and in_environment == state
-    last = [line.split("] ")[1] for line in log_tail.last_lines(run.log_file, 2)]
+    last = [line.split("] ")[1] for line in log_lines.last_lines(run.log_file, 2)]
     assert last == ["Told the webhook at 127.0.0.1.", "The command python was run."]
     assert wait_until(run, state).outcome == status.outcome
     end_all(workspace)
@@ -126,7 +126,7 @@ def test_a_run_is_resumed_while_its_end_is_being_told(tmp_path):
     wait_until(run, "failed")
     assert launch.resume(run) == 2
     wait_until(run, "failed")
-    assert not any("The command" in line for line in log_tail.last_lines(run.log_file))
+    assert not any("The command" in line for line in log_lines.last_lines(run.log_file))
     (workspace.root / "go").touch()
     end_all(workspace)
 

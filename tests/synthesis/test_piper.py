@@ -19,7 +19,7 @@ from tests.run_folders import workspace_at
 from tests.tiny import ignore
 from tests.waiting import wait_for
 from trainer.dataset import importing
-from trainer.synthesis import order, piper, piper_speech, speech
+from trainer.synthesis import espeak, order, piper
 from trainer.system import job
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 
@@ -68,7 +68,7 @@ def make_voice(folder: Path, name: str, speakers: int = 1) -> Path:
 
 def test_ids_are_padded_begun_and_ended():
     assert piper.phoneme_ids("hé", {"_": [0], "^": [1], "$": [2], "h": [5], "e": [6]}) == [1, 0, 5, 0, 6, 0, 2]
-    assert speech.ipa(["hello"], "en-us")["hello"] == "həlˈoʊ"
+    assert espeak.ipa(["hello"], "en-us")["hello"] == "həlˈoʊ"
 
 
 def test_an_order_is_spoken_by_the_users_own_voices(tmp_path):
@@ -121,7 +121,7 @@ def test_a_hostile_voice_is_one_sentence(tmp_path, kind: str):
         order.fill(Workspace(tmp_path / "workspace"), wanted, ignore)
     assert str(refused.value).startswith(f"{file} ") and "\n" not in str(refused.value)
     assert time.process_time() - begun < 3 and psutil.Process().memory_info().rss - before < 300e6
-    assert not [child for child in psutil.Process().children() if piper_speech.PROCESS in child.cmdline()]
+    assert not [child for child in psutil.Process().children() if piper.PROCESS in child.cmdline()]
 
 
 def test_a_hostile_voice_among_many_is_told_before_any_speaks(tmp_path):

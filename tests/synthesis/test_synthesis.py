@@ -14,7 +14,7 @@ from tests.tiny import ignore
 from trainer.audio.manifest import Clip
 from trainer.dataset import changes
 from trainer.streams import spoken
-from trainer.synthesis import demo, languages, noise, order, phrases, recipe, rooms, speech
+from trainer.synthesis import acoustics, demo, espeak, languages, order, phrases, recipe
 from trainer.system.workspace import LABELS, Workspace
 
 ENGLISH = languages.find("en")
@@ -102,9 +102,9 @@ def test_a_phrase_that_cannot_be_spoken_is_refused(phrase: str):
 @pytest.mark.parametrize("phrase", ["computer", "hola mundo", "hey o'neil"])
 def test_any_spoken_phrase_has_look_alikes_and_none_is_the_phrase(phrase: str):
     found = phrases.look_alikes(phrases.check(phrase, ENGLISH), ENGLISH)
-    (target,) = speech.phonemes([phrase], "en-us")
+    (target,) = espeak.phonemes([phrase], "en-us")
     assert len(found) >= 8 and len(set(found)) == len(found)
-    assert not any(phrases.contains(sound, target) for sound in speech.phonemes(found, "en-us"))
+    assert not any(phrases.contains(sound, target) for sound in espeak.phonemes(found, "en-us"))
 
 
 @pytest.mark.parametrize("phrase", ["a", "I", "hi", "hé"])
@@ -117,8 +117,8 @@ def test_a_very_short_phrase_is_in_no_text_as_a_word(phrase: str):
 
 def test_other_texts_do_not_hold_the_phrase():
     texts = phrases.other_texts("the market", 300, 0, ENGLISH)
-    (target,) = speech.phonemes(["the market"], "en-us")
-    assert len(texts) == 300 and not any(phrases.contains(sound, target) for sound in speech.phonemes(texts, "en-us"))
+    (target,) = espeak.phonemes(["the market"], "en-us")
+    assert len(texts) == 300 and not any(phrases.contains(sound, target) for sound in espeak.phonemes(texts, "en-us"))
     assert {len(text.split()) for text in texts} >= {1, 2, 8}
 
 
@@ -127,15 +127,15 @@ def test_distance_counts_edits(a: str, b: str, edits: int):
     assert phrases.distance(tuple(a), tuple(b)) == edits
 
 
-@pytest.mark.parametrize("kind", noise.KINDS)
+@pytest.mark.parametrize("kind", acoustics.KINDS)
 def test_noise_is_audible_finite_and_different_each_time(kind: str):
-    first, second = (noise.make(kind, 2.0, np.random.default_rng(seed)) for seed in (1, 2))
+    first, second = (acoustics.make(kind, 2.0, np.random.default_rng(seed)) for seed in (1, 2))
     assert first.shape == (32000,) and np.isfinite(first).all() and np.abs(first).max() == pytest.approx(0.5)
     assert not np.array_equal(first, second)
 
 
 def test_a_room_rings_and_fades():
-    for rir in rooms.responses(2, np.random.default_rng(0)):
+    for rir in acoustics.responses(2, np.random.default_rng(0)):
         energy = np.cumsum(rir[::-1].astype(float) ** 2)[::-1]
         assert len(rir) > 1000 and np.abs(rir).max() == pytest.approx(0.9)
         assert energy[len(rir) // 2] < 0.1 * energy[0]
@@ -145,7 +145,7 @@ def test_a_dead_espeak_is_one_sentence(monkeypatch):
     dead = subprocess.Popen([sys.executable, "-c", "pass"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     dead.wait()
     with pytest.raises(OSError, match=r"espeak-ng failed on 'hi'.*Try another phrase"):
-        speech._ask(dead, {"do": "phonemes", "text": "hi", "voice": "en-us"})
+        espeak._ask(dead, {"do": "phonemes", "text": "hi", "voice": "en-us"})
     dead.communicate()
 
 
@@ -170,7 +170,7 @@ def test_every_language_has_its_words_voices_and_letters(code: str):
 @pytest.mark.parametrize("code", languages.LANGUAGES)
 def test_every_voice_is_known_to_espeak(code: str):
     for accent in languages.find(code).accents:
-        assert speech.phonemes([languages.lexicon(code)[0]], accent)[0]
+        assert espeak.phonemes([languages.lexicon(code)[0]], accent)[0]
 
 
 def test_an_order_is_met_beside_what_is_there_and_can_be_undone(tmp_path):
@@ -214,7 +214,7 @@ def test_who_is_cancelled_speaks_no_more(tmp_path):
     rng, voices = random.Random(0), languages.find("en").voices
     spoken = recipe.utterances(texts, voices, len(texts), tmp_path / "positive", rng)
     with pytest.raises(KeyboardInterrupt):
-        speech.speak(spoken, cancel)
+        espeak.speak(spoken, cancel)
     assert len(list(tmp_path.rglob("*.wav"))) < len(texts) / 2
 
 

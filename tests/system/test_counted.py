@@ -1,6 +1,6 @@
 import pytest
 
-from trainer.system.counted import counted
+from trainer.system.display_text import counted
 
 
 @pytest.mark.parametrize(("number", "told"), [(0, "0 clips"), (1, "1 clip"), (2, "2 clips"), (12_000, "12,000 clips")])

@@ -11,11 +11,11 @@ from tests import tone_model
 from tests.pages.tools import draw
 from tests.run_folders import end, make_run, workspace_at
 from trainer.catalog import index, reading
-from trainer.config import config_file, config_folder
+from trainer.config import config_file, saved_configs
 from trainer.config.schema import Config
 from trainer.dataset import changes, clips
 from trainer.run import launch, metrics, runs
-from trainer.system import durable, log_tail, processes, regular_file
+from trainer.system import durable, log_lines, processes, regular_file
 
 FILES = (
     "runs/{id}/request.json", "runs/{id}/config.yaml", "runs/{id}/process.json", "runs/{id}/outcome.json",
@@ -53,7 +53,7 @@ def test_a_pipe_in_place_of_a_file_is_not_waited_for(name, tmp_path, limit, monk
     run = make_run(workspace)
     end(run, "completed", "All done.")
     tone_model.finish(run)
-    config_folder.save(workspace, "mine", Config(), None)
+    saved_configs.save(workspace, "mine", Config(), None)
     special(workspace.root / name.format(id=run.id))
     runs.status(run)
     reading.read(run)
@@ -76,7 +76,7 @@ def test_what_is_no_file_is_told_and_never_opened(tmp_path, limit):
             with pytest.raises(OSError, match=regular_file.NOT_REGULAR) as told:
                 regular_file.read_bytes(path)
             assert told.value.filename == str(path)
-    assert log_tail.last_lines(tmp_path / "pipe") == []
+    assert log_lines.last_lines(tmp_path / "pipe") == []
     with pytest.raises(OSError, match="pipe"):
         config_file.load(tmp_path / "pipe")
 

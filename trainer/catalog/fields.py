@@ -11,7 +11,7 @@ from typing import Literal, cast
 
 from trainer.catalog import row as rows
 from trainer.catalog.row import Row
-from trainer.config.options import options
+from trainer.config.option_list import options
 
 Kind = Literal["text", "words", "number", "share", "seconds", "bytes", "time", "flag"]
 Found = float | int | str | bool | tuple[str, ...] | None

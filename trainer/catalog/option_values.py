@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from trainer.config import config_file, yaml_text
-from trainer.config.config_difference import Value
-from trainer.config.options import options
+from trainer.config.option_list import Value, options
 from trainer.system import regular_file
 
 Values = dict[str, Value]

@@ -11,7 +11,7 @@ import numpy as np
 
 from trainer.catalog import option_values
 from trainer.catalog.row import MOST_LOSSES, Row
-from trainer.config.config_difference import Value
+from trainer.config.option_list import Value
 from trainer.evaluation import operating_point
 from trainer.run import columns, disk_usage, runs
 from trainer.run.columns import Columns

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple
 
 from trainer.catalog import option_values
-from trainer.config.config_difference import Value
+from trainer.config.option_list import Value
 from trainer.evaluation.operating_point import OperatingPoint
 from trainer.run.state import State
 

@@ -14,7 +14,7 @@ from trainer.cli.terminal import Session, show
 from trainer.evaluation import point_text
 from trainer.run import disk_usage, runs
 from trainer.run.runs import Run
-from trainer.system.counted import counted
+from trainer.system.display_text import counted
 
 RUN = click.argument("run", metavar="RUN")
 

@@ -9,7 +9,7 @@ import click
 
 from trainer.cli import terminal
 from trainer.cli.terminal import AS_JOB, Session, show, work_on
-from trainer.config import config_difference, config_file, option_text
+from trainer.config import config_file, option_list
 from trainer.config.config_file import ConfigError
 from trainer.estimates import requirements
 from trainer.estimates.requirements import Estimate
@@ -67,10 +67,10 @@ def _needs(needs: Estimate) -> list[str]:
 def difference(session: Session, first: str, second: str) -> None:
     """Tell which options differ between two configurations (YAML files, saved configurations or presets)."""
     pair = [config_file.load(config_file.find(session.workspace, name)) for name in (first, second)]
-    found = config_difference.differences(*map(config_difference.values, pair))
+    found = option_list.differences(*map(option_list.values, pair))
     document: list[dict[str, Any]] = [{"option": d.option.key, "first": d.first, "second": d.second} for d in found]
     lines = [f"{'':35} {first:>12.12} {second:>12.12}"] if found else []
-    lines += [f"{d.option.key:35} {option_text.shown(d.first):>12} {option_text.shown(d.second):>12}" for d in found]
+    lines += [f"{d.option.key:35} {option_list.shown(d.first):>12} {option_list.shown(d.second):>12}" for d in found]
     show(session, document, "\n".join(lines) or "They are equal.")
 
 

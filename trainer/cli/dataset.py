@@ -15,7 +15,7 @@ import click
 
 from trainer.cli import terminal
 from trainer.cli.terminal import AS_JOB, Session, Work, show, work_on, work_on_each
-from trainer.system.counted import counted
+from trainer.system.display_text import counted
 from trainer.system.job import Report
 from trainer.system.workspace import Workspace
 
@@ -39,7 +39,7 @@ def demo(session: Session, phrase: str, positives: int, ratios: str, seed: int, 
     """Make a synthetic data set for trying the app, scan and split it."""
     from trainer.dataset import clips, splits
     from trainer.dataset.scan import scan as scan_clips
-    from trainer.dataset.split import parse_ratios
+    from trainer.dataset.split_assignment import parse_ratios
     from trainer.synthesis import demo as demo_data
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
@@ -88,7 +88,7 @@ def split_verb(session: Session, ratios: str, seed: int, from_scratch: bool, as_
     Clips that are in a split already stay there; other ratios or another seed share all of them out anew.
     """
     from trainer.dataset import splits
-    from trainer.dataset.split import parse_ratios
+    from trainer.dataset.split_assignment import parse_ratios
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
         parts = splits.split_dataset(session.workspace, parse_ratios(ratios), seed, from_scratch)
@@ -151,7 +151,7 @@ def mend(session: Session, finding: str, as_job: bool) -> None:
 
     `refused` quarantines all refused files.
     """
-    from trainer.dataset import findings, remedies
+    from trainer.dataset import findings, repairs
     from trainer.dataset.scan import scan as scan_clips
     from trainer.synthesis import order
 
@@ -160,7 +160,7 @@ def mend(session: Session, finding: str, as_job: bool) -> None:
             label, count = findings.GENERATED[finding]
             change = order.fill(session.workspace, order.Order("", counts={label: count}), report).change
         else:
-            change = remedies.mend(session.workspace, finding, report)
+            change = repairs.mend(session.workspace, finding, report)
         scan_clips(session.workspace, report)
         return {"change": change.id}, f"{change.title}. Undo is in the list of changes."
 

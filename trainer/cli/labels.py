@@ -9,7 +9,7 @@ import click
 from trainer.cli import terminal
 from trainer.cli.terminal import Session, show
 from trainer.dataset.changes import Change
-from trainer.system.counted import counted
+from trainer.system.display_text import counted
 from trainer.system.workspace import LABELS
 
 if TYPE_CHECKING:  # pandas takes a second to import, which other verbs do not have
@@ -43,10 +43,10 @@ def suspects(session: Session) -> None:
 @click.pass_obj
 def relabel(session: Session, clips: tuple[str, ...], label: str) -> None:
     """Move each CLIP (a path below data/raw) under another label, and scan. It can be undone."""
-    from trainer.dataset import remedies
+    from trainer.dataset import repairs
 
     _check(session, clips)
-    _changed(session, remedies.relabel(session.workspace, clips, label))
+    _changed(session, repairs.relabel(session.workspace, clips, label))
 
 
 @click.command()
@@ -54,10 +54,10 @@ def relabel(session: Session, clips: tuple[str, ...], label: str) -> None:
 @click.pass_obj
 def quarantine(session: Session, clips: tuple[str, ...]) -> None:
     """Move each CLIP (a path below data/raw) to the trash, and scan. It can be undone."""
-    from trainer.dataset import remedies
+    from trainer.dataset import repairs
 
     _check(session, clips)
-    _changed(session, remedies.delete(session.workspace, clips))
+    _changed(session, repairs.delete(session.workspace, clips))
 
 
 @click.command()

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trainer.cli.terminal import AS_JOB, Session, complain, show, work_on
+from trainer.cli import terminal
+from trainer.cli.terminal import AS_JOB, Failure, Session, complain, show, work_on
 from trainer.cli.training import RUN
 from trainer.detector import detector_file
 from trainer.detector.detector_file import DetectorFile
 from trainer.evaluation import operating_point, point_text
 from trainer.run import run_models, runs
-from trainer.system import batch, document_file, durable, private, regular_file, shown_text
-from trainer.system.batch import Failure
+from trainer.system import display_text, document_file, durable, private, regular_file
 from trainer.system.job import Report
 from trainer.system.workspace import Workspace
 
@@ -94,18 +94,18 @@ def detect(
     Without AUDIO it listens to the sound device until Ctrl-C, with - to raw samples (16 bits, 16 kHz, one channel) on
     standard input. It then tells each detection as it comes; with --json a line is a document.
     """
-    from trainer.detector import detector, listening, live_audio  # onnxruntime takes a third of a second to import
+    from trainer.detector import detector, listening  # onnxruntime takes a third of a second to import
 
     loaded = detector.load(_model_path(session.workspace, model))
     threshold = loaded.file.threshold if threshold is None else threshold
     if audio and audio != (STANDARD_INPUT,):
         _detect_in_files(session, loaded, audio, threshold, with_scores)
         return
-    pieces = live_audio.of_standard_input() if audio else live_audio.of_device(device)
+    pieces = listening.of_standard_input() if audio else listening.of_device(device)
     complain(f"Listening for {loaded.file.label} at threshold {threshold:.4f}; Ctrl-C ends it.")
     with suppress(KeyboardInterrupt):
         for line in listening.live(loaded, pieces, threshold, with_scores, session.as_json):
-            click.echo(line if session.as_json else shown_text.clean(line))  # at once, also into a pipe
+            click.echo(line if session.as_json else display_text.clean(line))  # at once, also into a pipe
 
 
 def _detect_in_files(
@@ -116,7 +116,7 @@ def _detect_in_files(
 
     documents, failed = list[dict[str, Any]](), False
     for path in paths:
-        answer = batch.attempt(str(path), partial(listening.in_file, loaded, path, threshold, with_scores))
+        answer = terminal.attempt(str(path), partial(listening.in_file, loaded, path, threshold, with_scores))
         if isinstance(answer, Failure):
             failed = True
             complain(str(answer))

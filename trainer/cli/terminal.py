@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from rich.console import Console
@@ -21,12 +21,35 @@ from trainer.run import best_model, runs
 from trainer.run.documents import Best
 from trainer.run.runs import Run, Status
 from trainer.run.state import ACTIVE
-from trainer.system import batch, job, shown_text
-from trainer.system.batch import Failure
-from trainer.system.counted import counted
+from trainer.system import display_text, job
+from trainer.system.display_text import counted
 from trainer.system.job import Report, Verb
-from trainer.system.log import clock_time
+from trainer.system.log_lines import clock_time
 from trainer.system.workspace import Workspace
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An item that could not be worked on: `item` as the user named it, and one sentence that says why."""
+
+    item: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.item}: {self.message}"
+
+
+def attempt(item: str, work: Callable[[], Result]) -> Result | Failure:
+    """What the work returns, or the failure when its input is bad (ValueError, OSError). Other errors are raised."""
+    try:
+        return work()
+    except OSError as error:
+        reason = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+        return Failure(item, reason or str(error))
+    except ValueError as error:
+        return Failure(item, str(error))
 
 
 @dataclass(frozen=True)
@@ -57,14 +80,14 @@ def hoist_globals(arguments: Sequence[str]) -> list[str]:
 def show(session: Session, document: object, text: str) -> None:
     """Print a result: the document with --json, else the text, in which a name from elsewhere steers no terminal."""
     if session.as_json:
-        sys.stdout.write(shown_text.to_json(document, indent=1) + "\n")
+        sys.stdout.write(display_text.to_json(document, indent=1) + "\n")
     elif text:
-        sys.stdout.write(shown_text.clean_lines(text) + "\n")
+        sys.stdout.write(display_text.clean_lines(text) + "\n")
 
 
 def complain(text: str) -> None:
     """Tell on standard error, where a name from elsewhere steers no terminal either."""
-    sys.stderr.write(shown_text.clean_lines(text) + "\n")
+    sys.stderr.write(display_text.clean_lines(text) + "\n")
 
 
 def refuse(message: str, as_json: bool, code: int) -> int:
@@ -72,7 +95,7 @@ def refuse(message: str, as_json: bool, code: int) -> int:
     line = " ".join(message.split())
     complain(line)
     if as_json:
-        sys.stdout.write(shown_text.to_json({"error": line}) + "\n")
+        sys.stdout.write(display_text.to_json({"error": line}) + "\n")
     return code
 
 
@@ -90,7 +113,7 @@ def progress() -> Iterator[Report]:
         task = bar.add_task("", total=None)
 
         def report(done: int, total: int, doing: str) -> None:
-            bar.update(task, completed=done, total=total or None, description=shown_text.clean(doing))
+            bar.update(task, completed=done, total=total or None, description=display_text.clean(doing))
 
         yield report
 
@@ -125,7 +148,7 @@ def work_on_each(
 
     def every(report: Report) -> tuple[dict[str, Any], str]:
         for name, work in items:
-            answer = work(report) if len(items) == 1 else batch.attempt(name, partial(work, report))
+            answer = work(report) if len(items) == 1 else attempt(name, partial(work, report))
             if isinstance(answer, Failure):
                 failures.append(answer)
                 documents.append({"source": name, "error": answer.message})

@@ -13,7 +13,7 @@ from trainer.evaluation import operating_point
 from trainer.run import advice, launch, preflight, run_document, run_queue, runs, standing
 from trainer.run.run_queue import Place
 from trainer.run.runs import Run, Status
-from trainer.system import log_tail
+from trainer.system import log_lines
 
 CONFIG = click.argument("config", metavar="CONFIG")
 RUN = click.argument("run", metavar="RUN")
@@ -74,7 +74,7 @@ def status(session: Session, run: str) -> None:
 def log(session: Session, run: str, lines: int) -> None:
     """Print the end of the log of RUN: an id, an unambiguous start of one, or `latest`."""
     found = runs.find(session.workspace, run)
-    last = log_tail.last_lines(found.log_file, lines)
+    last = log_lines.last_lines(found.log_file, lines)
     show(session, {"run": found.id, "lines": last, "file": str(found.log_file)}, "\n".join(last))
 
 

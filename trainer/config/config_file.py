@@ -14,8 +14,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from trainer.config import option_text, yaml_text
-from trainer.config.options import groups, options
+from trainer.config import option_list, yaml_text
+from trainer.config.option_list import groups, options
 from trainer.config.schema import Config, broken_rules
 from trainer.system import durable, regular_file
 from trainer.system.workspace import PROJECT_ROOT, Workspace
@@ -187,7 +187,7 @@ def parse(data: bytes, source: str = "") -> Config:
 def dump(config: Config) -> bytes:
     """Every option, resolved, as YAML that explains itself."""
     document = config.model_dump()
-    return option_text.commented(document if config.preset else {k: v for k, v in document.items() if k != "preset"})
+    return option_list.commented(document if config.preset else {k: v for k, v in document.items() if k != "preset"})
 
 
 def presets() -> list[str]:

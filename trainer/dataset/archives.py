@@ -1,18 +1,61 @@
-"""Zip files of clips: the audio in them, written out below one folder, and nothing else."""
+"""Zip files of clips: extracts the audio in them below one folder and reports every file it skips with the reason."""
 
 from __future__ import annotations
 
 import shutil
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Literal
 
-from trainer.dataset import names, zip_names
-from trainer.dataset.skipped import Reason, Skipped
+from trainer.dataset import file_names, zip_names
 from trainer.system import zip_file
+from trainer.system.display_text import counted
 from trainer.system.job import Report
+from trainer.system.workspace import LABELS
+
+Reason = Literal["no_label", "kind", "hidden", "link", "not_a_file", "unreadable"]
+WHY: dict[Reason, str] = {
+    "no_label": f"in no folder named after a label ({', '.join(LABELS)})",
+    "kind": "of a kind that is not read",
+    "hidden": "hidden",
+    "link": "a link, which is not followed",
+    "not_a_file": "no regular file",
+    "unreadable": "in a folder that cannot be opened",
+}
+MOST_KINDS = 5
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file, or a folder as a whole, by the path that its user knows."""
+
+    path: str
+    reason: Reason
+
+
+def skip_documents(skipped: Sequence[Skipped]) -> list[dict[str, str]]:
+    """What was skipped, for scripts."""
+    return [{"path": each.path, "reason": each.reason, "message": f"It is {WHY[each.reason]}."} for each in skipped]
+
+
+def skip_summary(skipped: Sequence[Skipped]) -> str:
+    """How many were skipped for which reason, with an example of each; empty when none was."""
+    if not skipped:
+        return ""
+    counts = {reason: sum(each.reason == reason for each in skipped) for reason in WHY}
+    told = [f"{count:,} {WHY[reason]} ({_example(skipped, reason)})" for reason, count in counts.items() if count]
+    return f"{counted(len(skipped), 'file')} skipped: {', '.join(told)}."
+
+
+def _example(skipped: Sequence[Skipped], reason: Reason) -> str:
+    paths = [each.path for each in skipped if each.reason == reason]
+    if reason != "kind":
+        return paths[0]
+    kinds = list(dict.fromkeys(PurePosixPath(path).suffix.lower() or PurePosixPath(path).name for path in paths))
+    return ", ".join(kinds[:MOST_KINDS]) + (" and others" if kinds[MOST_KINDS:] else "")
+
 
 MOST_BYTES = 20_000_000_000
 SPARE_BYTES = 500_000_000
@@ -59,9 +102,9 @@ def _entries(archive: zipfile.ZipFile, encoding: str) -> list[zipfile.ZipInfo]:
 def _reason(name: str) -> Reason | None:
     """Why an entry is no clip."""
     *folders, last = PurePosixPath(name).parts
-    if any(map(names.is_hidden, (*folders, last))):
+    if any(map(file_names.is_hidden, (*folders, last))):
         return "hidden"
-    return None if names.is_audio(last) else "kind"
+    return None if file_names.is_audio(last) else "kind"
 
 
 def extract(file: Path, folder: Path, report: Report, encoding: str = "") -> Extracted:

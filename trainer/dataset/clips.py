@@ -1,18 +1,66 @@
-"""What the last scan found, as the pages and the split use it: clips with label and speaker, refused files, counts."""
+"""The result of the last scan: the table in data/scan.parquet, and its clips with label, speaker and findings."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+import pyarrow
+import pyarrow.parquet
 
 from trainer.audio.manifest import Clip
-from trainer.dataset import names, speakers, table
+from trainer.dataset import file_names, speakers
 from trainer.dataset.findings import Finding
-from trainer.system.counted import counted
+from trainer.system import durable, regular_file
+from trainer.system.display_text import counted
 from trainer.system.workspace import LABELS, Workspace
+
+COLUMNS = {
+    "path": "str", "size": "int64", "mtime_ns": "int64", "reason": "str", "message": "str", "seconds": "float64",
+    "sample_rate": "int64", "channels": "int64", "format": "str", "subtype": "str",
+    "length_wrong": "int64", "channel_fault": "str", "used_channel": "int64", "best_channel": "int64", "digest": "str",
+    "peak_db": "float64", "level_db": "float64", "clipped": "float64", "offset": "float64", "lead_seconds": "float64",
+    "tail_seconds": "float64", "fingerprint": "str", "near": "int64",
+}  # fmt: skip
+"""`path` below data/raw with / between its parts; `reason` and `message` are empty for a clip. `near` numbers sets of
+clips that sound nearly the same; -1: alone. For the others see audio_file.AudioFacts and dataset.measures.Measures."""
+_EMPTY: dict[str, Any] = {"str": "", "int64": 0, "float64": 0.0}
+VERSION = b"2"
+
+
+def scan_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """A table of these rows, sorted by path; what a row lacks (a refused file has no sound) is empty."""
+    columns = {name: [row.get(name, _EMPTY[kind]) for row in rows] for name, kind in COLUMNS.items()}
+    table = pd.DataFrame(columns).astype(COLUMNS)
+    return table.sort_values("path", ignore_index=True)
+
+
+def save_table(workspace: Workspace, table: pd.DataFrame, partial: bool = False) -> None:
+    """Replace the table at once. `partial`: what a cancelled scan got to know, only to be read by the next one."""
+    arrow = pyarrow.Table.from_pandas(table[list(COLUMNS)], preserve_index=False)
+    arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), b"version": VERSION})
+    out = io.BytesIO()
+    pyarrow.parquet.write_table(arrow, out, compression="zstd")
+    file = workspace.partial_scan_file if partial else workspace.scan_file
+    file.parent.mkdir(parents=True, exist_ok=True)
+    durable.replace_bytes(file, out.getvalue())
+
+
+def load_table(workspace: Workspace, partial: bool = False) -> pd.DataFrame | None:
+    """The table of the last scan; None when there was none or its file is of no use (damaged, of another version)."""
+    try:
+        file = workspace.partial_scan_file if partial else workspace.scan_file
+        with regular_file.open_binary(file) as opened:
+            arrow = pyarrow.parquet.read_table(opened)
+    except (OSError, pyarrow.ArrowException):
+        return None
+    if (arrow.schema.metadata or {}).get(b"version") != VERSION:
+        return None
+    return pd.DataFrame(arrow.to_pandas()).astype(COLUMNS)
+
 
 MOST_ALIKE_SHARE = 0.05
 """Of the clips of a label; a larger set of near duplicates does not tie its clips to one split."""
@@ -20,7 +68,7 @@ MOST_ALIKE_SHARE = 0.05
 
 @dataclass(frozen=True)
 class Found:
-    """`clips`: the columns of dataset.table and `label`, `speaker` (empty: unknown), `group` (the speaker, else the
+    """`clips`: those of COLUMNS and `label`, `speaker` (empty: unknown), `group` (the speaker, else the
     clip alone: what stays in one split). `refused`: path, reason, message."""
 
     clips: pd.DataFrame
@@ -34,7 +82,7 @@ def of_table(workspace: Workspace, files: pd.DataFrame) -> Found:
     """Clips and refused files of a table, speakers by the rule in force."""
     fine = files["reason"] == ""
     clips = files[fine].reset_index(drop=True)
-    clips["label"] = names.labels_of(clips["path"])
+    clips["label"] = file_names.labels_of(clips["path"])
     clips["speaker"] = speakers.current(workspace, clips["path"])
     clips["group"] = clips["speaker"].where(clips["speaker"] != "", clips["path"])
     return Found(clips, files.loc[~fine, ["path", "reason", "message"]].reset_index(drop=True))
@@ -42,7 +90,7 @@ def of_table(workspace: Workspace, files: pd.DataFrame) -> Found:
 
 def load(workspace: Workspace) -> Found | None:
     """What the last scan found; None when there was none."""
-    files = table.load_table(workspace)
+    files = load_table(workspace)
     return None if files is None else of_table(workspace, files)
 
 
@@ -92,9 +140,9 @@ def _outside(workspace: Workspace) -> list[str]:
     folders, loose = list[str](), list[str]()
     for path in sorted(workspace.raw.iterdir()) if workspace.raw.is_dir() else ():
         shown = path.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        if path.is_dir() and not names.label_of(path.name) and not names.is_hidden(path.name):
+        if path.is_dir() and not file_names.label_of(path.name) and not file_names.is_hidden(path.name):
             folders.append(f"Folder {shown} was not scanned: it is none of the labels {', '.join(LABELS)}.")
-        elif names.is_audio(shown) and not path.is_dir():
+        elif file_names.is_audio(shown) and not path.is_dir():
             loose.append(shown)
     if not loose:
         return folders

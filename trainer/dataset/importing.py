@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from trainer.dataset import archives, changes, names, skipped
+from trainer.dataset import archives, changes, file_names
+from trainer.dataset.archives import Reason, Skipped
 from trainer.dataset.changes import INCOMING, RAW, Change, Move
-from trainer.dataset.skipped import Reason, Skipped
 from trainer.system.job import Report
 from trainer.system.workspace import LABELS, Workspace
 
@@ -46,7 +46,7 @@ class Imported:
         told = ", ".join(f"{count:,} into {label}" for label, count in self.counts.items())
         taken = "its name was taken" if self.renamed == 1 else "their names were taken"
         numbered = f"{self.renamed:,} got a number, as {taken}." if self.renamed else ""
-        parts = [f"Imported {told}.", skipped.skip_summary(self.left_out), numbered, "Undo is in the list of changes."]
+        parts = [f"Imported {told}.", archives.skip_summary(self.left_out), numbered, "Undo is in the list of changes."]
         return " ".join(filter(None, parts))
 
 
@@ -54,7 +54,7 @@ def document(made: Imported) -> dict[str, Any]:
     """What an import did, for scripts."""
     return {
         "change": made.change.id, "imported": made.counts, "renamed": made.renamed, "skipped": made.skipped,
-        "skipped_files": skipped.skip_documents(made.left_out),
+        "skipped_files": archives.skip_documents(made.left_out),
     }  # fmt: skip
 
 
@@ -128,7 +128,7 @@ def _label_of(path: str, label: str) -> tuple[str, str]:
         return label, path
     parts = path.split("/")
     for place, part in enumerate(parts[:-1]):
-        if found := names.label_of(part):
+        if found := file_names.label_of(part):
             return found, "/".join(parts[place + 1 :])
     return "", path
 
@@ -146,17 +146,17 @@ def take(
     taken = {path.relative_to(workspace.raw).as_posix().casefold() for path in workspace.raw.rglob("*")}
     moves, counts, renamed, others = [], Counter[str](), 0, list(left)
     for path, file in files:
-        found, below = _label_of(names.safe_path(path), label)
+        found, below = _label_of(file_names.safe_path(path), label)
         if not found:
             others.append(Skipped(path, "no_label"))
             continue
-        wanted = "/".join(part for part in (found, names.safe_part(speaker), below) if part)
-        name = names.free(wanted, taken)
+        wanted = "/".join(part for part in (found, file_names.safe_part(speaker), below) if part)
+        name = file_names.free(wanted, taken)
         renamed += name != wanted
         counts[found] += 1
         moves.append(Move(source=file.relative_to(data).as_posix(), target=f"{RAW}/{name}"))
     if not moves:
-        why = skipped.skip_summary(others) or "no audio file was found."
+        why = archives.skip_summary(others) or "no audio file was found."
         hint = "" if label else f" Choose a label, or name the folders inside {', '.join(LABELS)}."
         raise ValueError(f"Nothing to import: {why}{hint}")
     return Imported(changes.apply(workspace, title, moves, change_id), counts, others, renamed)
@@ -168,11 +168,11 @@ def _text(folder: Path, path: Path) -> str:
 
 def _reason(path: Path) -> Reason | None:
     """Why a file, or a folder that is not looked into, is no clip."""
-    if names.is_hidden(path.name):
+    if file_names.is_hidden(path.name):
         return "hidden"
     if path.is_symlink():
         return "link"
-    if not path.is_dir() and not names.is_audio(os.fsencode(path.name).decode("utf-8", "replace")):
+    if not path.is_dir() and not file_names.is_audio(os.fsencode(path.name).decode("utf-8", "replace")):
         return "kind"
     return None if path.is_file() else "not_a_file"
 
@@ -185,7 +185,7 @@ def _audio_below(folder: Path) -> tuple[list[Path], list[Skipped]]:
         left.append(Skipped(_text(folder, Path(os.fsdecode(error.filename))), "unreadable"))
 
     for place, folders, files in os.walk(folder, onerror=unreadable):
-        outside = [name for name in folders if names.is_hidden(name) or Path(place, name).is_symlink()]
+        outside = [name for name in folders if file_names.is_hidden(name) or Path(place, name).is_symlink()]
         folders[:] = sorted(set(folders) - set(outside))
         for path in (Path(place, name) for name in sorted([*files, *outside])):
             if reason := _reason(path):
@@ -247,7 +247,7 @@ def import_zip(
     label = check_label(label)
     with staging(workspace) as (change_id, incoming):
         found = archives.extract(file, incoming, report, encoding)
-        title = f"Import of {names.safe_part(name or file.name) or 'a zip'}"
+        title = f"Import of {file_names.safe_part(name or file.name) or 'a zip'}"
         return take(workspace, found.files, label, title, change_id, found.skipped, speaker)
 
 
@@ -257,8 +257,8 @@ def import_paths(
     """Take staged files, those that are audio by their name. Raises ValueError with the reason, OSError."""
     label = check_label(label)
     left = [
-        Skipped(name, "hidden" if names.is_hidden(name) else "kind")
-        for name, _ in files if names.is_hidden(name) or not names.is_audio(name)
+        Skipped(name, "hidden" if file_names.is_hidden(name) else "kind")
+        for name, _ in files if file_names.is_hidden(name) or not file_names.is_audio(name)
     ]  # fmt: skip
     passed = {each.path for each in left}
     return take(workspace, [each for each in files if each[0] not in passed], label, title, change_id, left, speaker)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trainer.audio import audio_file, mixdown
 from trainer.audio.audio_file import HIGHEST_RATE, LOWEST_RATE
-from trainer.dataset import changes, findings, importing, names, remedies
+from trainer.dataset import changes, file_names, findings, importing, repairs
 from trainer.dataset.changes import RAW, Change, Move
 from trainer.dataset.measures import Measures, measure
 from trainer.system.workspace import Workspace
@@ -53,7 +53,7 @@ def read(data: bytes) -> Take:
     mono = mixdown.mixed(every, mixdown.decide(every, rate))
     found = measure(mono, rate)
     spoken = len(mono) / rate - found.lead_seconds - found.tail_seconds
-    return Take(remedies.trimmed(mono, rate), rate, found, spoken)
+    return Take(repairs.trimmed(mono, rate), rate, found, spoken)
 
 
 def problems(take: Take, label: str) -> list[str]:
@@ -75,7 +75,7 @@ def problems(take: Take, label: str) -> list[str]:
 def keep(workspace: Workspace, take: Take, label: str, speaker: str) -> Change:
     """Save a take as 16-bit WAV under its label and speaker. Raises ValueError when no speaker is named, OSError."""
     importing.check_label(label)
-    folder = names.safe_part(speaker)
+    folder = file_names.safe_part(speaker)
     if not folder:
         raise ValueError("Type who speaks: takes of one person must stay together when the data is split.")
     with importing.staging(workspace) as (change_id, incoming):

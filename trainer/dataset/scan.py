@@ -12,10 +12,10 @@ from typing import Any
 import pandas as pd
 
 from trainer.audio import audio_formats
-from trainer.dataset import names, table
-from trainer.dataset.inspection import inspect_all
+from trainer.dataset import clips, file_names
+from trainer.dataset.inspector_pool import inspect_all
 from trainer.dataset.measures import fingerprint_of
-from trainer.system.counted import counted
+from trainer.system.display_text import counted
 from trainer.system.job import Report
 from trainer.system.workspace import Workspace
 
@@ -62,12 +62,14 @@ def _walk(folder: Path, below: str) -> Iterator[Entry]:
 
 def _is_hidden_audio(entry: os.DirEntry[str]) -> bool:
     """Whether a hidden file may be meant as a clip: a name that begins with ._ is what macOS puts beside files."""
-    return not entry.name.startswith("._") and names.is_audio(entry.name) and not entry.is_dir(follow_symlinks=False)
+    return (
+        not entry.name.startswith("._") and file_names.is_audio(entry.name) and not entry.is_dir(follow_symlinks=False)
+    )
 
 
 def _files(workspace: Workspace) -> list[Entry]:
     found = []
-    for folder in names.label_folders(workspace):
+    for folder in file_names.label_folders(workspace):
         for entry in _walk(workspace.raw / folder, folder):
             found.append(entry)
             if len(found) > MOST_FILES:
@@ -85,9 +87,9 @@ def printable(path: str) -> str:
 
 def _known(workspace: Workspace) -> pd.DataFrame:
     """What is known of files by path, size and time of change, from the last scan and a cancelled one after it."""
-    tables = [found for partial in (True, False) if (found := table.load_table(workspace, partial)) is not None]
+    tables = [found for partial in (True, False) if (found := clips.load_table(workspace, partial)) is not None]
     if not tables:
-        return table.scan_table([])
+        return clips.scan_table([])
     known = pd.concat(tables, ignore_index=True)
     return known[~known["reason"].isin(TRY_AGAIN)].drop_duplicates("path")
 
@@ -131,17 +133,17 @@ def _inspected(workspace: Workspace, entries: list[Entry], rows: list[dict[str, 
 
 
 def _with_near(found: pd.DataFrame) -> pd.DataFrame:
-    from trainer.dataset import duplicates  # its scipy takes a second that a scan without changes need not wait
+    from trainer.dataset import measures  # its scipy takes a second that a scan without changes need not wait
 
-    compared = found.index[(found["reason"] == "") & names.labels_of(found["path"]).isin(COMPARED)]
-    numbers = duplicates.near([fingerprint_of(text) for text in found.loc[compared, "fingerprint"]])
+    compared = found.index[(found["reason"] == "") & file_names.labels_of(found["path"]).isin(COMPARED)]
+    numbers = measures.near([fingerprint_of(text) for text in found.loc[compared, "fingerprint"]])
     found["near"] = -1
     found.loc[compared, "near"] = numbers
     return found
 
 
 def scan(workspace: Workspace, report: Report) -> pd.DataFrame:
-    """Read every new and changed file below data/raw/<label>; returns the table of all files (see dataset.table).
+    """Read every new and changed file below data/raw/<label>; returns the table of all files (see clips.COLUMNS).
 
     Raises ValueError when there is not one clip, OSError. A scan that is cancelled keeps what it has read for the next.
     """
@@ -156,16 +158,16 @@ def scan(workspace: Workspace, report: Report) -> pd.DataFrame:
     new = [entry for entry in text if entry.path not in have]
     try:
         _inspected(workspace, new, rows, report)
-        found = pd.concat([known, table.scan_table(rows)], ignore_index=True).sort_values("path", ignore_index=True)
+        found = pd.concat([known, clips.scan_table(rows)], ignore_index=True).sort_values("path", ignore_index=True)
         clip_count = int((found["reason"] == "").sum())
         if cancelled or any(not row["reason"] for row in rows) or clip_count != int((before["reason"] == "").sum()):
             report(len(new), len(new), "Comparing clips")
             found = _with_near(found)
     except BaseException:
-        table.save_table(workspace, pd.concat([known, table.scan_table(rows)]), partial=True)
+        clips.save_table(workspace, pd.concat([known, clips.scan_table(rows)]), partial=True)
         raise
     if rows or cancelled or len(known) != len(before) or not workspace.scan_file.exists():
-        table.save_table(workspace, found)  # also without a clip, so that no page goes on showing what is gone
+        clips.save_table(workspace, found)  # also without a clip, so that no page goes on showing what is gone
     workspace.partial_scan_file.unlink(missing_ok=True)
     if not clip_count:
         raise ValueError(

@@ -6,14 +6,82 @@ import codecs
 import csv
 import io
 import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Literal
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from trainer.dataset import speaker_table
+from trainer.dataset import file_names
 from trainer.system import durable, regular_file
+from trainer.system.display_text import counted
 from trainer.system.workspace import Workspace
+
+EXACT = 1_000
+"""Ranks above every number of parts that a path has."""
+
+
+@dataclass(frozen=True)
+class Matched:
+    """`speakers`: one for each clip, an empty text where no row is about it. `unmatched`: rows about no clip."""
+
+    speakers: list[str]
+    unmatched: list[str]
+
+
+def _parts(path: str) -> list[str]:
+    """Equal for paths that differ in case, separators, composed accents, a leading ./ or the spelling of a label, and
+    for a name before and after an import made it safe."""
+    *folders, name = file_names.safe_path(path).split("/")
+    return [*(file_names.label_of(folder) or folder.casefold() for folder in folders), name.casefold()]
+
+
+def _suffixes(parts: Sequence[str]) -> list[str]:
+    """A path without its first 0, 1, … folders."""
+    return ["/".join(parts[start:]) for start in range(len(parts))]
+
+
+def match(paths: Sequence[str], table: Mapping[str, str]) -> Matched:
+    """Give each clip (a path below data/raw) the speaker of the row that tells its path most exactly.
+
+    A row is a file name, which stands for every clip of that name, or a path that shares its end with those of clips,
+    the last folder at least; the ending may be left out.
+    """
+    clips = defaultdict[str, list[int]](list)
+    for number, path in enumerate(paths):
+        *folders, name = _parts(path)
+        for spelling in {name, PurePosixPath(name).stem}:
+            for suffix in _suffixes([*folders, spelling]):
+                clips[suffix].append(number)
+    speakers, ranks, unmatched = [""] * len(paths), [0] * len(paths), list[str]()
+    for row, speaker in table.items():
+        parts = _parts(row)
+        usable = _suffixes(parts)[: max(1, len(parts) - 1)]
+        shared = next((suffix for suffix in usable if suffix in clips), "")
+        if not shared:
+            unmatched.append(row)
+        for number in clips.get(shared, ()):
+            rank = EXACT if paths[number] == row else 1 + shared.count("/")
+            if rank >= ranks[number]:
+                speakers[number], ranks[number] = speaker, rank
+    return Matched(speakers, unmatched)
+
+
+def sentence(unmatched: Sequence[str], rows: int) -> str:
+    """Which rows are about no clip, and how they should be written; empty when there are none."""
+    if not unmatched:
+        return ""
+    which = "None of the rows" if len(unmatched) == rows else f"{len(unmatched):,} of {counted(rows, 'row')}"
+    verb = "matches" if len(unmatched) == 1 or len(unmatched) == rows else "match"
+    none = "a clip" if len(unmatched) == rows else "no clip"
+    return (
+        f"{which} of the table of speakers {verb} {none}, such as {unmatched[0]!r:.80}. Write file names, or "
+        "paths below data/raw such as positive/anna/1.wav, and scan if the clips are new."
+    )
+
 
 PLACE = "{speaker}"
 FILE, CSV_FILE = "speakers.json", "speakers.csv"
@@ -26,7 +94,7 @@ class Rule(BaseModel):
 
     folder: the first folder below the label. pattern: the part of the file name at {speaker}, where * stands for
     anything; with a / in it the pattern is for the path below the label. csv: columns `path` (a file name, or a path
-    below data/raw) and `speaker`, see speaker_table.match.
+    below data/raw) and `speaker`, see `match`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -107,7 +175,7 @@ def of_paths(paths: pd.Series, rule: Rule, names: dict[str, str]) -> pd.Series:
         parts = [path.split("/", 2) for path in paths]
         return pd.Series([part[1] if len(part) > 2 else "" for part in parts], index=paths.index, dtype="str")
     if rule.kind == "csv":
-        return pd.Series(speaker_table.match(paths.tolist(), names).speakers, index=paths.index, dtype="str")
+        return pd.Series(match(paths.tolist(), names).speakers, index=paths.index, dtype="str")
     below = paths.str.split("/", n=1).str[1]
     name = paths.str.rsplit("/", n=1).str[-1]
     expression = compiled(rule.pattern)
@@ -133,7 +201,7 @@ def problem(workspace: Workspace, paths: pd.Series) -> str:
     try:
         if rule.kind == "csv":
             table = kept_names(workspace)
-            return speaker_table.sentence(speaker_table.match(paths.tolist(), table).unmatched, len(table))
+            return sentence(match(paths.tolist(), table).unmatched, len(table))
         of_paths(paths.iloc[:0], rule, {})
     except (OSError, ValueError) as error:
         return f"No speaker is known by the rule that was kept: {error}"

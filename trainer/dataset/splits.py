@@ -14,11 +14,10 @@ from pydantic import BaseModel, ValidationError
 from trainer.audio import manifest
 from trainer.audio.manifest import SPLITS, Clip
 from trainer.dataset import clips as clips_of
-from trainer.dataset import voices
-from trainer.dataset.split import NEAR, Alike, Ratios, keys, split
-from trainer.dataset.voices import TO_TRAIN
+from trainer.dataset import split_assignment
+from trainer.dataset.split_assignment import NEAR, TO_TRAIN, Alike, Ratios, keys, split
 from trainer.system import durable
-from trainer.system.counted import counted
+from trainer.system.display_text import counted
 from trainer.system.workspace import Workspace
 
 NO_SCAN = "No scan found. Scan the data set first: Scan Datasets on the Dataset page, or `python -m trainer scan`."
@@ -68,8 +67,8 @@ def split_dataset(workspace: Workspace, ratios: Ratios, seed: int, scratch: bool
         raise FileNotFoundError(NO_SCAN)
     assigned = _assigned(workspace, ratios, seed, scratch)
     assigned |= {path: "train" for path in found.clips["path"] if path.startswith(f"{TO_TRAIN}/")}
-    by_recording = voices.of_few(found.clips, sum(ratio > 0 for ratio in ratios))
-    clips = voices.by_recording(found.clips, by_recording)
+    by_recording = split_assignment.of_few(found.clips, sum(ratio > 0 for ratio in ratios))
+    clips = split_assignment.by_recording(found.clips, by_recording)
     alike = clips_of.near_sets(clips)
     shared = split(clips_of.as_manifest(clips), ratios, seed, assigned, alike, by_recording)
     for part, chosen in shared.splits.items():
@@ -103,7 +102,7 @@ def _keep_version(workspace: Workspace, fingerprint: str) -> None:
 def voice_sentences(workspace: Workspace) -> list[str]:
     """Which voices alone the split in force measures, as sentences; none when speakers are kept apart."""
     now = facts(workspace)
-    return voices.sentences(now.by_recording) if now else []
+    return split_assignment.sentences(now.by_recording) if now else []
 
 
 def versions(workspace: Workspace) -> list[Facts]:
@@ -136,11 +135,13 @@ def missing_sentences(described: Mapping[str, Any]) -> list[str]:
 
 def warnings(described: Mapping[str, Any]) -> list[str]:
     """What is to be known of the figures that are measured on a split, as sentences."""
-    return [*voices.sentences(described["by_recording"]), *missing_sentences(described)]
+    return [*split_assignment.sentences(described["by_recording"]), *missing_sentences(described)]
 
 
 def describe(
-    splits: Mapping[str, Sequence[Clip]], alike: Alike | None = None, by_recording: voices.Voices | None = None
+    splits: Mapping[str, Sequence[Clip]],
+    alike: Alike | None = None,
+    by_recording: split_assignment.Voices | None = None,
 ) -> dict[str, Any]:
     """Clips by split and label, what share of its label that is, and what is known of leakage.
 

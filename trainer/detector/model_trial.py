@@ -1,5 +1,5 @@
 """Tries a model of a stranger in a process of its own, before another one loads it, within limits of memory and time:
-with every number of windows that it could tell, and with the longest wave: a shorter one takes less (`onnx_rules`).
+with every number of windows that it could tell, and with the longest wave: a shorter one takes less (`onnx_file`).
 
 Standard input: one line of JSON, {"path": ..., "file": detector.json}, then the bytes of the model. Standard output:
 {"refusal": a sentence, or nothing}.
@@ -17,7 +17,7 @@ import numpy as np
 import onnxruntime
 from onnx import ModelProto
 
-from trainer.detector import detector, detector_file, onnx_file, onnx_rules
+from trainer.detector import detector, detector_file, onnx_file
 from trainer.detector.detector import HEAD_WINDOWS, PIECE_HOPS, REFUSALS, Detector, ModelFailed, Scores
 from trainer.detector.detector_file import COLUMNS, WAVEFORM, DetectorFile
 from trainer.system import limited_process
@@ -53,7 +53,7 @@ def _try(file: DetectorFile, model: ModelProto) -> str:
     """What is wrong with the model, to follow its name."""
     loaded = detector.of_graph(file, model, threads=1)
     begun = time.process_time()
-    scores = _scores(loaded, range(1, HEAD_WINDOWS + 1) if onnx_rules.asks_sizes(model) else (1, 2, HEAD_WINDOWS))
+    scores = _scores(loaded, range(1, HEAD_WINDOWS + 1) if onnx_file.asks_sizes(model) else (1, 2, HEAD_WINDOWS))
     took, seconds = time.process_time() - begun, len(scores) * file.hop_seconds
     if took > SLOWEST * seconds:
         return f"takes {took:.1f} s to hear {seconds:.1f} s of sound"

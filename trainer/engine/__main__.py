@@ -22,7 +22,7 @@ from trainer.run.documents import Progress
 from trainer.run.runs import Run
 from trainer.run.state import Want
 from trainer.system import document_file, durable, private, processes
-from trainer.system.log import say
+from trainer.system.log_lines import say
 from trainer.system.workspace import Workspace
 
 ECHO_SECONDS = 3.0

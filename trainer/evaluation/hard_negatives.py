@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from trainer.audio import audio_file
 from trainer.config import config_file
 from trainer.config.schema import Config
-from trainer.dataset import changes, importing, names, voices
+from trainer.dataset import changes, file_names, importing, split_assignment
 from trainer.dataset.changes import RAW, Change, Move
 from trainer.evaluation import events
 from trainer.evaluation.evaluations import Evaluation
@@ -56,7 +56,7 @@ def retraining_config(config: Config, start_from: str) -> Config:
     return config_file.build(document)
 
 
-FOLDER = voices.TO_TRAIN
+FOLDER = split_assignment.TO_TRAIN
 ORIGINS = "false_accepts.jsonl"
 """In data/, where no scan looks; a line for each clip that was ever sent."""
 LEAD_SECONDS, TAIL_SECONDS = 0.5, 0.5
@@ -152,7 +152,7 @@ def _new(
         if any(_same(origin, path, event.end) for origin in [*had, *made]):
             continue
         digest = hashlib.sha256(path.encode()).hexdigest()[:6]
-        name = f"{names.safe_part(Path(path).stem)[:60]}-{digest}-{round(1000 * event.end):09d}.wav"
+        name = f"{file_names.safe_part(Path(path).stem)[:60]}-{digest}-{round(1000 * event.end):09d}.wav"
         made.append(
             Origin(
                 clip=f"{FOLDER}/{name}", run=evaluation.run, evaluation=evaluation.id, recording=event.recording,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trainer.evaluation import curve, intervals
 from trainer.evaluation.operating_point import OperatingPoint
-from trainer.system.counted import counted
+from trainer.system.display_text import counted
 
 NONE_YET = "–"
 NOT_MEASURED = (

@@ -13,7 +13,7 @@ from trainer.run import runs
 from trainer.run.failures import Failure
 from trainer.run.runs import Run, Status
 from trainer.system import liveness
-from trainer.system.log import clock_time
+from trainer.system.log_lines import clock_time
 
 GO_ON = "then resume the run: it goes on from its last checkpoint."
 _ON_CPU = Machine(cores=1, memory_total=0, memory_free=0, disk_free=0)

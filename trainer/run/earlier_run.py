@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from trainer.config import config_file
-from trainer.config.options import options
+from trainer.config.option_list import options
 from trainer.config.schema import LATEST, Config
 from trainer.run import run_models, runs
 from trainer.run.documents import Best

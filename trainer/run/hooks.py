@@ -20,7 +20,7 @@ from trainer.run import announcement, run_document, runs
 from trainer.run.announcement import Announcement
 from trainer.run.documents import Outcome
 from trainer.run.runs import Run
-from trainer.system.log import say
+from trainer.system.log_lines import say
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 
 WEBHOOK_TRIES = 3

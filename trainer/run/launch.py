@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import os
+import platform
 import secrets
 import shutil
 import signal
@@ -21,8 +23,21 @@ from trainer.run import attempts, earlier_run, preflight, run_queue, runs
 from trainer.run.documents import Control, Processes, Request
 from trainer.run.runs import Run
 from trainer.run.state import ACTIVE, State, Want, wished
-from trainer.system import devices, document_file, durable, processes, regular_file, versions
+from trainer.system import devices, document_file, durable, processes, regular_file
 from trainer.system.workspace import Workspace
+
+
+def package_versions() -> dict[str, str]:
+    """Of Python, the system and the packages that decide what a training comes to."""
+    names = ("wakeword-studio", "torch", "torchaudio", "numpy", "soundfile")
+    known = {"python": platform.python_version(), "platform": platform.platform()}
+    for name in names:
+        try:
+            known[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return known
+
 
 ENDING_SECONDS = 5.0
 """How long a resume waits for the processes of the attempt before it, which still end."""
@@ -67,7 +82,7 @@ def start(workspace: Workspace, config: Config, config_name: str, label: str = "
             label=label, config_name=config_name, form=form, token=token or secrets.token_hex(16),
             created=datetime.now(UTC).isoformat(timespec="seconds"), boot_id=processes.boot_id(),
             host=socket.gethostname(), machine_id=processes.machine_id(), clock=processes.boot_clock(),
-            split_fingerprint=fingerprint, versions=versions.package_versions(), warnings=warnings,
+            split_fingerprint=fingerprint, versions=package_versions(), warnings=warnings,
         )  # fmt: skip
         choices = devices.choices(config.training.device)
         with _held(run) as lock:

@@ -9,7 +9,7 @@ from trainer.run.documents import Outcome, Progress
 from trainer.run.failures import Failure
 from trainer.run.runs import Run
 from trainer.run.state import Ended
-from trainer.system import document_file, limits, log_tail
+from trainer.system import document_file, limits, log_lines
 
 
 def ended(
@@ -57,4 +57,4 @@ def _by_signal(number: int, name: str, memory_ran_out: bool) -> tuple[str, Failu
 
 
 def _last_line(run: Run) -> str:
-    return next(iter(log_tail.last_lines(run.log_file, 1)), "its log is empty.")
+    return next(iter(log_lines.last_lines(run.log_file, 1)), "its log is empty.")

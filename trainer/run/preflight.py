@@ -16,7 +16,7 @@ from trainer.run import run_queue
 from trainer.run.documents import Progress
 from trainer.run.runs import Run
 from trainer.system import devices, document_file
-from trainer.system.counted import counted
+from trainer.system.display_text import counted
 from trainer.system.workspace import Workspace
 
 

@@ -15,7 +15,7 @@ from trainer.config import config_file
 from trainer.config.schema import Config
 from trainer.run import earlier_run
 from trainer.system import document_file, processes
-from trainer.system.log import clock_time
+from trainer.system.log_lines import clock_time
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 
 

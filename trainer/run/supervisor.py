@@ -22,7 +22,7 @@ from trainer.run.runs import Run
 from trainer.run.state import BY_SIGNAL, SILENT_SECONDS
 from trainer.system import devices as known_devices
 from trainer.system import document_file, private, processes
-from trainer.system.log import say
+from trainer.system.log_lines import say
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 
 LOOK_SECONDS = 0.5

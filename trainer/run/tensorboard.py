@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from trainer.run.runs import Run
-from trainer.system import document_file, durable, liveness, log_tail, processes
+from trainer.system import document_file, durable, liveness, log_lines, processes
 from trainer.system.liveness import Witness
 from trainer.system.processes import ProcessIdentity
 from trainer.system.workspace import Workspace
@@ -98,7 +98,7 @@ def wait(workspace: Workspace) -> Server:
     while (found := running(workspace)) and not found.address:
         time.sleep(0.1)
     if found is None:
-        said = " ".join(log_tail.last_lines(log_file(workspace), 1))
+        said = " ".join(log_lines.last_lines(log_file(workspace), 1))
         raise ValueError(f"TensorBoard did not start ({said or 'it left no word'}); see {log_file(workspace)}")
     return found
 

@@ -22,7 +22,7 @@ from trainer.streams import spoken
 from trainer.streams.spoken import WORD_DB, Piece
 from trainer.streams.stream_set import Part, Recording, StreamSet, Word
 from trainer.system import cache, document_file, durable
-from trainer.system.counted import counted
+from trainer.system.display_text import counted
 from trainer.system.job import Report
 from trainer.system.workspace import Workspace
 

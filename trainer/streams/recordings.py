@@ -17,7 +17,7 @@ from trainer.audio.audio_file import AudioRefused
 from trainer.streams import label_tracks
 from trainer.streams.stream_set import Recording, StreamSet, Word
 from trainer.system import durable, regular_file
-from trainer.system.counted import counted
+from trainer.system.display_text import counted
 from trainer.system.workspace import Workspace
 
 TRUTH = "truth.json"

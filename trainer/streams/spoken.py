@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from trainer.audio import word_ends
+from trainer.audio import sound_levels
 from trainer.audio.audio_formats import SAMPLE_RATE
 from trainer.audio.manifest import Clip
 from trainer.audio.sound_levels import Wave, at_level
@@ -61,7 +61,7 @@ def floor(samples: int, rng: np.random.Generator) -> Wave:
 
 def piece(clip: Clip, wave: Wave) -> Piece:
     """The word of a positive clip [samples], found by its energy."""
-    start, end = word_ends.endpoints(wave)
+    start, end = sound_levels.endpoints(wave)
     margin = round(MARGIN_SECONDS * SAMPLE_RATE)
     before = max(0, start - margin)
     first, last = start - before, max(end, start + 1) - before

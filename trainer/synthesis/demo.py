@@ -8,7 +8,7 @@ from pathlib import Path
 
 from trainer.dataset import changes, importing
 from trainer.dataset.changes import RAW, Move
-from trainer.synthesis import languages, noise, phrases, recipe, speech
+from trainer.synthesis import acoustics, espeak, languages, phrases, recipe
 from trainer.system.job import Report
 from trainer.system.workspace import LABELS, Workspace
 
@@ -34,7 +34,7 @@ class Counts:
 
     @property
     def background(self) -> int:
-        return max(2 * len(noise.KINDS), self.positive * 2 // 15)
+        return max(2 * len(acoustics.KINDS), self.positive * 2 // 15)
 
     @property
     def negative(self) -> int:
@@ -107,7 +107,7 @@ def _make_aside(folder: Path, phrase: str, counts: Counts, seed: int, report: Re
         for label, chosen in texts.items()
     }
     everything = [utterance for utterances in spoken.values() for utterance in utterances]
-    speech.speak(everything, recipe.told_by(report, len(everything), phrase))
+    espeak.speak(everything, recipe.told_by(report, len(everything), phrase))
     babble = [utterance.path for utterance in spoken["negative"]]
     recipe.write_background(folder / "background", counts.background, babble, seed, report)
     recipe.write_rooms(folder / "rirs", counts.rirs, seed, report)

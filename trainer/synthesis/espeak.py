@@ -1,117 +1,150 @@
-"""espeak-ng in a process of its own: JSON requests on standard input, one JSON answer each on standard output.
-
-    {"do": "speak", "text": "hey atlas", "voice": "en-us+f2", "rate": 160, "pitch": 50, "path": "/tmp/x.wav"}
-    {"do": "phonemes", "text": "hey atlas", "voice": "en-us"}      also "ipa": as one line, with stress
-
-espeak-ng is under the GPL-3, so nothing but this process loads it; it imports nothing else of the project. The values
-of the constants are those of espeak-ng's public header speak_lib.h.
-"""
+"""Speech from espeak-ng: its voices, and clips spoken by several of its processes at once."""
 
 from __future__ import annotations
 
-import ctypes
 import json
+import select
+import subprocess
 import sys
-import wave
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import espeakng_loader
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
 
-AUDIO_OUTPUT_SYNCHRONOUS = 2
-CHARS_UTF8 = 1
-PARAMETER_RATE = 1
-PARAMETER_PITCH = 3
-PHONEMES_IPA = 0x02
-PHONEME_SEPARATOR = ord("_") << 8
-_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+from trainer.audio.audio_formats import SAMPLE_RATE
+from trainer.system.workspace import PROJECT_ROOT
 
-
-class Refused(ValueError):
-    """A request that cannot be met; the message goes into the answer."""
+PROCESSES = 2
+"""Fixed, so that the same request always goes to the same process and gives the same sound on any machine."""
+ANSWER_SECONDS = 20.0
 
 
-def load() -> tuple[ctypes.CDLL, int]:
-    """The library, ready to speak, and its sample rate in Hz."""
-    library = ctypes.CDLL(espeakng_loader.get_library_path())
-    library.espeak_TextToPhonemes.restype = ctypes.c_char_p
-    data = str(espeakng_loader.get_data_path()).encode()
-    rate: int = library.espeak_Initialize(AUDIO_OUTPUT_SYNCHRONOUS, 0, data, 0)
-    if rate <= 0:
-        raise Refused("espeak-ng did not start; reinstall the package espeakng-loader.")
-    return library, rate
+@dataclass(frozen=True)
+class Utterance:
+    """One clip to be spoken: rate in words per minute, pitch 0 to 99, silence around it in seconds, level in dBFS."""
+
+    text: str
+    voice: str
+    rate: int
+    pitch: int
+    lead_seconds: float
+    tail_seconds: float
+    level_db: float
+    seed: int
+    path: Path
 
 
-def choose_voice(library: ctypes.CDLL, voice: str) -> None:
-    if library.espeak_SetVoiceByName(voice.encode()) != 0:
-        raise Refused(f"espeak-ng has no voice {voice}.")
+@contextmanager
+def _espeak() -> Iterator[subprocess.Popen[str]]:
+    child = subprocess.Popen(
+        [sys.executable, "-m", "trainer.synthesis.espeak_process"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=PROJECT_ROOT,
+    )
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.communicate()
 
 
-def speak(library: ctypes.CDLL, rate: int, request: dict[str, Any]) -> dict[str, Any]:
-    """Write the text as 16-bit WAV; answers how many samples it has."""
-    pieces: list[bytes] = []
-
-    def collect(samples: Any, count: int, events: Any) -> int:  # noqa: ANN401 - pointers of C
-        if samples and count > 0:
-            pieces.append(ctypes.string_at(samples, 2 * count))
-        return 0
-
-    callback = _CALLBACK(collect)
-    library.espeak_SetSynthCallback(callback)
-    choose_voice(library, request["voice"])
-    library.espeak_SetParameter(PARAMETER_RATE, request["rate"], 0)
-    library.espeak_SetParameter(PARAMETER_PITCH, request["pitch"], 0)
-    text = request["text"].encode() + b"\0"
-    library.espeak_Synth(text, len(text), 0, 0, 0, CHARS_UTF8, None, None)
-    library.espeak_Synchronize()
-    samples = b"".join(pieces)
-    with wave.open(request["path"], "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(samples)
-    return {"samples": len(samples) // 2}
+def _ask(child: subprocess.Popen[str], request: dict[str, Any]) -> dict[str, Any]:
+    """Send one request, wait for its answer. Raises OSError when espeak died or hangs, ValueError when it refuses."""
+    assert child.stdin and child.stdout
+    told = f"espeak-ng failed on {request['text']!r:.80}"
+    try:
+        child.stdin.write(json.dumps(request) + "\n")
+        child.stdin.flush()
+    except BrokenPipeError:
+        raise OSError(f"{told}: its process has ended. Try another phrase.") from None
+    if not select.select([child.stdout], [], [], ANSWER_SECONDS)[0]:
+        raise OSError(f"{told}: no answer in {ANSWER_SECONDS:g} s. Try another phrase.")
+    line = child.stdout.readline()
+    if not line:
+        raise OSError(f"{told}: its process ended with code {child.wait()}. Try another phrase.")
+    answer: dict[str, Any] = json.loads(line)
+    if "error" in answer:
+        raise ValueError(f"{told}: {answer['error']}")
+    return answer
 
 
-def _clauses(library: ctypes.CDLL, request: dict[str, Any], mode: int) -> list[str]:
-    """The clauses of a text in the International Phonetic Alphabet."""
-    choose_voice(library, request["voice"])
-    text = ctypes.c_char_p(request["text"].encode() + b"\0")
-    pointer = ctypes.cast(text, ctypes.c_void_p)
-    found: list[str] = []
-    while pointer.value:
-        clause = library.espeak_TextToPhonemes(ctypes.byref(pointer), CHARS_UTF8, PHONEMES_IPA | mode)
-        found.append((clause or b"").decode())
-    return found
+def phonemes(texts: Sequence[str], voice: str) -> list[tuple[str, ...]]:
+    """Each text as its phonemes (IPA), without stress marks."""
+    with _espeak() as child:
+        answers = [_ask(child, {"do": "phonemes", "text": text, "voice": voice}) for text in texts]
+    marks = str.maketrans("", "", "ˈˌ")
+    return [tuple(p for p in (phoneme.translate(marks) for phoneme in a["phonemes"]) if p) for a in answers]
 
 
-def phonemes(library: ctypes.CDLL, request: dict[str, Any]) -> dict[str, Any]:
-    """The text as a list of phonemes."""
-    found = "_".join(_clauses(library, request, PHONEME_SEPARATOR)).replace(" ", "_").split("_")
-    return {"phonemes": [phoneme for phoneme in found if phoneme]}
+def ipa(texts: Sequence[str], voice: str) -> dict[str, str]:
+    """Each text as a line of IPA with stress marks."""
+    with _espeak() as child:
+        return {text: _ask(child, {"do": "ipa", "text": text, "voice": voice})["ipa"] for text in texts}
 
 
-def ipa(library: ctypes.CDLL, request: dict[str, Any]) -> dict[str, Any]:
-    """The text as one line with stress marks and spaces between words."""
-    return {"ipa": " ".join(_clauses(library, request, 0)).strip()}
+def write(wave: NDArray[np.float32], rate: int, utterance: Utterance) -> None:
+    """The clip of an utterance, from what was spoken [samples] at `rate`."""
+    resampled = soxr.resample(wave - wave.mean(), rate, SAMPLE_RATE)  # some voices have a constant offset
+    soundfile.write(utterance.path, _placed(resampled, utterance), SAMPLE_RATE, subtype="PCM_16")
 
 
-def main() -> None:
-    library, rate = load()
-    for line in sys.stdin:
-        request = json.loads(line)
+def _placed(wave: NDArray[np.float32], utterance: Utterance) -> NDArray[np.float32]:
+    """The spoken samples at their level, with silence around them and a faint noise floor under all."""
+    rng = np.random.default_rng(utterance.seed)
+    lead, tail = (round(s * SAMPLE_RATE) for s in (utterance.lead_seconds, utterance.tail_seconds))
+    power = float(np.sqrt(np.mean(np.square(wave)))) or 1.0
+    spoken = wave * np.float32(10 ** (utterance.level_db / 20) / power)
+    spoken /= max(1.0, float(np.abs(spoken).max()) / 0.99)
+    floor = 10 ** (rng.uniform(-80, -62) / 20) * rng.standard_normal(lead + len(spoken) + tail)
+    floor[lead : lead + len(spoken)] += spoken
+    return floor.astype(np.float32)
+
+
+def _speak(child: subprocess.Popen[str], utterance: Utterance) -> None:
+    raw = utterance.path.with_suffix(".raw.wav")
+    request = {"text": utterance.text, "voice": utterance.voice, "rate": utterance.rate, "pitch": utterance.pitch}
+    answer = _ask(child, {"do": "speak", "path": str(raw), **request})
+    if not answer["samples"]:
+        raise ValueError(f"espeak-ng makes no sound of {utterance.text!r:.80}. Choose a phrase of spoken words.")
+    wave, rate = soundfile.read(raw, dtype="float32")
+    raw.unlink()
+    write(wave, rate, utterance)
+
+
+def speak(utterances: Sequence[Utterance], report: Callable[[int], None]) -> None:
+    """Speak every utterance into its file; `report` hears how many are done. Raises ValueError, OSError."""
+
+    def share(part: Sequence[Utterance]) -> None:
+        with _espeak() as child:
+            for utterance in part:
+                if failed.is_set():
+                    return
+                try:
+                    _speak(child, utterance)
+                except BaseException:
+                    failed.set()  # the others need not finish what will not be used
+                    raise
+                done.append(1)
+
+    done: list[int] = []
+    failed = threading.Event()
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        shares = [pool.submit(share, utterances[index::PROCESSES]) for index in range(PROCESSES)]
         try:
-            match request["do"]:
-                case "speak":
-                    answer = speak(library, rate, request)
-                case "ipa":
-                    answer = ipa(library, request)
-                case _:
-                    answer = phonemes(library, request)
-        except (Refused, OSError) as error:
-            answer = {"error": str(error)}
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main()
+            while wait(shares, timeout=0.2).not_done:
+                report(len(done))
+        except BaseException:  # cancelled: the pool would wait until everything is spoken
+            failed.set()
+            raise
+    for one in shares:
+        one.result()

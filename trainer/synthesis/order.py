@@ -8,7 +8,7 @@ from pathlib import Path
 
 from trainer.dataset import importing
 from trainer.dataset.importing import Imported
-from trainer.synthesis import languages, phrases, piper, piper_speech, recipe, speech
+from trainer.synthesis import espeak, languages, phrases, piper, recipe
 from trainer.system.job import Report
 from trainer.system.workspace import Workspace
 
@@ -66,9 +66,9 @@ def _speak(order: Order, folder: Path, report: Report) -> list[Path]:
     everything = [utterance for utterances in spoken.values() for utterance in utterances]
     told = recipe.told_by(report, len(everything), phrase)
     if piper_voices:
-        piper_speech.speak(piper_voices, everything, told)
+        piper.speak(piper_voices, everything, told)
     else:
-        speech.speak(everything, told)
+        espeak.speak(everything, told)
     return [utterance.path for utterance in spoken.get("negative", [])]
 
 

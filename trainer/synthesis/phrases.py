@@ -6,9 +6,23 @@ import random
 import unicodedata
 from collections.abc import Callable, Sequence
 
-from trainer.synthesis import languages, speech
+from trainer.synthesis import espeak, languages
 from trainer.synthesis.languages import Language
-from trainer.synthesis.sentences import sentence
+
+OPENINGS = (
+    "I think", "maybe", "we said that", "tell me why", "she knows that", "it seems", "did you hear that", "after all",
+)  # fmt: skip
+SUBJECTS = ("the teacher", "my brother", "that driver", "our neighbor", "a young doctor", "the old captain", "somebody")
+VERBS = ("will find", "has lost", "never wanted", "is looking for", "painted", "would like", "carried", "forgot about")
+PLACES = ("near the station", "in the kitchen", "before dinner", "on monday morning", "at the market", "by the river")
+
+
+def sentence(words: Sequence[str], rng: random.Random) -> str:
+    """A sentence about one or two of the words."""
+    opening = f"{rng.choice(OPENINGS)} " if rng.random() < 0.5 else ""
+    place = f" {rng.choice(PLACES)}" if rng.random() < 0.6 else ""
+    return f"{opening}{rng.choice(SUBJECTS)} {rng.choice(VERBS)} the {rng.choice(words)} {rng.choice(words)}{place}"
+
 
 Phonemes = tuple[str, ...]
 Pronounce = Callable[[Sequence[str]], list[Phonemes]]
@@ -16,7 +30,7 @@ Pronounce = Callable[[Sequence[str]], list[Phonemes]]
 
 def pronounce_in(language: Language) -> Pronounce:
     """How texts sound in a language: each as its phonemes."""
-    return lambda texts: speech.phonemes(texts, language.accents[0])
+    return lambda texts: espeak.phonemes(texts, language.accents[0])
 
 
 LONGEST_PHRASE = 60

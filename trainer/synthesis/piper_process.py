@@ -18,7 +18,7 @@ import onnxruntime
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
-from trainer.detector import onnx_rules
+from trainer.detector import onnx_file
 from trainer.system import limited_process, limits, regular_file
 
 MOST_BYTES = 512 << 20
@@ -39,7 +39,7 @@ def _load(path: Path) -> onnxruntime.InferenceSession:
         raise Refused(f"is larger than {MOST_BYTES >> 20} MB, which no voice is")
     limited_process.limit_memory(MEMORY + MEMORY_PER_BYTE * len(data))
     try:
-        if onnx_rules.reads_files(onnx.load_from_string(data)):
+        if onnx_file.reads_files(onnx.load_from_string(data)):
             raise Refused("wants to read other files, which is refused")
     except DecodeError:
         raise Refused("is no ONNX model, or a part of one") from None

@@ -10,9 +10,9 @@ import numpy as np
 import soundfile
 
 from trainer.audio.audio_formats import SAMPLE_RATE
-from trainer.dataset import names
-from trainer.synthesis import noise, rooms
-from trainer.synthesis.speech import Utterance
+from trainer.dataset import file_names
+from trainer.synthesis import acoustics
+from trainer.synthesis.espeak import Utterance
 from trainer.system.job import Report
 
 PREFIX = "demo-"
@@ -31,7 +31,7 @@ def utterances(
     made = []
     for number in range(count):
         voice, text = voices[number % len(voices)], texts[(number * 7919) % len(texts)]
-        path = folder / f"{PREFIX}{voice.replace('+', '-')}" / (names.safe_part(f"{number:05d} {text}") + ".wav")
+        path = folder / f"{PREFIX}{voice.replace('+', '-')}" / (file_names.safe_part(f"{number:05d} {text}") + ".wav")
         path.parent.mkdir(parents=True, exist_ok=True)
         made.append(
             Utterance(
@@ -51,15 +51,15 @@ def _write(folder: Path, kind: str, number: int, wave: np.ndarray) -> None:
 
 def write_background(folder: Path, count: int, voices: Sequence[Path], seed: int, report: Report) -> None:
     """Noise of every kind by turns, among them babble of the clips in `voices` where there are some."""
-    kinds = [*noise.KINDS, *(["babble"] if voices else [])]
+    kinds = [*acoustics.KINDS, *(["babble"] if voices else [])]
     for number in range(count):
         rng, kind = np.random.default_rng([seed, number, 2]), kinds[number % len(kinds)]
         if kind == "babble":
             chosen = rng.choice(len(voices), min(16, len(voices)), replace=False)
             spoken = [soundfile.read(voices[index], dtype="float32")[0] for index in chosen]
-            wave = noise.babble(spoken, BACKGROUND_SECONDS, rng)
+            wave = acoustics.babble(spoken, BACKGROUND_SECONDS, rng)
         else:
-            wave = noise.make(kind, BACKGROUND_SECONDS, rng)
+            wave = acoustics.make(kind, BACKGROUND_SECONDS, rng)
         _write(folder, kind, number, wave)
         report(number + 1, count, "Making noise")
 
@@ -69,7 +69,7 @@ def write_rooms(folder: Path, count: int, seed: int, report: Report) -> None:
     for room in range(-(-count // POSITIONS_IN_A_ROOM)):
         first = room * POSITIONS_IN_A_ROOM
         rng = np.random.default_rng([seed, room, 3])
-        for number, rir in enumerate(rooms.responses(min(POSITIONS_IN_A_ROOM, count - first), rng), first):
+        for number, rir in enumerate(acoustics.responses(min(POSITIONS_IN_A_ROOM, count - first), rng), first):
             _write(folder, f"room{room:03d}", number, rir)
         report(min(first + POSITIONS_IN_A_ROOM, count), count, "Building rooms")
 

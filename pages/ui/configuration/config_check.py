@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pages.ui.configuration import draft
 from pages.ui.configuration.draft import Draft
 from pages.ui.shared import clip_cache, run_picker
-from trainer.config import config_difference, config_file
-from trainer.config.config_difference import Values
+from trainer.config import config_file, option_list
 from trainer.config.config_file import ConfigError, Problem
+from trainer.config.option_list import Values
 from trainer.config.schema import LATEST, Config
 from trainer.dataset import window_fit
 from trainer.estimates import requirements
@@ -67,7 +67,7 @@ def notes(workspace: Workspace, edited: Draft, found: Checked) -> Notes:
     compared = config_file.preset(edited.preset) if known else Config()
     return Notes(
         by_option(found.problems), by_option(found.warnings), edited.preset if known else "",
-        config_difference.values(compared), {"training.start_from": _runs(workspace)},
+        option_list.values(compared), {"training.start_from": _runs(workspace)},
     )  # fmt: skip
 
 

@@ -10,9 +10,9 @@ from pages.ui.configuration.draft import Draft, Source
 from pages.ui.configuration.editing import problem_sentence
 from pages.ui.shared import run_picker
 from pages.ui.shared.frame import os_sentence, plain
-from trainer.config import config_difference, config_file, option_text
-from trainer.config.config_difference import Difference, Values
+from trainer.config import config_file, option_list
 from trainer.config.config_file import ConfigError
+from trainer.config.option_list import Difference, Values
 from trainer.config.schema import Config
 from trainer.run import runs
 from trainer.system.workspace import Workspace
@@ -44,7 +44,7 @@ def show(workspace: Workspace, edited: Draft) -> None:
     except OSError as error:
         st.error(plain(os_sentence(error)))
         return
-    if rows := config_difference.differences(*pair):
+    if rows := option_list.differences(*pair):
         found_table = table(rows, first, second)
         st.dataframe(found_table, hide_index=True, width="stretch", alt="Options that differ", key="difference")
     else:
@@ -64,14 +64,14 @@ def _values(workspace: Workspace, name: str, source: Source | None, edited: Draf
     """Raises ConfigError, OSError."""
     if name == FORM:
         return edited.values
-    return config_difference.values(draft.config_of(workspace, source) if source else Config())
+    return option_list.values(draft.config_of(workspace, source) if source else Config())
 
 
 def table(rows: list[Difference], first: str, second: str) -> pd.DataFrame:
     """One row for each option that differs."""
     columns = ["Option", "Name in files", f"1: {first}", f"2: {second}"]
     cells = [
-        [form.label(row.option), row.option.key, option_text.shown(row.first), option_text.shown(row.second)]
+        [form.label(row.option), row.option.key, option_list.shown(row.first), option_list.shown(row.second)]
         for row in rows
     ]
     return pd.DataFrame(cells, columns=columns)

@@ -12,7 +12,7 @@ from pages.ui.configuration.config_check import Checked
 from pages.ui.configuration.draft import Source
 from pages.ui.configuration.editing import Message
 from pages.ui.shared.frame import plain
-from trainer.config import config_file, config_folder, yaml_text
+from trainer.config import config_file, saved_configs, yaml_text
 from trainer.config.config_file import ConfigError
 from trainer.system.workspace import Workspace
 
@@ -77,7 +77,7 @@ def show(workspace: Workspace) -> None:
             )
     else:
         st.caption("Nothing is saved yet. Save the form under a name; it is listed here.")
-    if trashed := config_folder.trash(workspace):
+    if trashed := saved_configs.trash(workspace):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.selectbox("In the trash", trashed, key="trashed", format_func=_title, width=400)
             st.button("Restore", on_click=_restore, args=(workspace,))
@@ -104,7 +104,7 @@ def _rename(workspace: Workspace) -> None:
     name, new = _chosen()
 
     def work() -> str:
-        config_folder.rename(workspace, name, new)
+        saved_configs.rename(workspace, name, new)
         edited = current_draft.current(workspace)
         if edited.source == Source("saved", name):
             current_draft.keep(workspace, replace(edited, source=Source("saved", new)))
@@ -116,10 +116,10 @@ def _rename(workspace: Workspace) -> None:
 
 def _duplicate(workspace: Workspace) -> None:
     name, new = _chosen()
-    new = new or config_folder.free_name(workspace, name)
+    new = new or saved_configs.free_name(workspace, name)
 
     def work() -> str:
-        config_folder.duplicate(workspace, name, new)
+        saved_configs.duplicate(workspace, name, new)
         return f"Copied “{name}” to “{new}”."
 
     _tell(work)
@@ -129,7 +129,7 @@ def _delete(workspace: Workspace) -> None:
     name, _ = _chosen()
 
     def work() -> str:
-        config_folder.delete(workspace, name)
+        saved_configs.delete(workspace, name)
         return f"“{name}” lies in the trash now. Restore brings it back."
 
     _tell(work)
@@ -137,6 +137,6 @@ def _delete(workspace: Workspace) -> None:
 
 def _restore(workspace: Workspace) -> None:
     def work() -> str:
-        return f"Restored “{config_folder.restore(workspace, st.session_state['trashed'])}”."
+        return f"Restored “{saved_configs.restore(workspace, st.session_state['trashed'])}”."
 
     _tell(work)

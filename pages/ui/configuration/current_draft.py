@@ -13,7 +13,7 @@ import streamlit as st
 from pages.ui.configuration import draft
 from pages.ui.configuration.draft import Draft
 from pages.ui.shared.frame import os_sentence, plain
-from trainer.config.config_difference import Values
+from trainer.config.option_list import Values
 from trainer.system.workspace import Workspace
 
 KEY = "opened_draft"

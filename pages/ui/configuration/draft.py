@@ -12,9 +12,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
-from trainer.config import config_difference, config_file, config_folder
-from trainer.config.config_difference import Value, Values
-from trainer.config.options import Option, options
+from trainer.config import config_file, option_list, saved_configs
+from trainer.config.option_list import Option, Value, Values, options
 from trainer.config.schema import Config
 from trainer.run import runs
 from trainer.system import durable, regular_file
@@ -40,7 +39,7 @@ class Draft:
     """`values` as edited, of the right type but not checked against any rule, and as they were `before`.
 
     `preset` is what they are compared with; `seen` is the digest that the saved file had when it was opened, see
-    config_folder.save.
+    saved_configs.save.
     """
 
     source: Source
@@ -96,9 +95,9 @@ def _fitting(option: Option, value: object) -> Value:
     return float(value)
 
 
-def of_config(config: Config, source: Source, seen: str = config_folder.ABSENT) -> Draft:
+def of_config(config: Config, source: Source, seen: str = saved_configs.ABSENT) -> Draft:
     """A draft without edits."""
-    values = config_difference.values(config)
+    values = option_list.values(config)
     return Draft(source, seen, config.preset, values, values)
 
 
@@ -116,7 +115,7 @@ def config_of(workspace: Workspace, source: Source) -> Config:
 
 def load(workspace: Workspace, source: Source) -> Draft:
     """A draft equal to its source. Raises ConfigError, OSError."""
-    seen = config_folder.digest(workspace, source.name) if source.kind == "saved" else config_folder.ABSENT
+    seen = saved_configs.digest(workspace, source.name) if source.kind == "saved" else saved_configs.ABSENT
     return of_config(config_of(workspace, source), source, seen)
 
 

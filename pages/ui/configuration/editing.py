@@ -11,9 +11,9 @@ from pages.ui.configuration import config_check, current_draft, draft, form
 from pages.ui.configuration.draft import Draft, Source
 from pages.ui.shared import metrics
 from pages.ui.shared.frame import os_sentence, plain
-from trainer.config import config_file, config_folder
+from trainer.config import config_file, saved_configs
 from trainer.config.config_file import ConfigError, Problem
-from trainer.config.options import options
+from trainer.config.option_list import options
 from trainer.estimates import requirements
 from trainer.system.workspace import Workspace
 
@@ -152,9 +152,9 @@ def save(workspace: Workspace) -> None:
     name, config = st.session_state.get("save_name", "").strip(), None
     try:
         config = config_file.build(draft.document(edited))
-        seen = edited.seen if edited.source == Source("saved", name) else config_folder.ABSENT
-        path = config_folder.save(workspace, name, config, None if st.session_state.get(replace_key(name)) else seen)
-        current_draft.keep(workspace, draft.of_config(config, Source("saved", name), config_folder.digest_of(config)))
+        seen = edited.seen if edited.source == Source("saved", name) else saved_configs.ABSENT
+        path = saved_configs.save(workspace, name, config, None if st.session_state.get(replace_key(name)) else seen)
+        current_draft.keep(workspace, draft.of_config(config, Source("saved", name), saved_configs.digest_of(config)))
     except ConfigError as error:
         head = "Not saved:" if config else "Not saved: the configuration is not valid."
         say(problems_message(head, error.problems))
@@ -185,7 +185,7 @@ def offered_name(workspace: Workspace, source: Source) -> str:
         return source.name
     base = f"my-{source.name}" if source.kind in ("preset", "run") else source.name
     fits = config_file.NAME.fullmatch(base)
-    return config_folder.free_name(workspace, base if fits else "my-configuration")
+    return saved_configs.free_name(workspace, base if fits else "my-configuration")
 
 
 def changed_labels(edited: Draft) -> str:
@@ -198,8 +198,8 @@ def source_line(workspace: Workspace, edited: Draft) -> str:
     """Where the form's values come from, what was changed since, and what became of their file."""
     start = f"Loaded: {KINDS[edited.source.kind]} “{plain(edited.source.name)}”."
     saved = edited.source.kind == "saved"
-    now = config_folder.digest(workspace, edited.source.name) if saved else edited.seen
-    if saved and now == config_folder.ABSENT:
+    now = saved_configs.digest(workspace, edited.source.name) if saved else edited.seen
+    if saved and now == saved_configs.ABSENT:
         start += " **Its file is gone**; “Save Configuration” writes it anew."
     elif now != edited.seen:
         start += " **Its file was changed elsewhere since**; “Load” or “Reset” shows what it holds now."

@@ -19,8 +19,8 @@ from trainer.estimates import model_size, requirements
 from trainer.estimates.requirements import Estimate, Machine
 from trainer.run import probe
 from trainer.system import durable, job
-from trainer.system.counted import counted
-from trainer.system.log import clock_time
+from trainer.system.display_text import counted
+from trainer.system.log_lines import clock_time
 from trainer.system.workspace import Workspace
 
 REFRESH_SECONDS = 1.0

@@ -10,9 +10,8 @@ import streamlit as st
 
 from pages.ui.configuration.config_check import Notes
 from pages.ui.shared.frame import plain
-from trainer.config import option_text
-from trainer.config.config_difference import Value, Values
-from trainer.config.options import Option, group_title, options
+from trainer.config import option_list
+from trainer.config.option_list import Option, Value, Values, group_title, options
 
 FILLED = "option_fields_filled"
 """How often the fields were filled in this tab."""
@@ -98,7 +97,7 @@ def _notes(option: Option, value: Value, notes: Notes) -> None:
     """The mark of what differs from the preset, and every sentence about the field."""
     before = notes.preset_values[option.key]
     if value != before:
-        st.caption(f":primary[●] {plain(notes.preset or 'default')}: {plain(option_text.shown(before))}")
+        st.caption(f":primary[●] {plain(notes.preset or 'default')}: {plain(option_list.shown(before))}")
     for sentence in notes.problems.get(option.key, ()):
         st.markdown(f":red[{plain(_capital(sentence))}]")
     for sentence in notes.warnings.get(option.key, ()):
@@ -115,8 +114,8 @@ def label(option: Option) -> str:
 
 def help_text(option: Option) -> str:
     """The help with the range; the range is told, not enforced, so that Validate can say what is wrong."""
-    names = f"Default: {option_text.shown(option.default)}. Name in files: `{option.key}`."
-    limits = "" if option.kind is str else f"Range: {option_text.limits(option)}. "
+    names = f"Default: {option_list.shown(option.default)}. Name in files: `{option.key}`."
+    limits = "" if option.kind is str else f"Range: {option_list.limits(option)}. "
     return f"{option.help}\n\n{limits}{names}"
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 from pages.ui.shared import flash, job_progress
 from pages.ui.shared.frame import plain
 from trainer.dataset import changes
-from trainer.system.counted import counted
+from trainer.system.display_text import counted
 from trainer.system.workspace import Workspace
 
 

@@ -10,10 +10,10 @@ import streamlit as st
 from pages.ui.shared import audio, flash, job_progress
 from pages.ui.shared.frame import plain
 from trainer.audio import audio_file, audio_formats, audio_reader
-from trainer.dataset import remedies
+from trainer.dataset import repairs
 from trainer.dataset.clips import Found
 from trainer.dataset.findings import Finding
-from trainer.system.counted import counted
+from trainer.system.display_text import counted
 from trainer.system.workspace import LABELS, Workspace
 
 MOST_ROWS = 1000
@@ -81,11 +81,11 @@ def _actions(workspace: Workspace, paths: list[str], busy: bool) -> None:
 
 
 def _relabel(workspace: Workspace, paths: list[str]) -> None:
-    change(workspace, lambda: remedies.relabel(workspace, paths, st.session_state["new_label"]).title)
+    change(workspace, lambda: repairs.relabel(workspace, paths, st.session_state["new_label"]).title)
 
 
 def _delete(workspace: Workspace, paths: list[str]) -> None:
-    change(workspace, lambda: remedies.delete(workspace, paths).title)
+    change(workspace, lambda: repairs.delete(workspace, paths).title)
 
 
 def attempt(act: Callable[[], str]) -> bool:
@@ -101,7 +101,7 @@ def change(workspace: Workspace, act: Callable[[], str]) -> None:
 
 
 def _use_channel(workspace: Workspace, path: str, channel: int) -> None:
-    change(workspace, lambda: remedies.use_channel(workspace, [path], channel).title)
+    change(workspace, lambda: repairs.use_channel(workspace, [path], channel).title)
 
 
 def _channel(clip: pd.Series) -> int:

@@ -8,12 +8,12 @@ import streamlit as st
 from pages.ui.dataset import clip_browser
 from pages.ui.shared import clip_cache, job_progress
 from pages.ui.shared.frame import plain
-from trainer.dataset import remedies
+from trainer.dataset import repairs
 from trainer.dataset.clips import Found
 from trainer.dataset.findings import GENERATED, PASSING, REFUSED, WRONG_LABELS, Finding
 from trainer.evaluation import wrong_labels
 from trainer.run.label_scores import ClipScore
-from trainer.system.counted import counted
+from trainer.system.display_text import counted
 from trainer.system.workspace import LABELS, Workspace
 
 STEP = 10
@@ -56,11 +56,11 @@ def _suspect(workspace: Workspace, found: Found, score: ClipScore, busy: bool) -
 
 def _relabel(workspace: Workspace, found: Found, path: str) -> None:
     label = st.session_state[f"suspect_label_{path}"]
-    clip_browser.change(workspace, lambda: remedies.relabel(workspace, [path], label).title)
+    clip_browser.change(workspace, lambda: repairs.relabel(workspace, [path], label).title)
 
 
 def _quarantine(workspace: Workspace, found: Found, path: str) -> None:
-    clip_browser.change(workspace, lambda: remedies.delete(workspace, [path], f"Quarantine: {path}").title)
+    clip_browser.change(workspace, lambda: repairs.delete(workspace, [path], f"Quarantine: {path}").title)
 
 
 def _confirm(workspace: Workspace, found: Found, path: str) -> None:

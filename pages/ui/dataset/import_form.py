@@ -11,8 +11,8 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from pages.ui.shared import flash, job_progress
 from trainer.audio import audio_formats
 from trainer.dataset import archives, importing, zip_names
-from trainer.system import shown_text
-from trainer.system.counted import counted
+from trainer.system import display_text
+from trainer.system.display_text import counted
 from trainer.system.workspace import LABELS, Workspace
 
 BY_FOLDER = "as its folders say"
@@ -92,7 +92,7 @@ def _names_form(zips: list[UploadedFile]) -> None:
     if readings:
         st.selectbox(
             "Names in the zip", list(readings), key="import_names",
-            format_func=lambda encoding: f"{zip_names.ENCODINGS[encoding]}: {shown_text.clean(readings[encoding])}",
+            format_func=lambda encoding: f"{zip_names.ENCODINGS[encoding]}: {display_text.clean(readings[encoding])}",
             help="The zip does not say in which encoding its names are written. Choose the one that reads right.",
         )  # fmt: skip
 

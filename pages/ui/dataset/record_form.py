@@ -8,7 +8,7 @@ from pages.ui.shared import audio, flash, job_progress
 from pages.ui.shared.frame import plain
 from trainer.dataset import changes, recording
 from trainer.dataset.recording import Take
-from trainer.system.counted import counted
+from trainer.system.display_text import counted
 from trainer.system.workspace import Workspace
 
 RATE = 16000

@@ -7,10 +7,10 @@ import streamlit as st
 
 from pages.ui.shared import flash
 from pages.ui.shared.frame import plain
-from trainer.dataset import speaker_table, speakers
+from trainer.dataset import speakers
 from trainer.dataset.clips import Found
 from trainer.dataset.speakers import PLACE, Rule
-from trainer.system.counted import counted
+from trainer.system.display_text import counted
 from trainer.system.workspace import Workspace
 
 KINDS = {"folder": "The folder below the label", "pattern": "A part of the file name", "csv": "A table (CSV)"}
@@ -51,8 +51,8 @@ def show(workspace: Workspace, found: Found) -> None:
 
 def _unmatched(paths: pd.Series, table: dict[str, str]) -> None:
     """Tell rows of a table that are about no clip. Raises ValueError when all of them are."""
-    unmatched = speaker_table.match(paths.tolist(), table).unmatched
-    sentence = speaker_table.sentence(unmatched, len(table))
+    unmatched = speakers.match(paths.tolist(), table).unmatched
+    sentence = speakers.sentence(unmatched, len(table))
     if sentence and len(unmatched) == len(table):
         raise ValueError(sentence)
     if sentence:

@@ -11,8 +11,8 @@ from pages.ui.shared import clip_cache, flash, frame, job_progress
 from pages.ui.shared.frame import plain
 from trainer.audio import manifest
 from trainer.audio.manifest import SPLITS
-from trainer.dataset import clips, splits, voices
-from trainer.dataset.split import parse_ratios
+from trainer.dataset import clips, split_assignment, splits
+from trainer.dataset.split_assignment import parse_ratios
 from trainer.run import documents, runs
 from trainer.system import document_file
 from trainer.system.workspace import LABELS, Workspace
@@ -54,7 +54,7 @@ def _described(root: str, stamp: tuple[int, ...], _workspace: Workspace) -> dict
     found = clip_cache.found(_workspace)
     parts, facts = manifest.read_splits(_workspace), splits.facts(_workspace)
     few = facts.by_recording if facts else {}
-    alike = clips.near_sets(voices.by_recording(found.clips, few)) if found else None
+    alike = clips.near_sets(split_assignment.by_recording(found.clips, few)) if found else None
     return splits.describe(parts, alike, few)
 
 

@@ -19,7 +19,7 @@ from trainer.audio import audio_formats, audio_reader
 from trainer.dataset import recording
 from trainer.detector import detector, stream_scores
 from trainer.detector.detector import Detection, Detector
-from trainer.system.counted import counted
+from trainer.system.display_text import counted
 from trainer.system.workspace import Workspace
 
 RATE = 16000

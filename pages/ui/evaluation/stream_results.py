@@ -11,14 +11,14 @@ from pages.ui.evaluation import error_browser, evaluation_form, evaluation_picke
 from pages.ui.evaluation.evaluation_picker import Opened
 from pages.ui.shared import flash, frame, job_progress
 from pages.ui.shared.frame import plain
-from trainer.config import config_file, config_folder
+from trainer.config import config_file, saved_configs
 from trainer.evaluation import hard_negatives, intervals, tables
 from trainer.evaluation.evaluations import Evaluation
 from trainer.evaluation.operating_point import OperatingPoint
 from trainer.evaluation.tables import Accepts, Phrase, Row
 from trainer.run import earlier_run
 from trainer.run.runs import Run
-from trainer.system.counted import counted
+from trainer.system.display_text import counted
 from trainer.system.workspace import Workspace
 
 
@@ -48,7 +48,7 @@ def _prepare(workspace: Workspace, run: Run, checkpoint: str) -> None:
         config = hard_negatives.retraining_config(
             config_file.load(run.config_file), earlier_run.name_of(run, checkpoint)
         )
-        name = config_folder.free_name(workspace, f"again-{run.id}")
+        name = saved_configs.free_name(workspace, f"again-{run.id}")
         config_file.save(workspace, name, config)
         return f"Saved as {name}. Choose it on the Training page and press Start Training there."
 

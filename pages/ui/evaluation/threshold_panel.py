@@ -14,7 +14,7 @@ from trainer.evaluation import budget, curve, intervals, point_text, tables
 from trainer.evaluation.budget import Choice
 from trainer.evaluation.evaluations import CurvePoint, Evaluation
 from trainer.run import run_models
-from trainer.system.counted import counted
+from trainer.system.display_text import counted
 
 ROUNDED = 2e-6
 """So far a threshold is rounded up on its way into a model."""

@@ -13,7 +13,7 @@ from pages.ui.evaluation import evaluation_picker
 from pages.ui.runs import run_files
 from pages.ui.shared import frame, job_progress, metrics
 from pages.ui.shared.frame import plain
-from trainer.config import config_difference, config_file
+from trainer.config import config_file, option_list
 from trainer.detector import detector_file
 from trainer.evaluation import evaluations, hard_negatives, point_text
 from trainer.evaluation.evaluations import Evaluation
@@ -106,5 +106,5 @@ def fine_tune(workspace: Workspace, run: Run, start_from: str) -> None:
     except (ValueError, OSError) as error:
         st.error(plain(str(error)))
         return
-    editing.take(workspace, replace(loaded, values=config_difference.values(config)))
+    editing.take(workspace, replace(loaded, values=option_list.values(config)))
     open_configuration()

@@ -15,7 +15,7 @@ from pages.ui.shared.curves import GREY
 from pages.ui.shared.frame import plain
 from trainer.catalog import fields
 from trainer.catalog.row import Row
-from trainer.config.config_difference import Value, Values
+from trainer.config.option_list import Value, Values
 
 PARALLEL_HEIGHT = 380
 Axis = Sequence[Value | None]

@@ -16,7 +16,7 @@ from trainer.catalog.row import Row, point_of
 from trainer.evaluation import point_text
 from trainer.evaluation.operating_point import OperatingPoint
 from trainer.system import document_file, durable
-from trainer.system.log import clock_time
+from trainer.system.log_lines import clock_time
 from trainer.system.workspace import Workspace
 
 BEST = "Of the best epoch, per window of the validation split at threshold 0.5; not per hour of listening."

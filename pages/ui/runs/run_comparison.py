@@ -12,7 +12,7 @@ from pages.ui.shared.curves import TIMED
 from pages.ui.shared.frame import plain
 from trainer.catalog import option_values
 from trainer.catalog.row import Row
-from trainer.config.config_difference import Values
+from trainer.config.option_list import Values
 from trainer.system.workspace import Workspace
 
 SECTIONS = ("Curves", "Options", "Results", "Same false accepts")

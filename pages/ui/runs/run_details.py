@@ -15,13 +15,13 @@ from pages.ui.shared.metrics import NONE_YET, Metric
 from trainer.audio import manifest
 from trainer.catalog import fields, option_values
 from trainer.catalog.row import Row, option, point_of
-from trainer.config import config_difference, config_file
-from trainer.config.config_difference import Values
+from trainer.config import config_file, option_list
+from trainer.config.option_list import Values
 from trainer.run import best_model
 from trainer.run.documents import Processes
 from trainer.run.runs import Run, Status
-from trainer.system import document_file, log_search, regular_file
-from trainer.system.log import clock_time
+from trainer.system import document_file, log_lines, regular_file
+from trainer.system.log_lines import clock_time
 from trainer.system.workspace import Workspace
 
 MOST_LINES = 1000
@@ -30,7 +30,7 @@ LOG_HEIGHT = 520
 
 @st.cache_data(max_entries=20, show_spinner=False)
 def _matching_lines(path: str, stamp: int, words: str) -> tuple[list[tuple[int, str]], int]:
-    return log_search.find(Path(path), words, MOST_LINES)
+    return log_lines.find(Path(path), words, MOST_LINES)
 
 
 def show_log(run: Run) -> None:
@@ -110,7 +110,7 @@ def _values(workspace: Workspace, name: str) -> Values:
     if name == DEFAULTS:
         return dict(option_values.defaults())
     if name.startswith("preset "):
-        return config_difference.values(config_file.preset(name.removeprefix("preset ")))
+        return option_list.values(config_file.preset(name.removeprefix("preset ")))
     return option_values.read(workspace.runs / name / "config.yaml")
 
 

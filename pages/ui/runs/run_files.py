@@ -14,7 +14,7 @@ from trainer.catalog import disk
 from trainer.run import disk_usage, run_import
 from trainer.run.runs import Run
 from trainer.system import regular_file
-from trainer.system.counted import counted
+from trainer.system.display_text import counted
 from trainer.system.workspace import Workspace
 
 

@@ -17,7 +17,7 @@ from trainer.catalog.row import Row
 from trainer.run import runs
 from trainer.run.runs import Run
 from trainer.run.state import ACTIVE, State
-from trainer.system.counted import counted
+from trainer.system.display_text import counted
 from trainer.system.workspace import Workspace
 
 SORTED_BY = {

@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit import runtime
 
 from pages.ui.access import start
-from trainer.system import private, shown_text
+from trainer.system import display_text, private
 from trainer.system.workspace import Workspace, open_workspace
 
 HOME = "Home.py"
@@ -56,7 +56,7 @@ def _warn_unguarded() -> None:
 
 def plain(text: str) -> str:
     """Text from a file or a user as Markdown that shows exactly this text, on one line: no picture, link or layout."""
-    escaped = _MARKDOWN.sub(lambda found: "\\" + found[0], shown_text.harmless(" ".join(text.split())))
+    escaped = _MARKDOWN.sub(lambda found: "\\" + found[0], display_text.harmless(" ".join(text.split())))
     return _LINK.sub("\N{WORD JOINER}", _NUMBERED.sub(r"\1\\", escaped))
 
 

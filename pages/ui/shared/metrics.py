@@ -18,7 +18,7 @@ from trainer.run import best_model
 from trainer.run.documents import Best, Progress
 from trainer.run.runs import Status
 from trainer.run.state import ACTIVE
-from trainer.system.log import clock_time
+from trainer.system.log_lines import clock_time
 
 NONE_YET = "–"
 PER_WINDOW = "A rate per validation window of the last epoch, not per hour of listening."

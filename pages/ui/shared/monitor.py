@@ -12,7 +12,7 @@ from pages.ui.shared.run_notice import Notice, notice
 from trainer.run import runs
 from trainer.run.runs import Run, Status
 from trainer.run.state import ACTIVE, State
-from trainer.system import log_tail
+from trainer.system import log_lines
 
 REFRESH_SECONDS = 2.0
 IDLE_REFRESH_SECONDS = 10.0
@@ -98,7 +98,7 @@ def _show_best(status: Status | None) -> None:
 
 def _show_log(run: Run) -> None:
     st.subheader("Log", anchor=False)
-    lines = log_tail.last_lines(run.log_file, LOG_LINES, LOG_BYTES)
+    lines = log_lines.last_lines(run.log_file, LOG_LINES, LOG_BYTES)
     with st.container(height=LOG_HEIGHT, border=True, autoscroll=True, key="log"):
         st.code("\n".join(lines) or "Nothing written yet.", language=None, wrap_lines=True)
     st.caption(f"The last {LOG_LINES} lines; all of them are in {plain(str(run.log_file))}")

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from trainer.config import option_text
-from trainer.config.config_difference import Value, Values
-from trainer.config.options import options
+from trainer.config import option_list
+from trainer.config.option_list import Value, Values, options
 
 NONE = "–"
 
@@ -31,7 +30,7 @@ def table(found: Mapping[str, Values]) -> pd.DataFrame:
     labels = {option.key: option.label for option in options()}
     rows = [
         {"Option": labels.get(key, key), "Name in files": key}
-        | {name: option_text.shown(values[key]) if key in values else NONE for name, values in found.items()}
+        | {name: option_list.shown(values[key]) if key in values else NONE for name, values in found.items()}
         for key in differing(found)
     ]
     return pd.DataFrame(rows, columns=["Option", "Name in files", *found])

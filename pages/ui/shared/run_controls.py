@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.ui.shared import flash, run_picker
 from pages.ui.shared.frame import plain
-from trainer.config.options import options
+from trainer.config.option_list import options
 from trainer.run import launch, run_queue, runs
 from trainer.run.run_queue import MOST_SLOTS, Place
 from trainer.run.runs import Run, Status

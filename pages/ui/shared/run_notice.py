@@ -12,8 +12,8 @@ from trainer.run import advice, runs, standing
 from trainer.run.documents import Progress
 from trainer.run.runs import Status
 from trainer.run.state import SILENT_SECONDS, State
-from trainer.system import log_tail
-from trainer.system.log import clock_time
+from trainer.system import log_lines
+from trainer.system.log_lines import clock_time
 from trainer.system.workspace import Workspace
 
 Tone = Literal["error", "warning", "success", "info"]
@@ -135,5 +135,5 @@ def show_failure(status: Status) -> None:
     st.error(plain(found.text if found else ""))
     if tips := advice.of_run(status):
         st.markdown("\n".join(["**What to try**", *[f"1. {plain(tip)}" for tip in tips]]))
-    if lines := log_tail.last_lines(status.run.log_file, LOG_LINES):
+    if lines := log_lines.last_lines(status.run.log_file, LOG_LINES):
         st.code("\n".join(lines), language=None, wrap_lines=True)

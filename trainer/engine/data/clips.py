@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.audio import audio_file, manifest, word_ends
+from trainer.audio import audio_file, manifest, sound_levels
 from trainer.audio.manifest import Clip
 from trainer.run.failures import FailedError
 from trainer.system import cache, durable, limits, regular_file
@@ -65,7 +65,7 @@ def _decode(workspace: Workspace, clip: Clip) -> tuple[NDArray[np.int16], tuple[
     except audio_file.AudioRefused as error:
         sentence = f"Clip {clip.path} cannot be read: {error} {manifest.AGAIN}"
         raise FailedError("clip_unreadable", sentence, clip.path) from None
-    return np.clip(np.rint(wave * FULL_SCALE), -32768, 32767).astype(np.int16), word_ends.endpoints(wave)
+    return np.clip(np.rint(wave * FULL_SCALE), -32768, 32767).astype(np.int16), sound_levels.endpoints(wave)
 
 
 def _lay_out(workspace: Workspace, clips: Sequence[Clip], folder: Path, report: Report) -> None:

@@ -12,7 +12,7 @@ from trainer.config.schema import Config
 from trainer.engine.data.clips import FULL_SCALE, ClipArray
 from trainer.engine.data.windows import Windows
 from trainer.estimates import requirements
-from trainer.system.log import say
+from trainer.system.log_lines import say
 
 LONGEST_RIR_SECONDS = 1.0
 

@@ -29,7 +29,7 @@ from trainer.run import metrics, run_models, runs
 from trainer.run.documents import Request
 from trainer.run.runs import Run
 from trainer.system import document_file, durable
-from trainer.system.log import say
+from trainer.system.log_lines import say
 from trainer.system.processes import exclusive_lock
 
 MOST_WINDOWS = 512

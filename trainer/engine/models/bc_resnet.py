@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from trainer.estimates.layers import scaled
-from trainer.estimates.residual import BC_STAGES
+from trainer.estimates.layer_sizes import scaled
+from trainer.estimates.model_size import BC_STAGES
 
 
 class SubSpectralNorm(nn.Module):

@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 from trainer.engine.models.attention import SelfAttention
 from trainer.engine.models.temporal import as_row, over_time
-from trainer.estimates.layers import scaled, scaled_in_fours
-from trainer.estimates.sequence import ATTENTION_CHANNELS, ATTENTION_CONVOLUTIONS, DENSE_UNITS, HEADS
+from trainer.estimates.layer_sizes import scaled, scaled_in_fours
+from trainer.estimates.model_size import ATTENTION_CHANNELS, ATTENTION_CONVOLUTIONS, DENSE_UNITS, HEADS
 
 
 class DenseHead(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from trainer.estimates.separable import MOBILENET_FIRST, MOBILENET_HIDDEN, MOBILENET_LAST, MOBILENET_STAGES, eighths
+from trainer.estimates.model_size import MOBILENET_FIRST, MOBILENET_HIDDEN, MOBILENET_LAST, MOBILENET_STAGES, eighths
 
 
 class SqueezeExcite(nn.Module):

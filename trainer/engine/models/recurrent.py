@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from trainer.estimates.layers import scaled
-from trainer.estimates.sequence import GRU_UNITS, LSTM_UNITS
+from trainer.estimates.layer_sizes import scaled
+from trainer.estimates.model_size import GRU_UNITS, LSTM_UNITS
 
 
 class Recurrent(nn.Module):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from trainer.estimates.layers import scaled
-from trainer.estimates.residual import RESNET_CHANNELS
+from trainer.estimates.layer_sizes import scaled
+from trainer.estimates.model_size import RESNET_CHANNELS
 
 
 class BasicBlock(nn.Module):

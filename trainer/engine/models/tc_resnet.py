@@ -6,8 +6,8 @@ import itertools
 
 from torch import Tensor, nn
 
-from trainer.estimates.layers import scaled
-from trainer.estimates.residual import TC_CHANNELS
+from trainer.estimates.layer_sizes import scaled
+from trainer.estimates.model_size import TC_CHANNELS
 
 
 class TemporalBlock(nn.Module):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from trainer.engine.models.temporal import as_row, over_time
-from trainer.estimates.layers import scaled
-from trainer.estimates.sequence import TCN_CHANNELS, TCN_DILATIONS, TCN_KERNEL
+from trainer.estimates.layer_sizes import scaled
+from trainer.estimates.model_size import TCN_CHANNELS, TCN_DILATIONS, TCN_KERNEL
 
 
 class CausalBlock(nn.Module):

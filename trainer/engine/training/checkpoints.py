@@ -15,7 +15,7 @@ from torch import nn
 
 from trainer.run.documents import Best
 from trainer.system import durable, regular_file
-from trainer.system.log import say
+from trainer.system.log_lines import say
 
 KEPT = 2
 """How many of the newest are kept besides the best: were the last one damaged, there is one before it."""

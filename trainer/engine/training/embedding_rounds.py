@@ -20,7 +20,7 @@ from trainer.engine.features import embedding
 from trainer.engine.training import mining
 from trainer.system import cache, durable
 from trainer.system.job import Report
-from trainer.system.log import say
+from trainer.system.log_lines import say
 
 LAYOUT_VERSION = 1
 """To be raised when windows are cut or augmented in another way: old arrays would be taken for new ones."""

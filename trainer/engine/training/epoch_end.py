@@ -16,7 +16,7 @@ from trainer.run import best_model
 from trainer.run.documents import Best
 from trainer.run.failures import FailedError
 from trainer.run.metrics import Row
-from trainer.system.log import say
+from trainer.system.log_lines import say
 
 
 def finish_epoch(parts: Parts, trained: Course) -> Course:

@@ -13,7 +13,7 @@ from trainer.run.documents import Progress
 from trainer.run.failures import FailedError, Failure
 from trainer.run.runs import Run
 from trainer.system import document_file, limits
-from trainer.system.log import say
+from trainer.system.log_lines import say
 
 
 def tell(run: Run, attempt: int, error: Exception) -> None:

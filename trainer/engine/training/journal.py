@@ -22,8 +22,8 @@ from trainer.run.failures import FailedError
 from trainer.run.metrics import Row
 from trainer.run.runs import Run
 from trainer.system import devices, document_file, durable, processes, regular_file
-from trainer.system.counted import counted
-from trainer.system.log import say
+from trainer.system.display_text import counted
+from trainer.system.log_lines import say
 
 NO_SCALARS = frozenset({"v", "crc", "kind", "step"})
 """Numbers of a row that are no curve: `step` is the axis of all of them."""

@@ -28,7 +28,7 @@ from trainer.engine.training.journal import Journal, begin_events, open_journal,
 from trainer.engine.training.parts import End, Interruption, Parts, Wanted, end_of, kept, obey
 from trainer.run import best_model, earlier_run
 from trainer.run.runs import Run
-from trainer.system.log import say
+from trainer.system.log_lines import say
 from trainer.system.workspace import Workspace
 
 

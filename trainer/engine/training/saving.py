@@ -19,7 +19,7 @@ from trainer.engine.training.parts import Parts
 from trainer.run import metrics
 from trainer.run.runs import Run
 from trainer.system import durable
-from trainer.system.log import say
+from trainer.system.log_lines import say
 
 
 def write_label_scores(parts: Parts, course: Course) -> None:

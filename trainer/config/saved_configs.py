@@ -1,4 +1,4 @@
-"""The user's configurations as files in configs/: saving without overwriting, rename, duplicate, trash."""
+"""The user's configurations as files in configs/: save without overwriting, rename, duplicate, move to the trash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What single layers cost: parameters, multiply-adds, and the numbers kept for the backward pass."""
+"""Size of single layers: parameters, multiply-adds, and the numbers kept for the backward pass."""
 
 from __future__ import annotations
 

@@ -1,9 +1,15 @@
-"""Text from files and users made harmless where it is shown: it steers no terminal and turns no other text around."""
+"""Text for display: counts in words, and strings from files and users made safe for terminals, pages and JSON."""
 
 from __future__ import annotations
 
 import json
 import re
+
+
+def counted(number: int, noun: str) -> str:
+    """`number` with thousands apart, and the noun in its singular or plural (nouns that take an s)."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
 
 LONGEST_LINE = 4096
 _ESCAPES = re.compile(

@@ -1,0 +1,155 @@
+"""The declared options as a list, their values as text and YAML, and the differences between two configurations."""
+
+from __future__ import annotations
+
+import functools
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast, get_args, get_origin
+
+import yaml
+from pydantic.fields import FieldInfo
+
+from trainer.config.schema import Config, Group
+
+
+@dataclass(frozen=True)
+class Option:
+    """One declared option as a form or a table needs it."""
+
+    group: str
+    name: str
+    label: str
+    help: str
+    unit: str
+    advanced: bool
+    kind: type
+    default: float | int | str | bool
+    choices: tuple[str, ...]
+    low: float | None
+    high: float | None
+    above_low: bool
+    below_high: bool
+
+    @property
+    def key(self) -> str:
+        return f"{self.group}.{self.name}"
+
+
+def _limit(field: FieldInfo, *names: str) -> float | None:
+    found = [getattr(rule, name) for rule in field.metadata for name in names if hasattr(rule, name)]
+    return found[0] if found else None
+
+
+def groups() -> dict[str, type[Group]]:
+    """The groups of options by name, in the order of their declaration."""
+    found = {name: field.annotation for name, field in Config.model_fields.items()}
+    return {name: kind for name, kind in found.items() if isinstance(kind, type) and issubclass(kind, Group)}
+
+
+@functools.cache
+def options() -> tuple[Option, ...]:
+    """Every option in the order of its declaration."""
+    found = []
+    for group, outer in groups().items():
+        for name, field in outer.model_fields.items():
+            extra = cast(dict[str, Any], field.json_schema_extra)
+            choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+            kind = str if choices else cast(type, field.annotation)
+            found.append(
+                Option(
+                    group, name, field.title or name, field.description or "", extra["unit"], extra["advanced"],
+                    kind, field.default, choices, _limit(field, "ge", "gt"), _limit(field, "le", "lt"),
+                    _limit(field, "gt") is not None, _limit(field, "lt") is not None,
+                )
+            )  # fmt: skip
+    return tuple(found)
+
+
+def group_title(group: str) -> str:
+    """What a person reads above a group of options."""
+    return group.capitalize()
+
+
+WIDTH = 110
+
+
+def limits(option: Option) -> str:
+    """What an option may be, in a few words with its unit; a text option's help says it."""
+    if option.choices:
+        return " or ".join(option.choices)
+    if option.kind is bool:
+        return "true or false"
+    if option.low is None or option.high is None:
+        return "text"
+    lowest, highest = (f"{limit:,.0f}" if limit == int(limit) else f"{limit:g}" for limit in (option.low, option.high))
+    lowest, highest = ("above " * option.above_low + lowest, "below " * option.below_high + highest)
+    return " ".join(filter(None, [f"{lowest} to {highest}", option.unit]))
+
+
+def shown(value: float | int | str | bool) -> str:
+    """A value as a person reads it; empty text is `nothing`."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "nothing" if value == "" else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+@functools.lru_cache(maxsize=4096, typed=True)  # pages write whole configurations at every drawing
+def _scalar(name: str, value: object) -> str:
+    return yaml.safe_dump({name: value}, allow_unicode=True).strip()
+
+
+def _comment(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+
+
+@functools.cache
+def _explained(option: Option) -> list[str]:
+    text = f"{option.label} ({limits(option)}; default {shown(option.default)}). {option.help}"
+    return _comment(text, "  ")
+
+
+def _lines(document: Mapping[str, object], head: str) -> Iterator[str]:
+    if head:
+        yield from _comment(head, "")
+    known = {option.key: option for option in options()}
+    for name, value in document.items():
+        if not isinstance(value, Mapping):
+            yield _scalar(name, value)
+            continue
+        yield f"{name}:"
+        for inner, inner_value in value.items():
+            option = known[f"{name}.{inner}"]
+            yield from _explained(option)
+            yield f"  {_scalar(inner, inner_value)}"
+
+
+def commented(document: Mapping[str, object], head: str = "") -> bytes:
+    """A configuration's document `{group: {name: value}}` as YAML, each option under what it is and does."""
+    return ("\n".join(_lines(document, head)) + "\n").encode()
+
+
+Value = float | int | str | bool
+Values = dict[str, Value]
+"""Values by `group.name`."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One option that two configurations do not agree on, with its value in each."""
+
+    option: Option
+    first: Value
+    second: Value
+
+
+def values(config: Config) -> Values:
+    """The value of every option."""
+    return {option.key: getattr(getattr(config, option.group), option.name) for option in options()}
+
+
+def differences(first: Mapping[str, Value], second: Mapping[str, Value]) -> list[Difference]:
+    """Every option with another value in `second` than in `first`, in the order of declaration."""
+    both = ((option, first[option.key], second[option.key]) for option in options())
+    return [Difference(option, a, b) for option, a, b in both if a != b]

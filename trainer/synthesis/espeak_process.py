@@ -1,0 +1,117 @@
+"""espeak-ng in a process of its own: JSON requests on standard input, one JSON answer each on standard output.
+
+    {"do": "speak", "text": "hey atlas", "voice": "en-us+f2", "rate": 160, "pitch": 50, "path": "/tmp/x.wav"}
+    {"do": "phonemes", "text": "hey atlas", "voice": "en-us"}      also "ipa": as one line, with stress
+
+espeak-ng is under the GPL-3, so nothing but this process loads it; it imports nothing else of the project. The values
+of the constants are those of espeak-ng's public header speak_lib.h.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import sys
+import wave
+from typing import Any
+
+import espeakng_loader
+
+AUDIO_OUTPUT_SYNCHRONOUS = 2
+CHARS_UTF8 = 1
+PARAMETER_RATE = 1
+PARAMETER_PITCH = 3
+PHONEMES_IPA = 0x02
+PHONEME_SEPARATOR = ord("_") << 8
+_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+
+
+class Refused(ValueError):
+    """A request that cannot be met; the message goes into the answer."""
+
+
+def load() -> tuple[ctypes.CDLL, int]:
+    """The library, ready to speak, and its sample rate in Hz."""
+    library = ctypes.CDLL(espeakng_loader.get_library_path())
+    library.espeak_TextToPhonemes.restype = ctypes.c_char_p
+    data = str(espeakng_loader.get_data_path()).encode()
+    rate: int = library.espeak_Initialize(AUDIO_OUTPUT_SYNCHRONOUS, 0, data, 0)
+    if rate <= 0:
+        raise Refused("espeak-ng did not start; reinstall the package espeakng-loader.")
+    return library, rate
+
+
+def choose_voice(library: ctypes.CDLL, voice: str) -> None:
+    if library.espeak_SetVoiceByName(voice.encode()) != 0:
+        raise Refused(f"espeak-ng has no voice {voice}.")
+
+
+def speak(library: ctypes.CDLL, rate: int, request: dict[str, Any]) -> dict[str, Any]:
+    """Write the text as 16-bit WAV; answers how many samples it has."""
+    pieces: list[bytes] = []
+
+    def collect(samples: Any, count: int, events: Any) -> int:  # noqa: ANN401 - pointers of C
+        if samples and count > 0:
+            pieces.append(ctypes.string_at(samples, 2 * count))
+        return 0
+
+    callback = _CALLBACK(collect)
+    library.espeak_SetSynthCallback(callback)
+    choose_voice(library, request["voice"])
+    library.espeak_SetParameter(PARAMETER_RATE, request["rate"], 0)
+    library.espeak_SetParameter(PARAMETER_PITCH, request["pitch"], 0)
+    text = request["text"].encode() + b"\0"
+    library.espeak_Synth(text, len(text), 0, 0, 0, CHARS_UTF8, None, None)
+    library.espeak_Synchronize()
+    samples = b"".join(pieces)
+    with wave.open(request["path"], "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples)
+    return {"samples": len(samples) // 2}
+
+
+def _clauses(library: ctypes.CDLL, request: dict[str, Any], mode: int) -> list[str]:
+    """The clauses of a text in the International Phonetic Alphabet."""
+    choose_voice(library, request["voice"])
+    text = ctypes.c_char_p(request["text"].encode() + b"\0")
+    pointer = ctypes.cast(text, ctypes.c_void_p)
+    found: list[str] = []
+    while pointer.value:
+        clause = library.espeak_TextToPhonemes(ctypes.byref(pointer), CHARS_UTF8, PHONEMES_IPA | mode)
+        found.append((clause or b"").decode())
+    return found
+
+
+def phonemes(library: ctypes.CDLL, request: dict[str, Any]) -> dict[str, Any]:
+    """The text as a list of phonemes."""
+    found = "_".join(_clauses(library, request, PHONEME_SEPARATOR)).replace(" ", "_").split("_")
+    return {"phonemes": [phoneme for phoneme in found if phoneme]}
+
+
+def ipa(library: ctypes.CDLL, request: dict[str, Any]) -> dict[str, Any]:
+    """The text as one line with stress marks and spaces between words."""
+    return {"ipa": " ".join(_clauses(library, request, 0)).strip()}
+
+
+def main() -> None:
+    library, rate = load()
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            match request["do"]:
+                case "speak":
+                    answer = speak(library, rate, request)
+                case "ipa":
+                    answer = ipa(library, request)
+                case _:
+                    answer = phonemes(library, request)
+        except (Refused, OSError) as error:
+            answer = {"error": str(error)}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
