@@ -37,7 +37,7 @@ def test_a_tiny_task_is_learned_and_every_epoch_is_written(workspace: Workspace)
     assert last["train_accuracy"] > 0.9 and best["f1"] > 0.95 and best["fpr"] < 0.1
     heard = {row["epoch"]: row["miss_rate"] for row in tail.epochs if "miss_rate" in row}
     assert list(heard) == [5, 10, 15, 20] and parts.journal.progress.last_stream["epoch"] == 20
-    assert heard[20] < 0.5 and last["stream_words"] == 3 * last["true_positives"] + 3 * last["false_negatives"]
+    assert heard[20] < 0.5 and last["stream_words"] == 4 * (last["true_positives"] + last["false_negatives"])
     counts = ("true_positives", "false_positives", "true_negatives", "false_negatives")
     assert sum(last[name] for name in counts) == len(parts.val_windows)
     assert last["learning_rate"] == pytest.approx(0, abs=1e-9)

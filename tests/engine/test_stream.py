@@ -1,17 +1,27 @@
 """The validation clips as a stream: where the words lie, how loud the noise is, and that windows are those of clips."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+import soundfile
 import torch
 from torch import nn
 
 from tests.engine.arrays import RATE, array_of, tone
+from tests.tiny import ignore, make_workspace
+from trainer.audio import manifest
 from trainer.config import config_file
 from trainer.config.schema import Config
+from trainer.engine.data import clips
 from trainer.engine.data.batches import Feed, open_feed
+from trainer.engine.data.clips import ClipArray
 from trainer.engine.data.windows import window_samples
 from trainer.engine.training import stream
 from trainer.estimates import model_size
+from trainer.streams import composition
+from trainer.streams.composition import Composed, Options
+from trainer.streams.spoken import FLOOR_DB, GAP_SECONDS, WORD_DB
 
 rng = np.random.default_rng(0)
 WAVES = {f"positive/{i}.wav": np.pad(tone(500 + 50 * i, 0.6, 0.05 + 0.1 * i), (9600, 9600)) for i in range(4)}
@@ -19,7 +29,6 @@ WAVES |= {"negative/long.wav": 0.1 * rng.standard_normal(20 * RATE), "hard_negat
 WAVES |= {"background/loud.wav": 0.3 * rng.standard_normal(3 * RATE), "background/silent.wav": np.zeros(RATE)}
 WAVES |= {"rirs/hall.wav": rng.standard_normal(4000) * np.exp(-np.arange(4000) / 600)}
 ARRAY = array_of(WAVES, {f"positive/{i}.wav": (9600, 19200) for i in range(4)})
-QUIET, NOISY, ROOM, OTHER, BACKGROUND = range(5)
 
 
 def feed_of(**changes: dict) -> Feed:
@@ -30,37 +39,52 @@ def level_db(wave: np.ndarray) -> float:
     return 10 * np.log10(np.mean(np.square(wave)))
 
 
-def spoken(recording: stream.Recording) -> list[np.ndarray]:
-    return [recording.wave[slice(*(RATE * word).astype(int))] for word in recording.words]
+def composed(array: ClipArray) -> dict[str, Composed]:
+    return {each.recording.name: each for each in stream.compose(array, lambda: None)}
+
+
+def spoken(each: Composed) -> list[np.ndarray]:
+    return [each.wave[round(RATE * word.start) : round(RATE * word.end)] for word in each.recording.words]
 
 
 def test_each_word_is_heard_quiet_in_noise_and_in_a_room_at_one_level():
-    found = stream.recordings(ARRAY, lambda: None)
-    assert [len(recording.words) for recording in found] == [4, 4, 4, 0, 0]
-    for recording in (found[QUIET], found[ROOM]):
-        assert [level_db(word) for word in spoken(recording)] == pytest.approx([stream.WORD_DB] * 4, abs=0.2)
-        gaps = recording.words[1:, 0] - recording.words[:-1, 1]
-        assert gaps.min() >= stream.GAP_SECONDS[0] and (np.diff(recording.words) == pytest.approx(0.6, abs=0.01))
-    before = [recording.wave[: RATE // 2] for recording in (found[QUIET], found[NOISY])]
-    assert level_db(before[0]) == pytest.approx(stream.FLOOR_DB, abs=1)
-    assert level_db(before[1]) == pytest.approx(stream.NOISE_DB, abs=1)
-    assert len(found[OTHER].wave) / RATE == pytest.approx(21.6) and len(found[BACKGROUND].wave) / RATE > 4
+    found = composed(ARRAY)
+    assert {name: len(each.recording.words) for name, each in found.items()} == {
+        "clean-1": 4, "noise-10dB-1": 4, "noise-5dB-1": 4, "room1-1": 4, "speech-1": 0, "look-alikes-1": 0,
+        "noise-1": 0,
+    }  # fmt: skip
+    for each in (found["clean-1"], found["room1-1"]):
+        assert [level_db(word) for word in spoken(each)] == pytest.approx([WORD_DB] * 4, abs=0.2)
+        words = each.recording.words
+        assert min(after.start - before.end for before, after in pairwise(words)) >= GAP_SECONDS[0]
+        assert [word.end - word.start for word in words] == pytest.approx([0.6] * 4, abs=0.05)
+    silence = [level_db(found[name].wave[: RATE // 2]) for name in ("clean-1", "noise-10dB-1", "noise-5dB-1")]
+    assert silence == pytest.approx([FLOOR_DB, WORD_DB - 10, WORD_DB - 5], abs=1)
+    assert [len(found[name].wave) / RATE for name in ("speech-1", "look-alikes-1")] == pytest.approx([20.3, 1.3])
 
 
 def test_what_a_split_lacks_is_left_out():
     bare = {path: wave for path, wave in WAVES.items() if path.split("/")[0] in ("positive", "negative")}
-    assert [len(recording.words) for recording in stream.recordings(array_of(bare), lambda: None)] == [4, 0]
+    assert list(composed(array_of(bare))) == ["clean-1", "speech-1"]
     silent = bare | {"background/silent.wav": np.zeros(RATE)}
-    assert len(stream.recordings(array_of(silent), lambda: None)) == 3, "silence is a negative, but no noise"
+    assert list(composed(array_of(silent))) == ["clean-1", "speech-1", "noise-1"], "silence is a negative, but no noise"
 
 
 def test_of_very_much_only_every_nth_clip_is_heard(monkeypatch):
     monkeypatch.setattr(stream, "MOST_SECONDS", 10.0)
     many = {f"negative/{i}.wav": tone(300, 1.0) for i in range(50)}
-    assert (
-        stream.recordings(array_of(many | {"positive/a.wav": tone(500, 1.0)}), lambda: None)[-1].wave.size
-        <= 10 * 1.3 * RATE
-    )
+    found = composed(array_of(many | {"positive/a.wav": tone(500, 1.0)}))
+    assert found["speech-1"].wave.size <= 10 * 1.3 * RATE
+
+
+def test_a_training_and_an_evaluation_compose_the_same_streams_of_the_same_clips(tmp_path):
+    workspace = make_workspace(tmp_path, hard_negatives=8)
+    evaluated = composition.compose_test_split(workspace, Options(), ignore)
+    trained = composed(clips.prepare(workspace, manifest.read_split(workspace, "test"), ignore))
+    assert [each.recording for each in trained.values()] == evaluated.recordings
+    for each in trained.values():
+        heard = soundfile.read(evaluated.path_of(each.recording), dtype="float32")[0]
+        assert np.abs(heard - np.clip(each.wave, -1, 1)).max() < 1e-4  # the file holds 16 bits
 
 
 @pytest.mark.parametrize(
@@ -76,7 +100,7 @@ def test_of_very_much_only_every_nth_clip_is_heard(monkeypatch):
 )
 def test_a_window_of_the_stream_is_seen_as_that_window_alone(options: dict):
     feed = feed_of(**options)
-    wave = stream.recordings(ARRAY, lambda: None)[OTHER].wave
+    wave = composed(ARRAY)["speech-1"].wave
     size, hop = window_samples(feed.config), stream.hop_seconds(feed.config)
     assert hop == pytest.approx(0.1, abs=0.03)
     columns, seen = stream.columns_of(feed, wave, lambda: None), []
@@ -120,10 +144,10 @@ def test_a_detector_that_hears_the_words_misses_none_and_one_that_hears_all_else
     opened = stream.open_stream(feed, lambda: None)
     good, bad = (stream.measure(TonesUpTo(sign), feed, opened, lambda: None) for sign in (1.0, -1.0))
     assert good is not None and bad is not None
-    assert (good.misses, good.words, good.false_accepts) == (0, 12, 0) and bad.misses == 12
-    assert good.hours == pytest.approx((21.6 + 4.6) / 3600, rel=0.02)
-    assert "0 of 12 words missed (0.00%) with 0 false accepts in 0.01 h" in stream.sentence(good)
-    assert stream.row(good)["miss_rate"] == 0.0 and stream.row(good)["stream_words"] == 12
+    assert (good.misses, good.words, good.false_accepts) == (0, 16, 0) and bad.misses == 16
+    assert good.hours == pytest.approx((20.3 + 1.3 + 4.6) / 3600, rel=0.02)
+    assert "0 of 16 words missed (0.00%) with 0 false accepts in 0.01 h" in stream.sentence(good)
+    assert stream.row(good)["miss_rate"] == 0.0 and stream.row(good)["stream_words"] == 16
 
 
 @pytest.mark.parametrize(("every", "epochs"), [(0, 10), (1, 7), (5, 40), (5, 12), (7, 3)])

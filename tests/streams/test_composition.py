@@ -27,7 +27,7 @@ def workspace(tmp_path_factory) -> Workspace:
 
 @pytest.fixture(scope="module")
 def streams(workspace):
-    return composition.compose(workspace, Options(snrs_db=(10.0, 0.0)), ignore)
+    return composition.compose_test_split(workspace, Options(snrs_db=(10.0, 0.0)), ignore)
 
 
 def wave_of(streams, name: str) -> np.ndarray:
@@ -80,12 +80,14 @@ def test_equal_splits_options_and_seeds_give_equal_bytes_and_others_another_key(
     folder = Path(streams.folder)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     stamps = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
-    again = composition.compose(workspace, Options(snrs_db=(10.0, 0.0)), lambda *told: pytest.fail("made again"))
+    again = composition.compose_test_split(
+        workspace, Options(snrs_db=(10.0, 0.0)), lambda *told: pytest.fail("made again")
+    )
     assert again == streams and {path: path.stat().st_mtime_ns for path in folder.iterdir()} == stamps
     shutil.rmtree(folder)
-    assert composition.compose(workspace, Options(snrs_db=(10.0, 0.0)), ignore) == streams
+    assert composition.compose_test_split(workspace, Options(snrs_db=(10.0, 0.0)), ignore) == streams
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    other = composition.compose(workspace, Options(snrs_db=(10.0, 0.0), seed=1), ignore)
+    other = composition.compose_test_split(workspace, Options(snrs_db=(10.0, 0.0), seed=1), ignore)
     assert other.key != streams.key and other.recordings[0].words != streams.recordings[0].words
     assert sorted(path.name for path in (workspace.cache / "streams").iterdir()) == sorted([streams.key, other.key])
 
@@ -96,16 +98,16 @@ def test_a_cancel_leaves_nothing_and_a_damaged_set_is_made_again(workspace, stre
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        composition.compose(workspace, Options(seed=7), cancelled)
+        composition.compose_test_split(workspace, Options(seed=7), cancelled)
     assert not list((workspace.cache / "streams").glob("*.partial.*"))
     document = Path(streams.folder) / "streams.json"
     document.write_text("{")
-    assert composition.compose(workspace, Options(snrs_db=(10.0, 0.0)), ignore) == streams
+    assert composition.compose_test_split(workspace, Options(snrs_db=(10.0, 0.0)), ignore) == streams
     assert durable.read_json(document)
 
 
 def test_a_set_that_another_evaluation_made_meanwhile_is_left_to_it(workspace):
-    made = composition.compose(workspace, Options(seed=8), ignore)
+    made = composition.compose_test_split(workspace, Options(seed=8), ignore)
     folder, moved = Path(made.folder), workspace.cache / "moved"
     folder.rename(moved)
     inode = moved.stat().st_ino
@@ -114,29 +116,29 @@ def test_a_set_that_another_evaluation_made_meanwhile_is_left_to_it(workspace):
         if moved.exists():
             moved.rename(folder)
 
-    assert composition.compose(workspace, Options(seed=8), meanwhile) == made
+    assert composition.compose_test_split(workspace, Options(seed=8), meanwhile) == made
     assert folder.stat().st_ino == inode and not list(folder.parent.glob("*.partial.*"))
 
 
 def test_what_cannot_be_measured_is_told_in_one_sentence(tmp_path):
     workspace = Workspace(tmp_path)
     with pytest.raises(FileNotFoundError, match="splits not found"):
-        composition.compose(workspace, Options(), ignore)
+        composition.compose_test_split(workspace, Options(), ignore)
     workspace = make_workspace(tmp_path)
     path = next(c.path for c in manifest.read_split(workspace, "test") if c.label == "positive")
     write_wav(workspace.raw / path, clip_of(np.random.default_rng(5), 700.0)[:20000])
     with pytest.raises(ValueError, match=f"Clip {path} is changed on disk"):
-        composition.compose(workspace, Options(), ignore)
+        composition.compose_test_split(workspace, Options(), ignore)
     scan(workspace, ignore)
     splits.split_dataset(workspace, (0.9, 0.1, 0.0), 0, scratch=True)
     with pytest.raises(ValueError, match="test split holds no positive clips"):
-        composition.compose(workspace, Options(), ignore)
+        composition.compose_test_split(workspace, Options(), ignore)
 
 
 def test_many_words_are_shared_out_to_recordings(workspace, monkeypatch):
     monkeypatch.setattr(composition, "WORDS_IN_A_RECORDING", 2)
     monkeypatch.setattr(composition, "RECORDING_SECONDS", 3.0)
-    found = composition.compose(workspace, Options(seed=3), ignore)
+    found = composition.compose_test_split(workspace, Options(seed=3), ignore)
     clean = [each for each in found.recordings if each.condition == "clean"]
     assert [len(each.words) for each in clean] == [2, 1]
     speech = [each for each in found.recordings if each.condition == "speech"]

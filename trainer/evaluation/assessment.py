@@ -162,7 +162,7 @@ def _streams(workspace: Workspace, wanted: Wanted, report: Report) -> StreamSet:
     """Everything that shall be heard. Raises ValueError, FileNotFoundError, OSError."""
     sets = list[StreamSet]()
     if wanted.options is not None:
-        composed = composition.compose(workspace, wanted.options, report)
+        composed = composition.compose_test_split(workspace, wanted.options, report)
         sets.append(composed.model_copy(update={"notes": splits.voice_sentences(workspace)}))
     sets += [recordings.gather(wanted.paths)] if wanted.paths else []
     if not sets:

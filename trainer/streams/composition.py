@@ -1,12 +1,14 @@
-"""Streams composed of the test split: its words quiet, in noise and in rooms, and hours of all else of it.
+"""Composes streams of clips: words in quiet, in noise and in rooms, and hours of other sound.
 
-A pure function of the split, the options and the seed; made once and kept in data/cache/streams/<key>/, so that runs
-are compared on the same streams.
+The one composer, of the validation stream of a training and of the streams of an evaluation: a pure function of clips,
+options and seed. The streams of the test split are cached in data/cache/streams/<key>/, so that runs are compared on
+the same audio.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,13 +29,13 @@ from trainer.system.job import Report
 from trainer.system.workspace import Workspace
 
 FORMAT = 1
-"""Of the way to compose: another one makes other streams of the same clips."""
+"""Of the composition: to be raised when the same clips and options give other streams."""
 WORDS_IN_A_RECORDING = 150
 RECORDING_SECONDS = 600.0
 NOISE_SECONDS = 10.0
-"""Of a recording of noise, before the next one is heard behind the words."""
+"""The longest part of one background clip behind the words; then the next one follows."""
 SILENT_DB = -70.0
-"""A recording of noise below is none."""
+"""Background clips below this level in dBFS are not used as noise."""
 OTHER_GAP_SECONDS = 0.3
 MOST_ROOMS = 8
 LOWEST_DB, HIGHEST_DB, MOST_RATIOS = -20.0, 60.0, 8
@@ -59,8 +61,8 @@ class Options(BaseModel, frozen=True):
 
 
 @dataclass(frozen=True)
-class Made:
-    """One stream before it is written."""
+class Composed:
+    """One stream in memory: its description, and its samples [n] at 16 kHz in -1..1."""
 
     recording: Recording
     wave: Wave
@@ -90,7 +92,7 @@ def _shuffled(clips: Sequence[Clip], label: str, seed: int) -> list[Clip]:
 
 
 def _noise(read: Callable[[Clip], Wave], clips: Sequence[Clip], samples: int, rng: np.random.Generator) -> Wave:
-    """Recordings of noise one after the other, each at the level of the words; empty if all are silent."""
+    """Background clips one after the other, each at the level of the words; empty if all are silent."""
     bed, filled = list[Wave](), 0
     while filled < samples:
         before = filled
@@ -114,15 +116,15 @@ def _rooms(read: Callable[[Clip], Wave], clips: Sequence[Clip]) -> dict[str, lis
 def _word_streams(
     number: int, pieces: Sequence[Piece], noise: Sequence[Clip], rooms: dict[str, list[Wave]], options: Options,
     read: Callable[[Clip], Wave],
-) -> Iterator[Made]:  # fmt: skip
+) -> Iterator[Composed]:  # fmt: skip
     """The words of one recording in every condition, at the same places in quiet and in noise."""
 
-    def made(name: str, condition: str, wave: Wave, words: list[Word], **more: float | str) -> Made:
+    def made(name: str, condition: str, wave: Wave, words: list[Word], **more: float | str) -> Composed:
         recording = Recording(
             name=f"{name}-{number}", path=f"{name}-{number}.flac", seconds=len(wave) / SAMPLE_RATE, condition=condition,
             counts_false_accepts=False, words=words, **more,
         )  # fmt: skip
-        return Made(recording, wave)
+        return Composed(recording, wave)
 
     rng = np.random.default_rng([options.seed, 1, number])
     clean, words = spoken.in_a_row(pieces, rng)
@@ -138,12 +140,18 @@ def _word_streams(
             yield made(f"room{turn + 1}", "room", wave, words, room=room.rpartition("/")[2])
 
 
-def _other_streams(kind: str, clips: Sequence[Clip], read: Callable[[Clip], Wave], options: Options) -> Iterator[Made]:
-    """Clips one after the other as they are, with short gaps, in recordings of ten minutes or a little more."""
+def _other_streams(
+    kind: str, clips: Sequence[Clip], read: Callable[[Clip], Wave], options: Options, most_seconds: float
+) -> Iterator[Composed]:
+    """Clips one after the other, with short gaps, in recordings of about ten minutes.
+
+    Every n-th clip is used where all would take more than `most_seconds`.
+    """
     people = spoken.people(clips)
     gap = np.zeros(round(OTHER_GAP_SECONDS * SAMPLE_RATE), np.float32)
     waves, parts, place, number = list[Wave](), list[Part](), 0, 1
     chosen = _shuffled(clips, LABEL_OF[kind], options.seed)
+    chosen = chosen[:: max(1, math.ceil(sum(clip.seconds for clip in chosen) / most_seconds))]
     for clip in chosen:
         wave = read(clip)
         start, end = place / SAMPLE_RATE, (place + len(wave)) / SAMPLE_RATE
@@ -154,7 +162,7 @@ def _other_streams(kind: str, clips: Sequence[Clip], read: Callable[[Clip], Wave
         if place >= RECORDING_SECONDS * SAMPLE_RATE or clip is chosen[-1]:
             whole = np.concatenate(waves) + spoken.floor(place, np.random.default_rng([options.seed, 2, number]))
             name = f"{kind}-{number}"
-            yield Made(
+            yield Composed(
                 Recording(
                     name=name, path=f"{name}.flac", seconds=place / SAMPLE_RATE, condition=kind,
                     counts_false_accepts=True, parts=parts,
@@ -164,28 +172,36 @@ def _other_streams(kind: str, clips: Sequence[Clip], read: Callable[[Clip], Wave
             waves, parts, place, number = [], [], 0, number + 1
 
 
-def _streams(workspace: Workspace, clips: Sequence[Clip], options: Options, report: Report) -> Iterator[Made]:
-    total, done = sum(clip.label != "rirs" for clip in clips), 0
+def compose(
+    clips: Sequence[Clip], read: Callable[[Clip], Wave], options: Options, most_seconds: float = math.inf
+) -> Iterator[Composed]:
+    """The streams of these clips: words in every condition, then what must not wake the detector.
+
+    `read` returns the samples of a clip at 16 kHz. Each kind of other sound is limited to about `most_seconds`.
+    """
+    words, noise = _shuffled(clips, "positive", options.seed), [clip for clip in clips if clip.label == "background"]
+    rooms = _rooms(read, [clip for clip in clips if clip.label == "rirs"])
+    for first in range(0, len(words), WORDS_IN_A_RECORDING):
+        pieces = [spoken.piece(clip, read(clip)) for clip in words[first : first + WORDS_IN_A_RECORDING]]
+        yield from _word_streams(first // WORDS_IN_A_RECORDING + 1, pieces, noise, rooms, options, read)
+    for kind in NOTHING_ELSE:
+        yield from _other_streams(kind, clips, read, options, most_seconds)
+
+
+def _reader(workspace: Workspace, total: int, report: Report) -> Callable[[Clip], Wave]:
+    """Reads clips of a workspace and reports the progress: clips read for the first time, of `total`."""
+    done = set[str]()
 
     def read(clip: Clip) -> Wave:
+        if clip.label != "rirs":
+            done.add(clip.path)
+            report(len(done), total, "Composing streams")
         try:
             return audio_file.read_16k(workspace.raw / clip.path)
         except audio_file.AudioRefused as error:
             raise ValueError(f"Clip {clip.path} cannot be read: {error} {manifest.AGAIN}") from None
 
-    def counted(clip: Clip) -> Wave:
-        nonlocal done
-        done += 1
-        report(done, total, "Composing streams")
-        return read(clip)
-
-    words, noise = _shuffled(clips, "positive", options.seed), [clip for clip in clips if clip.label == "background"]
-    rooms = _rooms(read, [clip for clip in clips if clip.label == "rirs"])
-    for first in range(0, len(words), WORDS_IN_A_RECORDING):
-        pieces = [spoken.piece(clip, counted(clip)) for clip in words[first : first + WORDS_IN_A_RECORDING]]
-        yield from _word_streams(first // WORDS_IN_A_RECORDING + 1, pieces, noise, rooms, options, read)
-    for kind in NOTHING_ELSE:
-        yield from _other_streams(kind, clips, counted, options)
+    return read
 
 
 def _title(recordings: Sequence[Recording]) -> str:
@@ -196,17 +212,17 @@ def _title(recordings: Sequence[Recording]) -> str:
     return f"Test split: {counted(words, 'word')} ({'; '.join(conditions)}), {hours:.2f} h without the word"
 
 
-def _write(folder: Path, streams: Iterator[Made], key: str) -> None:
+def _write(folder: Path, streams: Iterator[Composed], key: str) -> None:
     recordings = []
-    for made in streams:
-        audio_file.write(folder / made.recording.path, np.clip(made.wave, -1, 1), SAMPLE_RATE)
-        recordings.append(made.recording)
-    found = StreamSet(key=key, title=_title(recordings), folder="", recordings=recordings)
-    durable.replace_json(folder / "streams.json", found.model_dump())
+    for each in streams:
+        audio_file.write(folder / each.recording.path, np.clip(each.wave, -1, 1), SAMPLE_RATE)
+        recordings.append(each.recording)
+    made = StreamSet(key=key, title=_title(recordings), folder="", recordings=recordings)
+    durable.replace_json(folder / "streams.json", made.model_dump())
 
 
-def compose(workspace: Workspace, options: Options, report: Report) -> StreamSet:
-    """The streams of the test split, made now or found in the cache.
+def compose_test_split(workspace: Workspace, options: Options, report: Report) -> StreamSet:
+    """The streams of the test split, from the cache where they were made before.
 
     Raises FileNotFoundError without a split, ValueError for one that nothing can be measured with, OSError.
     """
@@ -217,9 +233,15 @@ def compose(workspace: Workspace, options: Options, report: Report) -> StreamSet
     def is_whole() -> bool:
         return document_file.read(StreamSet, folder / "streams.json") is not None
 
-    if cache.made(folder, is_whole, lambda part: _write(part, _streams(workspace, clips, options, report), key)):
+    def make(part: Path) -> None:
+        read = _reader(workspace, sum(clip.label != "rirs" for clip in clips), report)
+        _write(part, compose(clips, read, options), key)
+
+    if cache.made(folder, is_whole, make):
         cache.prune(folder.parent)
-    found = document_file.read(StreamSet, folder / "streams.json")
-    if found is None:
-        raise ValueError(f"{folder} is damaged; remove it, and it is made again.")
-    return found.model_copy(update={"folder": str(folder)})
+    streams = document_file.read(StreamSet, folder / "streams.json")
+    if streams is None:
+        raise ValueError(
+            f"The streams in {folder} are damaged. Remove this folder; the next evaluation makes it again."
+        )
+    return streams.model_copy(update={"folder": str(folder)})

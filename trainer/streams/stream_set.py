@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
-from trainer.detector.stream_scores import Track
+from trainer.detector import stream_scores
+from trainer.detector.stream_scores import Point, Track
 
 
 class Word(BaseModel, frozen=True):
@@ -123,3 +124,10 @@ class Heard:
     def track(self) -> Track:
         words = np.array([(word.start, word.end) for word in self.recording.words]).reshape(-1, 2)
         return Track(self.probability, words, self.hop_seconds, self.refractory_seconds)
+
+
+def operating_point(heard: Sequence[Heard], per_hour: float) -> Point | None:
+    """Misses at these false accepts per hour, over all words of these streams; None without words or other sound."""
+    spoken = [each.track for each in heard if each.recording.words]
+    other = [each.track for each in heard if each.recording.counts_false_accepts]
+    return stream_scores.at_false_accepts(spoken, other, per_hour)

@@ -28,6 +28,7 @@ from trainer.engine.training.trained import Trained, open_run
 from trainer.run import metrics, run_models, runs
 from trainer.run.documents import Request
 from trainer.run.runs import Run
+from trainer.streams import composition
 from trainer.system import document_file, durable
 from trainer.system.log_lines import say
 from trainer.system.processes import exclusive_lock
@@ -38,12 +39,15 @@ MOST_WINDOWS = 512
 
 def threshold(trained: Trained, beat: Beat) -> tuple[float, Threshold]:
     """The threshold that keeps to the run's false accepts per hour in the validation stream, and what it costs there;
-    0.5 when that stream is never heard."""
+    0.5 when that stream is never scored.
+
+    What the training measured is used unless an earlier version composed its stream in another way.
+    """
     options = trained.config.training
     metrics.read_to_end(tail := metrics.Tail(), trained.run.metrics_file)
     epoch, finished = run_models.epoch_of(trained.checkpoint)
     row = next((row for row in reversed(tail.epochs) if finished and row["epoch"] == epoch), {})
-    if "stream_threshold" in row:
+    if row.get("stream_format") == composition.FORMAT:
         names = ("threshold", "misses", "words", "false_accepts", "hours")
         point: Point | None = Point(*(row[f"stream_{name}"] for name in names))
     elif options.stream_epochs:

@@ -10,14 +10,17 @@ import torch
 from numpy.typing import NDArray
 from onnx import ModelProto
 
-from trainer.detector import detector, detector_file, stream_scores
+from trainer.detector import detector, detector_file
 from trainer.detector.detector import Detector
 from trainer.detector.detector_file import LARGEST_DIFFERENCE, DetectorFile, Parity
-from trainer.detector.stream_scores import Point, Track
+from trainer.detector.stream_scores import Point
 from trainer.engine.data.batches import Feed
 from trainer.engine.data.windows import Windows, window_samples
 from trainer.engine.training import stream
 from trainer.engine.training.trained import Trained
+from trainer.streams import stream_set
+from trainer.streams.composition import Composed
+from trainer.streams.stream_set import Heard
 from trainer.system import limits
 
 BATCH = 32
@@ -68,18 +71,16 @@ def heard_in_stream(
     models: tuple[ModelProto, ModelProto], file: DetectorFile, trained: Trained, beat: Beat
 ) -> tuple[Point | None, Point | None]:
     """The operating points of exported models in the validation stream, at the run's false accepts per hour."""
-    recordings = stream.recordings(trained.val.array, beat)
-    per_hour = trained.config.training.false_accepts_per_hour
+    streams, per_hour = list(stream.compose(trained.val.array, beat)), trained.config.training.false_accepts_per_hour
+    listeners = (detector.of_graph(file, model) for model in models)
     first, second = (
-        stream.operating_point([_track(listener, recording, beat) for recording in recordings], per_hour)
-        for listener in (detector.of_graph(file, model) for model in models)
+        stream_set.operating_point([_heard(listener, each, beat) for each in streams], per_hour)
+        for listener in listeners
     )
     return first, second
 
 
-def _track(listener: Detector, recording: stream.Recording, beat: Beat) -> Track:
-    probability = listener.scores(recording.wave)[1]
+def _heard(listener: Detector, composed: Composed, beat: Beat) -> Heard:
     beat()
-    return Track(
-        stream_scores.smooth(probability, listener.file.hop_seconds), recording.words, listener.file.hop_seconds
-    )
+    raw = listener.scores(np.clip(composed.wave, -1, 1))[1]
+    return stream.heard_in(composed.recording, raw, listener.file.hop_seconds)

@@ -1,9 +1,8 @@
-"""The validation split as a device hears it: words one after the other, quiet, in noise and in rooms, and hours of all
-else; a window of it is scored at every hop."""
+"""The validation stream: streams composed of the validation clips, and the model's score of every window of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -12,120 +11,43 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trainer.audio.audio_formats import SAMPLE_RATE
-from trainer.audio.sound_levels import at_level, level_db
+from trainer.audio.manifest import Clip
+from trainer.audio.sound_levels import Wave
 from trainer.config.schema import Config
 from trainer.detector import stream_scores
-from trainer.detector.stream_scores import Point, Track
-from trainer.engine.augmentation import effects
-from trainer.engine.data import sound_bank
+from trainer.detector.stream_scores import Point
 from trainer.engine.data.batches import Feed
 from trainer.engine.data.clips import FULL_SCALE, ClipArray
-from trainer.engine.data.windows import OTHER_WORDS, window_samples
+from trainer.engine.data.windows import window_samples
 from trainer.estimates import model_size
 from trainer.run.metrics import Row
+from trainer.streams import composition, stream_set
+from trainer.streams.composition import Composed, Options
+from trainer.streams.stream_set import Heard, Recording
 
-MARGIN_SECONDS = 0.3
-"""Of its clip, kept around a word."""
-GAP_SECONDS = (1.5, 2.5)
-"""Of silence between two words, so that each is heard alone."""
-OTHER_GAP_SECONDS = 0.3
-WORD_DB, NOISE_DB, FLOOR_DB = -26.0, -36.0, -75.0
-"""Levels in dBFS: of each word, of the noise in which the words are heard a second time, of the silence."""
-SILENT_DB = -70.0
-"""A recording of noise below is none."""
 MOST_SECONDS = 3600.0
-"""So much of the negatives is heard, evenly spread; with more, a look would cost more than an epoch."""
+"""Limit of each kind of negatives; with more, scoring the stream would take longer than an epoch."""
 BATCH = 256
-
-Wave = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Recording:
-    """A wave [samples] at 16 kHz in -1..1; `words` [w, 2] are start and end in seconds of the words in it."""
-
-    wave: Wave
-    words: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Stream:
-    """What is kept of the recordings: the features [columns, rows] that their windows share, and their words [w, 2]."""
+    """The recordings of a stream, and the features [columns, rows] of each that its windows share."""
 
+    recordings: tuple[Recording, ...]
     columns: tuple[Tensor, ...]
-    words: tuple[NDArray[np.float64], ...]
 
 
-def _clip(array: ClipArray, index: int) -> Wave:
-    first = int(array.starts[index])
-    return (array.samples[first : first + int(array.lengths[index])] / FULL_SCALE).astype(np.float32)
+def compose(array: ClipArray, beat: Callable[[], None]) -> Iterator[Composed]:
+    """The streams of a split, as an evaluation composes those of the test split; `beat` is called for every clip."""
+    places = {clip.path: place for place, clip in enumerate(array.clips)}
 
-
-def _floor(samples: int, rng: np.random.Generator) -> Wave:
-    return np.float32(10 ** (FLOOR_DB / 20)) * rng.standard_normal(samples, np.float32)
-
-
-def _words(array: ClipArray, change: Callable[[Wave], Wave], beat: Callable[[], None]) -> Recording:
-    """Each positive once, at one level, through `change`."""
-    rng, margin = np.random.default_rng(0), round(MARGIN_SECONDS * SAMPLE_RATE)
-    pieces, spans, place = [], [], SAMPLE_RATE
-    for index in array.labelled("positive").tolist():
-        start, end = array.words[index].tolist()
-        first = max(0, start - margin)
-        word = slice(start - first, max(end, start + 1) - first)
-        piece = _clip(array, index)[first : end + margin]
-        piece = change(at_level(piece, WORD_DB, piece[word]))
-        pieces.append((place, at_level(piece, WORD_DB, piece[word])))
-        spans.append((place + word.start, place + word.stop))
-        place += len(piece) + round(rng.uniform(*GAP_SECONDS) * SAMPLE_RATE)
+    def read(clip: Clip) -> Wave:
         beat()
-    wave = _floor(place, rng)
-    for at, piece in pieces:
-        wave[at : at + len(piece)] += piece
-    return Recording(wave, np.array(spans, dtype=np.float64).reshape(-1, 2) / SAMPLE_RATE)
+        first, count = (int(each[places[clip.path]]) for each in (array.starts, array.lengths))
+        return (array.samples[first : first + count] / FULL_SCALE).astype(np.float32)
 
-
-def _spread(array: ClipArray, clips: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Of these clips every n-th, so that they stay below the limit."""
-    seconds = array.lengths[clips].sum() / SAMPLE_RATE
-    return clips[:: max(1, int(np.ceil(seconds / MOST_SECONDS)))]
-
-
-def _joined(array: ClipArray, clips: NDArray[np.int64]) -> Recording:
-    """Clips one after the other as they are, with short gaps."""
-    gap = np.zeros(round(OTHER_GAP_SECONDS * SAMPLE_RATE), np.float32)
-    wave = np.concatenate([part for index in _spread(array, clips).tolist() for part in (_clip(array, index), gap)])
-    return Recording(wave + _floor(len(wave), np.random.default_rng(1)), np.empty((0, 2)))
-
-
-def _noise(array: ClipArray, clips: NDArray[np.int64], samples: int) -> Wave | None:
-    """Background recordings one after the other, all equally loud, repeated to this length; None if all are silent."""
-    waves = [_clip(array, index) for index in _spread(array, clips).tolist()]
-    loud = [at_level(wave, NOISE_DB, wave) for wave in waves if level_db(wave) > SILENT_DB]
-    return np.resize(np.concatenate(loud), samples) if loud else None
-
-
-def _through(rirs: Tensor) -> Callable[[Wave], Wave]:
-    """Each piece through the next of the rooms [rooms, taps]."""
-    turn = iter(range(1_000_000_000))
-
-    def change(piece: Wave) -> Wave:
-        room = rirs[next(turn) % len(rirs)][None]
-        return effects.reverberate(torch.from_numpy(piece)[None], room)[0].numpy()
-
-    return change
-
-
-def recordings(array: ClipArray, beat: Callable[[], None]) -> list[Recording]:
-    """Of a split: its words quiet, in noise and in rooms (with what it has of those), then what must not wake."""
-    quiet = _words(array, lambda piece: piece, beat)
-    found = [quiet]
-    backgrounds, others = array.labelled("background"), array.labelled(*OTHER_WORDS)
-    if len(backgrounds) and (noise := _noise(array, backgrounds, len(quiet.wave))) is not None:
-        found.append(Recording(quiet.wave + noise, quiet.words))
-    if (rirs := sound_bank.load_rooms(array, torch.device("cpu"))) is not None:
-        found.append(_words(array, _through(rirs), beat))
-    return [*found, *(_joined(array, clips) for clips in (others, backgrounds) if len(clips))]
+    return composition.compose(array.clips, read, Options(), MOST_SECONDS)
 
 
 def hop_columns(config: Config) -> int:
@@ -164,13 +86,15 @@ def probability(model: nn.Module, feed: Feed, columns: Tensor, beat: Callable[[]
 
 
 def open_stream(feed: Feed, beat: Callable[[], None]) -> Stream:
-    """Compute the features of the recordings of a split once; they do not change while a model learns.
+    """Compose the stream of a split and compute its features, which do not change while a model learns.
 
-    `beat` is called between the pieces of that work, which takes a while.
+    `beat` is called between the pieces of that work.
     """
-    found = recordings(feed.array, beat)
-    columns = tuple(columns_of(feed, recording.wave, beat) for recording in found)
-    return Stream(columns, tuple(recording.words for recording in found))
+    recordings, columns = [], []
+    for each in compose(feed.array, beat):
+        recordings.append(each.recording)
+        columns.append(columns_of(feed, each.wave, beat))
+    return Stream(tuple(recordings), tuple(columns))
 
 
 def due(config: Config, epoch: int) -> bool:
@@ -186,12 +110,13 @@ def times(config: Config, after: int = 0) -> int:
 
 
 def row(point: Point) -> Row:
-    """What an epoch's row says of the stream."""
-    return {"miss_rate": point.miss_rate} | {f"stream_{name}": value for name, value in asdict(point).items()}
+    """The columns of an epoch's row for the stream; `stream_format` is the composition that was scored."""
+    measured = {f"stream_{name}": value for name, value in asdict(point).items()}
+    return {"miss_rate": point.miss_rate, **measured, "stream_format": composition.FORMAT}
 
 
 def sentence(point: Point) -> str:
-    """What was found in the stream, as a line of the log."""
+    """The line of the log."""
     return (
         f"Heard as a stream: {point.misses} of {point.words} words missed ({100 * point.miss_rate:.2f}%) with "
         f"{point.false_accepts} false accepts in {point.hours:.2f} h, at threshold {point.threshold:.4f}."
@@ -199,18 +124,15 @@ def sentence(point: Point) -> str:
 
 
 def measure(model: nn.Module, feed: Feed, stream: Stream, beat: Callable[[], None]) -> Point | None:
-    """Misses at the false accepts per hour that the options name, over all recordings with words together; None
-    where a split has no words or nothing else."""
+    """Misses at the false accepts per hour of the configuration; None for a split without words or other sound."""
     hop = hop_seconds(feed.config)
-    tracks = [
-        Track(stream_scores.smooth(probability(model, feed, columns, beat), hop), words, hop)
-        for columns, words in zip(stream.columns, stream.words, strict=True)
+    heard = [
+        heard_in(recording, probability(model, feed, columns, beat), hop)
+        for recording, columns in zip(stream.recordings, stream.columns, strict=True)
     ]
-    return operating_point(tracks, feed.config.training.false_accepts_per_hour)
+    return stream_set.operating_point(heard, feed.config.training.false_accepts_per_hour)
 
 
-def operating_point(tracks: Sequence[Track], per_hour: float) -> Point | None:
-    """Misses at these false accepts per hour; None where there are no words or nothing else."""
-    spoken = [track for track in tracks if len(track.words)]
-    other = [track for track in tracks if not len(track.words)]
-    return stream_scores.at_false_accepts(spoken, other, per_hour)
+def heard_in(recording: Recording, raw: NDArray[np.floating], hop: float) -> Heard:
+    """A recording with its probabilities [n], one every `hop` seconds, smoothed as a new detector smooths them."""
+    return Heard(recording, stream_scores.smooth(raw, hop), hop, stream_scores.REFRACTORY_SECONDS)
