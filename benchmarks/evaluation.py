@@ -74,7 +74,7 @@ def compare(workspace: Workspace, run: Run, folder: Path) -> None:
 
 def measure_speed(workspace: Workspace, run: Run, preset: str, hours: float, folder: Path) -> None:
     """Hear what there is again and again, in files of ten minutes or so, until these hours are full."""
-    every = composition.compose(workspace, composition.Options(), ignore)
+    every = composition.compose_test_split(workspace, composition.Options(), ignore)
     files, seconds = [every.path_of(each) for each in every.recordings], 0.0
     while seconds < 3600 * hours:
         for source, recording in zip(files, every.recordings, strict=True):

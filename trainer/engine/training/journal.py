@@ -25,7 +25,7 @@ from trainer.system import devices, document_file, durable, processes, regular_f
 from trainer.system.display_text import counted
 from trainer.system.log_lines import say
 
-NO_SCALARS = frozenset({"v", "crc", "kind", "step", "stream_format"})
+NO_SCALARS = frozenset({"v", "crc", "kind", "step"})
 """Numbers of a row that are no curve; `step` is the axis."""
 LARGEST = 3.4e38
 """What 32 bits can hold; NaN is not within it either."""
