@@ -33,8 +33,8 @@ from trainer.engine.data import clips
 from trainer.engine.data.batches import Feed, open_feed
 from trainer.engine.data.windows import epoch_windows, validation_windows
 from trainer.engine.export import int8, onnx_graphs, parity
+from trainer.engine.export.parity import Trained
 from trainer.engine.models import factory
-from trainer.engine.training.trained import Trained
 from trainer.estimates import model_size
 from trainer.run.runs import Run
 from trainer.system.workspace import Workspace

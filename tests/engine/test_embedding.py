@@ -16,7 +16,7 @@ from trainer.engine.data import batches
 from trainer.engine.data.windows import epoch_counts, epoch_windows
 from trainer.engine.features import embedding
 from trainer.engine.features.embedding import FIRST_END, STEP, SpeechEmbedding
-from trainer.engine.training import checkpoints, course, embedding_rounds, loop, mining
+from trainer.engine.training import checkpoints, course, loop, mining, precomputed_embeddings
 from trainer.estimates import model_size
 
 RATE = 16000
@@ -169,13 +169,13 @@ def test_kept_features_are_those_of_the_windows(parts):
     for number, heard in enumerate(found.rounds, start=1):
         windows = epoch_windows(train.array, train.config, number)
         assert (heard.clip == windows.clip).all() and (heard.start == windows.start).all()
-        part = windows.take(slice(0, embedding_rounds.BATCH))
+        part = windows.take(slice(0, precomputed_embeddings.BATCH))
         features = batches.training_draw(live, part, number, 0).features
         torch.testing.assert_close(heard.take(slice(0, len(part))).read(train.device), features, atol=0.02, rtol=1e-3)
     for feed, heard in ((train, found.candidates), (parts.val, parts.val_windows)):
         (features,) = batches.plain_batches(feed, heard, 10_000)
         plain = loop.Windows(heard.clip, heard.start, heard.positive)
-        expected = torch.cat(list(batches.plain_batches(feed, plain, embedding_rounds.BATCH)))
+        expected = torch.cat(list(batches.plain_batches(feed, plain, precomputed_embeddings.BATCH)))
         torch.testing.assert_close(features, expected, atol=0.02, rtol=1e-3)
 
 
@@ -205,7 +205,7 @@ def test_they_are_computed_once_for_the_same_training(workspace, parts, monkeypa
     def draw(*rest):
         raise AssertionError("nothing is computed again")
 
-    monkeypatch.setattr(embedding_rounds, "training_draw", draw)
+    monkeypatch.setattr(precomputed_embeddings, "training_draw", draw)
     training = parts.config.training.model_copy(update={"epochs": 9, "batch_size": 8})
     again = prepared(workspace, parts.config.model_copy(update={"training": training}), "again")
     assert (again.train.kept.rounds[0].features == parts.train.kept.rounds[0].features).all()

@@ -191,19 +191,32 @@ def evaluate(workspace: Workspace, run: Run, wanted: Wanted, report: Report) -> 
     scores: list[ClipScore] = score_clips(loaded, workspace, scored, report)
     smoothed = [
         Heard(
-            each, stream_scores.smooth(tracks[each.name], file.hop_seconds, file.smoothing_seconds), file.hop_seconds,
+            each,
+            stream_scores.smooth(tracks[each.name], file.hop_seconds, file.smoothing_seconds),
+            file.hop_seconds,
             file.refractory_seconds,
         )
         for each in heard.recordings
-    ]  # fmt: skip
+    ]
     report(0, 0, "Drawing the curve")
     now = datetime.now(UTC)
     made = Evaluation(
-        id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}", run=run.id, checkpoint=file.checkpoint, epoch=file.epoch,
-        model_sha256=file.files[MODEL], created=now.isoformat(timespec="seconds"), streams_key=heard.key,
-        streams_title=heard.title, audio_seconds=heard.seconds, scoring_seconds=took, hours=curve.hours(smoothed),
-        words=heard.words, hop_seconds=file.hop_seconds, smoothing_seconds=file.smoothing_seconds,
-        refractory_seconds=file.refractory_seconds, curve=curve.curve(smoothed),
-    )  # fmt: skip
+        id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
+        run=run.id,
+        checkpoint=file.checkpoint,
+        epoch=file.epoch,
+        model_sha256=file.files[MODEL],
+        created=now.isoformat(timespec="seconds"),
+        streams_key=heard.key,
+        streams_title=heard.title,
+        audio_seconds=heard.seconds,
+        scoring_seconds=took,
+        hours=curve.hours(smoothed),
+        words=heard.words,
+        hop_seconds=file.hop_seconds,
+        smoothing_seconds=file.smoothing_seconds,
+        refractory_seconds=file.refractory_seconds,
+        curve=curve.curve(smoothed),
+    )
     evaluations.write(evaluations.folder_of(run, made.id), made, heard, tracks, scores)
     return made

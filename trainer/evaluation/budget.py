@@ -96,8 +96,13 @@ def _changed(folder: Path, choice: Choice) -> DetectorFile:
             f"{evaluation.epoch}). Evaluate it, then choose its threshold."
         )
     source = Threshold(
-        source="evaluation", evaluation=evaluation.id, false_accepts_per_hour=choice.per_hour,
-        miss_rate=point.miss_rate, words=evaluation.words, false_accepts=point.false_accepts, hours=evaluation.hours,
-    )  # fmt: skip
+        source="evaluation",
+        evaluation=evaluation.id,
+        false_accepts_per_hour=choice.per_hour,
+        miss_rate=point.miss_rate,
+        words=evaluation.words,
+        false_accepts=point.false_accepts,
+        hours=evaluation.hours,
+    )
     above = math.ceil(1e6 * point.threshold) / 1e6
     return file.model_copy(update={"threshold": above, "threshold_from": source})

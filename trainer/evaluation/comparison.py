@@ -76,9 +76,13 @@ def draw(evaluation: Evaluation, heard: Sequence[Heard]) -> Drawn:
 
 
 def compare(
-    first: Evaluation, first_heard: Sequence[Heard], second: Evaluation, second_heard: Sequence[Heard],
-    per_hour: float, draw: Callable[[Evaluation, Sequence[Heard]], Drawn] = draw,
-) -> Comparison:  # fmt: skip
+    first: Evaluation,
+    first_heard: Sequence[Heard],
+    second: Evaluation,
+    second_heard: Sequence[Heard],
+    per_hour: float,
+    draw: Callable[[Evaluation, Sequence[Heard]], Drawn] = draw,
+) -> Comparison:
     """Compare two evaluations at a budget of false accepts per hour; `draw` may be one that remembers.
 
     Raises ValueError when they did not hear the same streams, or there is nothing to compare.

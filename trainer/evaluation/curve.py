@@ -48,8 +48,9 @@ def sources(heard: Sequence[Heard]) -> list[str]:
     """Where each word [w] comes from: its speaker, else its clip, else itself."""
     return [
         f"speaker {word.speaker}" if word.speaker else f"clip {word.clip or (each.recording.name, number)}"
-        for each in heard for number, word in enumerate(each.recording.words)
-    ]  # fmt: skip
+        for each in heard
+        for number, word in enumerate(each.recording.words)
+    ]
 
 
 def _kept(counts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -92,13 +93,18 @@ def points(heard: Sequence[Heard], thresholds: Floats, counts: NDArray[np.int64]
     misses = wrong.sum(axis=0).tolist()
     return [
         CurvePoint(
-            threshold=threshold, false_accepts=count, false_accepts_per_hour=count / span, misses=of_words,
-            miss_rate=of_words / len(wrong) if len(wrong) else None, low=least, high=most,
+            threshold=threshold,
+            false_accepts=count,
+            false_accepts_per_hour=count / span,
+            misses=of_words,
+            miss_rate=of_words / len(wrong) if len(wrong) else None,
+            low=least,
+            high=most,
         )
         for threshold, count, of_words, least, most in zip(
             thresholds.tolist(), counts.tolist(), misses, low, high, strict=True
         )
-    ]  # fmt: skip
+    ]
 
 
 def at_threshold(heard: Sequence[Heard], threshold: float) -> CurvePoint | None:

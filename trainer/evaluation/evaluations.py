@@ -146,9 +146,12 @@ def read_clips(folder: EvaluationFolder) -> list[ClipScore]:
 
 
 def write(
-    folder: EvaluationFolder, evaluation: Evaluation, streams: StreamSet, tracks: dict[str, NDArray[np.float32]],
+    folder: EvaluationFolder,
+    evaluation: Evaluation,
+    streams: StreamSet,
+    tracks: dict[str, NDArray[np.float32]],
     clips: list[ClipScore],
-) -> None:  # fmt: skip
+) -> None:
     """Write an evaluation, its document last: until then it does not count. Half of one is removed. Raises OSError."""
     if not (run := folder.path.parents[1]).is_dir():  # else half a run would stand in its place
         raise FileNotFoundError(f"The run in {run} was removed meanwhile, so nothing is kept of its evaluation.")

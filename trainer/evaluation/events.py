@@ -82,12 +82,18 @@ def _misses(heard: Heard, threshold: float) -> list[Event]:
     places = np.maximum(stream_scores.places(track), 0).tolist()
     return [
         Event(
-            "miss", recording.name, recording.condition, word.start, word.end,
+            "miss",
+            recording.name,
+            recording.condition,
+            word.start,
+            word.end,
             float(track.probability[slice(*places[number])].max(initial=0.0)),
-            clip=word.clip, label="positive", speaker=word.speaker,
+            clip=word.clip,
+            label="positive",
+            speaker=word.speaker,
         )
         for number, word in ((number, recording.words[number]) for number in missed)
-    ]  # fmt: skip
+    ]
 
 
 def of_name(heard: Sequence[Heard], name: str) -> Heard:

@@ -51,8 +51,10 @@ def retraining_config(config: Config, start_from: str) -> Config:
         "warmup_epochs": course.optimizer.warmup_epochs,
     }
     document["training"] |= {
-        "start_from": start_from, "epochs": course.training.epochs, "patience": course.training.patience
-    }  # fmt: skip
+        "start_from": start_from,
+        "epochs": course.training.epochs,
+        "patience": course.training.patience,
+    }
     return config_file.build(document)
 
 
@@ -155,17 +157,27 @@ def _new(
         name = f"{file_names.safe_part(Path(path).stem)[:60]}-{digest}-{round(1000 * event.end):09d}.wav"
         made.append(
             Origin(
-                clip=f"{FOLDER}/{name}", run=evaluation.run, evaluation=evaluation.id, recording=event.recording,
-                path=path, seconds=event.end, score=event.score, threshold=threshold,
+                clip=f"{FOLDER}/{name}",
+                run=evaluation.run,
+                evaluation=evaluation.id,
+                recording=event.recording,
+                path=path,
+                seconds=event.end,
+                score=event.score,
+                threshold=threshold,
             )
-        )  # fmt: skip
+        )
     return made
 
 
 def send(
-    workspace: Workspace, run: Run, evaluation: Evaluation, streams: StreamSet, chosen: Sequence[Event],
+    workspace: Workspace,
+    run: Run,
+    evaluation: Evaluation,
+    streams: StreamSet,
+    chosen: Sequence[Event],
     threshold: float,
-) -> Sent:  # fmt: skip
+) -> Sent:
     """Make a clip of each chosen false accept: what the model heard then, and a little more, as 16-bit WAV.
 
     Raises ValueError when one of them cannot be sent (nothing is, then), OSError.

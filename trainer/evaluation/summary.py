@@ -44,9 +44,13 @@ def document(folder: EvaluationFolder, made: Evaluation, per_hour: float, own: O
     point = curve.at_rate(made.curve, per_hour)
     chosen = {"false_accepts_per_hour": per_hour, "point": point and point.model_dump()}
     return made.model_dump() | {
-        "folder": str(folder.path), "times_real_time": made.times_real_time, "budget": chosen,
-        "notes": notes(folder), "left_out": left_out(folder), "operating_point": own and own.model_dump(mode="json"),
-    }  # fmt: skip
+        "folder": str(folder.path),
+        "times_real_time": made.times_real_time,
+        "budget": chosen,
+        "notes": notes(folder),
+        "left_out": left_out(folder),
+        "operating_point": own and own.model_dump(mode="json"),
+    }
 
 
 def _rows(points: list[CurvePoint]) -> list[CurvePoint]:

@@ -112,12 +112,14 @@ def finding(suspects: Suspects) -> Iterator[Finding]:
     """The finding about these clips, if there are any."""
     if suspects.clips:
         yield Finding(
-            findings.WRONG_LABELS, "warning", "Doubtful labels",
+            findings.WRONG_LABELS,
+            "warning",
+            "Doubtful labels",
             f"All through its training, run {suspects.run_id} heard these clips much less as their label says than the "
             "others. A wrong label teaches the detector the opposite of what it should learn. Listen to each one: look-"
             "alikes, rare voices and heavy noise are listed too, and their labels are right.",
             tuple(score.path for score in suspects.clips),
-        )  # fmt: skip
+        )
 
 
 def sentence(score: ClipScore) -> str:

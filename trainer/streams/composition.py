@@ -114,16 +114,25 @@ def _rooms(read: Callable[[Clip], Wave], clips: Sequence[Clip]) -> dict[str, lis
 
 
 def _word_streams(
-    number: int, pieces: Sequence[Piece], noise: Sequence[Clip], rooms: dict[str, list[Wave]], options: Options,
+    number: int,
+    pieces: Sequence[Piece],
+    noise: Sequence[Clip],
+    rooms: dict[str, list[Wave]],
+    options: Options,
     read: Callable[[Clip], Wave],
-) -> Iterator[Composed]:  # fmt: skip
+) -> Iterator[Composed]:
     """The words of one recording in every condition, at the same places in quiet and in noise."""
 
     def made(name: str, condition: str, wave: Wave, words: list[Word], **more: float | str) -> Composed:
         recording = Recording(
-            name=f"{name}-{number}", path=f"{name}-{number}.flac", seconds=len(wave) / SAMPLE_RATE, condition=condition,
-            counts_false_accepts=False, words=words, **more,
-        )  # fmt: skip
+            name=f"{name}-{number}",
+            path=f"{name}-{number}.flac",
+            seconds=len(wave) / SAMPLE_RATE,
+            condition=condition,
+            counts_false_accepts=False,
+            words=words,
+            **more,
+        )
         return Composed(recording, wave)
 
     rng = np.random.default_rng([options.seed, 1, number])
@@ -164,11 +173,15 @@ def _other_streams(
             name = f"{kind}-{number}"
             yield Composed(
                 Recording(
-                    name=name, path=f"{name}.flac", seconds=place / SAMPLE_RATE, condition=kind,
-                    counts_false_accepts=True, parts=parts,
+                    name=name,
+                    path=f"{name}.flac",
+                    seconds=place / SAMPLE_RATE,
+                    condition=kind,
+                    counts_false_accepts=True,
+                    parts=parts,
                 ),
                 whole,
-            )  # fmt: skip
+            )
             waves, parts, place, number = [], [], 0, number + 1
 
 

@@ -61,9 +61,11 @@ def unused(recordings: Sequence[Path], whole: Set[Path], used: Set[Path]) -> lis
     whole, every one; beside other recordings, those that begin with a recording's name."""
     stems = tuple(_key(recording.stem) for recording in recordings if recording.parent not in whole)
     left = [
-        path for folder in _folders(recordings) for path in _texts(folder)
+        path
+        for folder in _folders(recordings)
+        for path in _texts(folder)
         if path not in used and (folder in whole or _key(path.name).startswith(stems))
-    ]  # fmt: skip
+    ]
     if not left:
         return []
     names = [_printable(path.name) for path in left[:MOST_NAMED]]

@@ -103,9 +103,13 @@ def _take(gathered: _Gathered, named: _Named, track: Path | None) -> None:
     numbered = (f"{named.name} ({number})" for number in itertools.count(2))
     name = next(name for name in itertools.chain([named.name], numbered) if name not in taken)
     made = Recording(
-        name=name, path=str(named.path), seconds=seconds, condition=named.condition, words=words,
+        name=name,
+        path=str(named.path),
+        seconds=seconds,
+        condition=named.condition,
+        words=words,
         counts_false_accepts=named.counts_false_accepts,
-    )  # fmt: skip
+    )
     with regular_file.open_binary(named.path) as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
     gathered.digest.update(f"{content}{made.model_dump_json(exclude={'path'})}\n".encode())
@@ -160,10 +164,13 @@ def gather(paths: Sequence[Path]) -> StreamSet:
     hours, words = sum(each.seconds for each in found) / 3600, sum(len(each.words) for each in found)
     title = f"{counted(len(found), 'long recording')} ({hours:.2f} h, {counted(words, 'word')})"
     return StreamSet(
-        key=gathered.digest.hexdigest()[:24], title=title, folder="/", recordings=found,
+        key=gathered.digest.hexdigest()[:24],
+        title=title,
+        folder="/",
+        recordings=found,
         notes=[*gathered.left_out, *gathered.notes, *label_tracks.unused(untold, whole, set(tracks.values()))],
         left_out=gathered.left_out,
-    )  # fmt: skip
+    )
 
 
 def default(workspace: Workspace) -> list[Path]:

@@ -20,9 +20,12 @@ def tensor(values: NDArray[Any], device: torch.device) -> Tensor:
 
 
 def _change(
-    source: Tensor, target: Tensor, rows: NDArray[np.bool_], drawn: NDArray[Any],
+    source: Tensor,
+    target: Tensor,
+    rows: NDArray[np.bool_],
+    drawn: NDArray[Any],
     effect: Callable[[Tensor, Tensor], Tensor],
-) -> None:  # fmt: skip
+) -> None:
     """Put what `effect` makes of the chosen rows of `source`, and of what was drawn for them, in their place."""
     if rows.any():  # an FFT of nothing is an error
         place = tensor(np.flatnonzero(rows), source.device)
@@ -37,9 +40,14 @@ def blend(layers: list[Tensor]) -> Tensor | None:
 
 
 def augment_wave(
-    stretch: Tensor, noise: Tensor | None, rirs: Tensor | None, white: Tensor, draws: Draws, samples: int,
+    stretch: Tensor,
+    noise: Tensor | None,
+    rirs: Tensor | None,
+    white: Tensor,
+    draws: Draws,
+    samples: int,
     generator: Generator,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Windows [n, samples] as a microphone may hear them, from stretches [n, source] that are overwritten.
 
     `noise` [n, samples] is silent where there is none; `rirs` [rooms, taps]; `white` noise [any] of which

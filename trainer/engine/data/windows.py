@@ -184,11 +184,13 @@ def validation_windows(array: ClipArray, config: Config) -> Windows:
     short = others[array.lengths[others] < 2 * size]
     tiles = [(i, end) for i in others[array.lengths[others] >= 2 * size] for end in range(size, array.lengths[i], size)]
     tiled = np.array(tiles, dtype=np.int64).reshape(-1, 2)
-    return join([
-        _ending(array, positives, array.words[positives, 1] + after, size, positive=True),
-        _ending(array, short, array.words[short, 1] + after, size, positive=False),
-        _ending(array, tiled[:, 0], tiled[:, 1], size, positive=False),
-    ])  # fmt: skip
+    return join(
+        [
+            _ending(array, positives, array.words[positives, 1] + after, size, positive=True),
+            _ending(array, short, array.words[short, 1] + after, size, positive=False),
+            _ending(array, tiled[:, 0], tiled[:, 1], size, positive=False),
+        ]
+    )
 
 
 def gather(array: ClipArray, windows: Windows, size: int) -> NDArray[np.int16]:

@@ -21,10 +21,9 @@ from trainer.detector.detector_file import DetectorFile, Parity, Threshold
 from trainer.detector.stream_scores import Point
 from trainer.engine.data.windows import epoch_windows, validation_windows
 from trainer.engine.export import int8, onnx_graphs, parity
-from trainer.engine.export.parity import Beat
+from trainer.engine.export.parity import Beat, Trained, open_run
 from trainer.engine.features import embedding
-from trainer.engine.training import stream
-from trainer.engine.training.trained import Trained, open_run
+from trainer.engine.training import validation_stream
 from trainer.run import metrics, run_models, runs
 from trainer.run.documents import Request
 from trainer.run.runs import Run
@@ -51,15 +50,21 @@ def threshold(trained: Trained, beat: Beat) -> tuple[float, Threshold]:
         names = ("threshold", "misses", "words", "false_accepts", "hours")
         point: Point | None = Point(*(row[f"stream_{name}"] for name in names))
     elif options.stream_epochs:
-        point = stream.measure(trained.network, trained.val, stream.open_stream(trained.val, beat), beat)
+        point = validation_stream.measure(
+            trained.network, trained.val, validation_stream.open_stream(trained.val, beat), beat
+        )
     else:
         point = None
     if point is None:
         return 0.5, Threshold(source="default")
     return point.threshold, Threshold(
-        source="validation_stream", false_accepts_per_hour=options.false_accepts_per_hour, miss_rate=point.miss_rate,
-        words=point.words, false_accepts=point.false_accepts, hours=point.hours,
-    )  # fmt: skip
+        source="validation_stream",
+        false_accepts_per_hour=options.false_accepts_per_hour,
+        miss_rate=point.miss_rate,
+        words=point.words,
+        false_accepts=point.false_accepts,
+        hours=point.hours,
+    )
 
 
 def by_the_user(trained: Trained, folder: Path) -> tuple[float, Threshold] | None:
@@ -121,15 +126,24 @@ def described(trained: Trained, agreed: Parity, threshold: float, threshold_from
     """What detector.json says, but for the files."""
     run, config, checkpoint = trained.run, trained.config, trained.checkpoint
     return DetectorFile(
-        run=run.id, label=runs.label(run, document_file.read(Request, run.request_file)), checkpoint=checkpoint,
-        checkpoint_sha256=run_models.digest_of(run, checkpoint), epoch=run_models.epoch_of(checkpoint)[0],
-        model=config.model.name, window_seconds=config.data.window_seconds, hop_ms=1000 * stream.hop_seconds(config),
-        smoothing_seconds=stream_scores.SMOOTHING_SECONDS, threshold=threshold, threshold_from=threshold_from,
+        run=run.id,
+        label=runs.label(run, document_file.read(Request, run.request_file)),
+        checkpoint=checkpoint,
+        checkpoint_sha256=run_models.digest_of(run, checkpoint),
+        epoch=run_models.epoch_of(checkpoint)[0],
+        model=config.model.name,
+        window_seconds=config.data.window_seconds,
+        hop_ms=1000 * validation_stream.hop_seconds(config),
+        smoothing_seconds=stream_scores.SMOOTHING_SECONDS,
+        threshold=threshold,
+        threshold_from=threshold_from,
         refractory_seconds=stream_scores.REFRACTORY_SECONDS,
-        columns=onnx_graphs.column_facts(config, trained.val.front_end), files={},
-        embedding_models=_embedding_models(config), parity=agreed,
+        columns=onnx_graphs.column_facts(config, trained.val.front_end),
+        files={},
+        embedding_models=_embedding_models(config),
+        parity=agreed,
         versions={name: version(name) for name in ("torch", "onnx", "onnxruntime")},
-    )  # fmt: skip
+    )
 
 
 def _written(trained: Trained, folder: Path, files: dict[str, bytes], file: DetectorFile) -> DetectorFile:

@@ -62,7 +62,12 @@ def cost(
     """What rounding costs, from the probabilities of the same windows, sizes in bytes and points in a stream."""
     difference = np.abs(before - after)
     return Int8(
-        largest_difference=float(difference.max()), mean_difference=float(difference.mean()),
-        float32=_rates(positive, before), int8=_rates(positive, after), bytes=sizes[1], float32_bytes=sizes[0],
-        float32_stream=streams[0], int8_stream=streams[1],
-    )  # fmt: skip
+        largest_difference=float(difference.max()),
+        mean_difference=float(difference.mean()),
+        float32=_rates(positive, before),
+        int8=_rates(positive, after),
+        bytes=sizes[1],
+        float32_bytes=sizes[0],
+        float32_stream=streams[0],
+        int8_stream=streams[1],
+    )

@@ -139,10 +139,16 @@ def _graph(module: nn.Module, example: Tensor, given: str, found: str, dynamic: 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of its own age
         torch.onnx.export(
-            module.eval(), (example,), buffer, dynamo=False, do_constant_folding=False,  # type: ignore[arg-type]
-            opset_version=OPSET, input_names=[given],
-            output_names=[found], dynamic_axes=axes,
-        )  # fmt: skip
+            module.eval(),
+            (example,),
+            buffer,
+            dynamo=False,
+            do_constant_folding=False,  # type: ignore[arg-type]
+            opset_version=OPSET,
+            input_names=[given],
+            output_names=[found],
+            dynamic_axes=axes,
+        )
     return onnx.load_from_string(buffer.getvalue())
 
 
@@ -159,9 +165,11 @@ def joined(config: Config, network: nn.Module) -> ModelProto:
     first = _graph(columns, torch.zeros(2, samples), WAVEFORM, COLUMNS, ("batch", "time"))
     last = _graph(Head(front, network), torch.zeros(shape), COLUMNS, PROBABILITY, ("batch",))
     whole = compose.merge_models(
-        _prefixed(first, "front/"), _prefixed(last, "head/"), io_map=[(COLUMNS, COLUMNS)],
+        _prefixed(first, "front/"),
+        _prefixed(last, "head/"),
+        io_map=[(COLUMNS, COLUMNS)],
         producer_name="wakeword-studio",
-    )  # fmt: skip
+    )
     del whole.graph.value_info[:], whole.opset_import[1:]  # shapes that do not hold for other lengths; the same twice
     whole.graph.input[0].type.tensor_type.shape.dim[1].dim_value = samples
     onnx.checker.check_model(whole, full_check=True)

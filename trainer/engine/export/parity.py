@@ -1,27 +1,65 @@
-"""Whether exported models say what the trained one says: on windows, and in the validation stream."""
+"""Opens a trained model with its clips, and compares exported models with it: on windows and in the validation stream."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import onnxruntime
 import torch
 from numpy.typing import NDArray
 from onnx import ModelProto
+from torch import nn
 
+from trainer.audio import manifest
+from trainer.config import config_file
+from trainer.config.schema import Config
 from trainer.detector import detector, detector_file
 from trainer.detector.detector import Detector
 from trainer.detector.detector_file import LARGEST_DIFFERENCE, DetectorFile, Parity
 from trainer.detector.stream_scores import Point
-from trainer.engine.data.batches import Feed
+from trainer.engine.data import clips
+from trainer.engine.data.batches import Feed, open_feed
 from trainer.engine.data.windows import Windows, window_samples
-from trainer.engine.training import stream
-from trainer.engine.training.trained import Trained
+from trainer.engine.models import factory
+from trainer.engine.training import validation_stream
+from trainer.engine.training.checkpoints import load_into
+from trainer.run.runs import Run
 from trainer.streams import stream_set
 from trainer.streams.composition import Composed
 from trainer.streams.stream_set import Heard
 from trainer.system import limits
+from trainer.system.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model of a run, and the clips that it was trained and chosen with."""
+
+    run: Run
+    config: Config
+    checkpoint: str
+    network: nn.Module
+    train: Feed
+    val: Feed
+
+
+def open_run(run: Run, checkpoint: str, report: Callable[[int, int, str], None]) -> Trained:
+    """Read a model of a run and its clips. Raises ValueError, FileNotFoundError, OSError."""
+    config, workspace = config_file.load(run.config_file), Workspace(run.folder.parent.parent)
+    network = factory.build(config)
+    load_into(network, run.checkpoints, checkpoint)
+    splits = manifest.read_splits(workspace)
+    array = clips.prepare(workspace, [*splits["train"], *splits["val"]], report)
+    train, val = (
+        open_feed(
+            array.of_split(frozenset(clip.path for clip in splits[part])), config, torch.device("cpu"), augmented=False
+        )
+        for part in ("train", "val")
+    )
+    return Trained(run, config, checkpoint, network.eval(), train, val)
+
 
 BATCH = 32
 Beat = Callable[[], None]
@@ -71,7 +109,10 @@ def heard_in_stream(
     models: tuple[ModelProto, ModelProto], file: DetectorFile, trained: Trained, beat: Beat
 ) -> tuple[Point | None, Point | None]:
     """The operating points of exported models in the validation stream, at the run's false accepts per hour."""
-    streams, per_hour = list(stream.compose(trained.val.array, beat)), trained.config.training.false_accepts_per_hour
+    streams, per_hour = (
+        list(validation_stream.compose(trained.val.array, beat)),
+        trained.config.training.false_accepts_per_hour,
+    )
     listeners = (detector.of_graph(file, model) for model in models)
     first, second = (
         stream_set.operating_point([_heard(listener, each, beat) for each in streams], per_hour)
@@ -83,4 +124,4 @@ def heard_in_stream(
 def _heard(listener: Detector, composed: Composed, beat: Beat) -> Heard:
     beat()
     raw = listener.scores(np.clip(composed.wave, -1, 1))[1]
-    return stream.heard_in(composed.recording, raw, listener.file.hop_seconds)
+    return validation_stream.heard_in(composed.recording, raw, listener.file.hop_seconds)

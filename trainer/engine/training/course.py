@@ -68,7 +68,13 @@ def course_of(saved: dict[str, Any]) -> Course:
     """The course that a checkpoint kept; earlier versions kept no margins."""
     heard = saved.get("margins", {})
     return Course(
-        saved["epoch"], saved["batch"], saved["step"], Sums(**saved["sums"]), Plateau(**saved["plateau"]),
-        saved["best"] and Best(**saved["best"]), mining.pool_of(saved["pool"]),
-        margins.margins_of(heard.get("train")), margins.margins_of(heard.get("val")),
-    )  # fmt: skip
+        saved["epoch"],
+        saved["batch"],
+        saved["step"],
+        Sums(**saved["sums"]),
+        Plateau(**saved["plateau"]),
+        saved["best"] and Best(**saved["best"]),
+        mining.pool_of(saved["pool"]),
+        margins.margins_of(heard.get("train")),
+        margins.margins_of(heard.get("val")),
+    )

@@ -6,12 +6,12 @@ import math
 import time
 from dataclasses import replace
 
-from trainer.engine.training import checkpoints, margins, mining, optimizers, saving, stream, timing
+from trainer.engine.training import checkpoints, margins, mining, optimizers, saving, timing, validation_stream
 from trainer.engine.training.course import Course
 from trainer.engine.training.journal import append_row, append_timing, piece_done, say_epoch, tell
 from trainer.engine.training.parts import Parts, kept
-from trainer.engine.training.stream import Stream
 from trainer.engine.training.validation import score, validate
+from trainer.engine.training.validation_stream import Stream
 from trainer.run import best_model
 from trainer.run.documents import Best
 from trainer.run.failures import FailedError
@@ -32,7 +32,7 @@ def finish_epoch(parts: Parts, trained: Course) -> Course:
     logit = score(parts.judged, parts.val, parts.val_windows, parts.beat)
     row |= validate(logit, parts.val_windows, parts.config)
     piece_done(journal, "validation", began)
-    if stream.due(parts.config, epoch):
+    if validation_stream.due(parts.config, epoch):
         row |= _hear_stream(parts)
     seconds, began = time.monotonic() - began, time.monotonic()
     tell(journal, phase="saving")
@@ -70,12 +70,12 @@ def _hear_stream(parts: Parts) -> Row:
     tell(parts.journal, doing="Hearing the validation clips as a stream")
     opened = open_stream(parts)
     began = time.monotonic()
-    point = stream.measure(parts.judged, parts.val, opened, parts.beat)
+    point = validation_stream.measure(parts.judged, parts.val, opened, parts.beat)
     piece_done(parts.journal, "stream", began)
     if point is None:
         return {}
-    say(stream.sentence(point))
-    return stream.row(point)
+    say(validation_stream.sentence(point))
+    return validation_stream.row(point)
 
 
 def open_stream(parts: Parts) -> Stream:
@@ -91,7 +91,7 @@ def open_stream(parts: Parts) -> Stream:
 def measure_coming(parts: Parts, course: Course) -> None:
     """Measure what comes later for the first time on a part of it, so that the ETA knows of it. Raises Interruption."""
     config, journal, done = parts.config, parts.journal, course.epoch - 1
-    if journal.times.stream is None and stream.times(config, after=done):
+    if journal.times.stream is None and validation_stream.times(config, after=done):
         tell(journal, doing="Measuring how long the validation stream will take")
         seconds = timing.hearing_seconds(parts, open_stream(parts))
         journal.times = replace(journal.times, stream=seconds)

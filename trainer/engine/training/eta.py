@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass, fields, replace
 
 from trainer.config.schema import Config
-from trainer.engine.training import mining, stream
+from trainer.engine.training import mining, validation_stream
 from trainer.engine.training.course import Course
 
 WARM_UP_BATCHES = 3
@@ -81,12 +81,16 @@ def left_of(config: Config, course: Course, batches: float, opened: bool) -> Lef
     """What is left of a training of so many batches an epoch (the last may be a part), if it is not stopped early;
     `opened` when the validation stream is open."""
     begun = course.batch > 0
-    epochs, streams = config.training.epochs - course.epoch + 1, stream.times(config, after=course.epoch - 1)
+    epochs, streams = config.training.epochs - course.epoch + 1, validation_stream.times(config, after=course.epoch - 1)
     return Left(
-        rest=max(0.0, batches - course.batch) if begun else 0.0, epochs=max(0, epochs - begun), batches=batches,
-        validations=max(0, epochs), minings=mining.times(config, after=course.epoch - 1 + begun),
-        openings=int(streams > 0 and not opened), streams=streams,
-    )  # fmt: skip
+        rest=max(0.0, batches - course.batch) if begun else 0.0,
+        epochs=max(0, epochs - begun),
+        batches=batches,
+        validations=max(0, epochs),
+        minings=mining.times(config, after=course.epoch - 1 + begun),
+        openings=int(streams > 0 and not opened),
+        streams=streams,
+    )
 
 
 def seconds_left(times: Times, left: Left, checkpoint_minutes: float, since_saved: float) -> float | None:
@@ -102,9 +106,13 @@ def seconds_left(times: Times, left: Left, checkpoint_minutes: float, since_save
     saved = _checkpoints(rest + since_saved, checkpoint_minutes) if left.rest else 0
     saved += left.epochs * _checkpoints(epoch, checkpoint_minutes)
     pieces = (
-        (left.validations, times.validation), (left.validations, times.saving), (saved, times.within),
-        (left.minings, times.mining), (left.openings, times.opening), (left.streams, times.stream),
-    )  # fmt: skip
+        (left.validations, times.validation),
+        (left.validations, times.saving),
+        (saved, times.within),
+        (left.minings, times.mining),
+        (left.openings, times.opening),
+        (left.streams, times.stream),
+    )
     return rest + left.epochs * epoch + sum(count * (seconds or 0.0) for count, seconds in pieces)
 
 

@@ -19,7 +19,7 @@ from trainer.engine.data.batches import Feed, open_feed, standardise
 from trainer.engine.data.sound_bank import open_bank
 from trainer.engine.data.windows import Windows
 from trainer.engine.models import factory
-from trainer.engine.training import checkpoints, embedding_rounds, mining, optimizers, saving, stream
+from trainer.engine.training import checkpoints, mining, optimizers, precomputed_embeddings, saving, validation_stream
 from trainer.engine.training.checkpoints import Saved
 from trainer.engine.training.course import Course
 from trainer.engine.training.epoch import expect_rest, save_within, train_epoch
@@ -89,15 +89,25 @@ def _prepared(workspace: Workspace, config: Config, journal: Journal, device: to
     if config.training.compile:
         model.compile(options={"cpp_cache_precompile_headers": False})  # they lie in /tmp, whatever cache is named
     val = open_feed(parts["val"], config, device, augmented=False, samples=samples)
-    train, val_windows = embedding_rounds.keep(workspace.cache, train, val, report)
+    train, val_windows = precomputed_embeddings.keep(workspace.cache, train, val, report)
     beat()
     dtype = optimizers.choose_dtype(config.training, device)
     begun = Parts(
-        run, config, journal, model, average, optimizers.make_optimizer(model, config.optimizer),
-        optimizers.make_scaler(dtype, device), dtype, train, val, val_windows,
-        functools.cache(functools.partial(stream.open_stream, val, beat)),
-        manifest.fingerprint(workspace), wanted,
-    )  # fmt: skip
+        run,
+        config,
+        journal,
+        model,
+        average,
+        optimizers.make_optimizer(model, config.optimizer),
+        optimizers.make_scaler(dtype, device),
+        dtype,
+        train,
+        val,
+        val_windows,
+        functools.cache(functools.partial(validation_stream.open_stream, val, beat)),
+        manifest.fingerprint(workspace),
+        wanted,
+    )
     ready = begun if first else replace(begun, start=saving.go_on(begun, saved))
     journal.events = begin_events(run)
     return ready

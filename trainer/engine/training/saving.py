@@ -50,16 +50,25 @@ def save(parts: Parts, now: Course, checkpoint: str) -> None:
     machine goes into the file of tensors: equal trainings leave equal files.
     """
     facts = {
-        "epoch": now.epoch, "batch": now.batch, "step": now.step, "best": now.best and now.best.model_dump(),
+        "epoch": now.epoch,
+        "batch": now.batch,
+        "step": now.step,
+        "best": now.best and now.best.model_dump(),
         "metrics_offset": durable.settle(parts.run.metrics_file),
         "timing_offset": durable.settle(parts.run.timing_file),
-        "epoch_seconds": parts.journal.epoch_seconds, "splits": parts.splits, "machine": machine(parts),
-    }  # fmt: skip
+        "epoch_seconds": parts.journal.epoch_seconds,
+        "splits": parts.splits,
+        "machine": machine(parts),
+    }
     learning = parts.model.state_dict() if parts.average is not None else None
     state = {
-        "model": parts.judged.state_dict(), "learning": learning, "optimizer": parts.optimizer.state_dict(),
-        "scaler": parts.scaler.state_dict(), "gathered": _gathered(parts), "course": course.tensors(now),
-    }  # fmt: skip
+        "model": parts.judged.state_dict(),
+        "learning": learning,
+        "optimizer": parts.optimizer.state_dict(),
+        "scaler": parts.scaler.state_dict(),
+        "gathered": _gathered(parts),
+        "course": course.tensors(now),
+    }
     checkpoints.commit(parts.run.checkpoints, checkpoint, state, facts)
 
 
@@ -145,9 +154,12 @@ def _tell(parts: Parts, saved: Saved, found: Course) -> None:
     parts.journal.epoch_seconds = saved.facts.get("epoch_seconds", 0.0)
     epoch = min(found.epoch, parts.config.training.epochs)
     tell(
-        parts.journal, epoch=epoch, best=found.best, last_epoch=tail.epochs[-1] if tail.epochs else None,
+        parts.journal,
+        epoch=epoch,
+        best=found.best,
+        last_epoch=tail.epochs[-1] if tail.epochs else None,
         last_stream=next((row for row in reversed(tail.epochs) if "miss_rate" in row), None),
-    )  # fmt: skip
+    )
     where = f"batch {found.batch} of epoch {found.epoch}" if found.batch else f"epoch {found.epoch - 1}"
     say(f"Going on from the checkpoint after {where}.")
     if (before := saved.facts.get("machine")) != (now := machine(parts)):

@@ -15,12 +15,12 @@ from torch import Tensor
 
 from trainer.engine.data.batches import heard_in, one_ahead, seed_dropout, training_batch
 from trainer.engine.data.windows import Windows
-from trainer.engine.training import checkpoints, mining, saving, stream
+from trainer.engine.training import checkpoints, mining, saving, validation_stream
 from trainer.engine.training.epoch import Stride, take_step
 from trainer.engine.training.journal import tell
 from trainer.engine.training.parts import Parts
-from trainer.engine.training.stream import Stream
 from trainer.engine.training.validation import score
+from trainer.engine.training.validation_stream import Stream
 from trainer.run.documents import Best
 
 WARM_UP_BATCHES = 2
@@ -105,19 +105,21 @@ def mining_seconds(parts: Parts) -> float:
 
 def _stream_seconds(parts: Parts) -> float:
     """Seconds of hearing the validation stream once, scaled from a part of it; 0 where it is never heard."""
-    if not stream.times(parts.config):
+    if not validation_stream.times(parts.config):
         return 0.0
     began = time.monotonic()
     whole = parts.stream()
     opening = time.monotonic() - began
-    return opening / stream.times(parts.config) + hearing_seconds(parts, whole)
+    return opening / validation_stream.times(parts.config) + hearing_seconds(parts, whole)
 
 
 def hearing_seconds(parts: Parts, whole: Stream) -> float:
     """Seconds of hearing a stream that is open, scaled from a part of it that is heard twice: the first warms up."""
     columns = max(whole.columns, key=len)
-    part = columns[: stream.columns_of_windows(parts.config, PART_WINDOWS)]
-    _, scored = (_timed(lambda: stream.probability(parts.judged, parts.val, part, parts.beat)) for _ in range(2))
+    part = columns[: validation_stream.columns_of_windows(parts.config, PART_WINDOWS)]
+    _, scored = (
+        _timed(lambda: validation_stream.probability(parts.judged, parts.val, part, parts.beat)) for _ in range(2)
+    )
     return scored * sum(map(len, whole.columns)) / len(part)
 
 
@@ -135,12 +137,20 @@ def measure(parts: Parts, prepare_seconds: float) -> dict[str, object]:
     of_epoch = max(1.0, len(windows) / config.training.batch_size)  # the last batch is seldom a full one
     epoch = drawing + of_epoch * batch + validation + checkpoint
     total = prepare_seconds + first - batch + config.training.epochs * epoch
-    total += mining.times(config) * mined + stream.times(config) * heard
+    total += mining.times(config) * mined + validation_stream.times(config) * heard
     on_gpu = parts.train.device.type == "cuda"
     return {
-        "prepare_seconds": prepare_seconds, "first_batch_seconds": first, "batch_seconds": batch,
-        "batches": math.ceil(of_epoch), "validation_seconds": validation, "checkpoint_seconds": checkpoint,
-        "mining_seconds": mined, "stream_seconds": heard, "epoch_seconds": epoch, "total_seconds": max(total, epoch),
-        "epochs": config.training.epochs, "device": parts.journal.progress.device,
+        "prepare_seconds": prepare_seconds,
+        "first_batch_seconds": first,
+        "batch_seconds": batch,
+        "batches": math.ceil(of_epoch),
+        "validation_seconds": validation,
+        "checkpoint_seconds": checkpoint,
+        "mining_seconds": mined,
+        "stream_seconds": heard,
+        "epoch_seconds": epoch,
+        "total_seconds": max(total, epoch),
+        "epochs": config.training.epochs,
+        "device": parts.journal.progress.device,
         "gpu_memory_bytes": torch.cuda.max_memory_reserved(parts.train.device) if on_gpu else None,
-    }  # fmt: skip
+    }

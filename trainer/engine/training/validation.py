@@ -38,5 +38,10 @@ def validate(logit: Tensor, windows: Windows, config: Config) -> dict[str, Any]:
     rates = clip_rates.rates(windows.positive, logit.sigmoid().numpy())
     losses = {"val_loss": loss.item(), "robust_loss": robust.item()}
     return {
-        **losses, "val_accuracy": rates.accuracy, "fpr": rates.fpr, "fnr": rates.fnr, "f1": rates.f1, **asdict(rates),
-    }  # fmt: skip
+        **losses,
+        "val_accuracy": rates.accuracy,
+        "fpr": rates.fpr,
+        "fnr": rates.fnr,
+        "f1": rates.f1,
+        **asdict(rates),
+    }
