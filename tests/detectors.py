@@ -72,8 +72,8 @@ def write(folder: Path, config: Config, network: nn.Module | None = None, thresh
     (folder / MODEL).write_bytes(data)
     file = DetectorFile(
         run="20260101-000000-0000", label="tones", checkpoint="epoch-00001.pt", epoch=1, model=config.model.name,
-        window_seconds=config.data.window_seconds, hop_ms=1000 * validation_stream.hop_seconds(config), smoothing_seconds=0.2,
-        threshold=threshold, threshold_from=Threshold(source="default"), refractory_seconds=1.0,
+        window_seconds=config.data.window_seconds, hop_ms=1000 * validation_stream.hop_seconds(config),
+        smoothing_seconds=0.2, threshold=threshold, threshold_from=Threshold(source="default"), refractory_seconds=1.0,
         columns=onnx_graphs.column_facts(config, front_end(config.features)),
         files={MODEL: hashlib.sha256(data).hexdigest()},
         parity=Parity(largest_difference=0.0, windows=0, within=True), versions={},

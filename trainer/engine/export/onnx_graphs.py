@@ -141,9 +141,9 @@ def _graph(module: nn.Module, example: Tensor, given: str, found: str, dynamic: 
         torch.onnx.export(
             module.eval(),
             (example,),
-            buffer,
+            buffer,  # type: ignore[arg-type]
             dynamo=False,
-            do_constant_folding=False,  # type: ignore[arg-type]
+            do_constant_folding=False,
             opset_version=OPSET,
             input_names=[given],
             output_names=[found],

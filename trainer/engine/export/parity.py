@@ -1,4 +1,4 @@
-"""Opens a trained model with its clips, and compares exported models with it: on windows and in the validation stream."""
+"""Opens a trained model with its clips; compares exported models with it, on windows and in the validation stream."""
 
 from __future__ import annotations
 
