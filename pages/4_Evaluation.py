@@ -9,15 +9,20 @@ SECTIONS = ("Streams", "Clips", "Listen", "Compare", "Model")
 workspace = frame.page("Evaluation", "🎯")
 run = run_picker.choose(workspace)
 if run is None:
-    st.info("No runs yet. Train a model first; then it is measured and tried here.")
+    st.info("No runs yet. Train a model first, then evaluate it here.")
     st.page_link(frame.TRAINING, label="Go to Training", icon=":material/arrow_forward:")
     st.stop()
 with st.container(horizontal=True, vertical_alignment="bottom"):
     run_picker.selector(workspace, run)
     section = st.segmented_control(
-        "Section", SECTIONS, default=SECTIONS[0], required=True, key="section", bind="query-params",
+        "Section",
+        SECTIONS,
+        default=SECTIONS[0],
+        required=True,
+        key="section",
+        bind="query-params",
         label_visibility="collapsed",
-    )  # fmt: skip
+    )
 status = runs.status(run)
 row = tables.best_rates(status)
 if not row:
@@ -35,8 +40,8 @@ match section:
     case "Compare":
         model_comparison.show(workspace, run)
     case _:
-        detector = exported_model.load_or_offer(workspace, status)
-        if detector and section == "Listen":
-            listening.show(workspace, detector)
-        elif detector:
-            exported_model.show(workspace, run, detector.file)
+        model = exported_model.load_or_offer(workspace, status)
+        if model and section == "Listen":
+            listening.show(workspace, model)
+        elif model:
+            exported_model.show(workspace, run, model.file)

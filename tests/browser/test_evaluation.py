@@ -78,7 +78,7 @@ def evaluate_and_move_the_budget(page: Page, workspace) -> None:
     assert float(metric(page, "Threshold at budget")) < strict
     assert "accepts=5" in page.url and "in_hours=0.1" in page.url, "a reload shows the same"
     button(page, "Use this threshold").click()
-    expect(page.get_by_text(re.compile("The threshold of the model of epoch .* is this one")).first).to_be_visible()
+    expect(page.get_by_text(re.compile("The model of epoch .* uses this threshold")).first).to_be_visible()
     file = document_file.read(DetectorFile, runs.all_runs(workspace)[0].model / NAME)
     assert file.threshold_from.source == "evaluation" and file.threshold == pytest.approx(
         float(metric(page, "Threshold")), abs=1e-4
@@ -96,9 +96,9 @@ def hear_a_false_accept_and_send_it(page: Page, workspace) -> None:
     (sent,) = (workspace.raw / "hard_negative/false_accepts").glob("*.wav")
     assert audio_file.read(sent)[1].seconds > 1.2
     button(page, "Prepare the configuration").click()
-    expect(page.get_by_text(re.compile("Saved as again-")).first).to_be_visible()
+    expect(page.get_by_text(re.compile("Saved as retrain-")).first).to_be_visible()
     run = runs.all_runs(workspace)[0]
-    assert config_file.load(workspace.configs / f"again-{run.id}.yaml").training.start_from == run.id
+    assert config_file.load(workspace.configs / f"retrain-{run.id}.yaml").training.start_from == run.id
 
 
 def upload_and_speak(page: Page, workspace) -> None:
@@ -108,7 +108,7 @@ def upload_and_speak(page: Page, workspace) -> None:
     upload.set_input_files([{"name": f"{n}.wav", "mimeType": "audio/wav", "buffer": file.read_bytes()} for n, file in
                             zip(("word", "other"), files, strict=True)])  # fmt: skip
     expect(page.get_by_text("1 detection", exact=True).first).to_be_visible()
-    expect(page.get_by_text("Nothing detected: the highest score is").first).to_be_visible()
+    expect(page.get_by_text("No detections: the highest score is").first).to_be_visible()
     button(page, "Record").click()
     page.wait_for_timeout(4000)
     button(page, "Stop recording").click()
@@ -116,7 +116,7 @@ def upload_and_speak(page: Page, workspace) -> None:
     expect(page.get_by_text(re.compile(r"^[2-6] detections$")).first).to_be_visible()
     assert len(list((workspace.raw / "positive").rglob("take-*.wav"))) == 0, "nothing is kept unasked"
     type_in(page, "textbox", "Speaker", "anna")
-    button(page, "Keep this recording").click()
+    button(page, "Save this recording").click()
     expect(page.get_by_text("Recorded positive by anna").first).to_be_visible()
 
 

@@ -152,7 +152,7 @@ def test_the_pages_say_so(run, section, monkeypatch):
     monkeypatch.setenv("WAKEWORD_ROOT", str(run.folder.parent.parent))
     app = draw("Evaluation", run.id, section)
     assert "has an operation 'Loop'" in app.error[0].value.replace("\\", "")
-    assert field(app, "button", "Make the model again") and not app.get("download_button")
+    assert field(app, "button", "Export the model again") and not app.get("download_button")
 
 
 def test_a_model_that_crashes_the_process_is_one_sentence(model, monkeypatch):

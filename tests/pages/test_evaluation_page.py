@@ -63,7 +63,7 @@ def test_several_files_are_heard_each_with_its_trace(run):
     assert app.error[0].value.endswith(
         "Files of this kind (.m4a) are not read; if it is audio, convert it to WAV or FLAC."
     )
-    took = [caption.value for caption in app.caption if "s of audio, heard in" in caption.value]
+    took = [caption.value for caption in app.caption if "s of audio, scored in" in caption.value]
     assert took[0].startswith("10.0 s of audio") and float(took[0].split()[-2]) < 1.0
     assert any("b \\<b\\>.flac" in markdown.value for markdown in app.markdown)
 
@@ -105,7 +105,7 @@ def test_the_threshold_begins_with_the_models_own_and_moves_the_detections(run):
     app.slider[0].set_value(0.01).run()
     assert len(app.dataframe[0].value) == 11
     app.slider[0].set_value(1.0).run()
-    assert not app.dataframe and any("Nothing detected: the highest" in text.value for text in app.markdown)
+    assert not app.dataframe and any("No detections: the highest" in text.value for text in app.markdown)
 
 
 def test_a_recording_is_kept_only_when_that_is_asked_for(run, workspace):
@@ -113,15 +113,15 @@ def test_a_recording_is_kept_only_when_that_is_asked_for(run, workspace):
     app.audio_input[0].upload("r.wav", audio(2.0))
     app.run()
     assert charts(app) == 1 and not list(workspace.raw.rglob("take-*.wav"))
-    field(app, "selectbox", "Keep it as").set_value("hard_negative")
-    assert "Type who speaks" in press(app, "Keep this recording").error[0].value
+    field(app, "selectbox", "Save as").set_value("hard_negative")
+    assert "Type who speaks" in press(app, "Save this recording").error[0].value
     field(app, "text_input", "Speaker").set_value("anna")
-    app = press(app, "Keep this recording")
+    app = press(app, "Save this recording")
     (kept,) = workspace.raw.rglob("take-*.wav")
     assert kept.parent == workspace.raw / "hard_negative" / "anna"
     assert app.success[0].value.startswith("Recorded hard_negative by anna.")
     assert any("Press Scan Datasets on the Dataset page" in caption.value for caption in app.caption)
-    assert not [button for button in app.button if button.label == "Keep this recording"]
+    assert not [button for button in app.button if button.label == "Save this recording"]
 
 
 def test_without_an_exported_model_it_is_made_or_waited_for(workspace, run, monkeypatch):
@@ -130,12 +130,12 @@ def test_without_an_exported_model_it_is_made_or_waited_for(workspace, run, monk
     monkeypatch.setattr(job, "start", lambda workspace, verb, arguments: started.append((verb, arguments)))
     app = listen(run)
     assert "no exported model yet" in texts(app)[0] and not app.file_uploader
-    press(app, "Make the model")
+    press(app, "Export the model")
     assert started == [("export", [run.id])]
     write_job(workspace, "export", doing=run.id)
     app.run()
     assert "Exporting the model" in app.get("progress")[0].proto.text
-    assert field(app, "button", "Make the model").disabled
+    assert field(app, "button", "Export the model").disabled
     other = make_run(workspace, 2)
     make_alive(other)
     assert "still training" in texts(listen(other))[0]
@@ -148,14 +148,14 @@ def test_a_model_that_is_behind_its_run_says_so(run):
     durable.replace_json(run.checkpoints / "epoch-00004.pt.json", {"sha256": "0" * 64})
     app = listen(run)
     assert "the best epoch of the run is now 4" in app.warning[0].value
-    assert field(app, "button", "Make the model again") and app.file_uploader
+    assert field(app, "button", "Export the model again") and app.file_uploader
 
 
 def test_a_damaged_model_is_one_sentence(run):
     (run.model / "model.onnx").write_bytes(b"no model")
     app = listen(run)
     assert "is damaged or another model" in app.error[0].value
-    assert field(app, "button", "Make the model again")
+    assert field(app, "button", "Export the model again")
 
 
 def test_what_was_heard_is_not_left_on_the_disk(run, tmp_path, monkeypatch):
@@ -181,7 +181,7 @@ def test_a_model_is_told_in_words_and_taken_away(run, monkeypatch):
         assert packed.namelist() == ["model.onnx", "detector.json"] and packed.testzip() is None
     started = []
     monkeypatch.setattr(job, "start", lambda workspace, verb, arguments: started.append((verb, arguments)))
-    press(app, "Make one of eight bits")
+    press(app, "Make an int8 model")
     assert started == [("export", [run.id, "--int8"])]
 
 
@@ -274,12 +274,12 @@ def test_an_evaluation_is_ordered_with_its_choices(run, workspace, monkeypatch):
     (run.checkpoints / "epoch-00002.pt.json").write_text("{}")
     app = draw("Evaluation", run.id)
     assert "Not evaluated yet." in texts(app)[0]
-    field(app, "text_input", "Noise: dB below the words").set_value("20, 0 -5")
+    field(app, "text_input", "Signal-to-noise ratios (dB)").set_value("20, 0 -5")
     field(app, "text_area", "Long recordings").set_value(f"\n{workspace.raw}\n")
     press(app, "Evaluate")
     ratios = ["--snr=20", "--snr=0", "--snr=-5"]
     assert started == [("evaluate", [run.id, *ratios, f"--stream={workspace.raw}"])]
-    field(app, "checkbox", "Streams composed of the test split").set_value(False)
+    field(app, "checkbox", "Streams composed from the test split").set_value(False)
     field(app, "selectbox", "Model").set_value("epoch-00002.pt")
     press(app, "Evaluate")
     assert started[1][1][-2:] == ["--no-composed", "--checkpoint=epoch-00002.pt"]
@@ -288,8 +288,8 @@ def test_an_evaluation_is_ordered_with_its_choices(run, workspace, monkeypatch):
 @pytest.mark.parametrize(
     ("label", "kind", "text", "told"),
     [
-        ("Noise: dB below the words", "text_input", "loud", "Type the ratios as numbers, such as 10, 5"),
-        ("Noise: dB below the words", "text_input", "10, 99", "from -20 to 60 dB"),
+        ("Signal-to-noise ratios (dB)", "text_input", "loud", "Type the ratios as numbers, such as 10, 5"),
+        ("Signal-to-noise ratios (dB)", "text_input", "10, 99", "from -20 to 60 dB"),
         ("Long recordings", "text_area", "/etc", "/etc is not inside"),
         ("Long recordings", "text_area", "~/no-such-folder", "Check the spelling."),
         ("Long recordings", "text_area", "~nobody-of-this-name/evenings", "is no path that can be read."),
@@ -356,19 +356,19 @@ def test_false_accepts_become_hard_negatives_and_a_training_from_this_model_is_o
     listed = events.false_accepts(shown.heard, float(metric(app, "Threshold at budget")))
     hard_negatives.send(measured, run, shown.evaluation, shown.streams, listed[:1], 0.5)
     app.run()
-    assert any("The hard negatives hold 1 clip of these recordings" in caption.value for caption in app.caption)
+    assert any("The hard negatives contain 1 clip of these recordings" in caption.value for caption in app.caption)
     app = press(app, "Prepare the configuration")
-    assert f"Saved as again-{run.id}." in app.success[0].value
-    assert config_file.load(measured.configs / f"again-{run.id}.yaml").training.start_from == run.id
+    assert f"Saved as retrain-{run.id}." in app.success[0].value
+    assert config_file.load(measured.configs / f"retrain-{run.id}.yaml").training.start_from == run.id
 
 
 def test_the_clips_of_the_test_split_have_rates_per_clip(measured):
     app = draw("Evaluation", section="Clips")
-    assert (metric(app, "Missed per clip"), metric(app, "Taken for it per clip")) == ("0.00 %", "0.00 %")
-    assert app.table[0].value["said: word"]["positive"] == 3 and charts(app) == 2
+    assert (metric(app, "Miss rate per clip"), metric(app, "False accept rate per clip")) == ("0.00 %", "0.00 %")
+    assert app.table[0].value["Detected"]["positive"] == 3 and charts(app) == 2
     app.slider[0].set_value(1.0).run()
-    assert metric(app, "Missed per clip") == "100.00 %"
-    assert any("Rates per clip, not per hour" in caption.value for caption in app.caption)
+    assert metric(app, "Miss rate per clip") == "100.00 %"
+    assert any("Rates are per clip, not per hour" in caption.value for caption in app.caption)
 
 
 def test_clips_that_another_checkpoint_heard_are_told_as_its_own(measured):
@@ -384,11 +384,11 @@ def test_clips_that_another_checkpoint_heard_are_told_as_its_own(measured):
     (run.folder / "models/epoch-00001").mkdir(parents=True)
     durable.replace_json(run.folder / "models/epoch-00001" / NAME, file.model_dump())
     app = draw("Evaluation", section="Clips")
-    assert any(caption.value.startswith("Heard by the model of epoch 3 in its") for caption in app.caption)
+    assert any(caption.value.startswith("Scored by the model of epoch 3 in evaluation") for caption in app.caption)
     assert app.slider[0].value == 0.5, "the run's own model comes first"
     shutil.rmtree(evaluations.folder_of(run, evaluation.id).path)
     app = draw("Evaluation", section="Clips")
-    assert any(caption.value.startswith("Heard by the model of epoch 1 in its") for caption in app.caption)
+    assert any(caption.value.startswith("Scored by the model of epoch 1 in evaluation") for caption in app.caption)
     assert app.slider[0].value == 0.25
 
 
@@ -398,7 +398,7 @@ def test_two_runs_are_compared_at_the_same_false_accepts(measured):
     assert any("At 0.5 false accepts per hour Hall misses" in text.value for text in app.markdown)
     assert app.dataframe[0].value["Model"].tolist() == ["Hall", "Kitchen"] and charts(app) == 1
     shutil.rmtree(runs.all_runs(measured)[1].folder / "evaluation")
-    assert "Nothing else heard the same streams" in texts(draw("Evaluation", section="Compare"))[0]
+    assert "No other evaluation uses the same streams" in texts(draw("Evaluation", section="Compare"))[0]
 
 
 def test_a_damaged_evaluation_is_one_sentence(measured):

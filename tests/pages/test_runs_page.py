@@ -167,7 +167,7 @@ def test_runs_are_compared(three):
     app = compare(three, "Results")
     assert "Best by Val loss: **street**" in app.success[0].value
     assert app.dataframe[0].value["Run"].tolist() == ["street", "hall", "kitchen"] and charts(app) == 1
-    assert "heard the same streams" in compare(three, "Same false accepts").info[0].value
+    assert "use the same streams" in compare(three, "Same false accepts").info[0].value
 
 
 def test_a_run_that_is_not_there_is_told_in_a_comparison(three):

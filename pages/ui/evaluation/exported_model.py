@@ -1,4 +1,4 @@
-"""The exported model of a run in words, its files to take away, and how to listen with it elsewhere."""
+"""The exported model of a run: loading or making it, its facts and files, its download, and how to use it elsewhere."""
 
 from __future__ import annotations
 
@@ -25,63 +25,13 @@ from trainer.run.state import ACTIVE
 from trainer.system import document_file, regular_file
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 
-TAKEN_ELSEWHERE = (detector_file.INT8_MODEL, detector_file.OPENWAKEWORD_MODEL)
-"""Nothing here loads them, but they are tried before they are given away."""
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _loaded(folder: str, digest: str, others: tuple[str, ...]) -> Detector:
-    for name in others:
-        onnx_file.read(Path(folder, name))
-    return detector.load(Path(folder))
-
-
-def load(folder: Path) -> Detector:
-    """The detector in a model folder, read anew when its detector.json says another thing: that names the digests of
-    its models. Raises FileNotFoundError, ValueError."""
-    digest = hashlib.sha256(regular_file.read_bytes(detector_file.path_in(folder))).hexdigest()
-    return _loaded(str(folder), digest, tuple(name for name in TAKEN_ELSEWHERE if (folder / name).exists()))
-
-
-def load_or_offer(workspace: Workspace, status: Status) -> Detector | None:
-    """The run's detector; where there is none, draw why and what to do."""
-    run = status.run
-    busy = bool(job_progress.running(workspace, job_progress.MODEL_VERBS))
-    if not detector_file.path_in(run.model).exists():
-        if status.state in ACTIVE:
-            st.info("This run is still training. Its best model is exported when the training ends.")
-            st.page_link(
-                frame.TRAINING, label="Go to Training", query_params={"run": run.id}, icon=":material/arrow_forward:"
-            )
-            return None
-        st.info("This run has no exported model yet. Making one takes some seconds and goes on without the browser.")
-        _make_button(workspace, status, "Make the model", busy)
-        return None
-    try:
-        found = load(run.model)
-    except (OSError, ValueError) as error:
-        st.error(plain(str(error)))
-        _make_button(workspace, status, "Make the model again", busy)
-        return None
-    best = document_file.read(Best, run.checkpoints / "best.json")
-    known = best and run_models.digest_of(run, best.checkpoint)
-    if best and known and known != found.file.checkpoint_sha256 and status.state not in ACTIVE:
-        told = f"This model is epoch {found.file.epoch} as it was earlier"
-        st.warning(f"{told}; the best epoch of the run is now {best.epoch}.")
-        _make_button(workspace, status, "Make the model again", busy)
-    return found
-
-
-def _make_button(workspace: Workspace, status: Status, label: str, busy: bool) -> None:
-    arguments = (workspace, "export", [status.run.id])
-    st.button(label, type="primary", disabled=busy, on_click=job_progress.start, args=arguments)
-
-
+DOWNLOADED_ONLY = (detector_file.INT8_MODEL, detector_file.OPENWAKEWORD_MODEL)
+"""Models that the page does not run. They are checked all the same before anybody downloads them."""
 FILES = {
-    detector_file.MODEL: "The detector: sound in, probability out, its features inside.",
-    detector_file.INT8_MODEL: "The same with weights of eight bits.",
+    detector_file.MODEL: "The detector: waveform in, probability out, features inside.",
+    detector_file.INT8_MODEL: "The detector with int8 weights.",
     detector_file.OPENWAKEWORD_MODEL: "The head alone, as openWakeWord loads it.",
-    detector_file.NAME: "How to hear with it: window, hop, smoothing, threshold; where it comes from; digests.",
+    detector_file.NAME: "Settings: window, hop, smoothing, threshold, origin and digests.",
 }
 LISTENING = """\
 import sys
@@ -96,46 +46,111 @@ blocks = iter(lambda: sys.stdin.buffer.read(2 * 1280), b"")
 for found in detector.listen(model, (np.frombuffer(block, np.int16) for block in blocks)):
     print(f"{found.time:.1f} s: {found.score:.3f}", flush=True)
 """
-"""listen.py of the documentation: ten lines that hear 16-bit sound at 16 kHz as it comes."""
+"""listen.py of the documentation: detects the word in live 16-bit audio at 16 kHz."""
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _cached_detector(folder: str, digest: str, others: tuple[str, ...]) -> Detector:
+    for name in others:
+        onnx_file.read(Path(folder, name))
+    return detector.load(Path(folder))
+
+
+def load(folder: Path) -> Detector:
+    """The detector in a model folder, loaded again when its detector.json, which holds the digests of its models,
+    changes. Raises FileNotFoundError, ValueError."""
+    digest = hashlib.sha256(regular_file.read_bytes(detector_file.path_in(folder))).hexdigest()
+    return _cached_detector(str(folder), digest, tuple(name for name in DOWNLOADED_ONLY if (folder / name).exists()))
+
+
+def load_or_offer(workspace: Workspace, status: Status) -> Detector | None:
+    """The run's detector; without one, draw the reason and a button that exports it."""
+    run = status.run
+    if not detector_file.path_in(run.model).exists():
+        _show_missing(workspace, status)
+        return None
+    try:
+        model = load(run.model)
+    except (OSError, ValueError) as error:
+        st.error(plain(os_sentence(error) if isinstance(error, OSError) else str(error)))
+        _export_button(workspace, status, "Export the model again")
+        return None
+    best = document_file.read(Best, run.checkpoints / "best.json")
+    digest = best and run_models.digest_of(run, best.checkpoint)
+    if best and digest and digest != model.file.checkpoint_sha256 and status.state not in ACTIVE:
+        st.warning(
+            f"This model is out of date: it is of epoch {model.file.epoch}, and the best epoch of the run is now "
+            f"{best.epoch}."
+        )
+        _export_button(workspace, status, "Export the model again")
+    return model
+
+
+def _show_missing(workspace: Workspace, status: Status) -> None:
+    if status.state not in ACTIVE:
+        st.info("This run has no exported model yet. Exporting takes a few seconds and continues without the browser.")
+        _export_button(workspace, status, "Export the model")
+        return
+    st.info("This run is still training. Its best model is exported when the training ends.")
+    query = {"run": status.run.id}
+    st.page_link(frame.TRAINING, label="Go to Training", query_params=query, icon=":material/arrow_forward:")
+
+
+def _export_button(workspace: Workspace, status: Status, label: str) -> None:
+    busy = bool(job_progress.running(workspace, job_progress.MODEL_VERBS))
+    arguments = (workspace, "export", [status.run.id])
+    st.button(label, type="primary", disabled=busy, on_click=job_progress.start, args=arguments)
 
 
 def show(workspace: Workspace, run: Run, file: DetectorFile) -> None:
+    """The Model section: facts, files and instructions."""
     metrics.show(facts(run, file), least_width=150)
-    with st.expander("Details of the export"):
+    with st.expander("Export details"):
         for sentence in detector_file.sentences(file):
             st.markdown(plain(sentence))
     st.subheader("Files", anchor=False)
     with st.container(horizontal=True):
-        _download(run, file)
+        _show_download(run, file)
         if file.int8 is None:
             st.button(
-                "Make one of eight bits", on_click=job_progress.start, args=(workspace, "export", [run.id, "--int8"]),
+                "Make an int8 model",
+                on_click=job_progress.start,
+                args=(workspace, "export", [run.id, "--int8"]),
                 disabled=bool(job_progress.running(workspace, job_progress.MODEL_VERBS)),
-                help="A quarter of the size. What that costs is measured on validation windows and shown here.",
-            )  # fmt: skip
-    st.dataframe(files(run.model, file), hide_index=True, width="stretch", alt="Files of the model")
+                help="A quarter of the size. The loss of accuracy is measured on validation windows and shown here.",
+            )
+    st.dataframe(files(run.model, file), hide_index=True, width="stretch", alt="Model files")
     st.code(str(run.model), language=None, wrap_lines=True)
-    _ways(workspace, run)
+    _show_instructions(workspace, run)
 
 
 def facts(run: Run, file: DetectorFile) -> list[Metric]:
-    """What a person asks first about a model."""
+    """Epoch, parity, size and timing of a model."""
     size = _megabytes(run.model / detector_file.MODEL)
-    small = f"{file.int8.bytes / 1e6:.2f} MB in eight bits" if file.int8 else ""
-    differs = f"Largest difference of the probability from the trained model, on {file.parity.windows:,} windows."
-    within = f"{'within' if file.parity.within else 'more than'} {LARGEST_DIFFERENCE:g}"
+    int8 = f"{file.int8.bytes / 1e6:.2f} MB in int8" if file.int8 else ""
+    parity = (
+        "Largest difference in probability between the exported and the trained model, over "
+        f"{file.parity.windows:,} windows."
+    )
+    limit = f"{'within' if file.parity.within else 'more than'} {LARGEST_DIFFERENCE:g}"
     return [
         Metric("Epoch", str(file.epoch), below=file.model),
-        Metric("Parity", f"{file.parity.largest_difference:.1e}", differs, within),
-        Metric("Size", metrics.NONE_YET if size is None else f"{size:.2f} MB", below=small),
-        Metric("Window", f"{file.window_seconds:g} s", "How much sound each score is of.", f"every {file.hop_ms:g} ms"),
+        Metric("Parity", f"{file.parity.largest_difference:.1e}", parity, limit),
+        Metric("Size", metrics.NONE_YET if size is None else f"{size:.2f} MB", below=int8),
+        Metric(
+            "Window", f"{file.window_seconds:g} s", "Length of sound behind each score.", f"every {file.hop_ms:g} ms"
+        ),
         Metric("Smoothing", f"{file.smoothing_seconds:g} s", "Scores are averaged over this time."),
-        Metric("Silent after", f"{file.refractory_seconds:g} s", "So long after a detection there is no other."),
+        Metric(
+            "Refractory time",
+            f"{file.refractory_seconds:g} s",
+            "No second detection within this time.",
+        ),
     ]
 
 
 def _megabytes(path: Path) -> float | None:
-    """None when the file went meanwhile."""
+    """None when the file is gone."""
     try:
         return path.stat().st_size / 1e6
     except FileNotFoundError:
@@ -143,39 +158,43 @@ def _megabytes(path: Path) -> float | None:
 
 
 def files(folder: Path, file: DetectorFile) -> pd.DataFrame:
+    """The files of a model folder with size and digest."""
     names = [*file.files, detector_file.NAME]
     sizes = [_megabytes(folder / name) for name in names]
-    holds = [_holds(name, file) for name in names]
+    contents = [_description(name, file) for name in names]
     digests = [file.files.get(name, "") for name in names]
-    return pd.DataFrame({"File": names, "MB": sizes, "Holds": holds, "SHA-256": digests}).round({"MB": 2})
+    return pd.DataFrame({"File": names, "MB": sizes, "Contents": contents, "SHA-256": digests}).round({"MB": 2})
 
 
-def _holds(name: str, file: DetectorFile) -> str:
-    """What a file is; a model with a threshold of its own says which."""
+def _description(name: str, file: DetectorFile) -> str:
+    """What a file is, with its threshold where that is not the one of the other models."""
     own = detector_file.of_model(file, name).threshold
-    return FILES.get(name, "") + (f" Its threshold: {own:.4f}." if own != file.threshold else "")
+    return FILES.get(name, "") + (f" Threshold: {own:.4f}." if own != file.threshold else "")
 
 
-def _download(run: Run, file: DetectorFile) -> None:
-    """A button for the zip, or why there is none: a click could not say it."""
+def _show_download(run: Run, file: DetectorFile) -> None:
+    """A button for the zip, or why there is none: a download click cannot show an error."""
     try:
-        contents(run.model, file)
+        verified(run.model, file)
     except OSError as error:
         st.error(plain(os_sentence(error)))
         return
     except ValueError as error:
         st.error(plain(str(error)))
         return
-    name = f"wakeword-{run.id}-epoch-{file.epoch}.zip"
     st.download_button(
-        "Download the model", lambda: packed(run.model, file), name, "application/zip", on_click="ignore",
+        "Download the model",
+        lambda: packed(run.model, file),
+        f"wakeword-{run.id}-epoch-{file.epoch}.zip",
+        "application/zip",
+        on_click="ignore",
         type="primary",
-    )  # fmt: skip
+    )
 
 
-def contents(folder: Path, file: DetectorFile) -> dict[str, bytes]:
-    """The files of a model folder by name: the models have the digests of those that were tried, and others are left
-    out. Raises ValueError, OSError."""
+def verified(folder: Path, file: DetectorFile) -> dict[str, bytes]:
+    """The files of a model folder by name, each model with the digest in detector.json; other files are left out.
+    Raises ValueError when one differs, OSError."""
     path = detector_file.path_in(folder)
     document = regular_file.read_bytes(path)
     try:
@@ -184,7 +203,7 @@ def contents(folder: Path, file: DetectorFile) -> dict[str, bytes]:
         same = False
     if not same:
         raise ValueError(f"{path} has just changed. Reload the page.")
-    most = onnx_file.MOST_BYTES  # of a longer one the digest is another
+    most = onnx_file.MOST_BYTES  # a longer file has another digest
     models = {name: regular_file.read_bytes(folder / name, most) for name in file.files if name in FILES}
     for name, data in models.items():
         if hashlib.sha256(data).hexdigest() != file.files[name]:
@@ -193,21 +212,22 @@ def contents(folder: Path, file: DetectorFile) -> dict[str, bytes]:
 
 
 def packed(folder: Path, file: DetectorFile) -> bytes:
-    """The model folder as a zip. For a click: the files are read then. Raises ValueError, OSError."""
+    """The model folder as a zip, read when it is called. Raises ValueError, OSError."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in contents(folder, file).items():
+        for name, data in verified(folder, file).items():
             archive.writestr(name, data)
     return out.getvalue()
 
 
-def _ways(workspace: Workspace, run: Run) -> None:
-    st.subheader("Listen elsewhere", anchor=False)
+def _show_instructions(workspace: Workspace, run: Run) -> None:
+    """Commands and a program that use the model outside of the app."""
+    st.subheader("Use it elsewhere", anchor=False)
     root = f" --root {shlex.quote(str(workspace.root))}" if workspace.root != PROJECT_ROOT else ""
-    st.caption("Find the word in recordings of any length, listen to the microphone, copy the model elsewhere:")
+    st.caption("Detect the word in a recording, listen to the microphone, or copy the model to another folder:")
     verbs = (f"detect {run.id} recording.wav", f"detect {run.id}", f"export {run.id} my_word")
     st.code("\n".join(f"python -m trainer{root} {verb}" for verb in verbs), language="bash", wrap_lines=True)
-    st.caption("Ten lines of Python, `listen.py`, without torch; with the folder of the model they hear a microphone:")
+    st.caption("Ten lines of Python, `listen.py`, that detect the word in live audio without torch:")
     st.code(LISTENING, language="python", wrap_lines=True)
     command = f"arecord -q -t raw -f S16_LE -r 16000 -c 1 | python listen.py {shlex.quote(str(run.model))}"
     st.code(command, language="bash", wrap_lines=True)

@@ -1,4 +1,4 @@
-"""The Streams section: ordering evaluations, and what the chosen one found at the threshold that a budget allows."""
+"""The Streams section: new evaluations, the threshold for a budget of false accepts, weak spots, errors, retraining."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.ui.evaluation import error_browser, evaluation_form, evaluation_picker, threshold_panel
-from pages.ui.evaluation.evaluation_picker import Opened
+from pages.ui.evaluation.evaluation_picker import ScoredEvaluation
 from pages.ui.shared import flash, frame, job_progress
 from pages.ui.shared.frame import plain
 from trainer.config import config_file, saved_configs
@@ -21,144 +21,155 @@ from trainer.run.runs import Run
 from trainer.system.display_text import counted
 from trainer.system.workspace import Workspace
 
+RETRAINING = "retraining"
+NO_WORD = "These streams do not contain the word."
+NO_PHRASE = "These streams have no labelled phrases. Evaluate on the test split to see its look-alikes."
+BOUNDS = (
+    f"The 95 % confidence interval. It is not available for fewer than {intervals.FEWEST_SOURCES} speakers or clips."
+)
+WeakSpots = tuple[list[Row], list[Accepts], list[Row], list[Phrase]]
 
-def show_retraining(workspace: Workspace, run: Run, checkpoint: str) -> None:
-    """What to do after false accepts of this run were sent; nothing before. The model is that of `checkpoint`."""
+
+def show(workspace: Workspace, run: Run, own: OperatingPoint | None) -> None:
+    """Draw the section; `own` is the operating point of the run, which the page shows above."""
+    every = evaluation_picker.all_of(run)
+    with st.expander("New evaluation", expanded=not every):
+        evaluation_form.show(workspace, run, bool(job_progress.running(workspace, job_progress.MODEL_VERBS)))
+    if not every:
+        st.info(
+            "Not evaluated yet. An evaluation runs the model over hours of sound, as a device would, and measures the "
+            "miss rate and the false accepts per hour. Press Evaluate."
+        )
+        return
+    evaluation = evaluation_picker.choose(every)
+    if own and own.evaluation != evaluation.id:
+        st.caption(plain(_why_numbers_differ(own, evaluation)))
+    st.subheader("Choose a threshold", anchor=False)
+    per_hour = threshold_panel.budget_form()
+    scored = evaluation_picker.load(run, evaluation)
+    if scored is None:
+        return
+    _show_notes(workspace, scored)
+    choice = threshold_panel.choose(evaluation, per_hour)
+    if choice is None:
+        return
+    threshold_panel.show(scored, choice)
+    st.subheader("Weak spots", anchor=False)
+    st.caption(f"At the threshold for this budget, {choice.point.threshold:.4f}.")
+    _show_weak_spots(scored, choice.point.threshold)
+    st.subheader("Errors", anchor=False)
+    error_browser.show(workspace, scored, choice.point.threshold)
+    _show_retraining(workspace, run, evaluation.checkpoint)
+
+
+def _why_numbers_differ(own: OperatingPoint, evaluation: Evaluation) -> str:
+    """Why the numbers at the top of the page do not come from the evaluation that is shown."""
+    if evaluation.checkpoint != own.checkpoint:
+        return f"This evaluation uses epoch {evaluation.epoch}; the numbers above are of epoch {own.epoch}."
+    if own.measured_on == "evaluation":
+        return f"The numbers above come from another evaluation, {own.evaluation}."
+    return (
+        "The numbers above do not come from this evaluation: its streams do not contain the word, or it used an "
+        "earlier model of this epoch."
+    )
+
+
+def _show_notes(workspace: Workspace, scored: ScoredEvaluation) -> None:
+    """Recordings that were left out, and what makes the result look better than it is."""
+    left_out = scored.streams.left_out
+    if left_out:
+        with st.expander(f"{counted(len(left_out), 'recording')} left out"):
+            for note in left_out:
+                st.markdown(f"- {plain(note)}")
+    for note in scored.streams.notes:
+        if note not in left_out:
+            st.caption(plain(note))
+    if sent := hard_negatives.taken_from(workspace, scored.streams):
+        st.caption(
+            f"The hard negatives contain {counted(sent, 'clip')} of these recordings. A model trained on them looks "
+            "better here than elsewhere."
+        )
+
+
+@st.cache_data(max_entries=20, show_spinner=False)
+def _weak_spots(folder: str, created: str, threshold: float, _scored: ScoredEvaluation) -> WeakSpots:
+    heard = _scored.heard
+    return (
+        tables.by_condition(heard, threshold),
+        tables.accepts_by_condition(heard, threshold),
+        tables.by_speaker(heard, threshold),
+        tables.by_phrase(heard, threshold),
+    )
+
+
+def _show_weak_spots(scored: ScoredEvaluation, threshold: float) -> None:
+    """Miss rates by condition and speaker, false accepts by phrase and sound."""
+    key = str(scored.folder.path), scored.evaluation.created, threshold
+    conditions, accepts, speakers, phrases = _weak_spots(*key, scored)
+    by_condition, by_speaker, by_phrase, by_sound = st.tabs(
+        ["Conditions", "Speakers", "Look-alikes", "False accepts by sound"]
+    )
+    with by_condition:
+        _show_rates(conditions, "Condition", "Words", "Missed", NO_WORD)
+    with by_speaker:
+        st.caption("Highest miss rate first. More recordings of the speakers at the top help most.")
+        _show_rates(speakers, "Speaker", "Words", "Missed", NO_WORD)
+    with by_phrase:
+        st.caption("Phrases that sound like the word, by how often the model accepts them.")
+        _show_rates(phrases, "Phrase", "Spoken", "Accepted", NO_PHRASE)
+    with by_sound:
+        rows = [(each.condition, each.count, each.hours, each.text) for each in accepts]
+        table = pd.DataFrame(rows, columns=["Sound", "False accepts", "Hours", "Rate"])
+        st.dataframe(table.round({"Hours": 3}), hide_index=True, width="stretch", alt="False accepts by sound")
+
+
+def _show_rates(rows: Sequence[Row], first: str, count: str, wrong: str, none: str) -> None:
+    """A table of rates with their intervals, or the sentence `none`."""
+    if not rows:
+        st.caption(none)
+        return
+    values = [(row.name, row.count, row.wrong, row.rate, row.low, row.high) for row in rows]
+    table = pd.DataFrame(values, columns=[first, count, wrong, "Rate", "95 % from", "to"])
+    formats = {
+        name: st.column_config.NumberColumn(format="percent", help=BOUNDS if name != "Rate" else None)
+        for name in ("Rate", "95 % from", "to")
+    }
+    st.dataframe(
+        table.astype({"95 % from": float, "to": float}),
+        hide_index=True,
+        width="stretch",
+        column_config=formats,
+        alt=f"{wrong} by {first.lower()}",
+    )
+
+
+def _show_retraining(workspace: Workspace, run: Run, checkpoint: str) -> None:
+    """The next steps once false accepts of this run are among the hard negatives; nothing before."""
     sent = sum(origin.run == run.id for origin in hard_negatives.origins(workspace))
     if not sent:
         return
     with st.container(border=True):
         st.subheader("Train again from this model", anchor=False)
         st.caption(
-            f"False accepts of this run among the hard negatives: {sent:,}. A training that goes on from this "
-            "model learns to leave them: fewer epochs, a lower learning rate, the hardest negatives more often. Scan "
-            "and split first."
+            f"Hard negatives from this run: {sent:,}. Fine-tuning this model teaches it to reject them: fewer epochs, "
+            "a lower learning rate, and the hardest negatives more often. Scan and split the data set first."
         )
         with st.container(horizontal=True, vertical_alignment="center"):
             st.page_link(frame.DATASET, label="Scan and split", icon=":material/library_music:")
             st.button("Prepare the configuration", on_click=_prepare, args=(workspace, run, checkpoint))
             st.page_link(frame.TRAINING, label="Start the training", icon=":material/arrow_forward:")
-        flash.show("again")
+        flash.show(RETRAINING)
 
 
 def _prepare(workspace: Workspace, run: Run, checkpoint: str) -> None:
-    """Save the configuration of such a training under a name of its own."""
+    """Save a fine-tuning configuration under a free name."""
 
     def prepare() -> str:
         config = hard_negatives.retraining_config(
             config_file.load(run.config_file), earlier_run.name_of(run, checkpoint)
         )
-        name = saved_configs.free_name(workspace, f"again-{run.id}")
+        name = saved_configs.free_name(workspace, f"retrain-{run.id}")
         config_file.save(workspace, name, config)
-        return f"Saved as {name}. Choose it on the Training page and press Start Training there."
+        return f"Saved as {name}. Choose it on the Training page and press Start Training."
 
-    flash.attempt("again", prepare)
-
-
-NO_WORD = "No word was said in these streams."
-NO_PHRASE = "No phrases are known in these streams: the look-alikes of a test split have them."
-BOUNDS = f"Between these bounds the rate lies with 95 % confidence; none are known {intervals.TOO_FEW}."
-
-
-@st.cache_data(max_entries=20, show_spinner=False)
-def _weak_spots(
-    folder: str, created: str, threshold: float, _opened: Opened
-) -> tuple[list[Row], list[Accepts], list[Row], list[Phrase]]:
-    heard = _opened.heard
-    return (
-        tables.by_condition(heard, threshold), tables.accepts_by_condition(heard, threshold),
-        tables.by_speaker(heard, threshold), tables.by_phrase(heard, threshold),
-    )  # fmt: skip
-
-
-def _rates(rows: Sequence[Row], first: str, count: str, wrong: str, none: str) -> None:
-    """A table of rates with their bounds, or why there is none."""
-    if not rows:
-        st.caption(none)
-        return
-    columns = [first, count, wrong, "Rate", "From", "To"]
-    values = [(row.name, row.count, row.wrong, row.rate, row.low, row.high) for row in rows]
-    percent = {
-        name: st.column_config.NumberColumn(format="percent", help=BOUNDS if name != "Rate" else None)
-        for name in ("Rate", "From", "To")
-    }
-    table = pd.DataFrame(values, columns=columns).astype({"From": float, "To": float})
-    st.dataframe(table, hide_index=True, width="stretch", column_config=percent, alt=f"{wrong} by {first.lower()}")
-
-
-def show_weak_spots(opened: Opened, threshold: float) -> None:
-    evaluation = opened.evaluation
-    conditions, accepts, speakers, phrases = _weak_spots(str(opened.folder.path), evaluation.created, threshold, opened)
-    first, second, third, fourth = st.tabs(["Conditions", "Speakers", "Look-alikes", "False accepts by sound"])
-    with first:
-        _rates(conditions, "Condition", "Words", "Missed", NO_WORD)
-    with second:
-        st.caption("Weakest first. More recordings of the speakers at the top help most.")
-        _rates(speakers, "Speaker", "Words", "Missed", NO_WORD)
-    with third:
-        st.caption("Phrases that sound like the word, by how often the model wakes for them.")
-        _rates(phrases, "Phrase", "Times said", "Woke it", NO_PHRASE)
-    with fourth:
-        rows = [(each.condition, each.count, each.hours, each.text) for each in accepts]
-        table = pd.DataFrame(rows, columns=["Sound", "False accepts", "Hours", "Rate"])
-        st.dataframe(table.round({"Hours": 3}), hide_index=True, width="stretch", alt="False accepts by sound")
-
-
-def show(workspace: Workspace, run: Run, own: OperatingPoint | None) -> None:
-    """Draw the section; `own` is the operating point of the run, which stands above."""
-    every = evaluation_picker.all_of(run)
-    with st.expander("New evaluation", expanded=not every):
-        evaluation_form.show(workspace, run, bool(job_progress.running(workspace, job_progress.MODEL_VERBS)))
-    if not every:
-        st.info(
-            "Not evaluated yet. An evaluation hears hours of sound with this model as a device would, and tells how "
-            "many words it misses at how many false accepts per hour. Press Evaluate."
-        )
-        return
-    evaluation = evaluation_picker.choose(every)
-    if own and own.evaluation != evaluation.id:
-        st.caption(plain(_not_of_run(own, evaluation)))
-    st.subheader("Choose a threshold by a budget", anchor=False)
-    per_hour = threshold_panel.budget_form()
-    heard = evaluation_picker.load(run, evaluation)
-    if heard is None:
-        return
-    _notes(workspace, heard)
-    choice = threshold_panel.choose(evaluation, per_hour)
-    if choice is None:
-        return
-    threshold_panel.show(heard, choice)
-    st.subheader("Where it is weak", anchor=False)
-    st.caption(f"At the threshold for this budget, {choice.point.threshold:.4f}.")
-    show_weak_spots(heard, choice.point.threshold)
-    st.subheader("Hear what went wrong", anchor=False)
-    error_browser.show(workspace, heard, choice.point.threshold)
-    show_retraining(workspace, run, evaluation.checkpoint)
-
-
-def _not_of_run(own: OperatingPoint, evaluation: Evaluation) -> str:
-    """Why what is shown below is not what the numbers above were measured on."""
-    if evaluation.checkpoint != own.checkpoint:
-        return f"This evaluation heard epoch {evaluation.epoch}, the numbers above are those of epoch {own.epoch}."
-    if own.measured_on == "evaluation":
-        return f"The numbers above were measured on another evaluation, {own.evaluation}."
-    return (
-        "The numbers above were not measured on this evaluation: it heard no word, or an earlier model of this epoch."
-    )
-
-
-def _notes(workspace: Workspace, heard: evaluation_picker.Opened) -> None:
-    """What was left out, and what flatters the result."""
-    left_out = heard.streams.left_out
-    if left_out:
-        with st.expander(f"{len(left_out):,} recordings were left out" if len(left_out) > 1 else "Left out"):
-            for note in left_out:
-                st.markdown(f"- {plain(note)}")
-    for note in heard.streams.notes:
-        if note not in left_out:
-            st.caption(plain(note))
-    if sent := hard_negatives.taken_from(workspace, heard.streams):
-        st.caption(
-            f"The hard negatives hold {counted(sent, 'clip')} of these recordings: a model that was trained with them "
-            "looks better here than elsewhere."
-        )
+    flash.attempt(RETRAINING, prepare)

@@ -1,11 +1,10 @@
-"""The operating point: a budget of false accepts, the threshold that keeps to it, what it costs, and taking it."""
+"""The threshold for a budget of false accepts: budget form, operating point, curve, and the button that writes it."""
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
-from pages.ui.evaluation.evaluation_picker import Opened
+from pages.ui.evaluation.evaluation_picker import ScoredEvaluation
 from pages.ui.shared import evaluation_charts, flash, metrics
 from pages.ui.shared.frame import plain
 from pages.ui.shared.metrics import Metric
@@ -16,16 +15,17 @@ from trainer.evaluation.evaluations import CurvePoint, Evaluation
 from trainer.run import run_models
 from trainer.system.display_text import counted
 
+PLACE = "threshold"
 ROUNDED = 2e-6
-"""So far a threshold is rounded up on its way into a model."""
+"""A threshold is rounded up by less than this when it is written into a model."""
 READING = (
-    "Dashed: the budget. Red: the threshold for it. Band: between these bounds the miss rate lies with 95 % "
-    "confidence, by drawing anew from speakers, or clips where speakers are unknown."
+    "Dashed line: the budget. Red dot: the threshold for it. Band: the 95 % confidence interval of the miss rate, "
+    "bootstrapped over speakers, or over clips where speakers are unknown."
 )
 
 
 def budget_form() -> float:
-    """False accepts per hour that may be, kept in the address."""
+    """The budget, in false accepts per hour; its two fields are kept in the address."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         accepts = st.number_input(
             "False accepts, at most", 1, 1000, 1, 1, key="accepts", bind="query-params", width=180
@@ -35,7 +35,7 @@ def budget_form() -> float:
 
 
 def choose(evaluation: Evaluation, per_hour: float) -> Choice | None:
-    """What the budget allows; a budget that nothing follows from is one sentence on the page."""
+    """The operating point for the budget, or a sentence on the page when there is none."""
     try:
         return budget.choose(evaluation, per_hour)
     except ValueError as error:
@@ -43,90 +43,104 @@ def choose(evaluation: Evaluation, per_hour: float) -> Choice | None:
         return None
 
 
-def show(opened: Opened, choice: Choice) -> None:
-    """The curve, the point that the budget allows, and the button that takes its threshold into the model."""
-    evaluation = opened.evaluation
-    metrics.show(facts(opened, choice), least_width=170)
-    table = evaluation_charts.curve_rows(evaluation.curve, evaluation.hours, f"epoch {evaluation.epoch}")
+def show(scored: ScoredEvaluation, choice: Choice) -> None:
+    """The operating point for the budget, the curve, and the button that writes the threshold into the model."""
+    evaluation = scored.evaluation
+    metrics.show(operating_numbers(scored, choice), least_width=170)
+    name = f"epoch {evaluation.epoch}"
+    table = evaluation_charts.curve_rows(evaluation.curve, evaluation.hours, name)
     if len(table):
-        marks = evaluation_charts.curve_rows([choice.point], evaluation.hours, f"epoch {evaluation.epoch}")
-        _draw(table, marks, [evaluation], choice.per_hour)
-        hours, words = f"{evaluation.hours:.2f} h without the word", counted(evaluation.words, "word")
-        none = f"None in that time means below {curve.short(intervals.RULE_OF_THREE / evaluation.hours)} per hour."
-        st.caption(f"Behind it: {hours} and {words}. {none} {READING}")
+        marks = evaluation_charts.curve_rows([choice.point], evaluation.hours, name)
+        end = evaluation_charts.axis_end([evaluation], choice.per_hour)
+        chart = evaluation_charts.det_chart(table, marks, choice.per_hour, end)
+        st.altair_chart(chart, width="stretch", key="curve", alt="Miss rate against false accepts per hour")
+        st.caption(f"{_measured_on(evaluation)} {READING}")
     else:
-        st.info("No word was said in these streams, so misses are not known. Evaluate with the test split too.")
+        st.info("These streams do not contain the word, so the miss rate is unknown. Evaluate on the test split too.")
     for sentence in budget.sentences(choice):
         st.markdown(plain(sentence))
-    _take(opened, choice)
+    _show_write_button(scored, choice)
 
 
-def _draw(table: pd.DataFrame, marks: pd.DataFrame, evaluations: list[Evaluation], per_hour: float) -> None:
-    end = evaluation_charts.axis_end(evaluations, per_hour)
-    picture = evaluation_charts.det_chart(table, marks, per_hour, end)
-    st.altair_chart(picture, width="stretch", key="curve", alt="Miss rate against false accepts per hour")
+def _measured_on(evaluation: Evaluation) -> str:
+    """How much sound the curve comes from, and the lowest rate that it can show."""
+    bound = curve.short(intervals.RULE_OF_THREE / evaluation.hours)
+    return (
+        f"Measured on {counted(evaluation.words, 'word')} and {evaluation.hours:.2f} h without the word. No false "
+        f"accept in {evaluation.hours:.2f} h means fewer than {bound} per hour with 95 % confidence."
+    )
 
 
 def _interval(point: CurvePoint) -> str:
     return "" if point.low is None or point.high is None else point_text.interval(point.low, point.high)
 
 
-def facts(opened: Opened, choice: Choice) -> list[Metric]:
-    """The operating point that the budget allows, in numbers."""
-    point, evaluation = choice.point, opened.evaluation
-    late = tables.latency(opened.heard, point.threshold)
+def operating_numbers(scored: ScoredEvaluation, choice: Choice) -> list[Metric]:
+    """The operating point for the budget."""
+    point, evaluation = choice.point, scored.evaluation
+    latency = tables.latency(scored.heard, point.threshold)
     accepts = point.false_accepts, evaluation.hours
     return [
-        Metric("Threshold at budget", f"{point.threshold:.4f}", "The lowest that keeps to the budget here."),
+        Metric("Threshold at budget", f"{point.threshold:.4f}", "The lowest threshold within the budget."),
         Metric(
-            "Miss rate at budget", point_text.percent(point.miss_rate),
-            "With 95 % confidence between the bounds below.", _interval(point),
+            "Miss rate at budget",
+            point_text.percent(point.miss_rate),
+            "Share of the words that the model misses. Below: the 95 % confidence interval.",
+            _interval(point),
         ),
         Metric(
-            "False accepts at budget", f"{point_text.per_hour(*accepts)}/h",
-            "With none, three in that time is the bound.", point_text.in_hours(*accepts),
+            "False accepts at budget",
+            f"{point_text.per_hour(*accepts)}/h",
+            "None in H hours means fewer than 3/H per hour with 95 % confidence.",
+            point_text.in_hours(*accepts),
         ),
         Metric(
-            "Latency", metrics.NONE_YET if late is None else f"{1000 * late.median:.0f} ms",
-            "From the end of a word to its detection: the median; below, the time that 90 % keep to.",
-            "" if late is None else f"90 %: {1000 * late.p90:.0f} ms",
+            "Latency",
+            metrics.NONE_YET if latency is None else f"{1000 * latency.median:.0f} ms",
+            "From the end of the word to its detection: median, and below it the 90th percentile.",
+            "" if latency is None else f"90 %: {1000 * latency.p90:.0f} ms",
         ),
-        Metric("Speed", f"{evaluation.times_real_time:,.0f}×", "Times real time, at which this was heard."),
-    ]  # fmt: skip
+        Metric("Speed", f"{evaluation.times_real_time:,.0f}×", "Speed of the evaluation, relative to real time."),
+    ]
 
 
-def _take(opened: Opened, choice: Choice) -> None:
-    model = run_models.model_with(opened.run, opened.evaluation.model_sha256)
+def _show_write_button(scored: ScoredEvaluation, choice: Choice) -> None:
+    model = run_models.model_with(scored.run, scored.evaluation.model_sha256)
     file = model[1] if model else None
     with st.container(horizontal=True, vertical_alignment="center"):
         same = file is not None and abs(file.threshold - choice.point.threshold) < ROUNDED
         st.button(
-            "Use this threshold", type="primary", disabled=same or file is None, on_click=_write, args=(opened,),
-            help="Writes it into the detector.json of the model.",
-        )  # fmt: skip
-        st.caption(_now(file, same, opened.evaluation.epoch))
-    flash.show("threshold")
-
-
-def _now(file: DetectorFile | None, same: bool, epoch: int) -> str:
-    """Which threshold the evaluated model has."""
-    if file is None:
-        return (
-            f"The model of epoch {epoch} that was evaluated is not exported any more. Evaluate that checkpoint again."
+            "Use this threshold",
+            type="primary",
+            disabled=same or file is None,
+            on_click=_write,
+            args=(scored,),
+            help="Writes the threshold into the detector.json of the model.",
         )
-    return f"The threshold of the model of epoch {epoch} is {'this one' if same else f'{file.threshold:.4f}'}."
+        st.caption(_current(file, same, scored.evaluation.epoch))
+    flash.show(PLACE)
 
 
-def _write(opened: Opened) -> None:
-    """Take the threshold for the budget that the fields show now: a click may come before the page has followed."""
+def _current(file: DetectorFile | None, same: bool, epoch: int) -> str:
+    """The current threshold of the evaluated model."""
+    if file is None:
+        return f"The evaluated model of epoch {epoch} is no longer exported. Evaluate its checkpoint again."
+    if same:
+        return f"The model of epoch {epoch} uses this threshold."
+    return f"The current threshold of the model of epoch {epoch} is {file.threshold:.4f}."
+
+
+def _write(scored: ScoredEvaluation) -> None:
+    """Write the threshold for the budget in the fields: a click can arrive before the page has followed an edit."""
 
     def write() -> str:
         per_hour = st.session_state["accepts"] / st.session_state["in_hours"]
-        choice = budget.choose(opened.evaluation, per_hour)
-        model = run_models.model_with(opened.run, opened.evaluation.model_sha256)
-        file = budget.write(model[0] if model else opened.run.model, choice)
+        choice = budget.choose(scored.evaluation, per_hour)
+        model = run_models.model_with(scored.run, scored.evaluation.model_sha256)
+        file = budget.write(model[0] if model else scored.run.model, choice)
         return (
-            f"The threshold of the model of epoch {file.epoch} is now {file.threshold:.4f}, for {per_hour:g} per hour."
+            f"The threshold of the model of epoch {file.epoch} is now {file.threshold:.4f}, for a budget of "
+            f"{per_hour:g} false accepts per hour."
         )
 
-    flash.attempt("threshold", write)
+    flash.attempt(PLACE, write)

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from pages.ui.runs import comparison_results, curve_overlay, run_index, same_accepts
+from pages.ui.evaluation import model_comparison
+from pages.ui.runs import comparison_results, curve_overlay, run_index
 from pages.ui.shared import charts, history, option_differences
 from pages.ui.shared.curves import TIMED
 from pages.ui.shared.frame import plain
@@ -42,7 +43,7 @@ def show(workspace: Workspace, rows: Sequence[Row], wanted: str) -> None:
         case "Results":
             comparison_results.show(named, configurations(named))
         case "Same false accepts":
-            same_accepts.show({name: run_index.run_of(workspace, row) for name, row in named.items()})
+            model_comparison.show_groups({name: run_index.run_of(workspace, row) for name, row in named.items()})
         case _:
             _show_curves(workspace, named)
 
