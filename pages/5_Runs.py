@@ -12,15 +12,21 @@ if wanted := st.query_params.get("compare", ""):
 elif wanted := st.query_params.get("run", ""):
     run_page.show(workspace, rows, wanted)
 elif not rows and not in_trash:
-    st.info("No runs yet. Start one on the Training page; it stays listed here.")
+    st.info("No runs yet. Start one on the Training page.")
     st.page_link(frame.TRAINING, label="Go to Training", icon=":material/arrow_forward:")
     flash.show("runs")
     run_files.show_unpack(workspace)
 else:
     what = st.segmented_control(
-        "What", ["Runs", "Trash"], default="Runs", required=True, key="what", bind="query-params",
-        format_func=lambda word: f"Trash ({in_trash:,})" if word == "Trash" else word, label_visibility="collapsed",
-    )  # fmt: skip
+        "What",
+        ["Runs", "Trash"],
+        default="Runs",
+        required=True,
+        key="what",
+        bind="query-params",
+        format_func=lambda word: f"Trash ({in_trash:,})" if word == "Trash" else word,
+        label_visibility="collapsed",
+    )
     if what == "Trash":
         run_list.show_trash(workspace)
     else:

@@ -38,12 +38,12 @@ def test_the_end_of_the_watched_run_notifies_once(page: Page, workspace):
     with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Training?run={run.id}")
         wait_for_metric(page, "Status", "Running", 30)
-        button(page, "Tell me when it ends").click()
+        button(page, "Notifications").click()
         for name in ("Notify in this browser", "Play a sound"):
             switch(page, name).check()
         page.reload()
         wait_for_metric(page, "Status", "Running", 30)
-        button(page, "Tell me when it ends").click()
+        button(page, "Notifications").click()
         for name in ("Notify in this browser", "Play a sound"):
             expect(switch(page, name)).to_be_checked()
         page.keyboard.press("Escape")
@@ -69,7 +69,7 @@ def test_a_browser_that_blocks_notifications_is_told_so(page: Page, workspace):
     make_alive(make_run(workspace))
     with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Training")
-        button(page, "Tell me when it ends").click()
+        button(page, "Notifications").click()
         switch(page, "Notify in this browser").click()
         expect(page.get_by_text("This browser blocks notifications from this page").first).to_be_visible()
         expect(switch(page, "Notify in this browser")).not_to_be_checked()

@@ -68,7 +68,7 @@ def test_a_run_is_packed_and_taken_in_elsewhere(page: Page, stopped, tmp_path):
     with server.running(Workspace(stopped.folder.parent.parent), page.context) as app:
         page.goto(f"{app.address}/Runs?run={stopped.id}&section=Files")
         settled(page)
-        button(page, "Pack into One File").click()
+        button(page, "Pack into one file").click()
         download = page.get_by_role("button", name=re.compile("^Download \\("))
         expect(download).to_be_visible(timeout=60_000)
         with page.expect_download() as taken:
@@ -79,9 +79,9 @@ def test_a_run_is_packed_and_taken_in_elsewhere(page: Page, stopped, tmp_path):
     other.root.mkdir()
     with server.running(other, page.context) as app:
         page.goto(f"{app.address}/Runs")
-        button(page, "Take in a run").click()
+        button(page, "Import a run").click()
         page.locator("input[type=file]").set_input_files(tmp_path / "kitchen.zip")
-        button(page, "Take In").click()
+        button(page, "Import").click()
         expect(page.get_by_text(re.compile("^1 of 1 run,")).first).to_be_visible()
         (found,) = runs.all_runs(other)
         assert runs.status(found).label == "kitchen" and runs.status(found).state == "stopped"

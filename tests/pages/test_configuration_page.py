@@ -266,7 +266,7 @@ def test_the_difference_of_any_two(empty):
     field(app, "selectbox", "with").set_value("saved mine").run()
     assert app.dataframe[0].value.values.tolist() == [["Epochs", "training.epochs", "20", "9"]]
     field(app, "selectbox", "with").set_value("preset quick").run()
-    assert "They are equal" in app.success[0].value
+    assert "No differences" in app.success[0].value
 
 
 def test_rename_duplicate_delete_and_restore(empty):

@@ -75,7 +75,7 @@ def test_chosen_columns_are_kept_in_their_order(three, empty):
     assert run_columns.chosen(empty) == ["F1", "Name"]
     again = draw("Runs")
     assert again.dataframe[0].value.columns.tolist() == ["F1", "Name"]
-    press(again, "As shipped")
+    press(again, "Default columns")
     assert run_columns.chosen(empty) == list(run_columns.SHOWN)
 
 
@@ -92,8 +92,8 @@ def test_damaged_and_foreign_folders_are_rows_that_say_what_they_are(three, empt
     (empty.runs / "20260101-110000-00aa").mkdir()
     (empty.runs / "holiday pictures").mkdir()
     table = draw("Runs").dataframe[0].value.set_index("Name")
-    assert "request.json is damaged" in table.loc["20260101-120000-0003", "What is wrong"]
-    assert "request.json is missing" in table.loc["20260101-110000-00aa", "What is wrong"]
+    assert "request.json is damaged" in table.loc["20260101-120000-0003", "Problem"]
+    assert "request.json is missing" in table.loc["20260101-110000-00aa", "Problem"]
     assert table.loc["holiday pictures", "State"] == "Foreign"
     for run in ("holiday pictures", "<b>none"):
         draw("Runs", run)
@@ -134,7 +134,7 @@ def test_the_log_is_searched_in_full(three):
 def test_a_configuration_is_laid_beside_another_run(three):
     app = open_run(three[0], "Configuration")
     assert app.dataframe[0].value["Name in files"].tolist() == ["training.seed"]
-    app = checked(field(app, "selectbox", "Compared with").set_value(three[2].id).run())
+    app = checked(field(app, "selectbox", "Compare with").set_value(three[2].id).run())
     assert app.dataframe[0].value.iloc[0, 2:].tolist() == ["1", "3"]
 
 
@@ -154,7 +154,7 @@ def test_a_checkpoint_is_fine_tuned_in_the_configuration_page(three, empty):
         durable.replace_json(run.checkpoints / f"epoch-0000{epoch}.pt.json", {})
     app = open_run(run, "Checkpoints")
     field(app, "selectbox", "Checkpoint").set_value("epoch-00001.pt")
-    press(app, "Fine-tune from it")
+    press(app, "Fine-tune from this checkpoint")
     draft = durable.read_json(next(empty.drafts.glob("*.json")))
     assert draft["values"]["training.start_from"] == f"{run.id}/epoch-00001"
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
-from pages.ui.configuration import draft, form
+from pages.ui.configuration import draft
 from pages.ui.configuration.draft import Draft, Source
 from pages.ui.configuration.editing import problem_sentence
-from pages.ui.shared import run_picker
+from pages.ui.shared import option_differences, run_picker
 from pages.ui.shared.frame import os_sentence, plain
 from trainer.config import config_file, option_list
 from trainer.config.config_file import ConfigError
-from trainer.config.option_list import Difference, Values
+from trainer.config.option_list import Values
 from trainer.config.schema import Config
 from trainer.run import runs
 from trainer.system.workspace import Workspace
@@ -44,11 +43,7 @@ def show(workspace: Workspace, edited: Draft) -> None:
     except OSError as error:
         st.error(plain(os_sentence(error)))
         return
-    if rows := option_list.differences(*pair):
-        found_table = table(rows, first, second)
-        st.dataframe(found_table, hide_index=True, width="stretch", alt="Options that differ", key="difference")
-    else:
-        st.success("They are equal: every option has the same value.")
+    option_differences.show({f"1: {first}": pair[0], f"2: {second}": pair[1]}, key="difference")
 
 
 def _choices(workspace: Workspace) -> dict[str, Source | None]:
@@ -65,13 +60,3 @@ def _values(workspace: Workspace, name: str, source: Source | None, edited: Draf
     if name == FORM:
         return edited.values
     return option_list.values(draft.config_of(workspace, source) if source else Config())
-
-
-def table(rows: list[Difference], first: str, second: str) -> pd.DataFrame:
-    """One row for each option that differs."""
-    columns = ["Option", "Name in files", f"1: {first}", f"2: {second}"]
-    cells = [
-        [form.label(row.option), row.option.key, option_list.shown(row.first), option_list.shown(row.second)]
-        for row in rows
-    ]
-    return pd.DataFrame(cells, columns=columns)

@@ -1,4 +1,4 @@
-"""Which of the compared runs is the best, by any measure, and how options and results go together."""
+"""The compared runs ranked by a result, and a parallel-coordinates chart of their options and results."""
 
 from __future__ import annotations
 
@@ -55,8 +55,10 @@ def parallel_rows(names: Sequence[str], axes: Mapping[str, Axis]) -> pd.DataFram
 def axis_labels(table: pd.DataFrame) -> pd.DataFrame:
     """What stands at the ends and steps of each axis: a few labels."""
     once = table.drop_duplicates(["Axis", "Value"]).sort_values("Place")
-    picked = [group.iloc[np.unique(np.linspace(0, len(group) - 1, min(5, len(group))).round().astype(int))]
-              for _, group in once.groupby("Axis", sort=False)]  # fmt: skip
+    picked = [
+        group.iloc[np.unique(np.linspace(0, len(group) - 1, min(5, len(group))).round().astype(int))]
+        for _, group in once.groupby("Axis", sort=False)
+    ]
     return pd.concat(picked) if picked else once
 
 
@@ -68,34 +70,55 @@ def parallel_chart(names: Sequence[str], axes: Mapping[str, Axis], colour_by: st
     order = list(axes)
     x = alt.X("Axis:N", sort=order, title=None, axis=alt.Axis(labelAngle=0, labelLimit=160, grid=True, orient="top"))
     y = alt.Y("Place:Q", axis=None, scale=alt.Scale(domain=[-0.03, 1.03]))
-    lines = alt.Chart(table).mark_line(strokeWidth=1.8, opacity=0.75).encode(
-        x=x, y=y, detail="Run:N",
-        color=alt.Color("Colour:Q", scale=alt.Scale(scheme="viridis"), legend=None),
-        tooltip=["Run:N"],
-    )  # fmt: skip
-    points = alt.Chart(table).mark_point(filled=True, size=40).encode(
-        x=x, y=y, color=alt.Color("Colour:Q", scale=alt.Scale(scheme="viridis"), legend=None),
-        tooltip=["Run:N", "Axis:N", "Value:N"],
-    )  # fmt: skip
-    labels = alt.Chart(axis_labels(table)).mark_text(align="left", dx=7, fontSize=11, color=GREY).encode(
-        x=x, y=y, text="Value:N"
-    )  # fmt: skip
+    lines = (
+        alt.Chart(table)
+        .mark_line(strokeWidth=1.8, opacity=0.75)
+        .encode(
+            x=x,
+            y=y,
+            detail="Run:N",
+            color=alt.Color("Colour:Q", scale=alt.Scale(scheme="viridis"), legend=None),
+            tooltip=["Run:N"],
+        )
+    )
+    points = (
+        alt.Chart(table)
+        .mark_point(filled=True, size=40)
+        .encode(
+            x=x,
+            y=y,
+            color=alt.Color("Colour:Q", scale=alt.Scale(scheme="viridis"), legend=None),
+            tooltip=["Run:N", "Axis:N", "Value:N"],
+        )
+    )
+    labels = (
+        alt.Chart(axis_labels(table))
+        .mark_text(align="left", dx=7, fontSize=11, color=GREY)
+        .encode(x=x, y=y, text="Value:N")
+    )
     return alt.layer(lines, points, labels).properties(height=PARALLEL_HEIGHT)
 
 
 MEASURES = {
-    "Val loss": "val_loss", "Accuracy": "accuracy", "F1": "f1", "FPR": "fpr", "FNR": "fnr", "Miss rate": "miss_rate",
-    "Stream misses": "stream_miss_rate", "Duration": "duration", "Size": "size",
-}  # fmt: skip
-LEAST = frozenset({"Size", "Duration"})
-"""Of these the least is the best, whatever a list is sorted by."""
+    "Val loss": "val_loss",
+    "Accuracy": "accuracy",
+    "F1": "f1",
+    "FPR": "fpr",
+    "FNR": "fnr",
+    "Miss rate": "miss_rate",
+    "Stream miss rate": "stream_miss_rate",
+    "Duration": "duration",
+    "Size": "size",
+}
+LOWEST_FIRST = frozenset({"Size", "Duration"})
+"""Results of which the lowest is the best."""
 MOST_AXES = 8
 
 
 def show(rows: Mapping[str, Row], configured: Mapping[str, Values]) -> None:
     known = [name for name, field in MEASURES.items() if any(_value(row, field) is not None for row in rows.values())]
     if not known:
-        st.info("None of these runs has a result yet. The first finished epoch makes one.")
+        st.info("None of these runs has a result yet. Results appear after the first finished epoch.")
         return
     by = st.selectbox("Best by", known, key="best_by", bind="query-params", width=220)
     ranked = ranking(rows, by)
@@ -107,14 +130,14 @@ def show(rows: Mapping[str, Row], configured: Mapping[str, Values]) -> None:
     )
     if "Miss rate" in known:
         st.caption(
-            "Each miss rate is that of a model at its own threshold, on what it was measured on. Same false accepts "
-            "compares models on the same streams."
+            "Each miss rate is at the threshold of the model, on the sound in Measured on. To compare models on equal "
+            "streams, open Same false accepts."
         )
     _show_parallel(rows, configured, known, by)
 
 
 def _shown_columns(known: Sequence[str]) -> list[str]:
-    """What stands in the table: a miss rate never without what it was measured on."""
+    """The columns of the table: a miss rate always with the sound that it was measured on."""
     return ["State", "Epochs", *known, *(["False accepts per hour", "Measured on"] if "Miss rate" in known else [])]
 
 
@@ -131,9 +154,9 @@ def _shown(row: Row, by: str) -> str:
 
 
 def ranking(rows: Mapping[str, Row], by: str) -> dict[str, Row]:
-    """The best first, those of which it is not known last."""
+    """The best run first, runs without this result last."""
     field = fields.find(MEASURES[by])
-    sign = -1 if field.high_first and by not in LEAST else 1
+    sign = -1 if field.high_first and by not in LOWEST_FIRST else 1
     known = {name: value for name, row in rows.items() if (value := _value(row, field.name)) is not None}
     first = sorted(known, key=lambda name: sign * known[name])
     return {name: rows[name] for name in [*first, *(name for name in rows if name not in known)]}
@@ -142,7 +165,7 @@ def ranking(rows: Mapping[str, Row], by: str) -> dict[str, Row]:
 def _show_parallel(rows: Mapping[str, Row], configured: Mapping[str, Values], known: Sequence[str], by: str) -> None:
     different = option_differences.differing(configured)
     if not different:
-        st.caption("No option differs between these runs, so there is nothing to lay beside their results.")
+        st.caption("No option differs between these runs, so there is nothing to plot against their results.")
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         options = st.multiselect("Options", different, different[:MOST_AXES], key="parallel_options", width=420)
@@ -155,4 +178,4 @@ def _show_parallel(rows: Mapping[str, Row], configured: Mapping[str, Values], kn
     colour_by = by if by in axes else next(reversed(axes))
     picture = parallel_chart(list(rows), axes, colour_by)
     st.altair_chart(picture, width="stretch", key="parallel", alt="Options and results of each run")
-    st.caption(f"One line for each run, coloured by {plain(colour_by)} from dark (least) to bright (most).")
+    st.caption(f"One line per run, coloured by {plain(colour_by)} from dark (low) to bright (high).")

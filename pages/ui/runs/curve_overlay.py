@@ -1,4 +1,4 @@
-"""The curves of many runs laid over each other: one measure a chart, one line a run, by epoch, step or time."""
+"""The curves of several runs in one chart per measure, by epoch, step or time."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from trainer.run.columns import Numbers
 
 HEIGHT = 330
 LEGEND_COLUMNS, LEGEND_ROW = 3, 17
-"""Names beside each other, and the pixels that a row of them adds to a chart."""
+"""Names per row of the legend, and the pixels that a row adds to a chart."""
 ROOM = 40_000
-"""Points of one chart that are sent to the browser, of all runs together."""
+"""Most points of one chart, over all runs."""
 FEWEST_POINTS = 200
 COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, "#17a2b8", "#b5651d", "#e377c2", "#8c9a2f", GREY)
 AXES = {"epoch": ("epoch", 1.0), "step": ("step", 1.0), "time": ("elapsed_seconds", 1 / 60)}
-"""What the curves may stand over: the number that it is, and its scale."""
+"""The x axes: the value of an epoch, and its scale."""
 TITLES = {"epoch": "epoch", "step": "step", "time": "minutes of training"}
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A number of an epoch as a chart shows it; `high` tells that more is better."""
+    """A value of an epoch in a chart; with `high`, higher is better."""
 
     key: str
     title: str
@@ -43,20 +43,22 @@ class Measure:
 MEASURES = {
     measure.title: measure
     for measure in (
-        Measure("val_loss", "Val loss"), Measure("train_loss", "Train loss"),
+        Measure("val_loss", "Val loss"),
+        Measure("train_loss", "Train loss"),
         Measure("val_accuracy", "Val accuracy per window (%)", 100, True, ".2f"),
         Measure("train_accuracy", "Train accuracy per window (%)", 100, True, ".2f"),
-        Measure("f1", "F1 per window (%)", 100, True, ".2f"), Measure("fpr", "FPR per window (%)", 100, False, ".2f"),
+        Measure("f1", "F1 per window (%)", 100, True, ".2f"),
+        Measure("fpr", "FPR per window (%)", 100, False, ".2f"),
         Measure("fnr", "FNR per window (%)", 100, False, ".2f"),
-        Measure("miss_rate", "Stream misses (%)", 100, False, ".2f"),
+        Measure("miss_rate", "Stream miss rate (%)", 100, False, ".2f"),
         Measure("learning_rate", "Learning rate", number=".3g"),
         Measure("clips_per_second", "Speed (clips/s)", high=True, number=",.0f"),
     )
-}  # fmt: skip
+}
 
 
 def table(found: Mapping[str, Epochs], measure: Measure, axis: str, style: Style) -> pa.Table:
-    """Rows (run, x, epoch, value, smooth if wanted) of each run, as few as pixels need; of one run or more."""
+    """Rows (run, x, epoch, value, with smoothing also smooth) of at least one run, thinned to what pixels can show."""
     most = max(FEWEST_POINTS, min(MOST_POINTS, ROOM // max(1, len(found))))
     parts = [_line(epochs, measure, axis, style, most) for epochs in found.values()]
     which = np.repeat(np.arange(len(parts), dtype=np.int16), [len(part["x"]) for part in parts])
@@ -83,21 +85,30 @@ def _chart(
 ) -> alt.LayerChart | alt.FacetChart:
     picked = alt.selection_point(fields=["run"], bind="legend", name="picked")
     legend = alt.Legend(
-        title=None, orient="bottom", columns=LEGEND_COLUMNS, labelLimit=170, symbolLimit=0, symbolOpacity=1,
-        symbolSize=60, rowPadding=3,
-    )  # fmt: skip
+        title=None,
+        orient="bottom",
+        columns=LEGEND_COLUMNS,
+        labelLimit=170,
+        symbolLimit=0,
+        symbolOpacity=1,
+        symbolSize=60,
+        rowPadding=3,
+    )
     scale = alt.Scale(domain=list(names), range=[COLOURS[place % len(COLOURS)] for place in range(len(names))])
     base = alt.Chart(alt.NamedData("table")).encode(
         x=alt.X(
-            "x:Q", title=TITLES[axis], axis=alt.Axis(grid=True, tickMinStep=1 if axis != "time" else 0),
+            "x:Q",
+            title=TITLES[axis],
+            axis=alt.Axis(grid=True, tickMinStep=1 if axis != "time" else 0),
             scale=alt.Scale(zero=False, domainRaw=alt.ExprRef(expr="zoomed")),
         ),
         color=alt.Color("run:N", scale=scale, legend=legend),
         tooltip=[
-            alt.Tooltip("run:N", title="run"), alt.Tooltip("epoch:Q", format="d"),
+            alt.Tooltip("run:N", title="run"),
+            alt.Tooltip("epoch:Q", format="d"),
             alt.Tooltip("value:Q", title=measure.title, format=measure.number),
         ],
-    )  # fmt: skip
+    )
     upright = alt.Scale(type="log") if log else alt.Scale(zero=False)
 
     def y(name: str) -> alt.Y:
@@ -106,13 +117,13 @@ def _chart(
     faint = 0.25 if smoothed else 0.9
     seen = alt.when(picked).then(alt.value(faint)).otherwise(alt.value(0.05))
     layers = [
-        base.mark_line(clip=True, strokeWidth=1.2 if smoothed else 1.8).encode(y=y("value"), opacity=seen).add_params(
-            picked
-        ),
+        base.mark_line(clip=True, strokeWidth=1.2 if smoothed else 1.8)
+        .encode(y=y("value"), opacity=seen)
+        .add_params(picked),
         base.mark_point(clip=True, filled=True, size=alt.ExprRef(expr=charts.POINT_SIZE)).encode(
             y=y("value"), opacity=seen
         ),
-    ]  # fmt: skip
+    ]
     if smoothed:
         clear = alt.when(picked).then(alt.value(1.0)).otherwise(alt.value(0.08))
         layers.append(base.mark_line(clip=True, strokeWidth=2.2).encode(y=y("smooth"), opacity=clear))
@@ -124,8 +135,10 @@ def specification(title: str, axis: str, log: bool, smoothed: bool, names: tuple
     """The chart as Vega-Lite JSON without data."""
     document = _chart(MEASURES[title], axis, log, smoothed, names).to_dict()
     document |= {
-        "params": [*document.get("params", []), *charts.ZOOM], "usermeta": charts.EMBED, "padding": charts.PADDING
-    }  # fmt: skip
+        "params": [*document.get("params", []), *charts.ZOOM],
+        "usermeta": charts.EMBED,
+        "padding": charts.PADDING,
+    }
     return json.dumps({name: value for name, value in document.items() if name not in ("data", "config", "$schema")})
 
 
@@ -134,7 +147,7 @@ def show(found: Mapping[str, Epochs], titles: Sequence[str], axis: str, style: S
     for title in titles:
         data = table(found, MEASURES[title], axis, style)
         if not len(data):
-            st.caption(f"{title}: none of these runs has it over this axis.")
+            st.caption(f"{title}: no data for these runs over this axis.")
             continue
         spec = json.loads(specification(title, axis, style.log_scale, bool(style.smoothing), tuple(found)))
         height = HEIGHT + LEGEND_ROW * -(-len(found) // LEGEND_COLUMNS)

@@ -1,4 +1,4 @@
-"""The columns of the table of runs: what each shows, which ones stand there in which order, and where that is kept."""
+"""The columns of the table of runs: the values and format of each, and which ones the user has chosen."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from trainer.system import document_file, durable
 from trainer.system.log_lines import clock_time
 from trainer.system.workspace import Workspace
 
-BEST = "Of the best epoch, per window of the validation split at threshold 0.5; not per hour of listening."
-WRONG = "What is wrong"
+BEST = "Best epoch, per window of the validation split at threshold 0.5; not per hour of listening."
+PROBLEM = "Problem"
 Number = st.column_config.NumberColumn
 Text = st.column_config.TextColumn
 
 
 @dataclass(frozen=True)
 class Column:
-    """How a column of the table is filled and drawn."""
+    """The value of a column for a row, and its format."""
 
     of: Callable[[Row], Any]
     drawn: Any = None
@@ -69,47 +69,62 @@ COLUMNS: dict[str, Column] = {
     "Started": Column(_started),
     "Duration": Column(
         lambda row: None if row.duration_seconds is None else clock_time(row.duration_seconds),
-        Text(help="What was trained, without pauses."),
+        Text(help="Training time without pauses."),
     ),
     "Configuration": Column(lambda row: row.config),
     "Preset": Column(lambda row: row.preset),
     "Model": Column(lambda row: row.model),
     "Epochs": Column(_epochs),
     "Best epoch": Column(lambda row: row.best_epoch),
-    "Val loss": Column(lambda row: row.val_loss, Number(format="%.4f", help="Of the best epoch.")),
-    "Threshold": Column(lambda row: row.threshold, Number(format="%.4f", help="The model's own.")),
-    "Miss rate": _percent("miss_rate", "Miss rate", "Words missed at that threshold.", 1),
-    "False accepts per hour": _text(point_text.false_accepts_per_hour, "At that threshold."),
-    "Measured on": _text(point_text.measured_on, "What miss rate and false accepts were measured on."),
+    "Val loss": Column(lambda row: row.val_loss, Number(format="%.4f", help="Best epoch.")),
+    "Threshold": Column(lambda row: row.threshold, Number(format="%.4f", help="The threshold of the model.")),
+    "Miss rate": _percent("miss_rate", "Miss rate", "Share of words missed at this threshold.", 1),
+    "False accepts per hour": _text(point_text.false_accepts_per_hour, "At this threshold."),
+    "Measured on": _text(point_text.measured_on, "The sound behind miss rate and false accepts."),
     "Accuracy": _percent("accuracy", "Accuracy per window"),
     "FPR": _percent("fpr", "FPR per window"),
     "FNR": _percent("fnr", "FNR per window"),
     "F1": _percent("f1", "F1 per window"),
-    "Stream misses": _percent(
+    "Stream miss rate": _percent(
         "stream_miss_rate",
-        "Stream misses",
-        "Words missed in the validation stream of the training at the false accepts per hour of its configuration.",
+        "Stream miss rate",
+        "Share of words missed in the validation stream, at the false accepts per hour set in the configuration.",
         1,
     ),
     "Loss": Column(lambda row: list(row.losses), st.column_config.LineChartColumn(help="Validation loss by epoch.")),
     "Size": Column(lambda row: row.size_bytes, Number(format="bytes", help="On disk.")),
     "Device": Column(lambda row: row.device),
-    "Data": Column(lambda row: row.split[:8], Text(help="The fingerprint of the splits it was trained with.")),
+    "Data": Column(lambda row: row.split[:8], Text(help="Fingerprint of the splits used for training.")),
     "Note": Column(lambda row: row.note, Text(width="medium")),
     "Version": Column(lambda row: row.version),
     "Torch": Column(lambda row: row.torch),
     "Id": Column(lambda row: row.run),
-    WRONG: Column(lambda row: row.problem, Text(width="medium")),
+    PROBLEM: Column(lambda row: row.problem, Text(width="medium")),
 }
 SHOWN = (
-    "State", "Name", "Tags", "Threshold", "Miss rate", "False accepts per hour", "Measured on", "Loss", "Val loss",
-    "Epochs", "Started", "Duration", "Model", "Preset", "Size", "Device", "Data",
-)  # fmt: skip
-"""Unless somebody chose others."""
+    "State",
+    "Name",
+    "Tags",
+    "Threshold",
+    "Miss rate",
+    "False accepts per hour",
+    "Measured on",
+    "Loss",
+    "Val loss",
+    "Epochs",
+    "Started",
+    "Duration",
+    "Model",
+    "Preset",
+    "Size",
+    "Device",
+    "Data",
+)
+"""The default columns."""
 
 
 class _Chosen(BaseModel):
-    """runs/.columns.json, written by the page: the columns in their order."""
+    """runs/.columns.json: the chosen columns in order."""
 
     columns: list[str]
 
@@ -119,25 +134,25 @@ def _file(workspace: Workspace) -> Path:
 
 
 def chosen(workspace: Workspace) -> list[str]:
-    """The columns that were chosen last, in any browser."""
-    found = document_file.read(_Chosen, _file(workspace))
-    known = [name for name in found.columns if name in COLUMNS] if found else []
+    """The columns chosen last, in any browser."""
+    document = document_file.read(_Chosen, _file(workspace))
+    known = [name for name in document.columns if name in COLUMNS] if document else []
     return list(dict.fromkeys(known)) or list(SHOWN)
 
 
-def keep(workspace: Workspace, names: Sequence[str]) -> None:
-    """Choose these from now on. Raises OSError."""
+def save(workspace: Workspace, names: Sequence[str]) -> None:
+    """Save the chosen columns. Raises OSError."""
     durable.replace_json(_file(workspace), _Chosen(columns=list(names)).model_dump())
 
 
 def table(rows: Sequence[Row], names: Sequence[str]) -> pd.DataFrame:
-    """These columns of the rows; what is wrong with some is told behind the second."""
+    """These columns of the rows, with the problem column third where a row has a problem."""
     shown = list(names)
-    if any(row.problem for row in rows) and WRONG not in shown:
-        shown.insert(2, WRONG)
+    if any(row.problem for row in rows) and PROBLEM not in shown:
+        shown.insert(2, PROBLEM)
     return pd.DataFrame({name: [COLUMNS[name].of(row) for row in rows] for name in shown})
 
 
 def drawn() -> dict[str, Any]:
-    """How Streamlit draws them."""
+    """The column configuration for Streamlit."""
     return {name: column.drawn for name, column in COLUMNS.items() if column.drawn is not None}

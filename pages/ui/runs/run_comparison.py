@@ -1,4 +1,4 @@
-"""Any number of runs compared: curves, options that differ, results, the same false accepts; a link can be sent."""
+"""The comparison of any number of runs: curves, options, results, and miss rates at the same false accepts."""
 
 from __future__ import annotations
 
@@ -27,16 +27,21 @@ def show(workspace: Workspace, rows: Sequence[Row], wanted: str) -> None:
     chosen = [by_id[each] for each in ids if each in by_id]
     missing = [each for each in ids if each not in by_id]
     if missing:
-        st.warning(plain(f"Not there (in the trash, or never were): {', '.join(missing)[:200]}."))
+        st.warning(plain(f"These runs do not exist or are in the trash: {', '.join(missing)[:200]}."))
     _choice(by_id, chosen)
     if len(chosen) < 2:
         st.info("Choose two or more runs to compare.")
         return
     named = names(chosen)
     section = st.segmented_control(
-        "Compare", SECTIONS, default=SECTIONS[0], required=True, key="comparison", bind="query-params",
+        "Compare",
+        SECTIONS,
+        default=SECTIONS[0],
+        required=True,
+        key="comparison",
+        bind="query-params",
         label_visibility="collapsed",
-    )  # fmt: skip
+    )
     match section:
         case "Options":
             _show_options(configurations(named))
@@ -49,13 +54,13 @@ def show(workspace: Workspace, rows: Sequence[Row], wanted: str) -> None:
 
 
 def names(chosen: Sequence[Row]) -> dict[str, Row]:
-    """The runs by what lines and columns are called: the label alone where it names one of them."""
+    """The runs by name in charts and tables: the label, with the id where labels repeat."""
     labels = [row.label for row in chosen]
     return {row.label if labels.count(row.label) == 1 else run_index.name_of(row): row for row in chosen}
 
 
 def _choice(by_id: Mapping[str, Row], chosen: Sequence[Row]) -> None:
-    """Which runs are compared; another choice goes into the address."""
+    """The list of compared runs, which is kept in the address."""
     ids = [row.run for row in chosen]
     offered = list(dict.fromkeys([*ids, *list(by_id)[:MOST_OFFERED]]))
     st.session_state["compared"] = ids
@@ -79,21 +84,18 @@ def configurations(named: Mapping[str, Row]) -> dict[str, Values]:
 
 
 def _show_options(configured: Mapping[str, Values]) -> None:
-    found = option_differences.table(configured)
     if len(configured) < 2:
-        st.info("The configurations of fewer than two of these runs can be read.")
-    elif len(found):
-        st.dataframe(found, hide_index=True, width="stretch", alt="Options that differ")
-        st.caption("Options that are the same in all of these runs are left out.")
-    else:
-        st.success("They are equal: every option has the same value.")
+        st.info("Fewer than two of these runs have a readable configuration.")
+        return
+    option_differences.show(configured)
+    st.caption("Only options that differ are listed.")
 
 
 def _show_curves(workspace: Workspace, named: Mapping[str, Row]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         titles = st.multiselect(
             "Measures", list(curve_overlay.MEASURES), ["Val loss", "F1 per window (%)"], key="measures", width=340
-        )  # fmt: skip
+        )
         axis = st.segmented_control(
             "Over", list(curve_overlay.AXES), default="epoch", required=True, key="axis", bind="query-params"
         )
@@ -108,4 +110,4 @@ def _show_curves(workspace: Workspace, named: Mapping[str, Row]) -> None:
     if without:
         st.caption(plain(f"No finished epoch yet: {', '.join(without)[:300]}."))
     curve_overlay.show(found, titles, axis, style)
-    st.caption("A click on a name in the legend shows that run alone; with Shift, several. A double click shows all.")
+    st.caption("Click a name in the legend to show only that run, Shift-click to add runs, double-click to show all.")

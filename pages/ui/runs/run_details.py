@@ -1,4 +1,4 @@
-"""What is known of a run: where its results stand, what it was trained with and on, and by which versions."""
+"""The Facts, Configuration and Log sections of a run's page."""
 
 from __future__ import annotations
 
@@ -36,13 +36,16 @@ def _matching_lines(path: str, stamp: int, words: str) -> tuple[list[tuple[int, 
 def show_log(run: Run) -> None:
     file = run.log_file
     if not file.exists():
-        st.info("This run has written no log yet.")
+        st.info("This run has no log yet.")
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         words = st.text_input(
-            "Search the log", key=f"log_{run.id}", width=360, placeholder="error, epoch 12…",
-            help="Lines that hold every word.",
-        )  # fmt: skip
+            "Search the log",
+            key=f"log_{run.id}",
+            width=360,
+            placeholder="error, epoch 12…",
+            help="Finds lines that contain every word.",
+        )
         name = f"{run.id}-train.log"
         st.download_button(
             "Download the log", lambda: regular_file.read_bytes(file), name, "text/plain", on_click="ignore"
@@ -53,13 +56,13 @@ def show_log(run: Run) -> None:
         st.error(plain(os_sentence(error)))
         return
     if not lines:
-        st.info("No line of the log holds these words." if words else "The log is empty.")
+        st.info("No line contains these words." if words else "The log is empty.")
         return
     numbered = (f"{number:>6}  {line}" for number, line in lines) if words else (line for _, line in lines)
     with st.container(height=LOG_HEIGHT, border=True, autoscroll=True, key="whole_log"):
         st.code("\n".join(numbered), language=None, wrap_lines=True)
-    shown = "" if count == len(lines) else f"; the last {len(lines):,} are shown, the download holds all"
-    st.caption(f"{count:,} lines{' hold these words' if words else ''}{shown}.")
+    shown = "" if count == len(lines) else f"; the last {len(lines):,} are shown, the download has all"
+    st.caption(f"{count:,} lines{' contain these words' if words else ''}{shown}.")
 
 
 DEFAULTS = "the defaults"
@@ -78,9 +81,12 @@ def show_configuration(workspace: Workspace, run: Run, row: Row, rows: Sequence[
     others = {each.run: each for each in rows if each.run != row.run and each.state != run_index.FOREIGN}
     names = [*_presets(row), *list(others)[:MOST_RUNS]]
     chosen = st.selectbox(
-        "Compared with", names, key=f"with_{row.run}", width=420,
+        "Compare with",
+        names,
+        key=f"with_{row.run}",
+        width=420,
         format_func=lambda name: f"run {run_index.name_of(others[name])}" if name in others else name,
-    )  # fmt: skip
+    )
     try:
         other = _values(workspace, chosen)
     except (ValueError, OSError) as error:
@@ -88,19 +94,14 @@ def show_configuration(workspace: Workspace, run: Run, row: Row, rows: Sequence[
         return
     mine.pop(option_values.PRESET, None)
     other.pop(option_values.PRESET, None)
-    found = option_differences.table(
-        {"This run": mine, run_index.name_of(others[chosen]) if chosen in others else chosen: other}
-    )
-    if len(found):
-        st.dataframe(found, hide_index=True, width="stretch", alt="Options that differ")
-    else:
-        st.success("They are equal: every option has the same value.")
-    with st.expander("All options as they stand in the run"):
+    name = run_index.name_of(others[chosen]) if chosen in others else chosen
+    option_differences.show({"This run": mine, name: other})
+    with st.expander("Full configuration"):
         st.code(text, language="yaml")
 
 
 def _presets(row: Row) -> list[str]:
-    """The run's own preset first, the defaults where it has none."""
+    """The presets and the defaults, first the one that the run started from."""
     known = [f"preset {name}" for name in config_file.presets()]
     return sorted([DEFAULTS, *known], key=lambda name: name != (f"preset {row.preset}" if row.preset else DEFAULTS))
 
@@ -121,20 +122,20 @@ def show_facts(workspace: Workspace, status: Status, row: Row) -> None:
         st.caption(run_columns.BEST)
         metrics.show(window_rates(row))
     with st.grid(2, min_column_width=340):
-        for title, found in (("Facts", facts(workspace, row)), ("Made with", made_with(status, row))):
+        for title, found in (("Facts", facts(workspace, row)), ("Environment", environment(status, row))):
             table = pd.DataFrame(found.items(), columns=[title, ""])
             st.dataframe(table, hide_index=True, width="stretch", height="content", alt=title)
 
 
 def results(row: Row) -> list[Metric]:
-    """How far it came, and its best epoch."""
+    """State, epochs and best epoch."""
     duration, measured_by = row.duration_seconds, best_model.measure(option(row, "training.best_by"))
     return [
         Metric("State", run_columns.state_word(row)),
         Metric("Epochs", f"{row.epoch:,}/{row.epochs:,}" if row.epochs else NONE_YET),
         Metric("Best epoch", NONE_YET if row.best_epoch is None else f"{row.best_epoch:,}", f"By {measured_by}."),
         Metric("Best val loss", metrics.loss(row.val_loss)),
-        Metric("Duration", clock_time(duration), "What was trained, without pauses."),
+        Metric("Duration", clock_time(duration), "Training time without pauses."),
     ]
 
 
@@ -149,11 +150,11 @@ def _time(seconds: float | None) -> str:
 
 
 def _data(workspace: Workspace, row: Row) -> str:
-    """The splits it was trained with, and whether they are those of now."""
+    """The fingerprint of the splits used for training, and whether they are the current ones."""
     if not row.split:
         return NONE_YET
     same = row.split == manifest.fingerprint(workspace)
-    return f"{row.split[:12]}, {'the splits as they are now' if same else 'other splits than those of now'}"
+    return f"{row.split[:12]}, {'the current splits' if same else 'not the current splits'}"
 
 
 def facts(workspace: Workspace, row: Row) -> dict[str, str]:
@@ -171,7 +172,7 @@ def facts(workspace: Workspace, row: Row) -> dict[str, str]:
     }
 
 
-def made_with(status: Status, row: Row) -> dict[str, str]:
+def environment(status: Status, row: Row) -> dict[str, str]:
     """The machine and the versions."""
     process = document_file.read(Processes, status.run.process_file)
     reading = (status.progress.reading if status.progress else None) or {}

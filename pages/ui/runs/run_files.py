@@ -1,4 +1,4 @@
-"""A run as one file: packed to take away, and taken in from another machine."""
+"""The files of a run: disk usage and freeing space, the list of files, packing into one zip and importing one."""
 
 from __future__ import annotations
 
@@ -23,35 +23,37 @@ def megabytes(size: int) -> str:
 
 
 def show_disk_usage(run: Run) -> None:
-    """What lies there by kind, and what can go, told before it goes."""
+    """Disk usage by kind, and what can be deleted."""
     used = disk_usage.usage(run)
     kinds = ("checkpoints", "model", "evaluation", "logs", "other")
     parts = [f"{kind} {megabytes(getattr(used, kind))}" for kind in kinds if getattr(used, kind)]
     st.markdown(f"**{megabytes(used.total)}** on disk: {', '.join(parts) or 'nothing'}.")
     key = f"freeable_{run.id}"
-    if st.toggle("See what can go", key=key, help="Reads the checkpoints, to keep the last one that is whole."):
+    if st.toggle("Show what can be deleted", key=key, help="Reads the checkpoints first, to keep the last intact one."):
         try:
             _offer(run, disk.freeable(run))
         except (ValueError, OSError) as error:
             st.info(plain(str(error)))
 
 
-def _offer(run: Run, found: disk.Freeable) -> None:
-    if not found.files:
-        st.info("Nothing can go: every checkpoint that is there is needed.")
+def _offer(run: Run, freeable: disk.Freeable) -> None:
+    if not freeable.files:
+        st.info("Nothing to delete: every checkpoint is still needed.")
         return
-    names = ", ".join(path.name for path in found.files if path.suffix != ".json")
-    st.markdown(f"Can go: {plain(names)}. Kept: {plain(', '.join(found.kept))}.")
-    st.button(f"Free {megabytes(found.size_bytes)}", type="primary", key=f"free_{run.id}", on_click=_free, args=(run,))
+    names = ", ".join(path.name for path in freeable.files if path.suffix != ".json")
+    st.markdown(f"To delete: {plain(names)}. To keep: {plain(', '.join(freeable.kept))}.")
+    st.button(
+        f"Free {megabytes(freeable.size_bytes)}", type="primary", key=f"free_{run.id}", on_click=_free, args=(run,)
+    )
 
 
 def _free(run: Run) -> None:
-    flash.attempt("runs", lambda: f"{megabytes(disk.free(run).size_bytes)} of {run.id} are free again.")
+    flash.attempt("runs", lambda: f"Freed {megabytes(disk.free(run).size_bytes)} of run {run.id}.")
 
 
 MOST_FILES = 1000
 SIZE = st.column_config.NumberColumn(format="bytes")
-LARGE = "python -m trainer unpack FILE.zip"
+UNPACK_COMMAND = "python -m trainer unpack FILE.zip"
 
 
 def _file(workspace: Workspace, run: Run) -> Path:
@@ -60,23 +62,30 @@ def _file(workspace: Workspace, run: Run) -> Path:
 
 
 def show_pack(workspace: Workspace, run: Run) -> None:
-    """Pack it, and take the file away once it is there."""
+    """Pack the run, and download the zip once it is there."""
     file, busy = _file(workspace, run), bool(job_progress.running(workspace, ("pack",)))
     job_progress.show(workspace, ("pack",))
     with st.container(horizontal=True, vertical_alignment="center"):
-        word = "Pack Again" if file.exists() else "Pack into One File"
+        label = "Pack again" if file.exists() else "Pack into one file"
         st.button(
-            word, icon=":material/folder_zip:", on_click=_pack, args=(workspace, run), disabled=busy,
-            help="A zip with every file of the run and its digests, which another machine can take in.",
-        )  # fmt: skip
+            label,
+            icon=":material/folder_zip:",
+            on_click=_pack,
+            args=(workspace, run),
+            disabled=busy,
+            help="A zip with every file of the run and its digest, to import on another machine.",
+        )
         if file.exists() and not busy:
             size = megabytes(file.stat().st_size)
             st.download_button(
-                f"Download ({size})", lambda: regular_file.open_binary(file), file.name, "application/zip",
+                f"Download ({size})",
+                lambda: regular_file.open_binary(file),
+                file.name,
+                "application/zip",
                 on_click="ignore",
                 type="primary",
-            )  # fmt: skip
-            st.caption(f"It also lies at `{file}`.")
+            )
+            st.caption(f"Saved as `{file}`.")
 
 
 def _pack(workspace: Workspace, run: Run) -> None:
@@ -90,15 +99,15 @@ def _pack(workspace: Workspace, run: Run) -> None:
 
 
 def show_unpack(workspace: Workspace) -> None:
-    """Take in a run that was packed elsewhere."""
-    with st.popover("Take in a run", icon=":material/upload_file:"):
+    """Import a run that was packed elsewhere."""
+    with st.popover("Import a run", icon=":material/upload_file:"):
         st.caption(
-            "A zip that Pack into One File, or `python -m trainer pack`, has made. Every file is checked against its "
-            f"digest. One too large to upload: `{LARGE}`"
+            "A zip from Pack into one file or `python -m trainer pack`. Every file is checked against its digest. "
+            f"If the zip is too large to upload: `{UNPACK_COMMAND}`"
         )
-        key = f"taken_{st.session_state.get('taken_in', 0)}"
-        upload = st.file_uploader("A packed run", ["zip"], key=key)
-        st.button("Take In", type="primary", disabled=upload is None, on_click=_unpack, args=(workspace, key))
+        key = f"imported_{st.session_state.get('imported', 0)}"
+        upload = st.file_uploader("Packed run", ["zip"], key=key)
+        st.button("Import", type="primary", disabled=upload is None, on_click=_unpack, args=(workspace, key))
 
 
 def _unpack(workspace: Workspace, key: str) -> None:
@@ -110,11 +119,11 @@ def _unpack(workspace: Workspace, key: str) -> None:
         return run_import.sentence(run_import.unpack(workspace, upload, lambda done, total, doing: None))
 
     flash.attempt("runs", unpack)
-    st.session_state["taken_in"] = st.session_state.get("taken_in", 0) + 1  # empties the field
+    st.session_state["imported"] = st.session_state.get("imported", 0) + 1  # clears the field
 
 
 def file_facts(path: Path) -> tuple[int, str] | None:
-    """The size of a file and when it was changed; None when it is gone, as a run that trains removes some."""
+    """The size of a file and when it was changed; None when it is gone, as a run in training deletes some."""
     try:
         found = path.stat()
     except OSError:

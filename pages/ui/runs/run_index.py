@@ -1,4 +1,4 @@
-"""The rows of all runs as pages need them: the index of a workspace, held once for all browsers."""
+"""The rows of all runs, indexed once for all browsers, and the addresses of the list, of a run and of a comparison."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FOREIGN = "foreign"
 
 @dataclass
 class _Held:
-    """The lock keeps two browser tabs from looking at once."""
+    """The lock keeps two browser tabs from indexing at once."""
 
     index: Index | None = None
     lock: Lock = field(default_factory=Lock)
@@ -51,9 +51,9 @@ def _held(root: str) -> _Held:
 
 
 def rows(workspace: Workspace) -> list[Row]:
-    """Every folder in runs/ as it is now, newest run first."""
+    """Every folder in runs/, newest run first."""
     held = _held(str(workspace.root))
-    first = held.index is None  # which takes half a minute for ten thousand runs
+    first = held.index is None  # the first one takes half a minute for ten thousand runs
     with held.lock, st.spinner("Reading the runs…") if first else nullcontext():
         held.index = index.look(workspace, held.index)
         return held.index.rows

@@ -1,4 +1,4 @@
-"""The table of runs: what was asked for, a page of it, and what can be done with the rows that are chosen."""
+"""The list of runs with its search, paging and columns, and the list of the runs in the trash."""
 
 from __future__ import annotations
 
@@ -21,32 +21,53 @@ from trainer.system.display_text import counted
 from trainer.system.workspace import Workspace
 
 SORTED_BY = {
-    "Newest": "id", "Name": "label", "Val loss": "val_loss", "Accuracy": "accuracy", "F1": "f1", "FPR": "fpr",
-    "FNR": "fnr", "Threshold": "threshold", "Miss rate": "miss_rate",
-    "False accepts per hour": "false_accepts_per_hour", "Duration": "duration", "Epochs": "epoch", "Size": "size",
-    "State": "state", "Model": "model",
-}  # fmt: skip
+    "Newest": "id",
+    "Name": "label",
+    "Val loss": "val_loss",
+    "Accuracy": "accuracy",
+    "F1": "f1",
+    "FPR": "fpr",
+    "FNR": "fnr",
+    "Threshold": "threshold",
+    "Miss rate": "miss_rate",
+    "False accepts per hour": "false_accepts_per_hour",
+    "Duration": "duration",
+    "Epochs": "epoch",
+    "Size": "size",
+    "State": "state",
+    "Model": "model",
+}
 HELP = (
-    "Words are looked for in name, tags, note, id, model and configuration. Options and results: "
+    "Searches name, tags, note, id, model and configuration. Filter by options and results: "
     "`model.name=bc_resnet val_loss<0.2 f1>95% duration>2h`. Also `tag:night`, `state:failed`, `started>2026-01`, "
-    "`starred`, `note:kitchen`; a `-` before a term turns it around: `-tag:night`."
+    "`starred`, `note:kitchen`; `-` negates a term: `-tag:night`."
 )
 
 
 def search_form(rows: Sequence[Row], beside: Callable[[], None]) -> list[Row]:
-    """Draw the fields, and `beside` at the end of their line; the rows that they leave, in their order."""
+    """Draw the search fields, and `beside` at the end of their line; returns the rows that match, sorted."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input(
-            "Search", key="q", bind="query-params", type="search", width=330, help=HELP,
+            "Search",
+            key="q",
+            bind="query-params",
+            type="search",
+            width=330,
+            help=HELP,
             placeholder="name, tag, val_loss<0.2, model.name=bc_resnet…",
-        )  # fmt: skip
+        )
         states = st.multiselect(
-            "State", [*map(state_word, get_args(State)), "Foreign"], key="state", bind="query-params", width=190,
-            placeholder="All", help="Foreign: a folder whose name is no id of a run.",
-        )  # fmt: skip
+            "State",
+            [*map(state_word, get_args(State)), "Foreign"],
+            key="state",
+            bind="query-params",
+            width=190,
+            placeholder="All",
+            help="Foreign: a folder whose name is not a run id.",
+        )
         sort = st.selectbox("Sort by", list(SORTED_BY), key="sort", bind="query-params", width=140)
         reverse = st.toggle("Reverse", key="reverse", bind="query-params")
-        archived = st.toggle("Archived", key="archived", bind="query-params", help="Show archived runs too.")
+        archived = st.toggle("Archived", key="archived", bind="query-params", help="Also show archived runs.")
         beside()
     try:
         found = search.find(rows, text or "", archived)
@@ -58,22 +79,22 @@ def search_form(rows: Sequence[Row], beside: Callable[[], None]) -> list[Row]:
 
 
 ON_A_PAGE = 500
-"""Rows sent to the browser at once: more take longer to draw than to search."""
+"""Rows sent to the browser at once: more take longer to draw than a search does."""
 
 
 def show(workspace: Workspace, rows: Sequence[Row]) -> None:
     """Draw the search, the table, and the actions on what is chosen in it."""
-    found = search_form(rows, lambda: _columns_form(workspace))
+    matching = search_form(rows, lambda: _columns_form(workspace))
     names = st.session_state["columns"] or run_columns.SHOWN
-    if not found:
+    if not matching:
         flash.show("runs")
-        st.info("No run matches. Empty the search, choose all states, or show archived runs too.")
+        st.info("No run matches. Clear the search, choose all states, or include archived runs.")
         return
-    shown = _page(found)
+    shown = _page(matching)
     chosen = table(shown, names, "runs", "multi-row")
-    _told(len(rows), found)
-    run_actions.show(workspace, chosen, found)
-    flash.show("runs")  # below the table: rows that move under the mouse are missed
+    _show_count(len(rows), matching)
+    run_actions.show(workspace, chosen, matching)
+    flash.show("runs")  # below the table, so that its rows do not move under the mouse
     with st.container(horizontal=True):
         tensorboard_panel.show(workspace)
         run_files.show_unpack(workspace)
@@ -82,14 +103,21 @@ def show(workspace: Workspace, rows: Sequence[Row]) -> None:
 
 
 def table(shown: Sequence[Row], names: Sequence[str], key: str, mode: Literal["single-row", "multi-row"]) -> list[Row]:
-    """Draw rows; returns the chosen ones. The table is another one, without a choice, when its rows are others or
-    something was done to one, so that none is taken for another that came into its place."""
+    """Draw rows and return the chosen ones. The table gets a new key, and loses its choice, whenever its rows change:
+    a choice never moves to another run."""
     known = [(row.run, row.label, row.tags, row.note, row.starred, row.archived) for row in shown]
     same = hashlib.sha256(repr((known, names)).encode()).hexdigest()[:12]
     chosen = st.dataframe(
-        run_columns.table(shown, names), hide_index=True, width="stretch", column_config=run_columns.drawn(),
-        on_select="rerun", selection_mode=mode, key=f"{key}_{same}", placeholder="–", alt="Runs",
-    )  # fmt: skip
+        run_columns.table(shown, names),
+        hide_index=True,
+        width="stretch",
+        column_config=run_columns.drawn(),
+        on_select="rerun",
+        selection_mode=mode,
+        key=f"{key}_{same}",
+        placeholder="–",
+        alt="Runs",
+    )
     return [shown[place] for place in chosen["selection"]["rows"] if place < len(shown)]
 
 
@@ -102,39 +130,37 @@ def _page(found: Sequence[Row]) -> Sequence[Row]:
     return found[(number - 1) * ON_A_PAGE : number * ON_A_PAGE]
 
 
-def _told(every: int, found: Sequence[Row]) -> None:
+def _show_count(every: int, found: Sequence[Row]) -> None:
     size = sum(row.size_bytes or 0 for row in found)
-    st.caption(
-        f"{len(found):,} of {counted(every, 'run')}, {size / 1e9:,.2f} GB on disk. Choose one or several in the table."
-    )
+    st.caption(f"{len(found):,} of {counted(every, 'run')}, {size / 1e9:,.2f} GB on disk. Select one or more rows.")
 
 
 def _columns_form(workspace: Workspace) -> None:
-    """Which columns stand there, in the order in which they were chosen."""
+    """The columns of the table and their order."""
     st.session_state.setdefault("columns", run_columns.chosen(workspace))
     with st.popover("Columns", icon=":material/view_column:"):
-        st.caption("They stand in the order in which they are chosen, here and in every browser.")
+        st.caption("Columns appear in the order in which you choose them, in every browser.")
         st.multiselect(
             "Columns",
             list(run_columns.COLUMNS),
             key="columns",
-            on_change=_keep,
+            on_change=_save_columns,
             args=(workspace,),
-            placeholder="As shipped",
+            placeholder="Default columns",
         )
-        st.button("As shipped", on_click=_ship, args=(workspace,))
+        st.button("Default columns", on_click=_reset_columns, args=(workspace,))
 
 
-def _keep(workspace: Workspace) -> None:
+def _save_columns(workspace: Workspace) -> None:
     try:
-        run_columns.keep(workspace, st.session_state["columns"])
+        run_columns.save(workspace, st.session_state["columns"])
     except OSError as error:
-        st.warning(f"The choice cannot be kept: {os_sentence(error)}")
+        st.warning(f"The columns cannot be saved: {os_sentence(error)}")
 
 
-def _ship(workspace: Workspace) -> None:
+def _reset_columns(workspace: Workspace) -> None:
     st.session_state["columns"] = list(run_columns.SHOWN)
-    _keep(workspace)
+    _save_columns(workspace)
 
 
 TRASH_COLUMNS = ("State", "Name", "Tags", "Started", "Model", "Miss rate", "Measured on", "Size", "Id")
@@ -144,21 +170,25 @@ def show_trash(workspace: Workspace) -> None:
     flash.show("runs")
     rows = trash.rows(workspace)
     if not rows:
-        st.info("The trash is empty. Runs that are moved here wait until they are restored or deleted for good.")
+        st.info("The trash is empty. Runs in the trash stay there until you restore or delete them.")
         return
     chosen = table(rows, TRASH_COLUMNS, "trash", "multi-row")
     st.caption(f"{counted(len(rows), 'run')}, {run_files.megabytes(sum(row.size_bytes or 0 for row in rows))}.")
     found = [Run(trash.folder_of(workspace) / row.run) for row in chosen]
     with st.container(horizontal=True):
         st.button(
-            "Restore", icon=":material/undo:", type="primary", disabled=not found, on_click=_for_each,
+            "Restore",
+            icon=":material/undo:",
+            type="primary",
+            disabled=not found,
+            on_click=_for_each,
             args=(found, "Restored", lambda run: trash.restore(workspace, run)),
-        )  # fmt: skip
-        with st.popover("Delete for good", icon=":material/delete_forever:"):
+        )
+        with st.popover("Delete permanently", icon=":material/delete_forever:"):
             st.markdown("This cannot be undone.")
-            label = f"Delete {len(found)} chosen" if found else f"Delete all {len(rows)}"
+            label = f"Delete {len(found)} selected" if found else f"Delete all {len(rows)}"
             every = found or trash.all_of(workspace)
-            st.button(label, type="primary", on_click=_for_each, args=(every, "Deleted for good", trash.delete))
+            st.button(label, type="primary", on_click=_for_each, args=(every, "Deleted permanently", trash.delete))
 
 
 def _for_each(found: list[Run], done: str, act: Callable[[Run], object]) -> None:

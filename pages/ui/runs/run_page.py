@@ -1,4 +1,4 @@
-"""One run on a page of its own, which a link can be sent of: facts, configuration, charts, log, what it keeps."""
+"""The page of one run: its state, its actions, and one section at a time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECTIONS = ("Facts", "Configuration", "Charts", "Log", "Checkpoints", "Evaluatio
 
 
 def show(workspace: Workspace, rows: Sequence[Row], wanted: str) -> None:
-    """Draw the run of this id, or say where it is."""
+    """Draw the run with the id `wanted`, or say why there is none."""
     run_index.all_runs_button()
     row = next((each for each in rows if each.run == wanted), None)
     if row is None or row.state == run_index.FOREIGN:
@@ -33,13 +33,18 @@ def show(workspace: Workspace, rows: Sequence[Row], wanted: str) -> None:
     st.subheader(plain(("★ " if row.starred else "") + row.label), anchor=False)
     st.caption(plain(" · ".join(filter(None, [row.run, *(f"#{tag}" for tag in row.tags), row.note]))))
     _show_state(status)
-    run_actions.one(workspace, row, opened=True)
+    run_actions.show_one(workspace, row, own_page=True)
     flash.show("runs")
     _show_continuation(workspace, status.run, has_model=row.best_epoch is not None)
     section = st.segmented_control(
-        "Section", SECTIONS, default=SECTIONS[0], required=True, key="section", bind="query-params",
+        "Section",
+        SECTIONS,
+        default=SECTIONS[0],
+        required=True,
+        key="section",
+        bind="query-params",
         label_visibility="collapsed",
-    )  # fmt: skip
+    )
     _show_section(workspace, rows, row, status, section)
     active_runs.follow([status], cards=False)
 
@@ -76,14 +81,14 @@ def _show_state(status: Status) -> None:
 
 
 def _show_none(workspace: Workspace, wanted: str, row: Row | None) -> None:
-    """Why there is nothing to show: it is in the trash, it is none of ours, or it never was."""
+    """The reason why there is no run to show."""
     flash.show("runs")
-    thrown = next((run for run in trash.all_of(workspace) if run.id == wanted), None)
+    trashed = next((run for run in trash.all_of(workspace) if run.id == wanted), None)
     if row is not None:
-        st.warning(plain(f"{workspace.runs / row.run} is no run: {row.problem}"))
-    elif thrown:
-        st.info(f"Run {plain(thrown.id)} is in the trash.")
-        st.button("Restore", on_click=_restore, args=(workspace, thrown))
+        st.warning(plain(f"{workspace.runs / row.run} is not a run: {row.problem}"))
+    elif trashed:
+        st.info(f"Run {plain(trashed.id)} is in the trash.")
+        st.button("Restore", on_click=_restore, args=(workspace, trashed))
     else:
         st.warning(f"There is no run {plain(wanted[:80])}.")
 
@@ -97,15 +102,18 @@ def _show_continuation(workspace: Workspace, run: Run, has_model: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         run_controls.show(workspace, run)
         cloned = st.button(
-            "Clone and Edit", icon=":material/content_copy:",
-            help="Takes its configuration into the Configuration page; what you save there starts as another run.",
-        )  # fmt: skip
-        tuned = st.button(
-            "Fine-tune", icon=":material/tune:", disabled=not has_model,
-            help="A configuration that goes on from the best model of this run: fewer epochs, a lower learning rate.",
-        )  # fmt: skip
+            "Clone and Edit",
+            icon=":material/content_copy:",
+            help="Opens its configuration on the Configuration page. Save it there to start another run with it.",
+        )
+        fine_tuned = st.button(
+            "Fine-tune",
+            icon=":material/tune:",
+            disabled=not has_model,
+            help="Opens a configuration that continues from the best model: fewer epochs, lower learning rate.",
+        )
     if cloned:
         editing.load(workspace, Source("run", run.id))
         artifacts.open_configuration()
-    if tuned:
+    if fine_tuned:
         artifacts.fine_tune(workspace, run, run.id)

@@ -1,4 +1,4 @@
-"""TensorBoard on the same metrics: the command that opens it, starting it on this machine, and ending it."""
+"""The TensorBoard popover: the command, and buttons that start, open and stop a server on this machine."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from trainer.system.workspace import Workspace
 
 
 def show(workspace: Workspace, run: Run | None = None) -> None:
-    """Of all runs, or of one."""
+    """Draw the popover for all runs, or for one."""
     with st.popover("TensorBoard", icon=":material/monitoring:"):
-        st.caption("Every run writes TensorBoard's event files as it trains.")
-        st.caption("By hand, where other users of this machine can open it too:")
+        st.caption("Every run writes TensorBoard event files while it trains.")
+        st.caption("On the command line (other users of this machine can open that server too):")
         st.code(tensorboard.command(workspace, run), language=None, wrap_lines=True)
         found = _running(workspace)
         if found:
             st.link_button("Open TensorBoard", tensorboard.address_of(found, run), icon=":material/open_in_new:")
-            st.caption("It listens on 127.0.0.1, so only a browser on the machine of this app reaches it.")
+            st.caption("TensorBoard listens on 127.0.0.1: only browsers on the machine that runs this app can open it.")
             st.button("Stop TensorBoard", on_click=_stop, args=(workspace,))
         else:
             st.button("Start TensorBoard", type="primary", on_click=_start, args=(workspace,))
@@ -31,7 +31,7 @@ def show(workspace: Workspace, run: Run | None = None) -> None:
 
 
 def _running(workspace: Workspace) -> Server | None:
-    """The server, once it has an address; one that does not come is told."""
+    """The running server, once it has an address; an error if it does not start."""
     found = tensorboard.running(workspace)
     if found is None or found.address:
         return found
@@ -48,11 +48,13 @@ def _start(workspace: Workspace) -> None:
         try:
             tensorboard.start(workspace)
         except subprocess.SubprocessError:
-            raise ValueError(f"TensorBoard could not be started; see {tensorboard.log_file(workspace)}.") from None
+            raise ValueError(f"TensorBoard did not start. See {tensorboard.log_file(workspace)}.") from None
         return ""
 
     flash.attempt("tensorboard", start)
 
 
 def _stop(workspace: Workspace) -> None:
-    flash.attempt("tensorboard", lambda: "TensorBoard has ended." if tensorboard.stop(workspace) else "None ran.")
+    flash.attempt(
+        "tensorboard", lambda: "TensorBoard stopped." if tensorboard.stop(workspace) else "TensorBoard was not running."
+    )

@@ -22,7 +22,7 @@ TITLES: dict[Verb, str] = {
     "demo": "Making demo data", "scan": "Scanning", "split": "Splitting", "import": "Importing",
     "synthesise": "Synthesising", "mend": "Mending clips", "preview": "Drawing examples",
     "probe": "Measuring time", "export": "Exporting the model", "evaluate": "Evaluating",
-    "pack": "Packing the run", "unpack": "Taking in the run",
+    "pack": "Packing the run", "unpack": "Importing the run",
 }  # fmt: skip
 MODEL_VERBS: tuple[Verb, ...] = ("export", "evaluate")
 """Jobs of the Evaluation page: they leave the data set as it is."""

@@ -1,4 +1,4 @@
-"""Being told that a run has ended: what is asked of this browser, and of the supervisor with no browser open."""
+"""Notifications that a run has ended: from this browser tab, and from the run itself without a browser."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ p:empty { display: none; }
 """
 
 _SWITCHES_JS = f"""{_SHARED}
-const BLOCKED = "This browser blocks notifications from this page; allow them beside its address.";
-const CANNOT = "This browser notifies only for pages at localhost, 127.0.0.1 or https.";
-const UNANSWERED = "Not switched on: the browser's question was not answered.";
+const BLOCKED = "This browser blocks notifications from this page. Allow them in the site settings.";
+const CANNOT = "Notifications work only on pages at localhost, 127.0.0.1 or https.";
+const UNANSWERED = "Not enabled: the browser's permission prompt was not answered.";
 
 export default function ({{ parentElement }}) {{
   const [notify, sound] = parentElement.querySelectorAll("input");
@@ -101,14 +101,14 @@ _watch = st.components.v2.component("wakeword_bell_watch", html="", js=_WATCH_JS
 
 
 def switches() -> None:
-    """Two switches that live in the browser: only there can permission be asked and sound be let through."""
+    """Two switches in the browser, which alone can ask for permission and play sound."""
     _switches(key="bell_switches")
 
 
 def watch(run: Run) -> None:
-    """Tell the browser how the watched run stands; it acts when a run that it knew active has ended.
+    """Pass the state of the watched run to the browser, which notifies when a run that was active has ended.
 
-    To be called after the live view was drawn: that view has the page drawn anew for every run it saw active.
+    Call this after the live view, which reruns the page when an active run ends.
     """
     status = runs.status(run)
     said = notice(status)
@@ -123,16 +123,16 @@ def watch(run: Run) -> None:
     )
 
 
-WEBHOOK_HELP = "Gets a JSON document by POST, in whose `text` all is said in one line. Sent by the training itself."
-COMMAND_NOTE = 'Only the command line sets a command: `python -m trainer tell --command "..."`'
+WEBHOOK_HELP = "Receives a JSON document by POST; its `text` is a one-line summary. The run itself sends it."
+COMMAND_NOTE = 'To also run a command, use the command line: `python -m trainer tell --command "..."`'
 
 
 def form(workspace: Workspace) -> None:
-    """A popover with all there is to ask for."""
-    with st.popover("Tell me when it ends", icon=":material/notifications:"):
+    """The popover with all notification settings."""
+    with st.popover("Notifications", icon=":material/notifications:"):
         st.markdown("**While this tab is open**")
         switches()
-        st.markdown("**Also with no browser open**")
+        st.markdown("**Without a browser**")
         try:
             wanted = announcement.read(workspace)
         except ValueError as error:
@@ -163,11 +163,11 @@ def _without_browser(workspace: Workspace, wanted: Announcement) -> None:
 def _save(workspace: Workspace, wanted: Announcement, webhook: str, ends: Sequence[str]) -> None:
     changes = {"webhook": announcement.checked_webhook(webhook), "ends": announcement.checked_ends(ends)}
     announcement.write(workspace, wanted.model_copy(update=changes))
-    st.success("Saved; it holds for runs that train already, too.")
+    st.success("Saved. This also applies to runs in progress.")
 
 
 def _test(workspace: Workspace, wanted: Announcement) -> None:
-    """Send a test to what the form says, saved or not."""
+    """Send a test to the targets in the form, saved or not."""
     with st.spinner("Sending"):
         told = hooks.test(workspace, wanted)
     for one in told:

@@ -1,4 +1,4 @@
-"""The forms of the Training page: what to start, which run to watch and how to draw it."""
+"""The forms of the Training page: the start form with its checks, and the run and chart controls."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from trainer.system.workspace import Workspace
 
 
 def _saved_config(workspace: Workspace, name: str | None) -> Config | None:
-    """The saved configuration of this name; None without one, or when it is not valid, which the click tells."""
+    """The saved configuration of this name; None when there is none or it is not valid, which a click reports."""
     try:
         return config_file.load(config_file.saved_path(workspace, name)) if name else None
     except (OSError, ConfigError):
@@ -31,7 +31,7 @@ def _saved_config(workspace: Workspace, name: str | None) -> Config | None:
 
 
 def show_device(workspace: Workspace, name: str | None) -> None:
-    """The device that training by this saved configuration would take."""
+    """Show the device that a run with this saved configuration would train on."""
     if config := _saved_config(workspace, name):
         st.caption(
             f"Trains on: {plain(preflight.trains_on(config, preflight.machine(workspace, config)))}", width="content"
@@ -39,13 +39,13 @@ def show_device(workspace: Workspace, name: str | None) -> None:
 
 
 def shortages(workspace: Workspace, name: str | None) -> list[str]:
-    """What a start by this saved configuration would be refused for now; clips are looked at at the click."""
+    """Shortages of memory and disk that prevent a start with this saved configuration."""
     config = _saved_config(workspace, name)
     return preflight.lacking(workspace, config, preflight.machine(workspace, config)) if config else []
 
 
 def warnings(workspace: Workspace, name: str | None) -> list[str]:
-    """What should be known before a start by this saved configuration."""
+    """Warnings before a start with this saved configuration."""
     config, found = _saved_config(workspace, name), clip_cache.found(workspace)
     unfit = window_fit.problem(config, window_fit.speech_of(found.clips)) if config and found else None
     return [*([str(unfit)] if unfit else []), *(splits.voice_sentences(workspace) if config else [])]
@@ -56,13 +56,13 @@ ALREADY = "Training already in progress"
 
 
 def form_token(workspace: Workspace, name: str, config: bytes, label: str, newest_run: str) -> str:
-    """Names one filled-in form: equal in two tabs that were drawn over the same runs and say the same."""
+    """A digest of the filled-in form: equal in two tabs that hold the same values over the same runs."""
     parts = [name.encode(), config, manifest.fingerprint(workspace).encode(), label.encode(), newest_run.encode()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
 def _start(workspace: Workspace, newest_run: str) -> None:
-    """On a click: check, start, and watch the run that came of it. `newest_run` is the one the form was drawn over."""
+    """Check the form, start the run and show it. `newest_run` is the newest run when the form was drawn."""
     name: str = st.session_state.get("start_config") or ""
     label = " ".join(st.session_state.get("start_label", "").split())
     messages = [] if name else [NO_CONFIGURATION]
@@ -82,34 +82,38 @@ def _start(workspace: Workspace, newest_run: str) -> None:
 
 
 def _watch(started: launch.Started) -> None:
-    """Show the run from now on, and say so when it had been started before."""
+    """Show the run, and say so when the form had already started it."""
     st.query_params["run"] = started.run.id
     if started.already:
         flash.post(run_controls.PLACE, _already_message(started.run))
 
 
 def show(workspace: Workspace) -> None:
-    """Configuration, name and `Start Training`. The button stays enabled: a click tells what is missing."""
+    """Configuration, name and `Start Training`, which stays enabled: a click shows what is missing."""
     newest_run = next((run.id for run in runs.all_runs(workspace)), "")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox(
-            "Configuration", config_file.saved(workspace), key="start_config", width=260, placeholder="None saved yet",
-            help="Your saved configurations, the one saved last first.",
-        )  # fmt: skip
+            "Configuration",
+            config_file.saved(workspace),
+            key="start_config",
+            width=260,
+            placeholder="None saved yet",
+            help="Saved configurations, newest first.",
+        )
         st.text_input("Run name (optional)", key="start_label", max_chars=80, width=260)
         st.button("Start Training", type="primary", on_click=_start, args=(workspace, newest_run))
         show_device(workspace, name)
 
 
 def watch_form(workspace: Workspace, run: Run | None) -> Style:
-    """Which run is watched, what it shall do, and how its curves are drawn."""
+    """The run picker, the controls of the run and the style of the charts."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if run:
             run_picker.selector(workspace, run)
         run_controls.show(workspace, run)
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="right"):
         style = charts.style_form()
-    st.space("xsmall")  # the charts' own buttons, seen on hovering, need room above
+    st.space("xsmall")  # room for the chart toolbar, which appears above the charts on hover
     return style
 
 
@@ -126,7 +130,7 @@ def messages(workspace: Workspace) -> None:
 
 
 def _missing(workspace: Workspace) -> list[str]:
-    """What is missing, too little, or to be known; whether the clips are as they were is checked at the click."""
+    """Problems and warnings before a start; the clips themselves are checked at the click."""
     texts = [] if config_file.saved(workspace) else [NO_CONFIGURATION]
     unsplit = not all(manifest.split_file(workspace, split).exists() for split in manifest.SPLITS)
     name = st.session_state.get("start_config")
