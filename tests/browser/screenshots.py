@@ -2,8 +2,8 @@
 
     python -m tests.browser.screenshots WORKSPACE FOLDER [--all] [--only training,home]
 
-Takes each page at 1400 px in light; with --all at 900 px and in dark too. Evaluation and single runs show the newest
-run that was evaluated, the comparison the two newest. The workspace is only read.
+Takes each page at 1400 px in light; with --all at 900 px and in dark too. Evaluation and model are those of the
+newest run that was evaluated, the comparison is of the two newest. The workspace is only read.
 """
 
 import argparse
@@ -26,15 +26,18 @@ PAGES = {
     "evaluation": "Evaluation{run}",
     "model": "Evaluation{run}&section=Model",
     "runs": "Runs",
-    "run": "Runs{run}",
     "compare": "Runs{compare}",
 }
+
+
+BUDGET = "5"
+"""False accepts in the hours that the page offers: enough for some to be listed."""
 
 
 def addresses(workspace: Workspace) -> dict[str, str]:
     """The address of each picture below that of the app."""
     evaluated = [run.id for run in runs.all_runs(workspace) if any(evaluations.all_of(run))]
-    run = f"?run={evaluated[0]}" if evaluated else "?run="
+    run = f"?run={evaluated[0]}" if evaluated else "?"
     compare = f"?compare={','.join(evaluated[:2])}" if evaluated else ""
     return {name: address.format(run=run, compare=compare) for name, address in PAGES.items()}
 
@@ -52,19 +55,29 @@ def main(workspace: Workspace, folder: Path, every: bool, only: list[str]) -> No
             page = context.new_page()
             for name, address in wanted.items():
                 page.goto(f"{app.address}/{address}")
+                if name == "evaluation" and "run=" in address:
+                    budget = page.get_by_role("spinbutton", name="False accepts, at most")
+                    budget.fill(BUDGET)
+                    budget.press("Enter")
                 ending = f"-{width}-{scheme}" if every else ""
                 take(page, width, folder / f"{name}{ending}.png")
             context.close()
         browser.close()
 
 
+DRAWN = """() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'
+    && !document.querySelector('[data-testid=stSkeleton]')"""
+
+
 def take(page: Page, width: int, path: Path) -> None:
-    """The whole page as far as it is long, once its parts are drawn."""
+    """The whole page as far as it is long, once its parts are drawn; some are drawn when they come into view."""
     page.wait_for_selector("h1")
+    for _ in range(2):
+        page.wait_for_timeout(2500)
+        page.wait_for_function(DRAWN, timeout=90_000)
+        height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+        page.set_viewport_size({"width": width, "height": min(2600, max(700, height))})
     page.wait_for_timeout(2500)
-    height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
-    page.set_viewport_size({"width": width, "height": min(2600, max(700, height))})
-    page.wait_for_timeout(700)
     page.screenshot(path=path)
     page.set_viewport_size({"width": width, "height": 1000})
 
