@@ -35,7 +35,7 @@ from trainer.engine.models import factory
 from trainer.engine.training import checkpoints, loop, validation_stream
 from trainer.engine.training.parts import Parts
 from trainer.evaluation.wrong_labels import MOST_SHARE, ranked
-from trainer.run import best_model, label_scores, metrics
+from trainer.run import label_scores, metrics, models
 from trainer.run.documents import Best
 from trainer.run.runs import Run
 from trainer.system import durable
@@ -223,8 +223,8 @@ def kept(row: dict[str, Any], by: str) -> int:
     best: Best | None = None
     for epoch, each in enumerate(row["rows"], start=1):
         measures = each | {"epoch": epoch, "val_accuracy": None}
-        if best is None or best_model.is_better(measures, best, by):
-            best = best_model.best_of(measures, "", by)
+        if best is None or models.is_better(measures, best, by):
+            best = models.best_of_row(measures, "", by)
     assert best is not None
     return best.epoch - 1
 

@@ -24,7 +24,7 @@ from trainer.system.workspace import PROJECT_ROOT, Workspace
 LOOK = """
 import json, sys, time
 from pathlib import Path
-from trainer.catalog import fields, index, search
+from trainer.catalog import index, run_rows, search
 from trainer.system.workspace import Workspace
 
 def timed(work):
@@ -37,7 +37,7 @@ times, workspace = [], Workspace(Path(sys.argv[1]))
 found = timed(lambda: index.look(workspace))
 found = timed(lambda: index.look(workspace, found))
 query = "model.name=tc_resnet val_loss<0.5 batch_size>33 -tag:x try"
-timed(lambda: fields.sorted_by(search.find(found.rows, query), "f1"))
+timed(lambda: run_rows.sorted_by(search.find(found.rows, query), "f1"))
 print(json.dumps([len(found.rows), times]))
 """
 

@@ -20,7 +20,7 @@ from mkdocs.structure.files import File, Files
 from pydantic import BaseModel
 
 from trainer.__main__ import app
-from trainer.catalog import fields
+from trainer.catalog import run_rows
 from trainer.config import config_file, option_list
 from trainer.config.option_list import group_title
 from trainer.config.option_list import options as declared_options
@@ -137,7 +137,7 @@ def _verb(command: click.Command) -> Iterator[str]:
 def search_fields() -> str:
     """What runs can be searched and sorted by, options aside."""
     rows = ["| field | kind | `--sort` puts first |", "| --- | --- | --- |"]
-    for name, field in fields.fields().items():
+    for name, field in run_rows.fields().items():
         if name == field.name and "." not in name:
             first = {"time": "newest", "text": "A", "words": "A", "flag": "marked runs"}.get(field.kind)
             first = "newest" if name == "id" else first

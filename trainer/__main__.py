@@ -8,20 +8,7 @@ import traceback
 
 import click
 
-from trainer.cli import (
-    access,
-    archive,
-    config,
-    evaluation,
-    labels,
-    model,
-    notifications,
-    tensorboard,
-    terminal,
-    training,
-)
-from trainer.cli import catalog as run_list_verbs
-from trainer.cli import dataset as dataset_verbs
+from trainer.cli import catalog, config, dataset, labels, model, run, terminal
 from trainer.cli.terminal import Session, hoist_globals
 from trainer.system import private
 from trainer.system.workspace import open_workspace
@@ -35,13 +22,10 @@ def app(context: click.Context, root: str, as_json: bool) -> None:
     context.obj = Session(open_workspace(root or None), as_json)
 
 
-VERBS = (
-    *dataset_verbs.VERBS, *labels.VERBS, *config.VERBS, *training.VERBS, *run_list_verbs.VERBS,
-    *evaluation.VERBS, *model.VERBS, *archive.VERBS, *notifications.VERBS, *tensorboard.VERBS,
-    *access.VERBS,
-)  # fmt: skip
-for verb in VERBS:
-    app.add_command(verb)
+NOUNS = (dataset, labels, config, run, catalog, model)
+for noun in NOUNS:
+    for verb in noun.VERBS:
+        app.add_command(verb)
 
 
 def main() -> int:

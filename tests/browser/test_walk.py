@@ -12,7 +12,7 @@ from tests.run.test_launch import ENDLESS, people, wait_for_epoch, wait_until
 from tests.run_folders import end_all
 from tests.tiny import make_workspace, tiny_config
 from trainer.config import config_file
-from trainer.run import launch, run_document, runs
+from trainer.run import launch, runs
 from trainer.run.state import ACTIVE
 from trainer.system import log_lines, processes
 from trainer.system.workspace import Workspace
@@ -114,7 +114,7 @@ def test_from_nothing_to_a_trained_model(page: Page, tmp_path):
         wait_for_metric(page, "Status", "Running", 20)
         assert run.id in page.url, "a new browser shows the same run"
         wait_for_metric(page, "Status", "Completed", 120)
-        best = run_document.of(runs.status(run))["best"]
+        best = runs.document(runs.status(run))["best"]
         wait_for_metric(page, "Best epoch", str(best["epoch"]), 5)
         expect(page.get_by_text(best["checkpoint"]).first).to_be_visible()
         expect(page.get_by_text(re.compile(r"Epoch 12/12 - Loss: ")).first).to_be_visible()

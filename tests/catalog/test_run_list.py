@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from tests import heard, tone_model
 from tests.heard import recording
 from tests.run_folders import end, epoch_row, make_alive, make_run
-from trainer.catalog import fields, index, notes, option_values, reading, search, trash
-from trainer.catalog.row import Row, option
+from trainer.catalog import index, notes, reading, run_rows, search, trash
+from trainer.catalog.run_rows import Row, option
 from trainer.config import config_file
 from trainer.config.schema import Config
 from trainer.detector.detector_file import MODEL, NAME, DetectorFile
 from trainer.evaluation import evaluations
 from trainer.evaluation.evaluations import folder_of
-from trainer.run import metrics, run_document, runs
+from trainer.run import metrics, runs
 from trainer.run.state import ACTIVE
 from trainer.streams.stream_set import StreamSet
 from trainer.system import document_file, durable
@@ -76,7 +76,7 @@ def test_a_row_tells_what_the_table_shows(workspace):
 def test_a_rename_is_followed_by_all_that_shows_a_label(workspace):
     run = make_run(workspace, label="first")
     notes.change(run, name="../../evil\n name ")
-    assert runs.status(run).label == run_document.of(runs.status(run))["label"] == "../../evil name"
+    assert runs.status(run).label == runs.document(runs.status(run))["label"] == "../../evil name"
     assert index.look(workspace).rows[0].label == "../../evil name"
     notes.change(run, name="")
     assert runs.status(run).label == "first"
@@ -182,8 +182,8 @@ def test_whatever_a_file_holds_the_row_can_be_shown_and_searched(tmp_path_factor
     (row,) = index.look(workspace).rows
     assert row.run == run.id and json.loads(json.dumps(row, allow_nan=False)) is not None
     str(row).encode()
-    for name in fields.fields():
-        assert fields.sorted_by([row, row], name) == [row, row]
+    for name in run_rows.fields():
+        assert run_rows.sorted_by([row, row], name) == [row, row]
     search.find([row], "a val_loss<1 started>2020 tag:x batch_size=64 threads<1 epochs>1 state:failed")
 
 
@@ -203,11 +203,11 @@ def test_options_are_read_as_yaml_reads_them(workspace):
     for name in config_file.presets():
         path = workspace.configs / "x.yaml"
         path.write_bytes(config_file.dump(config_file.preset(name)))
-        quick = option_values._as_written(path.read_bytes())
-        assert quick and quick == option_values._flat(option_values.yaml_text.parse(path.read_bytes()))
-        assert not option_values.unknown(quick)
+        quick = run_rows._as_written(path.read_bytes())
+        assert quick and quick == run_rows._flat(run_rows.yaml_text.parse(path.read_bytes()))
+        assert not run_rows.unknown_options(quick)
     for text in ("a:\n  b: 1\n  b: 2\n", "a:\n   b: 1\n", "a: {b: 1}\n", "  b: 1\n", "a:\n  b: null\n", "a:\n- b\n"):
-        assert option_values._as_written(text.encode()) is None, text
+        assert run_rows._as_written(text.encode()) is None, text
 
 
 ACTIONS = (

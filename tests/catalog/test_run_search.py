@@ -2,8 +2,8 @@
 
 import pytest
 
-from trainer.catalog import fields, search
-from trainer.catalog.row import Row
+from trainer.catalog import run_rows, search
+from trainer.catalog.run_rows import Row
 
 ROWS = [
     Row("20260103-000000-0003", "failed", label="Night try", tags=("night", "two words"), model="bc_resnet",
@@ -78,7 +78,7 @@ def test_a_wrong_query_is_one_sentence(query):
 
 def test_sorting_puts_the_best_first_and_the_unknown_last():
     def order(name, reverse=False):
-        return "".join(row.run[-1] for row in fields.sorted_by(ROWS, name, reverse))
+        return "".join(row.run[-1] for row in run_rows.sorted_by(ROWS, name, reverse))
 
     assert order("val_loss") == "3210" and order("f1") == "2310" and order("f1", True) == "3210"
     assert order("id") == "3210" and order("label") == "0312" and order("size") == "3210"

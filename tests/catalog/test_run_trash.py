@@ -10,10 +10,10 @@ import sys
 import pytest
 
 from tests.run_folders import end, make_alive, make_run, write_progress
-from trainer.catalog import disk, index, notes, trash
+from trainer.catalog import disk, index, notes, reading, trash
 from trainer.config import config_file
 from trainer.config.schema import Config
-from trainer.run import disk_usage, runs
+from trainer.run import runs
 from trainer.run.documents import Best
 from trainer.system import durable
 from trainer.system.workspace import PROJECT_ROOT, Workspace
@@ -150,11 +150,11 @@ def test_only_old_checkpoints_go(workspace):
     durable.replace_json(run.checkpoints / "best.json", best.model_dump())
     told = disk.freeable(run)
     assert told.kept == ("epoch-00002.pt", "epoch-00004.pt")  # the last one is damaged, so the one before stays
-    before = disk_usage.usage(run)
+    before = reading.disk_usage(run)
     assert disk.free(run) == told
     assert (
-        before.total - disk_usage.usage(run).total
-        == before.checkpoints - disk_usage.usage(run).checkpoints
+        before.total - reading.disk_usage(run).total
+        == before.checkpoints - reading.disk_usage(run).checkpoints
         == told.size_bytes
     )
     kept = {"best.json", *(name + mark for name in told.kept for mark in ("", ".json"))}

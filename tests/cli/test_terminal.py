@@ -7,7 +7,8 @@ from rich.console import Console
 
 from pages.ui.shared import frame
 from tests.run_folders import make_run
-from trainer.cli import terminal, training
+from trainer.cli import terminal
+from trainer.cli.run import status_document
 from trainer.cli.terminal import Session
 from trainer.system import log_lines
 from trainer.system.workspace import Workspace
@@ -65,7 +66,7 @@ def test_a_name_with_markup_is_shown_as_it_is(monkeypatch, capsys):
 
 def test_the_status_of_a_run_names_its_best_epoch_and_where_the_checkpoint_lies(tmp_path):
     run = make_run(Workspace(tmp_path), 3)
-    document = training.status_document(Session(Workspace(tmp_path), False), run)
+    document = status_document(Session(Workspace(tmp_path), False), run)
     lines = terminal.status_text(document).splitlines()
     best = next(line for line in lines if line.startswith("best: "))
     assert best.startswith("best: epoch 3, ") and best.endswith(str(run.checkpoints / "epoch-3.pt"))

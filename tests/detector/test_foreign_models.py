@@ -18,7 +18,7 @@ from tests.run_folders import end, make_run, workspace_at
 from tests.tiny import RATE, clip_of, ignore
 from trainer.detector import detector, onnx_file
 from trainer.detector.detector_file import MODEL, NAME, ColumnFacts, DetectorFile
-from trainer.run import run_archive, runs
+from trainer.run import archive, runs
 from trainer.run.documents import Best
 from trainer.run.runs import Run
 from trainer.system import document_file, durable
@@ -103,7 +103,7 @@ def test_a_packed_run_with_a_hostile_model_is_not_taken_in(run, name, tmp_path):
     file = document_file.read(DetectorFile, run.model / NAME)
     durable.replace_json(run.model / NAME, file.model_copy(update={"files": {name: file.files[MODEL]}}).model_dump())
     (run.model / MODEL).rename(run.model / name)
-    there, packed = workspace_at(tmp_path / "there"), run_archive.pack(run, tmp_path / "run.zip", ignore)
+    there, packed = workspace_at(tmp_path / "there"), archive.pack(run, tmp_path / "run.zip", ignore)
     done = command(there.root, "unpack", packed)
     assert done.returncode == 2 and "has an operation 'Loop'" in done.stderr and f"model/{name}" in done.stderr
     assert "Traceback" not in done.stderr and runs.all_runs(there) == []

@@ -25,7 +25,7 @@ from trainer.engine import __main__ as engine
 from trainer.engine.export import export, onnx_graphs, parity
 from trainer.engine.features.features import front_end
 from trainer.estimates import model_size
-from trainer.run import launch, run_models
+from trainer.run import launch, models
 from trainer.run.documents import Best, Progress
 from trainer.run.runs import Run
 from trainer.system import document_file, durable, log_lines
@@ -175,30 +175,30 @@ def test_export_copies_makes_anew_what_is_damaged_and_tells_what_eight_bits_cost
     exact, small = (each.scores(wave)[1] for each in loaded)
     assert 0 < np.abs(exact - small).max() < 0.3
     assert (tmp_path / "plain/model.onnx").read_bytes() == (tmp_path / "small/model.onnx").read_bytes()
-    again = export.export(run, run_models.best(run), lambda: None)
+    again = export.export(run, models.best_checkpoint(run), lambda: None)
     assert again.int8 and (run.model / "model.int8.onnx").is_file(), "as at the end of a run that went on"
     durable.replace_json(run.model / "detector.json", again.model_copy(update={"int8": None}).model_dump())
 
 
 def test_another_checkpoint_is_exported_beside_the_best_one(workspace, run: Run, tmp_path):
-    best = run_models.checkpoint_of(run, "best")
-    other = next(name for name in run_models.kept(run) if name != best)
+    best = models.checkpoint_of(run, "best")
+    other = next(name for name in models.checkpoints(run) if name != best)
     before = {path.name: path.read_bytes() for path in run.model.iterdir()}
     told = answer(workspace, "export", run.id, str(tmp_path), "--checkpoint", other.removesuffix(".pt"))
     assert told["checkpoint"] == other and told["parity"]["within"]
-    folder = run_models.model_of(run, other)
+    folder = models.model_of(run, other)
     assert folder == run.folder / "models" / other.removesuffix(".pt")
     assert {path.name: path.read_bytes() for path in run.model.iterdir()} == before
     assert (tmp_path / "model.onnx").read_bytes() == (folder / "model.onnx").read_bytes() != before["model.onnx"]
-    assert run_models.model_of(run, "best") == run_models.model_of(run, best) == run.model
-    assert run_models.checkpoint_of(run, "last") == run_models.kept(run)[-1]
+    assert models.model_of(run, "best") == models.model_of(run, best) == run.model
+    assert models.checkpoint_of(run, "last") == models.checkpoints(run)[-1]
     for wrong in ("../model", "epoch-99999", ""):
         with pytest.raises(ValueError, match=r"has no checkpoint '.*'; it has best, last, epoch-000"):
-            run_models.model_of(run, wrong)
+            models.model_of(run, wrong)
 
 
 def test_a_threshold_that_the_user_chose_stays_as_long_as_the_model_does(run: Run):
-    name = run_models.checkpoint_of(run, "best")
+    name = models.checkpoint_of(run, "best")
     file = document_file.read(detector_file.DetectorFile, run.model / "detector.json")
     chosen = detector_file.Threshold(source="evaluation", false_accepts_per_hour=0.1)
     changed = file.model_copy(update={"threshold": 0.875, "threshold_from": chosen})
@@ -207,7 +207,7 @@ def test_a_threshold_that_the_user_chose_stays_as_long_as_the_model_does(run: Ru
         durable.replace_json(run.model / "detector.json", kept.model_dump())
         assert export.export(run, name, lambda: None).threshold == expected
     again = document_file.read(detector_file.DetectorFile, run.model / "detector.json")
-    assert again.checkpoint_sha256 == run_models.digest_of(run, name) != ""
+    assert again.checkpoint_sha256 == models.digest_of(run, name) != ""
     assert again.threshold_from == file.threshold_from
 
 
@@ -238,7 +238,7 @@ def test_a_run_thrown_away_while_its_model_is_exported_can_come_back(run: Run, m
         return place(*given)
 
     monkeypatch.setattr(export, "validation_windows", meanwhile)
-    assert export.main([str(run.folder), run_models.best(run)]) == 2
+    assert export.main([str(run.folder), models.best_checkpoint(run)]) == 2
     assert "was removed meanwhile" in capsys.readouterr().err
     assert trash.restore(workspace, there[0]) == run
 

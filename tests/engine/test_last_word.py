@@ -10,7 +10,7 @@ import torch
 from soak.forked import make_run
 from tests.tiny import tiny_config
 from trainer.engine.training import failure_report
-from trainer.run import reserve
+from trainer.run import documents
 from trainer.run.documents import Progress
 from trainer.run.failures import FailedError
 from trainer.run.runs import Run
@@ -66,11 +66,11 @@ def test_kinds(run: Run, error: Exception, kind: str):
 
 
 def test_the_reserve_makes_room_for_it(run: Run, monkeypatch):
-    reserve.keep(run.folder)
-    assert (run.folder / reserve.NAME).stat().st_size == reserve.BYTES
+    documents.keep_reserve(run.folder)
+    assert (run.folder / documents.RESERVE).stat().st_size == documents.RESERVE_BYTES
 
     def full(descriptor: int, data: bytes) -> int:
-        if (run.folder / reserve.NAME).exists():
+        if (run.folder / documents.RESERVE).exists():
             raise OSError(errno.ENOSPC, "No space left on device")
         return os.write(descriptor, data)
 

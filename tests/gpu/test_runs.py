@@ -14,7 +14,7 @@ from trainer.dataset.scan import scan
 from trainer.detector import detector_file
 from trainer.detector.detector_file import DetectorFile
 from trainer.estimates import requirements
-from trainer.run import advice, launch, preflight, standing
+from trainer.run import failures, launch, preflight, run_queue
 from trainer.system import devices, document_file
 from trainer.system.workspace import Workspace
 
@@ -50,8 +50,8 @@ def test_the_second_run_waits_for_the_gpu_and_a_pause_frees_it(workspace: Worksp
     wait_for_epoch(first, 2)
     second = launch.start(workspace, tiny_config(**ENDLESS), "tiny").run
     wait_until(second, "queued")
-    found = standing.standing(workspace, second)
-    assert found and found.training == (first,) and gpu.name in standing.wait_sentence(found)
+    found = run_queue.position(workspace, second)
+    assert found and found.training == (first,) and gpu.name in run_queue.wait_sentence(found)
     launch.pause(first)
     wait_until(first, "paused", seconds=20)
     assert is_gone(people(first).trainer.pid), "and with it all that it held of the GPU"
@@ -77,7 +77,7 @@ def test_memory_that_is_full_fails_the_run_with_a_batch_size_that_fits(tmp_path,
     status = wait_until(run, "failed", seconds=120)
     assert status.outcome.failure.kind == "gpu_memory" and "The GPU's memory is full." in status.outcome.reason
     assert status.outcome.failure.free_bytes > 10**8
-    size = advice.fitting_batch_size(status.outcome.failure, large)
+    size = failures.fitting_batch_size(status.outcome.failure, large)
     assert 2 <= size < 4096
     fitting = large.model_copy(update={"training": large.training.model_copy(update={"batch_size": size})})
     again = launch.start(workspace, fitting, "fits").run

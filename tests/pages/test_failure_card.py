@@ -10,8 +10,7 @@ from tests.tiny import tiny_config
 from trainer.config import config_file
 from trainer.estimates import requirements
 from trainer.run import runs
-from trainer.run.documents import Outcome
-from trainer.run.failures import Failure
+from trainer.run.documents import Failure, Outcome
 from trainer.system import durable
 
 

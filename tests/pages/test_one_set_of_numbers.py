@@ -20,7 +20,7 @@ from trainer.detector.detector_file import INT8_MODEL, MODEL, NAME, DetectorFile
 from trainer.detector.stream_scores import Point
 from trainer.evaluation import evaluations, operating_point, point_text
 from trainer.evaluation.operating_point import OperatingPoint
-from trainer.run import metrics, run_archive, run_import, run_models, runs
+from trainer.run import archive, metrics, models, runs
 from trainer.run.documents import Best
 from trainer.run.runs import Run
 from trainer.streams import recordings
@@ -272,11 +272,11 @@ def test_a_run_that_was_unpacked_elsewhere_has_the_same_numbers(measured, tmp_pa
     run = first(measured)
     press(draw("Evaluation", run.id), "Use this threshold")
     before = operating_point.of_run(runs.status(run))
-    packed = run_archive.pack(run, tmp_path / "run.zip", ignore)
+    packed = archive.pack(run, tmp_path / "run.zip", ignore)
     elsewhere = Workspace(tmp_path / "elsewhere")
     elsewhere.root.mkdir()
     monkeypatch.setenv("WAKEWORD_ROOT", str(elsewhere.root))
-    taken = run_import.unpack(elsewhere, io.BytesIO(packed.read_bytes()), ignore)
+    taken = archive.unpack(elsewhere, io.BytesIO(packed.read_bytes()), ignore)
     assert assert_one_set(elsewhere, taken.run, SOME) == before
 
 
@@ -329,6 +329,6 @@ def test_the_model_of_an_evaluation_is_found_wherever_it_lies(measured):
     run = first(measured)
     (evaluation,) = evaluations.all_of(run)
     extended(run)
-    folder, file = run_models.model_with(run, evaluation.model_sha256)
+    folder, file = models.model_with(run, evaluation.model_sha256)
     assert (folder, file.epoch) == (run.model, 3)
-    assert run_models.model_with(run, "0" * 64) is None
+    assert models.model_with(run, "0" * 64) is None

@@ -4,8 +4,8 @@ import pytest
 
 from tests.pages.tools import draw, field, press, texts
 from tests.run.test_tell import Listener, listener  # noqa: F401 (a fixture)
-from trainer.run import announcement
-from trainer.run.announcement import Announcement
+from trainer.run import notifications
+from trainer.run.notifications import Notifications
 
 
 def stands(app) -> list[str]:
@@ -14,15 +14,15 @@ def stands(app) -> list[str]:
 
 
 def test_a_webhook_is_saved_and_the_command_stays(empty):
-    announcement.write(empty, Announcement(command=("/bin/echo", "it's over")))
+    notifications.write(empty, Notifications(command=("/bin/echo", "it's over")))
     app = draw("Training")
     assert "/bin/echo 'it'\"'\"'s over'" in [code.value for code in app.code]
     field(app, "text_input", "Webhook").set_value(" https://example.org/hook ")
     field(app, "button_group", "When a run is").set_value(["failed", "stopped"])
     press(app, "Save")
     assert [text for text in stands(app) if text.startswith("Saved")]
-    wanted = announcement.read(empty)
-    assert wanted == Announcement(
+    wanted = notifications.read(empty)
+    assert wanted == Notifications(
         webhook="https://example.org/hook", command=("/bin/echo", "it's over"), ends=("stopped", "failed")
     )
     assert field(draw("Training"), "text_input", "Webhook").value == "https://example.org/hook"
@@ -35,7 +35,7 @@ def test_a_bad_address_is_a_sentence_and_is_not_kept(empty, url, told, button):
     field(app, "text_input", "Webhook").set_value(url)
     press(app, button)
     assert told in app.error[0].value and "*x*" not in app.error[0].value.replace("\\*", "")
-    assert not announcement.file_of(empty).exists()
+    assert not notifications.file_of(empty).exists()
 
 
 def test_a_test_goes_to_what_the_form_says(empty, listener: Listener):  # noqa: F811
@@ -46,10 +46,10 @@ def test_a_test_goes_to_what_the_form_says(empty, listener: Listener):  # noqa: 
     press(app, "Send a test")
     assert [document["state"] for _, _, document in listener.heard] == ["test"]
     assert "Told the webhook at 127.0.0.1." in stands(app)
-    assert not announcement.file_of(empty).exists(), "a test saves nothing"
+    assert not notifications.file_of(empty).exists(), "a test saves nothing"
 
 
 def test_a_damaged_file_is_a_sentence(empty):
-    announcement.write(empty, Announcement())
-    announcement.file_of(empty).write_text("[]")
+    notifications.write(empty, Notifications())
+    notifications.file_of(empty).write_text("[]")
     assert "tell --off" in draw("Training").error[0].value

@@ -11,7 +11,7 @@ from tests.run_folders import end_all
 from tests.tiny import make_workspace, tiny_config
 from tests.waiting import epoch_rows, people, wait_for_epoch, wait_until
 from trainer.config import config_file
-from trainer.run import launch, run_queue, runs, standing
+from trainer.run import launch, run_queue, runs
 from trainer.run.runs import Run
 from trainer.system import durable, processes
 from trainer.system.workspace import PROJECT_ROOT, Workspace
@@ -44,8 +44,8 @@ def test_paused_frees_the_device_for_the_next_and_goes_on_in_its_turn(workspace:
     )
     wait_for_epoch(second, 1)
     assert launch.resume(first) == 2 and runs.status(first).state == "queued"
-    found = standing.standing(workspace, first)
-    assert found and found.training == (second,) and "1 run trains at a time" in standing.wait_sentence(found)
+    found = run_queue.position(workspace, first)
+    assert found and found.training == (second,) and "1 run trains at a time" in run_queue.wait_sentence(found)
     launch.stop(second, now=True)
     wait_until(second, "stopped", seconds=10)
     wait_until(first, "running", seconds=10)
@@ -155,9 +155,9 @@ def test_the_forecast_counts_a_run_that_was_paused_and_goes_on(workspace: Worksp
     second = launch.start(workspace, tiny_config(**ENDLESS), "tiny", "second").run
     deadline, found = time.monotonic() + 60, None
     while time.monotonic() < deadline:
-        found = standing.standing(workspace, second)
+        found = run_queue.position(workspace, second)
         if found:
-            told = standing.start_seconds(found)
+            told = run_queue.start_seconds(found)
             assert told is None or told > 0, found
         if found and found.training == (first,):
             break

@@ -7,7 +7,7 @@ import pytest
 from tests.run_folders import end, end_all, make_alive, make_run, workspace_at
 from tests.tiny import make_workspace, tiny_config
 from tests.waiting import epoch_rows, people, wait_for_epoch, wait_until
-from trainer.run import attempts, documents, launch, run_document, runs
+from trainer.run import documents, launch, runs
 from trainer.run.documents import Processes
 from trainer.run.runs import Run
 from trainer.system import document_file, durable, processes
@@ -32,7 +32,7 @@ def locked(run: Run):
 @pytest.mark.parametrize(("file", "state"), [("request", "damaged"), ("outcome", "damaged"), ("process", "lost")])
 def test_a_damaged_file_of_a_run_that_nobody_sees_to(run: Run, file: str, state: str, data: bytes):
     (run.folder / f"{file}.json").write_bytes(data)
-    assert runs.status(run).state == state and run_document.of(runs.status(run))["state"] == state
+    assert runs.status(run).state == state and runs.document(runs.status(run))["state"] == state
     with pytest.raises(ValueError, match=rf"is {state}; there is nothing to stop"):
         launch.stop(run, now=True)
 
@@ -48,14 +48,14 @@ def test_what_lives_is_told_and_can_be_stopped(locked: Run, file: str, data: byt
 
 def test_the_number_of_the_attempt_is_known_from_what_attempts_have_left(run: Run):
     run.process_file.write_bytes(b"")
-    assert attempts.newest(run.folder) == 1, "its progress says so"
+    assert documents.newest_attempt(run.folder) == 1, "its progress says so"
     run.progress_file.unlink()
-    assert attempts.newest(run.folder) == 1, "there was a first attempt, as there is a process.json"
+    assert documents.newest_attempt(run.folder) == 1, "there was a first attempt, as there is a process.json"
     (run.attempts / "3").mkdir(parents=True)
-    assert attempts.newest(run.folder) == 3
+    assert documents.newest_attempt(run.folder) == 3
     end(run, "failed", "")
     durable.replace_json(run.outcome_file, durable.read_json(run.outcome_file) | {"attempt": 4})
-    assert attempts.newest(run.folder) == 4
+    assert documents.newest_attempt(run.folder) == 4
     run.process_file.unlink()
     launch.ask(run, "stop")
     assert document_file.read(documents.Control, run.control_file).attempt == 4
@@ -64,7 +64,7 @@ def test_the_number_of_the_attempt_is_known_from_what_attempts_have_left(run: Ru
 def test_a_wish_before_the_first_attempt_is_no_attempt(tmp_path):
     run = Run(tmp_path)
     launch.ask(run, "stop")
-    assert attempts.newest(run.folder) == 0 and runs.wish(run, 1) == "stop"
+    assert documents.newest_attempt(run.folder) == 0 and runs.wish(run, 1) == "stop"
 
 
 def test_a_whole_run_whose_process_file_is_damaged_goes_on_from_its_checkpoint(tmp_path):

@@ -9,7 +9,7 @@ from tests.tiny import make_workspace, tiny_config
 from trainer.config import config_file
 from trainer.config.schema import LATEST, Config
 from trainer.engine.training import loop
-from trainer.run import earlier_run, launch, run_models
+from trainer.run import earlier_run, launch, models
 from trainer.run.documents import Best
 from trainer.run.runs import Run
 from trainer.system import document_file, durable
@@ -152,7 +152,7 @@ def test_the_first_weights_are_those_of_the_earlier_best_and_that_run_is_only_re
     state = again.model.state_dict()
     assert state.keys() == saved.keys() and all(bool((state[name] == saved[name]).all()) for name in saved)
     assert f"Starting from the best model of run {parts.run.id}, that of epoch {best.epoch}." in capsys.readouterr().out
-    other = next(name for name in run_models.kept(parts.run) if name != best.checkpoint)
+    other = next(name for name in models.checkpoints(parts.run) if name != best.checkpoint)
     saved = loop.checkpoints.load(parts.run.checkpoints, other)["model"]
     state = trained(workspace, 3, wanting(earlier_run.name_of(parts.run, other))).model.state_dict()
     assert all(bool((state[name] == saved[name]).all()) for name in saved)

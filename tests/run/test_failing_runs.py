@@ -16,7 +16,7 @@ from tests.run.test_launch import ENDLESS, epoch_rows, people, wait_for_epoch, w
 from tests.run_folders import end, end_all, make_run
 from tests.tiny import make_workspace, tiny_config
 from trainer.engine.training import checkpoints
-from trainer.run import failures, launch, metrics, reserve, runs
+from trainer.run import documents, failures, launch, metrics, runs
 from trainer.run.documents import Processes
 from trainer.system import document_file, log_lines, processes
 from trainer.system.workspace import Workspace
@@ -62,7 +62,7 @@ def test_a_disk_that_fills_up_ends_the_run_as_failed_and_it_goes_on_when_there_i
     status = wait_until(run, "failed", "lost", "completed")
     assert status.state == "failed" and status.outcome.failure.kind == "disk_full"
     assert status.outcome.reason.startswith("No space left on device: ") and str(run.folder) in status.outcome.reason
-    assert status.outcome.failure.free_bytes is not None and not (run.folder / reserve.NAME).exists()
+    assert status.outcome.failure.free_bytes is not None and not (run.folder / documents.RESERVE).exists()
     assert not list(run.folder.rglob("*.tmp.*"))
     metrics.read_to_end(tail := metrics.Tail(), run.metrics_file)
     assert tail.unreadable == 0 and tail.place.offset == run.metrics_file.stat().st_size

@@ -13,7 +13,7 @@ from tests.run_folders import end_all
 from tests.tiny import make_workspace, tiny_config
 from tests.waiting import epoch_rows, people, wait_for_epoch, wait_until
 from trainer.audio import manifest
-from trainer.run import launch, run_document, runs
+from trainer.run import launch, runs
 from trainer.system import durable, log_lines, processes
 from trainer.system.workspace import Workspace
 
@@ -31,7 +31,7 @@ ENDLESS = {"epochs": 10_000}
 def test_a_run_goes_its_whole_way(workspace: Workspace):
     run = launch.start(workspace, tiny_config(epochs=3), "tiny", "first try").run
     status = wait_until(run, "completed", "failed", "lost")
-    document = run_document.of(status)
+    document = runs.document(status)
     assert status.state == "completed" and document["label"] == "first try"
     assert [row["epoch"] for row in epoch_rows(run)] == [1, 2, 3] and document["epoch"] == document["epochs"] == 3
     assert document["outcome"] == {
@@ -59,7 +59,7 @@ def test_stop_keeps_the_best_model(workspace: Workspace, now: bool, told: str):
     launch.stop(run, now)
     status = wait_until(run, "stopped", seconds=15)
     assert told in status.outcome.reason and status.outcome.exit_code == 0
-    assert os.path.isfile(run_document.of(status)["best"]["checkpoint"])
+    assert os.path.isfile(runs.document(status)["best"]["checkpoint"])
     assert any("Stopped" in line for line in log_lines.last_lines(run.log_file))
     with pytest.raises(ValueError, match="nothing to stop"):
         launch.stop(run, now)
@@ -78,7 +78,7 @@ def test_a_killed_trainer_is_failed_with_its_signal_within_5_s(workspace: Worksp
     wait_for_epoch(run, 2)
     processes.send_signal(people(run).trainer, signal.SIGKILL)
     status = wait_until(run, "failed", seconds=5)
-    assert run_document.of(status)["outcome"]["signal"] == "SIGKILL" and "signal 9" in status.outcome.reason
+    assert runs.document(status)["outcome"]["signal"] == "SIGKILL" and "signal 9" in status.outcome.reason
 
 
 def test_a_killed_trainer_and_supervisor_are_lost_within_5_s(workspace: Workspace):
@@ -144,7 +144,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint_as_often_as_asked(workspa
         assert launch.resume(run) == attempt and runs.status(run).state in ("queued", "running")
     wait_for_epoch(run, 9)
     epochs = [row["epoch"] for row in epoch_rows(run)]
-    assert epochs == list(range(1, len(epochs) + 1)) and run_document.of(runs.status(run))["outcome"] is None
+    assert epochs == list(range(1, len(epochs) + 1)) and runs.document(runs.status(run))["outcome"] is None
     launch.stop(run, now=True)
     assert wait_until(run, "stopped", seconds=15).outcome.attempt == 3
     launch.resume(run)

@@ -16,9 +16,9 @@ import pytest
 
 from tests.run_folders import end, make_alive, make_run, workspace_at
 from tests.tiny import ignore
-from trainer.run import run_archive, run_import, runs
+from trainer.run import archive, runs
+from trainer.run.archive import MANIFEST
 from trainer.run.documents import Processes
-from trainer.run.run_archive import MANIFEST
 from trainer.run.runs import Run
 from trainer.system import document_file, durable
 from trainer.system.workspace import PROJECT_ROOT, Workspace
@@ -62,12 +62,12 @@ def contents(folder: Path) -> dict[str, tuple[bytes, float]]:
 
 
 def packed(run: Run, target: Path) -> Path:
-    return run_archive.pack(run, target, ignore)
+    return archive.pack(run, target, ignore)
 
 
-def unpacked(workspace: Workspace, file: Path) -> run_import.Unpacked:
+def unpacked(workspace: Workspace, file: Path) -> archive.Unpacked:
     with open(file, "rb") as data:
-        return run_import.unpack(workspace, data, ignore)
+        return archive.unpack(workspace, data, ignore)
 
 
 def altered(file: Path, changes: dict[str, bytes], drop: str = "", **manifest: object) -> Path:
@@ -99,8 +99,8 @@ def test_a_run_comes_out_as_it_went_in(here, there, tmp_path):
     status = runs.status(taken.run)
     assert (status.state, status.label, status.outcome.reason) == ("completed", "gut gemacht", "All done.")
     assert [path.name for path in there.runs.iterdir() if not path.name.startswith(".")] == [run.id]
-    with zipfile.ZipFile(tmp_path / "run.zip") as archive:  # unpacked by hand it is the folder of the run too
-        archive.extractall(tmp_path / "by hand")
+    with zipfile.ZipFile(tmp_path / "run.zip") as zipped:  # unpacked by hand it is the folder of the run too
+        zipped.extractall(tmp_path / "by hand")
     assert {name: data for name, (data, _) in contents(tmp_path / "by hand" / run.id).items()} == {
         name: data for name, (data, _) in expected.items()
     }
@@ -112,7 +112,7 @@ def test_a_file_of_another_century_is_packed(here, there, tmp_path):
     os.utime(run.metrics_file, (-5, -5))
     taken = unpacked(there, packed(run, tmp_path / "run.zip"))
     times = taken.run.log_file.stat().st_mtime, taken.run.metrics_file.stat().st_mtime
-    assert times == (run_archive.LATEST_SECONDS, 0)
+    assert times == (archive.LATEST_SECONDS, 0)
 
 
 def with_central(data: bytes, offset: int, value: bytes) -> bytes:
@@ -134,7 +134,7 @@ def test_a_zip_that_is_broken_is_refused_in_a_sentence(here, there, tmp_path, to
     data = BROKEN[told](packed(ended_run(here), tmp_path / "run.zip").read_bytes())
     wanted = told if "(" in told or told == "unusual way" else "cannot be unpacked"
     with pytest.raises(ValueError, match=re.escape(wanted)):
-        run_import.unpack(there, io.BytesIO(data), ignore)
+        archive.unpack(there, io.BytesIO(data), ignore)
     assert runs.all_runs(there) == []
 
 
@@ -159,7 +159,7 @@ def test_an_id_that_is_taken_gets_another_and_that_is_said(here, tmp_path):
     taken = unpacked(here, packed(run, tmp_path / "run.zip"))
     assert taken.packed_id == run.id != taken.run.id and taken.run.id[:15] == run.id[:15]
     assert contents(taken.run.folder) == before == contents(run.folder) and runs.by_id(here, taken.run.id)
-    assert f"is run {taken.run.id} now" in run_import.sentence(taken)
+    assert f"is run {taken.run.id} now" in archive.sentence(taken)
 
 
 def test_an_active_run_is_not_packed_and_what_is_no_run_neither(here, tmp_path):
@@ -208,7 +208,7 @@ def test_a_name_that_other_systems_cannot_hold_is_neither_packed_nor_taken(here,
     (run.folder / name).parent.mkdir(parents=True, exist_ok=True)
     (run.folder / name).write_bytes(b"odd")
     assert unpacked(there, packed(run, tmp_path / "again.zip")).run.id == run.id
-    assert run_archive.left_out(run) == [name]
+    assert archive.left_out(run) == [name]
 
 
 @pytest.mark.parametrize(
@@ -223,12 +223,12 @@ def test_names_that_are_one_elsewhere_are_neither_packed_nor_taken(here, there, 
         (run.folder / name).parent.mkdir(exist_ok=True)
         (run.folder / name).write_bytes(b"odd")
     assert unpacked(there, packed(run, tmp_path / "again.zip")).run.id == run.id
-    assert len(run_archive.left_out(run)) == 1 and run_archive.left_out(run)[0] in pair
+    assert len(archive.left_out(run)) == 1 and archive.left_out(run)[0] in pair
 
 
 def test_a_zip_of_two_thousand_folders_is_refused(there, tmp_path):
-    with zipfile.ZipFile(tmp_path / "deep.zip", "w") as archive:
-        archive.writestr("d/" * 2000 + "a.wav", b"RIFF")
+    with zipfile.ZipFile(tmp_path / "deep.zip", "w") as zipped:
+        zipped.writestr("d/" * 2000 + "a.wav", b"RIFF")
     refused(there, tmp_path / "deep.zip", "within over 32 folders")
 
 
@@ -247,9 +247,9 @@ def test_links_and_files_that_are_there_twice_are_refused(here, there, tmp_path)
     for entry, match in ((link, "holds a link"), (zipfile.ZipInfo(f"{run.id}/config.yaml"), "a file twice")):
         other = tmp_path / "other.zip"
         shutil.copy(file, other)
-        with zipfile.ZipFile(other, "a") as archive, pytest.MonkeyPatch.context() as patch:
+        with zipfile.ZipFile(other, "a") as zipped, pytest.MonkeyPatch.context() as patch:
             patch.setattr("warnings.warn", lambda *given, **named: None)
-            archive.writestr(entry, "/etc/passwd")
+            zipped.writestr(entry, "/etc/passwd")
         refused(there, other, match)
 
 
@@ -258,8 +258,8 @@ def test_what_is_no_run_is_refused(here, there, tmp_path):
     file = packed(run, tmp_path / "run.zip")
     (tmp_path / "text.zip").write_text("hello")
     refused(there, tmp_path / "text.zip", "cannot be unpacked")
-    with zipfile.ZipFile(tmp_path / "clips.zip", "w") as archive:
-        archive.writestr("one.wav", b"RIFF")
+    with zipfile.ZipFile(tmp_path / "clips.zip", "w") as zipped:
+        zipped.writestr("one.wav", b"RIFF")
     refused(there, tmp_path / "clips.zip", r"no run of Wakeword Studio \(wakeword-run.json is not in it\)")
     refused(there, altered(file, {}, version=2), "no run of Wakeword Studio")
     refused(there, altered(file, {}, id="../../evil"), "is no id")
@@ -277,7 +277,7 @@ def test_bytes_that_are_others_and_bombs_are_refused(here, there, tmp_path, monk
     (tmp_path / "half.zip").write_bytes(file.read_bytes()[:100_000])
     refused(there, tmp_path / "half.zip", "cannot be unpacked")
     refused(there, altered(file, {f"{run.id}/train.log": bytes(50_000_000)}), "unpacks to over 100 times its size")
-    monkeypatch.setattr(run_import, "SPARE_BYTES", 10**15)
+    monkeypatch.setattr(archive, "SPARE_BYTES", 10**15)
     refused(there, file, r"^The run needs \d+ MB of disk; [\d,]+ MB are free in ")
 
 

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from tests.run_folders import dead_process, end, make_alive, make_run, workspace_at, write_processes
-from trainer.run import run_queue, standing
+from trainer.run import run_queue
 from trainer.run.documents import Processes
 from trainer.run.run_queue import Waiting
 from trainer.run.runs import Run
@@ -68,7 +68,7 @@ def test_who_was_given_a_slot_holds_it_before_its_trainer_is_there(workspace: Wo
     slot = run_queue.take(workspace, first, ["cpu"])
     run_queue.join(workspace, second, ["cpu"])  # who joins throws out those who hold no more
     make_alive(first)
-    found = standing.standing(workspace, second)
+    found = run_queue.position(workspace, second)
     assert slot and found and found.training == (first,)
 
 
@@ -104,16 +104,16 @@ def test_a_slot_of_which_nobody_knows_who_has_it_makes_the_forecast_unknown(work
     end(first, "completed", "All epochs done.")
     (workspace.runs / ".slots" / f"{processes.boot_id()}.cpu.0").write_text(holder)
     run_queue.join(workspace, second, ["cpu"])
-    found = standing.standing(workspace, second)
-    assert found and found.training == () and found.unknown == 1 and standing.start_seconds(found) is None
+    found = run_queue.position(workspace, second)
+    assert found and found.training == () and found.unknown == 1 and run_queue.start_seconds(found) is None
 
 
 def test_nobody_known_before_it_is_no_forecast_of_now(workspace: Workspace):
     """As another machine sees a run that waits here: it cannot see the slots."""
     run = make_queued(workspace, 1)
     run_queue.join(workspace, run, ["cpu"])
-    found = standing.standing(workspace, run)
-    assert found and standing.start_seconds(found) is None
+    found = run_queue.position(workspace, run)
+    assert found and run_queue.start_seconds(found) is None
 
 
 def test_who_has_a_slot_does_not_join_the_queue_again(workspace: Workspace):
@@ -123,8 +123,8 @@ def test_who_has_a_slot_does_not_join_the_queue_again(workspace: Workspace):
     run_queue.join(workspace, first, ["cpu"])
     run_queue.join(workspace, second, ["cpu"])
     assert slot and [waiting.run for waiting in run_queue.read(workspace).order] == [second.id]
-    found = standing.standing(workspace, second)
-    assert found and found.training == (first,) and standing.start_seconds(found) == 100
+    found = run_queue.position(workspace, second)
+    assert found and found.training == (first,) and run_queue.start_seconds(found) == 100
 
 
 def test_devices_are_taken_as_they_become_free(workspace: Workspace):
@@ -138,7 +138,7 @@ def test_devices_are_taken_as_they_become_free(workspace: Workspace):
             taken.append(slot.device)
             make_alive(run)
     assert taken == ["gpu0", "gpu1", "cpu"], "two GPUs are busy, and the CPU is free for who asks for it"
-    found = standing.standing(workspace, runs[2])
+    found = run_queue.position(workspace, runs[2])
     assert found and found.place == 1 and found.slots == 2 and set(found.training) == {runs[0], runs[1]}
 
 
@@ -201,7 +201,7 @@ def test_a_damaged_queue_is_joined_anew(workspace: Workspace):
     ],
 )  # fmt: skip
 def test_when_a_turn_comes(training: list[float], waiting: list[float], slots: int, seconds: float):
-    assert standing.turn_seconds(training, waiting, slots) == seconds
+    assert run_queue.turn_seconds(training, waiting, slots) == seconds
 
 
 def test_the_estimate_of_a_start_needs_all_who_come_before(workspace: Workspace):
@@ -211,9 +211,9 @@ def test_the_estimate_of_a_start_needs_all_who_come_before(workspace: Workspace)
     make_alive(first)
     for run in (second, third):
         run_queue.join(workspace, run, ["cpu"])
-    found = standing.standing(workspace, second)
-    assert found and found.training == (first,) and standing.start_seconds(found) == 100
-    last = standing.standing(workspace, third)
-    assert last and last.place == 2 and last.before == (second,) and standing.start_seconds(last) is None
+    found = run_queue.position(workspace, second)
+    assert found and found.training == (first,) and run_queue.start_seconds(found) == 100
+    last = run_queue.position(workspace, third)
+    assert last and last.place == 2 and last.before == (second,) and run_queue.start_seconds(last) is None
     assert slot
     os.close(slot.descriptor)

@@ -13,7 +13,7 @@ from pages.ui.shared import run_notice
 from tests.run_folders import end_all, make_alive, make_run, slow_start, workspace_at, write_processes
 from tests.tiny import make_workspace, tiny_config
 from tests.waiting import people, wait_for, wait_until
-from trainer.run import launch, pulse, runs, state
+from trainer.run import launch, runs, state, supervisor
 from trainer.run.documents import Progress
 from trainer.run.runs import Run
 from trainer.system import document_file, processes
@@ -122,14 +122,14 @@ def working(tmp_path):
         child.wait()
 
 
-def look(run: Run, trainer: subprocess.Popen, last: pulse.Pulse) -> pulse.Pulse:
-    return pulse.tell(run, 1, pulse.Pulse(last.working, last.cpu_seconds), trainer.pid)
+def look(run: Run, trainer: subprocess.Popen, last: supervisor.Pulse) -> supervisor.Pulse:
+    return supervisor.update_pulse(run, 1, supervisor.Pulse(last.working, last.cpu_seconds), trainer.pid)
 
 
 def test_a_silent_trainer_that_uses_the_processor_is_running(working):
     run, trainer = working("while True: pass")
     assert runs.status(run).state == "unresponsive"
-    look(run, trainer, pulse.Pulse())
+    look(run, trainer, supervisor.Pulse())
     assert runs.status(run).state == "running"
 
 
@@ -138,7 +138,7 @@ def test_a_silent_trainer_that_waits_for_a_busy_process_is_running(working):
     compiler = "import os; parent = os.getppid()\nwhile os.getppid() == parent: pass"
     run, trainer = working(f"import subprocess, sys; subprocess.run([sys.executable, '-c', {compiler!r}])")
     wait_for(lambda: processes.has_busy_child(trainer.pid))
-    seen = pulse.Pulse(cpu_seconds=1000.0)  # so its own processor time tells nothing
+    seen = supervisor.Pulse(cpu_seconds=1000.0)  # so its own processor time tells nothing
     wait_for(lambda: not processes.activity(trainer.pid)[1])
     look(run, trainer, seen)
     assert runs.status(run).state == "running"
@@ -149,7 +149,7 @@ def test_a_silent_trainer_that_uses_none_is_unresponsive(working, suspended: boo
     run, trainer = working("while True: pass" if suspended else "import time; time.sleep(600)")
     if suspended:
         trainer.send_signal(signal.SIGSTOP)
-    last = pulse.Pulse()
+    last = supervisor.Pulse()
 
     def rests() -> bool:
         nonlocal last

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from tests.run_folders import end, make_run, workspace_at
-from trainer.run import documents, launch, outcomes, runs, supervisor
+from trainer.run import failures, launch, runs, supervisor
 from trainer.run.documents import Outcome
 from trainer.run.runs import Run
 from trainer.run.state import BY_SIGNAL
@@ -36,7 +36,7 @@ def test_a_run_that_begins_again_is_at_no_moment_lost(run: Run, monkeypatch):
 
 def test_a_look_that_began_before_the_attempt_tells_of_the_attempt(run: Run, monkeypatch):
     end(run, "paused", "Paused by the user.")
-    read = documents.read
+    read = document_file.read
 
     def read_late(kind, path):
         if kind is Outcome:
@@ -44,7 +44,7 @@ def test_a_look_that_began_before_the_attempt_tells_of_the_attempt(run: Run, mon
             supervisor._begin_attempt(run)
         return read(kind, path)
 
-    monkeypatch.setattr(runs.documents, "read", read_late)
+    monkeypatch.setattr(document_file, "read", read_late)
     assert runs.status(run).state == "queued" and runs.status(run).attempt == 2
 
 
@@ -60,21 +60,21 @@ def test_a_wish_right_after_another_was_taken_back_is_for_what_goes_on(run: Run)
 def test_a_trainer_that_could_not_listen_yet_was_stopped_by_our_signal(run: Run):
     trainer = subprocess.Popen(["sleep", "60"])
     told = supervisor._wait(run, 1, "cpu", trainer, lambda: True)
-    outcome = outcomes.of_exit(run, 1, trainer.returncode, told, memory_ran_out=False)
+    outcome = failures.outcome_of_exit(run, 1, trainer.returncode, told, memory_ran_out=False)
     assert trainer.returncode == -signal.SIGTERM and outcome.state == "stopped"
 
 
 @pytest.mark.parametrize(("exit_code", "name"), [(1, None), (-11, "SIGSEGV")])
 def test_what_was_said_when_all_was_saved_counts_whatever_comes_after(tmp_path, exit_code: int, name: str | None):
     run = make_run(workspace_at(tmp_path), ended="completed", reason="All 3 epochs done.")
-    outcome = outcomes.of_exit(run, 1, exit_code, "", memory_ran_out=False)
+    outcome = failures.outcome_of_exit(run, 1, exit_code, "", memory_ran_out=False)
     assert (outcome.state, outcome.reason, outcome.signal) == ("completed", "All 3 epochs done.", name)
 
 
 def test_a_signal_to_the_trainer_alone_ends_the_run_also_after_a_pause_that_was_taken_back(tmp_path):
     run = make_run(workspace_at(tmp_path))
     launch.ask(run, "go_on")
-    outcome = outcomes.ended(1, "stopped", f"{BY_SIGNAL} in epoch 2.")
+    outcome = failures.outcome_now(1, "stopped", f"{BY_SIGNAL} in epoch 2.")
     assert supervisor._conclude(run, outcome, ended=False) is None
     assert document_file.read(Outcome, run.outcome_file) == outcome
 

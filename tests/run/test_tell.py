@@ -18,9 +18,9 @@ from tests.run_folders import end_all, make_run, workspace_at
 from tests.tiny import make_workspace, tiny_config
 from tests.waiting import is_gone, wait_until
 from trainer.audio import manifest
-from trainer.run import announcement, hooks, launch, webhook
-from trainer.run.announcement import Announcement
+from trainer.run import launch, notifications
 from trainer.run.documents import Outcome
+from trainer.run.notifications import Notifications
 from trainer.run.runs import Run
 from trainer.system import log_lines
 from trainer.system.workspace import PROJECT_ROOT, Workspace
@@ -121,7 +121,7 @@ def test_the_end_of_a_run_is_told_with_no_browser(tmp_path, listener, state):
 def test_a_run_is_resumed_while_its_end_is_being_told(tmp_path):
     workspace = make_workspace(tmp_path)
     wait_for_go = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.05)"
-    announcement.write(workspace, Announcement(command=script(workspace, wait_for_go)))
+    notifications.write(workspace, Notifications(command=script(workspace, wait_for_go)))
     run = start_to_fail(workspace)
     wait_until(run, "failed")
     assert launch.resume(run) == 2
@@ -133,37 +133,37 @@ def test_a_run_is_resumed_while_its_end_is_being_told(tmp_path):
 
 def test_only_the_ends_that_were_asked_for_are_told(workspace, listener, capsys):
     run = make_run(workspace, label="Kitchen")
-    announcement.write(workspace, Announcement(webhook=listener.url, ends=("failed",)))
+    notifications.write(workspace, Notifications(webhook=listener.url, ends=("failed",)))
     for state in ("completed", "stopped", "paused", "failed"):
-        hooks.tell_end(run, outcome(state))
+        notifications.notify_end(run, outcome(state))
     assert [document["state"] for _, _, document in listener.heard] == ["failed"]
     assert capsys.readouterr().out.count("\n") == 1
 
 
 def test_nothing_is_told_when_nothing_was_asked_for(workspace, capsys):
-    hooks.tell_end(make_run(workspace), outcome())
+    notifications.notify_end(make_run(workspace), outcome())
     assert capsys.readouterr().out == ""
 
 
 def test_a_damaged_file_is_told_in_the_log_and_changes_nothing(workspace, capsys):
-    announcement.file_of(workspace).write_text('{"ends": "soon"}')
-    hooks.tell_end(make_run(workspace), outcome())
+    notifications.file_of(workspace).write_text('{"ends": "soon"}')
+    notifications.notify_end(make_run(workspace), outcome())
     said = capsys.readouterr().out
     assert "Nobody was told of the end" in said and said.endswith("Clear it with: python -m trainer tell --off\n")
     assert refused(workspace, "tell").endswith("python -m trainer tell --off")
     answer(workspace, "tell", "--off")
-    assert announcement.read(workspace) == Announcement()
+    assert notifications.read(workspace) == Notifications()
 
 
 def test_a_command_that_hangs_is_killed_with_what_it_started(workspace, monkeypatch):
-    monkeypatch.setattr(hooks, "COMMAND_SECONDS", 3.0)  # enough to start its child, on a busy machine too
+    monkeypatch.setattr(notifications, "COMMAND_SECONDS", 3.0)  # enough to start its child, on a busy machine too
     words = script(
         workspace,
         "import subprocess, sys, time\n"
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(99)'])\n"
         "open('pid', 'w').write(str(child.pid)); time.sleep(99)",
     )
-    (told,) = hooks.test(workspace, Announcement(command=words))
+    (told,) = notifications.send_test(workspace, Notifications(command=words))
     assert told.text == "The command python did not end within 3 s and was killed." and not told.well
     child = int((workspace.root / "pid").read_text())
     assert is_gone(child)
@@ -171,11 +171,13 @@ def test_a_command_that_hangs_is_killed_with_what_it_started(workspace, monkeypa
 
 def test_a_command_dies_with_the_supervisor_that_is_ended(workspace):
     words = script(workspace, "import os, time\nopen('pid', 'w').write(str(os.getpid())); time.sleep(99)")
-    announcement.write(workspace, Announcement(command=words))
+    notifications.write(workspace, Notifications(command=words))
     run = make_run(workspace)
     code = (
-        "from trainer.run import hooks, runs; from trainer.run.documents import Outcome; from pathlib import Path;"
-        f"hooks.tell_end(runs.Run(Path({str(run.folder)!r})), Outcome.model_validate({outcome().model_dump()!r}))"
+        "from pathlib import Path; from trainer.run.documents import Outcome; from trainer.run.runs import Run\n"
+        "from trainer.run import notifications\n"
+        f"outcome = Outcome.model_validate({outcome().model_dump()!r})\n"
+        f"notifications.notify_end(Run(Path({str(run.folder)!r})), outcome)"
     )
     process = subprocess.Popen([PYTHON, "-c", code], cwd=PROJECT_ROOT)
     pid_file, deadline = workspace.root / "pid", time.monotonic() + 20
@@ -198,14 +200,14 @@ def test_a_command_dies_with_the_supervisor_that_is_ended(workspace):
 )
 def test_how_a_command_went_is_one_line(workspace, text, told):
     begin = time.monotonic()
-    (found,) = hooks.test(workspace, Announcement(command=script(workspace, text)))
+    (found,) = notifications.send_test(workspace, Notifications(command=script(workspace, text)))
     assert found.text == f"The command python {told}" and found.well == (told == "was run.")
     assert time.monotonic() - begin < 2.5, "what a command leaves running is not waited for"
 
 
 def test_a_command_that_is_gone_is_told(workspace):
-    (told,) = hooks.test(workspace, Announcement(command=("/nowhere/notify",)))
-    assert told == hooks.Told(False, "The command notify could not be run: No such file or directory.")
+    (told,) = notifications.send_test(workspace, Notifications(command=("/nowhere/notify",)))
+    assert told == notifications.Delivery(False, "The command notify could not be run: No such file or directory.")
 
 
 @pytest.mark.parametrize(
@@ -219,18 +221,20 @@ def test_a_command_that_is_gone_is_told(workspace):
     ],
 )
 def test_a_webhook_is_tried_again_when_that_makes_sense(monkeypatch, listener, answers, problem, posts):
-    monkeypatch.setattr(webhook, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(notifications, "FIRST_PAUSE_SECONDS", 0.01)
     listener.answers = answers
-    assert webhook.post(listener.url, {}, 3) == problem
+    assert notifications.post(listener.url, {}, 3) == problem
     assert len(listener.heard) == posts and {path for path, _, _ in listener.heard} == {"/hook"}
 
 
 def test_a_server_that_hangs_or_is_not_there_is_told(workspace, monkeypatch):
-    monkeypatch.setattr(hooks, "WEBHOOK_SECONDS", 1.0)
+    monkeypatch.setattr(notifications, "WEBHOOK_SECONDS", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as deaf:
-        (told,) = hooks.test(workspace, Announcement(webhook=f"http://127.0.0.1:{deaf.getsockname()[1]}/secret"))
-    assert told == hooks.Told(False, "The webhook at 127.0.0.1 was not told: it did not answer within 1 s.")
-    (told,) = hooks.test(workspace, Announcement(webhook="http://127.0.0.1:1/secret"))
+        (told,) = notifications.send_test(
+            workspace, Notifications(webhook=f"http://127.0.0.1:{deaf.getsockname()[1]}/secret")
+        )
+    assert told == notifications.Delivery(False, "The webhook at 127.0.0.1 was not told: it did not answer within 1 s.")
+    (told,) = notifications.send_test(workspace, Notifications(webhook="http://127.0.0.1:1/secret"))
     assert "Connection refused" in told.text and "secret" not in told.text
 
 
@@ -240,7 +244,7 @@ def test_a_server_that_hangs_or_is_not_there_is_told(workspace, monkeypatch):
      "http://me:secret@x/", "http://x/\nHost: y"],
 )  # fmt: skip
 def test_a_bad_address_is_refused_in_a_sentence(url):
-    for attempt in (announcement.checked_webhook, lambda url: webhook.post(url, {}, 1)):
+    for attempt in (notifications.checked_webhook, lambda url: notifications.post(url, {}, 1)):
         with pytest.raises(ValueError, match=r"^The webhook must be an address like https://example\.org/hook"):
             attempt(url)
 
@@ -254,7 +258,7 @@ def test_the_verb_sets_shows_tests_and_clears(workspace, listener):
         "told": [{"well": True, "text": "Told the webhook at 127.0.0.1."}],
     }  # fmt: skip
     assert listener.heard[0][2]["state"] == "test"
-    assert stat.S_IMODE(os.stat(announcement.file_of(workspace)).st_mode) == 0o600
+    assert stat.S_IMODE(os.stat(notifications.file_of(workspace)).st_mode) == 0o600
     assert answer(workspace, "tell", "--command", "sh -c 'exit 2'")["command"][1:] == ["-c", "exit 2"]
     done = call(workspace, "tell", "--test")
     assert done.returncode == 1 and done.stdout.endswith("The command sh failed with exit code 2.\n")
@@ -267,4 +271,4 @@ def test_what_cannot_be_set_is_refused_in_a_sentence(workspace):
     assert "Close every quote" in refused(workspace, "tell", "--command", "echo 'x")
     assert "some of completed" in refused(workspace, "tell", "--ends", "lost")
     assert "stands alone" in refused(workspace, "tell", "--off", "--test")
-    assert not announcement.file_of(workspace).exists()
+    assert not notifications.file_of(workspace).exists()

@@ -17,7 +17,7 @@ from tests.run_folders import end_all, make_run, slow_start
 from tests.tiny import make_workspace, tiny_config
 from tests.waiting import people, wait_for, wait_for_epoch, wait_until
 from trainer.catalog import trash
-from trainer.cli import training
+from trainer.cli.run import status_document
 from trainer.cli.terminal import Session
 from trainer.run import launch, runs, tensorboard
 from trainer.run.runs import Run
@@ -210,7 +210,7 @@ def test_a_run_of_another_machine_is_told_by_its_beat_and_else_unknown(tmp_path)
     text = run_notice.notice(status).text
     assert status.state == "unknown" and "another-machine" in text and " 01:00:0" in text and "Resume" in text
     assert launch.stop(run, now=True) == "unknown" and runs.wish(run, 1) == "stop"
-    document = training.status_document(Session(Workspace(tmp_path), as_json=True), run)
+    document = status_document(Session(Workspace(tmp_path), as_json=True), run)
     assert document["state"] == "unknown" and document["notice"].startswith(text.split(" Its files")[0])
     with pytest.raises(ValueError, match="is unknown; stop it before it goes to the trash"):
         trash.throw(Workspace(tmp_path), run)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer.catalog import followers
-from trainer.run import run_models, runs
+from trainer.catalog import index
+from trainer.run import models, runs
 from trainer.run.documents import Best
 from trainer.run.runs import Run
 from trainer.run.state import ACTIVE
@@ -33,7 +33,7 @@ def freeable(run: Run) -> Freeable:
     Raises ValueError for a live run, which clears up by itself, and for one whose best model is not known or damaged.
     """
     _check_ended(run)
-    every = run_models.kept(run)
+    every = models.checkpoints(run)
     best = document_file.read(Best, run.checkpoints / "best.json")
     if every and best is None:
         raise ValueError(f"Run {run.id} does not tell which of its checkpoints is the best one, so none can go.")
@@ -42,7 +42,7 @@ def freeable(run: Run) -> Freeable:
         raise ValueError(f"No checkpoint of run {run.id} matches its digest, so none can go.")
     if best and every and not _is_sound(run, best.checkpoint):
         raise ValueError(f"{best.checkpoint}, the best of run {run.id}, is missing or damaged, so no other can go.")
-    stems = followers.of(Workspace(run.folder.parent.parent), run).values()
+    stems = index.followers(Workspace(run.folder.parent.parent), run).values()
     wanted = [name for stem in stems if (name := f"{stem}.pt") in every]
     needed = [best and best.checkpoint, last, last and _best_by(run, last), *wanted]
     kept = tuple(dict.fromkeys(name for name in needed if name))
@@ -73,7 +73,7 @@ def _is_sound(run: Run, checkpoint: str) -> bool:
                 digest.update(block)
     except OSError:
         return False
-    return digest.hexdigest() == run_models.digest_of(run, checkpoint)
+    return digest.hexdigest() == models.digest_of(run, checkpoint)
 
 
 def _check_ended(run: Run) -> None:

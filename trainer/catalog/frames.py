@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainer.catalog import index, option_values
-from trainer.catalog.row import Row, option
+from trainer.catalog import index, run_rows
+from trainer.catalog.run_rows import Row, option
 from trainer.run import metrics as rows_of
 from trainer.run import runs
 from trainer.run.runs import Run
@@ -24,7 +24,7 @@ def table(root: str | Path | None = None) -> pd.DataFrame:
     """
     import pandas as pd
 
-    keys = option_values.defaults()
+    keys = run_rows.option_defaults()
     found = index.look(open_workspace(root)).rows
     frame = pd.DataFrame([row._asdict() | {key: option(row, key) for key in keys} for row in found])
     if frame.empty:

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from trainer.catalog import option_values, reading
-from trainer.catalog.row import Row
+from trainer.catalog import reading, run_rows
+from trainer.catalog.run_rows import Row
 from trainer.run.runs import ID, Run
 from trainer.run.state import ACTIVE
 from trainer.system import durable, regular_file
@@ -128,7 +128,7 @@ def _read(run: Run) -> tuple[Entry, bool]:
 
 def _version() -> list[object]:
     """What a row depends on besides the files: this program and its defaults."""
-    defaults = json.dumps(dict(option_values.defaults()), sort_keys=True)
+    defaults = json.dumps(dict(run_rows.option_defaults()), sort_keys=True)
     return [VERSION, len(Row._fields), crc32(defaults.encode())]
 
 
@@ -167,3 +167,19 @@ _TAGS, _LOSSES = Row._fields.index("tags"), Row._fields.index("losses")
 def _row(fields: list[Any]) -> Row:
     fields[_TAGS], fields[_LOSSES] = tuple(fields[_TAGS]), tuple(fields[_LOSSES])
     return Row._make(fields)
+
+
+def followers(workspace: Workspace, run: Run, listed: Sequence[Row] | None = None) -> dict[str, str]:
+    """The ids of the runs that wait to start from a model of this one, and the stems of the checkpoints that they name
+    (empty for the best one).
+
+    `listed` are the rows of all runs, where they are at hand.
+    """
+    rows = look(workspace).rows if listed is None else listed
+    found = {}
+    for row in rows:
+        begun = row.epoch or row.state not in ACTIVE | {"paused"}
+        run_id, _, stem = str(row.changed.get("training.start_from", "")).partition("/")
+        if run_id == run.id and not begun:
+            found[row.run] = stem
+    return found

@@ -1,23 +1,65 @@
-"""Reading a run's folder into a row, whatever state the folder is in."""
+"""Reading a run folder into a row, whatever its condition, and the disk it takes."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
-from trainer.catalog import option_values
-from trainer.catalog.row import MOST_LOSSES, Row
+from trainer.catalog import run_rows
+from trainer.catalog.run_rows import MOST_LOSSES, Row
 from trainer.config.option_list import Value
 from trainer.evaluation import operating_point
-from trainer.run import columns, disk_usage, runs
+from trainer.run import columns, runs
 from trainer.run.columns import Columns
 from trainer.run.documents import Notes, Outcome, Request
 from trainer.run.runs import Run, Status
 from trainer.system import document_file
+
+KINDS = {"checkpoints": "checkpoints", "model": "model", "models": "model", "evaluation": "evaluation"}
+LOGS = ("train.log", "metrics.jsonl", "timing.jsonl", "tensorboard")
+
+
+@dataclass(frozen=True)
+class DiskUsage:
+    """Bytes of the files of a run by kind."""
+
+    checkpoints: int = 0
+    model: int = 0
+    evaluation: int = 0
+    logs: int = 0
+    other: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.checkpoints + self.model + self.evaluation + self.logs + self.other
+
+
+def disk_usage(run: Run) -> DiskUsage:
+    """What the files of a run take now; what cannot be looked at counts as nothing. Links are not followed."""
+    sizes = dict.fromkeys(("checkpoints", "model", "evaluation", "logs", "other"), 0)
+    with suppress(OSError), os.scandir(run.folder) as entries:
+        for entry in entries:
+            kind = "logs" if entry.name in LOGS else KINDS.get(entry.name, "other")
+            sizes[kind] += _size_on_disk(entry)
+    return DiskUsage(**sizes)
+
+
+def _size_on_disk(entry: os.DirEntry[str]) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    try:
+        if not entry.is_dir(follow_symlinks=False):
+            return entry.stat(follow_symlinks=False).st_size
+        with os.scandir(entry.path) as inner:
+            return sum(map(_size_on_disk, inner))
+    except OSError:
+        return 0
+
 
 LARGEST = 1e300
 LATEST_SECONDS = 1e11
@@ -53,7 +95,7 @@ def read(run: Run) -> Row:
         run.id, status.state, "; ".join(told), text(status.label), tuple(map(text, notes.tags)), text(notes.note),
         notes.starred, notes.archived,
         preset=text(values.get("preset")), model=text(values.get("model.name")),
-        changed=option_values.changed(values), size_bytes=disk_usage.usage(run).total,
+        changed=run_rows.changed_options(values), size_bytes=disk_usage(run).total,
         **_facts(status), **measured, **_operating_point(status, rows),
     )  # fmt: skip
 
@@ -71,13 +113,13 @@ def _problems(run: Run, status: Status) -> Iterator[str]:
 def _options(run: Run) -> tuple[dict[str, Value], list[str]]:
     """The options of a run, and what is wrong with them."""
     try:
-        found = option_values.read(run.config_file)
+        found = run_rows.read_options(run.config_file)
     except FileNotFoundError:
         return {}, ["config.yaml is missing"]
     except (OSError, ValueError) as error:
         return {}, [f"config.yaml cannot be read: {text(getattr(error, 'strerror', None) or str(error)).rstrip('.')}"]
     clean = {text(key): text(value) if isinstance(value, str) else value for key, value in found.items()}
-    unknown = option_values.unknown(clean)
+    unknown = run_rows.unknown_options(clean)
     finite = {
         key: value for key, value in clean.items() if isinstance(value, (bool, str)) or _finite(value) is not None
     }

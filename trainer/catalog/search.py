@@ -13,9 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from trainer.catalog import fields
-from trainer.catalog.fields import Field, Found
-from trainer.catalog.row import Row
+from trainer.catalog import run_rows
+from trainer.catalog.run_rows import Field, Found, Row
 from trainer.run.state import State
 
 Test = Callable[[Row], bool]
@@ -77,13 +76,13 @@ def _bare(text: str) -> str:
 def _term(token: str) -> tuple[str, Test]:
     """The field that a term names (or none), and its test."""
     if token.lower() in FLAGS:
-        return token.lower(), fields.find(token).of  # type: ignore[return-value]
+        return token.lower(), run_rows.find_field(token).of  # type: ignore[return-value]
     found = _TERM.fullmatch(token)
     if found is None:
         return "", _free(_bare(token).casefold())
     name, sign, value = found[1], found[2], _bare(found[3])
     try:
-        field = fields.find(name)
+        field = run_rows.find_field(name)
     except ValueError as error:
         raise ValueError(f'{error} To look for the text itself, put it in quotes: "{_bare(token)}".') from None
     if not value:
@@ -150,7 +149,7 @@ def _time_test(field: Field, sign: str, value: str) -> Test:
         found = field.of(row)
         if not isinstance(found, (int, float)):
             return False
-        return _holds(fields.local_time(found)[: len(wanted)], sign, wanted)
+        return _holds(run_rows.local_time(found)[: len(wanted)], sign, wanted)
 
     return test
 

@@ -9,8 +9,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainer.catalog import followers, reading
-from trainer.catalog.row import Row
+from trainer.catalog import index, reading
+from trainer.catalog.run_rows import Row
 from trainer.run import runs
 from trainer.run.runs import ID, Run
 from trainer.run.state import ACTIVE
@@ -79,7 +79,7 @@ def _check(workspace: Workspace, run: Run, listed: Sequence[Row] | None) -> None
         working = job.read(workspace, verb)
         if working and working.state == "running":
             raise ValueError(f"A job ({verb}) is running and may write into the run; wait for its end, or cancel it.")
-    if waiting := list(followers.of(workspace, run, listed)):
+    if waiting := list(index.followers(workspace, run, listed)):
         raise ValueError(
             f"Run {waiting[0]} starts from a model of run {run.id}; wait until it has begun, or put that into "
             "the trash first."

@@ -1,4 +1,4 @@
-"""The verbs of the command line about the list of runs: runs, note, trash, restore, empty-trash, free-space."""
+"""Commands about the workspace: runs, note, trash, restore, empty-trash, free-space, tensorboard, token."""
 
 from __future__ import annotations
 
@@ -7,14 +7,40 @@ from typing import Any
 
 import click
 
-from trainer.catalog import disk, fields, index, notes, search, trash
-from trainer.catalog.row import Row, point_of
-from trainer.cli import training
+from trainer.catalog import disk, index, notes, reading, run_rows, search, trash
+from trainer.catalog.run_rows import Row, point_of
+from trainer.cli.run import state_document
 from trainer.cli.terminal import Session, show
 from trainer.evaluation import point_text
-from trainer.run import disk_usage, runs
+from trainer.run import runs, tensorboard
 from trainer.run.runs import Run
+from trainer.system import access_token
 from trainer.system.display_text import counted
+
+
+@click.command(name="token")
+@click.pass_obj
+def token_verb(session: Session) -> None:
+    """Print the access token of the app. It is in the workspace; one that was set by WAKEWORD_TOKEN is not."""
+    token = access_token.read(session.workspace)
+    show(session, {"token": token, "file": str(access_token.file_of(session.workspace))}, token)
+
+
+@click.command(name="tensorboard")
+@click.option("--stop", is_flag=True, help="End it.")
+@click.pass_obj
+def tensorboard_verb(session: Session, stop: bool) -> None:
+    """Start TensorBoard for all runs on 127.0.0.1, where none runs yet, and print its address."""
+    if stop:
+        ended = tensorboard.stop(session.workspace)
+        show(session, {"stopped": ended}, "TensorBoard has ended." if ended else "No TensorBoard runs.")
+        return
+    tensorboard.start(session.workspace)
+    address = tensorboard.wait(session.workspace).address
+    by_hand = tensorboard.command(session.workspace)
+    text = f"TensorBoard: {address}\nEnd it with: python -m trainer tensorboard --stop\nBy hand: {by_hand}"
+    show(session, {"address": address, "command": by_hand}, text)
+
 
 RUN = click.argument("run", metavar="RUN")
 
@@ -22,7 +48,7 @@ RUN = click.argument("run", metavar="RUN")
 def _document(session: Session, row: Row) -> dict[str, Any]:
     """A run of the list as scripts read it: its status, and what the list knows, its operating point too."""
     run = runs.by_id(session.workspace, row.run)
-    return row._asdict() | (training.state_document(session, runs.status(run)) if run else {})
+    return row._asdict() | (state_document(session, runs.status(run)) if run else {})
 
 
 def _line(row: Row) -> str:
@@ -61,7 +87,7 @@ def runs_verb(
     every = trash.rows(session.workspace) if in_trash else index.look(session.workspace).rows
     found = search.find(every, " ".join(query), archived or in_trash)
     if sort:
-        found = fields.sorted_by(found, sort, reverse)
+        found = run_rows.sorted_by(found, sort, reverse)
     elif reverse:
         found.reverse()
     whole = session.as_json and not in_trash  # a status takes a look at each folder
@@ -116,7 +142,7 @@ def restore(session: Session, run: str) -> None:
 @click.pass_obj
 def empty_trash(session: Session) -> None:
     """Delete the runs in the trash for good."""
-    freed = sum(disk_usage.usage(run).total for run in trash.all_of(session.workspace))
+    freed = sum(reading.disk_usage(run).total for run in trash.all_of(session.workspace))
     count = trash.empty(session.workspace)
     show(session, {"deleted": count, "bytes": freed}, f"{counted(count, 'run')} deleted, {freed / 1e6:,.1f} MB freed.")
 
@@ -140,4 +166,4 @@ def free_space(session: Session, run: str, now: bool) -> None:
     show(session, _freed(found, freed) | {"done": now}, "\n".join(lines))
 
 
-VERBS = (runs_verb, note, trash_verb, restore, empty_trash, free_space)
+VERBS = (runs_verb, note, trash_verb, restore, empty_trash, free_space, tensorboard_verb, token_verb)

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from trainer.evaluation import point_text
 from trainer.evaluation.operating_point import OperatingPoint
-from trainer.run import best_model, runs
+from trainer.run import models, runs
 from trainer.run.documents import Best
 from trainer.run.runs import Run, Status
 from trainer.run.state import ACTIVE
@@ -232,7 +232,7 @@ def status_text(document: dict[str, Any]) -> str:
     lines += point_lines(document["operating_point"])
     if best := document["best"]:
         epoch = Best.model_validate({**best, "checkpoint": Path(best["checkpoint"]).name})
-        lines.append(f"best: epoch {epoch.epoch}, {best_model.described(epoch, epoch.by)}, {best['checkpoint']}")
+        lines.append(f"best: epoch {epoch.epoch}, {models.describe_best(epoch, epoch.by)}, {best['checkpoint']}")
     if "place" in document:
         lines.append(f"place {document['place']} in the queue for {', '.join(document['devices'])}")
     if document["outcome"]:

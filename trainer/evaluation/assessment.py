@@ -25,7 +25,7 @@ from trainer.detector.detector import Detector, Scores
 from trainer.detector.detector_file import MODEL
 from trainer.evaluation import curve, evaluations
 from trainer.evaluation.evaluations import ClipScore, Evaluation
-from trainer.run import run_models
+from trainer.run import models
 from trainer.run.runs import Run
 from trainer.streams import composition, recordings, stream_set
 from trainer.streams.composition import Options
@@ -179,7 +179,7 @@ def evaluate(workspace: Workspace, run: Run, wanted: Wanted, report: Report) -> 
     """
     clips = [] if wanted.options is None else composition.check(workspace)
     report(0, 0, "Exporting the model")
-    model = run_models.model_of(run, wanted.checkpoint)
+    model = models.model_of(run, wanted.checkpoint)
     streams = _streams(workspace, wanted, report)
     loaded = detector.load(model, threads=1)
     file = loaded.file

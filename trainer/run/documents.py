@@ -1,14 +1,55 @@
-"""The JSON documents of a run folder: who writes each and what it holds."""
+"""The JSON documents of a run folder: who writes each, what it holds, and the disk reserve for the last of them."""
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from trainer.run.failures import Failure
 from trainer.run.state import Ended, Want
+from trainer.system import document_file, durable
 from trainer.system.processes import ProcessIdentity
+
+RESERVE = "reserve"
+RESERVE_BYTES = 64 << 10
+
+
+def keep_reserve(folder: Path) -> None:
+    """Put the reserve aside, random bytes lest a file system packs them; without room for it there is none."""
+    with suppress(OSError):
+        durable.replace_bytes(folder / RESERVE, os.urandom(RESERVE_BYTES))
+
+
+def release_reserve(folder: Path) -> None:
+    """Give the room back."""
+    with suppress(OSError):
+        (folder / RESERVE).unlink(missing_ok=True)
+
+
+def write_with_reserve(path: Path, document: object) -> None:
+    """Replace a JSON document of the run's folder, in the room of the reserve if need be. Raises OSError."""
+    try:
+        durable.replace_json(path, document)
+    except OSError:
+        release_reserve(path.parent)
+        durable.replace_json(path, document)
+
+
+FailureKind = Literal[
+    "gpu_memory", "host_memory", "gpu_lost", "disk_full", "disk_error", "read_only", "too_many_files", "folder_gone",
+    "clip_missing", "clip_unreadable", "not_finite", "killed", "crashed", "lost", "other",
+]  # fmt: skip
+
+
+class Failure(BaseModel, frozen=True):
+    """One failure: `path` is the file, folder or clip it is about, `free_bytes` what there was of what ran out."""
+
+    kind: FailureKind
+    path: str = ""
+    free_bytes: int | None = None
 
 
 class Request(BaseModel, frozen=True):
@@ -133,3 +174,23 @@ class Notes(BaseModel):
     note: str = ""
     starred: bool = False
     archived: bool = False
+
+
+def newest_attempt(folder: Path) -> int:
+    """The number of the newest attempt of the run in this folder; 0 when none has begun.
+
+    Where process.json cannot be read, what the attempts have left tells it. A number that is too low would let the next
+    attempt start anew instead of going on from its checkpoint.
+    """
+    if told := document_file.read(Processes, folder / "process.json"):
+        return told.attempt
+    damaged = (folder / "process.json").exists()
+    found = [int(path.name) for path in (folder / "attempts").glob("*") if path.name.isdecimal()]
+    if outcome := document_file.read(Outcome, folder / "outcome.json"):
+        found.append(outcome.attempt)
+    if progress := document_file.read(Progress, folder / "progress.json"):
+        found.append(progress.attempt)
+    # A wish may have been left before the first attempt began, so by itself it is no proof of one.
+    if damaged and (wish := document_file.read(Control, folder / "control.json")):
+        found.append(wish.attempt)
+    return max(found, default=int(damaged))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from trainer.config import config_file
 from trainer.config.option_list import options
 from trainer.config.schema import LATEST, Config
-from trainer.run import run_models, runs
+from trainer.run import models, runs
 from trainer.run.documents import Best
 from trainer.run.runs import Run
 from trainer.run.state import ACTIVE
@@ -32,7 +32,7 @@ class Earlier:
     is_best: bool
 
     def __str__(self) -> str:
-        epoch = run_models.epoch_of(self.checkpoint)[0]
+        epoch = models.epoch_of(self.checkpoint)[0]
         best = f"the best model of run {self.run.id}, that of epoch {epoch}"
         return best if self.is_best else f"{self.checkpoint.removesuffix('.pt')} of run {self.run.id}"
 
@@ -99,7 +99,7 @@ def _check(run: Run, config: Config) -> None:
 def _model(run: Run, stem: str) -> Earlier:
     """The checkpoint with this name, without its `.pt`; the best one where there is no name. Raises ValueError."""
     if stem:
-        if (name := f"{stem}.pt") in (every := run_models.kept(run)):
+        if (name := f"{stem}.pt") in (every := models.checkpoints(run)):
             return Earlier(run, name, is_best=False)
         if not every:
             raise ValueError(f"{OPTION}: run {run.id} keeps no checkpoint; give the id of another run.")

@@ -1,20 +1,181 @@
-"""Why a training failed: the kind of failure, with the facts on which depends what to try."""
+"""How an attempt ended, why it failed, and what to try next."""
 
 from __future__ import annotations
 
 import errno
 import shutil
+import signal as signals
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
-from pydantic import BaseModel
+from trainer.config import config_file
+from trainer.config.config_file import ConfigError
+from trainer.config.schema import Config
+from trainer.estimates import requirements
+from trainer.estimates.requirements import Machine
+from trainer.run import runs
+from trainer.run.documents import Failure, FailureKind, Outcome, Progress
+from trainer.run.runs import Run, Status
+from trainer.run.state import Ended
+from trainer.system import document_file, limits, liveness, log_lines
+from trainer.system.log_lines import clock_time
 
-Kind = Literal[
-    "gpu_memory", "host_memory", "gpu_lost", "disk_full", "disk_error", "read_only", "too_many_files", "folder_gone",
-    "clip_missing", "clip_unreadable", "not_finite", "killed", "crashed", "lost", "other",
-]  # fmt: skip
+GO_ON = "then resume the run: it goes on from its last checkpoint."
+_ON_CPU = Machine(cores=1, memory_total=0, memory_free=0, disk_free=0)
+_SENTENCES = {
+    "gpu_lost": "The GPU failed or its driver was reset: see whether nvidia-smi still shows it, {go_on}",
+    "disk_error": "The disk of {path} does not work as it should: look into the system's log and save what you need, "
+    "{go_on}",
+    "read_only": "Make {path} writable for the user that runs the studio, {go_on}",
+    "too_many_files": "Raise the limit of open files (ulimit -n) where the studio is started, {go_on}",
+    "folder_gone": "The folder of a run must stay in its place while it trains. Start the training anew.",
+    "clip_missing": "Bring {path} back to data/raw and resume the run, or scan and split again on the Dataset page and "
+    "start anew.",
+    "clip_unreadable": "Mend or remove {path}: scan and split again on the Dataset page, then start anew.",
+    "not_finite": "Lower optimizer.learning_rate on the Configuration page and start anew; a resumed run would come to "
+    "the same place.",
+    "lost": "The machine was switched off or the process was ended from outside. Resume the run: it goes on from its "
+    "last checkpoint.",
+    "killed": "Somebody, or a limit of the system, ended the process. See to it that this does not come again, {go_on}",
+    "crashed": "A library broke off the process; the log tells where. Resume the run; if it breaks off again, try "
+    "training.compile off or another training.device.",
+}  # fmt: skip
 
-_BY_ERRNO: dict[int, Kind] = {
+
+def advice(status: Status) -> list[str]:
+    """What to try with this run; nothing when it has not failed, or for a reason of no known kind."""
+    failure = status.outcome.failure if status.outcome else None
+    if status.state == "lost":
+        failure = Failure(kind="lost")
+    if failure is None:
+        return []
+    by_size = failure.kind in ("gpu_memory", "host_memory", "disk_full")  # else its options are not asked for
+    return advice_on(failure, _config(status.run) if by_size else None)
+
+
+def explain_unknown(status: Status) -> str:
+    """Why it is not known whether a run goes on, and what to do."""
+    age = liveness.age_seconds(runs.beats(status.run))
+    last = "" if age is None else f" Its files last changed {clock_time(max(0.0, age))} ago."
+    where = f"on {status.host}" if status.host else "on another machine"
+    return (
+        f"It is not known whether this run goes on: it was started {where}, whose processes cannot be seen from here."
+        f"{last} Stop Training and Pause reach it through its folder if it does. If it has ended, Resume lets it go on "
+        "here from its last checkpoint."
+    )
+
+
+def _config(run: Run) -> Config | None:
+    try:
+        return config_file.load(run.config_file)
+    except (OSError, ConfigError):
+        return None
+
+
+def advice_on(failure: Failure, config: Config | None) -> list[str]:
+    """What to try, the best first; `config` is the run's, None when it cannot be read."""
+    match failure.kind:
+        case "gpu_memory" | "host_memory":
+            return _memory_advice(failure, config)
+        case "disk_full":
+            return _disk_advice(failure, config)
+        case "other":
+            return []
+    return [_SENTENCES[failure.kind].format(path=failure.path or "the folder", go_on=GO_ON)]
+
+
+def _memory_advice(failure: Failure, config: Config | None) -> list[str]:
+    """Which batch size fits into what there was, and what else takes less."""
+    where = "the GPU" if failure.kind == "gpu_memory" else "this machine"
+    there = f"the {failure.free_bytes / 1e9:.1f} GB that {where} had for it" if failure.free_bytes else where
+    found = [f"End what else holds memory on {where}, {GO_ON}"]
+    if config:
+        fits, size = fitting_batch_size(failure, config), config.training.batch_size
+        smaller = f"Start anew with training.batch_size {fits} instead of {size}; by estimate that fits into {there}."
+        found.insert(0, smaller if fits else f"Take a smaller model; by estimate no batch size fits into {there}.")
+    return found
+
+
+def fitting_batch_size(failure: Failure, config: Config) -> int:
+    """The largest power of two, smaller than what failed, that fits by estimate; 0 when none does.
+
+    Without a figure of what there was, half of what failed.
+    """
+    size = config.training.batch_size
+    smaller = 1 << (size - 1).bit_length() - 1
+    if not failure.free_bytes:
+        return smaller if smaller >= 2 else 0
+    free = failure.free_bytes
+    here = replace(_ON_CPU, memory_free=free)
+    if failure.kind == "gpu_memory":  # the figure is without the context, which the process has already
+        here = replace(_ON_CPU, gpu_name="GPU", gpu_memory_free=round(free + requirements.CONTEXT_BYTES))
+    fits = min(smaller, requirements.batch_size_that_fits(config, here))
+    return fits if fits >= 2 else 0
+
+
+def _disk_advice(failure: Failure, config: Config | None) -> list[str]:
+    """How much is missing, and where."""
+    path = failure.path or "the folder of the run"
+    if config is None or failure.free_bytes is None:
+        return [f"Free some room on the disk that holds {path}, {GO_ON}"]
+    need = requirements.least_disk_bytes(config)
+    missing = max(0, need - failure.free_bytes)
+    return [
+        f"Free {missing / 1e6:,.0f} MB on the disk that holds {path}, {GO_ON} It needs {need / 1e6:,.0f} MB; "
+        f"{failure.free_bytes / 1e6:,.1f} MB were free when it failed."
+    ]
+
+
+def outcome_now(
+    attempt: int, state: Ended, reason: str, exit_code: int | None = None, signal: str | None = None,
+    failure: Failure | None = None,
+) -> Outcome:  # fmt: skip
+    """The outcome of an attempt that ends now."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Outcome(
+        attempt=attempt, state=state, reason=reason, exit_code=exit_code, signal=signal, ended=now, failure=failure
+    )
+
+
+def outcome_of_exit(run: Run, attempt: int, exit_code: int, killed: str, memory_ran_out: bool) -> Outcome:
+    """How a trainer ended that is gone: by its own last word, else by its signal or exit code.
+
+    `exit_code` is that of the process, negative for a signal; `killed` tells why we ended it, `memory_ran_out` that the
+    kernel ended processes meanwhile for lack of memory.
+    """
+    progress = document_file.read(Progress, run.progress_file)
+    own = progress if progress and progress.attempt == attempt and progress.ended else None
+    name = signals.Signals(-exit_code).name if exit_code < 0 else None
+    if own and own.ended and own.ended != "failed":  # said when all was saved; what came after costs nothing
+        return outcome_now(attempt, own.ended, own.reason, exit_code=None if name else exit_code, signal=name)
+    if name and killed:
+        kept = "; its last checkpoint is kept" if any(run.checkpoints.glob("*.pt.json")) else ""
+        return outcome_now(attempt, "stopped", f"{killed}{kept}.", signal=name)
+    if name:
+        reason, failure = _by_signal(-exit_code, name, memory_ran_out)
+        return outcome_now(attempt, "failed", reason, signal=name, failure=failure)
+    reason = own.reason if own else f"The training process ended with exit code {exit_code}: {_last_line(run)}"
+    return outcome_now(attempt, "failed", reason, exit_code=exit_code, failure=own.failure if own else None)
+
+
+def _by_signal(number: int, name: str, memory_ran_out: bool) -> tuple[str, Failure]:
+    """Reason and kind of an end by a signal that was not ours."""
+    reason = f"The training process was ended by signal {number} ({name})"
+    if number != signals.SIGKILL:
+        return f"{reason}.", Failure(kind="crashed")
+    if memory_ran_out:
+        memory = limits.memory()
+        where = "container" if memory.limited else "machine"
+        return f"{reason}: the memory of this {where} was full.", Failure(kind="host_memory", free_bytes=memory.free)
+    return f"{reason}.", Failure(kind="killed")
+
+
+def _last_line(run: Run) -> str:
+    return next(iter(log_lines.last_lines(run.log_file, 1)), "its log is empty.")
+
+
+_BY_ERRNO: dict[int, FailureKind] = {
     errno.ENOSPC: "disk_full", errno.EDQUOT: "disk_full",
     errno.EIO: "disk_error", errno.ESTALE: "disk_error",
     errno.EROFS: "read_only", errno.EACCES: "read_only", errno.EPERM: "read_only",
@@ -22,23 +183,15 @@ _BY_ERRNO: dict[int, Kind] = {
 }  # fmt: skip
 
 
-class Failure(BaseModel, frozen=True):
-    """One failure: `path` is the file, folder or clip it is about, `free_bytes` what there was of what ran out."""
-
-    kind: Kind
-    path: str = ""
-    free_bytes: int | None = None
-
-
 class FailedError(ValueError):
     """A training that cannot go on, for a reason of which the kind is known; the text is a sentence."""
 
-    def __init__(self, kind: Kind, sentence: str, path: str = "") -> None:
+    def __init__(self, kind: FailureKind, sentence: str, path: str = "") -> None:
         self.failure = Failure(kind=kind, path=path)
         super().__init__(sentence)
 
 
-def of_system(error: OSError) -> Failure:
+def failure_of(error: OSError) -> Failure:
     """The failure behind an error of the operating system."""
     kind = _BY_ERRNO.get(error.errno or 0, "other")
     path = str(error.filename or "")

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from trainer.audio import manifest
 from trainer.config import config_file
 from trainer.config.schema import Config
-from trainer.run import attempts, earlier_run, preflight, run_queue, runs
+from trainer.run import documents, earlier_run, preflight, run_queue, runs
 from trainer.run.documents import Control, Processes, Request
 from trainer.run.runs import Run
 from trainer.run.state import ACTIVE, State, Want, wished
@@ -120,7 +120,7 @@ def _make_folder(workspace: Workspace) -> Run:
 def ask(run: Run, want: Want) -> None:
     """Leave a wish for the attempt under way, read after every batch; which of two wins: `state.wished`."""
     with processes.exclusive_lock(run.control_lock):
-        attempt = max(1, attempts.newest(run.folder))
+        attempt = max(1, documents.newest_attempt(run.folder))
         current = document_file.read(Control, run.control_file)
         known = current if current and current.attempt == attempt else None
         wanted = wished(known.want if known else None, want)
@@ -189,7 +189,7 @@ def resume(run: Run) -> int:
     """
     with processes.exclusive_lock(run.resume_lock):
         if _taken_back(run):
-            return attempts.newest(run.folder)
+            return documents.newest_attempt(run.folder)
         state = runs.status(run).state
         if state in ACTIVE - {"unknown"} or state == "damaged":
             raise ValueError(f"Run {run.id} is {state}; there is nothing to resume.")
@@ -230,7 +230,7 @@ def _begin_again(run: Run) -> int:
     _check_room(run, config)
     choices = devices.choices(config.training.device)
     with _held(run) as lock:
-        before = attempts.newest(run.folder)
+        before = documents.newest_attempt(run.folder)
         _forget_wish(run, before)
         _start_supervisor(run, choices, lock)
     _await_attempt(run, before + 1)
@@ -241,9 +241,9 @@ def _begin_again(run: Run) -> int:
 def _await_attempt(run: Run, attempt: int) -> None:
     """Wait until an attempt has begun, for as long as the supervisor that was started for it lives."""
     deadline = time.monotonic() + BEGIN_SECONDS
-    while attempts.newest(run.folder) < attempt and time.monotonic() < deadline:
+    while documents.newest_attempt(run.folder) < attempt and time.monotonic() < deadline:
         gone = processes.lock_state(run.supervisor_lock) == "free"
-        if gone and attempts.newest(run.folder) < attempt:
+        if gone and documents.newest_attempt(run.folder) < attempt:
             raise ValueError(f"Run {run.id} could not be started again; the end of its log says why: {run.log_file}")
         time.sleep(LOOK_SECONDS)
 

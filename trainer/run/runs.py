@@ -1,14 +1,15 @@
-"""The run folder: its paths, finding runs, and the status of a run as everybody reads it."""
+"""The run folder: its paths, finding runs, and the status of a run."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from trainer.run import attempts
+from trainer.run import documents
 from trainer.run.documents import Beat, Control, Notes, Outcome, Processes, Progress, Request
-from trainer.run.state import Facts, State, Want, derive
+from trainer.run.state import ACTIVE, Facts, State, Want, derive
 from trainer.system import document_file, liveness, processes
 from trainer.system.liveness import Witness
 from trainer.system.processes import Life, ProcessIdentity
@@ -223,7 +224,7 @@ def status(run: Run) -> Status:
     life = _life(run, request, found)
     outcome = document_file.read(Outcome, run.outcome_file)
     damaged = request is None or (outcome is None and document_file.is_damaged(Outcome, run.outcome_file))
-    attempt = max(1, attempts.newest(run.folder))
+    attempt = max(1, documents.newest_attempt(run.folder))
     if found and found.attempt < attempt:
         return status(run)  # another attempt has begun while we looked
     if outcome and outcome.attempt != attempt:
@@ -256,3 +257,29 @@ def wish(run: Run, attempt: int) -> Want | None:
     """What the user wants of this attempt of a run now; None when nothing was ever said."""
     control = document_file.read(Control, run.control_file)
     return control.want if control and control.attempt == attempt else None
+
+
+def document(status: Status) -> dict[str, Any]:
+    """Rates from 0 to 1, times in seconds, None where nothing is known yet."""
+    progress = status.progress or Progress(attempt=1, beat=0, phase="")
+    last, best = progress.last_epoch or {}, progress.best
+    return {
+        "run": status.run.id,
+        "label": status.label,
+        "state": status.state,
+        "epoch": progress.epoch,
+        "epochs": progress.epochs,
+        "batch": progress.batch,
+        "batches": progress.batches,
+        "train_loss": progress.train_loss,
+        "train_accuracy": progress.train_accuracy,
+        **{name: last.get(name) for name in ("val_loss", "val_accuracy", "fpr", "fnr", "f1")},
+        "clips_per_second": progress.clips_per_second,
+        "eta_seconds": progress.eta_seconds if status.state in ACTIVE else None,
+        "elapsed_seconds": progress.elapsed_seconds,
+        "device": progress.device,
+        "best": best and {**best.model_dump(), "checkpoint": str(status.run.checkpoints / best.checkpoint)},
+        "outcome": status.outcome
+        and {name: getattr(status.outcome, name) for name in ("state", "reason", "exit_code", "signal")},
+        "folder": str(status.run.folder),
+    }

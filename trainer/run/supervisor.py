@@ -12,18 +12,53 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from trainer.run import attempts, hooks, outcomes, pulse, reserve, run_queue, runs
-from trainer.run.documents import Outcome, Processes
-from trainer.run.pulse import Pulse
+from trainer.run import documents, failures, notifications, run_queue, runs
+from trainer.run.documents import Beat, Outcome, Processes, Progress
 from trainer.run.run_queue import Slot
 from trainer.run.runs import Run
 from trainer.run.state import BY_SIGNAL, SILENT_SECONDS
 from trainer.system import devices as known_devices
-from trainer.system import document_file, private, processes
+from trainer.system import document_file, durable, private, processes
 from trainer.system.log_lines import say
 from trainer.system.workspace import PROJECT_ROOT, Workspace
+
+BEAT_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """What the supervisor knew at its last look: when the trainer was last known to work (seconds since boot), the
+    processor time it had used by then, and when that was last written."""
+
+    working: float = 0.0
+    cpu_seconds: float = 0.0
+    written: float = 0.0
+
+
+def last_report(run: Run, attempt: int) -> float:
+    """When the trainer of this attempt last told of itself, in seconds since boot; 0 when it has not."""
+    progress = document_file.read(Progress, run.progress_file)
+    return progress.beat if progress and progress.attempt == attempt else 0.0
+
+
+def update_pulse(run: Run, attempt: int, last: Pulse, trainer: int | None = None) -> Pulse:
+    """Look at the trainer, and write the beat when the last one is two seconds old; returns what is known now.
+
+    Without a trainer, which waits for its turn, the supervisor itself is at work.
+    """
+    now = processes.boot_clock()
+    used, runnable = (0.0, True) if trainer is None else processes.activity(trainer)
+    busy = runnable or used > last.cpu_seconds or (trainer is not None and processes.has_busy_child(trainer))
+    working = now if busy else max(last.working, last_report(run, attempt))
+    if now - last.written < BEAT_SECONDS or runs.is_gone(run):
+        return Pulse(working, used, last.written)
+    with suppress(OSError):  # a disk that is full or ill may be well at the next beat
+        durable.replace_json(run.beat_file, Beat(attempt=attempt, clock=now, working=working).model_dump())
+    return Pulse(working, used, now)
+
 
 LOOK_SECONDS = 0.5
 TERMINATE_SECONDS = 10.0
@@ -41,7 +76,7 @@ def _begin_attempt(run: Run) -> int:
     In this order, so that whoever looks in between sees that outcome or the new attempt: with neither it were lost.
     To be called under the run's control lock.
     """
-    attempt = attempts.newest(run.folder) + 1
+    attempt = documents.newest_attempt(run.folder) + 1
     _write_processes(run, attempt)
     if run.outcome_file.exists():
         outcome = document_file.read(Outcome, run.outcome_file)
@@ -62,7 +97,7 @@ def _write_processes(run: Run, attempt: int, device: str | None = None, trainer_
         attempt=attempt, host=own.host, machine_id=processes.machine_id(), boot_id=own.boot_id, supervisor=own,
         trainer=trainer, device=device, clock=processes.boot_clock(),
     )  # fmt: skip
-    reserve.replace_json(run.process_file, document.model_dump())
+    documents.write_with_reserve(run.process_file, document.model_dump())
 
 
 def _mend_processes(run: Run, attempt: int, device: str | None = None, trainer_pid: int | None = None) -> None:
@@ -83,15 +118,15 @@ def _is_over(run: Run, attempt: int) -> bool:
 
 def _wait_for_turn(run: Run, attempt: int, devices: Sequence[str], ended: Callable[[], bool]) -> Slot | Outcome:
     """Wait in the queue for a slot; how the attempt ended when it was not to come to that."""
-    workspace, told, beat = Workspace(run.folder.parent.parent), "", pulse.Pulse()
+    workspace, told, beat = Workspace(run.folder.parent.parent), "", Pulse()
     while True:
         want = runs.wish(run, attempt)
         if ended() or _is_over(run, attempt):
-            return outcomes.ended(attempt, "stopped", f"{BY_SIGNAL} while it waited in the queue.")
+            return failures.outcome_now(attempt, "stopped", f"{BY_SIGNAL} while it waited in the queue.")
         if want in ("stop", "stop_after_epoch"):
-            return outcomes.ended(attempt, "stopped", "Stopped by the user while it waited in the queue.")
+            return failures.outcome_now(attempt, "stopped", "Stopped by the user while it waited in the queue.")
         if want == "pause":
-            return outcomes.ended(attempt, "paused", "Paused by the user while it waited in the queue.")
+            return failures.outcome_now(attempt, "paused", "Paused by the user while it waited in the queue.")
         try:
             if slot := run_queue.take(workspace, run, devices):
                 return slot
@@ -101,7 +136,7 @@ def _wait_for_turn(run: Run, attempt: int, devices: Sequence[str], ended: Callab
         if news != told:
             say(told := news)
         _mend_processes(run, attempt)
-        beat = pulse.tell(run, attempt, beat)
+        beat = update_pulse(run, attempt, beat)
         time.sleep(LOOK_SECONDS)
 
 
@@ -120,7 +155,7 @@ def _start_trainer(run: Run, attempt: int, slot: Slot, lock: int) -> subprocess.
 def _does_not_answer(run: Run, attempt: int, asked: float, beat: Pulse) -> bool:
     """Whether the trainer has been silent for longer than a batch may take since `asked`, when we saw the wish that it
     stop now."""
-    told, now = max(asked, pulse.told(run, attempt)), processes.boot_clock()
+    told, now = max(asked, last_report(run, attempt)), processes.boot_clock()
     return now - max(told, beat.working) > SILENT_SECONDS or now - told > STUCK_SECONDS
 
 
@@ -130,7 +165,7 @@ def _wait(run: Run, attempt: int, device: str, trainer: subprocess.Popen[bytes],
     When we are to end ourselves (the machine shuts down, or somebody ends us) the trainer shall save first.
     """
     deadline = asked = None
-    beat = pulse.Pulse()
+    beat = Pulse()
     while True:
         try:
             trainer.wait(LOOK_SECONDS)
@@ -141,7 +176,7 @@ def _wait(run: Run, attempt: int, device: str, trainer: subprocess.Popen[bytes],
         if _is_over(run, attempt) and not runs.is_gone(run):
             return _kill(trainer, "Another attempt has begun")
         _mend_processes(run, attempt, device, trainer.pid)
-        beat, now = pulse.tell(run, attempt, beat, trainer.pid), processes.boot_clock()
+        beat, now = update_pulse(run, attempt, beat, trainer.pid), processes.boot_clock()
         if ended() and deadline is None:
             trainer.terminate()
             deadline = now + (LOOK_SECONDS if runs.is_gone(run) else TERMINATE_SECONDS)  # gone: nothing left to save
@@ -169,10 +204,10 @@ def _attempt(run: Run, attempt: int, devices: Sequence[str], ended: Callable[[],
     except (OSError, ValueError) as error:  # no process, no GPU any more, a disk that takes nothing
         if trainer:
             _kill(trainer, str(error))
-        return outcomes.ended(attempt, "failed", f"The training could not be supervised: {error}")
+        return failures.outcome_now(attempt, "failed", f"The training could not be supervised: {error}")
     finally:
         os.close(slot.descriptor)
-    return outcomes.of_exit(run, attempt, trainer.returncode, killed, known_devices.memory_kills() > kills)
+    return failures.outcome_of_exit(run, attempt, trainer.returncode, killed, known_devices.memory_kills() > kills)
 
 
 def _conclude(run: Run, outcome: Outcome, ended: bool) -> int | None:
@@ -188,8 +223,8 @@ def _conclude(run: Run, outcome: Outcome, ended: bool) -> int | None:
             say(f"{outcome.reason} That was taken back, so it goes on.")
             return _begin_attempt(run)
         say(f"{outcome.state.capitalize()}: {outcome.reason}")
-        reserve.replace_json(run.outcome_file, outcome.model_dump())
-    reserve.release(run.folder)
+        documents.write_with_reserve(run.outcome_file, outcome.model_dump())
+    documents.release_reserve(run.folder)
     return None
 
 
@@ -206,7 +241,7 @@ def supervise(run: Run, devices: Sequence[str], lock: int | None = None) -> Outc
         return None
     signals: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: signals.append(number))
-    reserve.keep(run.folder)
+    documents.keep_reserve(run.folder)
     with processes.exclusive_lock(run.control_lock, PATIENCE_SECONDS):
         attempt: int | None = _begin_attempt(run)
     while attempt is not None:
@@ -215,7 +250,7 @@ def supervise(run: Run, devices: Sequence[str], lock: int | None = None) -> Outc
             return None
         attempt = _conclude(run, outcome, bool(signals))
     os.close(lock)  # so that the run can be resumed while its end is being told
-    hooks.tell_end(run, outcome)
+    notifications.notify_end(run, outcome)
     return outcome
 
 

@@ -1,10 +1,13 @@
-"""TensorBoard for the runs of a workspace: one process of its own on 127.0.0.1, started and stopped on request.
+"""TensorBoard for the runs of a workspace: one process on 127.0.0.1, started and stopped on request.
 
-It outlives whoever starts it, a page or a command line; `data/jobs/tensorboard.json` tells where it listens.
+It outlives the page or command that starts it; `data/jobs/tensorboard.json` holds its address. The process itself is
+`python -m trainer.run.tensorboard WORKSPACE`.
 """
 
 from __future__ import annotations
 
+import os
+import secrets
 import shlex
 import signal
 import socket
@@ -15,10 +18,10 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from trainer.run.runs import Run
-from trainer.system import document_file, durable, liveness, log_lines, processes
+from trainer.system import document_file, durable, liveness, log_lines, private, processes
 from trainer.system.liveness import Witness
 from trainer.system.processes import ProcessIdentity
-from trainer.system.workspace import Workspace
+from trainer.system.workspace import Workspace, open_workspace
 
 ENDING_SECONDS = 10.0
 
@@ -89,7 +92,7 @@ def start(workspace: Workspace) -> None:
             durable.replace_json(state_file(workspace), begun().model_dump())
             log_file(workspace).unlink(missing_ok=True)
             stop_file(workspace).unlink(missing_ok=True)
-            command = ["-m", "trainer.run.tensorboard_server", str(workspace.root)]
+            command = ["-m", "trainer.run.tensorboard", str(workspace.root)]
             processes.start_detached(command, log_file(workspace), processes.handing_over(lock))
 
 
@@ -128,3 +131,34 @@ def command(workspace: Workspace, run: Run | None = None) -> str:
     """What opens the same by hand, in any shell: of all runs or of one."""
     logs = run.folder / "tensorboard" if run else workspace.runs
     return shlex.join([sys.executable, "-m", "tensorboard.main", "--logdir", str(logs), "--host", "127.0.0.1"])
+
+
+LOOK_SECONDS = 0.2
+
+
+def serve(workspace: Workspace, lock: int | None = None) -> int:
+    """Serve until SIGTERM or SIGINT, or until the stop file is there. Exits 0 when another one serves already.
+
+    `lock` is the lock of the one that serves, where whoever started us has taken it for us.
+    """
+    lock = processes.try_lock(lock_file(workspace)) if lock is None else lock
+    if lock is None:
+        return 0
+    from tensorboard.program import TensorBoard
+
+    ends = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # in its threads too, so that the look below sees them
+    program = TensorBoard()
+    secret = secrets.token_urlsafe(16)  # in the path, so that other users of the machine do not find the pages
+    program.configure(logdir=str(workspace.runs), host="127.0.0.1", port=0, path_prefix=f"/{secret}")
+    address = program.launch()
+    told = begun(processes.identity_of(os.getpid()), address)
+    durable.replace_json(state_file(workspace), told.model_dump())
+    while not (stop_file(workspace).exists() or signal.sigpending() & ends):
+        time.sleep(LOOK_SECONDS)
+    return 0
+
+
+if __name__ == "__main__":
+    private.begin()
+    sys.exit(serve(open_workspace(sys.argv[1]), processes.handed_over()))

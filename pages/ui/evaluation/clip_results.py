@@ -15,7 +15,7 @@ from trainer.evaluation import clip_rates, evaluations
 from trainer.evaluation.clip_rates import Points
 from trainer.evaluation.evaluations import ClipScore
 from trainer.evaluation.operating_point import OperatingPoint
-from trainer.run import run_models
+from trainer.run import models
 from trainer.run.metrics import Row
 from trainer.run.runs import Run
 
@@ -40,7 +40,7 @@ def show(run: Run, row: Row, own: OperatingPoint | None) -> None:
             "per hour of listening: each clip counts once, with its highest score. They show which kinds of clips are "
             "difficult; Streams shows how the model performs over hours of sound."
         )
-        model = run_models.model_with(run, evaluation.model_sha256)
+        model = models.model_with(run, evaluation.model_sha256)
         if model is None:
             st.caption("This model is no longer exported, so its threshold is unknown.")
         _show_test_clips(scores, model[1].threshold if model else 0.5)

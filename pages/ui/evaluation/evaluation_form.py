@@ -10,7 +10,7 @@ from pages.ui.evaluation import evaluation_picker
 from pages.ui.shared import flash, job_progress
 from trainer.audio import audio_formats
 from trainer.dataset import importing
-from trainer.run import run_models
+from trainer.run import models
 from trainer.run.runs import Run
 from trainer.streams import composition, recordings
 from trainer.system.workspace import Workspace
@@ -41,7 +41,7 @@ def show(workspace: Workspace, run: Run, busy: bool) -> None:
         )
         if default := recordings.default(workspace):
             st.caption(f"If empty, {default[0].relative_to(workspace.root)} is used.")
-    st.selectbox("Model", [BEST, *run_models.kept(run)], key="evaluate_checkpoint", width=260, help=CHECKPOINT_HELP)
+    st.selectbox("Model", [BEST, *models.checkpoints(run)], key="evaluate_checkpoint", width=260, help=CHECKPOINT_HELP)
     st.button("Evaluate", type="primary", disabled=busy, on_click=_start, args=(workspace, run))
 
 

@@ -18,7 +18,7 @@ from pages.ui.shared.metrics import Metric
 from trainer.detector import detector, detector_file, onnx_file
 from trainer.detector.detector import Detector
 from trainer.detector.detector_file import LARGEST_DIFFERENCE, DetectorFile
-from trainer.run import run_models
+from trainer.run import models
 from trainer.run.documents import Best
 from trainer.run.runs import Run, Status
 from trainer.run.state import ACTIVE
@@ -76,7 +76,7 @@ def load_or_offer(workspace: Workspace, status: Status) -> Detector | None:
         _export_button(workspace, status, "Export the model again")
         return None
     best = document_file.read(Best, run.checkpoints / "best.json")
-    digest = best and run_models.digest_of(run, best.checkpoint)
+    digest = best and models.digest_of(run, best.checkpoint)
     if best and digest and digest != model.file.checkpoint_sha256 and status.state not in ACTIVE:
         st.warning(
             f"This model is out of date: it is of epoch {model.file.epoch}, and the best epoch of the run is now "

@@ -12,7 +12,7 @@ from trainer.detector.detector_file import DetectorFile
 from trainer.evaluation import budget, curve, intervals, point_text, tables
 from trainer.evaluation.budget import Choice
 from trainer.evaluation.evaluations import CurvePoint, Evaluation
-from trainer.run import run_models
+from trainer.run import models
 from trainer.system.display_text import counted
 
 PLACE = "threshold"
@@ -105,7 +105,7 @@ def operating_numbers(scored: ScoredEvaluation, choice: Choice) -> list[Metric]:
 
 
 def _show_write_button(scored: ScoredEvaluation, choice: Choice) -> None:
-    model = run_models.model_with(scored.run, scored.evaluation.model_sha256)
+    model = models.model_with(scored.run, scored.evaluation.model_sha256)
     file = model[1] if model else None
     with st.container(horizontal=True, vertical_alignment="center"):
         same = file is not None and abs(file.threshold - choice.point.threshold) < ROUNDED
@@ -136,7 +136,7 @@ def _write(scored: ScoredEvaluation) -> None:
     def write() -> str:
         per_hour = st.session_state["accepts"] / st.session_state["in_hours"]
         choice = budget.choose(scored.evaluation, per_hour)
-        model = run_models.model_with(scored.run, scored.evaluation.model_sha256)
+        model = models.model_with(scored.run, scored.evaluation.model_sha256)
         file = budget.write(model[0] if model else scored.run.model, choice)
         return (
             f"The threshold of the model of epoch {file.epoch} is now {file.threshold:.4f}, for a budget of "

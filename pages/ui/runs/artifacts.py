@@ -17,7 +17,7 @@ from trainer.config import config_file, option_list
 from trainer.detector import detector_file
 from trainer.evaluation import evaluations, hard_negatives, point_text
 from trainer.evaluation.evaluations import Evaluation
-from trainer.run import earlier_run, run_models
+from trainer.run import earlier_run, models
 from trainer.run.documents import Best
 from trainer.run.runs import Run
 from trainer.system import document_file
@@ -26,7 +26,7 @@ from trainer.system.workspace import Workspace
 
 def show_checkpoints(workspace: Workspace, run: Run) -> None:
     """The checkpoints, and the buttons that export or fine-tune the chosen one."""
-    every = run_models.kept(run)
+    every = models.checkpoints(run)
     if not every:
         st.info("This run has no checkpoints yet. The first finished epoch saves one.")
         return
@@ -52,9 +52,9 @@ def show_checkpoints(workspace: Workspace, run: Run) -> None:
 
 
 def _checkpoint(run: Run, name: str, best: Best | None) -> dict[str, object]:
-    epoch, whole = run_models.epoch_of(name)
+    epoch, whole = models.epoch_of(name)
     size, saved = run_files.file_facts(run.checkpoints / name) or (None, None)
-    exported = detector_file.path_in(run_models.folder_of(run, name)).exists()
+    exported = detector_file.path_in(models.folder_of(run, name)).exists()
     return {
         "Checkpoint": name,
         "Epoch": epoch,
@@ -88,7 +88,7 @@ def show_evaluations(run: Run) -> None:
 
 
 def _evaluation(run: Run, evaluation: Evaluation) -> dict[str, object]:
-    model = run_models.model_with(run, evaluation.model_sha256)
+    model = models.model_with(run, evaluation.model_sha256)
     threshold = model[1].threshold if model else None
     folder = evaluations.folder_of(run, evaluation.id)
     measured = None if threshold is None else metrics.measure(folder, evaluation, threshold)

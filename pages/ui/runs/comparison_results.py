@@ -13,8 +13,8 @@ from pages.ui.runs import run_columns
 from pages.ui.shared import option_differences
 from pages.ui.shared.curves import GREY
 from pages.ui.shared.frame import plain
-from trainer.catalog import fields
-from trainer.catalog.row import Row
+from trainer.catalog import run_rows
+from trainer.catalog.run_rows import Row
 from trainer.config.option_list import Value, Values
 
 PARALLEL_HEIGHT = 380
@@ -142,7 +142,7 @@ def _shown_columns(known: Sequence[str]) -> list[str]:
 
 
 def _value(row: Row, field: str) -> float | None:
-    found = fields.find(field).of(row)
+    found = run_rows.find_field(field).of(row)
     return float(found) if isinstance(found, (int, float)) else None
 
 
@@ -155,7 +155,7 @@ def _shown(row: Row, by: str) -> str:
 
 def ranking(rows: Mapping[str, Row], by: str) -> dict[str, Row]:
     """The best run first, runs without this result last."""
-    field = fields.find(MEASURES[by])
+    field = run_rows.find_field(MEASURES[by])
     sign = -1 if field.high_first and by not in LOWEST_FIRST else 1
     known = {name: value for name, row in rows.items() if (value := _value(row, field.name)) is not None}
     first = sorted(known, key=lambda name: sign * known[name])

@@ -11,7 +11,7 @@ from pages.ui.runs import run_files, run_index
 from pages.ui.shared import flash, frame
 from pages.ui.shared.frame import plain
 from trainer.catalog import notes, trash
-from trainer.catalog.row import Row
+from trainer.catalog.run_rows import Row
 from trainer.run.runs import Run
 from trainer.system.workspace import Workspace
 

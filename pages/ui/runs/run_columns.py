@@ -11,8 +11,8 @@ import pandas as pd
 import streamlit as st
 from pydantic import BaseModel
 
-from trainer.catalog import fields
-from trainer.catalog.row import Row, point_of
+from trainer.catalog import run_rows
+from trainer.catalog.run_rows import Row, point_of
 from trainer.evaluation import point_text
 from trainer.evaluation.operating_point import OperatingPoint
 from trainer.system import document_file, durable
@@ -55,7 +55,7 @@ def _text(of: Callable[[OperatingPoint | None], str], told: str) -> Column:
 
 
 def _started(row: Row) -> str | None:
-    return None if row.started is None else fields.local_time(row.started)
+    return None if row.started is None else run_rows.local_time(row.started)
 
 
 def _epochs(row: Row) -> str | None:

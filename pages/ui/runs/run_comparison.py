@@ -11,8 +11,8 @@ from pages.ui.runs import comparison_results, curve_overlay, run_index
 from pages.ui.shared import charts, history, option_differences
 from pages.ui.shared.curves import TIMED
 from pages.ui.shared.frame import plain
-from trainer.catalog import option_values
-from trainer.catalog.row import Row
+from trainer.catalog import run_rows
+from trainer.catalog.run_rows import Row
 from trainer.config.option_list import Values
 from trainer.system.workspace import Workspace
 
@@ -80,7 +80,7 @@ def _follow() -> None:
 def configurations(named: Mapping[str, Row]) -> dict[str, Values]:
     """Every option of each run whose configuration can be read."""
     known = {name: row for name, row in named.items() if row.model or row.changed}
-    return {name: {**option_values.defaults(), **row.changed, "preset": row.preset} for name, row in known.items()}
+    return {name: {**run_rows.option_defaults(), **row.changed, "preset": row.preset} for name, row in known.items()}
 
 
 def _show_options(configured: Mapping[str, Values]) -> None:

@@ -13,11 +13,11 @@ from pages.ui.shared import metrics, option_differences
 from pages.ui.shared.frame import os_sentence, plain
 from pages.ui.shared.metrics import NONE_YET, Metric
 from trainer.audio import manifest
-from trainer.catalog import fields, option_values
-from trainer.catalog.row import Row, option, point_of
+from trainer.catalog import run_rows
+from trainer.catalog.run_rows import Row, option, point_of
 from trainer.config import config_file, option_list
 from trainer.config.option_list import Values
-from trainer.run import best_model
+from trainer.run import models
 from trainer.run.documents import Processes
 from trainer.run.runs import Run, Status
 from trainer.system import document_file, log_lines, regular_file
@@ -72,7 +72,7 @@ MOST_BYTES = 1 << 20
 
 def show_configuration(workspace: Workspace, run: Run, row: Row, rows: Sequence[Row]) -> None:
     try:
-        mine = option_values.read(run.config_file)
+        mine = run_rows.read_options(run.config_file)
         text = regular_file.read_bytes(run.config_file, MOST_BYTES).decode("utf-8", "replace")
     except (ValueError, OSError) as error:
         told = os_sentence(error) if isinstance(error, OSError) else f"{run.config_file}: {error}."
@@ -92,8 +92,8 @@ def show_configuration(workspace: Workspace, run: Run, row: Row, rows: Sequence[
     except (ValueError, OSError) as error:
         st.warning(plain(str(error)))
         return
-    mine.pop(option_values.PRESET, None)
-    other.pop(option_values.PRESET, None)
+    mine.pop(run_rows.PRESET, None)
+    other.pop(run_rows.PRESET, None)
     name = run_index.name_of(others[chosen]) if chosen in others else chosen
     option_differences.show({"This run": mine, name: other})
     with st.expander("Full configuration"):
@@ -109,10 +109,10 @@ def _presets(row: Row) -> list[str]:
 def _values(workspace: Workspace, name: str) -> Values:
     """Raises ValueError, OSError."""
     if name == DEFAULTS:
-        return dict(option_values.defaults())
+        return dict(run_rows.option_defaults())
     if name.startswith("preset "):
         return option_list.values(config_file.preset(name.removeprefix("preset ")))
-    return option_values.read(workspace.runs / name / "config.yaml")
+    return run_rows.read_options(workspace.runs / name / "config.yaml")
 
 
 def show_facts(workspace: Workspace, status: Status, row: Row) -> None:
@@ -129,7 +129,7 @@ def show_facts(workspace: Workspace, status: Status, row: Row) -> None:
 
 def results(row: Row) -> list[Metric]:
     """State, epochs and best epoch."""
-    duration, measured_by = row.duration_seconds, best_model.measure(option(row, "training.best_by"))
+    duration, measured_by = row.duration_seconds, models.describe_measure(option(row, "training.best_by"))
     return [
         Metric("State", run_columns.state_word(row)),
         Metric("Epochs", f"{row.epoch:,}/{row.epochs:,}" if row.epochs else NONE_YET),
@@ -146,7 +146,7 @@ def window_rates(row: Row) -> list[Metric]:
 
 
 def _time(seconds: float | None) -> str:
-    return NONE_YET if seconds is None else fields.local_time(seconds)
+    return NONE_YET if seconds is None else run_rows.local_time(seconds)
 
 
 def _data(workspace: Workspace, row: Row) -> str:

@@ -10,8 +10,8 @@ import streamlit as st
 
 from pages.ui.shared import flash, job_progress
 from pages.ui.shared.frame import plain
-from trainer.catalog import disk
-from trainer.run import disk_usage, run_import
+from trainer.catalog import disk, reading
+from trainer.run import archive
 from trainer.run.runs import Run
 from trainer.system import regular_file
 from trainer.system.display_text import counted
@@ -24,7 +24,7 @@ def megabytes(size: int) -> str:
 
 def show_disk_usage(run: Run) -> None:
     """Disk usage by kind, and what can be deleted."""
-    used = disk_usage.usage(run)
+    used = reading.disk_usage(run)
     kinds = ("checkpoints", "model", "evaluation", "logs", "other")
     parts = [f"{kind} {megabytes(getattr(used, kind))}" for kind in kinds if getattr(used, kind)]
     st.markdown(f"**{megabytes(used.total)}** on disk: {', '.join(parts) or 'nothing'}.")
@@ -116,7 +116,7 @@ def _unpack(workspace: Workspace, key: str) -> None:
         return
 
     def unpack() -> str:
-        return run_import.sentence(run_import.unpack(workspace, upload, lambda done, total, doing: None))
+        return archive.sentence(archive.unpack(workspace, upload, lambda done, total, doing: None))
 
     flash.attempt("runs", unpack)
     st.session_state["imported"] = st.session_state.get("imported", 0) + 1  # clears the field

@@ -12,7 +12,7 @@ import streamlit as st
 from pages.ui.shared.frame import plain
 from trainer.catalog import index
 from trainer.catalog.index import Index
-from trainer.catalog.row import Row
+from trainer.catalog.run_rows import Row
 from trainer.run.runs import Run
 from trainer.system.workspace import Workspace
 

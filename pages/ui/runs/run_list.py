@@ -12,8 +12,8 @@ from pages.ui.runs import run_actions, run_columns, run_files, run_index, tensor
 from pages.ui.shared import active_runs, flash
 from pages.ui.shared.frame import os_sentence, plain
 from pages.ui.shared.run_notice import state_word
-from trainer.catalog import fields, search, trash
-from trainer.catalog.row import Row
+from trainer.catalog import run_rows, search, trash
+from trainer.catalog.run_rows import Row
 from trainer.run import runs
 from trainer.run.runs import Run
 from trainer.run.state import ACTIVE, State
@@ -75,7 +75,7 @@ def search_form(rows: Sequence[Row], beside: Callable[[], None]) -> list[Row]:
         st.error(plain(str(error)))
         found = search.find(rows, "", archived)
     found = [row for row in found if not states or run_columns.state_word(row) in states]
-    return fields.sorted_by(found, SORTED_BY[sort], reverse)
+    return run_rows.sorted_by(found, SORTED_BY[sort], reverse)
 
 
 ON_A_PAGE = 500

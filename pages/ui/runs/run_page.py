@@ -13,7 +13,7 @@ from pages.ui.shared import active_runs, charts, flash, history, job_progress, m
 from pages.ui.shared.frame import plain
 from pages.ui.shared.run_notice import notice
 from trainer.catalog import trash
-from trainer.catalog.row import Row
+from trainer.catalog.run_rows import Row
 from trainer.run import runs
 from trainer.run.runs import Run, Status
 from trainer.run.state import ACTIVE

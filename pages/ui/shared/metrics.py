@@ -14,7 +14,7 @@ from pages.ui.shared.run_notice import TRAINING_STATES, state_word
 from trainer.evaluation import operating_point, point_text
 from trainer.evaluation.evaluations import Evaluation, EvaluationFolder
 from trainer.evaluation.operating_point import Measured, OperatingPoint
-from trainer.run import best_model
+from trainer.run import models
 from trainer.run.documents import Best, Progress
 from trainer.run.runs import Status
 from trainer.run.state import ACTIVE
@@ -119,7 +119,7 @@ def best_metrics(best: Best | None) -> list[Metric]:
         Metric(
             "Best epoch",
             str(best.epoch) if best else NONE_YET,
-            f"The best epoch so far, by {best_model.measure(best.by if best else None)}.",
+            f"The best epoch so far, by {models.describe_measure(best.by if best else None)}.",
         ),
         Metric("Best val loss", loss(best.val_loss if best else None)),
         Metric("Best val accuracy", percent(best.val_accuracy if best else None), PER_WINDOW),

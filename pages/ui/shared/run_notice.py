@@ -8,7 +8,7 @@ from typing import Literal
 import streamlit as st
 
 from pages.ui.shared.frame import plain
-from trainer.run import advice, runs, standing
+from trainer.run import failures, run_queue, runs
 from trainer.run.documents import Progress
 from trainer.run.runs import Status
 from trainer.run.state import SILENT_SECONDS, State
@@ -47,10 +47,10 @@ def _unresponsive(status: Status) -> Notice:
 
 def _queued(status: Status) -> Notice:
     """The place in the queue, why it waits and, where that can be told, until when."""
-    found = standing.standing(Workspace(status.run.folder.parent.parent), status.run)
+    found = run_queue.position(Workspace(status.run.folder.parent.parent), status.run)
     if found is None or not status.run.process_file.exists():
         return Notice("info", "The run is starting.")
-    seconds, end = standing.start_seconds(found), standing.end_seconds(found, status)
+    seconds, end = run_queue.start_seconds(found), run_queue.end_seconds(found, status)
     if seconds is None:
         until = " When its turn comes is unknown."
     elif end is None:
@@ -58,7 +58,7 @@ def _queued(status: Status) -> Notice:
     else:
         until = f" Its turn comes in about {clock_time(seconds)}, its end in about {clock_time(end)} (estimates)."
     place = "Next in the queue" if found.place == 1 else f"Number {found.place} in the queue"
-    text = f"{place}. {standing.wait_sentence(found)}{until} It starts by itself, without a browser too."
+    text = f"{place}. {run_queue.wait_sentence(found)}{until} It starts by itself, without a browser too."
     return Notice("info", text)
 
 
@@ -91,7 +91,7 @@ def notice(status: Status) -> Notice | None:
                 f"run can go on from its best model, with training.start_from: {status.run.id}.",
             )
         case "unknown":
-            return Notice("warning", advice.unknown(status))
+            return Notice("warning", failures.explain_unknown(status))
         case "unresponsive":
             return _unresponsive(status)
         case "completed":
@@ -133,7 +133,7 @@ def show_failure(status: Status) -> None:
     """Draw it for a run in one of `FAILED`."""
     found = notice(status)
     st.error(plain(found.text if found else ""))
-    if tips := advice.of_run(status):
+    if tips := failures.advice(status):
         st.markdown("\n".join(["**What to try**", *[f"1. {plain(tip)}" for tip in tips]]))
     if lines := log_lines.last_lines(status.run.log_file, LOG_LINES):
         st.code("\n".join(lines), language=None, wrap_lines=True)

@@ -12,7 +12,7 @@ import streamlit as st
 from pages.ui.shared import frame, history, metrics
 from pages.ui.shared.run_notice import state_word
 from trainer.evaluation import point_text
-from trainer.run import run_document
+from trainer.run import runs
 from trainer.run.metrics import Row
 from trainer.run.runs import Status
 
@@ -38,7 +38,7 @@ def _hundredfold(rate: object) -> float | None:
 
 
 def _row(status: Status) -> dict[str, Any]:
-    document, rates, point = run_document.of(status), best_rates(status), metrics.point_of_run(status)
+    document, rates, point = runs.document(status), best_rates(status), metrics.point_of_run(status)
     return {
         "State": state_word(status.state),
         "Name": status.label,

@@ -9,8 +9,8 @@ import streamlit as st
 
 from pages.ui.shared.frame import os_sentence, plain
 from pages.ui.shared.run_notice import notice, state_word
-from trainer.run import announcement, hooks, runs
-from trainer.run.announcement import ENDS, Announcement
+from trainer.run import notifications, runs
+from trainer.run.notifications import ENDS, Notifications
 from trainer.run.runs import Run
 from trainer.run.state import ACTIVE
 from trainer.system.workspace import Workspace
@@ -134,14 +134,14 @@ def form(workspace: Workspace) -> None:
         switches()
         st.markdown("**Without a browser**")
         try:
-            wanted = announcement.read(workspace)
+            wanted = notifications.read(workspace)
         except ValueError as error:
             st.error(plain(str(error)))
             return
         _without_browser(workspace, wanted)
 
 
-def _without_browser(workspace: Workspace, wanted: Announcement) -> None:
+def _without_browser(workspace: Workspace, wanted: Notifications) -> None:
     with st.form("tell", border=False):
         webhook = st.text_input("Webhook", wanted.webhook, placeholder="https://", help=WEBHOOK_HELP)
         ends = st.pills("When a run is", ENDS, selection_mode="multi", default=wanted.ends, format_func=state_word)
@@ -155,20 +155,20 @@ def _without_browser(workspace: Workspace, wanted: Announcement) -> None:
         if save:
             _save(workspace, wanted, webhook, ends)
         if test:
-            _test(workspace, wanted.model_copy(update={"webhook": announcement.checked_webhook(webhook)}))
+            _test(workspace, wanted.model_copy(update={"webhook": notifications.checked_webhook(webhook)}))
     except (ValueError, OSError) as error:
         st.error(plain(os_sentence(error) if isinstance(error, OSError) else str(error)))
 
 
-def _save(workspace: Workspace, wanted: Announcement, webhook: str, ends: Sequence[str]) -> None:
-    changes = {"webhook": announcement.checked_webhook(webhook), "ends": announcement.checked_ends(ends)}
-    announcement.write(workspace, wanted.model_copy(update=changes))
+def _save(workspace: Workspace, wanted: Notifications, webhook: str, ends: Sequence[str]) -> None:
+    changes = {"webhook": notifications.checked_webhook(webhook), "ends": notifications.checked_ends(ends)}
+    notifications.write(workspace, wanted.model_copy(update=changes))
     st.success("Saved. This also applies to runs in progress.")
 
 
-def _test(workspace: Workspace, wanted: Announcement) -> None:
+def _test(workspace: Workspace, wanted: Notifications) -> None:
     """Send a test to the targets in the form, saved or not."""
     with st.spinner("Sending"):
-        told = hooks.test(workspace, wanted)
+        told = notifications.send_test(workspace, wanted)
     for one in told:
         (st.success if one.well else st.error)(plain(one.text))

@@ -24,7 +24,7 @@ from trainer.engine.export import int8, onnx_graphs, parity
 from trainer.engine.export.parity import Beat, Trained, open_run
 from trainer.engine.features import embedding
 from trainer.engine.training import validation_stream
-from trainer.run import metrics, run_models, runs
+from trainer.run import metrics, models, runs
 from trainer.run.documents import Request
 from trainer.run.runs import Run
 from trainer.streams import composition
@@ -44,7 +44,7 @@ def threshold(trained: Trained, beat: Beat) -> tuple[float, Threshold]:
     """
     options = trained.config.training
     metrics.read_to_end(tail := metrics.Tail(), trained.run.metrics_file)
-    epoch, finished = run_models.epoch_of(trained.checkpoint)
+    epoch, finished = models.epoch_of(trained.checkpoint)
     row = next((row for row in reversed(tail.epochs) if finished and row["epoch"] == epoch), {})
     if row.get("stream_format") == composition.FORMAT:
         names = ("threshold", "misses", "words", "false_accepts", "hours")
@@ -72,7 +72,7 @@ def by_the_user(trained: Trained, folder: Path) -> tuple[float, Threshold] | Non
     file = document_file.read(DetectorFile, detector_file.path_in(folder))
     if file is None or file.threshold_from.source != "evaluation":
         return None
-    same = file.checkpoint_sha256 == run_models.digest_of(trained.run, trained.checkpoint)
+    same = file.checkpoint_sha256 == models.digest_of(trained.run, trained.checkpoint)
     return (file.threshold, file.threshold_from) if same else None
 
 
@@ -103,7 +103,7 @@ def _embedding_models(config: Config) -> dict[str, str]:
 def export(run: Run, checkpoint: str, beat: Beat, with_int8: bool = False) -> DetectorFile:
     """Write the folder of a model; what was there is replaced. Raises ValueError, FileNotFoundError, OSError."""
     trained = open_run(run, checkpoint, lambda done, total, doing: beat())
-    graphs, folder = _graphs(trained), run_models.folder_of(run, checkpoint)
+    graphs, folder = _graphs(trained), models.folder_of(run, checkpoint)
     windows = parity.spread(validation_windows(trained.val.array, trained.config), MOST_WINDOWS)
     before = parity.trained_scores(trained, windows, beat)
     after = parity.exported_scores(graphs[detector_file.MODEL], trained, windows, beat)
@@ -129,8 +129,8 @@ def described(trained: Trained, agreed: Parity, threshold: float, threshold_from
         run=run.id,
         label=runs.label(run, document_file.read(Request, run.request_file)),
         checkpoint=checkpoint,
-        checkpoint_sha256=run_models.digest_of(run, checkpoint),
-        epoch=run_models.epoch_of(checkpoint)[0],
+        checkpoint_sha256=models.digest_of(run, checkpoint),
+        epoch=models.epoch_of(checkpoint)[0],
         model=config.model.name,
         window_seconds=config.data.window_seconds,
         hop_ms=1000 * validation_stream.hop_seconds(config),

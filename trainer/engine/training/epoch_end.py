@@ -12,7 +12,7 @@ from trainer.engine.training.journal import append_row, append_timing, piece_don
 from trainer.engine.training.parts import Parts, kept
 from trainer.engine.training.validation import score, validate
 from trainer.engine.training.validation_stream import Stream
-from trainer.run import best_model
+from trainer.run import models
 from trainer.run.documents import Best
 from trainer.run.failures import FailedError
 from trainer.run.metrics import Row
@@ -56,7 +56,7 @@ def finish_epoch(parts: Parts, trained: Course) -> Course:
     saving.save(parts, course, checkpoints.name(epoch))
     if best != trained.best:
         checkpoints.mark_best(parts.run.checkpoints, best)
-        say(f"New best model: epoch {epoch}, {best_model.described(best, options.best_by)}")
+        say(f"New best model: epoch {epoch}, {models.describe_best(best, options.best_by)}")
     checkpoints.prune(parts.run.checkpoints)
     saving.write_label_scores(parts, course)
     heard = {"last_stream": row} if "miss_rate" in row else {}
@@ -103,6 +103,6 @@ def measure_coming(parts: Parts, course: Course) -> None:
 def _best(parts: Parts, row: Row, best: Best | None) -> Best:
     """The best epoch, this one included."""
     by = parts.config.training.best_by
-    if best is None or best_model.is_better(row, best, by):
-        return best_model.best_of(row, checkpoints.name(row["epoch"]), by)
+    if best is None or models.is_better(row, best, by):
+        return models.best_of_row(row, checkpoints.name(row["epoch"]), by)
     return best

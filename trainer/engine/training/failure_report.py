@@ -8,9 +8,9 @@ from contextlib import suppress
 import psutil
 import torch
 
-from trainer.run import failures, reserve, runs
-from trainer.run.documents import Progress
-from trainer.run.failures import FailedError, Failure
+from trainer.run import documents, failures, runs
+from trainer.run.documents import Failure, Progress
+from trainer.run.failures import FailedError
 from trainer.run.runs import Run
 from trainer.system import document_file, limits
 from trainer.system.log_lines import say
@@ -36,7 +36,7 @@ def _write(run: Run, attempt: int, reason: str, failure: Failure) -> None:
     last = earlier if earlier and earlier.attempt == attempt else blank
     changes = {"phase": "ended", "ended": "failed", "reason": reason, "failure": failure, "eta_seconds": None}
     try:
-        reserve.replace_json(run.progress_file, last.model_copy(update=changes).model_dump())
+        documents.write_with_reserve(run.progress_file, last.model_copy(update=changes).model_dump())
     except OSError as refused:
         say(f"The reason could not be written to {run.progress_file}: {refused.strerror}. It is: {reason}")
 
@@ -69,7 +69,7 @@ def failure_of(error: Exception) -> Failure:
         return Failure(kind="host_memory", free_bytes=here)
     if isinstance(error, RuntimeError) and "CUDA error" in str(error):
         return Failure(kind="gpu_lost")
-    return failures.of_system(error) if isinstance(error, OSError) else Failure(kind="other")
+    return failures.failure_of(error) if isinstance(error, OSError) else Failure(kind="other")
 
 
 def _lacks_memory(error: Exception) -> bool:

@@ -26,7 +26,7 @@ from trainer.engine.training.epoch import expect_rest, save_within, train_epoch
 from trainer.engine.training.epoch_end import finish_epoch, measure_coming
 from trainer.engine.training.journal import Journal, begin_events, open_journal, piece_done, preparing, tell
 from trainer.engine.training.parts import End, Interruption, Parts, Wanted, end_of, kept, obey
-from trainer.run import best_model, earlier_run
+from trainer.run import earlier_run, models
 from trainer.run.runs import Run
 from trainer.system.log_lines import say
 from trainer.system.workspace import Workspace
@@ -172,7 +172,7 @@ def _done(config: Config, course: Course) -> End | None:
     """How the training has ended before the epoch under way; None when it has not."""
     best, options = course.best, config.training
     if options.patience and best and course.epoch - 1 - best.epoch >= options.patience:
-        measure = best_model.NAMES[options.best_by]
+        measure = models.MEASURES[options.best_by]
         return End("completed", f"Early stopping: no better {measure} for {options.patience} epochs{kept(best)}.")
     if course.epoch > options.epochs:
         return End("completed", f"All {options.epochs} epochs done{kept(best)}.")

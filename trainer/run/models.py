@@ -1,4 +1,7 @@
-"""The exported models of a run: that of its best checkpoint in `model/`, those of others in `models/<checkpoint>/`."""
+"""The checkpoints and exported models of a run, and which epoch is the best.
+
+The model of the best checkpoint lies in `model/`, those of others in `models/<checkpoint>/`.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +14,61 @@ from pathlib import Path
 from trainer.detector import detector_file
 from trainer.detector.detector_file import MODEL, DetectorFile
 from trainer.run.documents import Best
+from trainer.run.metrics import Row
 from trainer.run.runs import Run
 from trainer.system import document_file, durable, processes, regular_file
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 
+MEASURES = {"robust_loss": "robust loss", "val_loss": "validation loss", "f1": "F1", "miss_rate": "miss rate"}
+
+LEAST_GAIN = 0.008
+"""The robust loss must fall by this part of it: what it gains less at the end of a training is not worth the wrong
+labels of the training clips that are learned by heart meanwhile (measured: docs/experiments.md)."""
+
+
+def is_better(row: Row, best: Best, by: str) -> bool:
+    """Whether an epoch's row beats the best so far; one that was measured beats one that was not."""
+    new, old = row.get(by), getattr(best, by)
+    if (new is None) != (old is None):
+        return old is None
+    if new is None or old is None:
+        return bool(row["val_loss"] < best.val_loss)
+    if by == "robust_loss":
+        return bool(new < old * (1 - LEAST_GAIN))
+    return bool(((-new if by == "f1" else new), row["val_loss"]) < ((-old if by == "f1" else old), best.val_loss))
+
+
+def best_of_row(row: Row, checkpoint: str, by: str = "") -> Best:
+    """The epoch of this row as the best one by this measure."""
+    named = {name: row.get(name) for name in ("epoch", "val_loss", "val_accuracy", "f1", "miss_rate", "robust_loss")}
+    return Best(**named, checkpoint=checkpoint, by=by)
+
+
+def describe_measure(by: object) -> str:
+    """A measure as a sentence names it: `lowest validation loss (val_loss)`; an unknown one is told as the option."""
+    if by not in MEASURES:
+        return "the measure of `training.best_by`"
+    return f"{'highest' if by == 'f1' else 'lowest'} {MEASURES[str(by)]} (`training.best_by: {by}`)"
+
+
+def describe_best(best: Best, by: str) -> str:
+    """The measures of the best epoch, the one that chose it first where it is known."""
+    value = getattr(best, by) if by in MEASURES else None
+    if by == "val_loss" or value is None:
+        return f"validation loss {best.val_loss:.4f}"
+    shown = f"{value:.4f}" if by == "robust_loss" else f"{100 * value:.2f} %"
+    return f"{MEASURES[by]} {shown}, validation loss {best.val_loss:.4f}"
+
+
 CHECKPOINT = re.compile(r"epoch-(\d{5})(-batch-\d{7})?\.pt")
 
 
-def kept(run: Run) -> list[str]:
+def checkpoints(run: Run) -> list[str]:
     """The checkpoints that a run still has, oldest first."""
     return sorted(mark.stem for mark in run.checkpoints.glob("epoch-*.pt.json") if CHECKPOINT.fullmatch(mark.stem))
 
 
-def best(run: Run) -> str:
+def best_checkpoint(run: Run) -> str:
     """The checkpoint of the best model. Raises ValueError when there is none."""
     found = document_file.read(Best, run.checkpoints / "best.json")
     if found is None:
@@ -35,8 +80,8 @@ def checkpoint_of(run: Run, text: str) -> str:
     """The checkpoint that `text` names: `best`, `last`, or the name of one that is kept or was exported, with or
     without its `.pt`. Raises ValueError."""
     if text == "best":
-        return best(run)
-    every = kept(run)
+        return best_checkpoint(run)
+    every = checkpoints(run)
     if text == "last" and every:
         return every[-1]
     name = text.removesuffix(".pt") + ".pt"

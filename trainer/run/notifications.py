@@ -1,0 +1,297 @@
+"""Notifications when a run ends: the settings, the webhook and the command.
+
+The supervisor sends them. The webhook is posted by a process of its own, which can be killed when a server or a name
+service blocks it: `python -m trainer.run.notifications` reads {"url", "tries", "document"} from standard input (a list
+of processes shows arguments, and the address may be a secret) and prints one sentence. Exit 0: delivered; 1: not.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, get_args
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ValidationError
+
+from trainer.run import runs
+from trainer.run.documents import Outcome
+from trainer.run.runs import Run
+from trainer.run.state import Ended
+from trainer.system import durable
+from trainer.system.log_lines import say
+from trainer.system.workspace import PROJECT_ROOT, Workspace
+
+ENDS: tuple[Ended, ...] = get_args(Ended)
+
+
+class Notifications(BaseModel, frozen=True):
+    """runs/tell.json, written by the page or the command line; `command` is split into its words."""
+
+    webhook: str = ""
+    command: tuple[str, ...] = ()
+    ends: tuple[Ended, ...] = ("completed", "failed")
+
+    @property
+    def is_silent(self) -> bool:
+        return not (self.webhook or self.command)
+
+
+def file_of(workspace: Workspace) -> Path:
+    return workspace.runs / "tell.json"
+
+
+def read(workspace: Workspace) -> Notifications:
+    """What is asked for now; nothing when nobody ever asked. Raises ValueError when the file holds something else."""
+    path = file_of(workspace)
+    if not path.exists():
+        return Notifications()
+    try:
+        return Notifications.model_validate(durable.read_json(path))
+    except ValidationError:
+        raise ValueError(
+            f"{path} does not say what is to happen when a run ends. Clear it with: python -m trainer tell --off"
+        ) from None
+
+
+def write(workspace: Workspace, announcement: Notifications) -> None:
+    """Keep it for this user alone: the address of a webhook often is its password. Raises OSError."""
+    workspace.runs.mkdir(parents=True, exist_ok=True)
+    durable.replace_json(file_of(workspace), announcement.model_dump())
+
+
+def checked_webhook(text: str) -> str:
+    """The address without blanks around it, or nothing. Raises ValueError when it is none that a run can be told to."""
+    url = text.strip()
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and not parts.username
+    except ValueError:  # brackets or a port that are none
+        fits = False
+    if url and (not fits or not url.isprintable() or " " in url):
+        raise ValueError(
+            f"The webhook must be an address like https://example.org/hook, without a user name; {url!r} given."
+        )
+    return url
+
+
+def checked_command(text: str) -> tuple[str, ...]:
+    """The words of a command line, its program as an absolute path. Raises ValueError when it cannot be run."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ValueError(f"The command {text!r} cannot be split into words: {error}. Close every quote.") from None
+    if not words:
+        return ()
+    program = shutil.which(words[0])
+    if program is None:
+        raise ValueError(f"There is no program {words[0]!r} to run. Give the path of one that may be executed.")
+    return (str(Path(program).absolute()), *words[1:])
+
+
+def checked_ends(names: Sequence[str]) -> tuple[Ended, ...]:
+    """The ends of these names, in the usual order. Raises ValueError for another name, and for none at all."""
+    wanted = {name.strip() for name in names}
+    if not wanted or not wanted <= set(ENDS):
+        given = ", ".join(sorted(wanted - set(ENDS))) or "none"
+        raise ValueError(f"The ends to be told of are some of {', '.join(ENDS)}; {given} given.")
+    return tuple(end for end in ENDS if end in wanted)
+
+
+WEBHOOK_TRIES = 3
+WEBHOOK_SECONDS = 45.0
+"""For all tries together."""
+COMMAND_SECONDS = 60.0
+
+Message = dict[str, Any]
+"""What is told of a run: run, label, state, reason, epoch, epochs, best, folder, and all in one line as text."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How one hook went, as a sentence."""
+
+    well: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class _Ran:
+    """How a process ended; the exit code is None when its time was up. `last` is the last line that it wrote."""
+
+    exit_code: int | None
+    last: str
+
+
+def notify_end(run: Run, outcome: Outcome) -> None:
+    """Tell that the run has ended, in the ways that are set now, and say in its log how that went.
+
+    The last thing that a supervisor does: whatever goes wrong here is a line in the log and changes nothing else.
+    """
+    workspace = Workspace(run.folder.parent.parent)
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        wanted = read(workspace)
+        for told in notify(workspace, wanted, message_of(run, outcome)) if outcome.state in wanted.ends else []:
+            say(told.text)
+    except (ValueError, OSError) as error:
+        say(f"Nobody was told of the end: {error}")
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(128 + number)
+
+
+def message_of(run: Run, outcome: Outcome) -> Message:
+    document = runs.document(runs.status(run))
+    told = {name: document[name] for name in ("run", "label", "epoch", "epochs", "best", "folder")}
+    text = f"{document['label']}: {outcome.state}. {outcome.reason}"
+    return {**told, "state": outcome.state, "reason": outcome.reason, "text": text}
+
+
+def send_test(workspace: Workspace, wanted: Notifications) -> list[Delivery]:
+    """Send a message that tells of no run now. Raises ValueError when there is nothing to send it to."""
+    if wanted.is_silent:
+        raise ValueError("There is nothing to test: set a webhook or a command first.")
+    reason = "This is a test; the end of a run is told like this."
+    message = {
+        "run": "test", "label": "Wakeword Studio", "state": "test", "reason": reason, "epoch": 0, "epochs": 0,
+        "best": None, "folder": str(workspace.runs), "text": f"Wakeword Studio: test. {reason}",
+    }  # fmt: skip
+    return notify(workspace, wanted, message, webhook_tries=1)
+
+
+def notify(
+    workspace: Workspace, wanted: Notifications, message: Message, webhook_tries: int = WEBHOOK_TRIES
+) -> list[Delivery]:
+    """Do what is wanted, the webhook first: a command may turn the machine off."""
+    told = [_post_webhook(wanted.webhook, message, webhook_tries)] if wanted.webhook else []
+    return [*told, _run_command(workspace, wanted.command, message)] if wanted.command else told
+
+
+def _post_webhook(url: str, message: Message, tries: int) -> Delivery:
+    asked = json.dumps({"url": url, "tries": tries, "document": message}).encode()
+    ran = _run([sys.executable, "-m", "trainer.run.notifications"], asked, WEBHOOK_SECONDS, PROJECT_ROOT, {})
+    if ran.exit_code is None:
+        host = urlsplit(url).hostname
+        return Delivery(False, f"The webhook at {host} was not told: it did not answer within {WEBHOOK_SECONDS:g} s.")
+    return Delivery(ran.exit_code == 0, ran.last)
+
+
+def _run_command(workspace: Workspace, words: Sequence[str], message: Message) -> Delivery:
+    environment = {
+        f"WAKEWORD_{name.upper()}": str(message[name]).replace("\0", "")
+        for name in ("run", "state", "label", "reason", "folder")
+    }
+    name = Path(words[0]).name
+    try:
+        ran = _run(words, json.dumps(message).encode(), COMMAND_SECONDS, workspace.root, environment)
+    except OSError as error:
+        return Delivery(False, f"The command {name} could not be run: {error.strerror}.")
+    if ran.exit_code is None:
+        return Delivery(False, f"The command {name} did not end within {COMMAND_SECONDS:g} s and was killed.")
+    if ran.exit_code:
+        return Delivery(False, f"The command {name} failed with exit code {ran.exit_code}. {ran.last}".strip())
+    return Delivery(True, f"The command {name} was run.")
+
+
+def _run(words: Sequence[str], given: bytes, seconds: float, root: Path, environment: dict[str, str]) -> _Ran:
+    """Run a program with `given` on its standard input; when its time is up, it is killed with all its group.
+
+    What it writes goes to a file: what it leaves running would hold a pipe open. Raises OSError when it cannot start.
+    """
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=output, stderr=output, cwd=root, env={**os.environ, **environment},
+            start_new_session=True,
+        )  # fmt: skip
+        in_time = True
+        try:
+            process.communicate(given, seconds)
+        except subprocess.TimeoutExpired:
+            in_time = False
+        finally:
+            if process.returncode is None:  # its time is up, or somebody ends us
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        return _Ran(process.returncode if in_time else None, _last_line(output.fileno()))
+
+
+def _last_line(descriptor: int) -> str:
+    size = os.fstat(descriptor).st_size
+    tail = os.pread(descriptor, 1000, max(0, size - 1000)).decode(errors="replace")
+    return next((line for line in reversed(tail.splitlines()) if line.strip()), "")
+
+
+TIMEOUT_SECONDS = 10.0
+FIRST_PAUSE_SECONDS = 1.0
+"""Before the second try; twice as long before each further one."""
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """Opens http and https alone, and follows no redirect: it would drop the document or carry it elsewhere."""
+    opener = urllib.request.OpenerDirector()
+    opener.addheaders = [("User-Agent", "wakeword-studio")]
+    for handler in (
+        urllib.request.ProxyHandler(), urllib.request.HTTPHandler(), urllib.request.HTTPSHandler(),
+        urllib.request.HTTPErrorProcessor(), urllib.request.HTTPDefaultErrorHandler(),
+    ):  # fmt: skip
+        opener.add_handler(handler)
+    return opener
+
+
+def _problem(url: str, body: bytes) -> tuple[str, bool]:
+    """Post once: what went wrong, nothing if it arrived, and whether another try makes sense."""
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 (checked by post)
+    try:
+        with _opener().open(request, timeout=TIMEOUT_SECONDS):
+            return "", False
+    except urllib.error.HTTPError as error:
+        error.close()
+        where = f" and points to {error.headers['Location']}" if 300 <= error.code < 400 else ""
+        return f"it answered {error.code}{where}", error.code >= 500 or error.code == 429
+    except (OSError, http.client.HTTPException) as error:
+        cause = getattr(error, "reason", error)  # urllib wraps what the operating system said
+        return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__, True
+
+
+def post(url: str, document: dict[str, Any], tries: int) -> str:
+    """Post the document; returns why it did not arrive, nothing if it did. Raises ValueError for a bad address."""
+    checked_webhook(url)
+    body = json.dumps(document, ensure_ascii=False).encode()
+    pause = FIRST_PAUSE_SECONDS
+    for left in range(tries - 1, -1, -1):
+        problem, again = _problem(url, body)
+        if not problem or not again or not left:
+            break
+        time.sleep(pause)
+        pause *= 2
+    return problem
+
+
+def main() -> int:
+    asked = json.load(sys.stdin)
+    host = urlsplit(asked["url"]).hostname
+    problem = post(asked["url"], asked["document"], asked["tries"])
+    print(f"The webhook at {host} was not told: {problem}." if problem else f"Told the webhook at {host}.")  # noqa: T201
+    return 1 if problem else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
