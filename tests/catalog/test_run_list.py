@@ -16,7 +16,7 @@ from tests.heard import recording
 from tests.run_folders import end, epoch_row, make_alive, make_run
 from trainer.catalog import index, notes, reading, run_rows, search, trash
 from trainer.catalog.run_rows import Row, option
-from trainer.config import config_file
+from trainer.config import config_file, option_list
 from trainer.config.schema import Config
 from trainer.detector.detector_file import MODEL, NAME, DetectorFile
 from trainer.evaluation import evaluations
@@ -198,16 +198,20 @@ def test_runs_of_earlier_versions_stay_in_the_list(workspace):
     assert row.problem == "config.yaml is of another version: this one has no option loss.name"
 
 
-def test_options_are_read_as_yaml_reads_them(workspace):
+def test_a_list_of_runs_reads_every_option_of_a_saved_configuration(workspace):
     workspace.configs.mkdir()
     for name in config_file.presets():
         path = workspace.configs / "x.yaml"
-        path.write_bytes(config_file.dump(config_file.preset(name)))
-        quick = run_rows._as_written(path.read_bytes())
-        assert quick and quick == run_rows._flat(run_rows.yaml_text.parse(path.read_bytes()))
-        assert not run_rows.unknown_options(quick)
-    for text in ("a:\n  b: 1\n  b: 2\n", "a:\n   b: 1\n", "a: {b: 1}\n", "  b: 1\n", "a:\n  b: null\n", "a:\n- b\n"):
-        assert run_rows._as_written(text.encode()) is None, text
+        config = config_file.preset(name)
+        path.write_bytes(config_file.dump(config))
+        values = run_rows.read_options(path)
+        assert values == option_list.values(config) | {"preset": name} and not run_rows.unknown_options(values)
+    path.write_bytes(b"a:\n  b: null\n  c: [1]\n  d: 2\n")
+    assert run_rows.read_options(path) == {"a.d": 2}
+    for text in ("a:\n  b: 1\n  b: 2\n", "- b\n", "a: [\n"):
+        path.write_bytes(text.encode())
+        with pytest.raises(ValueError, match=r"twice|no options|expected"):
+            run_rows.read_options(path)
 
 
 ACTIONS = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import functools
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,8 +18,6 @@ from trainer.system import regular_file
 
 Values = dict[str, Value]
 PRESET = "preset"
-_GROUP = re.compile(r"([a-z_0-9]+):$")
-_OPTION = re.compile(r"( {2})?([a-z_0-9]+): ([A-Za-z0-9_.+-]+|'[A-Za-z0-9 _.-]*')$")
 
 
 @functools.cache
@@ -33,8 +30,7 @@ def read_options(path: Path) -> Values:
     """Every option in a configuration file, known or not. Raises OSError, and ValueError when it is none."""
     with regular_file.open_binary(path) as file:
         data = file.read(yaml_text.MOST_BYTES + 1)
-    quick = _as_written(data)
-    return _flat(yaml_text.parse(data)) if quick is None else quick
+    return _flat(yaml_text.parse(data))
 
 
 def _flat(document: object) -> Values:
@@ -46,37 +42,6 @@ def _flat(document: object) -> Values:
         values = {f"{group}.{name}": value for name, value in inner.items()} if isinstance(inner, dict) else None
         found |= {group: inner} if values is None else values
     return {key: value for key, value in found.items() if isinstance(value, (bool, int, float, str))}
-
-
-def _as_written(data: bytes) -> Values | None:
-    """As the parser of YAML reads what `config_file.dump` writes, some fifty times as fast; None for anything else."""
-    try:
-        lines = data.decode().split("\n")
-    except UnicodeDecodeError:
-        return None
-    found: Values = {}
-    group = ""
-    for line in lines:
-        if not line or line.lstrip(" ").startswith("#"):
-            continue
-        if option := _OPTION.match(line):
-            key = f"{group}.{option[2]}" if option[1] else option[2]
-            value = _scalar(option[3])
-            if value is None or key in found or bool(option[1]) != bool(group):
-                return None
-            found[key] = value
-        elif (head := _GROUP.match(line)) and head[1] != group:
-            group = head[1]
-        else:
-            return None
-    return found
-
-
-@functools.lru_cache(maxsize=10_000)
-def _scalar(text: str) -> Value | None:
-    value = yaml_text.parse(b"x: " + text.encode())
-    inner = value["x"] if isinstance(value, dict) else None
-    return inner if isinstance(inner, (bool, int, float, str)) else None
 
 
 def unknown_options(values: Values) -> list[str]:

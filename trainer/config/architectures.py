@@ -1,0 +1,88 @@
+"""Dimensions of the model architectures, without torch: the models and the estimates of their sizes read them here."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+TC_CHANNELS = (16, 24, 32, 48)
+TC_FIRST_KERNEL, TC_KERNEL = 3, 9
+"""TC-ResNet8: channels of the first convolution and of each block, which halves the frames."""
+
+BC_FIRST_CHANNELS, BC_LAST_CHANNELS = 16, 32
+BC_FIRST_KERNEL, BC_LAST_KERNEL = 5, 5
+BC_MOST_SUB_BANDS = 5
+"""BC-ResNet: the bands that are normalised on their own."""
+
+
+class BcStage(NamedTuple):
+    """One stage of BC-ResNet: `channels` at width 1, its blocks, the stride over frequency of the first, the dilation
+    over time."""
+
+    channels: int
+    blocks: int
+    stride: int
+    dilation: int
+
+
+BC_STAGES = (BcStage(8, 2, 1, 1), BcStage(12, 2, 2, 2), BcStage(16, 4, 2, 4), BcStage(20, 4, 1, 8))
+"""Table 1 of the paper."""
+
+RESNET_CHANNELS, RESNET_STRIDES = (64, 128, 256, 512), (1, 2, 2, 2)
+RESNET_FIRST_KERNEL = 7
+"""ResNet18: channels and stride of each of the four stages of two blocks."""
+
+
+class Bottleneck(NamedTuple):
+    """One block of MobileNetV3 at width 1: channels `inner` between its convolutions and `outputs` at its end; with
+    squeeze-and-excite; with h-swish instead of ReLU."""
+
+    kernel: int
+    inner: int
+    outputs: int
+    squeeze: bool
+    swish: bool
+    stride: int
+
+
+MOBILENET_STAGES = (
+    Bottleneck(3, 16, 16, True, False, 2),
+    Bottleneck(3, 72, 24, False, False, 2),
+    Bottleneck(3, 88, 24, False, False, 1),
+    Bottleneck(5, 96, 40, True, True, 2),
+    Bottleneck(5, 240, 40, True, True, 1),
+    Bottleneck(5, 240, 40, True, True, 1),
+    Bottleneck(5, 120, 48, True, True, 1),
+    Bottleneck(5, 144, 48, True, True, 1),
+    Bottleneck(5, 288, 96, True, True, 2),
+    Bottleneck(5, 576, 96, True, True, 1),
+    Bottleneck(5, 576, 96, True, True, 1),
+)
+"""Table 2 of the paper on MobileNetV3-Small."""
+MOBILENET_FIRST, MOBILENET_LAST, MOBILENET_HIDDEN = 16, 576, 1024
+MOBILENET_FIRST_KERNEL = 3
+
+TCN_CHANNELS, TCN_KERNEL, TCN_DILATIONS = 64, 8, (1, 2, 4, 8)
+LSTM_UNITS, GRU_UNITS = 118, 154
+DENSE_UNITS = 128
+ATTENTION_CHANNELS, ATTENTION_CONVOLUTIONS, ATTENTION_KERNEL, ATTENTION_HEADS = 32, 3, 3, 4
+
+
+def scaled(channels: int, width: float, least: int) -> int:
+    """Channels of a layer at this width."""
+    return max(least, round(width * channels))
+
+
+def scaled_in_fours(channels: int, width: float) -> int:
+    """Channels of a layer at this width that four attention heads can share."""
+    return ATTENTION_HEADS * scaled(channels // ATTENTION_HEADS, width, 1)
+
+
+def eighths(channels: float) -> int:
+    """The nearest multiple of eight, at most a tenth below, as in MobileNetV3."""
+    nearest = max(8, int(channels + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * channels else nearest
+
+
+def sub_bands(height: int) -> int:
+    """The most bands, up to five, that `height` frequencies split into evenly (sub-spectral normalisation)."""
+    return max(bands for bands in range(1, BC_MOST_SUB_BANDS + 1) if height % bands == 0)
