@@ -21,16 +21,6 @@ class Size:
         return Size(*(times * value for value in astuple(self)))
 
 
-def scaled(channels: int, width: float, least: int) -> int:
-    """Channels of a layer at this width."""
-    return max(least, round(width * channels))
-
-
-def scaled_in_fours(channels: int, width: float) -> int:
-    """Channels of a layer at this width that four attention heads can share."""
-    return 4 * scaled(channels // 4, width, 1)
-
-
 def halved(size: int) -> int:
     """Cells that a convolution of stride 2 (odd kernel, padded to `same`) leaves of `size`."""
     return (size - 1) // 2 + 1

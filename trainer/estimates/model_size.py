@@ -10,6 +10,8 @@ import itertools
 import math
 
 from trainer.audio.audio_formats import SAMPLE_RATE
+from trainer.config import architectures as arch
+from trainer.config.architectures import eighths, scaled, scaled_in_fours
 from trainer.config.schema import EMBEDDING_STEP_SECONDS, EMBEDDING_STEPS, Config, Features, feature_rows
 from trainer.estimates.layer_sizes import (
     Size,
@@ -21,25 +23,17 @@ from trainer.estimates.layer_sizes import (
     keep,
     layer_norm,
     norm,
-    scaled,
-    scaled_in_fours,
 )
-
-TCN_CHANNELS, TCN_KERNEL, TCN_DILATIONS = 64, 8, (1, 2, 4, 8)
-LSTM_UNITS, GRU_UNITS = 118, 154
-HEADS = 4
-DENSE_UNITS = 128
-ATTENTION_CHANNELS, ATTENTION_CONVOLUTIONS = 32, 3
 
 
 def tcn(bands: int, width: float, columns: int) -> Size:
     """Tcn; each convolution keeps a copy of its input with silence in front."""
-    channels = scaled(TCN_CHANNELS, width, 8)
+    channels = scaled(arch.TCN_CHANNELS, width, 8)
     total = norm(bands, columns) + keep(bands, columns) + conv(bands, channels, 1, columns)
     total += norm(channels, columns) + keep(channels, columns)
-    for dilation in TCN_DILATIONS:
-        total += keep(channels, columns + dilation * (TCN_KERNEL - 1))
-        total += conv(channels, channels, TCN_KERNEL, columns) + norm(channels, columns) + keep(channels, columns)
+    for dilation in arch.TCN_DILATIONS:
+        total += keep(channels, columns + dilation * (arch.TCN_KERNEL - 1))
+        total += conv(channels, channels, arch.TCN_KERNEL, columns) + norm(channels, columns) + keep(channels, columns)
     return total + head(channels)
 
 
@@ -52,7 +46,7 @@ def _recurrent(bands: int, units: int, gates: int, columns: int, kept: int) -> S
 
 def lstm(bands: int, width: float, columns: int) -> Size:
     """Lstm; what oneDNN's layer keeps is fitted to measurements: it fills rows up to cache lines of sixteen numbers."""
-    units = scaled(LSTM_UNITS, width, 8)
+    units = scaled(arch.LSTM_UNITS, width, 8)
     gate, state = 4 * math.ceil(units / 4), 16 * math.ceil(max(units, bands) / 16)
     kept = units * columns + round(9.1 * gate * columns + state * (5.9 * columns + 11))
     return _recurrent(bands, units, 4, columns, kept)
@@ -60,42 +54,26 @@ def lstm(bands: int, width: float, columns: int) -> Size:
 
 def gru(bands: int, width: float, columns: int) -> Size:
     """Gru; for each step five numbers a unit of its gates, and its output twice."""
-    units = scaled(GRU_UNITS, width, 8)
+    units = scaled(arch.GRU_UNITS, width, 8)
     return _recurrent(bands, units, 3, columns, 7 * units * columns)
 
 
 def dense_head(bands: int, width: float, columns: int) -> Size:
     """DenseHead."""
-    units = scaled(DENSE_UNITS, width, 8)
+    units = scaled(arch.DENSE_UNITS, width, 8)
     total = dense(bands * columns, units) + layer_norm(units, 1) + keep(units, 1)
     return total + dense(units, units) + layer_norm(units, 1) + keep(units, 1) + head(units)
 
 
 def conv_attention(bands: int, width: float, columns: int) -> Size:
     """ConvAttention."""
-    channels = scaled_in_fours(ATTENTION_CHANNELS, width)
+    channels = scaled_in_fours(arch.ATTENTION_CHANNELS, width)
     total = norm(bands, columns) + keep(bands, columns)
-    for inputs in (bands, *[channels] * (ATTENTION_CONVOLUTIONS - 1)):
-        total += conv(inputs, channels, 3, columns) + norm(channels, columns)
-    total += keep(channels, columns) * (ATTENTION_CONVOLUTIONS - 1)  # the last one's is what attention keeps
-    total += attention(channels, HEADS, columns) + layer_norm(channels, columns)
+    for inputs in (bands, *[channels] * (arch.ATTENTION_CONVOLUTIONS - 1)):
+        total += conv(inputs, channels, arch.ATTENTION_KERNEL, columns) + norm(channels, columns)
+    total += keep(channels, columns) * (arch.ATTENTION_CONVOLUTIONS - 1)  # the last one's is what attention keeps
+    total += attention(channels, arch.ATTENTION_HEADS, columns) + layer_norm(channels, columns)
     return total + dense(channels, 1, columns) + keep(1, columns) + head(channels)
-
-
-MOBILENET_STAGES = (
-    (3, 16, 16, True, False, 2), (3, 72, 24, False, False, 2), (3, 88, 24, False, False, 1),
-    (5, 96, 40, True, True, 2), (5, 240, 40, True, True, 1), (5, 240, 40, True, True, 1),
-    (5, 120, 48, True, True, 1), (5, 144, 48, True, True, 1), (5, 288, 96, True, True, 2),
-    (5, 576, 96, True, True, 1), (5, 576, 96, True, True, 1),
-)  # fmt: skip
-"""Kernel, channels inside, channels out, squeeze-and-excite, h-swish, stride of each block (table 2 of the paper)."""
-MOBILENET_FIRST, MOBILENET_LAST, MOBILENET_HIDDEN = 16, 576, 1024
-
-
-def eighths(channels: float) -> int:
-    """The nearest multiple of eight, none more than a tenth below, as in the paper's networks."""
-    nearest = max(8, int(channels + 4) // 8 * 8)
-    return nearest + 8 if nearest < 0.9 * channels else nearest
 
 
 def _bottleneck(a: int, inner: int, b: int, kernel: int, squeeze: bool, before: int, after: int) -> Size:
@@ -113,10 +91,12 @@ def _bottleneck(a: int, inner: int, b: int, kernel: int, squeeze: bool, before: 
 def mobilenet_v3_small(bands: int, width: float, columns: int) -> Size:
     """MobileNetV3Small; an h-swish keeps its input besides its output."""
     high, wide = halved(bands), halved(columns)
-    a = eighths(MOBILENET_FIRST * width)
-    total = norm(1, bands * columns) + keep(1, bands * columns) + conv(1, a, 9, high * wide)
+    a = eighths(arch.MOBILENET_FIRST * width)
+    total = (
+        norm(1, bands * columns) + keep(1, bands * columns) + conv(1, a, arch.MOBILENET_FIRST_KERNEL**2, high * wide)
+    )
     total += norm(a, high * wide) + keep(2 * a, high * wide)
-    for kernel, inner, outputs, squeeze, swish, stride in MOBILENET_STAGES:
+    for kernel, inner, outputs, squeeze, swish, stride in arch.MOBILENET_STAGES:
         inner, b, before = eighths(inner * width), eighths(outputs * width), high * wide
         if stride == 2:
             high, wide = halved(high), halved(wide)
@@ -124,25 +104,19 @@ def mobilenet_v3_small(bands: int, width: float, columns: int) -> Size:
         if swish:
             total += keep(inner, before + high * wide)
         a = b
-    last, hidden = eighths(MOBILENET_LAST * width), eighths(MOBILENET_HIDDEN * width)
+    last, hidden = eighths(arch.MOBILENET_LAST * width), eighths(arch.MOBILENET_HIDDEN * width)
     total += conv(a, last, 1, high * wide) + norm(last, high * wide) + keep(last, high * wide)
     return total + dense(last, hidden) + keep(hidden, 1) + head(hidden)
 
 
-TC_CHANNELS = (16, 24, 32, 48)
-RESNET_CHANNELS = (64, 128, 256, 512)
-BC_STAGES = ((8, 2, 1, 1), (12, 2, 2, 2), (16, 4, 2, 4), (20, 4, 1, 8))
-"""Channels at tau 1, blocks, stride over frequency and dilation over time of each stage (table 1 of the paper)."""
-
-
 def tc_resnet(bands: int, width: float, columns: int) -> Size:
     """TcResNet8."""
-    sizes = [scaled(channels, width, 4) for channels in TC_CHANNELS]
-    total = norm(bands, columns) + keep(bands, columns) + conv(bands, sizes[0], 3, columns)
+    sizes = [scaled(channels, width, 4) for channels in arch.TC_CHANNELS]
+    total = norm(bands, columns) + keep(bands, columns) + conv(bands, sizes[0], arch.TC_FIRST_KERNEL, columns)
     total += keep(sizes[0], columns)
     for a, b in itertools.pairwise(sizes):
         columns = halved(columns)
-        total += conv(a, b, 9, columns) + conv(b, b, 9, columns) + conv(a, b, 1, columns)
+        total += conv(a, b, arch.TC_KERNEL, columns) + conv(b, b, arch.TC_KERNEL, columns) + conv(a, b, 1, columns)
         total += (norm(b, columns) + keep(b, columns)) * 3
     return total + head(sizes[-1])
 
@@ -154,13 +128,17 @@ def _basic_block(a: int, b: int, cells: int, shortcut: bool) -> Size:
 
 def resnet18(bands: int, width: float, columns: int) -> Size:
     """ResNet18."""
-    sizes = [scaled(channels, width, 8) for channels in RESNET_CHANNELS]
+    sizes = [scaled(channels, width, 8) for channels in arch.RESNET_CHANNELS]
     total = norm(1, bands * columns) + keep(1, bands * columns)
     high, wide = halved(bands), halved(columns)
-    total += conv(1, sizes[0], 49, high * wide) + norm(sizes[0], high * wide) + keep(sizes[0], high * wide)
+    total += (
+        conv(1, sizes[0], arch.RESNET_FIRST_KERNEL**2, high * wide)
+        + norm(sizes[0], high * wide)
+        + keep(sizes[0], high * wide)
+    )
     high, wide = halved(high), halved(wide)
     total += keep(3 * sizes[0], high * wide)  # the maximum, and where it was in eight bytes
-    for a, b, stride in zip([sizes[0], *sizes[:-1]], sizes, (1, 2, 2, 2), strict=True):
+    for a, b, stride in zip([sizes[0], *sizes[:-1]], sizes, arch.RESNET_STRIDES, strict=True):
         if stride == 2:
             high, wide = halved(high), halved(wide)
         total += _basic_block(a, b, high * wide, stride != 1 or a != b) + _basic_block(b, b, high * wide, False)
@@ -172,7 +150,7 @@ def _broadcast_block(a: int, b: int, height: int, stride: int, columns: int) -> 
     if a != b:
         total += conv(a, b, 1, height * columns) + norm(b, height * columns) + keep(b, height * columns)
     height = (height - 1) // stride + 1
-    split = max(bands for bands in range(1, 6) if height % bands == 0)
+    split = arch.sub_bands(height)
     total += conv(b, b, 3, height * columns, groups=b) + norm(b * split, height * columns // split)
     total += keep(b, columns) + conv(b, b, 3, columns, groups=b) + norm(b, columns)
     total += keep(2 * b, columns) + conv(b, b, 1, columns)
@@ -181,17 +159,21 @@ def _broadcast_block(a: int, b: int, height: int, stride: int, columns: int) -> 
 
 def bc_resnet(bands: int, width: float, columns: int) -> Size:
     """BcResNet."""
-    channels, height = scaled(16, width, 4), halved(bands)
-    total = norm(1, bands * columns) + keep(1, bands * columns) + conv(1, channels, 25, height * columns)
+    channels, height = scaled(arch.BC_FIRST_CHANNELS, width, 4), halved(bands)
+    total = (
+        norm(1, bands * columns)
+        + keep(1, bands * columns)
+        + conv(1, channels, arch.BC_FIRST_KERNEL**2, height * columns)
+    )
     total += norm(channels, height * columns) + keep(channels, height * columns)
-    for size, count, stride, _ in BC_STAGES:
+    for size, count, stride, _ in arch.BC_STAGES:
         outputs = scaled(size, width, 4)
         for index in range(count):
             step = stride if index == 0 else 1
             total += _broadcast_block(channels, outputs, height, step, columns)
             channels, height = outputs, (height - 1) // step + 1
-    last = scaled(32, width, 4)
-    total += conv(channels, channels, 5 * height, columns, groups=channels) + keep(channels, columns)
+    last = scaled(arch.BC_LAST_CHANNELS, width, 4)
+    total += conv(channels, channels, arch.BC_LAST_KERNEL * height, columns, groups=channels) + keep(channels, columns)
     return total + conv(channels, last, 1, columns) + norm(last, columns) + keep(last, columns) + head(last)
 
 

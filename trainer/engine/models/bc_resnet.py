@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from trainer.estimates.layer_sizes import scaled
-from trainer.estimates.model_size import BC_STAGES
+from trainer.config.architectures import (
+    BC_FIRST_CHANNELS,
+    BC_FIRST_KERNEL,
+    BC_LAST_CHANNELS,
+    BC_LAST_KERNEL,
+    BC_STAGES,
+    scaled,
+    sub_bands,
+)
 
 
 class SubSpectralNorm(nn.Module):
@@ -16,7 +23,7 @@ class SubSpectralNorm(nn.Module):
 
     def __init__(self, channels: int, height: int) -> None:
         super().__init__()
-        self.bands = max(bands for bands in range(1, 6) if height % bands == 0)
+        self.bands = sub_bands(height)
         self.norm = nn.BatchNorm2d(channels * self.bands)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -33,17 +40,21 @@ class BroadcastBlock(nn.Module):
         super().__init__()
         self.keeps = inputs == outputs and stride == 1
         self.enter = (
-            nn.Identity() if inputs == outputs
+            nn.Identity()
+            if inputs == outputs
             else nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU())
-        )  # fmt: skip
+        )
         self.frequency = nn.Sequential(
             nn.Conv2d(outputs, outputs, (3, 1), (stride, 1), (1, 0), groups=outputs, bias=False),
             SubSpectralNorm(outputs, (height - 1) // stride + 1),
         )
         self.time = nn.Sequential(
             nn.Conv2d(outputs, outputs, (1, 3), 1, (0, dilation), (1, dilation), groups=outputs, bias=False),
-            nn.BatchNorm2d(outputs), nn.SiLU(), nn.Conv2d(outputs, outputs, 1, bias=False), nn.Dropout2d(dropout),
-        )  # fmt: skip
+            nn.BatchNorm2d(outputs),
+            nn.SiLU(),
+            nn.Conv2d(outputs, outputs, 1, bias=False),
+            nn.Dropout2d(dropout),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         two_dimensional = self.frequency(self.enter(x))
@@ -60,9 +71,12 @@ class BcResNet(nn.Module):
 
     def __init__(self, bands: int, width: float, dropout: float) -> None:
         super().__init__()
-        channels, height = scaled(16, width, 4), (bands - 1) // 2 + 1
+        channels, height = scaled(BC_FIRST_CHANNELS, width, 4), (bands - 1) // 2 + 1
         self.first = nn.Sequential(
-            nn.BatchNorm2d(1), nn.Conv2d(1, channels, 5, (2, 1), 2, bias=False), nn.BatchNorm2d(channels), nn.ReLU()
+            nn.BatchNorm2d(1),
+            nn.Conv2d(1, channels, BC_FIRST_KERNEL, (2, 1), BC_FIRST_KERNEL // 2, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
         )
         blocks: list[nn.Module] = []
         for size, count, stride, dilation in BC_STAGES:
@@ -72,11 +86,20 @@ class BcResNet(nn.Module):
                 blocks.append(BroadcastBlock(channels, outputs, height, step, dilation, dropout))
                 channels, height = outputs, (height - 1) // step + 1
         self.blocks = nn.Sequential(*blocks)
-        last = scaled(32, width, 4)
+        last = scaled(BC_LAST_CHANNELS, width, 4)
         self.squeeze = nn.Sequential(
-            nn.Conv2d(channels, channels, (height, 5), padding=(0, 2), groups=channels, bias=False),
-            nn.Conv2d(channels, last, 1, bias=False), nn.BatchNorm2d(last), nn.ReLU(),
-        )  # fmt: skip
+            nn.Conv2d(
+                channels,
+                channels,
+                (height, BC_LAST_KERNEL),
+                padding=(0, BC_LAST_KERNEL // 2),
+                groups=channels,
+                bias=False,
+            ),
+            nn.Conv2d(channels, last, 1, bias=False),
+            nn.BatchNorm2d(last),
+            nn.ReLU(),
+        )
         self.head = nn.Conv2d(last, 1, 1)
 
     def forward(self, features: Tensor) -> Tensor:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from trainer.config.architectures import (
+    ATTENTION_CHANNELS,
+    ATTENTION_CONVOLUTIONS,
+    ATTENTION_HEADS,
+    ATTENTION_KERNEL,
+    DENSE_UNITS,
+    scaled,
+    scaled_in_fours,
+)
 from trainer.engine.models.attention import SelfAttention
 from trainer.engine.models.temporal import as_row, over_time
-from trainer.estimates.layer_sizes import scaled, scaled_in_fours
-from trainer.estimates.model_size import ATTENTION_CHANNELS, ATTENTION_CONVOLUTIONS, DENSE_UNITS, HEADS
 
 
 class DenseHead(nn.Module):
@@ -22,10 +29,15 @@ class DenseHead(nn.Module):
         super().__init__()
         units = scaled(DENSE_UNITS, width, 8)
         self.layers = nn.Sequential(
-            nn.Linear(bands * frames, units), nn.LayerNorm(units), nn.ReLU(),
-            nn.Linear(units, units), nn.LayerNorm(units), nn.ReLU(),
-            nn.Dropout(dropout), nn.Linear(units, 1),
-        )  # fmt: skip
+            nn.Linear(bands * frames, units),
+            nn.LayerNorm(units),
+            nn.ReLU(),
+            nn.Linear(units, units),
+            nn.LayerNorm(units),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(units, 1),
+        )
 
     def forward(self, features: Tensor) -> Tensor:
         logit: Tensor = self.layers(features.transpose(1, 2).flatten(1))
@@ -44,9 +56,9 @@ class ConvAttention(nn.Module):
         channels = scaled_in_fours(ATTENTION_CHANNELS, width)
         layers: list[nn.Module] = [nn.BatchNorm2d(bands)]
         for inputs in (bands, *[channels] * (ATTENTION_CONVOLUTIONS - 1)):
-            layers += [over_time(inputs, channels, 3), nn.BatchNorm2d(channels), nn.ReLU()]
+            layers += [over_time(inputs, channels, ATTENTION_KERNEL), nn.BatchNorm2d(channels), nn.ReLU()]
         self.convolutions = nn.Sequential(*layers)
-        self.attention = SelfAttention(channels, HEADS)
+        self.attention = SelfAttention(channels, ATTENTION_HEADS)
         self.norm = nn.LayerNorm(channels)
         self.importance = nn.Linear(channels, 1)
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(channels, 1))

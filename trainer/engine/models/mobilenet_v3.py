@@ -5,7 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from trainer.estimates.model_size import MOBILENET_FIRST, MOBILENET_HIDDEN, MOBILENET_LAST, MOBILENET_STAGES, eighths
+from trainer.config.architectures import (
+    MOBILENET_FIRST,
+    MOBILENET_FIRST_KERNEL,
+    MOBILENET_HIDDEN,
+    MOBILENET_LAST,
+    MOBILENET_STAGES,
+    eighths,
+)
 
 
 class SqueezeExcite(nn.Module):
@@ -35,8 +42,9 @@ class Bottleneck(nn.Module):
             layers += [nn.Conv2d(inputs, inner, 1, bias=False), nn.BatchNorm2d(inner), activation()]
         layers += [
             nn.Conv2d(inner, inner, kernel, stride, kernel // 2, groups=inner, bias=False),
-            nn.BatchNorm2d(inner), activation(),
-        ]  # fmt: skip
+            nn.BatchNorm2d(inner),
+            activation(),
+        ]
         if squeeze:
             layers.append(SqueezeExcite(inner))
         self.body = nn.Sequential(*layers, nn.Conv2d(inner, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
@@ -58,7 +66,10 @@ class MobileNetV3Small(nn.Module):
         channels = eighths(MOBILENET_FIRST * width)
         last, hidden = eighths(MOBILENET_LAST * width), eighths(MOBILENET_HIDDEN * width)
         self.first = nn.Sequential(
-            nn.BatchNorm2d(1), nn.Conv2d(1, channels, 3, 2, 1, bias=False), nn.BatchNorm2d(channels), nn.Hardswish()
+            nn.BatchNorm2d(1),
+            nn.Conv2d(1, channels, MOBILENET_FIRST_KERNEL, 2, MOBILENET_FIRST_KERNEL // 2, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.Hardswish(),
         )
         blocks: list[nn.Module] = []
         for kernel, inner, out, squeeze, swish, stride in MOBILENET_STAGES:
@@ -67,9 +78,7 @@ class MobileNetV3Small(nn.Module):
             channels = outputs
         self.blocks = nn.Sequential(*blocks)
         self.last = nn.Sequential(nn.Conv2d(channels, last, 1, bias=False), nn.BatchNorm2d(last), nn.Hardswish())
-        self.head = nn.Sequential(
-            nn.Linear(last, hidden), nn.Hardswish(), nn.Dropout(dropout), nn.Linear(hidden, 1)
-        )  # fmt: skip
+        self.head = nn.Sequential(nn.Linear(last, hidden), nn.Hardswish(), nn.Dropout(dropout), nn.Linear(hidden, 1))
         # The layout in which a CPU computes it fastest.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

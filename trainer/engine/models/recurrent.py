@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from trainer.estimates.layer_sizes import scaled
-from trainer.estimates.model_size import GRU_UNITS, LSTM_UNITS
+from trainer.config.architectures import GRU_UNITS, LSTM_UNITS, scaled
 
 
 class Recurrent(nn.Module):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from trainer.estimates.layer_sizes import scaled
-from trainer.estimates.model_size import RESNET_CHANNELS
+from trainer.config.architectures import RESNET_CHANNELS, RESNET_FIRST_KERNEL, RESNET_STRIDES, scaled
 
 
 class BasicBlock(nn.Module):
@@ -14,9 +13,12 @@ class BasicBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(),
-            nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs),
-        )  # fmt: skip
+            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+            nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or inputs != outputs:
             self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
@@ -36,10 +38,13 @@ class ResNet18(nn.Module):
         super().__init__()
         sizes = [scaled(channels, width, 8) for channels in RESNET_CHANNELS]
         self.first = nn.Sequential(
-            nn.BatchNorm2d(1), nn.Conv2d(1, sizes[0], 7, 2, 3, bias=False), nn.BatchNorm2d(sizes[0]), nn.ReLU(),
+            nn.BatchNorm2d(1),
+            nn.Conv2d(1, sizes[0], RESNET_FIRST_KERNEL, 2, RESNET_FIRST_KERNEL // 2, bias=False),
+            nn.BatchNorm2d(sizes[0]),
+            nn.ReLU(),
             nn.MaxPool2d(3, 2, 1),
-        )  # fmt: skip
-        pairs = zip([sizes[0], *sizes[:-1]], sizes, (1, 2, 2, 2), strict=True)
+        )
+        pairs = zip([sizes[0], *sizes[:-1]], sizes, RESNET_STRIDES, strict=True)
         blocks = [block for a, b, stride in pairs for block in (BasicBlock(a, b, stride), BasicBlock(b, b, 1))]
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(sizes[-1], 1))

@@ -6,8 +6,7 @@ import itertools
 
 from torch import Tensor, nn
 
-from trainer.estimates.layer_sizes import scaled
-from trainer.estimates.model_size import TC_CHANNELS
+from trainer.config.architectures import TC_CHANNELS, TC_FIRST_KERNEL, TC_KERNEL, scaled
 
 
 class TemporalBlock(nn.Module):
@@ -16,9 +15,12 @@ class TemporalBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv1d(inputs, outputs, 9, stride=2, padding=4, bias=False), nn.BatchNorm1d(outputs), nn.ReLU(),
-            nn.Conv1d(outputs, outputs, 9, padding=4, bias=False), nn.BatchNorm1d(outputs),
-        )  # fmt: skip
+            nn.Conv1d(inputs, outputs, TC_KERNEL, stride=2, padding=TC_KERNEL // 2, bias=False),
+            nn.BatchNorm1d(outputs),
+            nn.ReLU(),
+            nn.Conv1d(outputs, outputs, TC_KERNEL, padding=TC_KERNEL // 2, bias=False),
+            nn.BatchNorm1d(outputs),
+        )
         self.shortcut = nn.Sequential(
             nn.Conv1d(inputs, outputs, 1, stride=2, bias=False), nn.BatchNorm1d(outputs), nn.ReLU()
         )
@@ -38,7 +40,7 @@ class TcResNet8(nn.Module):
         super().__init__()
         sizes = [scaled(channels, width, 4) for channels in TC_CHANNELS]
         self.norm = nn.BatchNorm1d(bands)
-        self.first = nn.Conv1d(bands, sizes[0], 3, padding=1, bias=False)
+        self.first = nn.Conv1d(bands, sizes[0], TC_FIRST_KERNEL, padding=TC_FIRST_KERNEL // 2, bias=False)
         blocks = [TemporalBlock(a, b) for a, b in itertools.pairwise(sizes)]
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(sizes[-1], 1))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from trainer.config.architectures import TCN_CHANNELS, TCN_DILATIONS, TCN_KERNEL, scaled
 from trainer.engine.models.temporal import as_row, over_time
-from trainer.estimates.layer_sizes import scaled
-from trainer.estimates.model_size import TCN_CHANNELS, TCN_DILATIONS, TCN_KERNEL
 
 
 class CausalBlock(nn.Module):
@@ -17,8 +16,9 @@ class CausalBlock(nn.Module):
         self.body = nn.Sequential(
             nn.ZeroPad2d((dilation * (TCN_KERNEL - 1), 0, 0, 0)),
             nn.Conv2d(channels, channels, (1, TCN_KERNEL), dilation=(1, dilation), bias=False),
-            nn.BatchNorm2d(channels), nn.ReLU(),
-        )  # fmt: skip
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.body(x)
@@ -38,7 +38,7 @@ class Tcn(nn.Module):
         channels = scaled(TCN_CHANNELS, width, 8)
         self.first = nn.Sequential(
             nn.BatchNorm2d(bands), over_time(bands, channels, 1), nn.BatchNorm2d(channels), nn.ReLU()
-        )  # fmt: skip
+        )
         self.blocks = nn.Sequential(*(CausalBlock(channels, dilation) for dilation in TCN_DILATIONS))
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(channels, 1))
 
