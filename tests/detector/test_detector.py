@@ -1,6 +1,8 @@
 """A detector fires as it should, hears recordings of any length, and refuses files that are no model of ours."""
 
 import hashlib
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -172,3 +174,46 @@ def test_listening_needs_nothing_that_trains_or_draws():
     found = set(done.stdout.split())
     assert {"onnxruntime", "numpy", "pydantic", "soundfile"} <= found, done.stderr
     assert not found & {"torch", "torchaudio", "pandas", "pyarrow", "streamlit", "scipy", "yaml", "click", "rich"}
+
+
+BLOCKER = """
+import importlib.abc, sys
+
+class Blocked(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("fcntl", "resource", "torch", "torchaudio", "streamlit", "pandas"):
+            raise ModuleNotFoundError(f"{name} is blocked", name=name)
+
+sys.meta_path.insert(0, Blocked())
+"""
+LISTEN = """
+import importlib, json, pkgutil, sys
+from pathlib import Path
+import trainer.detector
+for module in pkgutil.iter_modules(trainer.detector.__path__, "trainer.detector."):
+    importlib.import_module(module.name)
+from trainer.detector import detector
+loaded = detector.load(Path(sys.argv[1]))
+found = loaded.detections(detector.scores_of_file(loaded, Path(sys.argv[2])))
+rooms = sorted({name.split(".")[1] for name in sys.modules if name.startswith("trainer.")})
+print(json.dumps([rooms, [each.time for each in found]]))
+"""
+
+
+def test_the_room_works_alone(model, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(BLOCKER)  # in the process that tries the model too
+    recording = tmp_path / "sound.wav"
+    soundfile.write(recording, sounds(8.0), RATE)
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{PROJECT_ROOT}"}
+    done = subprocess.run(
+        [sys.executable, "-c", LISTEN, model, recording],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=PROJECT_ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+    rooms, times = json.loads(done.stdout)
+    assert set(rooms) <= {"audio", "detector", "system"}
+    loaded = detector.load(model)
+    assert times == [each.time for each in loaded.detections(detector.scores_of_file(loaded, recording))] and times

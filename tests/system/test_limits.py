@@ -16,7 +16,7 @@ from tests.tiny import make_workspace, tiny_config
 from trainer.config import config_file
 from trainer.estimates import requirements
 from trainer.run import preflight
-from trainer.system import limits, processes
+from trainer.system import devices, limits, processes
 from trainer.system.limits import Limits
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 
@@ -167,11 +167,11 @@ def test_what_trains_is_told_how_many_threads_to_take(limited, monkeypatch, tmp_
 def test_free_memory_is_the_least_of_machine_and_container(limited):
     host = psutil.virtual_memory()
     limited(memory_total=10**8, memory_free=10**7)
-    assert limits.memory() == limits.Memory(10**8, 10**7, True)
+    assert devices.memory() == devices.Memory(10**8, 10**7, True)
     limited(memory_total=10**8, memory_free=10 * host.total)
-    assert limits.memory().free <= host.total
+    assert devices.memory().free <= host.total
     limited(memory_total=10 * host.total, memory_free=10 * host.total)
-    assert not limits.memory().limited and limits.memory().total == host.total
+    assert not devices.memory().limited and devices.memory().total == host.total
 
 
 def test_what_a_container_is_too_small_for_is_told_with_its_limit(tmp_path):

@@ -21,7 +21,6 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from trainer.audio.audio_file import AudioFacts
@@ -42,7 +41,8 @@ MOST_IDLE = 2
 """Processes that are kept for the next file."""
 _POLL_SECONDS = 0.25
 _CHUNK = 1 << 20
-_WAITING = (psutil.STATUS_SLEEPING, psutil.STATUS_DISK_SLEEP, psutil.STATUS_IDLE)
+_WAITING = ("sleeping", "disk-sleep", "idle")
+"""States of a process in the words of psutil."""
 
 
 def _told(seconds: float) -> str:
@@ -67,6 +67,8 @@ def allowance(path: Path, seconds: float = SECONDS) -> float:
 
 def _activity(pid: int) -> tuple[bool, float, int]:
     """Whether a process waits for something, its processor time in seconds and the bytes that it has read."""
+    import psutil  # a detector that is fed samples does without it
+
     try:
         process = psutil.Process(pid)
         waiting, times = process.status() in _WAITING, process.cpu_times()

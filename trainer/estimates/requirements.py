@@ -117,7 +117,7 @@ class Machine:
 
 def machine(workspace: Workspace) -> Machine:
     """This machine as it is now."""
-    memory, reading = limits.memory(), devices.read()
+    memory, reading = devices.memory(), devices.read()
     total, used = reading.gpu_memory_total or 0, reading.gpu_memory_used or 0
     disk = shutil.disk_usage(workspace.root).free
     return Machine(

@@ -18,7 +18,7 @@ from trainer.run import runs
 from trainer.run.documents import Failure, FailureKind, Outcome, Progress
 from trainer.run.runs import Run, Status
 from trainer.run.state import Ended
-from trainer.system import document_file, limits, liveness, log_lines
+from trainer.system import devices, document_file, liveness, log_lines
 from trainer.system.log_lines import clock_time
 
 GO_ON = "then resume the run: it goes on from its last checkpoint."
@@ -165,7 +165,7 @@ def _by_signal(number: int, name: str, memory_ran_out: bool) -> tuple[str, Failu
     if number != signals.SIGKILL:
         return f"{reason}.", Failure(kind="crashed")
     if memory_ran_out:
-        memory = limits.memory()
+        memory = devices.memory()
         where = "container" if memory.limited else "machine"
         return f"{reason}: the memory of this {where} was full.", Failure(kind="host_memory", free_bytes=memory.free)
     return f"{reason}.", Failure(kind="killed")

@@ -35,6 +35,16 @@ class Reading(BaseModel, frozen=True):
 
 
 @dataclass(frozen=True)
+class Memory:
+    """Bytes that this process may use, and those of them that are free; `limited` where a control group allows less
+    than the machine has."""
+
+    total: int
+    free: int
+    limited: bool
+
+
+@dataclass(frozen=True)
 class Gpu:
     """An NVIDIA GPU that this process may use; `id` names it in the queue."""
 
@@ -119,16 +129,24 @@ def title(device: str) -> str:
     return f"GPU {device.removeprefix('gpu')} ({name})"
 
 
+def memory() -> Memory:
+    """The memory of this machine, or what the control groups leave of it."""
+    host, group = psutil.virtual_memory(), limits.read()
+    total = min(host.total, host.total if group.memory_total is None else group.memory_total)
+    free = min(host.available, host.available if group.memory_free is None else group.memory_free)
+    return Memory(total, free, total < host.total)
+
+
 def read(gpu_index: int | None = 0) -> Reading:
     """Read the devices once, and of the GPUs that are visible to this process the one of this index; load is that since
     this process read them before."""
-    memory = limits.memory()
+    here = memory()
     common = {
         "cpu_percent": psutil.cpu_percent(),
         "cpus": limits.read().cpus,
-        "memory_used": memory.total - memory.free,
-        "memory_total": memory.total,
-        "memory_limited": memory.limited,
+        "memory_used": here.total - here.free,
+        "memory_total": here.total,
+        "memory_limited": here.limited,
         "process_memory": psutil.Process().memory_info().rss,
     }
     found = [] if gpu_index is None else gpus()[gpu_index : gpu_index + 1]
@@ -143,8 +161,8 @@ def _gpu_fields(index: int) -> dict[str, float]:
     fields: dict[str, float] = {}
     with suppress(pynvml.NVMLError):
         handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-        memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-        fields |= {"gpu_memory_used": memory.used, "gpu_memory_total": memory.total}
+        held = pynvml.nvmlDeviceGetMemoryInfo(handle)
+        fields |= {"gpu_memory_used": held.used, "gpu_memory_total": held.total}
     with suppress(pynvml.NVMLError):
         handle = pynvml.nvmlDeviceGetHandleByIndex(index)
         fields["gpu_percent"] = float(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu)

@@ -14,8 +14,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import psutil
-
 NO_LIMIT = 1 << 60
 """cgroup v1 tells "no limit" by the largest number of pages that the kernel can count."""
 _PERIOD_US = 100_000
@@ -34,16 +32,6 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Memory:
-    """Bytes that this process may use, and those of them that are free; `limited` where a control group allows less
-    than the machine has."""
-
-    total: int
-    free: int
-    limited: bool
-
-
-@dataclass(frozen=True)
 class _Mount:
     """A hierarchy of groups: `controllers` is empty for version 2, `within` the group that is mounted at `point`."""
 
@@ -57,14 +45,6 @@ def read(root: Path = Path("/")) -> Limits:
     memory, cpus = list(_memory(root)), list(_cpus(root))
     totals, left = [total for total, _ in memory], [free for _, free in memory]
     return Limits(min(totals, default=None), min(left, default=None), min(cpus, default=None))
-
-
-def memory() -> Memory:
-    """The memory of this machine, or what the control groups leave of it."""
-    host, group = psutil.virtual_memory(), read()
-    total = min(host.total, host.total if group.memory_total is None else group.memory_total)
-    free = min(host.available, host.available if group.memory_free is None else group.memory_free)
-    return Memory(total, free, total < host.total)
 
 
 def cores() -> int:

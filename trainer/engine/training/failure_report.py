@@ -12,7 +12,7 @@ from trainer.run import documents, failures, runs
 from trainer.run.documents import Failure, Progress
 from trainer.run.failures import FailedError
 from trainer.run.runs import Run
-from trainer.system import document_file, limits
+from trainer.system import devices, document_file
 from trainer.system.log_lines import say
 
 
@@ -65,7 +65,7 @@ def failure_of(error: Exception) -> Failure:
     if isinstance(error, torch.OutOfMemoryError):
         return Failure(kind="gpu_memory", free_bytes=_gpu_bytes())
     if _lacks_memory(error):
-        here = limits.memory().free + psutil.Process().memory_info().rss
+        here = devices.memory().free + psutil.Process().memory_info().rss
         return Failure(kind="host_memory", free_bytes=here)
     if isinstance(error, RuntimeError) and "CUDA error" in str(error):
         return Failure(kind="gpu_lost")
