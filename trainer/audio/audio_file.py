@@ -234,9 +234,16 @@ def _sound(path: Path, channel: int = 0) -> Iterator[_Sound]:
 def _facts(file: soundfile.SoundFile, wrong: bool, how: Mixdown) -> AudioFacts:
     alone = file.channels > 1 and len(how.channels) == 1
     return AudioFacts(
-        file.frames / file.samplerate, file.samplerate, file.channels, file.format, file.subtype, wrong, how.fault,
-        how.channels[0] + 1 if alone else 0, how.best + 1 if how.fault else 0,
-    )  # fmt: skip
+        file.frames / file.samplerate,
+        file.samplerate,
+        file.channels,
+        file.format,
+        file.subtype,
+        wrong,
+        how.fault,
+        how.channels[0] + 1 if alone else 0,
+        how.best + 1 if how.fault else 0,
+    )
 
 
 def facts(path: Path) -> AudioFacts:

@@ -16,12 +16,18 @@ class AudioRefused(ValueError):
 
 _PLAIN = frozenset({"PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"})
 CODINGS = {
-    "WAV": _PLAIN, "WAVEX": _PLAIN, "RF64": _PLAIN, "W64": _PLAIN, "AIFF": _PLAIN, "AU": _PLAIN, "NIST": _PLAIN,
+    "WAV": _PLAIN,
+    "WAVEX": _PLAIN,
+    "RF64": _PLAIN,
+    "W64": _PLAIN,
+    "AIFF": _PLAIN,
+    "AU": _PLAIN,
+    "NIST": _PLAIN,
     "CAF": _PLAIN | {"ALAC_16", "ALAC_20", "ALAC_24", "ALAC_32"},
     "FLAC": frozenset({"PCM_S8", "PCM_16", "PCM_24"}),
     "OGG": frozenset({"VORBIS", "OPUS"}),
     "MP3": frozenset({"MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"}),
-}  # fmt: skip
+}
 """Containers that are read and the codings that are read in each, as libsndfile names them.
 
 The others are left out: its decoders for ADPCM, GSM and G.72x have a history of writing out of bounds, and a file
@@ -30,10 +36,10 @@ without a header, of MATLAB or of a sampler is no recording.
 ESTIMATED = ("MP3", "OGG")
 """Containers whose length in frames is an estimate of the decoder, right to within a few packets."""
 
-SUFFIXES = frozenset({
-    ".wav", ".wave", ".bwf", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".caf", ".au", ".snd", ".sph", ".nist",
-    ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2",
-})  # fmt: skip
+_SUFFIXES_TEXT = """
+.wav .wave .bwf .rf64 .w64 .aif .aiff .aifc .caf .au .snd .sph .nist .flac .ogg .oga .opus .mp3 .mp2
+"""
+SUFFIXES = frozenset(_SUFFIXES_TEXT.split())
 """Endings of files that are taken for audio before they are opened. What a file holds is told by its content."""
 NAMES = "WAV, FLAC, OGG, Opus, MP3, AIFF, CAF, AU, RF64 and W64"
 """The formats as pages and messages list them."""

@@ -113,9 +113,13 @@ class Reader:
 
     def _start(self) -> None:
         self._process = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=PROJECT_ROOT,
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=PROJECT_ROOT,
             env=os.environ | limited_process.ONE_THREAD,
-        )  # fmt: skip
+        )
         if self._line() is None:
             raise OSError(f"The process that reads audio files does not start (it ended with {self.end()}). Try again.")
 

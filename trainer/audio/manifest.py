@@ -48,9 +48,16 @@ def write_split(workspace: Workspace, split: str, clips: Sequence[Clip]) -> None
 
 def _clip(row: Mapping[str, str]) -> Clip:
     return Clip(
-        row["path"], row["label"], row["group"], float(row["seconds"]), int(row["sample_rate"]), int(row["channels"]),
-        row["digest"], int(row["size"]), int(row["mtime_ns"]),
-    )  # fmt: skip
+        row["path"],
+        row["label"],
+        row["group"],
+        float(row["seconds"]),
+        int(row["sample_rate"]),
+        int(row["channels"]),
+        row["digest"],
+        int(row["size"]),
+        int(row["mtime_ns"]),
+    )
 
 
 def read_split(workspace: Workspace, split: str) -> list[Clip]:

@@ -22,9 +22,7 @@ from trainer.system.workspace import PROJECT_ROOT, Workspace
 
 PRESETS = PROJECT_ROOT / "configs" / "presets"
 FIRST = ("recommended", "quick")
-REMOVED = {
-    "loss": {"name": ("cross_entropy",), "focal_gamma": None, "tail_share": None, "tail_weight": None},
-}
+REMOVED = {"loss": {"name": ("cross_entropy",), "focal_gamma": None, "tail_share": None, "tail_weight": None}}
 """Options of earlier versions that files still hold, with the values that change nothing (None: every value)."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,62}[A-Za-z0-9_-]|[A-Za-z0-9]")
 

@@ -59,11 +59,21 @@ def options() -> tuple[Option, ...]:
             kind = str if choices else cast(type, field.annotation)
             found.append(
                 Option(
-                    group, name, field.title or name, field.description or "", extra["unit"], extra["advanced"],
-                    kind, field.default, choices, _limit(field, "ge", "gt"), _limit(field, "le", "lt"),
-                    _limit(field, "gt") is not None, _limit(field, "lt") is not None,
+                    group,
+                    name,
+                    field.title or name,
+                    field.description or "",
+                    extra["unit"],
+                    extra["advanced"],
+                    kind,
+                    field.default,
+                    choices,
+                    _limit(field, "ge", "gt"),
+                    _limit(field, "le", "lt"),
+                    _limit(field, "gt") is not None,
+                    _limit(field, "lt") is not None,
                 )
-            )  # fmt: skip
+            )
     return tuple(found)
 
 

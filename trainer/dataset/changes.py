@@ -156,10 +156,10 @@ def undo(workspace: Workspace, change_id: str) -> tuple[Change, int]:
     wanted = [_back(move, undoing) for move in reversed(made)]
     freed = {move.source for move in wanted}
     moves = [
-        move for move in wanted
-        if os.path.lexists(data / move.source)
-        and (move.target in freed or not os.path.lexists(data / move.target))
-    ]  # fmt: skip
+        move
+        for move in wanted
+        if os.path.lexists(data / move.source) and (move.target in freed or not os.path.lexists(data / move.target))
+    ]
     undone = apply(workspace, f"Undone: {change.title}", moves, undoing)
     durable.replace_json(_file(workspace, change.id), change.model_copy(update={"undone": True}).model_dump())
     return undone, len(wanted) - len(moves)

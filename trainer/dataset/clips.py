@@ -19,12 +19,30 @@ from trainer.system.display_text import counted
 from trainer.system.workspace import LABELS, Workspace
 
 COLUMNS = {
-    "path": "str", "size": "int64", "mtime_ns": "int64", "reason": "str", "message": "str", "seconds": "float64",
-    "sample_rate": "int64", "channels": "int64", "format": "str", "subtype": "str",
-    "length_wrong": "int64", "channel_fault": "str", "used_channel": "int64", "best_channel": "int64", "digest": "str",
-    "peak_db": "float64", "level_db": "float64", "clipped": "float64", "offset": "float64", "lead_seconds": "float64",
-    "tail_seconds": "float64", "fingerprint": "str", "near": "int64",
-}  # fmt: skip
+    "path": "str",
+    "size": "int64",
+    "mtime_ns": "int64",
+    "reason": "str",
+    "message": "str",
+    "seconds": "float64",
+    "sample_rate": "int64",
+    "channels": "int64",
+    "format": "str",
+    "subtype": "str",
+    "length_wrong": "int64",
+    "channel_fault": "str",
+    "used_channel": "int64",
+    "best_channel": "int64",
+    "digest": "str",
+    "peak_db": "float64",
+    "level_db": "float64",
+    "clipped": "float64",
+    "offset": "float64",
+    "lead_seconds": "float64",
+    "tail_seconds": "float64",
+    "fingerprint": "str",
+    "near": "int64",
+}
 """`path` below data/raw with / between its parts; `reason` and `message` are empty for a clip. `near` numbers sets of
 clips that sound nearly the same; -1: alone. For the others see audio_file.AudioFacts and dataset.measures.Measures."""
 _EMPTY: dict[str, Any] = {"str": "", "int64": 0, "float64": 0.0}

@@ -68,76 +68,115 @@ def _word_seconds(clips: pd.DataFrame) -> pd.Series:
 
 _CHECKS = (
     _Check(
-        "silent", "error", "Silent clips",
-        "Nothing can be heard in them. A silent positive teaches the detector to fire at silence.", "quarantine",
+        "silent",
+        "error",
+        "Silent clips",
+        "Nothing can be heard in them. A silent positive teaches the detector to fire at silence.",
+        "quarantine",
         lambda clips: _speech(clips) & (clips["peak_db"] < SILENT_DB),
     ),
     _Check(
-        "too_short", "error", "Positives too short for a word",
+        "too_short",
+        "error",
+        "Positives too short for a word",
         f"Less than {SHORTEST_WORD_SECONDS} s of sound is no word; they teach the detector to fire at clicks.",
         "quarantine",
-        lambda clips: (clips["label"] == "positive") & (clips["peak_db"] >= SILENT_DB)
-        & (_word_seconds(clips) < SHORTEST_WORD_SECONDS),
+        lambda clips: (
+            (clips["label"] == "positive")
+            & (clips["peak_db"] >= SILENT_DB)
+            & (_word_seconds(clips) < SHORTEST_WORD_SECONDS)
+        ),
     ),
     _Check(
-        "too_long", "warning", "Positives too long for a word",
+        "too_long",
+        "warning",
+        "Positives too long for a word",
         f"Over {LONGEST_WORD_SECONDS:g} s of sound: more is said than the word, and the trainer takes the end of the "
-        "sound for the end of the word.", "quarantine",
+        "sound for the end of the word.",
+        "quarantine",
         lambda clips: (clips["label"] == "positive") & (_word_seconds(clips) > LONGEST_WORD_SECONDS),
     ),
     _Check(
-        "much_silence", "info", "Long silence around the word",
+        "much_silence",
+        "info",
+        "Long silence around the word",
         f"Over {SILENCE_SECONDS:g} s of it. It costs memory and nothing else; trimming keeps 0.3 s on either side.",
         "trim",
-        lambda clips: (clips["label"] == "positive") & (clips["peak_db"] >= SILENT_DB)
-        & (clips[["lead_seconds", "tail_seconds"]].max(axis=1) > SILENCE_SECONDS),
+        lambda clips: (
+            (clips["label"] == "positive")
+            & (clips["peak_db"] >= SILENT_DB)
+            & (clips[["lead_seconds", "tail_seconds"]].max(axis=1) > SILENCE_SECONDS)
+        ),
     ),
     _Check(
-        "clipped", "warning", "Clipped clips",
+        "clipped",
+        "warning",
+        "Clipped clips",
         f"Over {100 * CLIPPED_SHARE:g} % of their samples are at full scale: the recording was too loud. A few do "
-        "no harm; many teach the detector the distortion instead of the word.", "quarantine",
+        "no harm; many teach the detector the distortion instead of the word.",
+        "quarantine",
         lambda clips: (clips["label"] != "rirs") & (clips["clipped"] > CLIPPED_SHARE),
     ),
     _Check(
-        "quiet", "info", "Very quiet clips",
+        "quiet",
+        "info",
+        "Very quiet clips",
         "Their noise is raised with them when levels are evened out. Record closer to the microphone if you can.",
         "quarantine",
         lambda clips: _speech(clips) & (clips["peak_db"] >= SILENT_DB) & (clips["level_db"] < QUIET_DB),
     ),
     _Check(
-        "offset", "warning", "Clips with a constant offset (DC)",
+        "offset",
+        "warning",
+        "Clips with a constant offset (DC)",
         "A fault of the recording device; energy and levels are judged wrongly with it. Converting takes it out.",
-        "convert", lambda clips: (clips["label"] != "rirs") & (clips["offset"].abs() > OFFSET),
+        "convert",
+        lambda clips: (clips["label"] != "rirs") & (clips["offset"].abs() > OFFSET),
     ),
     _Check(
-        "length", "info", "Clips without the right length in their header",
+        "length",
+        "info",
+        "Clips without the right length in their header",
         "Their header gives a wrong length, or none: recorders and pipes leave such files. They are read to the end "
         "of the file. Other programs may refuse them; converting writes the right length.",
-        "convert", lambda clips: clips["length_wrong"] > 0,
+        "convert",
+        lambda clips: clips["length_wrong"] > 0,
     ),
     _Check(
-        "cancel", "warning", "Clips whose channels cancel each other",
+        "cancel",
+        "warning",
+        "Clips whose channels cancel each other",
         "Mixed to one channel, the sound would vanish wholly or in part: a channel is inverted, or hears the voice "
         "later than another. The better channel alone is used. Use best channel writes it as a mono file.",
-        "channel", lambda clips: clips["channel_fault"] == "cancel",
+        "channel",
+        lambda clips: clips["channel_fault"] == "cancel",
     ),
     _Check(
-        "dead", "info", "Clips with a silent channel",
+        "dead",
+        "info",
+        "Clips with a silent channel",
         "The other channels are used. Use best channel writes the best of them as a mono file.",
-        "channel", lambda clips: clips["channel_fault"] == "dead",
+        "channel",
+        lambda clips: clips["channel_fault"] == "dead",
     ),
     _Check(
-        "uneven", "warning", "Clips with one channel far noisier than another, or clipped",
+        "uneven",
+        "warning",
+        "Clips with one channel far noisier than another, or clipped",
         "All channels are mixed, the bad one too. Listen to each under Listen; Use best channel keeps the best alone.",
-        "channel", lambda clips: (clips["label"] != "rirs") & (clips["channel_fault"] == "uneven"),
+        "channel",
+        lambda clips: (clips["label"] != "rirs") & (clips["channel_fault"] == "uneven"),
     ),
     _Check(
-        "low_rate", "warning", "Clips below 16 kHz",
+        "low_rate",
+        "warning",
+        "Clips below 16 kHz",
         "They hold nothing above half their rate. If one label has more of them than another, the detector learns to "
-        "tell the rate instead of the word. Nothing brings back what is missing.", "quarantine",
+        "tell the rate instead of the word. Nothing brings back what is missing.",
+        "quarantine",
         lambda clips: (clips["label"] != "rirs") & (clips["sample_rate"] < LOWEST_RATE),
     ),
-)  # fmt: skip
+)
 
 
 def _contradicts(clips: pd.DataFrame, by: str) -> pd.Series:
@@ -150,18 +189,25 @@ def _copies(clips: pd.DataFrame) -> Iterator[Finding]:
     two = _contradicts(clips, "digest")
     if two.any():
         yield Finding(
-            "two_labels", "error", "The same audio as positive and as something else",
+            "two_labels",
+            "error",
+            "The same audio as positive and as something else",
             "The detector is told that a sound is the word and that it is not. Listen, and delete the wrong one; "
             "Quarantine takes all of them out.",
-            tuple(clips.loc[two, "path"]), "quarantine",
-        )  # fmt: skip
+            tuple(clips.loc[two, "path"]),
+            "quarantine",
+        )
     again = clips[~two & clips.duplicated("digest")]
     if len(again):
         yield Finding(
-            "duplicates", "warning", "Exact duplicates",
+            "duplicates",
+            "warning",
+            "Exact duplicates",
             "The same audio again, under whatever name; all copies stay in one split. They count double in training. "
-            "Quarantine keeps the first of each.", tuple(again["path"]), "quarantine",
-        )  # fmt: skip
+            "Quarantine keeps the first of each.",
+            tuple(again["path"]),
+            "quarantine",
+        )
 
 
 def _alike(clips: pd.DataFrame) -> Iterator[Finding]:
@@ -170,18 +216,26 @@ def _alike(clips: pd.DataFrame) -> Iterator[Finding]:
     two = _contradicts(sets, "near")
     if two.any():
         yield Finding(
-            "near_labels", "warning", "Nearly the same audio as positive and as something else",
+            "near_labels",
+            "warning",
+            "Nearly the same audio as positive and as something else",
             "Re-encoded, trimmed or made louder, and said to be two things. Listen, and delete the wrong one; "
-            "Quarantine takes all of them out.", tuple(sets.loc[two, "path"]), "quarantine",
-        )  # fmt: skip
+            "Quarantine takes all of them out.",
+            tuple(sets.loc[two, "path"]),
+            "quarantine",
+        )
     same = sets[~two]
     if len(same):
         yield Finding(
-            "near_duplicates", "info", "Near duplicates",
+            "near_duplicates",
+            "info",
+            "Near duplicates",
             "Clips that sound the same but for level, length or encoding. Where nobody is known to speak they stay "
             "in one split; variety is less than the count says. Quarantine keeps the first of each.",
-            tuple(same["path"]), "quarantine", tuple(same.loc[same.duplicated("near"), "path"]),
-        )  # fmt: skip
+            tuple(same["path"]),
+            "quarantine",
+            tuple(same.loc[same.duplicated("near"), "path"]),
+        )
 
 
 def _whole(clips: pd.DataFrame) -> Iterator[Finding]:
@@ -189,30 +243,39 @@ def _whole(clips: pd.DataFrame) -> Iterator[Finding]:
     positives = clips[clips["label"] == "positive"]
     if 0 < len(positives) < FEW_POSITIVES:
         yield Finding(
-            "few_positives", "warning", f"Only {len(positives)} positives",
+            "few_positives",
+            "warning",
+            f"Only {len(positives)} positives",
             f"Under {FEW_POSITIVES}, every figure rests on a handful of clips. Record more, by more people.",
-        )  # fmt: skip
+        )
     known = positives.loc[positives["speaker"] != "", "speaker"].value_counts()
     if len(known) and known.iloc[0] > MUCH_BY_ONE * len(positives) and len(positives) >= FEW_POSITIVES:
         yield Finding(
-            "one_speaker", "warning", "Most positives are by one speaker",
+            "one_speaker",
+            "warning",
+            "Most positives are by one speaker",
             f"{known.iloc[0]:,} of {len(positives):,} are by {known.index[0]}: the detector will know that voice best.",
-        )  # fmt: skip
+        )
     for label, text in (("background", "noise"), ("rirs", "rooms")):
         if len(clips) and not (clips["label"] == label).any():
             yield Finding(
-                f"no_{label}", "info", f"No {label} clips",
+                f"no_{label}",
+                "info",
+                f"No {label} clips",
                 f"The detector will be trained without {text}. Import recordings, or have "
-                f"{GENERATED[f'no_{label}'][1]} made by arithmetic.", (), "generate",
-            )  # fmt: skip
+                f"{GENERATED[f'no_{label}'][1]} made by arithmetic.",
+                (),
+                "generate",
+            )
 
 
 def find(clips: pd.DataFrame) -> list[Finding]:
     """Every finding about these clips (dataset.clips.Found.clips), the gravest first."""
     found = [
         Finding(check.code, check.severity, check.title, check.effect, tuple(clips.loc[rows, "path"]), check.remedy)
-        for check in _CHECKS if (rows := check.rows(clips)).any()
-    ]  # fmt: skip
+        for check in _CHECKS
+        if (rows := check.rows(clips)).any()
+    ]
     return by_gravity([*found, *_copies(clips), *_alike(clips), *_whole(clips)])
 
 

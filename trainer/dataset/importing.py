@@ -53,9 +53,12 @@ class Imported:
 def document(made: Imported) -> dict[str, Any]:
     """What an import did, for scripts."""
     return {
-        "change": made.change.id, "imported": made.counts, "renamed": made.renamed, "skipped": made.skipped,
+        "change": made.change.id,
+        "imported": made.counts,
+        "renamed": made.renamed,
+        "skipped": made.skipped,
         "skipped_files": archives.skip_documents(made.left_out),
-    }  # fmt: skip
+    }
 
 
 def allowed_roots() -> list[Path]:
@@ -134,9 +137,14 @@ def _label_of(path: str, label: str) -> tuple[str, str]:
 
 
 def take(
-    workspace: Workspace, files: Sequence[tuple[str, Path]], label: str, title: str, change_id: str,
-    left: Sequence[Skipped] = (), speaker: str = "",
-) -> Imported:  # fmt: skip
+    workspace: Workspace,
+    files: Sequence[tuple[str, Path]],
+    label: str,
+    title: str,
+    change_id: str,
+    left: Sequence[Skipped] = (),
+    speaker: str = "",
+) -> Imported:
     """Move staged files (their path as the user knows it, the file) into data/raw as one change.
 
     Without a label, one of the folders in each path must be named after one; other files are skipped, as are those in
@@ -258,7 +266,8 @@ def import_paths(
     label = check_label(label)
     left = [
         Skipped(name, "hidden" if file_names.is_hidden(name) else "kind")
-        for name, _ in files if file_names.is_hidden(name) or not file_names.is_audio(name)
-    ]  # fmt: skip
+        for name, _ in files
+        if file_names.is_hidden(name) or not file_names.is_audio(name)
+    ]
     passed = {each.path for each in left}
     return take(workspace, [each for each in files if each[0] not in passed], label, title, change_id, left, speaker)

@@ -80,9 +80,14 @@ def measure(wave: Wave, sample_rate: int) -> Measures:
     peak = max(float(wave.max()), -float(wave.min()))
     clipped = np.count_nonzero(wave >= FULL_SCALE) + np.count_nonzero(wave <= -FULL_SCALE)
     return Measures(
-        decibels(peak), decibels(level), clipped / len(wave), offset,
-        first * size / sample_rate, tail / sample_rate, fingerprint(wave, sample_rate),
-    )  # fmt: skip
+        decibels(peak),
+        decibels(level),
+        clipped / len(wave),
+        offset,
+        first * size / sample_rate,
+        tail / sample_rate,
+        fingerprint(wave, sample_rate),
+    )
 
 
 @cache

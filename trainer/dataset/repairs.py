@@ -86,9 +86,8 @@ def _same(wave: Wave, sample_rate: int) -> Wave:
 
 
 def _rewrite(
-    workspace: Workspace, channels: Mapping[str, int], title: str, report: Report,
-    remedy: Callable[[Wave, int], Wave],
-) -> Change:  # fmt: skip
+    workspace: Workspace, channels: Mapping[str, int], title: str, report: Report, remedy: Callable[[Wave, int], Wave]
+) -> Change:
     """Put a new mono 16-bit WAV file in the place of each clip, from the channel by its path (0: as it is heard)."""
     with importing.staging(workspace) as (change_id, folder):
         moves = []

@@ -197,9 +197,13 @@ def _keep(
 
 
 def split(
-    clips: Sequence[Clip], ratios: Ratios, seed: int, assigned: Mapping[str, str] | None = None,
-    alike: Alike | None = None, tested: Iterable[str] = (),
-) -> Shared:  # fmt: skip
+    clips: Sequence[Clip],
+    ratios: Ratios,
+    seed: int,
+    assigned: Mapping[str, str] | None = None,
+    alike: Alike | None = None,
+    tested: Iterable[str] = (),
+) -> Shared:
     """Clips by split, near the ratios for every label as far as groups allow; the same for the same clips and seed.
 
     Clips whose path is in `assigned` stay in that split, and new clips of the same speaker or audio, or nearly the

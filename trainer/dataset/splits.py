@@ -74,10 +74,13 @@ def split_dataset(workspace: Workspace, ratios: Ratios, seed: int, scratch: bool
     for part, chosen in shared.splits.items():
         manifest.write_split(workspace, part, chosen)
     made = Facts(
-        fingerprint=manifest.fingerprint(workspace), ratios=ratios, seed=seed,
-        created=datetime.now(UTC).isoformat(timespec="seconds"), left_out=[clip.path for clip in shared.left_out],
+        fingerprint=manifest.fingerprint(workspace),
+        ratios=ratios,
+        seed=seed,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        left_out=[clip.path for clip in shared.left_out],
         by_recording=by_recording,
-    )  # fmt: skip
+    )
     durable.replace_json(_facts_file(workspace), made.model_dump())
     _keep_version(workspace, made.fingerprint)
     return describe(manifest.read_splits(workspace), alike, by_recording) | {
@@ -129,8 +132,9 @@ def missing_sentences(described: Mapping[str, Any]) -> list[str]:
     return [
         f"The {part} split has no {' and no '.join(labels)}: there are too few speakers (folders) to share out. "
         "If a folder holds several people, say who speaks on the Dataset page under Clips, Speakers."
-        for part, labels in described["missing"].items() if labels
-    ]  # fmt: skip
+        for part, labels in described["missing"].items()
+        if labels
+    ]
 
 
 def warnings(described: Mapping[str, Any]) -> list[str]:

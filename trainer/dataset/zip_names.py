@@ -10,12 +10,20 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 
 ENCODINGS = {
-    "utf-8": "Unicode", "cp932": "Japanese", "cp949": "Korean", "gbk": "Chinese, simplified",
-    "cp950": "Chinese, traditional", "cp1251": "Cyrillic, Windows", "cp866": "Cyrillic, DOS",
+    "utf-8": "Unicode",
+    "cp932": "Japanese",
+    "cp949": "Korean",
+    "gbk": "Chinese, simplified",
+    "cp950": "Chinese, traditional",
+    "cp1251": "Cyrillic, Windows",
+    "cp866": "Cyrillic, DOS",
     "koi8-r": "Cyrillic, Unix",
-    "cp1252": "Western European, Windows", "cp850": "Western European, DOS", "cp437": "American, DOS",
-    "cp1250": "Central European, Windows", "cp852": "Central European, DOS",
-}  # fmt: skip
+    "cp1252": "Western European, Windows",
+    "cp850": "Western European, DOS",
+    "cp437": "American, DOS",
+    "cp1250": "Central European, Windows",
+    "cp852": "Central European, DOS",
+}
 """Encodings that zip programs write names in, and whose they are; likelier ones first where two readings are equal."""
 UTF8_FLAG = 0x800
 UNICODE_PATH = 0x7075

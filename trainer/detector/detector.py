@@ -34,9 +34,12 @@ AFTER_SECONDS = 0.5
 """Of silence, at least, after a recording in which words are looked for: it may end with its word, and a detector
 decides shortly after one. Where detections are counted, a recording is heard as it is and no longer."""
 REFUSALS = (
-    ort_errors.Fail, ort_errors.InvalidGraph, ort_errors.InvalidArgument, ort_errors.NotImplemented,
+    ort_errors.Fail,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidArgument,
+    ort_errors.NotImplemented,
     ort_errors.RuntimeException,
-)  # fmt: skip
+)
 """What onnxruntime raises for a graph that it does not want."""
 
 Wave = NDArray[np.float32]

@@ -98,9 +98,7 @@ def _score_line(time: float, score: float) -> str:
     return f"{time:9.2f} s  {score:.4f}"
 
 
-def in_file(
-    loaded: Detector, path: Path, threshold: float, with_scores: bool
-) -> tuple[dict[str, Any], list[str]]:  # fmt: skip
+def in_file(loaded: Detector, path: Path, threshold: float, with_scores: bool) -> tuple[dict[str, Any], list[str]]:
     """What is detected in a recording, as a document and as lines for a person. Scores are those of the recording;
     a detection can come a little later; notes say how an odd file is heard.
 

@@ -13,17 +13,7 @@ from trainer.audio.audio_formats import SAMPLE_RATE
 from trainer.config import architectures as arch
 from trainer.config.architectures import eighths, scaled, scaled_in_fours
 from trainer.config.schema import EMBEDDING_STEP_SECONDS, EMBEDDING_STEPS, Config, Features, feature_rows
-from trainer.estimates.layer_sizes import (
-    Size,
-    attention,
-    conv,
-    dense,
-    halved,
-    head,
-    keep,
-    layer_norm,
-    norm,
-)
+from trainer.estimates.layer_sizes import Size, attention, conv, dense, halved, head, keep, layer_norm, norm
 
 
 def tcn(bands: int, width: float, columns: int) -> Size:

@@ -121,9 +121,16 @@ def machine(workspace: Workspace) -> Machine:
     total, used = reading.gpu_memory_total or 0, reading.gpu_memory_used or 0
     disk = shutil.disk_usage(workspace.root).free
     return Machine(
-        limits.cores(), memory.total, memory.free, disk, reading.gpu_name or "", total, total - used,
-        memory.limited, limits.threads() > 0,
-    )  # fmt: skip
+        limits.cores(),
+        memory.total,
+        memory.free,
+        disk,
+        reading.gpu_name or "",
+        total,
+        total - used,
+        memory.limited,
+        limits.threads() > 0,
+    )
 
 
 def _samples(config: Config) -> int:

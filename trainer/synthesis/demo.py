@@ -66,8 +66,10 @@ def _put_in_place(workspace: Workspace, folder: Path, phrase: str, change_id: st
     data = workspace.root / "data"
     earlier = [
         path.relative_to(workspace.raw).as_posix()
-        for label in LABELS for path in sorted((workspace.raw / label).glob(f"{recipe.PREFIX}*/**/*")) if path.is_file()
-    ]  # fmt: skip
+        for label in LABELS
+        for path in sorted((workspace.raw / label).glob(f"{recipe.PREFIX}*/**/*"))
+        if path.is_file()
+    ]
     moves = changes.to_trash(change_id, earlier)
     for path in sorted(folder.rglob("*.wav")):
         target = f"{RAW}/{path.relative_to(folder).as_posix()}"

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from functools import cache
 
 LEXICON_WORDS = 4000
-ENGLISH_ACCENTS = (
-    "en-us", "en", "en-gb-scotland", "en-029", "en-gb-x-rp", "en-gb-x-gbcwmd", "en-gb-x-gbclan", "en-us-nyc",
-)  # fmt: skip
-VARIANTS = (
-    "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "f1", "f4", "Alex", "Andrea", "Andy",
-    "Annie", "Denis", "Diogo", "Gene", "Gene2", "Henrique", "Hugo", "Jacky", "Lee", "Marco", "Mario", "Michael",
-    "Mike", "Nguyen", "Reed", "adam", "anika", "antonio", "aunty", "belinda", "benjamin", "boris", "caleb", "david",
-    "ed", "edward", "edward2", "grandma", "grandpa", "gustave", "ian", "iven", "iven2", "john", "kaukovalta", "linda",
-    "marcelo", "max", "michel", "miguel", "mike2", "norbert", "pablo", "paul", "pedro", "quincy", "rob", "robert",
-    "shelby", "steph", "steph2", "travis", "zac",
-)  # fmt: skip
+_ENGLISH_ACCENTS_TEXT = """
+en-us en en-gb-scotland en-029 en-gb-x-rp en-gb-x-gbcwmd en-gb-x-gbclan en-us-nyc
+"""
+ENGLISH_ACCENTS = tuple(_ENGLISH_ACCENTS_TEXT.split())
+_VARIANTS_TEXT = """
+m1 m2 m3 m4 m5 m6 m7 m8 f1 f4 Alex Andrea Andy Annie Denis Diogo Gene Gene2 Henrique Hugo Jacky Lee
+Marco Mario Michael Mike Nguyen Reed adam anika antonio aunty belinda benjamin boris caleb david ed
+edward edward2 grandma grandpa gustave ian iven iven2 john kaukovalta linda marcelo max michel miguel
+mike2 norbert pablo paul pedro quincy rob robert shelby steph steph2 travis zac
+"""
+VARIANTS = tuple(_VARIANTS_TEXT.split())
 """Variants that sound like people, 66 of them. Left out are whispering, robots and characters, and six breathy ones
 (Alicia, f2, f3, f5, sandro, victor) that sound different each time, so that a seed would not give the same clips."""
 

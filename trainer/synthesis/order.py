@@ -61,8 +61,9 @@ def _speak(order: Order, folder: Path, report: Report) -> list[Path]:
     texts = _texts(order, phrase, order.seed)
     spoken = {
         label: recipe.utterances(texts[label], voices, count, folder / label, rng)
-        for label in LABELS_OF_SPEECH if (count := order.counts.get(label, 0))
-    }  # fmt: skip
+        for label in LABELS_OF_SPEECH
+        if (count := order.counts.get(label, 0))
+    }
     everything = [utterance for utterances in spoken.values() for utterance in utterances]
     told = recipe.told_by(report, len(everything), phrase)
     if piper_voices:

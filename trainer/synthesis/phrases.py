@@ -10,8 +10,15 @@ from trainer.synthesis import espeak, languages
 from trainer.synthesis.languages import Language
 
 OPENINGS = (
-    "I think", "maybe", "we said that", "tell me why", "she knows that", "it seems", "did you hear that", "after all",
-)  # fmt: skip
+    "I think",
+    "maybe",
+    "we said that",
+    "tell me why",
+    "she knows that",
+    "it seems",
+    "did you hear that",
+    "after all",
+)
 SUBJECTS = ("the teacher", "my brother", "that driver", "our neighbor", "a young doctor", "the old captain", "somebody")
 VERBS = ("will find", "has lost", "never wanted", "is looking for", "painted", "would like", "carried", "forgot about")
 PLACES = ("near the station", "in the kitchen", "before dinner", "on monday morning", "at the market", "by the river")

@@ -150,9 +150,7 @@ def _process(voice: PiperVoice) -> Iterator[subprocess.Popen[bytes]]:
             child.kill()
 
 
-def _ask(
-    child: subprocess.Popen[bytes], voice: PiperVoice, request: dict[str, Any], most: int
-) -> NDArray[np.float32]:  # fmt: skip
+def _ask(child: subprocess.Popen[bytes], voice: PiperVoice, request: dict[str, Any], most: int) -> NDArray[np.float32]:
     """What the voice answers: at most so many samples. Raises ValueError with what is wrong with it."""
     assert child.stdin and child.stdout
     with suppress(BrokenPipeError):  # it has ended, so there is no answer either
@@ -177,9 +175,11 @@ def _wave(child: subprocess.Popen[bytes], voice: PiperVoice, ipa: str, speaker: 
     facts = voice.facts
     ids, pace = phoneme_ids(ipa, facts.phoneme_id_map), facts.inference.length_scale * MIDDLE_RATE / rate
     request = {
-        "ids": ids, "speaker": speaker, "scales": [facts.inference.noise_scale, pace, facts.inference.noise_w],
+        "ids": ids,
+        "speaker": speaker,
+        "scales": [facts.inference.noise_scale, pace, facts.inference.noise_w],
         "seconds": SPEAK_SECONDS + SPEAK_SECONDS_PER_ID * len(ids),
-    }  # fmt: skip
+    }
     most = round(MOST_SECONDS_PER_ID * max(1.0, pace) * len(ids) * facts.audio.sample_rate)
     wave = _ask(child, voice, request, most)
     if not len(wave) or not np.isfinite(wave).all() or np.abs(wave).max() > LOUDEST or not np.ptp(wave):

@@ -35,11 +35,17 @@ def utterances(
         path.parent.mkdir(parents=True, exist_ok=True)
         made.append(
             Utterance(
-                text=text, voice=voice, rate=rng.randint(125, 210),
-                pitch=rng.randint(25, 75), lead_seconds=rng.uniform(0.1, 0.8), tail_seconds=rng.uniform(0.3, 0.8),
-                level_db=rng.uniform(-32, -18), seed=rng.getrandbits(32), path=path,
+                text=text,
+                voice=voice,
+                rate=rng.randint(125, 210),
+                pitch=rng.randint(25, 75),
+                lead_seconds=rng.uniform(0.1, 0.8),
+                tail_seconds=rng.uniform(0.3, 0.8),
+                level_db=rng.uniform(-32, -18),
+                seed=rng.getrandbits(32),
+                path=path,
             )
-        )  # fmt: skip
+        )
     return made
 
 

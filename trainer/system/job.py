@@ -68,18 +68,26 @@ def _cancel_file(workspace: Workspace, verb: Verb) -> Path:
 def _life(workspace: Workspace, job: Job) -> Life:
     """Whether the job's process lives, or starts."""
     witness = Witness(
-        lock=_lock_file(workspace, job.verb), boot_id=job.boot_id, host=job.host, machine_id=job.machine_id,
-        identities=(job.identity,) if job.identity else (), beats=(_file(workspace, job.verb),),
-    )  # fmt: skip
+        lock=_lock_file(workspace, job.verb),
+        boot_id=job.boot_id,
+        host=job.host,
+        machine_id=job.machine_id,
+        identities=(job.identity,) if job.identity else (),
+        beats=(_file(workspace, job.verb),),
+    )
     return liveness.life(witness)
 
 
 def _begun(verb: Verb, identity: ProcessIdentity | None = None) -> Job:
     """A job of this machine that begins now."""
     return Job(
-        verb=verb, boot_id=processes.boot_id(), host=socket.gethostname(), machine_id=processes.machine_id(),
-        clock=processes.boot_clock(), identity=identity,
-    )  # fmt: skip
+        verb=verb,
+        boot_id=processes.boot_id(),
+        host=socket.gethostname(),
+        machine_id=processes.machine_id(),
+        clock=processes.boot_clock(),
+        identity=identity,
+    )
 
 
 def _written(workspace: Workspace, verb: Verb) -> Job | None:

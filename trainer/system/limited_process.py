@@ -73,9 +73,14 @@ def told_error(error: BaseException) -> str:
 def start(module: str, **more: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401 - what Popen takes
     """Start `python -m MODULE` with pipes to its input and output; it limits itself. Raises OSError."""
     return subprocess.Popen(
-        [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        cwd=PROJECT_ROOT, env=os.environ | ONE_THREAD, **more,
-    )  # fmt: skip
+        [sys.executable, "-m", module],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=PROJECT_ROOT,
+        env=os.environ | ONE_THREAD,
+        **more,
+    )
 
 
 def run(module: str, pieces: Sequence[bytes], seconds: float) -> Ended:

@@ -23,10 +23,11 @@ FRESH_SECONDS = 10.0
 """A beat that is younger proves life, where locks may not reach; a live supervisor beats every two seconds."""
 FRESH_SECONDS_ELSEWHERE = 90.0
 """The same across a network, whose file systems may tell of changes a minute late."""
-LOCAL_FILE_SYSTEMS = frozenset({
-    "apfs", "bcachefs", "btrfs", "exfat", "ext2", "ext3", "ext4", "f2fs", "fuseblk", "hfs", "jfs", "msdos", "ntfs3",
-    "overlay", "ramfs", "reiserfs", "tmpfs", "ufs", "vfat", "xfs", "zfs",
-})  # fmt: skip
+_LOCAL_FILE_SYSTEMS_TEXT = """
+apfs bcachefs btrfs exfat ext2 ext3 ext4 f2fs fuseblk hfs jfs msdos ntfs3 overlay ramfs reiserfs tmpfs
+ufs vfat xfs zfs
+"""
+LOCAL_FILE_SYSTEMS = frozenset(_LOCAL_FILE_SYSTEMS_TEXT.split())
 """Types that one running kernel at a time can write to."""
 
 

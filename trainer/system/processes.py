@@ -256,10 +256,16 @@ def start_detached(arguments: Sequence[str], log: Path, environment: dict[str, s
     locks = [int(lock) for name, lock in environment.items() if name == LOCK_VARIABLE]
     with open(log, "ab", opener=private.opener) as output:
         subprocess.run(
-            [sys.executable, "-m", "trainer.system.detach", *arguments], stdin=subprocess.DEVNULL, stdout=output,
-            stderr=output, start_new_session=True, cwd=PROJECT_ROOT, env={**os.environ, **environment}, check=True,
+            [sys.executable, "-m", "trainer.system.detach", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd=PROJECT_ROOT,
+            env={**os.environ, **environment},
+            check=True,
             pass_fds=locks,
-        )  # fmt: skip
+        )
 
 
 def environment_of_engine(workspace: Workspace) -> dict[str, str]:
