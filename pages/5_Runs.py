@@ -17,17 +17,17 @@ elif not rows and not in_trash:
     flash.show("runs")
     run_files.show_unpack(workspace)
 else:
-    what = st.segmented_control(
-        "What",
+    view = st.segmented_control(
+        "View",
         ["Runs", "Trash"],
         default="Runs",
         required=True,
-        key="what",
+        key="view",
         bind="query-params",
         format_func=lambda word: f"Trash ({in_trash:,})" if word == "Trash" else word,
         label_visibility="collapsed",
     )
-    if what == "Trash":
+    if view == "Trash":
         run_list.show_trash(workspace)
     else:
         run_list.show(workspace, rows)

@@ -15,6 +15,7 @@ from pages.ui.shared.frame import plain
 from trainer.detector.detector import Detection
 from trainer.evaluation import events, hard_negatives
 from trainer.evaluation.events import Event
+from trainer.system.display_text import counted
 from trainer.system.workspace import Workspace
 
 PLACE = "error_browser"
@@ -45,7 +46,7 @@ def show(workspace: Workspace, scored: ScoredEvaluation, threshold: float) -> No
         default="false accepts",
         required=True,
         key="error_kind",
-        format_func=lambda kind: f"{len(every[kind]):,} {kind}",
+        format_func=lambda kind: counted(len(every[kind]), kind.removesuffix("s")),
         label_visibility="collapsed",
     )
     listed = every[kind][:MOST_ROWS]

@@ -119,14 +119,16 @@ def show(workspace: Workspace, run: Run, file: DetectorFile) -> None:
                 disabled=bool(job_progress.running(workspace, job_progress.MODEL_VERBS)),
                 help="A quarter of the size. The loss of accuracy is measured on validation windows and shown here.",
             )
-    st.dataframe(files(run.model, file), hide_index=True, width="stretch", alt="Model files")
+    size = st.column_config.NumberColumn(format="bytes")
+    table = files(run.model, file)
+    st.dataframe(table, hide_index=True, width="stretch", column_config={"Size": size}, alt="Model files")
     st.code(str(run.model), language=None, wrap_lines=True)
     _show_instructions(workspace, run)
 
 
 def facts(run: Run, file: DetectorFile) -> list[Metric]:
     """Epoch, parity, size and timing of a model."""
-    size = _megabytes(run.model / detector_file.MODEL)
+    size = _size(run.model / detector_file.MODEL)
     int8 = f"{file.int8.bytes / 1e6:.2f} MB in int8" if file.int8 else ""
     parity = (
         "Largest difference in probability between the exported and the trained model, over "
@@ -136,7 +138,7 @@ def facts(run: Run, file: DetectorFile) -> list[Metric]:
     return [
         Metric("Epoch", str(file.epoch), below=file.model),
         Metric("Parity", f"{file.parity.largest_difference:.1e}", parity, limit),
-        Metric("Size", metrics.NONE_YET if size is None else f"{size:.2f} MB", below=int8),
+        Metric("Size", metrics.NONE_YET if size is None else f"{size / 1e6:.2f} MB", below=int8),
         Metric(
             "Window", f"{file.window_seconds:g} s", "Length of sound behind each score.", f"every {file.hop_ms:g} ms"
         ),
@@ -149,10 +151,10 @@ def facts(run: Run, file: DetectorFile) -> list[Metric]:
     ]
 
 
-def _megabytes(path: Path) -> float | None:
-    """None when the file is gone."""
+def _size(path: Path) -> int | None:
+    """Bytes; None when the file is gone."""
     try:
-        return path.stat().st_size / 1e6
+        return path.stat().st_size
     except FileNotFoundError:
         return None
 
@@ -160,10 +162,10 @@ def _megabytes(path: Path) -> float | None:
 def files(folder: Path, file: DetectorFile) -> pd.DataFrame:
     """The files of a model folder with size and digest."""
     names = [*file.files, detector_file.NAME]
-    sizes = [_megabytes(folder / name) for name in names]
+    sizes = [_size(folder / name) for name in names]
     contents = [_description(name, file) for name in names]
     digests = [file.files.get(name, "") for name in names]
-    return pd.DataFrame({"File": names, "MB": sizes, "Contents": contents, "SHA-256": digests}).round({"MB": 2})
+    return pd.DataFrame({"File": names, "Size": sizes, "Contents": contents, "SHA-256": digests})
 
 
 def _description(name: str, file: DetectorFile) -> str:

@@ -90,7 +90,12 @@ def show_panel(models: Mapping[str, Model]) -> None:
     _show_chart({name: models[name][1] for name in ranked}, points, per_hour)
     rows = [_row(name, models[name][1], points[name]) for name in ranked]
     st.dataframe(
-        pd.DataFrame(rows), hide_index=True, width="stretch", column_config=COLUMNS, alt="Models at the same budget"
+        pd.DataFrame(rows),
+        hide_index=True,
+        width="stretch",
+        column_config=COLUMNS,
+        placeholder="–",
+        alt="Models at the same budget",
     )
     for sentence in tests[1:]:
         st.markdown(plain(sentence))

@@ -139,6 +139,7 @@ def _show_rates(rows: Sequence[Row], first: str, count: str, wrong: str, none: s
         hide_index=True,
         width="stretch",
         column_config=formats,
+        placeholder="–",
         alt=f"{wrong} by {first.lower()}",
     )
 

@@ -28,7 +28,7 @@ def show_checkpoints(workspace: Workspace, run: Run) -> None:
     """The checkpoints, and the buttons that export or fine-tune the chosen one."""
     every = models.checkpoints(run)
     if not every:
-        st.info("This run has no checkpoints yet. The first finished epoch saves one.")
+        st.info("This run has no checkpoints. A run saves one after each finished epoch.")
         return
     best = document_file.read(Best, run.checkpoints / "best.json")
     table = pd.DataFrame([_checkpoint(run, name, best) for name in every])
@@ -83,7 +83,7 @@ def show_evaluations(run: Run) -> None:
     formats = {name: st.column_config.NumberColumn(format="%.1f %%") for name in ("Miss rate", "95 % from", "to")}
     formats["Threshold"] = st.column_config.NumberColumn(format="%.4f")
     table = pd.DataFrame([_evaluation(run, each) for each in every])
-    st.dataframe(table, hide_index=True, width="stretch", column_config=formats, alt="Evaluations")
+    st.dataframe(table, hide_index=True, width="stretch", column_config=formats, placeholder="–", alt="Evaluations")
     st.page_link(frame.EVALUATION, label="Open in Evaluation", query_params=query, icon=":material/arrow_forward:")
 
 

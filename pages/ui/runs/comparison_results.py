@@ -19,12 +19,26 @@ from trainer.config.option_list import Value, Values
 
 PARALLEL_HEIGHT = 380
 Axis = Sequence[Value | None]
-"""The value of each run on one axis, None where it is not known."""
+"""The value of each run on one axis, None where it is unknown."""
+MEASURES = {
+    "Val loss": "val_loss",
+    "Accuracy": "accuracy",
+    "F1": "f1",
+    "FPR": "fpr",
+    "FNR": "fnr",
+    "Miss rate": "miss_rate",
+    "Stream miss rate": "stream_miss_rate",
+    "Duration": "duration",
+    "Size": "size",
+}
+LOWEST_FIRST = frozenset({"Size", "Duration"})
+"""Results of which the lowest is the best."""
+MOST_AXES = 8
 
 
 def axis_positions(values: Axis) -> list[float]:
-    """Where each value stands on its axis, from 0 to 1: numbers by size, the rest in order of the alphabet; NaN where
-    there is none."""
+    """The position of each value on its axis, from 0 to 1: numbers by value, the rest in alphabetical order; NaN where
+    it is None."""
     known = [value for value in values if value is not None]
     if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in known):
         numbers = np.array([np.nan if value is None else float(value) for value in values])
@@ -53,7 +67,7 @@ def parallel_rows(names: Sequence[str], axes: Mapping[str, Axis]) -> pd.DataFram
 
 
 def axis_labels(table: pd.DataFrame) -> pd.DataFrame:
-    """What stands at the ends and steps of each axis: a few labels."""
+    """Labels for each axis: at most five of its values."""
     once = table.drop_duplicates(["Axis", "Value"]).sort_values("Place")
     picked = [
         group.iloc[np.unique(np.linspace(0, len(group) - 1, min(5, len(group))).round().astype(int))]
@@ -63,7 +77,7 @@ def axis_labels(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def parallel_chart(names: Sequence[str], axes: Mapping[str, Axis], colour_by: str) -> alt.LayerChart | alt.FacetChart:
-    """The lines, coloured by the place on one of the axes."""
+    """The lines, coloured by their position on one of the axes."""
     table = parallel_rows(names, axes)
     colours = dict(zip(names, axis_positions(axes[colour_by]), strict=True))
     table["Colour"] = table["Run"].map(colours)
@@ -99,23 +113,7 @@ def parallel_chart(names: Sequence[str], axes: Mapping[str, Axis], colour_by: st
     return alt.layer(lines, points, labels).properties(height=PARALLEL_HEIGHT)
 
 
-MEASURES = {
-    "Val loss": "val_loss",
-    "Accuracy": "accuracy",
-    "F1": "f1",
-    "FPR": "fpr",
-    "FNR": "fnr",
-    "Miss rate": "miss_rate",
-    "Stream miss rate": "stream_miss_rate",
-    "Duration": "duration",
-    "Size": "size",
-}
-LOWEST_FIRST = frozenset({"Size", "Duration"})
-"""Results of which the lowest is the best."""
-MOST_AXES = 8
-
-
-def show(rows: Mapping[str, Row], configured: Mapping[str, Values]) -> None:
+def show(rows: Mapping[str, Row], configurations: Mapping[str, Values]) -> None:
     known = [name for name, field in MEASURES.items() if any(_value(row, field) is not None for row in rows.values())]
     if not known:
         st.info("None of these runs has a result yet. Results appear after the first finished epoch.")
@@ -133,7 +131,7 @@ def show(rows: Mapping[str, Row], configured: Mapping[str, Values]) -> None:
             "Each miss rate is at the threshold of the model, on the sound in Measured on. To compare models on equal "
             "streams, open Same false accepts."
         )
-    _show_parallel(rows, configured, known, by)
+    _show_parallel(rows, configurations, known, by)
 
 
 def _shown_columns(known: Sequence[str]) -> list[str]:
@@ -142,8 +140,8 @@ def _shown_columns(known: Sequence[str]) -> list[str]:
 
 
 def _value(row: Row, field: str) -> float | None:
-    found = run_rows.find_field(field).of(row)
-    return float(found) if isinstance(found, (int, float)) else None
+    value = run_rows.find_field(field).of(row)
+    return float(value) if isinstance(value, (int, float)) else None
 
 
 def _shown(row: Row, by: str) -> str:
@@ -162,15 +160,19 @@ def ranking(rows: Mapping[str, Row], by: str) -> dict[str, Row]:
     return {name: rows[name] for name in [*first, *(name for name in rows if name not in known)]}
 
 
-def _show_parallel(rows: Mapping[str, Row], configured: Mapping[str, Values], known: Sequence[str], by: str) -> None:
-    different = option_differences.differing(configured)
+def _show_parallel(
+    rows: Mapping[str, Row], configurations: Mapping[str, Values], known: Sequence[str], by: str
+) -> None:
+    different = option_differences.differing(configurations)
     if not different:
         st.caption("No option differs between these runs, so there is nothing to plot against their results.")
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         options = st.multiselect("Options", different, different[:MOST_AXES], key="parallel_options", width=420)
         shown = st.multiselect("Results", known, [by], key="parallel_results", width=300)
-    axes: dict[str, list[Value | None]] = {key: [configured.get(name, {}).get(key) for name in rows] for key in options}
+    axes: dict[str, list[Value | None]] = {
+        key: [configurations.get(name, {}).get(key) for name in rows] for key in options
+    }
     axes |= {name: [_value(row, MEASURES[name]) for row in rows.values()] for name in shown}
     if len(axes) < 2:
         st.caption("Choose two or more options and results.")

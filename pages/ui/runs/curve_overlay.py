@@ -57,13 +57,13 @@ MEASURES = {
 }
 
 
-def table(found: Mapping[str, Epochs], measure: Measure, axis: str, style: Style) -> pa.Table:
+def table(histories: Mapping[str, Epochs], measure: Measure, axis: str, style: Style) -> pa.Table:
     """Rows (run, x, epoch, value, with smoothing also smooth) of at least one run, thinned to what pixels can show."""
-    most = max(FEWEST_POINTS, min(MOST_POINTS, ROOM // max(1, len(found))))
-    parts = [_line(epochs, measure, axis, style, most) for epochs in found.values()]
+    most = max(FEWEST_POINTS, min(MOST_POINTS, ROOM // max(1, len(histories))))
+    parts = [_line(epochs, measure, axis, style, most) for epochs in histories.values()]
     which = np.repeat(np.arange(len(parts), dtype=np.int16), [len(part["x"]) for part in parts])
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return pa.table({"run": pa.DictionaryArray.from_arrays(which, list(found)), **columns})
+    return pa.table({"run": pa.DictionaryArray.from_arrays(which, list(histories)), **columns})
 
 
 def _line(epochs: Epochs, measure: Measure, axis: str, style: Style, most: int) -> dict[str, Numbers]:
@@ -142,14 +142,14 @@ def specification(title: str, axis: str, log: bool, smoothed: bool, names: tuple
     return json.dumps({name: value for name, value in document.items() if name not in ("data", "config", "$schema")})
 
 
-def show(found: Mapping[str, Epochs], titles: Sequence[str], axis: str, style: Style) -> None:
-    """One chart for each measure."""
+def show(histories: Mapping[str, Epochs], titles: Sequence[str], axis: str, style: Style) -> None:
+    """Draw one chart per measure."""
     for title in titles:
-        data = table(found, MEASURES[title], axis, style)
+        data = table(histories, MEASURES[title], axis, style)
         if not len(data):
             st.caption(f"{title}: no data for these runs over this axis.")
             continue
-        spec = json.loads(specification(title, axis, style.log_scale, bool(style.smoothing), tuple(found)))
-        height = HEIGHT + LEGEND_ROW * -(-len(found) // LEGEND_COLUMNS)
-        told = f"{title} of {len(found)} runs"
-        st.vega_lite_chart(data, spec, width="stretch", height=height, key=f"overlay_{title}", alt=told)
+        spec = json.loads(specification(title, axis, style.log_scale, bool(style.smoothing), tuple(histories)))
+        height = HEIGHT + LEGEND_ROW * -(-len(histories) // LEGEND_COLUMNS)
+        description = f"{title} of {len(histories)} runs"
+        st.vega_lite_chart(data, spec, width="stretch", height=height, key=f"overlay_{title}", alt=description)

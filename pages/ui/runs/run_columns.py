@@ -38,7 +38,7 @@ def state_word(row: Row) -> str:
     return row.state.capitalize()
 
 
-def _percent(name: str, shown: str, told: str = BEST, digits: int = 2) -> Column:
+def _percent(name: str, shown: str, help_text: str = BEST, digits: int = 2) -> Column:
     """A rate; `shown` heads its column."""
     place = Row._fields.index(name)
 
@@ -46,12 +46,12 @@ def _percent(name: str, shown: str, told: str = BEST, digits: int = 2) -> Column
         value: float | None = row[place]  # type: ignore[assignment]
         return None if value is None else 100 * value
 
-    return Column(of, Number(shown, format=f"%.{digits}f %%", help=told))
+    return Column(of, Number(shown, format=f"%.{digits}f %%", help=help_text))
 
 
-def _text(of: Callable[[OperatingPoint | None], str], told: str) -> Column:
-    """Text of the operating point of a run."""
-    return Column(lambda row: of(point_of(row)), Text(help=told))
+def _text(of: Callable[[OperatingPoint | None], str], help_text: str) -> Column:
+    """Text from the operating point of a run."""
+    return Column(lambda row: of(point_of(row)), Text(help=help_text))
 
 
 def _started(row: Row) -> str | None:

@@ -83,11 +83,11 @@ def configurations(named: Mapping[str, Row]) -> dict[str, Values]:
     return {name: {**run_rows.option_defaults(), **row.changed, "preset": row.preset} for name, row in known.items()}
 
 
-def _show_options(configured: Mapping[str, Values]) -> None:
-    if len(configured) < 2:
+def _show_options(configurations: Mapping[str, Values]) -> None:
+    if len(configurations) < 2:
         st.info("Fewer than two of these runs have a readable configuration.")
         return
-    option_differences.show(configured)
+    option_differences.show(configurations)
     st.caption("Only options that differ are listed.")
 
 
@@ -102,12 +102,12 @@ def _show_curves(workspace: Workspace, named: Mapping[str, Row]) -> None:
         style = charts.style_form()
     keys = tuple(curve_overlay.MEASURES[title].key for title in titles)
     timed = axis == "time" or any(key in TIMED for key in keys)
-    found = {}
+    histories = {}
     for name, row in named.items():
         run = run_index.run_of(workspace, row)
-        found[name] = history.read(run) if timed else history.measured(run, ("step", *keys))
-    without = [name for name, epochs in found.items() if not len(epochs.numbers.get("epoch", ()))]
+        histories[name] = history.read(run) if timed else history.measured(run, ("step", *keys))
+    without = [name for name, epochs in histories.items() if not len(epochs.numbers.get("epoch", ()))]
     if without:
         st.caption(plain(f"No finished epoch yet: {', '.join(without)[:300]}."))
-    curve_overlay.show(found, titles, axis, style)
+    curve_overlay.show(histories, titles, axis, style)
     st.caption("Click a name in the legend to show only that run, Shift-click to add runs, double-click to show all.")

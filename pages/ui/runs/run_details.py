@@ -26,6 +26,9 @@ from trainer.system.workspace import Workspace
 
 MOST_LINES = 1000
 LOG_HEIGHT = 520
+DEFAULTS = "the defaults"
+MOST_RUNS = 200
+MOST_BYTES = 1 << 20
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
@@ -65,18 +68,13 @@ def show_log(run: Run) -> None:
     st.caption(f"{count:,} lines{' contain these words' if words else ''}{shown}.")
 
 
-DEFAULTS = "the defaults"
-MOST_RUNS = 200
-MOST_BYTES = 1 << 20
-
-
 def show_configuration(workspace: Workspace, run: Run, row: Row, rows: Sequence[Row]) -> None:
     try:
         mine = run_rows.read_options(run.config_file)
         text = regular_file.read_bytes(run.config_file, MOST_BYTES).decode("utf-8", "replace")
     except (ValueError, OSError) as error:
-        told = os_sentence(error) if isinstance(error, OSError) else f"{run.config_file}: {error}."
-        st.error(plain(f"The configuration cannot be read. {told}"))
+        reason = os_sentence(error) if isinstance(error, OSError) else f"{run.config_file}: {error}."
+        st.error(plain(f"The configuration cannot be read. {reason}"))
         return
     others = {each.run: each for each in rows if each.run != row.run and each.state != run_index.FOREIGN}
     names = [*_presets(row), *list(others)[:MOST_RUNS]]
@@ -122,8 +120,8 @@ def show_facts(workspace: Workspace, status: Status, row: Row) -> None:
         st.caption(run_columns.BEST)
         metrics.show(window_rates(row))
     with st.grid(2, min_column_width=340):
-        for title, found in (("Facts", facts(workspace, row)), ("Environment", environment(status, row))):
-            table = pd.DataFrame(found.items(), columns=[title, ""])
+        for title, values in (("Facts", facts(workspace, row)), ("Environment", environment(status, row))):
+            table = pd.DataFrame(values.items(), columns=[title, ""])
             st.dataframe(table, hide_index=True, width="stretch", height="content", alt=title)
 
 
@@ -173,7 +171,7 @@ def facts(workspace: Workspace, row: Row) -> dict[str, str]:
 
 
 def environment(status: Status, row: Row) -> dict[str, str]:
-    """The machine and the versions."""
+    """The machine, the devices and the versions."""
     process = document_file.read(Processes, status.run.process_file)
     reading = (status.progress.reading if status.progress else None) or {}
     versions = status.request.versions if status.request else {}

@@ -17,6 +17,10 @@ from trainer.system import regular_file
 from trainer.system.display_text import counted
 from trainer.system.workspace import Workspace
 
+MOST_FILES = 1000
+SIZE = st.column_config.NumberColumn(format="bytes")
+UNPACK_COMMAND = "python -m trainer unpack FILE.zip"
+
 
 def megabytes(size: int) -> str:
     return f"{size / 1e6:,.1f} MB" if size < 1e9 else f"{size / 1e9:,.2f} GB"
@@ -51,13 +55,8 @@ def _free(run: Run) -> None:
     flash.attempt("runs", lambda: f"Freed {megabytes(disk.free(run).size_bytes)} of run {run.id}.")
 
 
-MOST_FILES = 1000
-SIZE = st.column_config.NumberColumn(format="bytes")
-UNPACK_COMMAND = "python -m trainer unpack FILE.zip"
-
-
 def _file(workspace: Workspace, run: Run) -> Path:
-    """Where the page packs a run."""
+    """The zip into which the page packs a run."""
     return workspace.uploads.parent / "packed" / f"{run.id}.zip"
 
 
@@ -125,24 +124,24 @@ def _unpack(workspace: Workspace, key: str) -> None:
 def file_facts(path: Path) -> tuple[int, str] | None:
     """The size of a file and when it was changed; None when it is gone, as a run in training deletes some."""
     try:
-        found = path.stat()
+        stat = path.stat()
     except OSError:
         return None
-    return found.st_size, datetime.fromtimestamp(found.st_mtime).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return stat.st_size, datetime.fromtimestamp(stat.st_mtime).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def show_files(run: Run) -> None:
-    """Every file of the run with its size; links are not followed."""
-    found = sorted(path for path in run.folder.rglob("*") if path.is_file() and not path.is_symlink())
+    """A table of the files of the run with their sizes; links are not followed."""
+    files = sorted(path for path in run.folder.rglob("*") if path.is_file() and not path.is_symlink())
     rows = [
         {"File": str(path.relative_to(run.folder)), "Size": facts[0], "Changed": facts[1]}
-        for path in found[:MOST_FILES]
+        for path in files[:MOST_FILES]
         if (facts := file_facts(path))
     ]
     st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", column_config={"Size": SIZE}, alt="Files")
     more = (
-        f"The first {MOST_FILES:,} of {len(found):,} files, in"
-        if len(found) > MOST_FILES
-        else f"{counted(len(found), 'file')} in"
+        f"The first {MOST_FILES:,} of {len(files):,} files, in"
+        if len(files) > MOST_FILES
+        else f"{counted(len(files), 'file')} in"
     )
     st.caption(f"{more} {plain(str(run.folder))}")

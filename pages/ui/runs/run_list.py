@@ -42,6 +42,9 @@ HELP = (
     "`model.name=bc_resnet val_loss<0.2 f1>95% duration>2h`. Also `tag:night`, `state:failed`, `started>2026-01`, "
     "`starred`, `note:kitchen`; `-` negates a term: `-tag:night`."
 )
+ON_A_PAGE = 500
+"""Rows sent to the browser at once: more take longer to draw than a search does."""
+TRASH_COLUMNS = ("State", "Name", "Tags", "Started", "Model", "Miss rate", "Measured on", "Size", "Id")
 
 
 def search_form(rows: Sequence[Row], beside: Callable[[], None]) -> list[Row]:
@@ -52,7 +55,7 @@ def search_form(rows: Sequence[Row], beside: Callable[[], None]) -> list[Row]:
             key="q",
             bind="query-params",
             type="search",
-            width=330,
+            width=250,
             help=HELP,
             placeholder="name, tag, val_loss<0.2, model.name=bc_resnet…",
         )
@@ -70,20 +73,16 @@ def search_form(rows: Sequence[Row], beside: Callable[[], None]) -> list[Row]:
         archived = st.toggle("Archived", key="archived", bind="query-params", help="Also show archived runs.")
         beside()
     try:
-        found = search.find(rows, text or "", archived)
+        matching = search.find(rows, text or "", archived)
     except ValueError as error:
         st.error(plain(str(error)))
-        found = search.find(rows, "", archived)
-    found = [row for row in found if not states or run_columns.state_word(row) in states]
-    return run_rows.sorted_by(found, SORTED_BY[sort], reverse)
-
-
-ON_A_PAGE = 500
-"""Rows sent to the browser at once: more take longer to draw than a search does."""
+        matching = search.find(rows, "", archived)
+    matching = [row for row in matching if not states or run_columns.state_word(row) in states]
+    return run_rows.sorted_by(matching, SORTED_BY[sort], reverse)
 
 
 def show(workspace: Workspace, rows: Sequence[Row]) -> None:
-    """Draw the search, the table, and the actions on what is chosen in it."""
+    """Draw the search, the table, and the actions on the chosen rows."""
     matching = search_form(rows, lambda: _columns_form(workspace))
     names = st.session_state["columns"] or run_columns.SHOWN
     if not matching:
@@ -121,18 +120,20 @@ def table(shown: Sequence[Row], names: Sequence[str], key: str, mode: Literal["s
     return [shown[place] for place in chosen["selection"]["rows"] if place < len(shown)]
 
 
-def _page(found: Sequence[Row]) -> Sequence[Row]:
-    """The part of the rows that is shown."""
-    pages = -(-len(found) // ON_A_PAGE)
+def _page(matching: Sequence[Row]) -> Sequence[Row]:
+    """The rows of the page that the user chose."""
+    pages = -(-len(matching) // ON_A_PAGE)
     if pages < 2:
-        return found
+        return matching
     number = st.pagination(pages, key=f"page_of_{pages}")
-    return found[(number - 1) * ON_A_PAGE : number * ON_A_PAGE]
+    return matching[(number - 1) * ON_A_PAGE : number * ON_A_PAGE]
 
 
-def _show_count(every: int, found: Sequence[Row]) -> None:
-    size = sum(row.size_bytes or 0 for row in found)
-    st.caption(f"{len(found):,} of {counted(every, 'run')}, {size / 1e9:,.2f} GB on disk. Select one or more rows.")
+def _show_count(every: int, matching: Sequence[Row]) -> None:
+    size = sum(row.size_bytes or 0 for row in matching)
+    st.caption(
+        f"{len(matching):,} of {counted(every, 'run')}, {run_files.megabytes(size)} on disk. Select one or more rows."
+    )
 
 
 def _columns_form(workspace: Workspace) -> None:
@@ -163,9 +164,6 @@ def _reset_columns(workspace: Workspace) -> None:
     _save_columns(workspace)
 
 
-TRASH_COLUMNS = ("State", "Name", "Tags", "Started", "Model", "Miss rate", "Measured on", "Size", "Id")
-
-
 def show_trash(workspace: Workspace) -> None:
     flash.show("runs")
     rows = trash.rows(workspace)
@@ -174,27 +172,28 @@ def show_trash(workspace: Workspace) -> None:
         return
     chosen = table(rows, TRASH_COLUMNS, "trash", "multi-row")
     st.caption(f"{counted(len(rows), 'run')}, {run_files.megabytes(sum(row.size_bytes or 0 for row in rows))}.")
-    found = [Run(trash.folder_of(workspace) / row.run) for row in chosen]
+    selected = [Run(trash.folder_of(workspace) / row.run) for row in chosen]
     with st.container(horizontal=True):
         st.button(
             "Restore",
             icon=":material/undo:",
             type="primary",
-            disabled=not found,
+            disabled=not selected,
             on_click=_for_each,
-            args=(found, "Restored", lambda run: trash.restore(workspace, run)),
+            args=(selected, "Restored", lambda run: trash.restore(workspace, run)),
         )
         with st.popover("Delete permanently", icon=":material/delete_forever:"):
             st.markdown("This cannot be undone.")
-            label = f"Delete {len(found)} selected" if found else f"Delete all {len(rows)}"
-            every = found or trash.all_of(workspace)
+            label = f"Delete {len(selected)} selected" if selected else f"Delete all {len(rows)}"
+            every = selected or trash.all_of(workspace)
             st.button(label, type="primary", on_click=_for_each, args=(every, "Deleted permanently", trash.delete))
 
 
-def _for_each(found: list[Run], done: str, act: Callable[[Run], object]) -> None:
+def _for_each(selected: list[Run], done: str, act: Callable[[Run], object]) -> None:
     def do() -> str:
-        for run in found:
+        for run in selected:
             act(run)
-        return f"{done}: {', '.join(run.id for run in found[:3])}{f' and {len(found) - 3} more' if found[3:] else ''}."
+        more = f" and {len(selected) - 3} more" if selected[3:] else ""
+        return f"{done}: {', '.join(run.id for run in selected[:3])}{more}."
 
     flash.attempt("runs", do)

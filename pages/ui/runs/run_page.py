@@ -76,8 +76,8 @@ def _show_section(workspace: Workspace, rows: Sequence[Row], row: Row, status: S
 def _show_state(status: Status) -> None:
     if status.state in run_notice.FAILED:
         run_notice.show_failure(status)
-    elif found := notice(status):
-        monitor.show_notice(found)
+    elif message := notice(status):
+        monitor.show_notice(message)
 
 
 def _show_none(workspace: Workspace, wanted: str, row: Row | None) -> None:

@@ -20,9 +20,9 @@ def show(workspace: Workspace, run: Run | None = None) -> None:
         st.caption("Every run writes TensorBoard event files while it trains.")
         st.caption("On the command line (other users of this machine can open that server too):")
         st.code(tensorboard.command(workspace, run), language=None, wrap_lines=True)
-        found = _running(workspace)
-        if found:
-            st.link_button("Open TensorBoard", tensorboard.address_of(found, run), icon=":material/open_in_new:")
+        server = _running(workspace)
+        if server:
+            st.link_button("Open TensorBoard", tensorboard.address_of(server, run), icon=":material/open_in_new:")
             st.caption("TensorBoard listens on 127.0.0.1: only browsers on the machine that runs this app can open it.")
             st.button("Stop TensorBoard", on_click=_stop, args=(workspace,))
         else:
@@ -32,9 +32,9 @@ def show(workspace: Workspace, run: Run | None = None) -> None:
 
 def _running(workspace: Workspace) -> Server | None:
     """The running server, once it has an address; an error if it does not start."""
-    found = tensorboard.running(workspace)
-    if found is None or found.address:
-        return found
+    server = tensorboard.running(workspace)
+    if server is None or server.address:
+        return server
     try:
         with st.spinner("TensorBoard is starting…"):
             return tensorboard.wait(workspace)

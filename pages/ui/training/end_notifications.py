@@ -16,7 +16,7 @@ from trainer.run.state import ACTIVE
 from trainer.system.workspace import Workspace
 
 _SHARED = """
-const KEPT = "wakeword.bell";  // of this tab alone, and outlives its reload
+const KEPT = "wakeword.bell";  // per tab; survives a reload
 const wanted = () => JSON.parse(sessionStorage.getItem(KEPT) || "{}");
 const can = window.isSecureContext && "Notification" in window;
 const allowed = () => can && Notification.permission === "granted";
@@ -111,14 +111,14 @@ def watch(run: Run) -> None:
     Call this after the live view, which reruns the page when an active run ends.
     """
     status = runs.status(run)
-    said = notice(status)
+    message = notice(status)
     _watch(
         key="bell_watch",
         data={
             "run": run.id,
             "active": status.state in ACTIVE,
             "title": f"{state_word(status.state)}: {status.label}",
-            "text": said.text if said else "",
+            "text": message.text if message else "",
         },
     )
 
@@ -128,7 +128,7 @@ COMMAND_NOTE = 'To also run a command, use the command line: `python -m trainer 
 
 
 def form(workspace: Workspace) -> None:
-    """The popover with all notification settings."""
+    """Draw the popover with all notification settings."""
     with st.popover("Notifications", icon=":material/notifications:"):
         st.markdown("**While this tab is open**")
         switches()
@@ -169,6 +169,6 @@ def _save(workspace: Workspace, wanted: Notifications, webhook: str, ends: Seque
 def _test(workspace: Workspace, wanted: Notifications) -> None:
     """Send a test to the targets in the form, saved or not."""
     with st.spinner("Sending"):
-        told = notifications.send_test(workspace, wanted)
-    for one in told:
-        (st.success if one.well else st.error)(plain(one.text))
+        results = notifications.send_test(workspace, wanted)
+    for result in results:
+        (st.success if result.well else st.error)(plain(result.text))

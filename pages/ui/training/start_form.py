@@ -21,6 +21,9 @@ from trainer.run.state import ACTIVE
 from trainer.system import regular_file
 from trainer.system.workspace import Workspace
 
+NO_CONFIGURATION = "No configuration loaded. Choose or save one on the Configuration page first."
+ALREADY = "Training already in progress"
+
 
 def _saved_config(workspace: Workspace, name: str | None) -> Config | None:
     """The saved configuration of this name; None when there is none or it is not valid, which a click reports."""
@@ -46,13 +49,9 @@ def shortages(workspace: Workspace, name: str | None) -> list[str]:
 
 def warnings(workspace: Workspace, name: str | None) -> list[str]:
     """Warnings before a start with this saved configuration."""
-    config, found = _saved_config(workspace, name), clip_cache.found(workspace)
-    unfit = window_fit.problem(config, window_fit.speech_of(found.clips)) if config and found else None
+    config, scan = _saved_config(workspace, name), clip_cache.found(workspace)
+    unfit = window_fit.problem(config, window_fit.speech_of(scan.clips)) if config and scan else None
     return [*([str(unfit)] if unfit else []), *(splits.voice_sentences(workspace) if config else [])]
-
-
-NO_CONFIGURATION = "No configuration loaded. Choose or save one on the Configuration page first."
-ALREADY = "Training already in progress"
 
 
 def form_token(workspace: Workspace, name: str, config: bytes, label: str, newest_run: str) -> str:
