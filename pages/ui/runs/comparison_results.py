@@ -163,6 +163,8 @@ def ranking(rows: Mapping[str, Row], by: str) -> dict[str, Row]:
 def _show_parallel(
     rows: Mapping[str, Row], configurations: Mapping[str, Values], known: Sequence[str], by: str
 ) -> None:
+    """The best run, the table of results, and the parallel-coordinates chart."""
+    """A value as text, an unknown one as a dash."""
     different = option_differences.differing(configurations)
     if not different:
         st.caption("No option differs between these runs, so there is nothing to plot against their results.")

@@ -92,6 +92,7 @@ def _show_options(configurations: Mapping[str, Values]) -> None:
 
 
 def _show_curves(workspace: Workspace, named: Mapping[str, Row]) -> None:
+    """Draw the comparison of the runs with the ids `wanted`, separated by commas."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         titles = st.multiselect(
             "Measures", list(curve_overlay.MEASURES), ["Val loss", "F1 per window (%)"], key="measures", width=340

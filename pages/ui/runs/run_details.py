@@ -171,6 +171,10 @@ def facts(workspace: Workspace, row: Row) -> dict[str, str]:
 
 
 def environment(status: Status, row: Row) -> dict[str, str]:
+    """The origin of a run."""
+    """The Facts section: results, rates per window, origin and environment."""
+    """The Configuration section: differences from a preset, the defaults or another run, and the full configuration."""
+    """The Log section: the log with a search and a download."""
     """The machine, the devices and the versions."""
     process = document_file.read(Processes, status.run.process_file)
     reading = (status.progress.reading if status.progress else None) or {}

@@ -131,6 +131,7 @@ def file_facts(path: Path) -> tuple[int, str] | None:
 
 
 def show_files(run: Run) -> None:
+    """A size in bytes as MB, or as GB from 1 GB on."""
     """A table of the files of the run with their sizes; links are not followed."""
     files = sorted(path for path in run.folder.rglob("*") if path.is_file() and not path.is_symlink())
     rows = [

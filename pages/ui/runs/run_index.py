@@ -16,25 +16,8 @@ from trainer.catalog.run_rows import Row
 from trainer.run.runs import Run
 from trainer.system.workspace import Workspace
 
-
-def _go(**query: str) -> None:
-    st.query_params.from_dict(query)
-
-
-def all_runs_button() -> None:
-    st.button("All runs", icon=":material/arrow_back:", key="to_all_runs", on_click=_go)
-
-
-def open_button(run_id: str, label: str) -> None:
-    st.button(f"Open {plain(label)}", icon=":material/open_in_new:", key="to_run", on_click=_go, kwargs={"run": run_id})
-
-
-def compare_button(run_ids: Sequence[str], label: str) -> None:
-    query = {"compare": ",".join(run_ids)}
-    st.button(label, icon=":material/stacked_line_chart:", key="to_comparison", on_click=_go, kwargs=query)
-
-
 FOREIGN = "foreign"
+"""The state of a folder whose name is not a run id."""
 
 
 @dataclass
@@ -60,9 +43,31 @@ def rows(workspace: Workspace) -> list[Row]:
 
 
 def run_of(workspace: Workspace, row: Row) -> Run:
+    """The run of a row."""
     return Run(workspace.runs / row.run)
 
 
 def name_of(row: Row) -> str:
     """The run as a list shows it: its label and its id."""
     return f"{row.label} · {row.run}" if row.label not in ("", row.run) else row.run
+
+
+def _go(**query: str) -> None:
+    """Change the address: links to the same page would leave it as it is, so these are buttons."""
+    st.query_params.from_dict(query)
+
+
+def all_runs_button() -> None:
+    """Draw the button that leads back to the list."""
+    st.button("All runs", icon=":material/arrow_back:", key="to_all_runs", on_click=_go)
+
+
+def open_button(run_id: str, label: str) -> None:
+    """Draw the button that opens the page of a run."""
+    st.button(f"Open {plain(label)}", icon=":material/open_in_new:", key="to_run", on_click=_go, kwargs={"run": run_id})
+
+
+def compare_button(run_ids: Sequence[str], label: str) -> None:
+    """Draw the button that compares these runs."""
+    query = {"compare": ",".join(run_ids)}
+    st.button(label, icon=":material/stacked_line_chart:", key="to_comparison", on_click=_go, kwargs=query)

@@ -191,6 +191,7 @@ def show_trash(workspace: Workspace) -> None:
 
 def _for_each(selected: list[Run], done: str, act: Callable[[Run], object]) -> None:
     def do() -> str:
+    """The list of runs in the trash, with buttons that restore or delete them."""
         for run in selected:
             act(run)
         more = f" and {len(selected) - 3} more" if selected[3:] else ""
