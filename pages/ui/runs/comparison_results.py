@@ -50,6 +50,7 @@ def axis_positions(values: Axis) -> list[float]:
 
 
 def value_text(value: Value | None) -> str:
+    """A value as text, an unknown one as a dash."""
     if isinstance(value, float):
         return f"{value:.4g}"
     return "–" if value is None else str(value)
@@ -114,6 +115,7 @@ def parallel_chart(names: Sequence[str], axes: Mapping[str, Axis], colour_by: st
 
 
 def show(rows: Mapping[str, Row], configurations: Mapping[str, Values]) -> None:
+    """The best run, the table of results, and the parallel-coordinates chart."""
     known = [name for name, field in MEASURES.items() if any(_value(row, field) is not None for row in rows.values())]
     if not known:
         st.info("None of these runs has a result yet. Results appear after the first finished epoch.")
@@ -163,8 +165,6 @@ def ranking(rows: Mapping[str, Row], by: str) -> dict[str, Row]:
 def _show_parallel(
     rows: Mapping[str, Row], configurations: Mapping[str, Values], known: Sequence[str], by: str
 ) -> None:
-    """The best run, the table of results, and the parallel-coordinates chart."""
-    """A value as text, an unknown one as a dash."""
     different = option_differences.differing(configurations)
     if not different:
         st.caption("No option differs between these runs, so there is nothing to plot against their results.")

@@ -21,6 +21,7 @@ MOST_OFFERED = 500
 
 
 def show(workspace: Workspace, rows: Sequence[Row], wanted: str) -> None:
+    """Draw the comparison of the runs with the ids `wanted`, separated by commas."""
     run_index.all_runs_button()
     by_id = {row.run: row for row in rows if row.state != run_index.FOREIGN}
     ids = list(dict.fromkeys(filter(None, wanted.split(","))))
@@ -92,7 +93,6 @@ def _show_options(configurations: Mapping[str, Values]) -> None:
 
 
 def _show_curves(workspace: Workspace, named: Mapping[str, Row]) -> None:
-    """Draw the comparison of the runs with the ids `wanted`, separated by commas."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         titles = st.multiselect(
             "Measures", list(curve_overlay.MEASURES), ["Val loss", "F1 per window (%)"], key="measures", width=340

@@ -37,6 +37,7 @@ def _matching_lines(path: str, stamp: int, words: str) -> tuple[list[tuple[int, 
 
 
 def show_log(run: Run) -> None:
+    """The Log section: the log with a search and a download."""
     file = run.log_file
     if not file.exists():
         st.info("This run has no log yet.")
@@ -69,6 +70,7 @@ def show_log(run: Run) -> None:
 
 
 def show_configuration(workspace: Workspace, run: Run, row: Row, rows: Sequence[Row]) -> None:
+    """The Configuration section: differences from another configuration, and the full one."""
     try:
         mine = run_rows.read_options(run.config_file)
         text = regular_file.read_bytes(run.config_file, MOST_BYTES).decode("utf-8", "replace")
@@ -114,6 +116,7 @@ def _values(workspace: Workspace, name: str) -> Values:
 
 
 def show_facts(workspace: Workspace, status: Status, row: Row) -> None:
+    """The Facts section: results, rates per window, origin and environment."""
     metrics.show(results(row))
     metrics.show_point(point_of(row))
     with st.expander("Details", expanded=True):
@@ -156,6 +159,7 @@ def _data(workspace: Workspace, row: Row) -> str:
 
 
 def facts(workspace: Workspace, row: Row) -> dict[str, str]:
+    """The origin of a run."""
     return {
         "Id": row.run,
         "Started": _time(row.started),
@@ -171,10 +175,6 @@ def facts(workspace: Workspace, row: Row) -> dict[str, str]:
 
 
 def environment(status: Status, row: Row) -> dict[str, str]:
-    """The origin of a run."""
-    """The Facts section: results, rates per window, origin and environment."""
-    """The Configuration section: differences from a preset, the defaults or another run, and the full configuration."""
-    """The Log section: the log with a search and a download."""
     """The machine, the devices and the versions."""
     process = document_file.read(Processes, status.run.process_file)
     reading = (status.progress.reading if status.progress else None) or {}

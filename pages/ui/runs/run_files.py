@@ -23,6 +23,7 @@ UNPACK_COMMAND = "python -m trainer unpack FILE.zip"
 
 
 def megabytes(size: int) -> str:
+    """A size in bytes as MB, or as GB from 1 GB on."""
     return f"{size / 1e6:,.1f} MB" if size < 1e9 else f"{size / 1e9:,.2f} GB"
 
 
@@ -131,7 +132,6 @@ def file_facts(path: Path) -> tuple[int, str] | None:
 
 
 def show_files(run: Run) -> None:
-    """A size in bytes as MB, or as GB from 1 GB on."""
     """A table of the files of the run with their sizes; links are not followed."""
     files = sorted(path for path in run.folder.rglob("*") if path.is_file() and not path.is_symlink())
     rows = [

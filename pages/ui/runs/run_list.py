@@ -165,6 +165,7 @@ def _reset_columns(workspace: Workspace) -> None:
 
 
 def show_trash(workspace: Workspace) -> None:
+    """The list of runs in the trash, with buttons that restore or delete them."""
     flash.show("runs")
     rows = trash.rows(workspace)
     if not rows:
@@ -191,7 +192,6 @@ def show_trash(workspace: Workspace) -> None:
 
 def _for_each(selected: list[Run], done: str, act: Callable[[Run], object]) -> None:
     def do() -> str:
-    """The list of runs in the trash, with buttons that restore or delete them."""
         for run in selected:
             act(run)
         more = f" and {len(selected) - 3} more" if selected[3:] else ""
