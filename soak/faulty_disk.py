@@ -127,7 +127,7 @@ def _after(run: Run, code: int, goes_on: bool) -> Iterator[str]:
         yield f"it ended with exit code {code}"
     if code and (told is None or told.ended != "failed"):
         yield "it left no last word"
-    if code and told and str(run.folder.parent.parent) not in told.reason:
+    if code and told and str(run.workspace.root) not in told.reason:
         yield f"its reason names no file: {told.reason}"
     metrics.read_to_end(tail := metrics.Tail(), run.metrics_file)
     if tail.unreadable or (run.metrics_file.exists() and tail.place.offset != run.metrics_file.stat().st_size):

@@ -16,7 +16,6 @@ from trainer.config.schema import Config
 from trainer.run.documents import Best
 from trainer.run.runs import Run
 from trainer.system import durable
-from trainer.system.workspace import Workspace
 
 ROW, HEAD, LEFT = 35, 35, 18
 """Pixels of the table: the height of a row and of its head, and the middle of the column that chooses."""
@@ -61,7 +60,7 @@ def counted(page: Page, text: str) -> None:
 
 
 def test_search_compare_and_difference(page: Page, made: list[Run]):
-    with server.running(Workspace(made[0].folder.parent.parent), page.context) as app:
+    with server.running(made[0].workspace, page.context) as app:
         page.goto(f"{app.address}/Runs")
         counted(page, "4 of 4")
         type_in(page, "searchbox", "Search", "training.seed<=3 -nothing")
@@ -89,7 +88,7 @@ def test_search_compare_and_difference(page: Page, made: list[Run]):
 
 
 def test_rename_tag_trash_and_restore(page: Page, made: list[Run]):
-    workspace = Workspace(made[0].folder.parent.parent)
+    workspace = made[0].workspace
     with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Runs")
         counted(page, "4 of 4")
@@ -127,7 +126,7 @@ def test_rename_tag_trash_and_restore(page: Page, made: list[Run]):
 
 
 def test_clone_into_the_configuration_and_free_space(page: Page, made: list[Run]):
-    with server.running(Workspace(made[0].folder.parent.parent), page.context) as app:
+    with server.running(made[0].workspace, page.context) as app:
         page.goto(f"{app.address}/Runs?run={made[0].id}")
         settled(page)
         button(page, "Free space").click()

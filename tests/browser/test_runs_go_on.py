@@ -28,7 +28,7 @@ def stopped(tmp_path):
 
 @pytest.mark.timeout(300)
 def test_a_run_is_resumed_on_its_page(page: Page, stopped):
-    with server.running(Workspace(stopped.folder.parent.parent), page.context) as app:
+    with server.running(stopped.workspace, page.context) as app:
         page.goto(f"{app.address}/Runs?run={stopped.id}")
         settled(page)
         wait_for_metric(page, "State", "Stopped", 10)
@@ -41,7 +41,7 @@ def test_a_run_is_resumed_on_its_page(page: Page, stopped):
 
 @pytest.mark.timeout(300)
 def test_tensorboard_is_opened_and_ends(page: Page, stopped):
-    workspace = Workspace(stopped.folder.parent.parent)
+    workspace = stopped.workspace
     with server.running(workspace, page.context) as app:
         try:
             page.goto(f"{app.address}/Runs?run={stopped.id}&section=Charts")
@@ -65,7 +65,7 @@ def test_tensorboard_is_opened_and_ends(page: Page, stopped):
 
 @pytest.mark.timeout(300)
 def test_a_run_is_packed_and_taken_in_elsewhere(page: Page, stopped, tmp_path):
-    with server.running(Workspace(stopped.folder.parent.parent), page.context) as app:
+    with server.running(stopped.workspace, page.context) as app:
         page.goto(f"{app.address}/Runs?run={stopped.id}&section=Files")
         settled(page)
         button(page, "Pack into one file").click()

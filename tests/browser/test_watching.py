@@ -13,7 +13,6 @@ from tests.browser.test_walk import metric, no_traceback, settled, type_in, wait
 from tests.run_folders import epoch_row, make_alive, make_run, timing_row, workspace_at, write_progress
 from trainer.run import metrics
 from trainer.run.runs import Run
-from trainer.system.workspace import Workspace
 
 
 @pytest.fixture
@@ -58,7 +57,7 @@ def wait_for_epochs(page: Page, last: int) -> None:
 
 
 def test_a_zoom_outlives_ticks_and_the_plain_wheel_scrolls(page: Page, run: Run):
-    with server.running(Workspace(run.folder.parent.parent), page.context) as app:
+    with server.running(run.workspace, page.context) as app:
         page.goto(f"{app.address}/Training?run={run.id}")
         expect(page.get_by_test_id("stVegaLiteChart").nth(6)).to_be_visible()
         page.evaluate("window.first = document.querySelector('[data-testid=stVegaLiteChart] canvas')")
@@ -88,7 +87,7 @@ def test_a_zoom_outlives_ticks_and_the_plain_wheel_scrolls(page: Page, run: Run)
 
 
 def test_epochs_that_were_asked_for_stay_in_the_address(page: Page, run: Run):
-    with server.running(Workspace(run.folder.parent.parent), page.context) as app:
+    with server.running(run.workspace, page.context) as app:
         page.goto(f"{app.address}/Training?run={run.id}")
         whole = settled_picture(page, 0)
         type_in(page, "spinbutton", "From epoch", "3")

@@ -111,7 +111,7 @@ def test_a_packed_run_with_a_hostile_model_is_not_taken_in(run, name, tmp_path):
 
 
 def test_a_run_with_a_hostile_model_is_refused_by_every_verb(run, looping, tmp_path):
-    root = run.folder.parent.parent
+    root = run.workspace.root
     soundfile.write(tmp_path / "a.wav", [0.0] * 16000, 16000)
     for arguments in (("detect", looping, tmp_path / "a.wav"), ("detect", looping / "model.onnx", tmp_path / "a.wav")):
         done = command(root, *arguments)
@@ -149,7 +149,7 @@ def test_a_model_that_fails_on_a_sound_ends_no_verb_with_a_trace(model, told, tm
 
 @pytest.mark.parametrize("section", ["Listen", "Model"])
 def test_the_pages_say_so(run, section, monkeypatch):
-    monkeypatch.setenv("WAKEWORD_ROOT", str(run.folder.parent.parent))
+    monkeypatch.setenv("WAKEWORD_ROOT", str(run.workspace.root))
     app = draw("Evaluation", run.id, section)
     assert "has an operation 'Loop'" in app.error[0].value.replace("\\", "")
     assert field(app, "button", "Export the model again") and not app.get("download_button")

@@ -29,7 +29,7 @@ from trainer.run import launch, models
 from trainer.run.documents import Best, Progress
 from trainer.run.runs import Run
 from trainer.system import document_file, durable, log_lines
-from trainer.system.workspace import PROJECT_ROOT, Workspace
+from trainer.system.workspace import PROJECT_ROOT
 
 EMBEDDED = [(name, {"kind": "speech_embedding"}) for name in ("gru", "dense", "conv_attention")]
 FEATURES = [
@@ -231,7 +231,7 @@ def test_a_threshold_chosen_while_a_model_is_exported_stays(run: Run, monkeypatc
 
 def test_a_run_thrown_away_while_its_model_is_exported_can_come_back(run: Run, monkeypatch, capsys):
     """The command line exports without a job that the trash could see."""
-    workspace, place, there = Workspace(run.folder.parent.parent), export.validation_windows, []
+    workspace, place, there = run.workspace, export.validation_windows, []
 
     def meanwhile(*given):
         there.append(trash.throw(workspace, run))

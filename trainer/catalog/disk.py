@@ -13,7 +13,6 @@ from trainer.run.documents import Best
 from trainer.run.runs import Run
 from trainer.run.state import ACTIVE
 from trainer.system import document_file, durable, processes, regular_file
-from trainer.system.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def freeable(run: Run) -> Freeable:
         raise ValueError(f"No checkpoint of run {run.id} matches its digest, so none can go.")
     if best and every and not _is_sound(run, best.checkpoint):
         raise ValueError(f"{best.checkpoint}, the best of run {run.id}, is missing or damaged, so no other can go.")
-    stems = index.followers(Workspace(run.folder.parent.parent), run).values()
+    stems = index.followers(run.workspace, run).values()
     wanted = [name for stem in stems if (name := f"{stem}.pt") in every]
     needed = [best and best.checkpoint, last, last and _best_by(run, last), *wanted]
     kept = tuple(dict.fromkeys(name for name in needed if name))

@@ -12,14 +12,14 @@ from pathlib import Path
 from trainer.catalog import index, reading
 from trainer.catalog.run_rows import Row
 from trainer.run import runs
-from trainer.run.runs import ID, Run
+from trainer.run.runs import ID, TRASH, Run
 from trainer.run.state import ACTIVE
 from trainer.system import durable, job, processes
 from trainer.system.workspace import Workspace
 
 
 def folder_of(workspace: Workspace) -> Path:
-    return workspace.runs / ".trash"
+    return workspace.runs / TRASH
 
 
 def all_of(workspace: Workspace) -> list[Run]:
@@ -119,7 +119,7 @@ def delete(run: Run) -> None:
 
     Raises ValueError for one that is not there, OSError.
     """
-    if run.folder.parent.name != ".trash":
+    if run.folder.parent.name != TRASH:
         raise ValueError(f"Run {run.id} is not in the trash; only what lies there is deleted for good.")
     doomed = run.folder.with_name(f".{run.id}.{secrets.token_hex(4)}")
     try:

@@ -15,7 +15,7 @@ from trainer.cli import terminal
 from trainer.cli.terminal import AS_JOB, Session, Work, show, work_on, work_on_each
 from trainer.config import config_file
 from trainer.evaluation import operating_point
-from trainer.run import archive, failures, launch, notifications, preflight, run_queue, runs
+from trainer.run import archive, failures, launch, notifications, run_queue, runs
 from trainer.run.notifications import Notifications
 from trainer.run.run_queue import Place
 from trainer.run.runs import Run, Status
@@ -97,7 +97,7 @@ def train(session: Session, config: str, name: str, wait: bool) -> None:
     path = config_file.find(session.workspace, config)
     loaded = config_file.load(path)
     started = launch.start(session.workspace, loaded, path.stem, name)
-    warnings = preflight.warnings(session.workspace, loaded)
+    warnings = list(started.warnings)
     if warnings:
         terminal.complain("\n".join(f"Warning: {text}" for text in warnings))
     if not wait:

@@ -23,7 +23,6 @@ from trainer.run.runs import Run
 from trainer.run.state import Want
 from trainer.system import document_file, durable, private, processes
 from trainer.system.log_lines import say
-from trainer.system.workspace import Workspace
 
 ECHO_SECONDS = 3.0
 """A second SIGTERM within this is the first one again: a shutdown signals us and our supervisor, which passes it on."""
@@ -79,7 +78,7 @@ def train(run: Run, attempt: int, wanted: Callable[[], Want | Literal["signal"] 
 
     try:
         try:
-            parts = loop.prepare(Workspace(run.folder.parent.parent), run, attempt, wanted)
+            parts = loop.prepare(run.workspace, run, attempt, wanted)
             told, ended = parts.journal, loop.train(parts)
         except loop.EndedEarlyError as early:
             told, ended = early.journal, early.end

@@ -16,11 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from trainer.audio import manifest
 from trainer.config import config_file
 from trainer.config.schema import Config
-from trainer.run import documents, earlier_run, preflight, run_queue, runs
+from trainer.run import documents, preflight, run_queue, runs
 from trainer.run.documents import Control, Processes, Request
+from trainer.run.preflight import CheckedStart
 from trainer.run.runs import Run
 from trainer.run.state import ACTIVE, State, Want, wished
 from trainer.system import devices, document_file, durable, processes, regular_file
@@ -48,53 +48,62 @@ LOOK_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Started:
-    """The run that a start led to; `already` when it had been started before by the same form."""
+    """A started run; `already` when the same form had started it before."""
 
     run: Run
     already: bool
+    warnings: tuple[str, ...] = ()
 
 
 def form_of(config: Config, split_fingerprint: str, label: str) -> str:
-    """What a start asks for, as a key: equal for a form that is sent twice, whoever sends it."""
+    """The key of a start: equal for two forms with equal content, whoever sends them."""
     return hashlib.sha256(
         b"\0".join([config_file.dump(config), split_fingerprint.encode(), label.encode()])
     ).hexdigest()
 
 
 def start(workspace: Workspace, config: Config, config_name: str, label: str = "", token: str | None = None) -> Started:
-    """Make a run folder and start its supervisor; returns at once.
+    """Check a start (the only place that does), create the run folder and start its supervisor; returns at once.
 
-    With a `token` (of a form in the browser) the same form makes one run, however often and from wherever it is sent:
-    a form sent while its run is active, or sent again with the same token later, leads to that run. Without one
-    (command line) every call starts a run. The run to go on from is settled here, so that the run can be repeated.
-    Raises ValueError when the data, the runs folder or the run to go on from are not fit.
+    With a `token` (of a form in the browser) the same form starts one run, however often and from wherever it is sent:
+    a form sent while its run is active, or sent again with the same token later, leads to that run. Without a token
+    (command line) every call starts a run. Raises preflight.StartRefusedError, a ValueError, and OSError.
     """
-    if found := preflight.problems(workspace, config):
-        raise ValueError(found[0])
-    config = earlier_run.resolved(workspace, config)
-    fingerprint, warnings = manifest.fingerprint(workspace), preflight.warnings(workspace, config)
-    form = form_of(config, fingerprint, label)
+    check = preflight.check_start(workspace, config)
+    form = form_of(check.config, check.split_fingerprint, label)
     with processes.exclusive_lock(workspace.runs / ".start.lock"):
         if token is not None and (earlier := _earlier(workspace, form, token)):
             return Started(earlier, already=True)
         run = _make_folder(workspace)
-        request = Request(
-            label=label, config_name=config_name, form=form, token=token or secrets.token_hex(16),
-            created=datetime.now(UTC).isoformat(timespec="seconds"), boot_id=processes.boot_id(),
-            host=socket.gethostname(), machine_id=processes.machine_id(), clock=processes.boot_clock(),
-            split_fingerprint=fingerprint, versions=package_versions(), warnings=warnings,
-        )  # fmt: skip
-        choices = devices.choices(config.training.device)
+        request = _request(check, form, token or secrets.token_hex(16), label, config_name)
+        choices = devices.choices(check.config.training.device)
         with _held(run) as lock:
             try:
-                durable.replace_bytes(run.config_file, config_file.dump(config))
+                durable.replace_bytes(run.config_file, config_file.dump(check.config))
                 durable.replace_json(run.request_file, request.model_dump())
                 run_queue.join(workspace, run, choices)
             except OSError:
-                shutil.rmtree(run.folder, ignore_errors=True)  # half a run would be shown as damaged for ever
+                shutil.rmtree(run.folder, ignore_errors=True)  # a partial folder would be listed as a damaged run
                 raise
             _start_supervisor(run, choices, lock)
-    return Started(run, already=False)
+    return Started(run, already=False, warnings=check.warnings)
+
+
+def _request(check: CheckedStart, form: str, token: str, label: str, config_name: str) -> Request:
+    return Request(
+        label=label,
+        config_name=config_name,
+        form=form,
+        token=token,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        boot_id=processes.boot_id(),
+        host=socket.gethostname(),
+        machine_id=processes.machine_id(),
+        clock=processes.boot_clock(),
+        split_fingerprint=check.split_fingerprint,
+        versions=package_versions(),
+        warnings=list(check.warnings),
+    )
 
 
 def _earlier(workspace: Workspace, form: str, token: str) -> Run | None:
@@ -217,7 +226,7 @@ def _taken_back(run: Run) -> bool:
 
 
 def _check_room(run: Run, config: Config) -> None:
-    if found := preflight.room(Workspace(run.folder.parent.parent), config):
+    if found := preflight.machine_problems(run.workspace, config):
         raise ValueError(found[0])
 
 
@@ -234,7 +243,7 @@ def _begin_again(run: Run) -> int:
         _forget_wish(run, before)
         _start_supervisor(run, choices, lock)
     _await_attempt(run, before + 1)
-    run_queue.join(Workspace(run.folder.parent.parent), run, choices)  # its supervisor would within half a second
+    run_queue.join(run.workspace, run, choices)  # its supervisor would within half a second
     return before + 1
 
 

@@ -17,7 +17,7 @@ from trainer.run.documents import Best
 from trainer.run.metrics import Row
 from trainer.run.runs import Run
 from trainer.system import document_file, durable, processes, regular_file
-from trainer.system.workspace import PROJECT_ROOT, Workspace
+from trainer.system.workspace import PROJECT_ROOT
 
 MEASURES = {"robust_loss": "robust loss", "val_loss": "validation loss", "f1": "F1", "miss_rate": "miss rate"}
 
@@ -141,7 +141,7 @@ def _is_whole(run: Run, checkpoint: str, folder: Path, with_int8: bool) -> bool:
 def _make(run: Run, checkpoint: str, with_int8: bool) -> None:
     """Export in a process of its own, the only kind that has torch. Raises ValueError with its last line."""
     command = [sys.executable, "-m", "trainer.engine.export.export", str(run.folder), checkpoint]
-    environment = processes.environment_of_engine(Workspace(run.folder.parent.parent))
+    environment = processes.environment_of_engine(run.workspace)
     command += ["--int8"] * with_int8
     done = subprocess.run(command, cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True)
     if done.returncode:

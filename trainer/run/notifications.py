@@ -143,7 +143,7 @@ def notify_end(run: Run, outcome: Outcome) -> None:
 
     The last thing that a supervisor does: whatever goes wrong here is a line in the log and changes nothing else.
     """
-    workspace = Workspace(run.folder.parent.parent)
+    workspace = run.workspace
     signal.signal(signal.SIGTERM, _leave)
     try:
         wanted = read(workspace)

@@ -1,18 +1,18 @@
-"""Checks before a start: whether memory, disk and device are there for a configuration, and what it trains on."""
+"""The checks before a start: data, runs folder, device, memory and disk; and the device a run would use."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from trainer.audio import manifest
 from trainer.config.schema import Config
 from trainer.dataset import window_fit
 from trainer.estimates import requirements
 from trainer.estimates.requirements import Machine
-from trainer.run import run_queue
+from trainer.run import earlier_run, run_queue
 from trainer.run.documents import Progress
 from trainer.run.runs import Run
 from trainer.system import devices, document_file
@@ -20,26 +20,58 @@ from trainer.system.display_text import counted
 from trainer.system.workspace import Workspace
 
 
+@dataclass(frozen=True)
+class CheckedStart:
+    """A start that passed all checks: the configuration with `training.start_from: latest` resolved to the id of a run,
+    the fingerprint of the splits, and the warnings to show."""
+
+    config: Config
+    split_fingerprint: str
+    warnings: tuple[str, ...]
+
+
+class StartRefusedError(ValueError):
+    """A start that cannot succeed; the text is the first of its `problems`."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(problems[0])
+
+
+def check_start(workspace: Workspace, config: Config) -> CheckedStart:
+    """Check everything that a start needs: splits, clips, the runs folder, device, memory, disk, the earlier run.
+
+    Raises StartRefusedError with every problem.
+    """
+    found = problems(workspace, config)
+    if not found and (problem := earlier_run.problem(workspace, config)):
+        found = [problem]
+    if found:
+        raise StartRefusedError(found)
+    resolved = earlier_run.resolved(workspace, config)
+    return CheckedStart(resolved, manifest.fingerprint(workspace), tuple(warnings(workspace, resolved)))
+
+
 def problems(workspace: Workspace, config: Config | None) -> list[str]:
-    """What stands against a start now, as sentences; without a configuration only of data and folder."""
+    """Problems that prevent a start, as sentences; without a configuration those of the data and the runs folder."""
     found = []
     try:
         found += manifest.problems(workspace, manifest.read_splits(workspace))
     except (FileNotFoundError, ValueError) as error:
         found.append(str(error))
-    return found + room(workspace, config)
+    return found + machine_problems(workspace, config)
 
 
 def warnings(workspace: Workspace, config: Config) -> list[str]:
-    """What stands against no start, but should be known before it, as sentences."""
-    from trainer.dataset import splits  # its pandas takes a second that other verbs need not wait
+    """Warnings that do not prevent a start, as sentences."""
+    from trainer.dataset import splits  # imports pandas, which takes a second that other commands do not need
 
     unfit = window_fit.problem(config, window_fit.speech_seconds(workspace))
     return [*([str(unfit)] if unfit else []), *splits.voice_sentences(workspace)]
 
 
-def room(workspace: Workspace, config: Config | None) -> list[str]:
-    """What stands against a training here whatever its clips are: a resumed run's are looked at by the trainer."""
+def machine_problems(workspace: Workspace, config: Config | None) -> list[str]:
+    """Problems of the machine and the runs folder. A resume checks only these: its trainer checks the clips."""
     try:
         _prepare_runs(workspace)
     except ValueError as error:
@@ -48,7 +80,7 @@ def room(workspace: Workspace, config: Config | None) -> list[str]:
 
 
 def _prepare_runs(workspace: Workspace) -> None:
-    """Make the runs folder and prove that it can be written to. Raises ValueError."""
+    """Create the runs folder and check that it is writable. Raises ValueError."""
     probe = workspace.runs / f".probe-{os.getpid()}-{secrets.token_hex(4)}"
     try:
         workspace.runs.mkdir(parents=True, exist_ok=True)
@@ -62,15 +94,12 @@ def _prepare_runs(workspace: Workspace) -> None:
 
 
 def machine(workspace: Workspace, config: Config) -> Machine:
-    """This machine as a start finds it: with the disk of the runs, which may be another than that of the workspace.
+    """The resources for a start, with the free disk of the runs folder, which may be on another disk.
 
-    What a training holds for which this one would wait in the queue counts as free: it will be.
+    Memory of a run that this one would wait for in the queue counts as free.
     """
-    here, queue, known = (
-        requirements.machine(workspace),
-        run_queue.read(workspace),
-        devices.choices(config.training.device),
-    )
+    here, queue = requirements.machine(workspace), run_queue.read(workspace)
+    known = devices.choices(config.training.device)
     if workspace.runs.is_dir():
         here = replace(here, disk_free=shutil.disk_usage(workspace.runs).free)
     for holding in run_queue.holdings(workspace):
@@ -80,7 +109,7 @@ def machine(workspace: Workspace, config: Config) -> Machine:
 
 
 def _without(run: Run, device: str, here: Machine) -> Machine:
-    """The machine once this run has ended."""
+    """The machine after this run has ended."""
     progress = document_file.read(Progress, run.progress_file)
     held = int(((progress and progress.reading) or {}).get("process_memory", 0))
     gpu = here.gpu_memory_total if device != "cpu" else here.gpu_memory_free
@@ -88,7 +117,7 @@ def _without(run: Run, device: str, here: Machine) -> Machine:
 
 
 def lacking(workspace: Workspace, config: Config, here: Machine) -> list[str]:
-    """What this machine has too little of, each a sentence with numbers and what to do."""
+    """Shortages of this machine, each a sentence with numbers and the next step."""
     return [text for text in (_device(config, here), _memory(config, here), _disk(workspace, config, here)) if text]
 
 
@@ -101,7 +130,7 @@ def _device(config: Config, here: Machine) -> str:
 def _memory(config: Config, here: Machine) -> str:
     if requirements.on_gpu(config, here):
         if not here.gpu_memory_total:
-            return ""  # some virtual GPUs do not tell their memory
+            return ""  # some virtual GPUs do not report their memory
         need, free, where = requirements.gpu_memory_bytes(config), here.gpu_memory_free, f"on {here.gpu_name}"
     else:
         where = f"{'in' if here.memory_limited else 'on'} {here.name}"
@@ -110,8 +139,8 @@ def _memory(config: Config, here: Machine) -> str:
         return ""
     return (
         f"The training needs an estimated {need / 1e9:.1f} GB of memory; {free / 1e9:.1f} GB are free {where}. "
-        f"{requirements.fitting_sentence(config, here)} Lower training.batch_size on the Configuration page, or end "
-        "what else holds memory."
+        f"{requirements.fitting_sentence(config, here)} Lower training.batch_size on the Configuration page, or close "
+        "other programs that use memory."
     )
 
 
@@ -126,7 +155,7 @@ def _disk(workspace: Workspace, config: Config, here: Machine) -> str:
 
 
 def trains_on(config: Config, here: Machine) -> str:
-    """The device that a start would take, as the run will name it."""
+    """The device that a run would use, as the run will name it."""
     if requirements.on_gpu(config, here):
         return here.gpu_name
     threads = config.training.threads or here.cores

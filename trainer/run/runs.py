@@ -16,6 +16,8 @@ from trainer.system.processes import Life, ProcessIdentity
 from trainer.system.workspace import Workspace
 
 ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
+TRASH = ".trash"
+"""The folder of deleted runs, in the folder of all runs."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,12 @@ class Run:
     @property
     def id(self) -> str:
         return self.folder.name
+
+    @property
+    def workspace(self) -> Workspace:
+        """The workspace that the run belongs to, also while it is in the trash."""
+        folder = self.folder.parent
+        return Workspace((folder.parent if folder.name == TRASH else folder).parent)
 
     @property
     def request_file(self) -> Path:

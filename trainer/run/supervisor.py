@@ -23,7 +23,7 @@ from trainer.run.state import BY_SIGNAL, SILENT_SECONDS
 from trainer.system import devices as known_devices
 from trainer.system import document_file, durable, private, processes
 from trainer.system.log_lines import say
-from trainer.system.workspace import PROJECT_ROOT, Workspace
+from trainer.system.workspace import PROJECT_ROOT
 
 BEAT_SECONDS = 2.0
 
@@ -118,7 +118,7 @@ def _is_over(run: Run, attempt: int) -> bool:
 
 def _wait_for_turn(run: Run, attempt: int, devices: Sequence[str], ended: Callable[[], bool]) -> Slot | Outcome:
     """Wait in the queue for a slot; how the attempt ended when it was not to come to that."""
-    workspace, told, beat = Workspace(run.folder.parent.parent), "", Pulse()
+    workspace, told, beat = run.workspace, "", Pulse()
     while True:
         want = runs.wish(run, attempt)
         if ended() or _is_over(run, attempt):
@@ -142,7 +142,7 @@ def _wait_for_turn(run: Run, attempt: int, devices: Sequence[str], ended: Callab
 
 def _start_trainer(run: Run, attempt: int, slot: Slot, lock: int) -> subprocess.Popen[bytes]:
     """Start the trainer; it shares our log, our session and our locks, and dies with us (processes.die_with_parent)."""
-    workspace = Workspace(run.folder.parent.parent)
+    workspace = run.workspace
     return subprocess.Popen(
         [sys.executable, "-u", "-m", "trainer.engine", str(run.folder), str(attempt), str(os.getpid())],
         stdin=subprocess.DEVNULL,
@@ -256,5 +256,6 @@ def supervise(run: Run, devices: Sequence[str], lock: int | None = None) -> Outc
 
 if __name__ == "__main__":
     private.begin()
-    private.close_workspace(Path(sys.argv[1]).parent.parent)
-    supervise(Run(Path(sys.argv[1])), sys.argv[2].split(","), processes.handed_over())
+    supervised = Run(Path(sys.argv[1]))
+    private.close_workspace(supervised.workspace.root)
+    supervise(supervised, sys.argv[2].split(","), processes.handed_over())

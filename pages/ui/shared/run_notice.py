@@ -14,7 +14,6 @@ from trainer.run.runs import Status
 from trainer.run.state import SILENT_SECONDS, State
 from trainer.system import log_lines
 from trainer.system.log_lines import clock_time
-from trainer.system.workspace import Workspace
 
 Tone = Literal["error", "warning", "success", "info"]
 
@@ -47,7 +46,7 @@ def _unresponsive(status: Status) -> Notice:
 
 def _queued(status: Status) -> Notice:
     """The place in the queue, why it waits and, where that can be told, until when."""
-    found = run_queue.position(Workspace(status.run.folder.parent.parent), status.run)
+    found = run_queue.position(status.run.workspace, status.run)
     if found is None or not status.run.process_file.exists():
         return Notice("info", "The run is starting.")
     seconds, end = run_queue.start_seconds(found), run_queue.end_seconds(found, status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -61,23 +62,32 @@ def form_token(workspace: Workspace, name: str, config: bytes, label: str, newes
 
 
 def _start(workspace: Workspace, newest_run: str) -> None:
-    """Check the form, start the run and show it. `newest_run` is the newest run when the form was drawn."""
+    """Start a run and show it, or show every problem. `newest_run` is the newest run when the form was drawn."""
     name: str = st.session_state.get("start_config") or ""
     label = " ".join(st.session_state.get("start_label", "").split())
-    messages = [] if name else [NO_CONFIGURATION]
-    messages += preflight.problems(workspace, None)
     try:
         data = regular_file.read_bytes(config_file.saved_path(workspace, name)) if name else b""
-        config = config_file.parse(data)
+        config, problems = config_file.parse(data), [] if name else [NO_CONFIGURATION]
     except ConfigError as error:
-        messages += [f"{name}.yaml: {problem}" for problem in error.problems]
+        problems = [f"{name}.yaml: {problem}" for problem in error.problems]
     except OSError as error:
-        messages.append(f"The configuration {name} cannot be read: {os_sentence(error)}")
-    if messages:
-        flash.post(run_controls.PLACE, *(flash.Message("error", text) for text in messages))
+        problems = [f"The configuration {name} cannot be read: {os_sentence(error)}"]
+    if problems:
+        _post_problems([*problems, *preflight.problems(workspace, None)])
         return
     token = form_token(workspace, name, data, label, newest_run)
-    flash.attempt(run_controls.PLACE, lambda: _watch(launch.start(workspace, config, name, label, token)))
+
+    def start() -> None:
+        try:
+            _watch(launch.start(workspace, config, name, label, token))
+        except preflight.StartRefusedError as refused:
+            _post_problems(refused.problems)
+
+    flash.attempt(run_controls.PLACE, start)
+
+
+def _post_problems(problems: Sequence[str]) -> None:
+    flash.post(run_controls.PLACE, *(flash.Message("error", text) for text in problems))
 
 
 def _watch(started: launch.Started) -> None:

@@ -30,7 +30,6 @@ from trainer.streams import stream_set
 from trainer.streams.composition import Composed
 from trainer.streams.stream_set import Heard
 from trainer.system import limits
-from trainer.system.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Trained:
 
 def open_run(run: Run, checkpoint: str, report: Callable[[int, int, str], None]) -> Trained:
     """Read a model of a run and its clips. Raises ValueError, FileNotFoundError, OSError."""
-    config, workspace = config_file.load(run.config_file), Workspace(run.folder.parent.parent)
+    config, workspace = config_file.load(run.config_file), run.workspace
     network = factory.build(config)
     load_into(network, run.checkpoints, checkpoint)
     splits = manifest.read_splits(workspace)
