@@ -29,7 +29,7 @@ def markdown(app) -> str:
 @pytest.mark.parametrize(
     ("failure", "told"),
     [
-        (Failure(kind="gpu_memory", free_bytes=2 * 10**9), "instead of 64; by estimate that fits"),
+        (Failure(kind="gpu_memory", free_bytes=2 * 10**9), "instead of 64, which should fit"),
         (Failure(kind="disk_full", path="/disk/x.json", free_bytes=10**6), "MB on the disk that holds /disk/x.json"),
         (Failure(kind="clip_missing", path="positive/<b>anna</b>/1.wav"), "positive/\\<b\\>anna"),
     ],

@@ -35,7 +35,7 @@ def test_full_gpu_memory_names_the_batch_size_that_fits_into_what_there_was():
     there = 2e9 + requirements.CONTEXT_BYTES
     assert requirements.gpu_memory_bytes(smaller) <= there < requirements.gpu_memory_bytes(larger)
     first = failures.advice_on(failure, LARGE)[0]
-    assert f"training.batch_size {fits} instead of 1000;" in first and "the 2.0 GB that the GPU had" in first
+    assert f"training.batch_size {fits} instead of 1000," in first and "the 2.0 GB that were free on the GPU" in first
 
 
 def test_the_batch_size_is_smaller_than_what_failed_whatever_the_estimate_says():

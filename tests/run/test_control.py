@@ -82,7 +82,7 @@ def test_a_pause_that_is_taken_back_is_never_shown_as_paused(workspace: Workspac
     wait_until(run, "running", seconds=5)
     assert runs.status(run).attempt == 1
     launch.stop(run, now=False)
-    with pytest.raises(ValueError, match="is stopping already"):
+    with pytest.raises(ValueError, match="is already stopping"):
         launch.pause(run)
     wait_until(run, "stopped", seconds=10)
 
@@ -98,7 +98,7 @@ def test_a_pause_that_was_taken_back_does_not_outlive_the_end_by_a_signal(worksp
 def test_a_completed_run_is_extended_and_keeps_what_it_had(workspace: Workspace):
     run = start(workspace, epochs=2)
     before = wait_until(run, "completed")
-    with pytest.raises(ValueError, match="has had 2 epochs; extend it to more than that, not to 2"):
+    with pytest.raises(ValueError, match="already has 2 epochs. Choose more than that instead of 2"):
         launch.extend(run, 2)
     assert launch.extend(run, 4) == 2
     after = wait_until(run, "completed")

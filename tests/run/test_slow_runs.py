@@ -83,7 +83,7 @@ def test_a_resume_whose_supervisor_dies_says_so_at_once(workspace: Workspace, mo
     run = make_run(workspace)
     start = processes.start_detached
     monkeypatch.setattr(processes, "start_detached", lambda arguments, *rest: start(["-c", "pass"], *rest))
-    with pytest.raises(ValueError, match=r"could not be started again; the end of its log says why"):
+    with pytest.raises(ValueError, match=r"could not be resumed\. The end of its log says why"):
         launch.resume(run)
     assert runs.status(run).state == "lost"
 

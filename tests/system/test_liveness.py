@@ -233,7 +233,7 @@ def test_a_run_that_cannot_be_asked_for_its_age_is_unknown(tmp_path, monkeypatch
     run.process_file.write_text(json.dumps(document | ELSEWHERE))
     (tmp_path / "runs" / ".clock").mkdir()
     assert runs.status(run).state == "unknown"
-    assert "not known whether this run goes on" in run_notice.notice(runs.status(run)).text
+    assert "state of this run is unknown" in run_notice.notice(runs.status(run)).text
 
 
 def test_a_resume_on_another_machine_ends_what_still_trains(workspace: Workspace):

@@ -32,9 +32,20 @@ OLD_SECONDS = 60.0
 MANY = 20
 """So few rows are read again sooner than the file with all of them is written."""
 STAMPED = (
-    "", "request.json", "config.yaml", "notes.json", "process.json", "outcome.json", "progress.json", "metrics.jsonl",
-    "checkpoints", "evaluation", "models", "model", "model/detector.json",
-)  # fmt: skip
+    "",
+    "request.json",
+    "config.yaml",
+    "notes.json",
+    "process.json",
+    "outcome.json",
+    "progress.json",
+    "metrics.jsonl",
+    "checkpoints",
+    "evaluation",
+    "models",
+    "model",
+    "model/detector.json",
+)
 """What else there is (logs) is written while the run is active, and counts for its size only."""
 
 

@@ -92,12 +92,22 @@ def read(run: Run) -> Row:
     told = [*_problems(run, status), *problem]
     told += [f"{bad_rows:,} rows of metrics.jsonl are damaged"] if bad_rows else []
     return Row(
-        run.id, status.state, "; ".join(told), text(status.label), tuple(map(text, notes.tags)), text(notes.note),
-        notes.starred, notes.archived,
-        preset=text(values.get("preset")), model=text(values.get("model.name")),
-        changed=run_rows.changed_options(values), size_bytes=disk_usage(run).total,
-        **_facts(status), **measured, **_operating_point(status, rows),
-    )  # fmt: skip
+        run.id,
+        status.state,
+        "; ".join(told),
+        text(status.label),
+        tuple(map(text, notes.tags)),
+        text(notes.note),
+        notes.starred,
+        notes.archived,
+        preset=text(values.get("preset")),
+        model=text(values.get("model.name")),
+        changed=run_rows.changed_options(values),
+        size_bytes=disk_usage(run).total,
+        **_facts(status),
+        **measured,
+        **_operating_point(status, rows),
+    )
 
 
 def _problems(run: Run, status: Status) -> Iterator[str]:

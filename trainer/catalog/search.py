@@ -19,7 +19,7 @@ from trainer.run.state import State
 
 Test = Callable[[Row], bool]
 _TOKEN = re.compile(r'(?:[^\s"]|"[^"]*(?:"|$))+')
-_TERM = re.compile(r'([A-Za-z_][\w.]*)(<=|>=|!=|[:=<>])(.*)', re.DOTALL)  # fmt: skip
+_TERM = re.compile(r"([A-Za-z_][\w.]*)(<=|>=|!=|[:=<>])(.*)", re.DOTALL)
 _NUMBER = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*([a-z%]*)", re.IGNORECASE)
 _TIME = re.compile(r"\d{4}(-\d\d(-\d\d([ T]\d\d(:\d\d(:\d\d)?)?)?)?)?")
 _UNITS = {

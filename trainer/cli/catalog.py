@@ -105,9 +105,15 @@ def runs_verb(
 @click.option("--archive/--no-archive", default=None, help="Put it away from lists, and back.")
 @click.pass_obj
 def note(
-    session: Session, run: str, name: str | None, tags: tuple[str, ...], untags: tuple[str, ...], text: str | None,
-    star: bool | None, archive: bool | None,
-) -> None:  # fmt: skip
+    session: Session,
+    run: str,
+    name: str | None,
+    tags: tuple[str, ...],
+    untags: tuple[str, ...],
+    text: str | None,
+    star: bool | None,
+    archive: bool | None,
+) -> None:
     """Note something of RUN: name, tags, a note, a star, whether it is archived; and tell what is noted."""
     found = runs.find(session.workspace, run)
     given = {"name": name, "note": text, "starred": star, "archived": archive}

@@ -111,9 +111,16 @@ def split_verb(session: Session, ratios: str, seed: int, from_scratch: bool, as_
 @AS_JOB
 @click.pass_obj
 def import_verb(
-    session: Session, sources: tuple[str, ...], label: str, speaker: str, link: bool, encoding: str,
-    titles: tuple[str, ...], consume: bool, as_job: bool,
-) -> None:  # fmt: skip
+    session: Session,
+    sources: tuple[str, ...],
+    label: str,
+    speaker: str,
+    link: bool,
+    encoding: str,
+    titles: tuple[str, ...],
+    consume: bool,
+    as_job: bool,
+) -> None:
     """Bring the audio files of folders and zips into data/raw, and scan.
 
     One that cannot be imported is told, the others are, and the exit code is 2.
@@ -194,18 +201,32 @@ def undo(session: Session, change: str) -> None:
 @AS_JOB
 @click.pass_obj
 def synthesise(
-    session: Session, phrase: str, language: str, voices: int, piper: str, positives: int, hard_negatives: int,
-    look_alikes: tuple[str, ...], negatives: int, background: int, rirs: int, seed: int, as_job: bool,
-) -> None:  # fmt: skip
+    session: Session,
+    phrase: str,
+    language: str,
+    voices: int,
+    piper: str,
+    positives: int,
+    hard_negatives: int,
+    look_alikes: tuple[str, ...],
+    negatives: int,
+    background: int,
+    rirs: int,
+    seed: int,
+    as_job: bool,
+) -> None:
     """Add synthetic speech, noise and rooms to data/raw, and scan. It can be undone."""
     from trainer.dataset.scan import scan as scan_clips
     from trainer.synthesis import order
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
         counts = {
-            "positive": positives, "hard_negative": hard_negatives, "negative": negatives, "background": background,
+            "positive": positives,
+            "hard_negative": hard_negatives,
+            "negative": negatives,
+            "background": background,
             "rirs": rirs,
-        }  # fmt: skip
+        }
         made = order.fill(
             session.workspace, order.Order(phrase, language, voices, seed, counts, look_alikes, piper), report
         )

@@ -25,28 +25,47 @@ from trainer.system.workspace import Workspace
 @click.command()
 @RUN
 @click.option(
-    "--stream", "streams", metavar="PATH", multiple=True, type=click.Path(path_type=Path),
+    "--stream",
+    "streams",
+    metavar="PATH",
+    multiple=True,
+    type=click.Path(path_type=Path),
     help="A long recording or a folder of them (hours, any format that is read): without the word, unless beside "
     "NAME.wav lies NAME.txt or NAME.wav.txt, a label track of Audacity that says where it is. Without this option "
     "data/streams/false_accepts is heard, where it exists.",
-)  # fmt: skip
+)
 @click.option("--no-composed", is_flag=True, help="Hear no streams composed of the test split.")
 @click.option(
-    "--snr", "snrs", multiple=True, type=float, default=(10.0, 5.0), show_default=True,
+    "--snr",
+    "snrs",
+    multiple=True,
+    type=float,
+    default=(10.0, 5.0),
+    show_default=True,
     help="Also hear the words in noise, this many dB below them (-20 to 60).",
-)  # fmt: skip
+)
 @click.option("--checkpoint", default="best", show_default=True, help="Or last, or the name of one that is kept.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same streams.")
 @click.option(
-    "--budget", type=click.FloatRange(0, 1000, min_open=True), default=0.5, show_default=True,
+    "--budget",
+    type=click.FloatRange(0, 1000, min_open=True),
+    default=0.5,
+    show_default=True,
     help="False accepts per hour that may be: tells the threshold for it and what it costs.",
-)  # fmt: skip
+)
 @AS_JOB
 @click.pass_obj
 def evaluate(
-    session: Session, run: str, streams: tuple[Path, ...], no_composed: bool, snrs: tuple[float, ...],
-    checkpoint: str, seed: int, budget: float, as_job: bool,
-) -> None:  # fmt: skip
+    session: Session,
+    run: str,
+    streams: tuple[Path, ...],
+    no_composed: bool,
+    snrs: tuple[float, ...],
+    checkpoint: str,
+    seed: int,
+    budget: float,
+    as_job: bool,
+) -> None:
     """Hear streams with the model of RUN: words missed against false accepts per hour.
 
     The streams are composed of the test split, quiet, in noise and in rooms, and joined by long recordings. One that
@@ -109,9 +128,13 @@ def export(session: Session, run: str, folder: Path | None, checkpoint: str, wit
             _copy(model, folder, names)
         point = operating_point.of_model(found, model)
         about = {
-            "run": found.id, "checkpoint": file.checkpoint, "folder": str(target), "files": names,
-            "threshold": file.threshold, "operating_point": point and point.model_dump(mode="json"),
-        }  # fmt: skip
+            "run": found.id,
+            "checkpoint": file.checkpoint,
+            "folder": str(target),
+            "files": names,
+            "threshold": file.threshold,
+            "operating_point": point and point.model_dump(mode="json"),
+        }
         told = [*detector_file.sentences(file), *(point_text.lines(point) if point else [])]
         told.append(f"Written to {target}: {', '.join(names)}.")
         return about | file.model_dump(include={"parity", "int8"}), "\n".join(told)

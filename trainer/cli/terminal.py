@@ -136,9 +136,12 @@ def work_on(session: Session, verb: Verb, as_job: bool, work: Work) -> None:
 
 
 def work_on_each(
-    session: Session, verb: Verb, as_job: bool, items: Sequence[tuple[str, Work]],
+    session: Session,
+    verb: Verb,
+    as_job: bool,
+    items: Sequence[tuple[str, Work]],
     after: Callable[[Report], object] = lambda report: None,
-) -> None:  # fmt: skip
+) -> None:
     """Do long work on several items by their names, going on past those that fail; `after` follows once.
 
     One item answers as `work_on` does. Several answer with a list of documents, in which `source` names the item and

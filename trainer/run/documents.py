@@ -39,9 +39,22 @@ def write_with_reserve(path: Path, document: object) -> None:
 
 
 FailureKind = Literal[
-    "gpu_memory", "host_memory", "gpu_lost", "disk_full", "disk_error", "read_only", "too_many_files", "folder_gone",
-    "clip_missing", "clip_unreadable", "not_finite", "killed", "crashed", "lost", "other",
-]  # fmt: skip
+    "gpu_memory",
+    "host_memory",
+    "gpu_lost",
+    "disk_full",
+    "disk_error",
+    "read_only",
+    "too_many_files",
+    "folder_gone",
+    "clip_missing",
+    "clip_unreadable",
+    "not_finite",
+    "killed",
+    "crashed",
+    "lost",
+    "other",
+]
 
 
 class Failure(BaseModel, frozen=True):

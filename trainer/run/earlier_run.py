@@ -17,9 +17,11 @@ from trainer.system.workspace import Workspace
 
 OPTION = "training.start_from"
 MUST_EQUAL = (
-    "model.name", "model.width", "data.window_seconds",
+    "model.name",
+    "model.width",
+    "data.window_seconds",
     *(o.key for o in options() if o.group == "features" and o.key != "features.embedding_rounds"),
-)  # fmt: skip
+)
 """Weights mean something only in the same network that hears the same pictures of the same length."""
 
 

@@ -21,48 +21,46 @@ from trainer.run.state import Ended
 from trainer.system import devices, document_file, liveness, log_lines
 from trainer.system.log_lines import clock_time
 
-GO_ON = "then resume the run: it goes on from its last checkpoint."
+GO_ON = "then resume the run from its last checkpoint."
 _ON_CPU = Machine(cores=1, memory_total=0, memory_free=0, disk_free=0)
 _SENTENCES = {
-    "gpu_lost": "The GPU failed or its driver was reset: see whether nvidia-smi still shows it, {go_on}",
-    "disk_error": "The disk of {path} does not work as it should: look into the system's log and save what you need, "
-    "{go_on}",
-    "read_only": "Make {path} writable for the user that runs the studio, {go_on}",
-    "too_many_files": "Raise the limit of open files (ulimit -n) where the studio is started, {go_on}",
-    "folder_gone": "The folder of a run must stay in its place while it trains. Start the training anew.",
-    "clip_missing": "Bring {path} back to data/raw and resume the run, or scan and split again on the Dataset page and "
-    "start anew.",
-    "clip_unreadable": "Mend or remove {path}: scan and split again on the Dataset page, then start anew.",
-    "not_finite": "Lower optimizer.learning_rate on the Configuration page and start anew; a resumed run would come to "
-    "the same place.",
-    "lost": "The machine was switched off or the process was ended from outside. Resume the run: it goes on from its "
-    "last checkpoint.",
-    "killed": "Somebody, or a limit of the system, ended the process. See to it that this does not come again, {go_on}",
-    "crashed": "A library broke off the process; the log tells where. Resume the run; if it breaks off again, try "
-    "training.compile off or another training.device.",
-}  # fmt: skip
+    "gpu_lost": "The GPU failed or its driver was reset. Check that nvidia-smi shows it, {go_on}",
+    "disk_error": "The disk that holds {path} reports errors. Check the system log and back up your data, {go_on}",
+    "read_only": "Make {path} writable for the user that runs Wakeword Studio, {go_on}",
+    "too_many_files": "Raise the limit of open files (ulimit -n) in the shell that starts Wakeword Studio, {go_on}",
+    "folder_gone": "The folder of a run must not be moved while it trains. Start a new run.",
+    "clip_missing": "Restore {path} in data/raw and resume the run, or scan and split again on the Dataset page and "
+    "start a new run.",
+    "clip_unreadable": "Repair or remove {path}, scan and split again on the Dataset page, then start a new run.",
+    "not_finite": "Lower optimizer.learning_rate on the Configuration page and start a new run. A resumed run "
+    "would fail at the same place.",
+    "lost": "The machine was switched off or the process was killed. Resume the run from its last checkpoint.",
+    "killed": "A user or a limit of the system killed the process. Remove the cause, {go_on}",
+    "crashed": "A library crashed; the log shows where. Resume the run. If it crashes again, try training.compile "
+    "off or another training.device.",
+}
 
 
 def advice(status: Status) -> list[str]:
-    """What to try with this run; nothing when it has not failed, or for a reason of no known kind."""
+    """What to try next with a failed or lost run; empty for another run or an unknown kind of failure."""
     failure = status.outcome.failure if status.outcome else None
     if status.state == "lost":
         failure = Failure(kind="lost")
     if failure is None:
         return []
-    by_size = failure.kind in ("gpu_memory", "host_memory", "disk_full")  # else its options are not asked for
+    by_size = failure.kind in ("gpu_memory", "host_memory", "disk_full")  # only these depend on the configuration
     return advice_on(failure, _config(status.run) if by_size else None)
 
 
 def explain_unknown(status: Status) -> str:
-    """Why it is not known whether a run goes on, and what to do."""
+    """Why the state of a run is unknown, and what to do."""
     age = liveness.age_seconds(runs.beats(status.run))
     last = "" if age is None else f" Its files last changed {clock_time(max(0.0, age))} ago."
     where = f"on {status.host}" if status.host else "on another machine"
     return (
-        f"It is not known whether this run goes on: it was started {where}, whose processes cannot be seen from here."
-        f"{last} Stop Training and Pause reach it through its folder if it does. If it has ended, Resume lets it go on "
-        "here from its last checkpoint."
+        f"The state of this run is unknown: it was started {where}, whose processes are not visible from here."
+        f"{last} If it is running, Stop Training and Pause still reach it through its folder. If it has ended, Resume "
+        "continues it here from its last checkpoint."
     )
 
 
@@ -74,7 +72,7 @@ def _config(run: Run) -> Config | None:
 
 
 def advice_on(failure: Failure, config: Config | None) -> list[str]:
-    """What to try, the best first; `config` is the run's, None when it cannot be read."""
+    """What to try next, the best first; `config` is that of the run, None when it cannot be read."""
     match failure.kind:
         case "gpu_memory" | "host_memory":
             return _memory_advice(failure, config)
@@ -86,21 +84,21 @@ def advice_on(failure: Failure, config: Config | None) -> list[str]:
 
 
 def _memory_advice(failure: Failure, config: Config | None) -> list[str]:
-    """Which batch size fits into what there was, and what else takes less."""
+    """The batch size that fits, and what else to try."""
     where = "the GPU" if failure.kind == "gpu_memory" else "this machine"
-    there = f"the {failure.free_bytes / 1e9:.1f} GB that {where} had for it" if failure.free_bytes else where
-    found = [f"End what else holds memory on {where}, {GO_ON}"]
+    there = f"the {failure.free_bytes / 1e9:.1f} GB that were free on {where}" if failure.free_bytes else where
+    found = [f"Close other programs that use memory of {where}, {GO_ON}"]
     if config:
         fits, size = fitting_batch_size(failure, config), config.training.batch_size
-        smaller = f"Start anew with training.batch_size {fits} instead of {size}; by estimate that fits into {there}."
-        found.insert(0, smaller if fits else f"Take a smaller model; by estimate no batch size fits into {there}.")
+        smaller = f"Start a new run with training.batch_size {fits} instead of {size}, which should fit in {there}."
+        found.insert(0, smaller if fits else f"Choose a smaller model: no batch size should fit in {there}.")
     return found
 
 
 def fitting_batch_size(failure: Failure, config: Config) -> int:
     """The largest power of two, smaller than what failed, that fits by estimate; 0 when none does.
 
-    Without a figure of what there was, half of what failed.
+    Half of what failed when the free memory is unknown.
     """
     size = config.training.batch_size
     smaller = 1 << (size - 1).bit_length() - 1
@@ -118,7 +116,7 @@ def _disk_advice(failure: Failure, config: Config | None) -> list[str]:
     """How much is missing, and where."""
     path = failure.path or "the folder of the run"
     if config is None or failure.free_bytes is None:
-        return [f"Free some room on the disk that holds {path}, {GO_ON}"]
+        return [f"Free space on the disk that holds {path}, {GO_ON}"]
     need = requirements.least_disk_bytes(config)
     missing = max(0, need - failure.free_bytes)
     return [
@@ -128,9 +126,13 @@ def _disk_advice(failure: Failure, config: Config | None) -> list[str]:
 
 
 def outcome_now(
-    attempt: int, state: Ended, reason: str, exit_code: int | None = None, signal: str | None = None,
+    attempt: int,
+    state: Ended,
+    reason: str,
+    exit_code: int | None = None,
+    signal: str | None = None,
     failure: Failure | None = None,
-) -> Outcome:  # fmt: skip
+) -> Outcome:
     """The outcome of an attempt that ends now."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Outcome(
@@ -176,11 +178,16 @@ def _last_line(run: Run) -> str:
 
 
 _BY_ERRNO: dict[int, FailureKind] = {
-    errno.ENOSPC: "disk_full", errno.EDQUOT: "disk_full",
-    errno.EIO: "disk_error", errno.ESTALE: "disk_error",
-    errno.EROFS: "read_only", errno.EACCES: "read_only", errno.EPERM: "read_only",
-    errno.EMFILE: "too_many_files", errno.ENFILE: "too_many_files",
-}  # fmt: skip
+    errno.ENOSPC: "disk_full",
+    errno.EDQUOT: "disk_full",
+    errno.EIO: "disk_error",
+    errno.ESTALE: "disk_error",
+    errno.EROFS: "read_only",
+    errno.EACCES: "read_only",
+    errno.EPERM: "read_only",
+    errno.EMFILE: "too_many_files",
+    errno.ENFILE: "too_many_files",
+}
 
 
 class FailedError(ValueError):

@@ -1,4 +1,4 @@
-"""Starting, pausing, stopping, resuming and extending runs, through the run folder and a detached supervisor."""
+"""Start, pause, stop, resume and extend runs, through the run folder and a detached supervisor."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def package_versions() -> dict[str, str]:
 
 
 ENDING_SECONDS = 5.0
-"""How long a resume waits for the processes of the attempt before it, which still end."""
+"""How long a resume waits for the processes of the previous attempt to end."""
 BEGIN_SECONDS = 120.0
-"""How long a resume waits to see the attempt begin, as long as its supervisor lives; it begins later all the same."""
+"""How long a resume waits for the new attempt to begin while its supervisor lives."""
 LOOK_SECONDS = 0.05
 
 
@@ -107,7 +107,7 @@ def _request(check: CheckedStart, form: str, token: str, label: str, config_name
 
 
 def _earlier(workspace: Workspace, form: str, token: str) -> Run | None:
-    """The run that this form, or a form with this token, has started and that stands in the way of another."""
+    """The run that this form has started: the one with this token, or an active one with the same content."""
     asked = [(run, document_file.read(Request, run.request_file)) for run in runs.all_runs(workspace)]
     own = (run for run, request in asked if request and request.token == token)
     same = (run for run, request in asked if request and request.form == form and runs.status(run).state in ACTIVE)
@@ -115,7 +115,7 @@ def _earlier(workspace: Workspace, form: str, token: str) -> Run | None:
 
 
 def _make_folder(workspace: Workspace) -> Run:
-    """A folder with a fresh id; `mkdir` decides when two want the same."""
+    """Create a folder with a new id; `mkdir` decides between two processes that choose the same id."""
     while True:
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         run = Run(workspace.runs / f"{stamp}-{secrets.token_hex(2)}")
@@ -127,7 +127,7 @@ def _make_folder(workspace: Workspace) -> Run:
 
 
 def ask(run: Run, want: Want) -> None:
-    """Leave a wish for the attempt under way, read after every batch; which of two wins: `state.wished`."""
+    """Request an action of the current attempt, read after every batch; of two requests `state.wished` chooses."""
     with processes.exclusive_lock(run.control_lock):
         attempt = max(1, documents.newest_attempt(run.folder))
         current = document_file.read(Control, run.control_file)
@@ -143,7 +143,7 @@ def _write_wish(run: Run, attempt: int, want: Want, sequence: int) -> None:
 
 
 def stop(run: Run, now: bool) -> State:
-    """Ask a run to stop, now or after its epoch; returns its state then. Raises ValueError when it does not run."""
+    """Stop a run, after this batch (`now`) or epoch; returns its state. Raises ValueError when it is not active."""
     state = runs.status(run).state
     if state not in ACTIVE:
         raise ValueError(f"Run {run.id} is {state}; there is nothing to stop.")
@@ -154,7 +154,7 @@ def stop(run: Run, now: bool) -> State:
 
 
 def _wake(run: Run) -> None:
-    """Let suspended processes of the run go on: they could not end otherwise."""
+    """Continue suspended processes of the run, which could not end otherwise."""
     found = document_file.read(Processes, run.process_file)
     for identity in (found.supervisor, found.trainer) if found else ():
         if identity and processes.is_suspended(identity):
@@ -162,24 +162,25 @@ def _wake(run: Run) -> None:
 
 
 def pause(run: Run) -> State:
-    """Ask a run to save itself and leave its device; returns its state then. Raises ValueError when it does not run."""
+    """Save a run and release its device; returns its state. Raises ValueError when it is not active."""
     state = runs.status(run).state
     if state not in ACTIVE:
         raise ValueError(f"Run {run.id} is {state}; there is nothing to pause.")
     if state == "stopping":
-        raise ValueError(f"Run {run.id} is stopping already; it can be resumed from there.")
+        raise ValueError(f"Run {run.id} is already stopping. Resume it when it has stopped.")
     ask(run, "pause")
     return runs.status(run).state
 
 
 @contextmanager
 def _held(run: Run) -> Iterator[int]:
-    """Hold the lock by which a run counts as live, to be shared with its supervisor: so there is no moment at which
-    the run is not known to live. Raises ValueError when a process of the run has it.
+    """Hold the lock that proves a run alive and is passed on to its supervisor, so that the run never looks dead.
+
+    Raises ValueError when a process of the run holds it.
     """
     lock = processes.wait_for_lock(run.supervisor_lock, ENDING_SECONDS)
     if lock is None:
-        raise ValueError(f"A process of run {run.id} still runs; wait until it has ended, then resume.")
+        raise ValueError(f"A process of run {run.id} is still running. Wait until it has ended, then resume.")
     try:
         yield lock
     finally:
@@ -192,7 +193,7 @@ def _start_supervisor(run: Run, choices: Sequence[str], lock: int | None = None)
 
 
 def resume(run: Run) -> int:
-    """Let a run that is not done go on from its last checkpoint, or take back a wish that it is about to obey.
+    """Resume a run from its last checkpoint, or withdraw a pause or stop that has not taken effect yet.
 
     Returns the number of the attempt. Raises ValueError when it runs, is completed, or cannot be read.
     """
@@ -211,9 +212,9 @@ def resume(run: Run) -> int:
 
 
 def _taken_back(run: Run) -> bool:
-    """Take back a pause, or a stop after the epoch, that has not been obeyed yet; whether there was one.
+    """Withdraw a pause, or a stop after the epoch, that has not taken effect yet; whether there was one.
 
-    Its supervisor decides under the same lock, so either the run goes on or it has ended when this returns.
+    The supervisor decides under the same lock, so the run either continues or has ended when this returns.
     """
     with processes.exclusive_lock(run.control_lock):
         status, control = runs.status(run), document_file.read(Control, run.control_file)
@@ -231,9 +232,9 @@ def _check_room(run: Run, config: Config) -> None:
 
 
 def _begin_again(run: Run) -> int:
-    """Start another supervisor and wait until its attempt has begun: until then the run is told as it ended before.
+    """Start a new supervisor and wait until its attempt has begun; until then the run shows its previous outcome.
 
-    Of two resumes at once one gets the lock of the run. Raises ValueError when the supervisor has died.
+    Of two simultaneous resumes one gets the lock of the run. Raises ValueError when the supervisor has died.
     """
     config = config_file.load(run.config_file)
     _check_room(run, config)
@@ -243,22 +244,22 @@ def _begin_again(run: Run) -> int:
         _forget_wish(run, before)
         _start_supervisor(run, choices, lock)
     _await_attempt(run, before + 1)
-    run_queue.join(run.workspace, run, choices)  # its supervisor would within half a second
+    run_queue.join(run.workspace, run, choices)  # its supervisor would do so within half a second
     return before + 1
 
 
 def _await_attempt(run: Run, attempt: int) -> None:
-    """Wait until an attempt has begun, for as long as the supervisor that was started for it lives."""
+    """Wait until an attempt has begun while its supervisor lives."""
     deadline = time.monotonic() + BEGIN_SECONDS
     while documents.newest_attempt(run.folder) < attempt and time.monotonic() < deadline:
         gone = processes.lock_state(run.supervisor_lock) == "free"
         if gone and documents.newest_attempt(run.folder) < attempt:
-            raise ValueError(f"Run {run.id} could not be started again; the end of its log says why: {run.log_file}")
+            raise ValueError(f"Run {run.id} could not be resumed. The end of its log says why: {run.log_file}")
         time.sleep(LOOK_SECONDS)
 
 
 def _forget_wish(run: Run, before: int) -> None:
-    """Take back a wish for an attempt that never began: it was left for a run that was lost while it started."""
+    """Withdraw a request for an attempt that never began, as the run was lost while it started."""
     with processes.exclusive_lock(run.control_lock):
         control = document_file.read(Control, run.control_file)
         if control and control.attempt > before:
@@ -266,10 +267,10 @@ def _forget_wish(run: Run, before: int) -> None:
 
 
 def extend(run: Run, epochs: int) -> int:
-    """Let a completed run go on until it has had so many epochs in all; returns the number of the attempt.
+    """Train a completed run to this total number of epochs; returns the number of the attempt.
 
-    What it was configured with before is kept in `attempts/`. Early stopping, where that had ended it, is turned off.
-    Raises ValueError when the run is not completed, or has had as many epochs already.
+    The previous configuration is kept in `attempts/`. Early stopping is turned off where it had ended the run.
+    Raises ValueError when the run is not completed or already has that many epochs.
     """
     with processes.exclusive_lock(run.resume_lock):
         status = runs.status(run)
@@ -278,12 +279,12 @@ def extend(run: Run, epochs: int) -> int:
         config = config_file.load(run.config_file)
         trained = status.progress.epoch if status.progress else config.training.epochs
         if epochs <= trained:
-            raise ValueError(f"Run {run.id} has had {trained} epochs; extend it to more than that, not to {epochs}.")
+            raise ValueError(f"Run {run.id} already has {trained} epochs. Choose more than that instead of {epochs}.")
         changes = {"epochs": epochs, "patience": config.training.patience if trained >= config.training.epochs else 0}
         longer = config.model_copy(update={"training": config.training.model_copy(update=changes)})
         data = config_file.dump(longer)
         config_file.parse(data, run.config_file.name)
-        _check_room(run, longer)  # before anything is changed: a refused one leaves the run as it was
+        _check_room(run, longer)  # first, so that a refusal leaves the run unchanged
         put_away = run.attempts / str(status.attempt) / run.config_file.name
         put_away.parent.mkdir(parents=True, exist_ok=True)
         durable.replace_bytes(put_away, regular_file.read_bytes(run.config_file))

@@ -170,9 +170,16 @@ def send_test(workspace: Workspace, wanted: Notifications) -> list[Delivery]:
         raise ValueError("There is nothing to test: set a webhook or a command first.")
     reason = "This is a test; the end of a run is told like this."
     message = {
-        "run": "test", "label": "Wakeword Studio", "state": "test", "reason": reason, "epoch": 0, "epochs": 0,
-        "best": None, "folder": str(workspace.runs), "text": f"Wakeword Studio: test. {reason}",
-    }  # fmt: skip
+        "run": "test",
+        "label": "Wakeword Studio",
+        "state": "test",
+        "reason": reason,
+        "epoch": 0,
+        "epochs": 0,
+        "best": None,
+        "folder": str(workspace.runs),
+        "text": f"Wakeword Studio: test. {reason}",
+    }
     return notify(workspace, wanted, message, webhook_tries=1)
 
 
@@ -217,9 +224,14 @@ def _run(words: Sequence[str], given: bytes, seconds: float, root: Path, environ
     """
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=output, stderr=output, cwd=root, env={**os.environ, **environment},
+            words,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            cwd=root,
+            env={**os.environ, **environment},
             start_new_session=True,
-        )  # fmt: skip
+        )
         in_time = True
         try:
             process.communicate(given, seconds)
@@ -249,9 +261,12 @@ def _opener() -> urllib.request.OpenerDirector:
     opener = urllib.request.OpenerDirector()
     opener.addheaders = [("User-Agent", "wakeword-studio")]
     for handler in (
-        urllib.request.ProxyHandler(), urllib.request.HTTPHandler(), urllib.request.HTTPSHandler(),
-        urllib.request.HTTPErrorProcessor(), urllib.request.HTTPDefaultErrorHandler(),
-    ):  # fmt: skip
+        urllib.request.ProxyHandler(),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        urllib.request.HTTPDefaultErrorHandler(),
+    ):
         opener.add_handler(handler)
     return opener
 

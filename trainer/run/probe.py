@@ -97,9 +97,13 @@ def measure(workspace: Workspace, config: Path) -> Measured:
     ]
     with processes.exclusive_lock(workspace.jobs / "probe.lock"):
         done = subprocess.run(
-            command, cwd=PROJECT_ROOT, env=processes.environment_of_engine(workspace), stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            command,
+            cwd=PROJECT_ROOT,
+            env=processes.environment_of_engine(workspace),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         if done.returncode:
             raise ValueError(_refusal(done))
         found = read(workspace)

@@ -1,9 +1,9 @@
-"""The queue: which runs wait for which device, in what order, and how many may train on each at once.
+"""The queue of runs: the order of waiting runs, the slots of each device, and the position of a run.
 
 `runs/queue.json` holds the order and the number of slots, and is changed under a lock by whoever joins, leaves or
 reorders. A slot itself is a lock of the kernel's on a file in `runs/.slots/`, held by a supervisor and its trainer: it
-is free the moment both are gone, and a stale file blocks nobody. The file names the run that has locked it. Whoever
-waits asks for itself; there is no daemon.
+is free as soon as both have ended, and a stale file blocks nothing. The file holds the id of the run. Every queued
+run has a supervisor that waits for its turn; there is no daemon.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Place = Literal["first", "earlier", "later", "last"]
 
 
 class Waiting(BaseModel, frozen=True):
-    """A run in the queue and the devices that it may train on: `cpu`, `gpu0`, ..."""
+    """A queued run and the devices that it may use: `cpu`, `gpu0`, ..."""
 
     run: str
     devices: tuple[str, ...]
@@ -39,16 +39,16 @@ class Waiting(BaseModel, frozen=True):
 
 @dataclass(frozen=True)
 class Holding:
-    """A slot of a device that is locked now, and the run that has it; None where that is not known."""
+    """A locked slot of a device and the run that holds it; None when the run is unknown."""
 
     run: Run | None
     device: str
 
 
 class Queue(BaseModel, frozen=True):
-    """queue.json: who waits in which order, and how many slots a device has where that is not 1.
+    """queue.json: the waiting runs in order, and the number of slots of devices that do not have one.
 
-    What it says of a run counts only as long as the run's own folder says the same.
+    An entry counts only while the state of that run is queued.
     """
 
     order: tuple[Waiting, ...] = ()
@@ -60,14 +60,14 @@ class Queue(BaseModel, frozen=True):
 
 @dataclass(frozen=True)
 class Slot:
-    """The right to train on a device, for as long as the descriptor is open in any process."""
+    """A locked slot of a device; it is held while the descriptor is open in any process."""
 
     device: str
     descriptor: int
 
 
 def read(workspace: Workspace) -> Queue:
-    """The queue as it was last written; when the file is missing or damaged, those who wait join an empty one again.
+    """The queue as last written; empty when the file is missing or damaged, and then waiting runs join again.
 
     Raises OSError when the file is there but cannot be read now.
     """
@@ -79,7 +79,7 @@ def read(workspace: Workspace) -> Queue:
 
 @contextmanager
 def _changing(workspace: Workspace) -> Iterator[Queue]:
-    """The queue while nobody else changes it."""
+    """The queue, locked against other writers."""
     with processes.exclusive_lock(workspace.runs / ".queue.lock"):
         yield read(workspace)
 
@@ -89,15 +89,15 @@ def _write(workspace: Workspace, queue: Queue) -> None:
 
 
 def waits(workspace: Workspace, waiting: Waiting) -> bool:
-    """Whether it still does."""
+    """Whether the run is still queued."""
     run = runs.by_id(workspace, waiting.run)
     return run is not None and runs.status(run).state == "queued"
 
 
 def holdings(workspace: Workspace) -> list[Holding]:
-    """The slots of this machine that are taken now, as the kernel tells it of their locks.
+    """The locked slots of this machine.
 
-    A file keeps the name of the run that had the slot last, so a run that has ended is not the one that has it now.
+    A file keeps the id of the last run that held the slot, so an ended run does not hold it now.
     """
     found = []
     for path in sorted((workspace.runs / ".slots").glob(f"{_machine(workspace)}.*")):
@@ -116,36 +116,36 @@ def _holder(slot: Path) -> str:
 
 
 def _machine(workspace: Workspace) -> str:
-    """What the slots of this machine are named by: its boot, as no lock outlives that. The host's name may change.
+    """The prefix of this machine's slot files: its boot id, as no lock outlives a boot and a host name may change.
 
-    Where the boot is not told, one name will do on a file system of one machine.
+    Without a boot id, a fixed name on a local file system, else the host name.
     """
     local = "here" if liveness.is_local(workspace.runs) else socket.gethostname()
     return processes.boot_id() or local
 
 
 def waiting(workspace: Workspace) -> list[Run]:
-    """The runs that wait, in order."""
+    """The queued runs in order."""
     return [Run(workspace.runs / each.run) for each in read(workspace).order if waits(workspace, each)]
 
 
 def join(workspace: Workspace, run: Run, devices: Sequence[str]) -> None:
-    """Put a run that waits at the end, unless it stands in the queue. Raises OSError."""
+    """Add a queued run at the end, unless it is in the queue. Raises OSError."""
     with _changing(workspace) as queue:
         waits_now = waits(workspace, Waiting(run=run.id, devices=tuple(devices)))
-        has_slot = any(each.run == run for each in holdings(workspace))  # given to it before its trainer is there
+        has_slot = any(each.run == run for each in holdings(workspace))  # before its trainer has started
         if waits_now and not has_slot and all(waiting.run != run.id for waiting in queue.order):
             _write(workspace, _joined(workspace, queue, run, devices))
 
 
 def _joined(workspace: Workspace, queue: Queue, run: Run, devices: Sequence[str]) -> Queue:
-    """The queue with a run at its end, and without those who wait no more."""
+    """The queue with a run at its end, without runs that no longer wait."""
     order = tuple(waiting for waiting in queue.order if waits(workspace, waiting))
     return queue.model_copy(update={"order": (*order, Waiting(run=run.id, devices=tuple(devices)))})
 
 
 def moved(order: tuple[Waiting, ...], run_id: str, place: Place) -> tuple[Waiting, ...]:
-    """The order after one run went to another place; all others keep theirs."""
+    """The order after moving one run."""
     now = next(number for number, waiting in enumerate(order) if waiting.run == run_id)
     others = [waiting for waiting in order if waiting.run != run_id]
     to = {"first": 0, "earlier": max(0, now - 1), "later": now + 1, "last": len(others)}[place]
@@ -153,7 +153,7 @@ def moved(order: tuple[Waiting, ...], run_id: str, place: Place) -> tuple[Waitin
 
 
 def move(workspace: Workspace, run: Run, place: Place) -> None:
-    """Let a run that waits come earlier or later. Raises ValueError when it does not wait, OSError."""
+    """Move a queued run. Raises ValueError when it is not queued, OSError."""
     with _changing(workspace) as queue:
         order = tuple(waiting for waiting in queue.order if waits(workspace, waiting))
         if all(waiting.run != run.id for waiting in order):
@@ -162,7 +162,7 @@ def move(workspace: Workspace, run: Run, place: Place) -> None:
 
 
 def set_slots(workspace: Workspace, device: str, count: int) -> None:
-    """Let so many runs train on a device at once; those that train already go on. Raises ValueError, OSError."""
+    """Set how many runs train on a device at once; running ones continue. Raises ValueError, OSError."""
     if not 1 <= count <= MOST_SLOTS:
         raise ValueError(f"{count} slots for {device}: choose from 1 to {MOST_SLOTS}.")
     workspace.runs.mkdir(parents=True, exist_ok=True)
@@ -171,9 +171,9 @@ def set_slots(workspace: Workspace, device: str, count: int) -> None:
 
 
 def take(workspace: Workspace, run: Run, devices: Sequence[str]) -> Slot | None:
-    """A slot, when it is this run's turn on one of the devices; until then it stands in the queue. Raises OSError.
+    """A slot when it is this run's turn on one of the devices, else None. Raises OSError.
 
-    Its turn has come on a device when a slot is free there and nobody who came before waits for that device.
+    It is its turn when a device has a free slot and no earlier run waits for that device.
     """
     with _changing(workspace) as queue:
         if all(waiting.run != run.id for waiting in queue.order):
@@ -185,7 +185,7 @@ def take(workspace: Workspace, run: Run, devices: Sequence[str]) -> Slot | None:
                 continue
             if slot := _free_slot(workspace, device, queue.slots_of(device)):
                 order = tuple(waiting for waiting in queue.order if waiting.run != run.id)
-                with suppress(OSError):  # the lock is what counts; a full disk shall not keep a run from its turn
+                with suppress(OSError):  # only the lock counts; a full disk must not block the run
                     os.ftruncate(slot.descriptor, 0)
                     os.pwrite(slot.descriptor, run.id.encode(), 0)
                 with suppress(OSError):
@@ -195,20 +195,20 @@ def take(workspace: Workspace, run: Run, devices: Sequence[str]) -> Slot | None:
 
 
 def _free_slot(workspace: Workspace, device: str, count: int) -> Slot | None:
-    """Lock a slot of a device of this machine if fewer than `count` are locked; call it under the queue's lock."""
+    """Lock a slot of a device if fewer than `count` are locked; call it under the queue's lock."""
     folder, machine = workspace.runs / ".slots", _machine(workspace)
     folder.mkdir(exist_ok=True)
     _clear_slots(folder, machine)
     free: list[int | None] = []
     mine = None
     try:
-        for number in range(MOST_SLOTS):  # a slot beyond the count may still be held since it was higher
+        for number in range(MOST_SLOTS):  # after the count was lowered, higher slots may still be held
             path = folder / f"{machine}.{device}.{number}"
             if number < count or path.exists():
                 free.append(processes.try_lock(path))
         if free.count(None) < count:
             mine = next(each for each in free if each is not None)
-    finally:  # after an error too: a slot that we kept would be taken for another's at our next look
+    finally:  # after an error too, else the next call would find our own slot taken
         for descriptor in free:
             if descriptor is not None and descriptor != mine:
                 os.close(descriptor)
@@ -216,7 +216,7 @@ def _free_slot(workspace: Workspace, device: str, count: int) -> Slot | None:
 
 
 def _clear_slots(folder: Path, machine: str) -> None:
-    """Remove the files of earlier boots. Those of other machines are told from them where one machine writes here."""
+    """Remove the slot files of earlier boots, on a local file system only: other machines have other boot ids."""
     if liveness.is_local(folder):
         for path in folder.iterdir():
             if not path.name.startswith(f"{machine}.") and not processes.is_locked(path):
@@ -225,8 +225,8 @@ def _clear_slots(folder: Path, machine: str) -> None:
 
 @dataclass(frozen=True)
 class Position:
-    """Where a run stands in the queue: its place among all who wait (1 is next), who waits before it for one of its
-    devices, who trains there now, how many slots are taken there by runs that are not known, and how many there are."""
+    """The position of a run in the queue: its place (1 is next), the earlier runs that wait for one of its
+    devices, the runs that train there, the slots held there by unknown runs, and all slots there."""
 
     place: int
     devices: tuple[str, ...]
@@ -237,7 +237,7 @@ class Position:
 
 
 def position(workspace: Workspace, run: Run) -> Position | None:
-    """Where a run that waits stands; None when it does not wait."""
+    """The position of a queued run; None for another run."""
     queue = read(workspace)
     order = [waiting for waiting in queue.order if waits(workspace, waiting)]
     number = next((number for number, waiting in enumerate(order) if waiting.run == run.id), None)
@@ -266,7 +266,7 @@ def start_seconds(found: Position) -> float | None:
 
 
 def wait_sentence(found: Position) -> str:
-    """Why a run waits, in one sentence."""
+    """Why a run waits, as a sentence."""
     where = " or ".join(known_devices.title(device) for device in found.devices)
     many = "1 run trains at a time" if found.slots == 1 else f"{found.slots} runs train at a time"
     names = ", ".join(runs.status(run).label for run in found.training)
@@ -274,19 +274,19 @@ def wait_sentence(found: Position) -> str:
 
 
 def end_seconds(found: Position, status: Status) -> float | None:
-    """Estimated seconds until the run that waits is done, the waiting included; known when it has trained before."""
+    """Estimated seconds until a queued run is done, including the wait; None when unknown."""
     starts, left = start_seconds(found), status.progress.eta_seconds if status.progress else None
     return None if starts is None or left is None else starts + left
 
 
 def turn_seconds(training: Sequence[float], waiting: Sequence[float], slots: int) -> float:
-    """Seconds until a slot is free for who comes next, when each slot takes the next in line as soon as it is free.
+    """Seconds until a slot is free for the next run, when each free slot takes the first waiting run at once.
 
-    `training` and `waiting` are the seconds that each run in a slot, and each in line, will still take.
+    `training` and `waiting` are the remaining seconds of the runs in slots and of the runs in line.
     """
     free = [*training, *([0.0] * max(0, slots - len(training)))]
     heapq.heapify(free)
-    for _ in range(len(training) - slots):  # more train than have slots since their number was lowered
+    for _ in range(len(training) - slots):  # after the number of slots was lowered
         heapq.heappop(free)
     for seconds in waiting:
         heapq.heapreplace(free, free[0] + seconds)
@@ -294,7 +294,7 @@ def turn_seconds(training: Sequence[float], waiting: Sequence[float], slots: int
 
 
 def _left_seconds(run: Run) -> float | None:
-    """Estimated seconds that a run will still train; one that is about to leave its device takes none."""
+    """Estimated remaining seconds of a run; 0 when it is about to release its device."""
     status = runs.status(run)
     if status.state == "pausing" or (status.state == "stopping" and runs.wish(run, status.attempt) == "stop"):
         return 0.0
@@ -302,16 +302,19 @@ def _left_seconds(run: Run) -> float | None:
 
 
 def position_document(found: Position, status: Status) -> dict[str, Any]:
-    """The standing as scripts read it; the time left counts the waiting, where both are known."""
+    """The position as JSON; `eta_seconds` includes the wait."""
     return {
-        "place": found.place, "devices": list(found.devices), "before": [run.id for run in found.before],
-        "training": [run.id for run in found.training], "start_seconds": start_seconds(found),
+        "place": found.place,
+        "devices": list(found.devices),
+        "before": [run.id for run in found.before],
+        "training": [run.id for run in found.training],
+        "start_seconds": start_seconds(found),
         "eta_seconds": end_seconds(found, status),
-    }  # fmt: skip
+    }
 
 
 def queue_document(workspace: Workspace) -> dict[str, Any]:
-    """The whole queue as scripts read it."""
+    """The whole queue as JSON."""
     queue = read(workspace)
     taken = holdings(workspace)
     training = [{"run": each.run.id, "device": each.device} for each in taken if each.run]

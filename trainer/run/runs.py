@@ -22,7 +22,7 @@ TRASH = ".trash"
 
 @dataclass(frozen=True)
 class Run:
-    """One run: a folder named by its id."""
+    """One run: a folder named by its id, in the runs folder of a workspace or in its trash."""
 
     folder: Path
 
@@ -67,17 +67,17 @@ class Run:
 
     @property
     def resume_lock(self) -> Path:
-        """Held by whoever lets the run go on, so that only one does."""
+        """Held during a resume, so that only one process resumes the run."""
         return self.folder / ".resume.lock"
 
     @property
     def supervisor_lock(self) -> Path:
-        """Held by the supervisor and its trainer for as long as either lives."""
+        """Held by the supervisor and its trainer while either lives."""
         return self.folder / ".supervisor.lock"
 
     @property
     def attempts(self) -> Path:
-        """How earlier attempts ended: a folder for each, named by its number."""
+        """The outcomes of earlier attempts: a folder for each, named by its number."""
         return self.folder / "attempts"
 
     @property
@@ -115,7 +115,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Status:
-    """One reading of a run: its documents and the state that follows from them."""
+    """One reading of a run: its documents and its state."""
 
     run: Run
     state: State
@@ -126,38 +126,38 @@ class Status:
     outcome: Outcome | None
     label: str
     host: str
-    """Where it runs, or ran; "" where no file tells."""
+    """The host name of the machine; empty when unknown."""
     silent_seconds: float | None
-    """Since its trainer was last known to work; None where that is not known."""
+    """Seconds since its trainer was last known to work; None when unknown."""
 
 
 def label(run: Run, request: Request | None) -> str:
-    """The name it was given since, else the label it was started with, else its id."""
+    """The name in its notes, else the label of its start, else its id."""
     notes = document_file.read(Notes, run.notes_file)
     return (notes.name if notes else "") or (request.label if request else "") or run.id
 
 
 def is_gone(run: Run) -> bool:
-    """Whether the folder of a run that was started was deleted or moved: its configuration is not there any more.
+    """Whether the folder of a started run was deleted or moved: its configuration is gone.
 
-    That the folder itself is there says less: one that is being deleted stays as long as something writes into it.
+    The folder itself is no proof: a deleted one remains while a process writes into it.
     """
     try:
         run.config_file.stat()
-    except OSError as error:  # a disk that does not answer tells nothing
+    except OSError as error:  # a disk error is no proof
         return isinstance(error, FileNotFoundError | NotADirectoryError)
     return False
 
 
 def all_runs(workspace: Workspace) -> list[Run]:
-    """Every run folder, newest first; folders with other names are not ours."""
+    """Every run folder, newest first; folders with other names are ignored."""
     folders = workspace.runs.iterdir() if workspace.runs.is_dir() else ()
     found = [Run(path) for path in folders if ID.fullmatch(path.name) and path.is_dir()]
     return sorted(found, key=lambda run: run.id, reverse=True)
 
 
 def by_id(workspace: Workspace, run_id: str) -> Run | None:
-    """The run with exactly this id; anything that is no id (a path, say) is no run."""
+    """The run with exactly this id; None for any other text, such as a path."""
     run = Run(workspace.runs / run_id) if ID.fullmatch(run_id) else None
     return run if run and run.folder.is_dir() else None
 
@@ -172,13 +172,13 @@ def find(workspace: Workspace, text: str) -> Run:
         return matching[0]
     if matching:
         raise ValueError(
-            f"{text!r} fits {len(matching)} runs, {matching[-1].id} to {matching[0].id}; give more of the id."
+            f"{text!r} matches {len(matching)} runs, {matching[-1].id} to {matching[0].id}. Give more of the id."
         )
     raise ValueError(f"There is no run {text!r}; the newest is {every[0].id}. List them with: python -m trainer runs")
 
 
 def beats(run: Run) -> tuple[Path, ...]:
-    """The files that a live run writes again and again."""
+    """The files that a live run updates regularly."""
     return run.beat_file, run.progress_file
 
 
@@ -187,7 +187,7 @@ def _identities(found: Processes | None) -> tuple[ProcessIdentity, ...]:
 
 
 def _trainer_known(found: Processes) -> bool:
-    """Whether it has got its device. Where all of them are gone and the run lives, another attempt is starting."""
+    """Whether the run has a device. If all processes are gone and the run lives, another attempt is starting."""
     return bool(found.device or found.trainer) and liveness.seen(_identities(found)) != "dead"
 
 
@@ -197,9 +197,13 @@ def _life(run: Run, request: Request | None, found: Processes | None) -> Life:
         return "dead"
     told = found or request
     witness = Witness(
-        lock=run.supervisor_lock, boot_id=told.boot_id if told else "", host=told.host if told else "",
-        machine_id=told.machine_id if told else "", identities=_identities(found), beats=beats(run),
-    )  # fmt: skip
+        lock=run.supervisor_lock,
+        boot_id=told.boot_id if told else "",
+        host=told.host if told else "",
+        machine_id=told.machine_id if told else "",
+        identities=_identities(found),
+        beats=beats(run),
+    )
     return liveness.life(witness)
 
 
@@ -221,10 +225,10 @@ def _silent_seconds(found: Processes, progress: Progress | None, beat: Beat | No
 
 
 def status(run: Run) -> Status:
-    """Read a run once.
+    """Read the status of a run.
 
-    Processes are looked at before the outcome: whoever is seen dead has written all that it ever will, so a run that
-    ends between two reads is never taken for lost.
+    Processes are checked before the outcome is read: a dead process has written everything it ever will, so a run that
+    ends between the two is never reported as lost.
     """
     request = document_file.read(Request, run.request_file)
     begun = run.process_file.exists()
@@ -234,13 +238,13 @@ def status(run: Run) -> Status:
     damaged = request is None or (outcome is None and document_file.is_damaged(Outcome, run.outcome_file))
     attempt = max(1, documents.newest_attempt(run.folder))
     if found and found.attempt < attempt:
-        return status(run)  # another attempt has begun while we looked
+        return status(run)  # another attempt has begun meanwhile
     if outcome and outcome.attempt != attempt:
         outcome = None  # how an earlier attempt ended
     progress = document_file.read(Progress, run.progress_file)
     silent = _silent_seconds(found, progress, document_file.read(Beat, run.beat_file)) if found else None
     facts = Facts(
-        # What lives can still be paused and stopped, so it is that which is told, and not that a file is damaged.
+        # A live run can still be paused and stopped, so its state matters more than a damaged file.
         readable=not damaged or processes.is_locked(run.supervisor_lock),
         outcome=outcome.state if outcome else None,
         life=life,
@@ -256,13 +260,13 @@ def status(run: Run) -> Status:
 
 
 def _is_suspended(found: Processes) -> bool:
-    """Whether the process is that acts for the run now: the trainer, or its supervisor while it waits."""
+    """Whether the trainer, or the supervisor while it waits, is suspended."""
     acting = found.trainer if found.trainer and processes.is_alive(found.trainer) else found.supervisor
     return processes.is_suspended(acting)
 
 
 def wish(run: Run, attempt: int) -> Want | None:
-    """What the user wants of this attempt of a run now; None when nothing was ever said."""
+    """The requested action of this attempt; None without a request."""
     control = document_file.read(Control, run.control_file)
     return control.want if control and control.attempt == attempt else None
 

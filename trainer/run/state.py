@@ -8,9 +8,19 @@ from typing import Literal
 from trainer.system.processes import Life
 
 State = Literal[
-    "queued", "running", "pausing", "paused", "stopping", "stopped", "completed", "failed", "lost", "unresponsive",
-    "unknown", "damaged",
-]  # fmt: skip
+    "queued",
+    "running",
+    "pausing",
+    "paused",
+    "stopping",
+    "stopped",
+    "completed",
+    "failed",
+    "lost",
+    "unresponsive",
+    "unknown",
+    "damaged",
+]
 Want = Literal["go_on", "pause", "stop_after_epoch", "stop"]
 Ended = Literal["completed", "stopped", "paused", "failed"]
 

@@ -94,9 +94,15 @@ def _write_processes(run: Run, attempt: int, device: str | None = None, trainer_
     except ProcessLookupError:
         trainer = None
     document = Processes(
-        attempt=attempt, host=own.host, machine_id=processes.machine_id(), boot_id=own.boot_id, supervisor=own,
-        trainer=trainer, device=device, clock=processes.boot_clock(),
-    )  # fmt: skip
+        attempt=attempt,
+        host=own.host,
+        machine_id=processes.machine_id(),
+        boot_id=own.boot_id,
+        supervisor=own,
+        trainer=trainer,
+        device=device,
+        clock=processes.boot_clock(),
+    )
     documents.write_with_reserve(run.process_file, document.model_dump())
 
 

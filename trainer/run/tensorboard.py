@@ -58,9 +58,13 @@ def log_file(workspace: Workspace) -> Path:
 def begun(identity: ProcessIdentity | None = None, address: str = "") -> Server:
     """A TensorBoard of this machine that begins now."""
     return Server(
-        boot_id=processes.boot_id(), host=socket.gethostname(), machine_id=processes.machine_id(),
-        clock=processes.boot_clock(), identity=identity, address=address,
-    )  # fmt: skip
+        boot_id=processes.boot_id(),
+        host=socket.gethostname(),
+        machine_id=processes.machine_id(),
+        clock=processes.boot_clock(),
+        identity=identity,
+        address=address,
+    )
 
 
 def running(workspace: Workspace) -> Server | None:
@@ -72,9 +76,12 @@ def running(workspace: Workspace) -> Server | None:
     if found is None:
         return None
     witness = Witness(
-        lock=lock_file(workspace), boot_id=found.boot_id, host=found.host, machine_id=found.machine_id,
+        lock=lock_file(workspace),
+        boot_id=found.boot_id,
+        host=found.host,
+        machine_id=found.machine_id,
         identities=(found.identity,) if found.identity else (),
-    )  # fmt: skip
+    )
     return found if liveness.life(witness) == "alive" else None
 
 
