@@ -1,4 +1,4 @@
-"""The command line: one verb, one function. Everything the pages do, without a browser."""
+"""Wakeword Studio on the command line: everything that the pages do, without a browser."""
 
 from __future__ import annotations
 

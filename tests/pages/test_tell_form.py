@@ -41,11 +41,11 @@ def test_a_bad_address_is_a_sentence_and_is_not_kept(empty, url, told, button):
 def test_a_test_goes_to_what_the_form_says(empty, listener: Listener):  # noqa: F811
     app = draw("Training")
     press(app, "Send a test")
-    assert "nothing to test" in app.error[0].value
+    assert "No notification is set" in app.error[0].value
     field(app, "text_input", "Webhook").set_value(listener.url)
     press(app, "Send a test")
     assert [document["state"] for _, _, document in listener.heard] == ["test"]
-    assert "Told the webhook at 127.0.0.1." in stands(app)
+    assert "Notified the webhook at 127.0.0.1." in stands(app)
     assert not notifications.file_of(empty).exists(), "a test saves nothing"
 
 

@@ -98,7 +98,7 @@ def test_a_pause_that_was_taken_back_does_not_outlive_the_end_by_a_signal(worksp
 def test_a_completed_run_is_extended_and_keeps_what_it_had(workspace: Workspace):
     run = start(workspace, epochs=2)
     before = wait_until(run, "completed")
-    with pytest.raises(ValueError, match="already has 2 epochs. Choose more than that instead of 2"):
+    with pytest.raises(ValueError, match=r"already has 2 epochs\. Choose more than that instead of 2"):
         launch.extend(run, 2)
     assert launch.extend(run, 4) == 2
     after = wait_until(run, "completed")

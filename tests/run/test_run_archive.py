@@ -159,7 +159,7 @@ def test_an_id_that_is_taken_gets_another_and_that_is_said(here, tmp_path):
     taken = unpacked(here, packed(run, tmp_path / "run.zip"))
     assert taken.packed_id == run.id != taken.run.id and taken.run.id[:15] == run.id[:15]
     assert contents(taken.run.folder) == before == contents(run.folder) and runs.by_id(here, taken.run.id)
-    assert f"is run {taken.run.id} now" in archive.sentence(taken)
+    assert f"is run {taken.run.id}." in archive.sentence(taken)
 
 
 def test_an_active_run_is_not_packed_and_what_is_no_run_neither(here, tmp_path):
@@ -169,7 +169,7 @@ def test_an_active_run_is_not_packed_and_what_is_no_run_neither(here, tmp_path):
         packed(run, tmp_path / "run.zip")
     broken = ended_run(here.__class__(tmp_path / "other"))
     broken.request_file.write_text("{")
-    with pytest.raises(ValueError, match=r"cannot be read as a run; copy the folder by hand\.$"):
+    with pytest.raises(ValueError, match=r"cannot be read as a run\. Copy the folder by hand\.$"):
         packed(broken, tmp_path / "run.zip")
     assert not list(tmp_path.glob("run.zip*"))
 
@@ -178,11 +178,11 @@ NAMES = {
     "../outside": "wants to write outside its folder",
     "/outside": "wants to write outside its folder",
     "{id}/../../outside": "wants to write outside its folder",
-    "{id}//tmp/outside": "a file that no run has",
-    "{id}/a//b": "a file that no run has",
-    "{id}/.control.lock": "a file that no run has",
-    "{id}/C:outside": "a file that no run has",
-    "{id}/config.yaml/under": "two files of the name",
+    "{id}//tmp/outside": "a file that does not belong to a run",
+    "{id}/a//b": "a file that does not belong to a run",
+    "{id}/.control.lock": "a file that does not belong to a run",
+    "{id}/C:outside": "a file that does not belong to a run",
+    "{id}/config.yaml/under": "two files named",
 }
 
 
@@ -204,7 +204,7 @@ UNPORTABLE = (
 def test_a_name_that_other_systems_cannot_hold_is_neither_packed_nor_taken(here, there, tmp_path, name):
     run = ended_run(here)
     file = altered(packed(run, tmp_path / "run.zip"), {f"{run.id}/{name}": b"odd"})
-    refused(there, file, r"other systems cannot hold its name: '.{3}")
+    refused(there, file, r"whose name some systems do not allow: '.{3}")
     (run.folder / name).parent.mkdir(parents=True, exist_ok=True)
     (run.folder / name).write_bytes(b"odd")
     assert unpacked(there, packed(run, tmp_path / "again.zip")).run.id == run.id
@@ -218,7 +218,7 @@ def test_a_name_that_other_systems_cannot_hold_is_neither_packed_nor_taken(here,
 def test_names_that_are_one_elsewhere_are_neither_packed_nor_taken(here, there, tmp_path, pair):
     run = ended_run(here)
     file = altered(packed(run, tmp_path / "run.zip"), {f"{run.id}/{name}": b"odd" for name in pair})
-    refused(there, file, "two files that other systems take for one")
+    refused(there, file, "two files with the same name on some systems")
     for name in pair:
         (run.folder / name).parent.mkdir(exist_ok=True)
         (run.folder / name).write_bytes(b"odd")
@@ -260,9 +260,9 @@ def test_what_is_no_run_is_refused(here, there, tmp_path):
     refused(there, tmp_path / "text.zip", "cannot be unpacked")
     with zipfile.ZipFile(tmp_path / "clips.zip", "w") as zipped:
         zipped.writestr("one.wav", b"RIFF")
-    refused(there, tmp_path / "clips.zip", r"no run of Wakeword Studio \(wakeword-run.json is not in it\)")
-    refused(there, altered(file, {}, version=2), "no run of Wakeword Studio")
-    refused(there, altered(file, {}, id="../../evil"), "is no id")
+    refused(there, tmp_path / "clips.zip", r"not a packed run of Wakeword Studio \(wakeword-run.json is not in it\)")
+    refused(there, altered(file, {}, version=2), "not a packed run of Wakeword Studio")
+    refused(there, altered(file, {}, id="../../evil"), "is not an id")
     refused(there, altered(file, {f"{run.id}/request.json": b"{}"}), "request.json or config.yaml is not that of a run")
     refused(there, altered(file, {}, drop=f"{run.id}/config.yaml"), "request.json or config.yaml is not that of a run")
 
@@ -273,7 +273,7 @@ def test_bytes_that_are_others_and_bombs_are_refused(here, there, tmp_path, monk
     damaged = bytearray(file.read_bytes())
     damaged[damaged.index(bytes(range(256))) + 77] ^= 1
     (tmp_path / "damaged.zip").write_bytes(damaged)
-    refused(there, tmp_path / "damaged.zip", "Bad CRC-32|not what was packed")
+    refused(there, tmp_path / "damaged.zip", "Bad CRC-32|in the archive is damaged")
     (tmp_path / "half.zip").write_bytes(file.read_bytes()[:100_000])
     refused(there, tmp_path / "half.zip", "cannot be unpacked")
     refused(there, altered(file, {f"{run.id}/train.log": bytes(50_000_000)}), "unpacks to over 100 times its size")
@@ -318,6 +318,6 @@ def test_the_command_line_packs_and_unpacks(here, there, tmp_path):
     assert done["bytes"] == file.stat().st_size > 1000
     assert done["left_out"] == ["evaluation/at 12:30", "models"]  # who deletes the run after packing it loses these
     code, told = verb(here.root, "pack", "latest", str(file))
-    assert code == 2 and told["error"] == f"{file} exists; name a file that does not."
+    assert code == 2 and told["error"] == f"{file} exists. Choose a new file name."
     assert verb(there.root, "unpack", str(file)) == (0, {"run": run.id, "packed_id": run.id, "state": "completed"})
     assert verb(there.root, "unpack", str(tmp_path / "none.zip"))[0] in (1, 2)

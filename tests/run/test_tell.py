@@ -113,7 +113,7 @@ def test_the_end_of_a_run_is_told_with_no_browser(tmp_path, listener, state):
     on_input, in_environment = (workspace.root / "told").read_text().splitlines()
     assert json.loads(on_input) == document and in_environment == state
     last = [line.split("] ")[1] for line in log_lines.last_lines(run.log_file, 2)]
-    assert last == ["Told the webhook at 127.0.0.1.", "The command python was run."]
+    assert last == ["Notified the webhook at 127.0.0.1.", "The command python was run."]
     assert wait_until(run, state).outcome == status.outcome
     end_all(workspace)
 
@@ -149,7 +149,9 @@ def test_a_damaged_file_is_told_in_the_log_and_changes_nothing(workspace, capsys
     notifications.file_of(workspace).write_text('{"ends": "soon"}')
     notifications.notify_end(make_run(workspace), outcome())
     said = capsys.readouterr().out
-    assert "Nobody was told of the end" in said and said.endswith("Clear it with: python -m trainer tell --off\n")
+    assert "The notification of the end failed" in said and said.endswith(
+        "Clear it with: python -m trainer tell --off\n"
+    )
     assert refused(workspace, "tell").endswith("python -m trainer tell --off")
     answer(workspace, "tell", "--off")
     assert notifications.read(workspace) == Notifications()
@@ -233,7 +235,7 @@ def test_a_server_that_hangs_or_is_not_there_is_told(workspace, monkeypatch):
         (told,) = notifications.send_test(
             workspace, Notifications(webhook=f"http://127.0.0.1:{deaf.getsockname()[1]}/secret")
         )
-    assert told == notifications.Delivery(False, "The webhook at 127.0.0.1 was not told: it did not answer within 1 s.")
+    assert told == notifications.Delivery(False, "The webhook at 127.0.0.1 did not answer within 1 s.")
     (told,) = notifications.send_test(workspace, Notifications(webhook="http://127.0.0.1:1/secret"))
     assert "Connection refused" in told.text and "secret" not in told.text
 
@@ -250,12 +252,12 @@ def test_a_bad_address_is_refused_in_a_sentence(url):
 
 
 def test_the_verb_sets_shows_tests_and_clears(workspace, listener):
-    assert call(workspace, "tell").stdout == "Nobody is told when a run ends. Set --webhook or --command.\n"
+    assert call(workspace, "tell").stdout == "No notifications are set. Set --webhook or --command.\n"
     assert "nothing to test" in refused(workspace, "tell", "--test")
     made = answer(workspace, "tell", "--webhook", listener.url, "--ends", "failed, stopped", "--test")
     assert made == {
         "webhook": listener.url, "command": [], "ends": ["stopped", "failed"],
-        "told": [{"well": True, "text": "Told the webhook at 127.0.0.1."}],
+        "told": [{"well": True, "text": "Notified the webhook at 127.0.0.1."}],
     }  # fmt: skip
     assert listener.heard[0][2]["state"] == "test"
     assert stat.S_IMODE(os.stat(notifications.file_of(workspace)).st_mode) == 0o600
@@ -270,5 +272,5 @@ def test_what_cannot_be_set_is_refused_in_a_sentence(workspace):
     assert "no program 'no-such-thing'" in refused(workspace, "tell", "--command", "no-such-thing now")
     assert "Close every quote" in refused(workspace, "tell", "--command", "echo 'x")
     assert "some of completed" in refused(workspace, "tell", "--ends", "lost")
-    assert "stands alone" in refused(workspace, "tell", "--off", "--test")
+    assert "cannot be combined" in refused(workspace, "tell", "--off", "--test")
     assert not notifications.file_of(workspace).exists()

@@ -21,24 +21,26 @@ from trainer.system.display_text import counted
 @click.command(name="token")
 @click.pass_obj
 def token_verb(session: Session) -> None:
-    """Print the access token of the app. It is in the workspace; one that was set by WAKEWORD_TOKEN is not."""
+    """Print the access token of the app that is stored in the workspace; a token in WAKEWORD_TOKEN is not stored."""
     token = access_token.read(session.workspace)
     show(session, {"token": token, "file": str(access_token.file_of(session.workspace))}, token)
 
 
 @click.command(name="tensorboard")
-@click.option("--stop", is_flag=True, help="End it.")
+@click.option("--stop", is_flag=True, help="Stop it.")
 @click.pass_obj
 def tensorboard_verb(session: Session, stop: bool) -> None:
-    """Start TensorBoard for all runs on 127.0.0.1, where none runs yet, and print its address."""
+    """Start TensorBoard for all runs on 127.0.0.1, unless it runs already, and print its address."""
     if stop:
         ended = tensorboard.stop(session.workspace)
-        show(session, {"stopped": ended}, "TensorBoard has ended." if ended else "No TensorBoard runs.")
+        show(session, {"stopped": ended}, "TensorBoard has stopped." if ended else "TensorBoard is not running.")
         return
     tensorboard.start(session.workspace)
     address = tensorboard.wait(session.workspace).address
     by_hand = tensorboard.command(session.workspace)
-    text = f"TensorBoard: {address}\nEnd it with: python -m trainer tensorboard --stop\nBy hand: {by_hand}"
+    text = (
+        f"TensorBoard: {address}\nStop it with: python -m trainer tensorboard --stop\nStart it by hand with: {by_hand}"
+    )
     show(session, {"address": address, "command": by_hand}, text)
 
 
@@ -46,7 +48,7 @@ RUN = click.argument("run", metavar="RUN")
 
 
 def _document(session: Session, row: Row) -> dict[str, Any]:
-    """A run of the list as scripts read it: its status, and what the list knows, its operating point too."""
+    """A run of the list as JSON: its status and its row."""
     run = runs.by_id(session.workspace, row.run)
     return row._asdict() | (state_document(session, runs.status(run)) if run else {})
 
@@ -73,10 +75,10 @@ def _table(found: Sequence[Row], every: int) -> str:
 
 @click.command(name="runs", context_settings={"ignore_unknown_options": True})  # a term may begin with a -
 @click.argument("query", nargs=-1)
-@click.option("--sort", default="", help="The field or option to sort by, the best or newest first.")
-@click.option("--reverse", is_flag=True, help="The other way round.")
-@click.option("--archived", is_flag=True, help="Archived runs too.")
-@click.option("--trash", "in_trash", is_flag=True, help="What lies in the trash.")
+@click.option("--sort", default="", help="Sort by this field or option, best or newest first.")
+@click.option("--reverse", is_flag=True, help="Reverse the order.")
+@click.option("--archived", is_flag=True, help="Include archived runs.")
+@click.option("--trash", "in_trash", is_flag=True, help="List the trash instead.")
 @click.pass_obj
 def runs_verb(
     session: Session, query: tuple[str, ...], sort: str, reverse: bool, archived: bool, in_trash: bool
@@ -97,12 +99,12 @@ def runs_verb(
 
 @click.command()
 @RUN
-@click.option("--name", default=None, help="The name it shall have; empty for the one it was started with.")
+@click.option("--name", default=None, help="A new name; empty restores the name of the start.")
 @click.option("--tag", "tags", multiple=True, help="A tag to add.")
-@click.option("--untag", "untags", multiple=True, help="A tag to take away.")
-@click.option("--note", "text", default=None, help="The note that takes the place of the one before.")
-@click.option("--star/--no-star", default=None, help="Mark it.")
-@click.option("--archive/--no-archive", default=None, help="Put it away from lists, and back.")
+@click.option("--untag", "untags", multiple=True, help="A tag to remove.")
+@click.option("--note", "text", default=None, help="A new note, which replaces the old one.")
+@click.option("--star/--no-star", default=None, help="Star the run.")
+@click.option("--archive/--no-archive", default=None, help="Hide the run from lists, or show it again.")
 @click.pass_obj
 def note(
     session: Session,
@@ -114,7 +116,7 @@ def note(
     star: bool | None,
     archive: bool | None,
 ) -> None:
-    """Note something of RUN: name, tags, a note, a star, whether it is archived; and tell what is noted."""
+    """Edit the name, tags, note, star or archived state of RUN, and print them."""
     found = runs.find(session.workspace, run)
     given = {"name": name, "note": text, "starred": star, "archived": archive}
     changes: dict[str, object] = {key: value for key, value in given.items() if value is not None}
@@ -128,10 +130,10 @@ def note(
 @RUN
 @click.pass_obj
 def trash_verb(session: Session, run: str) -> None:
-    """Move RUN (an id, an unambiguous start of one, or `latest`) to the trash, from which `restore` brings it back."""
+    """Move RUN (an id, an unambiguous start of one, or `latest`) to the trash; `restore` brings it back."""
     found = runs.find(session.workspace, run)
     there = trash.throw(session.workspace, found)
-    text = f"{found.id} is in the trash. Bring it back with: python -m trainer restore {there.id}"
+    text = f"{found.id} is in the trash. Restore it with: python -m trainer restore {there.id}"
     show(session, {"run": found.id, "folder": str(there.folder)}, text)
 
 
@@ -139,15 +141,15 @@ def trash_verb(session: Session, run: str) -> None:
 @RUN
 @click.pass_obj
 def restore(session: Session, run: str) -> None:
-    """Bring RUN (its id, or an unambiguous start of it) back from the trash."""
+    """Restore RUN (its id, or an unambiguous start of it) from the trash."""
     back = trash.restore(session.workspace, trash.find(session.workspace, run))
-    show(session, {"run": back.id, "folder": str(back.folder)}, f"{back.id} is back.")
+    show(session, {"run": back.id, "folder": str(back.folder)}, f"Restored {back.id}.")
 
 
 @click.command(name="empty-trash")
 @click.pass_obj
 def empty_trash(session: Session) -> None:
-    """Delete the runs in the trash for good."""
+    """Delete the runs in the trash permanently."""
     freed = sum(reading.disk_usage(run).total for run in trash.all_of(session.workspace))
     count = trash.empty(session.workspace)
     show(session, {"deleted": count, "bytes": freed}, f"{counted(count, 'run')} deleted, {freed / 1e6:,.1f} MB freed.")
@@ -160,13 +162,13 @@ def _freed(run: Run, found: disk.Freeable) -> dict[str, Any]:
 
 @click.command(name="free-space")
 @RUN
-@click.option("--now", is_flag=True, help="Do it, instead of telling what would go.")
+@click.option("--now", is_flag=True, help="Delete them instead of listing them.")
 @click.pass_obj
 def free_space(session: Session, run: str, now: bool) -> None:
-    """Tell which old checkpoints of RUN can go (all but the best and the last), or remove them."""
+    """List the old checkpoints of RUN that can be deleted (all but the best and the last), or delete them."""
     found = runs.find(session.workspace, run)
     freed = disk.free(found) if now else disk.freeable(found)
-    done = "Removed" if now else "Would go"
+    done = "Deleted" if now else "Can be deleted"
     files = ", ".join(path.name for path in freed.files) or "nothing"
     lines = [f"{done}: {files} ({freed.size_bytes / 1e6:,.1f} MB)", f"Kept: {', '.join(freed.kept) or 'nothing'}"]
     show(session, _freed(found, freed) | {"done": now}, "\n".join(lines))

@@ -1,4 +1,4 @@
-"""The verbs of the command line about configurations: presets, validate, difference, probe."""
+"""Commands about configurations: presets, validate, difference, probe."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from trainer.system.job import Report
 @click.command()
 @click.pass_obj
 def presets(session: Session) -> None:
-    """List the presets and for whom each is."""
+    """List the presets with the situation that each is for."""
     found = {name: config_file.situation(name) for name in config_file.presets()}
     document = [{"name": name, "situation": text} for name, text in found.items()]
     show(session, document, "\n".join(f"{name:15} {text}" for name, text in found.items()))
@@ -30,7 +30,7 @@ def presets(session: Session) -> None:
 @click.argument("config", metavar="CONFIG")
 @click.pass_obj
 def validate(session: Session, config: str) -> None:
-    """Check CONFIG, a YAML file, a saved configuration or a preset: problems, warnings, what it needs by estimate."""
+    """Check CONFIG (a YAML file, a saved configuration or a preset): problems, warnings and estimated resources."""
     path = config_file.find(session.workspace, config)
     try:
         checked = config_file.load(path)
@@ -65,13 +65,13 @@ def _needs(needs: Estimate) -> list[str]:
 @click.argument("second", metavar="CONFIG")
 @click.pass_obj
 def difference(session: Session, first: str, second: str) -> None:
-    """Tell which options differ between two configurations (YAML files, saved configurations or presets)."""
+    """List the options that differ between two configurations (YAML files, saved configurations or presets)."""
     pair = [config_file.load(config_file.find(session.workspace, name)) for name in (first, second)]
     found = option_list.differences(*map(option_list.values, pair))
     document: list[dict[str, Any]] = [{"option": d.option.key, "first": d.first, "second": d.second} for d in found]
     lines = [f"{'':35} {first:>12.12} {second:>12.12}"] if found else []
     lines += [f"{d.option.key:35} {option_list.shown(d.first):>12} {option_list.shown(d.second):>12}" for d in found]
-    show(session, document, "\n".join(lines) or "They are equal.")
+    show(session, document, "\n".join(lines) or "The configurations are equal.")
 
 
 @click.command(name="probe")
@@ -79,7 +79,7 @@ def difference(session: Session, first: str, second: str) -> None:
 @AS_JOB
 @click.pass_obj
 def probe_verb(session: Session, config: str, as_job: bool) -> None:
-    """Measure how long training CONFIG would take on this machine; no run is made."""
+    """Measure how long training CONFIG would take on this machine, without creating a run."""
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
         report(0, 0, "Training for some seconds")

@@ -1,7 +1,7 @@
-"""The verbs of the command line about clips: demo, synthesise, scan, split, import, mend, undo, preview.
+"""Commands about clips: demo, synthesise, scan, split, import, mend, undo, preview.
 
-The pages run the long ones as jobs. What a verb needs is imported when it runs: pandas and scipy take a second that
-`runs` and `status` do not have.
+The pages run the long ones as jobs. Imports are local to the commands: pandas and scipy take a second that
+`runs` and `status` do not need.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from trainer.dataset.clips import Found
 
 RATIOS = click.option("--ratios", default="70/15/15", show_default=True, help="Train, validation and test in percent.")
-SEED = click.option("--seed", default=0, show_default=True, help="Same seed, same result.")
+SEED = click.option("--seed", default=0, show_default=True, help="Seed of the random numbers.")
 
 
 @click.command()
-@click.option("--phrase", default="hey atlas", show_default=True, help="The words to train for.")
+@click.option("--phrase", default="hey atlas", show_default=True, help="The wake word or phrase.")
 @click.option(
-    "--positives", default=600, show_default=True, help="Clips of the phrase; three others are made for each."
+    "--positives", default=600, show_default=True, help="Clips of the phrase; three other clips are created for each."
 )
 @RATIOS
 @SEED
 @AS_JOB
 @click.pass_obj
 def demo(session: Session, phrase: str, positives: int, ratios: str, seed: int, as_job: bool) -> None:
-    """Make a synthetic data set for trying the app, scan and split it."""
+    """Create a synthetic demo data set, scan it and split it."""
     from trainer.dataset import clips, splits
     from trainer.dataset.scan import scan as scan_clips
     from trainer.dataset.split_assignment import parse_ratios
@@ -79,13 +79,13 @@ def scan(session: Session, as_job: bool) -> None:
 @click.command(name="split")
 @RATIOS
 @SEED
-@click.option("--from-scratch", is_flag=True, help="Share all clips out anew instead of only the new ones.")
+@click.option("--from-scratch", is_flag=True, help="Split all clips again, not only new ones.")
 @AS_JOB
 @click.pass_obj
 def split_verb(session: Session, ratios: str, seed: int, from_scratch: bool, as_job: bool) -> None:
-    """Share the clips out to train, val and test; no speaker and no audio lies in two of them.
+    """Split the clips into train, val and test; no speaker and no recording is in two splits.
 
-    Clips that are in a split already stay there; other ratios or another seed share all of them out anew.
+    Clips that are in a split stay there, unless the ratios or the seed change.
     """
     from trainer.dataset import splits
     from trainer.dataset.split_assignment import parse_ratios
@@ -102,10 +102,10 @@ def split_verb(session: Session, ratios: str, seed: int, from_scratch: bool, as_
 
 @click.command(name="import")
 @click.argument("sources", metavar="FOLDER_OR_ZIP...", nargs=-1, required=True)
-@click.option("--label", default="", help="Where the clips belong; without it, folders named after labels tell.")
-@click.option("--speaker", default="", help="Who speaks in all of them.")
-@click.option("--link", is_flag=True, help="Hard links instead of copies; the same disk only.")
-@click.option("--names", "encoding", default="", help="Encoding of the names in a zip that does not say it, as cp932.")
+@click.option("--label", default="", help="Label of the clips; by default from folders named after labels.")
+@click.option("--speaker", default="", help="Speaker of all clips.")
+@click.option("--link", is_flag=True, help="Create hard links instead of copies; same disk only.")
+@click.option("--names", "encoding", default="", help="Encoding of the names in a zip without one, such as cp932.")
 @click.option("--title", "titles", multiple=True, hidden=True, help="How the page names each uploaded zip.")
 @click.option("--consume", is_flag=True, hidden=True, help="Remove the uploaded zips afterwards.")
 @AS_JOB
@@ -121,9 +121,9 @@ def import_verb(
     consume: bool,
     as_job: bool,
 ) -> None:
-    """Bring the audio files of folders and zips into data/raw, and scan.
+    """Import the audio files of folders and zip files into data/raw, and scan.
 
-    One that cannot be imported is told, the others are, and the exit code is 2.
+    A source that cannot be imported is reported, the others are imported, and the exit code is 2.
     """
     from trainer.dataset import importing, zip_names
     from trainer.dataset.scan import scan as scan_clips
@@ -154,9 +154,9 @@ def import_verb(
 @AS_JOB
 @click.pass_obj
 def mend(session: Session, finding: str, as_job: bool) -> None:
-    """Apply the remedy of FINDING (its code, as `scan --json` names it) to its clips, and scan.
+    """Fix FINDING (its code in `scan --json`) in its clips, and scan.
 
-    `refused` quarantines all refused files.
+    `refused` moves all refused files to quarantine.
     """
     from trainer.dataset import findings, repairs
     from trainer.dataset.scan import scan as scan_clips
@@ -169,7 +169,7 @@ def mend(session: Session, finding: str, as_job: bool) -> None:
         else:
             change = repairs.mend(session.workspace, finding, report)
         scan_clips(session.workspace, report)
-        return {"change": change.id}, f"{change.title}. Undo is in the list of changes."
+        return {"change": change.id}, f"{change.title}. Undo it in the list of changes."
 
     work_on(session, "mend", as_job, work)
 
@@ -178,7 +178,7 @@ def mend(session: Session, finding: str, as_job: bool) -> None:
 @click.argument("change", metavar="CHANGE")
 @click.pass_obj
 def undo(session: Session, change: str) -> None:
-    """Take a change to the clips back (its id, as `import` and `mend` print it with --json)."""
+    """Undo a change of the clips (its id, as `import` and `mend` print it with --json)."""
     from trainer.dataset import changes
 
     made, left = changes.undo(session.workspace, change)
@@ -187,16 +187,21 @@ def undo(session: Session, change: str) -> None:
 
 
 @click.command()
-@click.option("--phrase", default="", help="What is said in the positives.")
+@click.option("--phrase", default="", help="The phrase of the positive clips.")
 @click.option("--language", default="en", show_default=True, help="Code of the language, such as de.")
-@click.option("--voices", default=66, show_default=True, help="How many different voices.")
-@click.option("--piper", default="", help="A Piper voice (NAME.onnx), or a folder of them, to speak instead.")
-@click.option("--positives", default=0, help="Clips of the phrase.")
-@click.option("--hard-negatives", default=0, help="Clips of look-alikes.")
-@click.option("--look-alike", "look_alikes", multiple=True, help="A text for hard negatives; none: they are proposed.")
-@click.option("--negatives", default=0, help="Clips of other words and sentences.")
-@click.option("--background", default=0, help="Clips of noise.")
-@click.option("--rirs", default=0, help="Room impulse responses.")
+@click.option("--voices", default=66, show_default=True, help="Number of voices.")
+@click.option("--piper", default="", help="Use this Piper voice (NAME.onnx) or folder of voices.")
+@click.option("--positives", default=0, help="Number of positive clips.")
+@click.option("--hard-negatives", default=0, help="Number of clips of similar phrases.")
+@click.option(
+    "--look-alike",
+    "look_alikes",
+    multiple=True,
+    help="A similar phrase for hard negatives; by default they are chosen.",
+)
+@click.option("--negatives", default=0, help="Number of clips of other words and sentences.")
+@click.option("--background", default=0, help="Number of noise clips.")
+@click.option("--rirs", default=0, help="Number of room impulse responses.")
 @SEED
 @AS_JOB
 @click.pass_obj
@@ -215,7 +220,7 @@ def synthesise(
     seed: int,
     as_job: bool,
 ) -> None:
-    """Add synthetic speech, noise and rooms to data/raw, and scan. It can be undone."""
+    """Add synthetic speech, noise and room impulse responses to data/raw, and scan. It can be undone."""
     from trainer.dataset.scan import scan as scan_clips
     from trainer.synthesis import order
 
@@ -242,15 +247,15 @@ def synthesise(
 @AS_JOB
 @click.pass_obj
 def preview(session: Session, config: str, clip: str, as_job: bool) -> None:
-    """Write ten draws of CLIP (a path below data/raw) as training by CONFIG would hear them, to data/preview."""
+    """Write ten augmented versions of CLIP (a path below data/raw), as in training with CONFIG, to data/preview."""
     from trainer.config import config_file
     from trainer.dataset import previews
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
-        report(0, 0, "The trainer is drawing")
+        report(0, 0, "Augmenting the clip")
         path = config_file.find(session.workspace, config)
         folder = previews.make(session.workspace, path, clip)
-        return {"folder": str(folder)}, f"Ten draws of {clip}, as training by {path.stem} would hear them."
+        return {"folder": str(folder)}, f"Ten augmented versions of {clip}, as in training with {path.stem}."
 
     work_on(session, "preview", as_job, work)
 

@@ -1,4 +1,4 @@
-"""The verbs of the command line about labels: which the newest training doubts, and what to do about each."""
+"""Commands about labels: suspects, relabel, quarantine, confirm."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLIPS = click.argument("clips", nargs=-1, required=True, metavar="CLIP...")
 @click.command()
 @click.pass_obj
 def suspects(session: Session) -> None:
-    """List the clips whose label the newest training doubts, the most doubtful first.
+    """List the clips whose label the newest training contradicts, the most doubtful first.
 
     Listen to each, then `relabel`, `quarantine` or `confirm` it.
     """
@@ -29,7 +29,7 @@ def suspects(session: Session) -> None:
 
     found = wrong_labels.find(session.workspace, _scanned(session).clips)
     if found is None:
-        show(session, {"run": None, "epochs": 0, "suspects": []}, "No run has scored its clips yet. Train one first.")
+        show(session, {"run": None, "epochs": 0, "suspects": []}, "No run has scored the clips yet. Train one first.")
         return
     lines = [f"{score.path}: {wrong_labels.sentence(score)}" for score in found.clips]
     told = f"{counted(len(lines), 'clip')} by run {found.run_id}, over {counted(found.epochs, 'epoch')}."
@@ -42,7 +42,7 @@ def suspects(session: Session) -> None:
 @click.option("--label", required=True, help=f"One of {', '.join(LABELS)}.")
 @click.pass_obj
 def relabel(session: Session, clips: tuple[str, ...], label: str) -> None:
-    """Move each CLIP (a path below data/raw) under another label, and scan. It can be undone."""
+    """Change the label of each CLIP (a path below data/raw), and scan. It can be undone."""
     from trainer.dataset import repairs
 
     _check(session, clips)
@@ -64,15 +64,15 @@ def quarantine(session: Session, clips: tuple[str, ...]) -> None:
 @CLIPS
 @click.pass_obj
 def confirm(session: Session, clips: tuple[str, ...]) -> None:
-    """Remember that the label of each CLIP (a path below data/raw) is right, so that it is no suspect any more."""
+    """Confirm the label of each CLIP (a path below data/raw), so that it is no longer listed as a suspect."""
     from trainer.evaluation import wrong_labels
 
     change = wrong_labels.confirm(session.workspace, _scanned(session).clips, clips)
-    show(session, {"change": change.id}, f"{change.title}. Undo is in the list of changes.")
+    show(session, {"change": change.id}, f"{change.title}. Undo it in the list of changes.")
 
 
 def _scanned(session: Session) -> Found:
-    """What the last scan found. Raises ValueError when there was none."""
+    """The clips of the last scan. Raises ValueError when there was none."""
     from trainer.dataset import clips
 
     found = clips.load(session.workspace)
@@ -82,19 +82,19 @@ def _scanned(session: Session) -> Found:
 
 
 def _check(session: Session, clips: tuple[str, ...]) -> None:
-    """Raises ValueError for a path that is no clip of the last scan."""
+    """Raises ValueError for a path that is not a clip of the last scan."""
     from trainer.evaluation import wrong_labels
 
     wrong_labels.check_known(_scanned(session).clips, clips)
 
 
 def _changed(session: Session, change: Change) -> None:
-    """Scan after a change, and tell of it."""
+    """Scan after a change, and print it."""
     from trainer.dataset.scan import scan
 
     with terminal.progress() as report:
         scan(session.workspace, report)
-    show(session, {"change": change.id}, f"{change.title}. Undo is in the list of changes.")
+    show(session, {"change": change.id}, f"{change.title}. Undo it in the list of changes.")
 
 
 VERBS = (suspects, relabel, quarantine, confirm)

@@ -34,7 +34,7 @@ from trainer.system.workspace import Workspace
     "NAME.wav lies NAME.txt or NAME.wav.txt, a label track of Audacity that says where it is. Without this option "
     "data/streams/false_accepts is heard, where it exists.",
 )
-@click.option("--no-composed", is_flag=True, help="Hear no streams composed of the test split.")
+@click.option("--no-composed", is_flag=True, help="Without streams composed from the test split.")
 @click.option(
     "--snr",
     "snrs",
@@ -42,16 +42,16 @@ from trainer.system.workspace import Workspace
     type=float,
     default=(10.0, 5.0),
     show_default=True,
-    help="Also hear the words in noise, this many dB below them (-20 to 60).",
+    help="SNR in dB of the streams with noise (-20 to 60).",
 )
-@click.option("--checkpoint", default="best", show_default=True, help="Or last, or the name of one that is kept.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same streams.")
+@click.option("--checkpoint", default="best", show_default=True, help="best, last or the name of a checkpoint.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the composed streams.")
 @click.option(
     "--budget",
     type=click.FloatRange(0, 1000, min_open=True),
     default=0.5,
     show_default=True,
-    help="False accepts per hour that may be: tells the threshold for it and what it costs.",
+    help="False accepts per hour to allow, for the threshold in the result.",
 )
 @AS_JOB
 @click.pass_obj
@@ -66,11 +66,11 @@ def evaluate(
     budget: float,
     as_job: bool,
 ) -> None:
-    """Hear streams with the model of RUN: words missed against false accepts per hour.
+    """Evaluate the model of RUN on streams: miss rate against false accepts per hour.
 
-    The streams are composed of the test split, quiet, in noise and in rooms, and joined by long recordings. One that
-    cannot be heard is told, the others are heard, and the exit code is 2. RUN is an id, an unambiguous start of one,
-    or `latest`.
+    The streams are composed from the test split, clean, in noise and in rooms, and added to long recordings. A
+    recording that cannot be read is reported, the others are used, and the exit code is 2. RUN is an id, an
+    unambiguous start of one, or `latest`.
     """
     from trainer.evaluation import assessment, evaluations, operating_point, summary
     from trainer.streams import recordings
@@ -106,14 +106,14 @@ STANDARD_INPUT = Path("-")
 @click.command()
 @RUN
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(file_okay=False, path_type=Path))
-@click.option("--checkpoint", default="best", show_default=True, help="Or last, or the name of one that is kept.")
-@click.option("--int8", "with_int8", is_flag=True, help="Also a model of eight bits, with what that costs.")
+@click.option("--checkpoint", default="best", show_default=True, help="best, last or the name of a checkpoint.")
+@click.option("--int8", "with_int8", is_flag=True, help="Also export an int8 model and compare it.")
 @AS_JOB
 @click.pass_obj
 def export(session: Session, run: str, folder: Path | None, checkpoint: str, with_int8: bool, as_job: bool) -> None:
-    """Copy the best model of RUN (an id, an unambiguous start of one, or `latest`) to DIR, ready to listen with.
+    """Export the best model of RUN (an id, an unambiguous start of one, or `latest`) to DIR, ready to use.
 
-    Without DIR it is only made, and stays in the folder of the run.
+    Without DIR it stays in the folder of the run.
     """
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
@@ -122,7 +122,7 @@ def export(session: Session, run: str, folder: Path | None, checkpoint: str, wit
         model = models.tried_model_of(found, checkpoint, with_int8)
         file = document_file.read(DetectorFile, detector_file.path_in(model))
         if file is None:
-            raise ValueError(f"{model} was changed while it was read; export it again.")
+            raise ValueError(f"{model} changed while it was read. Export it again.")
         names, target = [*file.files, detector_file.NAME], folder or model
         if folder:
             _copy(model, folder, names)
@@ -160,19 +160,21 @@ def _model_path(workspace: Workspace, text: str) -> Path:
 @click.command()
 @click.argument("model", metavar="MODEL")
 @click.argument("audio", metavar="[AUDIO... | -]", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--device", default="", help="A sound device: its number, or a part of its name; else the system's own.")
-@click.option("--scores", "with_scores", is_flag=True, help="Also the score of every hop.")
-@click.option("--threshold", type=click.FloatRange(0, 1), help="Instead of the model's own.")
+@click.option(
+    "--device", default="", help="Sound device: its number or a part of its name; by default that of the system."
+)
+@click.option("--scores", "with_scores", is_flag=True, help="Also print the score of every hop.")
+@click.option("--threshold", type=click.FloatRange(0, 1), help="Threshold instead of that of the model.")
 @click.pass_obj
 def detect(
     session: Session, model: str, audio: tuple[Path, ...], device: str, with_scores: bool, threshold: float | None
 ) -> None:
-    """Find the word in AUDIO files of any length with MODEL: a run, a model folder or an .onnx file.
+    """Detect the word in AUDIO files of any length with MODEL: a run, a model folder or an .onnx file.
 
-    A file that cannot be read is told, the others are heard, and the exit code is 2.
+    A file that cannot be read is reported, the others are processed, and the exit code is 2.
 
-    Without AUDIO it listens to the sound device until Ctrl-C, with - to raw samples (16 bits, 16 kHz, one channel) on
-    standard input. It then tells each detection as it comes; with --json a line is a document.
+    Without AUDIO it listens to the sound device until Ctrl-C, and with - to raw samples (16 bits, 16 kHz, mono) on
+    standard input. It prints each detection at once; with --json each line is a document.
     """
     from trainer.detector import detector, listening  # onnxruntime takes a third of a second to import
 
@@ -191,7 +193,7 @@ def detect(
 def _detect_in_files(
     session: Session, loaded: Detector, paths: Sequence[Path], threshold: float, with_scores: bool
 ) -> None:
-    """Tell what is heard in each file; bad ones are told and passed over, and then the exit code is 2."""
+    """Print the detections in each file; after a bad file the exit code is 2."""
     from trainer.detector import listening
 
     documents, failed = list[dict[str, Any]](), False

@@ -36,27 +36,27 @@ def _changes(webhook: str | None, command: str | None, ends: str | None) -> dict
 
 def _text(wanted: Notifications) -> str:
     if wanted.is_silent:
-        return "Nobody is told when a run ends. Set --webhook or --command."
-    lines = [f"Told of: {', '.join(wanted.ends)}"]
+        return "No notifications are set. Set --webhook or --command."
+    lines = [f"Ends: {', '.join(wanted.ends)}"]
     lines += [f"Webhook: {wanted.webhook}"] if wanted.webhook else []
     lines += [f"Command: {shlex.join(wanted.command)}"] if wanted.command else []
     return "\n".join(lines)
 
 
 @click.command(name="tell")
-@click.option("--webhook", help="Post a JSON document to this address; '' for none.")
-@click.option("--command", help="Run this, the document on its standard input; '' for none.")
-@click.option("--ends", help="After which ends: some of completed,stopped,paused,failed.")
-@click.option("--off", is_flag=True, help="Tell nobody any more.")
-@click.option("--test", is_flag=True, help="Send a message now and say how that went.")
+@click.option("--webhook", help="Post a JSON document to this address; '' removes it.")
+@click.option("--command", help="Run this command with the document on its standard input; '' removes it.")
+@click.option("--ends", help="The ends to notify of: some of completed,stopped,paused,failed.")
+@click.option("--off", is_flag=True, help="Remove all notifications.")
+@click.option("--test", is_flag=True, help="Send a test message now and print the result.")
 @click.pass_obj
 def tell_verb(
     session: Session, webhook: str | None, command: str | None, ends: str | None, off: bool, test: bool
 ) -> None:
-    """Set what a run's end sets off, with no browser open; without options, show what is set."""
+    """Set the notifications of the end of a run; without options, show them."""
     changes = _changes(webhook, command, ends)
     if off and (changes or test):
-        raise ValueError("--off stands alone: it clears what the other options set.")
+        raise ValueError("--off cannot be combined with other options.")
     wanted = Notifications() if off else notifications.read(session.workspace).model_copy(update=changes)
     if off or changes:
         notifications.write(session.workspace, wanted)
@@ -72,14 +72,14 @@ RUN = click.argument("run", metavar="RUN")
 
 
 def status_document(session: Session, run: Run) -> dict[str, Any]:
-    """The status of a run with its operating point, its place in the queue, and what to try when it has failed."""
+    """The status of a run with its operating point, its position in the queue and advice on a failure."""
     status = runs.status(run)
     point = operating_point.of_run(status)
     return state_document(session, status) | {"operating_point": point and point.model_dump(mode="json")}
 
 
 def state_document(session: Session, status: Status) -> dict[str, Any]:
-    """The same without the operating point."""
+    """The status without the operating point."""
     found = run_queue.position(session.workspace, status.run) if status.state == "queued" else None
     tips: dict[str, Any] = {"advice": failures.advice(status)}
     if status.state == "unknown":
@@ -114,14 +114,14 @@ def train(session: Session, config: str, name: str, wait: bool) -> None:
 @RUN
 @click.pass_obj
 def status(session: Session, run: str) -> None:
-    """Tell how RUN stands: an id, an unambiguous start of one, or `latest`."""
+    """Print the status of RUN: an id, an unambiguous start of one, or `latest`."""
     document = status_document(session, runs.find(session.workspace, run))
     show(session, document, terminal.status_text(document))
 
 
 @click.command()
 @RUN
-@click.option("--lines", default=100, show_default=True, help="How many from the end.")
+@click.option("--lines", default=100, show_default=True, help="Number of lines.")
 @click.pass_obj
 def log(session: Session, run: str, lines: int) -> None:
     """Print the end of the log of RUN: an id, an unambiguous start of one, or `latest`."""
@@ -135,7 +135,7 @@ def log(session: Session, run: str, lines: int) -> None:
 @click.option("--now", is_flag=True, help="Stop after this batch instead of this epoch.")
 @click.pass_obj
 def stop(session: Session, run: str, now: bool) -> None:
-    """Stop RUN (an id, an unambiguous start of one, or `latest`); its best model is kept, and it can be resumed."""
+    """Stop RUN (an id, an unambiguous start of one, or `latest`); it keeps its best model and can be resumed."""
     found = runs.find(session.workspace, run)
     state = launch.stop(found, now)
     by = runs.wish(found, runs.status(found).attempt)
@@ -148,7 +148,7 @@ def stop(session: Session, run: str, now: bool) -> None:
 @RUN
 @click.pass_obj
 def pause(session: Session, run: str) -> None:
-    """Let RUN (an id, an unambiguous start of one, or `latest`) save itself after this batch and leave its device."""
+    """Pause RUN (an id, an unambiguous start of one, or `latest`): it saves a checkpoint and releases its device."""
     found = runs.find(session.workspace, run)
     state = launch.pause(found)
     show(session, {"run": found.id, "state": state}, f"{found.id} is {state}.")
@@ -158,36 +158,36 @@ def pause(session: Session, run: str) -> None:
 @RUN
 @click.pass_obj
 def resume(session: Session, run: str) -> None:
-    """Let RUN (an id, an unambiguous start of one, or `latest`) go on from its last checkpoint."""
+    """Resume RUN (an id, an unambiguous start of one, or `latest`) from its last checkpoint."""
     found = runs.find(session.workspace, run)
     attempt = launch.resume(found)
-    show(session, {"run": found.id, "attempt": attempt}, f"{found.id} goes on (attempt {attempt}).")
+    show(session, {"run": found.id, "attempt": attempt}, f"Resumed {found.id} (attempt {attempt}).")
 
 
 @click.command()
 @RUN
-@click.option("--epochs", required=True, type=int, help="How many it shall have had in all.")
+@click.option("--epochs", required=True, type=int, help="Total number of epochs.")
 @click.pass_obj
 def extend(session: Session, run: str, epochs: int) -> None:
     """Train the completed RUN (an id, an unambiguous start of one, or `latest`) for more epochs."""
     found = runs.find(session.workspace, run)
     attempt = launch.extend(found, epochs)
-    show(session, {"run": found.id, "attempt": attempt}, f"{found.id} goes on to epoch {epochs} (attempt {attempt}).")
+    show(session, {"run": found.id, "attempt": attempt}, f"Extended {found.id} to {epochs} epochs (attempt {attempt}).")
 
 
 @click.command(name="queue")
-@click.option("--move", "moved", metavar="RUN", help="A queued run that shall come earlier or later.")
+@click.option("--move", "moved", metavar="RUN", help="The queued run to move.")
 @click.option("--to", "place", type=click.Choice(["first", "earlier", "later", "last"]), default="first")
-@click.option("--slots", metavar="DEVICE=N", help="How many runs may train on a device at once, such as cpu=2.")
+@click.option("--slots", metavar="DEVICE=N", help="Number of runs that train on a device at once, such as cpu=2.")
 @click.pass_obj
 def queue_verb(session: Session, moved: str | None, place: Place, slots: str | None) -> None:
-    """Tell which runs wait for which device and which train; change their order, or the slots of a device."""
+    """List queued and training runs by device; change the order of the queue or the slots of a device."""
     if moved:
         run_queue.move(session.workspace, runs.find(session.workspace, moved), place)
     if slots:
         device, _, count = slots.partition("=")
         if not count.isdecimal():
-            raise ValueError(f"{slots!r} does not say how many slots a device has; write it as cpu=2.")
+            raise ValueError(f"{slots!r} is not a number of slots; write it as cpu=2.")
         run_queue.set_slots(session.workspace, device, int(count))
     document = run_queue.queue_document(session.workspace)
     show(session, document, terminal.queue_text(document))
@@ -202,10 +202,10 @@ PATH: click.Path = click.Path(dir_okay=False, path_type=Path)
 @AS_JOB
 @click.pass_obj
 def pack(session: Session, run: str, file: Path, as_job: bool) -> None:
-    """Write RUN with all that belongs to it into one new file, for another machine or to put away."""
+    """Pack RUN with all its files into one new zip file, for another machine or as a backup."""
     found = runs.find(session.workspace, run)
     if file.exists() and not as_job:
-        raise ValueError(f"{file} exists; name a file that does not.")
+        raise ValueError(f"{file} exists. Choose a new file name.")
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
         with nullcontext() if as_job else private.as_user_shares():
@@ -213,8 +213,8 @@ def pack(session: Session, run: str, file: Path, as_job: bool) -> None:
         left = archive.left_out(found)
         document = {"run": found.id, "file": str(file), "bytes": size, "left_out": left}
         names = ", ".join(map(repr, left[:5])) + (f" and {len(left) - 5:,} more" if left[5:] else "")
-        told = f" Not in it, as they are links or other systems cannot hold their names: {names}." if left else ""
-        return document, f"Run {found.id} is in {file}, {size / 1e6:,.1f} MB.{told}"
+        told = f" Left out, as links or names that some systems do not allow: {names}." if left else ""
+        return document, f"Packed run {found.id} into {file}, {size / 1e6:,.1f} MB.{told}"
 
     work_on(session, "pack", as_job, work)
 
@@ -226,9 +226,9 @@ def pack(session: Session, run: str, file: Path, as_job: bool) -> None:
 @AS_JOB
 @click.pass_obj
 def unpack(session: Session, files: tuple[Path, ...], as_job: bool) -> None:
-    """Take in the run in each FILE.zip, which `pack` has made.
+    """Import the run in each FILE.zip that `pack` has written.
 
-    A file that is none is told, the others are taken in, and the exit code is 2.
+    A bad file is reported, the others are imported, and the exit code is 2.
     """
     from trainer.run import archive  # onnx takes a while to import
 

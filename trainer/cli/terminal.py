@@ -1,4 +1,4 @@
-"""How the command line reads and writes: global options, progress, documents as JSON or as text."""
+"""Input and output of the command line: global options, progress, results as JSON or text."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Failure:
-    """An item that could not be worked on: `item` as the user named it, and one sentence that says why."""
+    """An item that failed: `item` as the user named it, and the reason as a sentence."""
 
     item: str
     message: str
@@ -54,14 +54,14 @@ def attempt(item: str, work: Callable[[], Result]) -> Result | Failure:
 
 @dataclass(frozen=True)
 class Session:
-    """What every verb gets: the workspace, and whether to answer in JSON."""
+    """The global options of a command: the workspace, and whether to print JSON."""
 
     workspace: Workspace
     as_json: bool
 
 
 def hoist_globals(arguments: Sequence[str]) -> list[str]:
-    """Move --root and --json to the front, so that they may stand before or after the verb."""
+    """Move --root and --json to the front, so that they work before and after the verb."""
     first: list[str] = []
     rest: list[str] = []
     left = iter(arguments)
@@ -78,7 +78,7 @@ def hoist_globals(arguments: Sequence[str]) -> list[str]:
 
 
 def show(session: Session, document: object, text: str) -> None:
-    """Print a result: the document with --json, else the text, in which a name from elsewhere steers no terminal."""
+    """Print a result: the document with --json, else the text without terminal control characters."""
     if session.as_json:
         sys.stdout.write(display_text.to_json(document, indent=1) + "\n")
     elif text:
@@ -86,12 +86,12 @@ def show(session: Session, document: object, text: str) -> None:
 
 
 def complain(text: str) -> None:
-    """Tell on standard error, where a name from elsewhere steers no terminal either."""
+    """Print to standard error, without terminal control characters."""
     sys.stderr.write(display_text.clean_lines(text) + "\n")
 
 
 def refuse(message: str, as_json: bool, code: int) -> int:
-    """Tell what is wrong in one line, and with --json as a document too; returns the exit code."""
+    """Print an error as one line, with --json also as a document; returns the exit code."""
     line = " ".join(message.split())
     complain(line)
     if as_json:
@@ -100,7 +100,7 @@ def refuse(message: str, as_json: bool, code: int) -> int:
 
 
 def _bar() -> Progress:
-    """A progress bar on standard error, so that standard output stays the result's."""
+    """A progress bar on standard error, as standard output is for the result."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
@@ -108,7 +108,7 @@ def _bar() -> Progress:
 
 @contextmanager
 def progress() -> Iterator[Report]:
-    """A bar that is moved by calling what this gives."""
+    """Show a progress bar; yields the function that updates it."""
     with _bar() as bar:
         task = bar.add_task("", total=None)
 
@@ -122,11 +122,11 @@ AS_JOB = click.option("--job", "as_job", is_flag=True, hidden=True, help="Write 
 
 
 Work = Callable[[Report], tuple[dict[str, Any], str]]
-"""Long work: tells its progress, returns a document and lines for a person."""
+"""Long work that reports its progress and returns a document and a text."""
 
 
 def work_on(session: Session, verb: Verb, as_job: bool, work: Work) -> None:
-    """Do long work with progress: in the terminal, or as a job that a page watches."""
+    """Do long work with progress in the terminal, or as a job that a page watches."""
     if as_job:
         job.run(session.workspace, verb, lambda report: work(report)[1])
         return
@@ -142,9 +142,9 @@ def work_on_each(
     items: Sequence[tuple[str, Work]],
     after: Callable[[Report], object] = lambda report: None,
 ) -> None:
-    """Do long work on several items by their names, going on past those that fail; `after` follows once.
+    """Do long work on named items, continuing after failures; `after` is called once at the end.
 
-    One item answers as `work_on` does. Several answer with a list of documents, in which `source` names the item and
+    One item is printed as by `work_on`. Several are printed as a list of documents, in which `source` is the item and
     `error` says why it failed; then the exit code is 2.
     """
     documents, lines, failures = list[dict[str, Any]](), list[str](), list[Failure]()
@@ -162,7 +162,7 @@ def work_on_each(
         try:
             if lines:
                 after(report)
-        except ValueError as error:  # what was done before stays done, and is told
+        except ValueError as error:  # the earlier results remain and are printed
             raise ValueError(f"{text} {error}") from None
         if failures and as_job:
             raise ValueError(" ".join([*lines, *map(str, failures)]))
@@ -181,7 +181,7 @@ def work_on_each(
 
 
 def wait_for_end(run: Run) -> Status:
-    """Show the progress of a run until it ends; Ctrl-C ends the watching, not the run."""
+    """Show the progress of a run until it ends; Ctrl-C does not stop the run."""
     with _bar() as bar:
         task = bar.add_task("Starting", total=None)
         while (status := runs.status(run)).state in ACTIVE:
@@ -226,7 +226,7 @@ def split_text(parts: dict[str, Any], warnings: Sequence[str]) -> str:
 
 
 def status_text(document: dict[str, Any]) -> str:
-    """The status of a run as lines for a person."""
+    """The status of a run as text."""
     percent = {name: document[name] for name in ("val_accuracy", "fpr", "fnr", "f1") if document[name] is not None}
     lines = [f"{document['run']}  {document['label']}: {document['state']}"]
     lines.append(f"epoch {document['epoch']}/{document['epochs']}, batch {document['batch']}/{document['batches']}")
@@ -246,12 +246,12 @@ def status_text(document: dict[str, Any]) -> str:
 
 
 def point_lines(document: dict[str, Any] | None) -> list[str]:
-    """The operating point of a run as lines for a person; none where nothing is known."""
+    """The operating point of a run as lines of text; empty when unknown."""
     return [] if document is None else point_text.lines(OperatingPoint.model_validate(document))
 
 
 def queue_text(document: dict[str, Any]) -> str:
-    """The queue as lines for a person."""
+    """The queue as text."""
     lines = [f"{name}: {count} at a time" for name, count in document["slots"].items()]
     lines += [f"training  {each['run']}  on {each['device']}" for each in document["training"]]
     queued = enumerate(document["queued"], 1)

@@ -28,19 +28,19 @@ from trainer.system.workspace import Workspace
 
 MANIFEST = "wakeword-run.json"
 DENSE = frozenset({".pt", ".onnx", ".npz", ".npy", ".flac", ".ogg", ".zip"})
-"""Files that do not get smaller."""
+"""Files that compression does not shrink."""
 ODD = frozenset('\\:*?"<>|')
 RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3]) *(\..*)?", re.IGNORECASE)
-"""Devices of Windows, with whatever ending."""
+"""Device names of Windows, with any extension."""
 LONGEST_NAME, LONGEST_PATH = 200, 1000
-"""Bytes of one name, and of a path below the folder of the run."""
+"""The longest file name and path below the run folder, in bytes."""
 LATEST_SECONDS = 4.3e9
-"""In the year 2106; a zip can tell no time after 2107."""
+"""In the year 2106; a zip holds no time after 2107."""
 _CHUNK = 1 << 20
 
 
 class Packed(BaseModel, frozen=True):
-    """One file of the run: bytes, digest, and when it was changed, seconds since 1970."""
+    """One file of the run: size in bytes, digest, and change time in seconds since 1970."""
 
     size: int = Field(ge=0)
     sha256: str
@@ -57,8 +57,8 @@ class Manifest(BaseModel, frozen=True):
 
 
 def is_carried(name: str) -> bool:
-    """Whether a file belongs to the run wherever it is: no lock, reserve or half-written file, no name that leaves the
-    folder or that other systems cannot hold."""
+    """Whether a file is packed: no lock, reserve or partial file, no name that leaves the
+    folder or that some systems do not allow."""
     parts = PurePosixPath(name).parts
     plain = not PurePosixPath(name).is_absolute() and "/".join(parts) == name and is_portable(name)
     hidden = any(part.startswith(".") for part in parts)
@@ -66,7 +66,7 @@ def is_carried(name: str) -> bool:
 
 
 def is_portable(name: str) -> bool:
-    """Whether every system can hold a file of this name."""
+    """Whether every system allows a file with this name."""
     parts = PurePosixPath(name).parts
     return len(name.encode("utf-8", "replace")) <= LONGEST_PATH and all(_is_portable_part(part) for part in parts)
 
@@ -77,8 +77,7 @@ def _is_portable_part(part: str) -> bool:
 
 
 def collisions(names: Iterable[str]) -> list[str]:
-    """Names that are another's before them on a system that tells no capitals from small letters, or no accent from
-    one that is written apart; a folder of several files is one."""
+    """Names that equal an earlier one on systems that ignore case or the composition of accents."""
     taken: dict[str, str] = {}
     found = []
     for name in names:
@@ -93,7 +92,7 @@ def _folded(path: PurePosixPath) -> str:
 
 
 def _files_to_pack(folder: Path) -> list[Path]:
-    """The files to carry, links left out, in the order of their paths."""
+    """The files to pack, without links, in the order of their paths."""
     found = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     names = [name for path in found if is_carried(name := path.relative_to(folder).as_posix())]
     left = set(collisions(names))
@@ -101,7 +100,7 @@ def _files_to_pack(folder: Path) -> list[Path]:
 
 
 def left_out(run: Run) -> list[str]:
-    """What somebody has put into the folder and is not carried: links, and names that other systems cannot hold."""
+    """Files in the folder that are not packed: links, and names that some systems do not allow."""
     found = [(path, path.relative_to(run.folder).as_posix()) for path in sorted(run.folder.rglob("*"))]
     odd = {name for path, name in found if path.is_file() and not is_portable(name)}
     odd |= set(collisions(name for path, name in found if path.is_file() and is_carried(name)))
@@ -109,12 +108,12 @@ def left_out(run: Run) -> list[str]:
 
 
 def _check_at_rest(run: Run) -> None:
-    """Raises ValueError when the run is changing, or would not be taken for one."""
+    """Raises ValueError when the run is active or its folder is not a readable run."""
     state = runs.status(run).state
     if state in ACTIVE:
-        raise ValueError(f"Run {run.id} is {state}; pause or stop it first, so that its files stay as they are.")
+        raise ValueError(f"Run {run.id} is {state}; pause or stop it first, so that its files do not change.")
     if not is_run(run):
-        raise ValueError(f"{run.folder} cannot be read as a run; copy the folder by hand.")
+        raise ValueError(f"{run.folder} cannot be read as a run. Copy the folder by hand.")
 
 
 def is_run(run: Run) -> bool:
@@ -122,9 +121,9 @@ def is_run(run: Run) -> bool:
 
 
 def pack(run: Run, target: Path, report: Report) -> Path:
-    """Write the run into the zip `target`, whole or not at all; one that is there is replaced.
+    """Write the run to the zip file `target` atomically, replacing an existing file.
 
-    A run of any size needs a megabyte of memory. Raises ValueError when the run is active or none, OSError.
+    Needs a megabyte of memory for a run of any size. Raises ValueError when the run is active or unreadable, OSError.
     """
     _check_at_rest(run)
     part = target.with_name(f"{target.name}.tmp.{secrets.token_hex(4)}")
@@ -154,7 +153,7 @@ def _write_all(archive: zipfile.ZipFile, run: Run, report: Report) -> None:
 
 
 def _changed(found: os.stat_result) -> float:
-    """When the file was changed; a clock that was wrong is no reason not to pack it."""
+    """The change time of the file, limited to what a zip can hold."""
     return min(max(found.st_mtime, 0.0), LATEST_SECONDS)
 
 
@@ -168,32 +167,32 @@ def _entry(name: str, found: os.stat_result) -> zipfile.ZipInfo:
 
 MOST_MANIFEST_BYTES = 64 << 20
 SPARE_BYTES = 500_000_000
-"""Left free on the disk."""
-NO_RUN = "The file is no run of Wakeword Studio ({}). Make one with: python -m trainer pack RUN FILE.zip"
+"""Space that an import leaves free on the disk."""
+NO_RUN = "The file is not a packed run of Wakeword Studio ({}). Make one with: python -m trainer pack RUN FILE.zip"
 
 
 class _DamagedError(Exception):
-    """A file in the archive is not what the manifest says."""
+    """A file in the archive does not match the manifest."""
 
 
 @dataclass(frozen=True)
 class Unpacked:
-    """A run that was taken in, and the id it had before: another one when that was taken here."""
+    """An imported run, and its id in the archive, which differs when that id was already in use."""
 
     run: Run
     packed_id: str
 
 
 def unpack(workspace: Workspace, file: IO[bytes], report: Report) -> Unpacked:
-    """Take in a run as a new folder: under its id, or under another where that is taken.
+    """Import a run as a new folder, under its id, or under a new one if that is in use.
 
-    Every file must be as it was packed, so a checkpoint is what its mark says; whoever reads one takes tensors alone
-    (`checkpoints.load`). Raises ValueError with what is wrong with the file, and then nothing is taken; OSError.
+    Every file must match its digest, so a checkpoint matches its mark; checkpoints are read as tensors only
+    (`checkpoints.load`). Raises ValueError for a bad archive, and then nothing is imported; OSError.
     """
     workspace.runs.mkdir(exist_ok=True)
     incoming = workspace.runs / ".incoming"
     with processes.exclusive_lock(workspace.runs / ".incoming.lock"):
-        shutil.rmtree(incoming, ignore_errors=True)  # of one that was killed
+        shutil.rmtree(incoming, ignore_errors=True)  # from an import that was killed
         incoming.mkdir()
         try:
             with zip_file.opened(file) as archive:
@@ -208,7 +207,7 @@ def unpack(workspace: Workspace, file: IO[bytes], report: Report) -> Unpacked:
 
 
 def _manifest(archive: zipfile.ZipFile) -> Manifest:
-    """What the zip says of itself, and that this is all there is in it. Raises ValueError."""
+    """The manifest of the archive, checked against its entries. Raises ValueError."""
     listed = zip_file.entries_of(archive)
     entries = {entry.filename: entry for entry in listed}
     if MANIFEST not in entries:
@@ -220,23 +219,24 @@ def _manifest(archive: zipfile.ZipFile) -> Manifest:
     except ValidationError as error:
         raise ValueError(NO_RUN.format(f"{MANIFEST}: {error.errors()[0]['msg']}")) from None
     if not ID.fullmatch(found.id):
-        raise ValueError(NO_RUN.format(f"{found.id!r:.80} is no id"))
+        raise ValueError(NO_RUN.format(f"{found.id!r:.80} is not an id"))
     expected = {MANIFEST, *(f"{found.id}/{name}" for name in found.files)}
     if entries.keys() != expected or len(listed) != len(expected):
         other = next(iter(sorted(entries.keys() ^ expected)), "a file twice")
-        raise ValueError(f"The archive does not hold what it says: {other!r:.80}. Pack the run again.")
+        raise ValueError(f"The archive does not match its manifest: {other!r:.80}. Pack the run again.")
     for name in found.files:
         if not is_portable(name):
             raise ValueError(
-                f"The archive holds a file that no run has, as other systems cannot hold its name: {name!r:.80}; "
-                "nothing is taken."
+                f"The archive contains a file whose name some systems do not allow: {name!r:.80}; nothing is imported."
             )
         if not is_carried(name):
-            raise ValueError(f"The archive holds a file that no run has: {name!r:.80}; nothing is taken.")
+            raise ValueError(
+                f"The archive contains a file that does not belong to a run: {name!r:.80}; nothing is imported."
+            )
     if twice := collisions(found.files):
         raise ValueError(
-            f"The archive holds two files that other systems take for one, {twice[0]!r:.80} and another; nothing is "
-            "taken."
+            f"The archive contains two files with the same name on some systems, {twice[0]!r:.80} and another; "
+            "nothing is imported."
         )
     return found
 
@@ -251,7 +251,7 @@ def _check_room(manifest: Manifest, workspace: Workspace) -> None:
 
 
 def _extract(archive: zipfile.ZipFile, manifest: Manifest, folder: Path, report: Report) -> None:
-    """Write every file below `folder` as the manifest says it is. Raises ValueError."""
+    """Write every file below `folder` and check it against the manifest. Raises ValueError."""
     total, done = sum(each.size for each in manifest.files.values()), 0
     for name, packed in manifest.files.items():
         try:
@@ -264,14 +264,14 @@ def _extract(archive: zipfile.ZipFile, manifest: Manifest, folder: Path, report:
                 out.flush()
                 os.fsync(out.fileno())
         except _DamagedError:
-            raise ValueError(f"{name!r:.80} in the archive is not what was packed. Pack the run again.") from None
+            raise ValueError(f"{name!r:.80} in the archive is damaged. Pack the run again.") from None
         except (FileExistsError, NotADirectoryError):
-            raise ValueError(f"The archive holds two files of the name {name!r:.80}; nothing is taken.") from None
+            raise ValueError(f"The archive contains two files named {name!r:.80}; nothing is imported.") from None
         os.utime(folder / name, (packed.changed, packed.changed))
 
 
 def _as_packed(chunks: Iterator[bytes], packed: Packed) -> Iterator[bytes]:
-    """The chunks, as long as they are what was packed. Raises _DamagedError when not, and writes no byte too many."""
+    """The chunks, checked against size and digest. Raises _DamagedError before a byte too many."""
     digest, size = hashlib.sha256(), 0
     for chunk in chunks:
         digest.update(chunk)
@@ -284,20 +284,20 @@ def _as_packed(chunks: Iterator[bytes], packed: Packed) -> Iterator[bytes]:
 
 
 def _lay_to_rest(run: Run) -> None:
-    """See to it that the run is shown as it ended. Raises ValueError when it is none, or would be taken for active.
+    """Mark the processes of the run as gone. Raises ValueError when it is not a run or would still appear active.
 
-    Only a run that has ended is packed. Where nobody wrote how, another machine cannot know that it has.
+    Only ended runs are packed, but without an outcome another machine cannot know that.
     """
     if not is_run(run):
         raise ValueError(NO_RUN.format("request.json or config.yaml is not that of a run"))
     if runs.status(run).state in ACTIVE:
         durable.replace_json(run.process_file, _gone(run).model_dump())
     if (state := runs.status(run).state) in ACTIVE:
-        raise ValueError(f"The run in the archive says that it is {state}. Pack it when it has ended.")
+        raise ValueError(f"The run in the archive is {state}. Pack it when it has ended.")
 
 
 def _gone(run: Run) -> Processes:
-    """The processes of the run, which are gone."""
+    """The processes of the run, marked as gone."""
     if found := document_file.read(Processes, run.process_file):
         return found.model_copy(update={"gone": True})
     nobody = ProcessIdentity(host="", boot_id="", pid=0, start_ticks=0)
@@ -317,13 +317,13 @@ def _check_models(run: Run, report: Report) -> None:
                 onnx_file.read(model)
             except onnx_file.ModelRefused as error:
                 told = str(error).replace(f"{run.folder}{os.sep}", "")
-                raise ValueError(f"A model in the archive is refused, so nothing is taken. {told}") from None
+                raise ValueError(f"A model in the archive was refused, so nothing is imported. {told}") from None
             except (ValueError, FileNotFoundError):
                 continue
 
 
 def _name(workspace: Workspace, folder: Path, run_id: str) -> Run:
-    """Give the folder the name that it had, or another one of the same time when that is taken."""
+    """Rename the folder to its id, or to a new id of the same time if that is in use."""
     run = Run(workspace.runs / run_id)
     while run.folder.exists():
         run = Run(workspace.runs / f"{run_id[:-4]}{secrets.token_hex(2)}")
@@ -331,7 +331,7 @@ def _name(workspace: Workspace, folder: Path, run_id: str) -> Run:
 
 
 def sentence(taken: Unpacked) -> str:
-    """What came of it, for a person."""
+    """The result of an import, as a sentence."""
     if taken.run.id == taken.packed_id:
-        return f"Run {taken.run.id} is here now."
-    return f"There is a run {taken.packed_id} here already, so the one in the file is run {taken.run.id} now."
+        return f"Imported run {taken.run.id}."
+    return f"Run {taken.packed_id} already exists, so the imported run is run {taken.run.id}."

@@ -41,7 +41,7 @@ ENDS: tuple[Ended, ...] = get_args(Ended)
 
 
 class Notifications(BaseModel, frozen=True):
-    """runs/tell.json, written by the page or the command line; `command` is split into its words."""
+    """runs/tell.json, written by the page or the command line; `command` is a list of arguments."""
 
     webhook: str = ""
     command: tuple[str, ...] = ()
@@ -57,59 +57,57 @@ def file_of(workspace: Workspace) -> Path:
 
 
 def read(workspace: Workspace) -> Notifications:
-    """What is asked for now; nothing when nobody ever asked. Raises ValueError when the file holds something else."""
+    """The current settings, empty when there are none. Raises ValueError when the file is damaged."""
     path = file_of(workspace)
     if not path.exists():
         return Notifications()
     try:
         return Notifications.model_validate(durable.read_json(path))
     except ValidationError:
-        raise ValueError(
-            f"{path} does not say what is to happen when a run ends. Clear it with: python -m trainer tell --off"
-        ) from None
+        raise ValueError(f"{path} is damaged. Clear it with: python -m trainer tell --off") from None
 
 
 def write(workspace: Workspace, announcement: Notifications) -> None:
-    """Keep it for this user alone: the address of a webhook often is its password. Raises OSError."""
+    """Save the settings, readable by this user only: the address of a webhook is often secret. Raises OSError."""
     workspace.runs.mkdir(parents=True, exist_ok=True)
     durable.replace_json(file_of(workspace), announcement.model_dump())
 
 
 def checked_webhook(text: str) -> str:
-    """The address without blanks around it, or nothing. Raises ValueError when it is none that a run can be told to."""
+    """The address without surrounding blanks, or an empty text. Raises ValueError when it is not a webhook address."""
     url = text.strip()
     try:
         parts = urlsplit(url)
         fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and not parts.username
-    except ValueError:  # brackets or a port that are none
+    except ValueError:  # invalid brackets or port
         fits = False
     if url and (not fits or not url.isprintable() or " " in url):
         raise ValueError(
-            f"The webhook must be an address like https://example.org/hook, without a user name; {url!r} given."
+            f"The webhook must be an address like https://example.org/hook, without a user name, not {url!r}."
         )
     return url
 
 
 def checked_command(text: str) -> tuple[str, ...]:
-    """The words of a command line, its program as an absolute path. Raises ValueError when it cannot be run."""
+    """The arguments of a command line, the program as an absolute path. Raises ValueError when it cannot be run."""
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise ValueError(f"The command {text!r} cannot be split into words: {error}. Close every quote.") from None
+        raise ValueError(f"The command {text!r} cannot be parsed: {error}. Close every quote.") from None
     if not words:
         return ()
     program = shutil.which(words[0])
     if program is None:
-        raise ValueError(f"There is no program {words[0]!r} to run. Give the path of one that may be executed.")
+        raise ValueError(f"The program {words[0]!r} was not found. Give the path of an executable.")
     return (str(Path(program).absolute()), *words[1:])
 
 
 def checked_ends(names: Sequence[str]) -> tuple[Ended, ...]:
-    """The ends of these names, in the usual order. Raises ValueError for another name, and for none at all."""
+    """The ends with these names, in the usual order. Raises ValueError for an unknown name and for an empty list."""
     wanted = {name.strip() for name in names}
     if not wanted or not wanted <= set(ENDS):
         given = ", ".join(sorted(wanted - set(ENDS))) or "none"
-        raise ValueError(f"The ends to be told of are some of {', '.join(ENDS)}; {given} given.")
+        raise ValueError(f"Choose from the ends {', '.join(ENDS)}, not {given}.")
     return tuple(end for end in ENDS if end in wanted)
 
 
@@ -119,12 +117,12 @@ WEBHOOK_SECONDS = 45.0
 COMMAND_SECONDS = 60.0
 
 Message = dict[str, Any]
-"""What is told of a run: run, label, state, reason, epoch, epochs, best, folder, and all in one line as text."""
+"""The content: run, label, state, reason, epoch, epochs, best, folder, and `text` in one line."""
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """How one hook went, as a sentence."""
+    """The result of one notification, as a sentence."""
 
     well: bool
     text: str
@@ -132,16 +130,16 @@ class Delivery:
 
 @dataclass(frozen=True)
 class _Ran:
-    """How a process ended; the exit code is None when its time was up. `last` is the last line that it wrote."""
+    """How a process ended: its exit code, None after a timeout, and the last line that it wrote."""
 
     exit_code: int | None
     last: str
 
 
 def notify_end(run: Run, outcome: Outcome) -> None:
-    """Tell that the run has ended, in the ways that are set now, and say in its log how that went.
+    """Send the notifications of the end of a run and log the results.
 
-    The last thing that a supervisor does: whatever goes wrong here is a line in the log and changes nothing else.
+    The last step of a supervisor: an error here is a line in the log and changes nothing else.
     """
     workspace = run.workspace
     signal.signal(signal.SIGTERM, _leave)
@@ -150,7 +148,7 @@ def notify_end(run: Run, outcome: Outcome) -> None:
         for told in notify(workspace, wanted, message_of(run, outcome)) if outcome.state in wanted.ends else []:
             say(told.text)
     except (ValueError, OSError) as error:
-        say(f"Nobody was told of the end: {error}")
+        say(f"The notification of the end failed: {error}")
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
@@ -165,10 +163,10 @@ def message_of(run: Run, outcome: Outcome) -> Message:
 
 
 def send_test(workspace: Workspace, wanted: Notifications) -> list[Delivery]:
-    """Send a message that tells of no run now. Raises ValueError when there is nothing to send it to."""
+    """Send a test message now. Raises ValueError without a webhook and a command."""
     if wanted.is_silent:
-        raise ValueError("There is nothing to test: set a webhook or a command first.")
-    reason = "This is a test; the end of a run is told like this."
+        raise ValueError("No notification is set. Set a webhook or a command first.")
+    reason = "This is a test of the notification that is sent when a run ends."
     message = {
         "run": "test",
         "label": "Wakeword Studio",
@@ -186,7 +184,7 @@ def send_test(workspace: Workspace, wanted: Notifications) -> list[Delivery]:
 def notify(
     workspace: Workspace, wanted: Notifications, message: Message, webhook_tries: int = WEBHOOK_TRIES
 ) -> list[Delivery]:
-    """Do what is wanted, the webhook first: a command may turn the machine off."""
+    """Send all notifications, the webhook first: a command may turn the machine off."""
     told = [_post_webhook(wanted.webhook, message, webhook_tries)] if wanted.webhook else []
     return [*told, _run_command(workspace, wanted.command, message)] if wanted.command else told
 
@@ -196,7 +194,7 @@ def _post_webhook(url: str, message: Message, tries: int) -> Delivery:
     ran = _run([sys.executable, "-m", "trainer.run.notifications"], asked, WEBHOOK_SECONDS, PROJECT_ROOT, {})
     if ran.exit_code is None:
         host = urlsplit(url).hostname
-        return Delivery(False, f"The webhook at {host} was not told: it did not answer within {WEBHOOK_SECONDS:g} s.")
+        return Delivery(False, f"The webhook at {host} did not answer within {WEBHOOK_SECONDS:g} s.")
     return Delivery(ran.exit_code == 0, ran.last)
 
 
@@ -218,9 +216,9 @@ def _run_command(workspace: Workspace, words: Sequence[str], message: Message) -
 
 
 def _run(words: Sequence[str], given: bytes, seconds: float, root: Path, environment: dict[str, str]) -> _Ran:
-    """Run a program with `given` on its standard input; when its time is up, it is killed with all its group.
+    """Run a program with `given` on its standard input; after the timeout kill it and its process group.
 
-    What it writes goes to a file: what it leaves running would hold a pipe open. Raises OSError when it cannot start.
+    Its output goes to a file: a process that it leaves running would keep a pipe open. Raises OSError.
     """
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
@@ -238,7 +236,7 @@ def _run(words: Sequence[str], given: bytes, seconds: float, root: Path, environ
         except subprocess.TimeoutExpired:
             in_time = False
         finally:
-            if process.returncode is None:  # its time is up, or somebody ends us
+            if process.returncode is None:  # after a timeout, or while we are killed
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
@@ -257,7 +255,7 @@ FIRST_PAUSE_SECONDS = 1.0
 
 
 def _opener() -> urllib.request.OpenerDirector:
-    """Opens http and https alone, and follows no redirect: it would drop the document or carry it elsewhere."""
+    """Opens http and https only, without redirects, which would drop the document or send it elsewhere."""
     opener = urllib.request.OpenerDirector()
     opener.addheaders = [("User-Agent", "wakeword-studio")]
     for handler in (
@@ -272,7 +270,7 @@ def _opener() -> urllib.request.OpenerDirector:
 
 
 def _problem(url: str, body: bytes) -> tuple[str, bool]:
-    """Post once: what went wrong, nothing if it arrived, and whether another try makes sense."""
+    """Post once; returns the problem, empty on success, and whether to try again."""
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 (checked by post)
     try:
         with _opener().open(request, timeout=TIMEOUT_SECONDS):
@@ -282,12 +280,12 @@ def _problem(url: str, body: bytes) -> tuple[str, bool]:
         where = f" and points to {error.headers['Location']}" if 300 <= error.code < 400 else ""
         return f"it answered {error.code}{where}", error.code >= 500 or error.code == 429
     except (OSError, http.client.HTTPException) as error:
-        cause = getattr(error, "reason", error)  # urllib wraps what the operating system said
+        cause = getattr(error, "reason", error)  # urllib wraps the error of the operating system
         return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__, True
 
 
 def post(url: str, document: dict[str, Any], tries: int) -> str:
-    """Post the document; returns why it did not arrive, nothing if it did. Raises ValueError for a bad address."""
+    """Post the document; returns the problem, empty on success. Raises ValueError for a bad address."""
     checked_webhook(url)
     body = json.dumps(document, ensure_ascii=False).encode()
     pause = FIRST_PAUSE_SECONDS
@@ -304,7 +302,7 @@ def main() -> int:
     asked = json.load(sys.stdin)
     host = urlsplit(asked["url"]).hostname
     problem = post(asked["url"], asked["document"], asked["tries"])
-    print(f"The webhook at {host} was not told: {problem}." if problem else f"Told the webhook at {host}.")  # noqa: T201
+    print(f"The webhook at {host} failed: {problem}." if problem else f"Notified the webhook at {host}.")  # noqa: T201
     return 1 if problem else 0
 
 
