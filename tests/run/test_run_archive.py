@@ -181,7 +181,7 @@ NAMES = {
     "{id}//tmp/outside": "a file that does not belong to a run",
     "{id}/a//b": "a file that does not belong to a run",
     "{id}/.control.lock": "a file that does not belong to a run",
-    "{id}/C:outside": "a file that does not belong to a run",
+    "{id}/C:outside": "whose name some systems do not allow",
     "{id}/config.yaml/under": "two files named",
 }
 
