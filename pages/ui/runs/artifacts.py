@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -77,11 +78,14 @@ def show_evaluations(run: Run) -> None:
         st.page_link(frame.EVALUATION, label="Go to Evaluation", query_params=query, icon=":material/arrow_forward:")
         return
     st.caption(
-        "Each model at its own threshold, with the 95 % confidence interval of the miss rate. Without a threshold, "
-        "the model is no longer exported."
+        "Each model at its own threshold, with the 95 % confidence interval of the miss rate. A missing "
+        "threshold means that the model is no longer exported."
     )
-    formats = {name: st.column_config.NumberColumn(format="%.1f %%") for name in ("Miss rate", "95 % from", "to")}
+    formats: dict[str, Any] = {
+        name: st.column_config.NumberColumn(format="%.1f %%") for name in ("Miss rate", "95 % from", "to")
+    }
     formats["Threshold"] = st.column_config.NumberColumn(format="%.4f")
+    formats["Evaluation"] = st.column_config.TextColumn(width="medium")
     table = pd.DataFrame([_evaluation(run, each) for each in every])
     st.dataframe(table, hide_index=True, width="stretch", column_config=formats, placeholder="–", alt="Evaluations")
     st.page_link(frame.EVALUATION, label="Open in Evaluation", query_params=query, icon=":material/arrow_forward:")
