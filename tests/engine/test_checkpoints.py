@@ -89,7 +89,7 @@ def test_the_newest_is_the_newest_that_is_sound_and_what_is_none_is_cleared(tmp_
     (tmp_path / "epoch-00004.pt.tmp.12.ab").touch()
     found = checkpoints.newest(tmp_path)
     assert (found.checkpoint, found.facts["epoch"], found.state["epoch"]) == (checkpoints.name(2), 2, 2)
-    assert "Going back to the checkpoint before" in capsys.readouterr().out
+    assert "Using the previous checkpoint" in capsys.readouterr().out
     checkpoints.clear(tmp_path, found.checkpoint)
     assert names(tmp_path) == with_marks(checkpoints.name(1), checkpoints.name(2))
     checkpoints.clear(tmp_path, None)
@@ -126,13 +126,13 @@ def test_a_foreign_checkpoint_is_one_sentence_and_the_one_before_it_is_taken(kin
     seal(tmp_path, checkpoints.name(2), FOREIGN[kind])
     network = factory.build(Config())
     with pytest.raises(
-        ValueError, match=r"^Checkpoint \S+epoch-00002\.pt (is none of this|holds another model)"
+        ValueError, match=r"^Checkpoint \S+epoch-00002\.pt (is not a checkpoint of this|does not fit the model)"
     ) as refused:
         checkpoints.load_into(network, tmp_path, checkpoints.name(2))
     assert "\n" not in str(refused.value)
     assert checkpoints.newest(tmp_path, network).checkpoint == checkpoints.name(1)
     assert all(torch.equal(network.state_dict()[name], value) for name, value in model.state_dict().items())
-    assert "Going back to the checkpoint before" in capsys.readouterr().out
+    assert "Using the previous checkpoint" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -108,4 +108,4 @@ def test_a_folder_of_event_files_that_cannot_be_made_is_said(tmp_path, capsys):
     run = Run(tmp_path)
     durable.replace_bytes(tmp_path / "tensorboard", b"a file")
     assert journal.begin_events(run) is None and journal.add_event(None, {"kind": "step", "step": 1}) is None
-    assert "TensorBoard is told nothing more of this run: File exists: " in capsys.readouterr().out
+    assert "No more TensorBoard events are written for this run: File exists: " in capsys.readouterr().out

@@ -132,7 +132,7 @@ def test_clips_are_laid_out_once_and_as_they_are(workspace: Workspace):
 
 def test_stop_is_heard_while_clips_are_read_and_leaves_nothing_half_done(tmp_path):
     fresh = make_workspace(tmp_path)
-    with pytest.raises(loop.EndedEarlyError, match=r"Stopped by the user during the preparations; no epoch") as stopped:
+    with pytest.raises(loop.EndedEarlyError, match=r"Stopped by the user during preparation; no epoch") as stopped:
         prepared(fresh, tiny_config(), "early", lambda: "stop")
     assert stopped.value.journal.progress.doing.startswith("Reading clips: 1 of")
     assert not list(fresh.cache.iterdir())

@@ -176,4 +176,4 @@ def test_the_beat_goes_on_while_scoring_and_stop_is_obeyed(workspace: Workspace,
     parts = dataclasses.replace(parts, wanted=lambda: wanted[-1] if len(wanted) > 2 else None)
     end = loop.train(parts)
     assert end.state == "stopped" and end.reason.startswith("Stopped by the user before epoch 3; the best model is")
-    assert told[1].startswith("Looking for the hardest negatives: 8 of ") and len(told) == 3
+    assert told[1].startswith("Mining hard negatives: 8 of ") and len(told) == 3

@@ -48,7 +48,7 @@ def test_the_part_that_a_draw_takes_lies_inside_the_clip(end: int, source: int, 
     assert preview.taken(32000, end, source) == part
 
 
-@pytest.mark.parametrize(("label", "told"), [("rirs", "heard through other clips"), ("positive", "never hears it")])
+@pytest.mark.parametrize(("label", "told"), [("rirs", "applied to"), ("positive", "not used in training")])
 def test_a_clip_that_training_never_hears_says_so(tmp_path, label: str, told: str, monkeypatch):
     monkeypatch.setattr(preview, "MOST_EPOCHS", 3)
     workspace = make_workspace(tmp_path)

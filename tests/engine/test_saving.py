@@ -100,7 +100,7 @@ def test_a_damaged_checkpoint_costs_time_alone(workspace: Workspace, half_way: R
     damaged.write_bytes(damaged.read_bytes()[:-1])
     go_on(workspace, half_way)
     told = capsys.readouterr().out
-    assert "Going back to the checkpoint before" in told and "after epoch 2." in told
+    assert "Using the previous checkpoint" in told and "after epoch 2." in told
     assert differing(half_way, expected) == []
 
 
@@ -108,7 +108,7 @@ def test_half_a_row_is_cut_off(workspace: Workspace, half_way: Run, expected, ca
     with open(half_way.metrics_file, "ab") as file:
         file.write(b'{"v":1,"kind":"ste')
     go_on(workspace, half_way)
-    assert "Going on from the checkpoint after batch 5 of epoch 3." in capsys.readouterr().out
+    assert "Resuming from the checkpoint after batch 5 of epoch 3." in capsys.readouterr().out
     assert differing(half_way, expected) == []
 
 
@@ -116,7 +116,7 @@ def test_without_any_checkpoint_it_starts_anew(workspace: Workspace, half_way: R
     for mark in half_way.checkpoints.glob("epoch-*.json"):
         mark.unlink()
     go_on(workspace, half_way)
-    assert "starting anew" in capsys.readouterr().out and differing(half_way, expected) == []
+    assert "starts from the beginning" in capsys.readouterr().out and differing(half_way, expected) == []
 
 
 def test_each_epoch_has_one_row_of_timing_and_time_goes_on(workspace: Workspace, half_way: Run):

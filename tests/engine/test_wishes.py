@@ -92,9 +92,9 @@ def busy_with(phase: str, doing: str = "") -> Callable[[Parts], bool]:
 @pytest.mark.parametrize(
     ("meets", "where"),
     [
-        (busy_with("mining", "Looking for the hardest negatives: "), "before epoch 3;"),
+        (busy_with("mining", "Mining hard negatives: "), "before epoch 3;"),
         (busy_with("validating"), "in epoch 2, batch "),
-        (busy_with("validating", "Hearing the validation clips as a stream"), "in epoch 4, batch "),
+        (busy_with("validating", "Scoring the validation stream"), "in epoch 4, batch "),
     ],
 )
 @pytest.mark.parametrize(("wish", "state", "words"), [
@@ -131,7 +131,7 @@ def test_a_stop_before_the_first_batch_leaves_a_run_that_begins_when_it_is_resum
         loop.prepare(workspace, run, 1, lambda: "pause")
     assert early.value.end.state == "paused"
     assert early.value.end.reason == (
-        "Paused by the user during the preparations; no epoch was finished, so there is no model."
+        "Paused by the user during preparation; no epoch was finished, so there is no model."
     )
     assert go_on(workspace, run).state == "completed" and differing(run, expected) == []
 

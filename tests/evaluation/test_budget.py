@@ -46,7 +46,7 @@ def test_a_budget_that_cannot_be_kept_gets_one_sentence():
     for per_hour in (0.0, -1.0, float("nan")):
         with pytest.raises(ValueError, match="give more than 0"):
             budget.choose(evaluation(heard_in(1.0, 3)), per_hour)
-    with pytest.raises(ValueError, match="heard nothing without the word"):
+    with pytest.raises(ValueError, match="has no audio without the word"):
         budget.choose(evaluation(heard_in(1.0, 3)[:1]), 1.0)
 
 

@@ -68,10 +68,10 @@ def test_of_few_speakers_nobody_can_tell():
 def test_what_did_not_hear_the_same_is_not_compared():
     one = streams(1, 0.8, 20)
     first, second = evaluation(one), evaluation(one, streams_key="other", streams_title="a long recording")
-    with pytest.raises(ValueError, match="heard different streams"):
+    with pytest.raises(ValueError, match="scored different streams"):
         comparison.compare(first, one, second, one, 1.0)
     fewer = streams(1, 0.8, 10)
     with pytest.raises(ValueError, match="same words"):
         comparison.compare(first, one, evaluation(fewer), fewer, 1.0)
-    with pytest.raises(ValueError, match="No word was heard"):
+    with pytest.raises(ValueError, match="These streams hold no words"):
         comparison.compare(evaluation(one[1:]), one[1:], evaluation(one[1:]), one[1:], 1.0)

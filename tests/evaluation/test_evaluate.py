@@ -166,11 +166,11 @@ def test_a_recording_damaged_within_is_left_out_and_told(made, tmp_path):
     streams = document_file.read(StreamSet, evaluations.folder_of(run, evaluation.id).streams_file)
     assert [each.name for each in streams.recordings] == ["good.flac"]
     assert evaluation.streams_key == streams.key != recordings.gather(wanted.paths).key, "it is other audio"
-    assert evaluation.streams_title.endswith(", of which 1 could not be heard")
+    assert evaluation.streams_title.endswith(", of which 1 could not be read")
     (note,) = streams.notes
     assert streams.left_out == [note]
     assert note.startswith("bad.flac: It ") and note.endswith("copy or record it again.")
-    with pytest.raises(ValueError, match=r"nothing without the word to hear.*bad\.flac: It "):
+    with pytest.raises(ValueError, match=r"no audio without the word.*bad\.flac: It "):
         assessment.evaluate(workspace, run, Wanted(None, [tmp_path / "bad.flac"]), ignore)
 
 
@@ -180,7 +180,7 @@ def test_a_cancel_leaves_no_evaluation(made, tmp_path):
     before = folders(run)
 
     def cancelled(done: int, total: int, doing: str) -> None:
-        if doing.startswith("Hearing streams"):
+        if doing.startswith("Scoring streams"):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -208,7 +208,7 @@ def test_a_run_that_was_removed_meanwhile_does_not_come_back_as_half_of_one(made
     gone = run_with_model(workspace, 3)
 
     def removed(done: int, total: int, doing: str) -> None:
-        if doing == "Drawing the curve":
+        if doing == "Computing the curve":
             shutil.rmtree(gone.folder)
 
     with pytest.raises(FileNotFoundError, match="was removed meanwhile"):
@@ -258,12 +258,12 @@ def test_a_job_is_cancelled_killed_and_repeated(made, tmp_path):
         os.link(tmp_path / "far/0.flac", tmp_path / f"far/{number}.flac")
     before, arguments = folders(run), [run.id, "--stream", str(tmp_path / "far")]
     job.start(workspace, "evaluate", arguments)
-    wait_until(workspace, lambda found: found.doing.startswith("Hearing streams") and found.done)
+    wait_until(workspace, lambda found: found.doing.startswith("Scoring streams") and found.done)
     job.cancel(workspace, "evaluate")
     ended = wait_until(workspace, lambda found: found.state != "running")
     assert ended.state == "cancelled" and ended.message.endswith("cancelled. Nothing of it is kept.")
     job.start(workspace, "evaluate", arguments)
-    found = wait_until(workspace, lambda found: found.doing.startswith("Hearing streams") and found.done)
+    found = wait_until(workspace, lambda found: found.doing.startswith("Scoring streams") and found.done)
     assert processes.send_signal(found.identity, signal.SIGKILL)
     ended = wait_until(workspace, lambda found: found.state != "running")
     assert ended.state == "failed" and "ended unexpectedly" in ended.message
@@ -283,7 +283,7 @@ def test_each_thing_that_can_be_wrong_is_one_sentence(tmp_path):
     for wrong in (["400"], ["nan"], [str(number) for number in range(9)]):
         told = refused(workspace, "evaluate", run.id, *(part for each in wrong for part in ("--snr", each)))
         assert told.startswith("Give one to 8 ratios from -20 to 60 dB; "), told
-    with pytest.raises(ValueError, match="There is nothing to hear: name recordings"):
+    with pytest.raises(ValueError, match="There is nothing to evaluate: name recordings"):
         assessment.evaluate(workspace, run, Wanted(None, []), ignore)
     with pytest.raises(FileNotFoundError, match="There is no recording or folder"):
         assessment.evaluate(workspace, run, Wanted(None, [tmp_path / "none"]), ignore)
@@ -295,7 +295,7 @@ def test_a_split_or_a_run_without_what_it_takes_is_told(tmp_path):
     workspace, run = workspace_with_run(tmp_path)
     test = manifest.read_split(workspace, "test")
     manifest.write_split(workspace, "test", [clip for clip in test if clip.label == "positive"])
-    with pytest.raises(ValueError, match="nothing without the word to hear"):
+    with pytest.raises(ValueError, match="no audio without the word"):
         assessment.evaluate(workspace, run, COMPOSED, ignore)
     manifest.write_split(workspace, "test", [clip for clip in test if clip.label != "positive"])
     with pytest.raises(ValueError, match="test split holds no positive clips"):

@@ -71,7 +71,7 @@ def test_the_same_event_makes_no_second_clip_and_undo_takes_them_back(workspace)
     assert (sent.new, sent.known) == (2, 1)
     again = made.send(0, 1, 2)
     assert (again.new, again.known) == (1, 2) and set(before) < set(clips(workspace))
-    assert "(2 were there already)" in again.sentence()
+    assert "(2 were already there)" in again.sentence()
     none = made.send(0, 0, 1, 2)
     assert (none.change, none.new) == (None, 0) and none.sentence().startswith("Nothing was sent (4 were there")
     changes.undo(workspace, sent.change.id)
@@ -125,7 +125,7 @@ def test_a_missed_word_is_no_hard_negative(workspace):
 def test_a_recording_that_is_gone_leaves_everything_as_it_was(workspace):
     made = Evaluated(workspace)
     made.path.unlink()
-    with pytest.raises(ValueError, match="is not there any more"):
+    with pytest.raises(ValueError, match="no longer exists"):
         made.send(0)
     assert clips(workspace) == [] and hard_negatives.origins(workspace) == []
     assert list((workspace.root / "data" / "incoming").iterdir()) == []

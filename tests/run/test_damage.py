@@ -86,6 +86,6 @@ def test_a_whole_run_whose_process_file_is_damaged_goes_on_from_its_checkpoint(t
         assert runs.status(run).state == "stopped" and launch.resume(run) == 2
         wait_for_epoch(run, before + 2)
         rows = [row["epoch"] for row in epoch_rows(run)]
-        assert rows == list(range(1, len(rows) + 1)) and "starting anew" not in run.log_file.read_text()
+        assert rows == list(range(1, len(rows) + 1)) and "starts from the beginning" not in run.log_file.read_text()
     finally:
         end_all(workspace)

@@ -297,7 +297,7 @@ def test_a_checkpoint_with_a_program_in_it_is_not_run(here, there, tmp_path):
     (run.checkpoints / "epoch-00003.pt").write_bytes(data.getvalue())
     (run.checkpoints / "epoch-00003.pt.json").write_text(json.dumps(mark))
     taken = unpacked(there, packed(run, tmp_path / "run.zip"))
-    with pytest.raises(ValueError, match=r"none of this application: it cannot be read \(UnpicklingError\)"):
+    with pytest.raises(ValueError, match=r"not a checkpoint of .*: it cannot be read \(UnpicklingError\)"):
         checkpoints.load(taken.run.checkpoints, "epoch-00003.pt")
     assert not (tmp_path / "owned").exists()
 

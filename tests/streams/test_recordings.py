@@ -85,7 +85,7 @@ def test_what_is_no_recording_is_left_out_with_one_sentence(tmp_path):
     assert all("\n" not in note and note.endswith((".", "")) for note in found.notes)
     json.dumps(found.model_dump()).encode()
     (tmp_path / "in/good.wav").unlink()
-    with pytest.raises(ValueError, match=r"None of the recordings can be heard\. in/bad"):
+    with pytest.raises(ValueError, match=r"None of the recordings can be read\. in/bad"):
         recordings.gather([tmp_path / "in"])
     with pytest.raises(FileNotFoundError, match=r"There is no recording or folder \S+nowhere"):
         recordings.gather([tmp_path / "nowhere"])
@@ -106,7 +106,7 @@ def test_streams_of_wakebench_tell_misses_and_false_accepts_apart(tmp_path):
     assert (speech.condition, speech.counts_false_accepts, speech.words) == ("speech", True, [])
     assert found.notes == [f"{tmp_path.name}/speech_01: It is not there, though truth.json names it."]
     (tmp_path / "truth.json").write_text('{"positive": 3}')
-    with pytest.raises(ValueError, match="does not say which streams"):
+    with pytest.raises(ValueError, match="does not list any streams"):
         recordings.gather([tmp_path])
 
 

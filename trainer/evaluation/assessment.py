@@ -98,7 +98,7 @@ def hear(detector: Detector, streams: StreamSet, report: Report) -> tuple[Stream
     found = _together(
         lambda each, beat: _hear(detector, streams.path_of(each), beat),
         longest_first,
-        lambda seconds: report(int(seconds), int(streams.seconds), "Hearing streams, in seconds of audio"),
+        lambda seconds: report(int(seconds), int(streams.seconds), "Scoring streams, in seconds of audio"),
     )
     tracks, refused = dict[str, Scores](), dict[str, str]()
     for recording, heard in zip(longest_first, found, strict=True):
@@ -132,7 +132,7 @@ def score_clips(detector: Detector, workspace: Workspace, clips: Sequence[Clip],
     return _together(
         score,
         clips,
-        lambda seconds: report(int(seconds), int(total), "Hearing clips, in seconds of audio"),
+        lambda seconds: report(int(seconds), int(total), "Scoring clips, in seconds of audio"),
     )
 
 
@@ -153,7 +153,7 @@ def _check(streams: StreamSet) -> None:
     if not any(each.counts_false_accepts for each in streams.recordings):
         notes = f" {streams.notes[0]}" if streams.notes else ""
         raise ValueError(
-            "There is nothing without the word to hear, so false accepts cannot be counted. Put other speech or noise "
+            "There is no audio without the word, so false accepts cannot be counted. Put other speech or noise "
             f"into the data set and split again, or name recordings with --stream.{notes}"
         )
 
@@ -166,7 +166,7 @@ def _streams(workspace: Workspace, wanted: Wanted, report: Report) -> StreamSet:
         sets.append(composed.model_copy(update={"notes": splits.voice_sentences(workspace)}))
     sets += [recordings.gather(wanted.paths)] if wanted.paths else []
     if not sets:
-        raise ValueError("There is nothing to hear: name recordings with --stream, or hear the test split.")
+        raise ValueError("There is nothing to evaluate: name recordings with --stream, or include the test split.")
     found = stream_set.combined(sets)
     _check(found)
     return found
@@ -198,7 +198,7 @@ def evaluate(workspace: Workspace, run: Run, wanted: Wanted, report: Report) -> 
         )
         for each in heard.recordings
     ]
-    report(0, 0, "Drawing the curve")
+    report(0, 0, "Computing the curve")
     now = datetime.now(UTC)
     made = Evaluation(
         id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",

@@ -26,11 +26,11 @@ class Choice:
 def choose(evaluation: Evaluation, per_hour: float) -> Choice:
     """The lowest threshold that keeps to a budget. Raises ValueError when there is none to choose."""
     if not per_hour > 0:
-        raise ValueError(f"A budget of {per_hour:g} false accepts per hour cannot be kept to; give more than 0.")
+        raise ValueError(f"A budget of {per_hour:g} false accepts per hour is not possible; give more than 0.")
     point = curve.at_rate(evaluation.curve, per_hour)
     if point is None or not evaluation.hours:
         raise ValueError(
-            "This evaluation heard nothing without the word, so no threshold follows from it. Evaluate with recordings "
+            "This evaluation has no audio without the word, so no threshold follows from it. Evaluate with recordings "
             "without the word."
         )
     return Choice(per_hour, point, evaluation)

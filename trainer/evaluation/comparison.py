@@ -45,7 +45,7 @@ def check(first: Evaluation, second: Evaluation) -> None:
     """Raises ValueError when the two did not hear the same."""
     if first.streams_key != second.streams_key:
         raise ValueError(
-            f"The two evaluations heard different streams ({first.streams_title}; {second.streams_title}), so their "
+            f"The two evaluations scored different streams ({first.streams_title}; {second.streams_title}), so their "
             "rates cannot be compared. Evaluate both with the same streams."
         )
 
@@ -92,7 +92,7 @@ def compare(
     if sources != curve.sources(second_heard):
         raise ValueError("The two evaluations do not hold the same words. Evaluate both again.")
     if not sources:
-        raise ValueError("No word was heard in these streams, so there is no miss rate to compare.")
+        raise ValueError("These streams hold no words, so there is no miss rate to compare.")
     one, other = (budget.choose(each, per_hour).point for each in (first, second))
     low, high = None, None
     count = intervals.count_of(intervals.numbered(sources))

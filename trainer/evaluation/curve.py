@@ -133,7 +133,7 @@ def rate_text(false_accepts: int, hours: float) -> str:
     """A rate in words, with its 95 % interval. None at all is no proof of none: with 95 % confidence it is below three
     in that time (see `intervals.RULE_OF_THREE`)."""
     if not hours:
-        return "unknown, as nothing was heard without the word"
+        return "unknown, as there was no audio without the word"
     low, high = (bound / hours for bound in intervals.of_count(false_accepts))
     if not false_accepts:
         return f"below {short(high)} per hour (none in {hours:.2f} h)"

@@ -131,7 +131,7 @@ def cut(path: Path, first: float, last: float) -> Excerpt:
     try:
         wave, rate = audio_reader.part(path, first, last)
     except FileNotFoundError:
-        raise ValueError(f"{path} is not there any more, so it cannot be heard. Evaluate the run again.") from None
+        raise ValueError(f"{path} no longer exists. Evaluate the run again.") from None
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
     return Excerpt(wave, rate, first)

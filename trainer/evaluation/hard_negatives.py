@@ -90,7 +90,7 @@ class Sent:
 
     def sentence(self) -> str:
         told = "Nothing was sent" if not self.new else f"Sent {self.new:,} false accepts to the hard negatives"
-        more = f" ({self.known:,} were there already)" if self.known else ""
+        more = f" ({self.known:,} were already there)" if self.known else ""
         then = " Scan and split the data, then train again from this model." if self.new else ""
         return f"{told}{more}.{then}"
 

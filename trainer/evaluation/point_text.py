@@ -12,7 +12,7 @@ NOT_MEASURED = (
     "false accepts."
 )
 CHOSEN = {
-    "default": "is the default, as none was measured",
+    "default": "is the default",
     "validation_stream": "was chosen on the validation stream",
     "evaluation": "was chosen on an evaluation",
 }

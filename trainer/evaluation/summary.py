@@ -26,7 +26,7 @@ def notes(folder: EvaluationFolder) -> list[str]:
 
 
 def left_out(folder: EvaluationFolder) -> list[str]:
-    """The recordings that could not be heard, and why: one sentence each."""
+    """The recordings that could not be read, and why: one sentence each."""
     return _streams(folder)[1]
 
 
@@ -74,7 +74,7 @@ def text(folder: EvaluationFolder, made: Evaluation, per_hour: float, own: Opera
             "threshold  false acc. / h    missed   95 % from        to",
             *rows,
             f"Budget of {per_hour:g} false accepts per hour: {sentence(made, per_hour)}",
-            *(["The model as it is:", *point_text.lines(own)] if own else []),
+            *(["The exported model:", *point_text.lines(own)] if own else []),
             f"Kept in {folder.path}",
         ]
     )

@@ -132,7 +132,7 @@ def check_known(clips: pd.DataFrame, paths: Sequence[str]) -> None:
     """Raises ValueError for a path that is no clip of the scan."""
     known = set(clips["path"])
     if unknown := [path for path in paths if path not in known]:
-        raise ValueError(f"{unknown[0]} is no clip of the last scan. Give paths below data/raw, or scan again.")
+        raise ValueError(f"{unknown[0]} is not a clip of the last scan. Give paths below data/raw, or scan again.")
 
 
 def confirmed(workspace: Workspace) -> set[tuple[str, str]]:

@@ -80,7 +80,7 @@ def check(workspace: Workspace) -> list[Clip]:
     """The clips of the test split. Raises FileNotFoundError without one, ValueError when nothing can be measured."""
     clips = manifest.read_split(workspace, "test")
     if not any(clip.label == "positive" for clip in clips):
-        raise ValueError(f"The test split holds no positive clips, so there are no words to hear. {manifest.AGAIN}")
+        raise ValueError(f"The test split holds no positive clips, so there is no word to detect. {manifest.AGAIN}")
     if problems := manifest.out_of_date(workspace, clips):
         raise ValueError(problems[0])
     return clips

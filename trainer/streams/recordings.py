@@ -69,7 +69,7 @@ def _of_truth(folder: Path) -> Iterator[_Named]:
     try:
         truth = _Truth.model_validate(durable.read_json(folder / TRUTH))
     except ValidationError:
-        raise ValueError(f"{folder / TRUTH} does not say which streams there are; make them again.") from None
+        raise ValueError(f"{folder / TRUTH} does not list any streams; create it again.") from None
     for name, words in truth.positive.items():
         yield _Named(f"{folder.name}/{name}", folder / f"{name}.wav", name, words, counts_false_accepts=False)
     for source, part in truth.negative.items():
@@ -160,7 +160,7 @@ def gather(paths: Sequence[Path]) -> StreamSet:
     found = gathered.recordings
     if not found:
         first = f" {gathered.left_out[0]}" if gathered.left_out else ""
-        raise ValueError(f"None of the recordings can be heard.{first}")
+        raise ValueError(f"None of the recordings can be read.{first}")
     hours, words = sum(each.seconds for each in found) / 3600, sum(len(each.words) for each in found)
     title = f"{counted(len(found), 'long recording')} ({hours:.2f} h, {counted(words, 'word')})"
     return StreamSet(

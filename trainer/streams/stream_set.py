@@ -85,7 +85,7 @@ class StreamSet(BaseModel, frozen=True):
         return self.model_copy(
             update={
                 "key": _joined_key([self.key, left_out]),
-                "title": f"{self.title}, of which {len(refused):,} could not be heard",
+                "title": f"{self.title}, of which {len(refused):,} could not be read",
                 "recordings": [each for each in self.recordings if each.name not in refused],
                 "notes": [*self.notes, *refused.values()],
                 "left_out": [*self.left_out, *refused.values()],

@@ -115,10 +115,10 @@ def load(folder: Path, checkpoint: str) -> dict[str, Any]:
     try:
         state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # the reader of pickles and of zips raises whatever the bytes make of it
-        told = type(error).__name__
-        raise ValueError(f"Checkpoint {path} is none of this application: it cannot be read ({told}).") from None
+        reason = f"it cannot be read ({type(error).__name__})"
+        raise ValueError(f"Checkpoint {path} is not a checkpoint of this application: {reason}.") from None
     if not isinstance(state, dict) or not isinstance(state.get("model"), dict):
-        raise ValueError(f"Checkpoint {path} is none of this application: it holds no model.")
+        raise ValueError(f"Checkpoint {path} is not a checkpoint of this application: it holds no model.")
     return state
 
 
@@ -133,7 +133,7 @@ def fill(network: nn.Module, weights: dict[str, Any], path: Path) -> None:
         network.load_state_dict(weights)
     except (RuntimeError, AttributeError, TypeError, ValueError) as error:
         first = (str(error).splitlines() or [""])[-1].strip()
-        raise ValueError(f"Checkpoint {path} holds another model than the configuration says ({first:.200}).") from None
+        raise ValueError(f"Checkpoint {path} does not fit the model of the configuration ({first:.200}).") from None
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def newest(folder: Path, network: nn.Module | None = None) -> Saved | None:
             if network:
                 fill(network, state["model"], folder / checkpoint)
         except (ValueError, OSError) as error:
-            say(f"Going back to the checkpoint before: {error}")
+            say(f"Using the previous checkpoint: {error}")
             continue
         facts = durable.read_json(mark)
         if isinstance(facts, dict):  # it is, as `load` has found the digest in it

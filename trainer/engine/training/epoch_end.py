@@ -67,7 +67,7 @@ def finish_epoch(parts: Parts, trained: Course) -> Course:
 
 def _hear_stream(parts: Parts) -> Row:
     """How many words the model misses in the validation stream, as columns of the epoch's row."""
-    tell(parts.journal, doing="Hearing the validation clips as a stream")
+    tell(parts.journal, doing="Scoring the validation stream")
     opened = open_stream(parts)
     began = time.monotonic()
     point = validation_stream.measure(parts.judged, parts.val, opened, parts.beat)
@@ -92,11 +92,11 @@ def measure_coming(parts: Parts, course: Course) -> None:
     """Measure what comes later for the first time on a part of it, so that the ETA knows of it. Raises Interruption."""
     config, journal, done = parts.config, parts.journal, course.epoch - 1
     if journal.times.stream is None and validation_stream.times(config, after=done):
-        tell(journal, doing="Measuring how long the validation stream will take")
+        tell(journal, doing="Measuring the time of the validation stream")
         seconds = timing.hearing_seconds(parts, open_stream(parts))
         journal.times = replace(journal.times, stream=seconds)
     if journal.times.mining is None and mining.times(config, after=done) and not mining.due(config, course.epoch):
-        tell(journal, doing="Measuring how long a look for hard negatives will take")
+        tell(journal, doing="Measuring the time of hard-negative mining")
         journal.times = replace(journal.times, mining=timing.mining_seconds(parts))
 
 

@@ -65,7 +65,7 @@ def add_event(file: Path | None, row: Row) -> Path | None:
 
 
 def _given_up(error: OSError) -> None:
-    say(f"TensorBoard is told nothing more of this run: {error.strerror}: {error.filename}")
+    say(f"No more TensorBoard events are written for this run: {error.strerror}: {error.filename}")
 
 
 def _last_rows(path: Path, every: bool) -> list[Row]:

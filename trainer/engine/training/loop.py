@@ -62,7 +62,7 @@ def prepare(workspace: Workspace, run: Run, attempt: int, wanted: Wanted) -> Par
     try:
         return _prepared(workspace, config, journal, device, wanted)
     except Interruption as asked:
-        raise EndedEarlyError(journal, end_of(asked, "during the preparations", journal.progress.best)) from None
+        raise EndedEarlyError(journal, end_of(asked, "during preparation", journal.progress.best)) from None
 
 
 def _prepared(workspace: Workspace, config: Config, journal: Journal, device: torch.device, wanted: Wanted) -> Parts:
@@ -182,10 +182,10 @@ def _done(config: Config, course: Course) -> End | None:
 def _mine(parts: Parts, epoch: int) -> Windows:
     """The pool of the negatives that are hardest now. Raises Interruption."""
     journal, began = parts.journal, time.monotonic()
-    tell(journal, now=True, phase="mining", doing="Looking for the hardest negatives")
+    tell(journal, now=True, phase="mining", doing="Mining hard negatives")
 
     def heard(done: int, of: int) -> None:
-        tell(journal, doing=f"Looking for the hardest negatives: {done:,} of {of:,}")
+        tell(journal, doing=f"Mining hard negatives: {done:,} of {of:,}")
         obey(parts.wanted)
 
     mined = mining.mine(parts.judged, parts.train, heard)

@@ -105,7 +105,7 @@ def sentence(mined: Mined, epoch: int, seconds: float) -> str:
     lead = ", ".join(f"{path} ({100 * probability:.1f} %)" for path, probability in mined.leaders)
     return (
         f"Mining before epoch {epoch}: {mined.scored:,} negative windows scored in {seconds:.1f} s, "
-        f"{mined.over:,} above 0.5; the hardest {len(mined.pool):,} are heard more often, led by {lead}."
+        f"{mined.over:,} above 0.5; the hardest {len(mined.pool):,} are drawn more often, first {lead}."
     )
 
 

@@ -91,7 +91,7 @@ def prepare(arrays: Path, train: Feed, val: Feed, report: Report) -> Kept:
         say(f"Speech embeddings of {sum(map(len, plan)):,} windows computed in {time.monotonic() - began:.0f} s.")
         cache.prune(arrays)
     else:
-        say("Speech embeddings of an earlier training are used: it heard the same windows.")
+        say("Reusing the speech embeddings of an earlier training with the same windows.")
     return _open(plan, folder)
 
 

@@ -73,7 +73,7 @@ def draws(feed: Feed, config: Config, clip: int) -> list[Draw]:
                 return found
     if not found:
         raise ValueError(
-            f"This clip is in none of the windows of {MOST_EPOCHS} epochs. Room impulse responses are heard through "
+            f"This clip is in none of the windows of {MOST_EPOCHS} epochs. Room impulse responses are applied to "
             "other clips; choose one of those."
         )
     return found
@@ -87,7 +87,7 @@ def write(workspace: Workspace, config: Config, path: str, folder: Path) -> None
     array = array.of_split(frozenset(clip.path for clip in splits["train"]))
     places = {clip.path: place for place, clip in enumerate(array.clips)}
     if path not in places:
-        raise ValueError(f"{path} is not in the training split, so training never hears it. Choose another clip.")
+        raise ValueError(f"{path} is not in the training split, so it is not used in training. Choose another clip.")
     feed = open_feed(array, config, torch.device("cpu"), augmented=True)
     index = []
     for number, draw in enumerate(draws(feed, config, places[path])):

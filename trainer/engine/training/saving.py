@@ -100,7 +100,7 @@ def go_on(parts: Parts, saved: Saved | None) -> Course:
         _restore(parts, saved.state)
         _tell(parts, saved, found)
     else:
-        say("There is no checkpoint to go on from; starting anew.")
+        say("There is no checkpoint to resume from; the training starts from the beginning.")
         tell(parts.journal, epoch=0, batch=0, best=None, last_epoch=None, last_stream=None, eta_seconds=None)
     return found
 
@@ -119,7 +119,7 @@ def _course(parts: Parts, saved: Saved) -> Course:
 def _check(parts: Parts, saved: Saved) -> None:
     anew = f"start a new run with training.start_from: {parts.run.id}."
     if "course" not in saved.state:
-        raise ValueError(f"Run {parts.run.id} was made by a version that could not resume; {anew}")
+        raise ValueError(f"Run {parts.run.id} was made by a version without resume; {anew}")
     if saved.facts.get("splits") != parts.splits:
         raise ValueError(
             f"The split has changed since run {parts.run.id} began, so it cannot go on; bring the split back, or {anew}"
@@ -161,6 +161,6 @@ def _tell(parts: Parts, saved: Saved, found: Course) -> None:
         last_stream=next((row for row in reversed(tail.epochs) if "miss_rate" in row), None),
     )
     where = f"batch {found.batch} of epoch {found.epoch}" if found.batch else f"epoch {found.epoch - 1}"
-    say(f"Going on from the checkpoint after {where}.")
+    say(f"Resuming from the checkpoint after {where}.")
     if (before := saved.facts.get("machine")) != (now := machine(parts)):
         say(f"The same bytes as in one go are not promised: this run was on {before}, and goes on on {now}.")

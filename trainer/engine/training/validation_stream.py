@@ -118,7 +118,7 @@ def row(point: Point) -> Row:
 def sentence(point: Point) -> str:
     """The line of the log."""
     return (
-        f"Heard as a stream: {point.misses} of {point.words} words missed ({100 * point.miss_rate:.2f}%) with "
+        f"Validation stream: {point.misses} of {point.words} words missed ({100 * point.miss_rate:.2f}%) with "
         f"{point.false_accepts} false accepts in {point.hours:.2f} h, at threshold {point.threshold:.4f}."
     )
 
