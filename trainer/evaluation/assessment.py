@@ -76,17 +76,17 @@ def _together(
 
 def _hear(detector: Detector, path: Path, beat: Beat) -> Scores | AudioRefused:
     """Probabilities [n] of a recording, one each hop, or why there are none."""
-    stream, found = detector.stream(), [np.empty(0, np.float32)]
+    stream, scores = detector.stream(), [np.empty(0, np.float32)]
     try:
         for piece in audio_file.pieces_16k(path):
             for first in range(0, len(piece), PIECE_SAMPLES):
-                found.append(stream.push(piece[first : first + PIECE_SAMPLES]))
+                scores.append(stream.push(piece[first : first + PIECE_SAMPLES]))
             beat(len(piece))
     except FileNotFoundError:
         return AudioRefused("missing", "It is gone.")
     except AudioRefused as error:
         return error
-    return np.concatenate(found)
+    return np.concatenate(scores)
 
 
 def hear(detector: Detector, streams: StreamSet, report: Report) -> tuple[StreamSet, dict[str, Scores]]:
@@ -95,13 +95,13 @@ def hear(detector: Detector, streams: StreamSet, report: Report) -> tuple[Stream
     `report` is told seconds of audio. Raises ValueError when a stream that was composed is damaged.
     """
     longest_first = sorted(streams.recordings, key=lambda each: -each.seconds)
-    found = _together(
+    results = _together(
         lambda each, beat: _hear(detector, streams.path_of(each), beat),
         longest_first,
         lambda seconds: report(int(seconds), int(streams.seconds), "Scoring streams, in seconds of audio"),
     )
     tracks, refused = dict[str, Scores](), dict[str, str]()
-    for recording, heard in zip(longest_first, found, strict=True):
+    for recording, heard in zip(longest_first, results, strict=True):
         if isinstance(heard, np.ndarray):
             tracks[recording.name] = heard
         elif Path(recording.path).is_absolute():
@@ -124,9 +124,9 @@ def score_clips(detector: Detector, workspace: Workspace, clips: Sequence[Clip],
             wave = audio_file.read_16k(workspace.raw / clip.path)
         except (AudioRefused, FileNotFoundError) as error:
             raise ValueError(f"Clip {clip.path} cannot be read: {error} {manifest.AGAIN}") from None
-        found = ClipScore(path=clip.path, label=clip.label, score=score_of_clip(detector, wave))
+        clip_score = ClipScore(path=clip.path, label=clip.label, score=score_of_clip(detector, wave))
         beat(len(wave))
-        return found
+        return clip_score
 
     total = sum(clip.seconds for clip in clips)
     return _together(
@@ -167,9 +167,9 @@ def _streams(workspace: Workspace, wanted: Wanted, report: Report) -> StreamSet:
     sets += [recordings.gather(wanted.paths)] if wanted.paths else []
     if not sets:
         raise ValueError("There is nothing to evaluate: name recordings with --stream, or include the test split.")
-    found = stream_set.combined(sets)
-    _check(found)
-    return found
+    streams = stream_set.combined(sets)
+    _check(streams)
+    return streams
 
 
 def evaluate(workspace: Workspace, run: Run, wanted: Wanted, report: Report) -> Evaluation:

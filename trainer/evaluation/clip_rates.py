@@ -138,11 +138,11 @@ def points(labels: Sequence[str], score: Floats) -> Points | None:
     return Points(threshold, wrongly / (~word).sum(), 1 - called / word.sum())
 
 
-def thinned(found: Points) -> Points:
+def thinned(points: Points) -> Points:
     """At most so many points, for a chart: the corners of the curve, evenly along it."""
-    along = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(found.fpr)) + np.abs(np.diff(found.fnr)))])
+    along = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(points.fpr)) + np.abs(np.diff(points.fnr)))])
     kept = np.unique(np.searchsorted(along, np.linspace(0, along[-1], MOST_POINTS)))
-    return Points(found.threshold[kept], found.fpr[kept], found.fnr[kept])
+    return Points(points.threshold[kept], points.fpr[kept], points.fnr[kept])
 
 
 def probit(rate: Floats, clips: int) -> Floats:

@@ -111,26 +111,26 @@ def _blocks(heard: Sequence[Heard], thresholds: NDArray[np.float64]) -> tuple[Co
         track = each.track
         size = max(1, round(BLOCK_SECONDS / each.hop_seconds))
         block = np.arange(len(each.probability)) // size
-        found = np.zeros((block[-1] + 1, len(thresholds)), np.float32)
+        accepts = np.zeros((block[-1] + 1, len(thresholds)), np.float32)
         for place, threshold in enumerate(thresholds.tolist()):
-            np.add.at(found[:, place], block[stream_scores.false_accepts(track, threshold)], 1)
-        counts.append(found)
+            np.add.at(accepts[:, place], block[stream_scores.false_accepts(track, threshold)], 1)
+        counts.append(accepts)
         hours.append(np.bincount(block, stream_scores.outside(track)).astype(np.float32) * each.hop_seconds / 3600)
     return np.concatenate(counts), np.concatenate(hours).astype(np.float32)
 
 
-def sentence(found: Comparison, first: str, second: str) -> str:
+def sentence(compared: Comparison, first: str, second: str) -> str:
     """In plain words which of the two, by their names, misses fewer words, and whether that is more than noise."""
-    at = f"At {found.per_hour:g} false accepts per hour {first} misses"
-    rates = f"{budget.percent(found.first.misses / found.words)} of {found.words:,} words and {second} "
-    rates += budget.percent(found.second.misses / found.words)
-    if found.low is None or found.high is None:
+    at = f"At {compared.per_hour:g} false accepts per hour {first} misses"
+    rates = f"{budget.percent(compared.first.misses / compared.words)} of {compared.words:,} words and {second} "
+    rates += budget.percent(compared.second.misses / compared.words)
+    if compared.low is None or compared.high is None:
         return f"{at} {rates}; {intervals.TOO_FEW} nobody can say whether that is more than noise."
-    least, most = (100 * value for value in sorted((found.low, found.high)))
+    least, most = (100 * value for value in sorted((compared.low, compared.high)))
     bounds = f"95 %: {least:+.1f} to {most:+.1f} points"
-    if not found.difference and not found.beyond_noise:
+    if not compared.difference and not compared.beyond_noise:
         return f"{at} {rates}: no difference ({bounds})."
-    if found.beyond_noise:
-        better = second if found.difference < 0 else first
+    if compared.beyond_noise:
+        better = second if compared.difference < 0 else first
         return f"{at} {rates}: {better} is better, by more than noise (difference {bounds})."
     return f"{at} {rates}: the difference is no more than noise ({bounds}). More words or speakers would tell."

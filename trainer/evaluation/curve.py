@@ -37,11 +37,11 @@ def false_accepts(heard: Sequence[Heard], threshold: float) -> int:
 def missed(heard: Sequence[Heard], thresholds: Floats) -> NDArray[np.bool_]:
     """Whether each word, in the order of the recordings, is missed at each threshold [w, p]."""
     tracks = [each.track for each in heard if each.recording.words]
-    found = [
+    per_track = [
         np.stack([np.isnan(stream_scores.latencies(track, value)) for value in thresholds.tolist()], axis=1)
         for track in tracks
     ]
-    return np.concatenate(found) if found else np.empty((0, len(thresholds)), bool)
+    return np.concatenate(per_track) if per_track else np.empty((0, len(thresholds)), bool)
 
 
 def sources(heard: Sequence[Heard]) -> list[str]:

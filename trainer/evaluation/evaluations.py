@@ -107,17 +107,19 @@ def folder_of(run: Run, evaluation_id: str) -> EvaluationFolder:
 
 def all_of(run: Run) -> list[Evaluation]:
     """The finished evaluations of a run, newest first."""
-    found = (document_file.read(Evaluation, path) for path in (run.folder / "evaluation").glob("*/evaluation.json"))
-    return sorted((each for each in found if each), key=lambda each: each.id, reverse=True)
+    documents = (document_file.read(Evaluation, path) for path in (run.folder / "evaluation").glob("*/evaluation.json"))
+    return sorted((each for each in documents if each), key=lambda each: each.id, reverse=True)
 
 
 def _tracks(file: Path) -> dict[str, NDArray[np.float32]]:
     """The probabilities of every stream, as they were written. Raises ValueError."""
     try:
         with regular_file.open_binary(file) as opened, np.lib.npyio.NpzFile(opened, allow_pickle=False) as stored:
-            found = {name: stored[name] for name in stored.files}
-        if all(isinstance(each, np.ndarray) and each.ndim == 1 and each.dtype == np.float32 for each in found.values()):
-            return found
+            arrays = {name: stored[name] for name in stored.files}
+        if all(
+            isinstance(each, np.ndarray) and each.ndim == 1 and each.dtype == np.float32 for each in arrays.values()
+        ):
+            return arrays
         told = "it holds something else"
     except UNREADABLE as error:
         told = str(error)

@@ -55,8 +55,8 @@ class Excerpt:
 
 def false_accepts(heard: Sequence[Heard], threshold: float) -> list[Event]:
     """Every false accept, the most certain first."""
-    found = [event for each in heard if each.recording.counts_false_accepts for event in _accepts(each, threshold)]
-    return sorted(found, key=lambda event: (-event.score, event.recording, event.end))
+    events = [event for each in heard if each.recording.counts_false_accepts for event in _accepts(each, threshold)]
+    return sorted(events, key=lambda event: (-event.score, event.recording, event.end))
 
 
 def _accepts(heard: Heard, threshold: float) -> list[Event]:
@@ -72,8 +72,8 @@ def _accepts(heard: Heard, threshold: float) -> list[Event]:
 
 def misses(heard: Sequence[Heard], threshold: float) -> list[Event]:
     """Every word that was missed, the one that was heard least first."""
-    found = [event for each in heard if each.recording.words for event in _misses(each, threshold)]
-    return sorted(found, key=lambda event: (event.score, event.recording, event.end))
+    events = [event for each in heard if each.recording.words for event in _misses(each, threshold)]
+    return sorted(events, key=lambda event: (event.score, event.recording, event.end))
 
 
 def _misses(heard: Heard, threshold: float) -> list[Event]:

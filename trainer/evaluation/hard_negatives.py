@@ -101,14 +101,14 @@ def origins(workspace: Workspace) -> list[Origin]:
         lines = regular_file.read_bytes(_file(workspace)).splitlines()
     except FileNotFoundError:
         return []
-    found: dict[str, Origin] = {}
+    by_clip: dict[str, Origin] = {}
     for line in lines:
         try:
             origin = Origin.model_validate_json(line)
         except ValidationError:
             continue
-        found[origin.clip] = origin
-    return [each for each in found.values() if (workspace.raw / each.clip).is_file()]
+        by_clip[origin.clip] = origin
+    return [each for each in by_clip.values() if (workspace.raw / each.clip).is_file()]
 
 
 def _file(workspace: Workspace) -> Path:

@@ -76,8 +76,8 @@ def bounds(wrong: NDArray[np.bool_], source: NDArray[np.int64]) -> NDArray[np.fl
 
 def interval(wrong: NDArray[np.bool_], sources: Sequence[str]) -> tuple[float, float] | tuple[None, None]:
     """Low and high bound of one rate of what is `wrong` [w]."""
-    found = bounds(wrong[:, None], numbered(sources))
-    return (None, None) if found is None else (float(found[0, 0]), float(found[1, 0]))
+    bound = bounds(wrong[:, None], numbered(sources))
+    return (None, None) if bound is None else (float(bound[0, 0]), float(bound[1, 0]))
 
 
 def of_count(count: int) -> tuple[float, float]:

@@ -144,9 +144,9 @@ def _point(file: DetectorFile, measured: Mapping[str, object]) -> OperatingPoint
     return OperatingPoint.model_validate(known | dict(measured))
 
 
-def _evaluated(run: Run, file: DetectorFile, found: Iterable[Evaluation], measure: Measure) -> OperatingPoint | None:
+def _evaluated(run: Run, file: DetectorFile, heard: Iterable[Evaluation], measure: Measure) -> OperatingPoint | None:
     """The model at its threshold in the first of these evaluations that can be read."""
-    for each in found:
+    for each in heard:
         measured = measure(evaluations.folder_of(run, each.id), each, file.threshold)
         if measured:
             return _point(file, _of_evaluation(file, each, measured))

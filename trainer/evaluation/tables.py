@@ -67,8 +67,8 @@ def _said(heard: Sequence[Heard], threshold: float) -> list[_Said]:
 
 
 def _row(name: str, wrong: Sequence[bool], sources: Sequence[str]) -> Row:
-    found = np.array(wrong, dtype=bool)
-    return Row(name, len(found), int(found.sum()), float(found.mean()), *intervals.interval(found, sources))
+    values = np.array(wrong, dtype=bool)
+    return Row(name, len(values), int(values.sum()), float(values.mean()), *intervals.interval(values, sources))
 
 
 def by_condition(heard: Sequence[Heard], threshold: float) -> list[Row]:
@@ -150,8 +150,8 @@ def latency(heard: Sequence[Heard], threshold: float) -> Latency | None:
         stream_scores.latencies(each.track, threshold) for each in heard if each.recording.words
     )
     every = np.concatenate([np.empty(0), *tracks])
-    found = every[~np.isnan(every)]
-    if not len(found):
+    values = every[~np.isnan(every)]
+    if not len(values):
         return None
-    median, p90 = np.percentile(found, [50, 90]).tolist()
-    return Latency(len(found), median, p90)
+    median, p90 = np.percentile(values, [50, 90]).tolist()
+    return Latency(len(values), median, p90)

@@ -43,14 +43,14 @@ NOTHING_ELSE = "speech", "look-alikes", "noise"
 LABEL_OF = {"speech": "negative", "look-alikes": "hard_negative", "noise": "background"}
 
 
-def ratios(found: Sequence[float]) -> tuple[float, ...]:
+def ratios(values: Sequence[float]) -> tuple[float, ...]:
     """Ratios of word to noise in dB that can be heard, each once. Raises ValueError with one sentence."""
-    if not found or len(found) > MOST_RATIOS or not all(LOWEST_DB <= ratio <= HIGHEST_DB for ratio in found):
+    if not values or len(values) > MOST_RATIOS or not all(LOWEST_DB <= ratio <= HIGHEST_DB for ratio in values):
         raise ValueError(
             f"Give one to {MOST_RATIOS} ratios from {LOWEST_DB:g} to {HIGHEST_DB:g} dB; "
-            f"{', '.join(f'{ratio:g}' for ratio in found)!r:.40} is not that."
+            f"{', '.join(f'{ratio:g}' for ratio in values)!r:.40} is not that."
         )
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(values))
 
 
 class Options(BaseModel, frozen=True):

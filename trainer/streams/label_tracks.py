@@ -33,10 +33,10 @@ def _names(recording: Path) -> list[str]:
 
 def _texts(folder: Path) -> list[Path]:
     try:
-        found = [path for path in folder.iterdir() if path.suffix.lower() in TEXT_SUFFIXES]
+        paths = [path for path in folder.iterdir() if path.suffix.lower() in TEXT_SUFFIXES]
     except OSError:  # a folder may let its files be opened, and not be listed
         return []
-    return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
+    return sorted(path for path in paths if path.is_file() and not path.name.startswith("."))
 
 
 def beside(recordings: Sequence[Path]) -> dict[Path, Path]:
@@ -44,12 +44,12 @@ def beside(recordings: Sequence[Path]) -> dict[Path, Path]:
     by_folder = {
         folder: {_key(path.name): path for path in reversed(_texts(folder))} for folder in _folders(recordings)
     }
-    found = dict[Path, Path]()
+    tracks = dict[Path, Path]()
     for recording in recordings:
         texts = by_folder[recording.parent]
         if name := next((name for name in _names(recording) if name in texts), ""):
-            found[recording] = texts[name]
-    return found
+            tracks[recording] = texts[name]
+    return tracks
 
 
 def _folders(recordings: Sequence[Path]) -> list[Path]:
@@ -99,7 +99,7 @@ def read(path: Path, seconds: float) -> list[Word]:
 
     What the label says is no matter. Raises ValueError with the line that is wrong.
     """
-    found, first = list[Word](), True
+    words, first = list[Word](), True
     for number, line in enumerate(_lines(path), 1):
         if not line.strip() or line.startswith("\\"):  # after a backslash Audacity writes frequencies
             continue
@@ -116,5 +116,5 @@ def read(path: Path, seconds: float) -> list[Word]:
                 f"{where} says {start:g} to {end:g} s, which is not a span within a recording of {seconds:.1f} s. "
                 "Check that the track belongs to this recording."
             )
-        found.append(Word(start=start, end=end))
-    return sorted(found, key=lambda word: word.start)
+        words.append(Word(start=start, end=end))
+    return sorted(words, key=lambda word: word.start)

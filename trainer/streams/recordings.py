@@ -83,10 +83,10 @@ def _named(path: Path) -> Iterator[_Named]:
         path = path.expanduser()
     path = path.absolute()
     if path.is_dir():
-        found = list(_of_folder(path))
-        if not found:
+        recordings = list(_of_folder(path))
+        if not recordings:
             raise ValueError(f"{path} holds no recordings; put {audio_formats.ANY} files there.")
-        yield from found
+        yield from recordings
     elif path.exists():
         yield _Named(path.name, path, "recording")
     else:
@@ -157,17 +157,17 @@ def gather(paths: Sequence[Path]) -> StreamSet:
             gathered.left_out.append(f"{shown}: {error}")
         except OSError as error:
             gathered.left_out.append(f"{shown}: It cannot be read ({error.strerror}).")
-    found = gathered.recordings
-    if not found:
+    recordings = gathered.recordings
+    if not recordings:
         first = f" {gathered.left_out[0]}" if gathered.left_out else ""
         raise ValueError(f"None of the recordings can be read.{first}")
-    hours, words = sum(each.seconds for each in found) / 3600, sum(len(each.words) for each in found)
-    title = f"{counted(len(found), 'long recording')} ({hours:.2f} h, {counted(words, 'word')})"
+    hours, words = sum(each.seconds for each in recordings) / 3600, sum(len(each.words) for each in recordings)
+    title = f"{counted(len(recordings), 'long recording')} ({hours:.2f} h, {counted(words, 'word')})"
     return StreamSet(
         key=gathered.digest.hexdigest()[:24],
         title=title,
         folder="/",
-        recordings=found,
+        recordings=recordings,
         notes=[*gathered.left_out, *gathered.notes, *label_tracks.unused(untold, whole, set(tracks.values()))],
         left_out=gathered.left_out,
     )

@@ -100,8 +100,8 @@ def speaker_and_phrase(clip: Clip, known: frozenset[str]) -> tuple[str, str]:
     if clip.label != "hard_negative":
         return speaker, ""
     folders, name = clip.path.split("/")[1:-1], clip.path.rpartition("/")[2].rpartition(".")[0]
-    if found := SPOKEN_NAME.fullmatch(name):
-        return speaker, found[1]
+    if match := SPOKEN_NAME.fullmatch(name):
+        return speaker, match[1]
     if folders and folders[0] not in known:
         return "" if speaker == folders[0] else speaker, folders[0].replace("_", " ")
     return speaker, ""

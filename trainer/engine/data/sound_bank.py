@@ -104,5 +104,5 @@ def take(bank: Tensor, spans: Spans, size: int) -> Tensor:
     first, length, low, high = rows[:, :, None]
     column = torch.arange(size, dtype=torch.int32, device=bank.device)
     place = (first + column % length).clamp_(0, len(bank) - 1)
-    found = bank.index_select(0, place.flatten()).view(place.shape)
-    return found.masked_fill_((column < low) | (column >= high), 0)
+    samples = bank.index_select(0, place.flatten()).view(place.shape)
+    return samples.masked_fill_((column < low) | (column >= high), 0)

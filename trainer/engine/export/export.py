@@ -84,10 +84,10 @@ def _has_int8(folder: Path) -> bool:
 
 def _graphs(trained: Trained) -> dict[str, ModelProto]:
     """The files of ONNX by name: the whole detector, and the head alone where openWakeWord has its embedding."""
-    found = {detector_file.MODEL: onnx_graphs.joined(trained.config, trained.network)}
+    graphs = {detector_file.MODEL: onnx_graphs.joined(trained.config, trained.network)}
     if trained.config.features.kind == "speech_embedding":
-        found[detector_file.OPENWAKEWORD_MODEL] = onnx_graphs.for_openwakeword(trained.config, trained.network)
-    return found
+        graphs[detector_file.OPENWAKEWORD_MODEL] = onnx_graphs.for_openwakeword(trained.config, trained.network)
+    return graphs
 
 
 def _sha256(data: bytes) -> str:
@@ -113,9 +113,9 @@ def export(run: Run, checkpoint: str, beat: Beat, with_int8: bool = False) -> De
         heard = parity.spread(epoch_windows(trained.train.array, trained.config, 1), int8.CALIBRATION_WINDOWS)
         small = int8.rounded(graphs[detector_file.MODEL], parity.waves(trained.train, heard))
         graphs[detector_file.INT8_MODEL] = small
-        pair, found = (graphs[detector_file.MODEL], small), parity.exported_scores(small, trained, windows, beat)
+        pair, int8_scores = (graphs[detector_file.MODEL], small), parity.exported_scores(small, trained, windows, beat)
         streams = parity.heard_in_stream(pair, file, trained, beat)
-        cost = int8.cost(after, found, windows.positive, (pair[0].ByteSize(), pair[1].ByteSize()), streams)
+        cost = int8.cost(after, int8_scores, windows.positive, (pair[0].ByteSize(), pair[1].ByteSize()), streams)
         file = file.model_copy(update={"int8": cost})
     files = {name: graph.SerializeToString() for name, graph in graphs.items()}
     file = file.model_copy(update={"files": {name: _sha256(data) for name, data in files.items()}})

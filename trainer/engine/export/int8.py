@@ -48,8 +48,8 @@ def rounded(graph: ModelProto, waves: Iterator[NDArray[np.float32]]) -> ModelPro
 
 
 def _rates(positive: NDArray[np.bool_], probability: NDArray[np.float32]) -> Rates:
-    found = clip_rates.rates(positive, probability)
-    return Rates(accuracy=found.accuracy, fpr=found.fpr, fnr=found.fnr)
+    rates = clip_rates.rates(positive, probability)
+    return Rates(accuracy=rates.accuracy, fpr=rates.fpr, fnr=rates.fnr)
 
 
 def cost(

@@ -129,12 +129,12 @@ def column_facts(config: Config, front: FrontEnd | SpeechEmbedding) -> ColumnFac
     return ColumnFacts(step_samples=embedding.STEP, context_samples=context, dropped=1, per_window=count)
 
 
-def _graph(module: nn.Module, example: Tensor, given: str, found: str, dynamic: tuple[str, ...]) -> ModelProto:
+def _graph(module: nn.Module, example: Tensor, given: str, output: str, dynamic: tuple[str, ...]) -> ModelProto:
     """The module as a graph of its own, whose first dimensions, named in `dynamic`, are open.
 
     By the older of torch's two exporters: the newer one needs onnxscript, which is not installed.
     """
-    axes = {given: dict(enumerate(dynamic)), found: dict(enumerate(dynamic))} if dynamic else {}
+    axes = {given: dict(enumerate(dynamic)), output: dict(enumerate(dynamic))} if dynamic else {}
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of its own age
@@ -146,7 +146,7 @@ def _graph(module: nn.Module, example: Tensor, given: str, found: str, dynamic: 
             do_constant_folding=False,
             opset_version=OPSET,
             input_names=[given],
-            output_names=[found],
+            output_names=[output],
             dynamic_axes=axes,
         )
     return onnx.load_from_string(buffer.getvalue())
@@ -186,6 +186,6 @@ def _column_rows(config: Config) -> int:
 def for_openwakeword(config: Config, network: nn.Module) -> ModelProto:
     """The head of a model on the speech embedding alone: [1, 16, 96] to [1, 1]."""
     example = torch.zeros(1, model_size.frames(config), feature_rows(config.features))
-    found = _graph(OpenWakeWordHead(network), example, "embeddings", "score", ())
-    onnx.checker.check_model(found, full_check=True)
-    return found
+    graph = _graph(OpenWakeWordHead(network), example, "embeddings", "score", ())
+    onnx.checker.check_model(graph, full_check=True)
+    return graph

@@ -80,11 +80,11 @@ def waves(feed: Feed, windows: Windows) -> Iterator[NDArray[np.float32]]:
 @torch.inference_mode()
 def trained_scores(trained: Trained, windows: Windows, beat: Beat) -> Scores:
     """Probabilities [n] of validation windows by the model as it was trained."""
-    found = []
+    scores = []
     for wave in waves(trained.val, windows):
-        found.append(trained.network(trained.val.front_end(torch.from_numpy(wave))).sigmoid().numpy())
+        scores.append(trained.network(trained.val.front_end(torch.from_numpy(wave))).sigmoid().numpy())
         beat()
-    return np.concatenate(found)
+    return np.concatenate(scores)
 
 
 def exported_scores(model: ModelProto, trained: Trained, windows: Windows, beat: Beat) -> Scores:
@@ -92,11 +92,11 @@ def exported_scores(model: ModelProto, trained: Trained, windows: Windows, beat:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = limits.threads()
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    found = []
+    scores = []
     for wave in waves(trained.val, windows):
-        found.append(session.run(None, {detector_file.WAVEFORM: wave})[0])
+        scores.append(session.run(None, {detector_file.WAVEFORM: wave})[0])
         beat()
-    return np.concatenate(found)
+    return np.concatenate(scores)
 
 
 def of(before: Scores, after: Scores) -> Parity:

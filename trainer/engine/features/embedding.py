@@ -156,13 +156,13 @@ class SpeechEmbedding(nn.Module):
         if steps < 1:
             return wave.new_empty(EMBEDDING_NUMBERS, 0)
         heard = nn.functional.pad(wave, (OVERLAP, 0))
-        found = []
+        columns = []
         for first in range(0, steps, STREAM_CHUNK):
             last = min(first + STREAM_CHUNK, steps) - 1
             piece = heard[first * STEP : last * STEP + FIRST_END + OVERLAP]
-            found.append(self.of_frames(self.mel(piece[None]))[0])
+            columns.append(self.of_frames(self.mel(piece[None]))[0])
             beat()
-        return torch.cat(found, dim=1)
+        return torch.cat(columns, dim=1)
 
     def columns(self, wave: Tensor, beat: Callable[[], None]) -> Tensor:
         """What the windows of a long wave [samples] share: its embeddings [steps, 96]."""

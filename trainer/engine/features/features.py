@@ -55,21 +55,21 @@ class FrontEnd(nn.Module):
     def columns(self, wave: Tensor, beat: Callable[[], None]) -> Tensor:
         """What the windows of a long wave [samples] share: mel power [columns, bands]; `beat` is called again and
         again."""
-        found = []
+        features = []
         for piece in torch.split(wave.unfold(0, self.fft_size, self.hop), COLUMNS_AT_ONCE):
-            found.append(self._power(piece))
+            features.append(self._power(piece))
             beat()
-        return torch.cat(found)
+        return torch.cat(features)
 
     def finish(self, mel: Tensor) -> Tensor:
         """Mel power of windows [n, frames, bands] to their features [n, rows, frames]."""
         if self.kind == "pcen":
-            found = pcen(mel, self.smoothing)
+            features = pcen(mel, self.smoothing)
         else:
-            found = mel.add(FLOOR).log_()
+            features = mel.add(FLOOR).log_()
             if self.kind == "mfcc":
-                found = torch.matmul(found, self.get_buffer("cosines"))
-        return normalise(found, self.normalisation, per_row=self.kind == "mfcc").transpose(1, 2)
+                features = torch.matmul(features, self.get_buffer("cosines"))
+        return normalise(features, self.normalisation, per_row=self.kind == "mfcc").transpose(1, 2)
 
     def _power(self, frames: Tensor) -> Tensor:
         """Power [..., bands] of Hann frames [..., samples] in triangular filters on the mel scale (HTK)."""

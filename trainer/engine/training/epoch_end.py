@@ -50,8 +50,8 @@ def finish_epoch(parts: Parts, trained: Course) -> Course:
         )
     best = _best(parts, row, trained.best)
     plateau = optimizers.after_epoch(trained.plateau, row["val_loss"], parts.config.optimizer)
-    found = margins.add(trained.val, margins.positives(parts.val.array), parts.val_windows, logit.numpy())
-    course = trained.after_epoch(best, plateau, found)
+    val_margins = margins.add(trained.val, margins.positives(parts.val.array), parts.val_windows, logit.numpy())
+    course = trained.after_epoch(best, plateau, val_margins)
     journal.epoch_seconds = 0.0
     saving.save(parts, course, checkpoints.name(epoch))
     if best != trained.best:

@@ -43,13 +43,13 @@ def add(sums: Margins | None, positive: NDArray[np.bool_], windows: Windows, log
     They are changed in place: to copy them for every batch would take longer than it where there are 100,000 clips. A
     window of a positive clip that does not show the whole word says nothing about its label and is left out.
     """
-    found = sums or Margins(*np.zeros((3, len(positive))))
+    total = sums or Margins(*np.zeros((3, len(positive))))
     whole = windows.positive | ~positive[windows.clip]
     clip, margin = windows.clip[whole], np.where(windows.positive, logit, -logit)[whole].astype(np.float64)
-    np.add.at(found.total, clip, margin.clip(-MOST, MOST))
-    np.add.at(found.right, clip, margin > 0)
-    np.add.at(found.windows, clip, 1.0)
-    return found
+    np.add.at(total.total, clip, margin.clip(-MOST, MOST))
+    np.add.at(total.right, clip, margin > 0)
+    np.add.at(total.windows, clip, 1.0)
+    return total
 
 
 def tensors(margins: Margins | None) -> dict[str, Tensor] | None:

@@ -73,11 +73,11 @@ def score(model: nn.Module, feed: Feed, windows: Windows, heard: Callable[[int],
     `heard` is told after every batch how many are done.
     """
     model.eval()
-    found: list[Tensor] = []
+    scores: list[Tensor] = []
     for features in plain_batches(feed, windows, BATCH):
-        found.append(model(features).float().sigmoid().cpu())
-        heard(min(len(windows), len(found) * BATCH))
-    return torch.cat(found).numpy() if found else np.empty(0, np.float32)
+        scores.append(model(features).float().sigmoid().cpu())
+        heard(min(len(windows), len(scores) * BATCH))
+    return torch.cat(scores).numpy() if scores else np.empty(0, np.float32)
 
 
 def hardest(array: ClipArray, windows: Windows, probability: NDArray[np.float32], drawn: int) -> Mined:
@@ -95,9 +95,9 @@ def hardest(array: ClipArray, windows: Windows, probability: NDArray[np.float32]
 
 def mine(model: nn.Module, feed: Feed, heard: Callable[[int, int], None]) -> Mined:
     """Look for the hardest negatives of the training split; `heard` is told (done, of all) after every batch."""
-    found = candidates_of(feed)
-    probability = score(model, feed, found, lambda done: heard(done, len(found)))
-    return hardest(feed.array, found, probability, epoch_counts(feed.array, feed.config).mined)
+    windows = candidates_of(feed)
+    probability = score(model, feed, windows, lambda done: heard(done, len(windows)))
+    return hardest(feed.array, windows, probability, epoch_counts(feed.array, feed.config).mined)
 
 
 def sentence(mined: Mined, epoch: int, seconds: float) -> str:

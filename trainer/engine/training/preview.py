@@ -57,7 +57,7 @@ def draws(feed: Feed, config: Config, clip: int) -> list[Draw]:
     The batch around each window is drawn whole, as augmentation is a function of the batch. Raises ValueError when
     the clip is hardly ever heard.
     """
-    found = []
+    drawings = []
     size = config.training.batch_size
     for epoch in range(1, MOST_EPOCHS + 1):
         windows = epoch_windows(feed.array, config, epoch)
@@ -68,15 +68,15 @@ def draws(feed: Feed, config: Config, clip: int) -> list[Draw]:
             end = int(windows.start[row]) + window_samples(config)
             span = taken(int(feed.array.lengths[clip]), end, int(drawn.source[place]))
             wave, positive = torch.cat(drawn.waves)[place], bool(windows.positive[row])
-            found.append(Draw(epoch, batch + 1, positive, *span, wave, drawn.features[place]))
-            if len(found) == DRAWS:
-                return found
-    if not found:
+            drawings.append(Draw(epoch, batch + 1, positive, *span, wave, drawn.features[place]))
+            if len(drawings) == DRAWS:
+                return drawings
+    if not drawings:
         raise ValueError(
             f"This clip is in none of the windows of {MOST_EPOCHS} epochs. Room impulse responses are applied to "
             "other clips; choose one of those."
         )
-    return found
+    return drawings
 
 
 def write(workspace: Workspace, config: Config, path: str, folder: Path) -> None:

@@ -41,12 +41,12 @@ def write(workspace: Workspace, config: Config, out: Path) -> None:
         durable.replace_bytes(run.config_file, config_file.dump(config))
         again = processes.age_seconds()
         parts = loop.prepare(workspace, run, 1, lambda: None)
-        found = timing.measure(parts, started + processes.age_seconds() - again)
+        measured = timing.measure(parts, started + processes.age_seconds() - again)
     finally:
         shutil.rmtree(run.folder, ignore_errors=True)
     memory = {"peak_memory_bytes": processes.peak_memory_bytes()}
     names = {"config": probe.digest(config), "split_fingerprint": fingerprint}
-    durable.replace_json(out, probe.Measured.model_validate(found | memory | names).model_dump())
+    durable.replace_json(out, probe.Measured.model_validate(measured | memory | names).model_dump())
 
 
 def main(root: str, config: str, out: str) -> int:

@@ -27,8 +27,8 @@ def write_label_scores(parts: Parts, course: Course) -> None:
     if course.epoch == 1:
         parts.run.label_scores_file.unlink(missing_ok=True)
         return
-    found = [*_scores(parts.train.array, course.train, "train"), *_scores(parts.val.array, course.val, "val")]
-    document = {"epochs": course.epoch - 1, "clips": found}
+    clip_scores = [*_scores(parts.train.array, course.train, "train"), *_scores(parts.val.array, course.val, "val")]
+    document = {"epochs": course.epoch - 1, "clips": clip_scores}
     durable.replace_json(parts.run.label_scores_file, document)
 
 
@@ -92,17 +92,17 @@ def go_on(parts: Parts, saved: Saved | None) -> Course:
     """
     if saved:
         _check(parts, saved)
-    found = _course(parts, saved) if saved else Course()
+    resumed = _course(parts, saved) if saved else Course()
     _tidy(parts.run, saved)
-    checkpoints.mark_best(parts.run.checkpoints, found.best)  # it may be later than the checkpoint, or earlier
-    write_label_scores(parts, found)
+    checkpoints.mark_best(parts.run.checkpoints, resumed.best)  # it may be later than the checkpoint, or earlier
+    write_label_scores(parts, resumed)
     if saved:
         _restore(parts, saved.state)
-        _tell(parts, saved, found)
+        _tell(parts, saved, resumed)
     else:
         say("There is no checkpoint to resume from; the training starts from the beginning.")
         tell(parts.journal, epoch=0, batch=0, best=None, last_epoch=None, last_stream=None, eta_seconds=None)
-    return found
+    return resumed
 
 
 def _course(parts: Parts, saved: Saved) -> Course:
@@ -148,19 +148,19 @@ def _restore(parts: Parts, state: dict[str, Any]) -> None:
             weights.grad = None if gradient is None else gradient.to(weights.device)
 
 
-def _tell(parts: Parts, saved: Saved, found: Course) -> None:
+def _tell(parts: Parts, saved: Saved, resumed: Course) -> None:
     """Tell where it goes on; the last epoch is shown until there is another."""
     metrics.read_to_end(tail := metrics.Tail(), parts.run.metrics_file)
     parts.journal.epoch_seconds = saved.facts.get("epoch_seconds", 0.0)
-    epoch = min(found.epoch, parts.config.training.epochs)
+    epoch = min(resumed.epoch, parts.config.training.epochs)
     tell(
         parts.journal,
         epoch=epoch,
-        best=found.best,
+        best=resumed.best,
         last_epoch=tail.epochs[-1] if tail.epochs else None,
         last_stream=next((row for row in reversed(tail.epochs) if "miss_rate" in row), None),
     )
-    where = f"batch {found.batch} of epoch {found.epoch}" if found.batch else f"epoch {found.epoch - 1}"
+    where = f"batch {resumed.batch} of epoch {resumed.epoch}" if resumed.batch else f"epoch {resumed.epoch - 1}"
     say(f"Resuming from the checkpoint after {where}.")
     if (before := saved.facts.get("machine")) != (now := machine(parts)):
         say(f"The same bytes as in one go are not promised: this run was on {before}, and goes on on {now}.")

@@ -99,8 +99,8 @@ def mining_seconds(parts: Parts) -> float:
     """Seconds of one look for hard negatives; 0 where none is configured."""
     if not mining.times(parts.config):
         return 0.0
-    found = mining.candidates_of(parts.train)
-    return scaled_seconds(found, lambda part: mining.score(parts.judged, parts.train, part, lambda done: parts.beat()))
+    every = mining.candidates_of(parts.train)
+    return scaled_seconds(every, lambda part: mining.score(parts.judged, parts.train, part, lambda done: parts.beat()))
 
 
 def _stream_seconds(parts: Parts) -> float:

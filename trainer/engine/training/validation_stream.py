@@ -77,12 +77,12 @@ def probability(model: nn.Module, feed: Feed, columns: Tensor, beat: Callable[[]
     """Of the word [n] in the window that ends after each hop; `beat` is called after every batch."""
     model.eval()
     every = columns.unfold(0, model_size.frames(feed.config), hop_columns(feed.config)).transpose(1, 2)
-    found = []
+    scores = []
     for first in range(0, len(every), BATCH):
         features = feed.front_end.finish(every[first : first + BATCH])
-        found.append(model(features).cpu().double().sigmoid())  # near 1, float32 makes equals of many
+        scores.append(model(features).cpu().double().sigmoid())  # near 1, float32 makes equals of many
         beat()
-    return torch.cat(found).numpy()
+    return torch.cat(scores).numpy()
 
 
 def open_stream(feed: Feed, beat: Callable[[], None]) -> Stream:
