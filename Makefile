@@ -1,6 +1,7 @@
 # make app    install what is missing and open the app      make app PORT=8600 HEADLESS=1
 #             make app HOST=0.0.0.0 serves the network       WAKEWORD_TOKEN=off make app asks for no token
 # make test   install what is missing, run all tests        make setup   only install
+# make test-fast  tests of data, configurations, pages and the engine, in a minute or two: no browser, few processes
 # make test-gpu  the tests that need a GPU, a part of make test where there is one
 # make docs   build the documentation into site/
 # make bench  measure how fast trainings run on this machine; takes three minutes
@@ -13,7 +14,7 @@ HOST := 127.0.0.1
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup app test test-gpu soak bench bench-runs docs lint format lock
+.PHONY: setup app test test-fast test-gpu soak bench bench-runs docs lint format lock
 
 setup: $(INSTALLED)
 
@@ -27,10 +28,14 @@ $(INSTALLED): requirements.lock
 app: setup
 	$(BIN)/python -m streamlit run app.py --server.address $(HOST) --server.port $(PORT) --server.headless $(if $(HEADLESS),true,false) --logger.hideWelcomeMessage true
 
-# Two tests at a time, as most of their time is waiting; promises of seconds are kept beside another test too.
+# Three tests at a time, as much of their time is waiting; promises of seconds are kept beside other tests too.
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 	$(BIN)/python -m pytest tests/gpu
+
+FAST := audio config engine estimates pages streams
+test-fast: setup
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(addprefix tests/,$(FAST))
 
 test-gpu: setup
 	$(BIN)/python -m pytest tests/gpu

@@ -2,10 +2,15 @@
 
 import importlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from hypothesis import settings
+
+from tests import fork_server
+from trainer.system import processes
 
 settings.register_profile("house", deadline=None)  # how long an example takes says more of the machine than of the code
 settings.load_profile("house")
@@ -18,6 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
     onnxruntime, which tests import too, is told first not to tell anybody.
     """
     importlib.import_module("trainer")
+    config.addinivalue_line("markers", "anew: the trainings of this test are started by new interpreters")
     if not all(Path(name.partition("::")[0]).resolve().is_relative_to(OF_GPU) for name in config.args):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
@@ -28,3 +34,13 @@ def tone_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests import detectors  # torch takes seconds to import
 
     return detectors.write(tmp_path_factory.mktemp("model"), detectors.config_of())
+
+
+@pytest.fixture(autouse=True)
+def forked(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fork what a test starts from a process that has imported torch, unless the test is marked `anew`."""
+    if request.node.get_closest_marker("anew"):
+        yield
+    else:
+        with mock.patch.object(processes, "start_detached", fork_server.start_detached):
+            yield

@@ -1,5 +1,10 @@
 """A data set of tones and noise, small enough to train on in seconds, real enough to go the whole way."""
 
+import atexit
+import functools
+import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +51,25 @@ def make_raw(workspace: Workspace, voices: int = 8, clips: int = 3) -> None:
 
 
 def make_workspace(root: Path, hard_negatives: int = 0) -> Workspace:
-    """A workspace with clips, a scan, splits and no runs; with some negatives that are labelled hard."""
+    """A workspace with clips, a scan, splits and no runs; with some negatives that are labelled hard.
+
+    It is a copy of one that is made once; files keep the times that the scan has seen, modes follow the umask.
+    """
+    template = _template(hard_negatives)
+    for path in sorted(template.rglob("*")):
+        copy = root / path.relative_to(template)
+        if path.is_dir():
+            copy.mkdir(parents=True, exist_ok=True)
+        else:
+            shutil.copyfile(path, copy)
+            os.utime(copy, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+    return Workspace(root)
+
+
+@functools.cache
+def _template(hard_negatives: int) -> Path:
+    root = Path(tempfile.mkdtemp(prefix="tiny-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
     workspace = Workspace(root)
     make_raw(workspace)
     for voice in range(hard_negatives):
@@ -54,7 +77,7 @@ def make_workspace(root: Path, hard_negatives: int = 0) -> Workspace:
         write_wav(workspace.raw / "hard_negative" / f"voice{voice}" / "0.wav", wave)
     scan(workspace, ignore)
     splits.split_dataset(workspace, (0.6, 0.2, 0.2), 0)
-    return workspace
+    return root
 
 
 def tiny_config(**training: object) -> Config:

@@ -38,7 +38,7 @@ def draw(server: ClientConnection, page: str) -> None:
 
 
 def visit_pages(workspace: Workspace, listening: str) -> None:
-    server = app.start(workspace, app.free_port(), listening)
+    server = app.start(workspace, app.free_port(), listening, anew=True)
     address, let_in = f"{server.address.replace('http', 'ws')}/_stcore/stream", {"Cookie": server.cookie}
     with suppress(InvalidStatus), connect(address, origin=STRANGER, additional_headers=let_in):
         raise AssertionError(f"{STRANGER} was let in")

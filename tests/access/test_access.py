@@ -20,6 +20,7 @@ from websockets.sync.client import connect
 from pages.ui.access import guard, requests, start
 from pages.ui.access.requests import Netloc, Rules
 from pages.ui.shared import audio
+from tests import fork_server
 from tests.browser import app as server
 from trainer.system import access_token
 from trainer.system.workspace import PROJECT_ROOT, Workspace
@@ -289,11 +290,8 @@ def test_a_real_server_opens_its_websocket_to_its_own_pages_alone(app):
 def test_the_terminal_tells_the_address_once_and_the_log_nothing_more(app):
     told = (app.workspace.root / "server.log").read_text()
     assert app.entrance in told and told.count(access_token.read(app.workspace)) == 1
-    done = subprocess.run(
-        [sys.executable, "-m", "trainer", "token", "--root", str(app.workspace.root)],
-        cwd=PROJECT_ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert done.stdout.strip() == access_token.read(app.workspace)
+    done = fork_server.command("token", "--root", app.workspace.root)
+    assert done.returncode == 0 and done.stdout.strip() == access_token.read(app.workspace)
 
 
 @pytest.mark.timeout(120)

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from playwright.sync_api import BrowserContext
 
+from tests import fork_server
+from tests.fork_server import Forked
 from trainer.system import access_token
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 
@@ -30,7 +32,7 @@ def free_port() -> int:
 class App:
     """A running server; `address` is without the token."""
 
-    process: subprocess.Popen
+    process: subprocess.Popen | Forked
     address: str
     workspace: Workspace
 
@@ -56,17 +58,23 @@ class App:
         self.process.wait(20)
 
 
-def start(workspace: Workspace, port: int, host: str = "127.0.0.1", **environment: str) -> App:
-    """Start the server in a process group of its own, as a terminal does, and wait until it answers."""
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}", f"--server.address={host}"]
+def start(workspace: Workspace, port: int, host: str = "127.0.0.1", anew: bool = False, **environment: str) -> App:
+    """Start the server in a process group of its own, as a terminal does, and wait until it answers.
+
+    It is forked from a process that has imported Streamlit, and its trainings from one with torch, unless `anew`.
+    """
+    words = ["run", "app.py", f"--server.port={port}", f"--server.address={host}"]
     own = {"STREAMLIT_SERVER_HEADLESS": "true"} | {
         name: value for name, value in os.environ.items() if name != access_token.VARIABLE
     }
     with open(workspace.root / "server.log", "ab") as log:
-        process = subprocess.Popen(
-            command, cwd=PROJECT_ROOT, stdout=log, stderr=log, process_group=0,
-            env=own | {"WAKEWORD_ROOT": str(workspace.root)} | environment,
-        )  # fmt: skip
+        command = [sys.executable, "-m", "streamlit", *words]
+        own |= {"WAKEWORD_ROOT": str(workspace.root)} | environment
+        process = (
+            subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=log, stderr=log, process_group=0, env=own)
+            if anew
+            else fork_server.start_pages(words, log, own)
+        )
     app = App(process, f"http://127.0.0.1:{port}", workspace)
     wait_until_it_answers(app.address, workspace.root / "server.log")
     return app

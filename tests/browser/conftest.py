@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
+from tests import fork_server
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -59,3 +61,10 @@ def page(browser):
     context.set_default_timeout(30_000)
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fork_servers() -> None:
+    """Started before the first test, whose limits of time are for pages and not for imports."""
+    for server in (fork_server.engine(), fork_server.pages()):
+        assert server.address

@@ -240,6 +240,7 @@ def test_names_from_files_run_nothing_and_load_nothing(page: Page, workspace: Wo
         expect(page.get_by_text(re.compile("1 refused")).first).to_be_visible()
         for name in ("", "Training", "Runs", "Evaluation"):
             page.goto(f"{app.address}/{name}")
-            page.wait_for_timeout(1500)
+            settled(page)
+            page.wait_for_load_state("networkidle")
             no_traceback(page)
             assert page.evaluate("window.hit") is None and not beacons

@@ -4,11 +4,10 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
-import sys
 
 import pytest
 
+from tests import fork_server
 from tests.run_folders import end, make_alive, make_run, write_progress
 from trainer.catalog import disk, index, notes, reading, trash
 from trainer.config import config_file
@@ -16,7 +15,7 @@ from trainer.config.schema import Config
 from trainer.run import runs
 from trainer.run.documents import Best
 from trainer.system import durable
-from trainer.system.workspace import PROJECT_ROOT, Workspace
+from trainer.system.workspace import Workspace
 
 
 @pytest.fixture
@@ -184,9 +183,7 @@ def test_a_checkpoint_stays_until_the_run_that_starts_from_it_has_begun(workspac
 
 
 def call(workspace, *arguments):
-    command = [sys.executable, "-m", "trainer", *arguments, "--root", str(workspace.root), "--json"]
-    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=60)
-    return json.loads(done.stdout)
+    return json.loads(fork_server.command(*arguments, "--root", workspace.root, "--json").stdout)
 
 
 def test_the_command_line(workspace):

@@ -3,22 +3,21 @@
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests import fork_server
 from tests.tiny import clip_of, make_raw, make_workspace, tiny_config, write_wav
 from trainer.audio import manifest
 from trainer.cli.terminal import hoist_globals
 from trainer.config import config_file
-from trainer.system.workspace import PROJECT_ROOT, Workspace
+from trainer.system.workspace import Workspace
 
 
 def call(workspace: Workspace, *arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "trainer", *arguments, "--root", str(workspace.root)]
-    return subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=120)
+    return fork_server.command(*arguments, "--root", workspace.root)
 
 
 def answer(workspace: Workspace, *arguments: str):

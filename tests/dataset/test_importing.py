@@ -4,18 +4,17 @@ import io
 import json
 import os
 import stat
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from tests import fork_server
 from tests.bad_audio import encoded
 from tests.tiny import ignore
 from trainer.dataset import archives, changes, file_names, importing
 from trainer.system import zip_file
-from trainer.system.workspace import PROJECT_ROOT, Workspace
+from trainer.system.workspace import Workspace
 
 WAV = encoded()
 
@@ -256,18 +255,18 @@ def test_a_batch_goes_on_past_its_first_bad_item(workspace, tmp_path):
     """`import` of several: those that are good come in, each bad one is told, exit 2."""
     good = zip_of(tmp_path / "good.zip", {"positive/anna/1.wav": WAV, "other/2.wav": WAV})
     (tmp_path / "bad.zip").write_text("no zip")
-    command = [sys.executable, "-m", "trainer", "--root", str(workspace.root), "import"]
+    command = ["--root", workspace.root, "import"]
     sources = [str(tmp_path / "bad.zip"), str(good), str(tmp_path / "nowhere"), str(folder_of(tmp_path))]
-    done = subprocess.run([*command, *sources, "--json"], cwd=PROJECT_ROOT, capture_output=True, text=True)
+    done = fork_server.command(*command, *sources, "--json")
     told = json.loads(done.stdout)
     assert done.returncode == 2 and [each["source"] for each in told] == sources, done.stderr
     assert told[1]["imported"] == {"positive": 1} and told[1]["skipped_files"][0]["reason"] == "no_label"
     assert "cannot be unpacked" in told[0]["error"] and "is no folder" in told[2]["error"]
     assert "Nothing to import" in told[3]["error"] and len(done.stderr.splitlines()) == 3
     assert clips(workspace) == ["positive/anna/1.wav"]
-    done = subprocess.run([*command, str(good), str(good)], cwd=PROJECT_ROOT, capture_output=True, text=True)
+    done = fork_server.command(*command, good, good)
     assert done.returncode == 0 and len(done.stdout.splitlines()) == 2, done.stderr
-    done = subprocess.run([*command, sources[0], "--json"], cwd=PROJECT_ROOT, capture_output=True, text=True)
+    done = fork_server.command(*command, sources[0], "--json")
     assert done.returncode == 2 and "cannot be unpacked" in json.loads(done.stdout)["error"]
 
 

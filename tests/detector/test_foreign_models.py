@@ -11,7 +11,7 @@ import psutil
 import pytest
 import soundfile
 
-from tests import documented, tone_model
+from tests import documented, fork_server, tone_model
 from tests.hostile_models import boundless, failing_on_words, hostile, misshapen, sealed
 from tests.pages.tools import draw, field
 from tests.run_folders import end, make_run, workspace_at
@@ -92,10 +92,7 @@ def run(tmp_path, looping) -> Run:
 
 
 def command(root: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "trainer", "--root", str(root), *map(str, arguments)], cwd=PROJECT_ROOT, text=True,
-        capture_output=True, timeout=60,
-    )  # fmt: skip
+    return fork_server.command("--root", root, *arguments, timeout=60)
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.int8.onnx", "openwakeword.onnx"])
@@ -140,11 +137,9 @@ def test_a_model_that_fails_on_a_sound_ends_no_verb_with_a_trace(model, told, tm
     done = command(root, "detect", folder, tmp_path / "word.wav", tmp_path / "noise.wav")
     assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
     assert f"word.wav: The model {told}" in done.stderr and "noise.wav  nothing detected" in done.stdout
-    done = subprocess.run(
-        [sys.executable, "-m", "trainer", "detect", str(folder), "-"], cwd=PROJECT_ROOT, capture_output=True,
-        timeout=60, input=(clip_of(rng, 600.0) * 32767).astype(np.int16).tobytes(),
-    )  # fmt: skip
-    assert done.returncode == 2 and b"Traceback" not in done.stderr and f"The model {told}".encode() in done.stderr
+    samples = (clip_of(rng, 600.0) * 32767).astype(np.int16).tobytes()
+    done = fork_server.command("detect", folder, "-", data=samples, timeout=60)
+    assert done.returncode == 2 and "Traceback" not in done.stderr and f"The model {told}" in done.stderr
 
 
 @pytest.mark.parametrize("section", ["Listen", "Model"])

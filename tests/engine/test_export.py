@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 
 import numpy as np
 import onnxruntime
@@ -11,6 +10,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from tests import fork_server
 from tests.detectors import RATE, config_of, network_of, sounds, write
 from tests.engine.test_embedding import detector_embeddings
 from tests.run_folders import end_all
@@ -29,7 +29,6 @@ from trainer.run import launch, models
 from trainer.run.documents import Best, Progress
 from trainer.run.runs import Run
 from trainer.system import document_file, durable, log_lines
-from trainer.system.workspace import PROJECT_ROOT
 
 EMBEDDED = [(name, {"kind": "speech_embedding"}) for name in ("gru", "dense", "conv_attention")]
 FEATURES = [
@@ -133,8 +132,7 @@ def run(workspace) -> Run:
 
 
 def call(workspace, *arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "trainer", "--root", str(workspace.root), *arguments]
-    return subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=120)
+    return fork_server.command("--root", workspace.root, *arguments)
 
 
 def answer(workspace, *arguments: str):

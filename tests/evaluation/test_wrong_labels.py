@@ -2,11 +2,11 @@
 
 import json
 import subprocess
-import sys
 
 import numpy as np
 import pytest
 
+from tests import fork_server
 from tests.run_folders import end, make_alive, make_run
 from tests.tiny import ignore, make_raw
 from trainer.dataset import changes, clips, findings, repairs
@@ -15,7 +15,7 @@ from trainer.evaluation import wrong_labels
 from trainer.run.label_scores import ClipScore
 from trainer.run.runs import Run
 from trainer.system import durable
-from trainer.system.workspace import PROJECT_ROOT, Workspace
+from trainer.system.workspace import Workspace
 
 DOUBTED = ("positive/voice0/0.wav", "negative/voice1/1.wav")
 
@@ -112,8 +112,7 @@ def test_a_run_that_still_trains_or_was_too_short_is_not_asked(workspace: Worksp
 
 
 def verb(workspace: Workspace, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "trainer", "--root", str(workspace.root), *arguments]
-    return subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True)
+    return fork_server.command("--root", workspace.root, *arguments)
 
 
 def test_the_command_line_lists_them_and_mends_each(workspace: Workspace):

@@ -1,12 +1,10 @@
 """What to try after each kind of failure."""
 
-import subprocess
-import sys
 from typing import get_args
 
 import pytest
 
-from tests import run_folders
+from tests import fork_server, run_folders
 from trainer.config import config_file
 from trainer.config.schema import Config
 from trainer.estimates import requirements
@@ -64,7 +62,5 @@ def test_a_missing_clip_is_named():
 
 def test_the_command_line_tells_what_to_try(tmp_path):
     run = run_folders.make_run(Workspace(tmp_path))
-    told = subprocess.run(
-        [sys.executable, "-m", "trainer", "--root", str(tmp_path), "status", run.id], capture_output=True, text=True
-    ).stdout  # fmt: skip
+    told = fork_server.command("--root", tmp_path, "status", run.id).stdout
     assert f"{run.id}: lost" in told and "\ntry: The machine was switched off" in told

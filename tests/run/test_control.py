@@ -1,5 +1,6 @@
 """Pause, resume, extend and the queue on whole runs, with real processes."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import time
 
 import pytest
 
+from tests import fork_server
 from tests.run_folders import end_all
 from tests.tiny import make_workspace, tiny_config
 from tests.waiting import epoch_rows, people, wait_for_epoch, wait_until
@@ -121,13 +123,15 @@ def test_two_supervisors_of_one_run_are_one(workspace: Workspace):
 def test_a_queue_goes_on_when_everybody_who_started_it_is_gone(workspace: Workspace):
     """Three starts from a process that is killed right after; the runs come one by one, in order."""
     code = (
-        "import os, signal; from pathlib import Path; from tests.tiny import tiny_config; "
-        "from trainer.run import launch;"
+        "import os, signal; from pathlib import Path; from tests import fork_server; "
+        "from tests.tiny import tiny_config; from trainer.run import launch; from trainer.system import processes; "
+        "processes.start_detached = fork_server.start_detached; "
         "from trainer.system.workspace import Workspace;"
         f"[launch.start(Workspace(Path({str(workspace.root)!r})), tiny_config(), 'tiny', str(n)) for n in range(3)];"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
-    assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT).returncode == -signal.SIGKILL
+    known = os.environ | {fork_server.ADDRESS: fork_server.engine().address}
+    assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, env=known).returncode == -signal.SIGKILL
     started = runs.all_runs(workspace)
     assert len(started) == 3
     ended = sorted((wait_until(run, "completed") for run in started), key=lambda status: status.outcome.ended)

@@ -28,6 +28,7 @@ def workspace(tmp_path):
 ENDLESS = {"epochs": 10_000}
 
 
+@pytest.mark.anew
 def test_a_run_goes_its_whole_way(workspace: Workspace):
     run = launch.start(workspace, tiny_config(epochs=3), "tiny", "first try").run
     status = wait_until(run, "completed", "failed", "lost")
@@ -44,6 +45,7 @@ def test_a_run_goes_its_whole_way(workspace: Workspace):
     assert "] Starting training..." in log and "] Epoch 3/3 - Loss: " in log
 
 
+@pytest.mark.anew
 def test_the_same_seed_gives_the_same_bytes(workspace: Workspace):
     first, again = (launch.start(workspace, tiny_config(), "tiny").run for _ in range(2))
     states = [wait_until(run, "completed").run for run in (first, again)]
@@ -90,6 +92,7 @@ def test_a_killed_trainer_and_supervisor_are_lost_within_5_s(workspace: Workspac
     wait_until(run, "lost", seconds=5)
 
 
+@pytest.mark.anew
 def test_the_waiting_threads_of_a_trainer_sleep(workspace: Workspace):
     """Threads that spin while they wait made a training thirty times slower beside one other busy program."""
     run = launch.start(workspace, tiny_config(**ENDLESS), "tiny").run

@@ -7,13 +7,12 @@ import os
 import re
 import shutil
 import stat
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from tests import fork_server
 from tests.run_folders import end, make_alive, make_run, workspace_at
 from tests.tiny import ignore
 from trainer.run import archive, runs
@@ -21,7 +20,7 @@ from trainer.run.archive import MANIFEST
 from trainer.run.documents import Processes
 from trainer.run.runs import Run
 from trainer.system import document_file, durable
-from trainer.system.workspace import PROJECT_ROOT, Workspace
+from trainer.system.workspace import Workspace
 
 ELSEWHERE = {"host": "another-machine", "boot_id": "another-boot"}
 
@@ -307,8 +306,7 @@ def test_the_command_line_packs_and_unpacks(here, there, tmp_path):
     file = tmp_path / "run.zip"
 
     def verb(root: Path, *arguments: str) -> tuple[int, dict]:
-        command = [sys.executable, "-m", "trainer", "--root", str(root), "--json", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT_ROOT)
+        done = fork_server.command("--root", root, "--json", *arguments)
         return done.returncode, json.loads(done.stdout)
 
     (run.folder / "models").symlink_to(tmp_path)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pages.ui.shared import run_notice
+from tests import fork_server
 from tests.run_folders import end_all, make_alive, make_run, slow_start, workspace_at, write_processes
 from tests.tiny import make_workspace, tiny_config
 from tests.waiting import people, wait_for, wait_until
@@ -72,9 +73,8 @@ def test_a_resume_waits_for_a_slow_supervisor_and_a_second_one_starts_none(works
         processes, "start_detached", lambda arguments, *rest: start(["-c", SLOW_SUPERVISOR, *arguments[2:]], *rest)
     )
     began = time.monotonic()
-    command = [sys.executable, "-m", "trainer", "--root", str(workspace.root), "resume", run.id]
     assert launch.resume(run) == 2 and time.monotonic() - began > SLOW_SECONDS
-    second = subprocess.run(command, capture_output=True, text=True, check=False)
+    second = fork_server.command("--root", workspace.root, "resume", run.id)
     assert second.returncode == 2 and "there is nothing to resume." in second.stderr
     assert runs.status(run).attempt == 2 and runs.status(run).state in ("queued", "running")
 
@@ -88,6 +88,7 @@ def test_a_resume_whose_supervisor_dies_says_so_at_once(workspace: Workspace, mo
     assert runs.status(run).state == "lost"
 
 
+@pytest.mark.anew
 def test_a_trainer_that_still_imports_torch_is_running_and_starting(workspace: Workspace, tmp_path: Path, monkeypatch):
     (tmp_path / "slow").mkdir()
     (tmp_path / "slow" / "torch.py").write_text(SLOW_TORCH)

@@ -4,6 +4,8 @@ import pytest
 
 from soak import crash_points, faulty_disk, kills, liveness, pauses, server_deaths, starts, stops
 
+pytestmark = pytest.mark.anew  # soak.census counts processes by their command lines
+
 
 def test_racing_starts_make_one_run():
     assert starts.measure(2).wrong == []

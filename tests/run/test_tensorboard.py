@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.parse
@@ -14,12 +13,13 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from tests import fork_server
 from tests.run_folders import make_run
 from trainer.engine.training import journal
 from trainer.run import tensorboard
 from trainer.run.tensorboard import Server
 from trainer.system import processes
-from trainer.system.workspace import PROJECT_ROOT, Workspace
+from trainer.system.workspace import Workspace
 
 
 @pytest.fixture
@@ -32,8 +32,7 @@ def workspace(tmp_path) -> Iterator[Workspace]:
 
 
 def verb(workspace: Workspace, *arguments: str) -> dict:
-    command = [sys.executable, "-m", "trainer", "--root", str(workspace.root), "--json", "tensorboard", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT_ROOT, timeout=60)
+    done = fork_server.command("--root", workspace.root, "--json", "tensorboard", *arguments, timeout=60)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import pytest
 import soundfile
 from onnx import TensorProto, helper
 
-from tests import hostile_voices
+from tests import fork_server, hostile_voices
 from tests.pages.tools import draw, press, texts
 from tests.run_folders import workspace_at
 from tests.tiny import ignore
@@ -21,7 +19,7 @@ from tests.waiting import wait_for
 from trainer.dataset import importing
 from trainer.synthesis import espeak, order, piper
 from trainer.system import job
-from trainer.system.workspace import PROJECT_ROOT, Workspace
+from trainer.system.workspace import Workspace
 
 IDS = {c: [i] for i, c in enumerate("_^$ ˈhetlsɪaəæoʊmnuː")}
 
@@ -179,10 +177,8 @@ def test_a_hostile_voice_is_one_sentence_on_the_command_line_and_on_the_page(tmp
     file = make_voice(tmp_path / "voices", "anna")
     hostile_voices.spoil(file, "expanded")
     workspace = workspace_at(tmp_path / "here")
-    command = [sys.executable, "-m", "trainer", "--root", workspace.root, "synthesise", "--phrase", "hello moon"]
-    done = subprocess.run(
-        [*command, "--positives", "1", "--piper", file], cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=120
-    )
+    words = ("synthesise", "--phrase", "hello moon", "--positives", "1", "--piper", file)
+    done = fork_server.command("--root", workspace.root, *words)
     assert done.returncode == 2 and f"{file} takes too much memory. Take another voice." in done.stderr
     assert "Traceback" not in done.stderr and not list(workspace.raw.rglob("*.wav"))
     monkeypatch.setenv("WAKEWORD_ROOT", str(workspace.root))
