@@ -6,13 +6,10 @@ from torch import nn
 
 from trainer.config.schema import Config, feature_rows
 from trainer.engine.features.features import Standardised
-from trainer.engine.models.bc_resnet import BcResNet
 from trainer.engine.models.embedding_heads import ConvAttention, DenseHead
 from trainer.engine.models.mobilenet_v3 import MobileNetV3Small
-from trainer.engine.models.recurrent import Gru, Lstm
-from trainer.engine.models.resnet18 import ResNet18
-from trainer.engine.models.tc_resnet import TcResNet8
-from trainer.engine.models.tcn import Tcn
+from trainer.engine.models.resnets import BcResNet, ResNet18, TcResNet8
+from trainer.engine.models.sequence_models import Gru, Lstm, Tcn
 from trainer.estimates import model_size
 
 OF_ANY_LENGTH = {

@@ -1,6 +1,8 @@
-"""BC-ResNet: broadcasted residual learning, two-dimensional over frequency and one-dimensional over time."""
+"""Residual networks on the spectrogram: TC-ResNet8, BC-ResNet and ResNet18."""
 
 from __future__ import annotations
+
+import itertools
 
 from torch import Tensor, nn
 
@@ -10,9 +12,63 @@ from trainer.config.architectures import (
     BC_LAST_CHANNELS,
     BC_LAST_KERNEL,
     BC_STAGES,
+    RESNET_CHANNELS,
+    RESNET_FIRST_KERNEL,
+    RESNET_STRIDES,
+    TC_CHANNELS,
+    TC_FIRST_KERNEL,
+    TC_KERNEL,
     scaled,
     sub_bands,
 )
+
+
+class BasicBlock(nn.Module):
+    """Two 3 x 3 convolutions and a shortcut. [n, channels, bands, frames]."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+            nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or inputs != outputs:
+            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.relu(self.body(x) + self.shortcut(x))
+
+
+class ResNet18(nn.Module):
+    """Log-mel [n, bands, frames] to logit [n].
+
+    He et al., "Deep Residual Learning for Image Recognition" (CVPR 2016), table 1, 18 layers; `width` scales all
+    channels. One input channel, one logit.
+    """
+
+    def __init__(self, bands: int, width: float, dropout: float) -> None:
+        super().__init__()
+        sizes = [scaled(channels, width, 8) for channels in RESNET_CHANNELS]
+        self.first = nn.Sequential(
+            nn.BatchNorm2d(1),
+            nn.Conv2d(1, sizes[0], RESNET_FIRST_KERNEL, 2, RESNET_FIRST_KERNEL // 2, bias=False),
+            nn.BatchNorm2d(sizes[0]),
+            nn.ReLU(),
+            nn.MaxPool2d(3, 2, 1),
+        )
+        pairs = zip([sizes[0], *sizes[:-1]], sizes, RESNET_STRIDES, strict=True)
+        blocks = [block for a, b, stride in pairs for block in (BasicBlock(a, b, stride), BasicBlock(b, b, 1))]
+        self.blocks = nn.Sequential(*blocks)
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(sizes[-1], 1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        x: Tensor = self.blocks(self.first(features[:, None]))
+        logit: Tensor = self.head(x.mean((2, 3)))
+        return logit[:, 0]
 
 
 class SubSpectralNorm(nn.Module):
@@ -106,3 +162,45 @@ class BcResNet(nn.Module):
         x: Tensor = self.squeeze(self.blocks(self.first(features[:, None])))
         logit: Tensor = self.head(x.mean((2, 3), keepdim=True))
         return logit.flatten()
+
+
+class TemporalBlock(nn.Module):
+    """Two convolutions over time, the first halving the frames, and a shortcut. [n, channels, frames]."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv1d(inputs, outputs, TC_KERNEL, stride=2, padding=TC_KERNEL // 2, bias=False),
+            nn.BatchNorm1d(outputs),
+            nn.ReLU(),
+            nn.Conv1d(outputs, outputs, TC_KERNEL, padding=TC_KERNEL // 2, bias=False),
+            nn.BatchNorm1d(outputs),
+        )
+        self.shortcut = nn.Sequential(
+            nn.Conv1d(inputs, outputs, 1, stride=2, bias=False), nn.BatchNorm1d(outputs), nn.ReLU()
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.relu(self.body(x) + self.shortcut(x))
+
+
+class TcResNet8(nn.Module):
+    """Log-mel [n, bands, frames] to logit [n].
+
+    Choi et al., "Temporal Convolution for Real-time Keyword Spotting on Mobile Devices" (Interspeech 2019); `width`
+    is the paper's width multiplier k (1.5 gives TC-ResNet8-1.5). One logit instead of twelve classes.
+    """
+
+    def __init__(self, bands: int, width: float, dropout: float) -> None:
+        super().__init__()
+        sizes = [scaled(channels, width, 4) for channels in TC_CHANNELS]
+        self.norm = nn.BatchNorm1d(bands)
+        self.first = nn.Conv1d(bands, sizes[0], TC_FIRST_KERNEL, padding=TC_FIRST_KERNEL // 2, bias=False)
+        blocks = [TemporalBlock(a, b) for a, b in itertools.pairwise(sizes)]
+        self.blocks = nn.Sequential(*blocks)
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(sizes[-1], 1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        x: Tensor = self.blocks(self.first(self.norm(features)))
+        logit: Tensor = self.head(x.mean(2))
+        return logit[:, 0]
