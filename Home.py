@@ -6,7 +6,7 @@ from trainer.run.state import ACTIVE
 NEWEST_SHOWN = 8
 
 workspace = frame.page("Wakeword Studio", "🎙️")
-st.caption("A detector for a wake word of your own: get clips, choose a configuration, train, evaluate.")
+st.caption("Train a detector for your own wake word: get clips, choose a configuration, train, evaluate.")
 newest = run_picker.newest(workspace)
 next_step.show(next_step.next_step(workspace, newest))
 
@@ -14,7 +14,7 @@ st.subheader("Running and queued", anchor=False)
 if any(status.state in ACTIVE for status in newest):
     active_runs.follow(newest, cards=True)
 else:
-    st.caption("Nothing is training.")
+    st.caption("No run is active.")
 
 st.subheader("Newest runs", anchor=False)
 if newest:

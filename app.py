@@ -1,4 +1,4 @@
-"""The app as users start it, behind its access token: `make app`, or `python -m streamlit run app.py`."""
+"""The app behind its access token, as `make app` and `python -m streamlit run app.py` start it."""
 
 import streamlit as st
 from starlette.middleware import Middleware

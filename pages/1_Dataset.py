@@ -5,7 +5,7 @@ from pages.ui.shared import frame, job_progress
 
 workspace = frame.page("Dataset", "📂")
 busy = bool(job_progress.running(workspace))
-st.subheader("Get clips", anchor=False)
+st.subheader("Add clips", anchor=False)
 demo, files, recording, synthesis, history = st.tabs(["Demo data", "Import", "Record", "Synthesise", "Changes"])
 with demo:
     import_form.demo(workspace, busy)

@@ -161,7 +161,7 @@ def test_the_page_that_asks_keeps_the_rest_of_the_address_and_runs_nothing_of_it
     hostile = 'run=%22%3E%3Cscript%3E&token=wr"ong'
     answer = guard.decide(scope("/Runs", hostile, accept="text/html"), RULES)
     page = answer.body.decode()
-    assert answer.status == 403 and "not the one of this server" in page and "python -m trainer token" in page
+    assert answer.status == 403 and "The token is wrong" in page and "python -m trainer token" in page
     assert 'name="run" value="&quot;&gt;&lt;script&gt;"' in page and "<script" not in page and "ong" not in page
     assert "http-equiv" not in page
     elsewhere = guard.decide(scope("/Runs", accept="text/html", sec_fetch_site="cross-site"), RULES)
@@ -256,9 +256,7 @@ def test_a_real_server_checks_every_request(app):
         assert answer.count(line) == 1
     answer = exchange(port, f"GET / HTTP/1.1\nHost: 127.0.0.1:{port}\nAccept: text/html\nConnection: close\n\n")
     assert (
-        answer.startswith("HTTP/1.1 403")
-        and "asks for its access token" in answer
-        and "frame-ancestors 'none'" in answer
+        answer.startswith("HTTP/1.1 403") and "needs an access token" in answer and "frame-ancestors 'none'" in answer
     )
     assert "streamlit" not in answer.lower().partition("\r\n\r\n")[2]
     assert exchange(port, f"GET /_stcore/health HTTP/1.0\nHost: localhost:{port}\n\n").endswith("ok")
@@ -316,7 +314,7 @@ def test_the_network_is_served_at_the_addresses_of_this_machine_alone(tmp_path):
                 with closing(http.client.HTTPConnection(address, port, timeout=20)) as connection:
                     connection.request("GET", f"/?token={token}", headers={"Host": host})
                     assert connection.getresponse().status == code, (address, host)
-        assert "give no microphone to http addresses" in told
+        assert "block the microphone on http addresses" in told
         assert "external" not in told.lower(), "nobody on the internet is asked for our address"
     finally:
         app.end(signal.SIGKILL)
@@ -357,13 +355,13 @@ def test_further_names_are_hosts_with_or_without_port():
     assert start.named_hosts(" Studio.LAN., 192.0.2.7:8443,[fd00::2]:80 ,") == {"studio.lan", "192.0.2.7", "fd00::2"}
     assert start.named_hosts("") == frozenset()
     for wrong in ("https://studio.lan", "studio.lan/x", "*", "a b"):
-        with pytest.raises(ValueError, match="which is no host name"):
+        with pytest.raises(ValueError, match="which is not a host name"):
             start.named_hosts(f"studio.lan,{wrong}")
 
 
 @pytest.mark.timeout(120)
 def test_the_network_is_not_served_without_a_token(tmp_path):
-    assert "would let everybody on the network start programs as you" in refused_start(tmp_path, WAKEWORD_TOKEN="off")
+    assert "would let everyone on the network run programs as you" in refused_start(tmp_path, WAKEWORD_TOKEN="off")
     assert "WAKEWORD_TOKEN has 5 of at least 8 characters" in refused_start(tmp_path, WAKEWORD_TOKEN="false")
 
 
@@ -372,13 +370,13 @@ def test_what_the_terminal_prints(monkeypatch):
     monkeypatch.setattr(start.st, "get_option", options.get)
     told = start.greeting("a b&c")
     assert "  http://127.0.0.1:8501/?token=a%20b%26c\n" in told and "ssh" not in told
-    assert "No token is asked for" in start.greeting(None)
+    assert "No token is required" in start.greeting(None)
     options["server.address"] = "::1"
     assert "  http://[::1]:8501/?token=t\n" in start.greeting("t") and "ssh" not in start.greeting("t")
     for address in ("0.0.0.0", "::", None, "192.0.2.7"):
         options["server.address"] = address
         told = start.greeting("t")
-        assert not start.is_local() and "give no microphone to http addresses" in told
+        assert not start.is_local() and "block the microphone on http addresses" in told
         listening = address if address == "192.0.2.7" else "127.0.0.1"
         assert f"ssh -N -L 8501:{listening}:8501 " in told and "and open http://127.0.0.1:8501/?token=t there" in told
     assert "  http://192.0.2.7:8501/?token=t\n" in told
@@ -450,5 +448,5 @@ def test_without_its_entry_the_network_is_shown_nothing(tmp_path):
             process.wait(20)
 
     local, network = drawn("127.0.0.1"), drawn("0.0.0.0")
-    assert "asks for no access token: every user of this machine" in local and "Newest runs" in local
-    assert "so it shows nothing" in network and "Newest runs" not in network
+    assert "requires no access token, so every user of this machine" in local and "Newest runs" in local
+    assert "so pages are disabled" in network and "Newest runs" not in network

@@ -20,7 +20,7 @@ from tests.tiny import write_wav
 from trainer.system import access_token
 from trainer.system.workspace import Workspace
 
-ASKS = "Wakeword Studio asks for its access token"
+ASKS = "Wakeword Studio needs an access token"
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_the_printed_address_opens_the_app_and_stays_out_of_the_history(page: Pa
         expect(page.get_by_role("heading")).to_have_text(ASKS)
         page.get_by_label("Access token").fill("not the token")
         page.get_by_role("button", name="Open").click()
-        expect(page.get_by_text("That token is not the one of this server.")).to_be_visible()
+        expect(page.get_by_text("The token is wrong.")).to_be_visible()
         page.get_by_label("Access token").fill(access_token.read(workspace))
         page.get_by_role("button", name="Open").click()
         expect(page.get_by_role("heading", name="Training")).to_be_visible()
@@ -73,7 +73,7 @@ def test_the_printed_address_opens_the_app_and_stays_out_of_the_history(page: Pa
         page.goto(app.entrance)
         expect(page.get_by_role("heading", name="Wakeword Studio")).to_be_visible()
         assert page.url == f"{app.address}/"
-        expect(page.get_by_text("asks for no access token")).to_have_count(0)
+        expect(page.get_by_text("without an access token")).to_have_count(0)
         no_traceback(page)
 
 
@@ -172,12 +172,12 @@ def test_a_browser_of_the_network_is_told_why_it_has_no_microphone(page: Page, w
         page.goto(app.entrance.replace("127.0.0.1", own))
         page.goto(f"{app.address.replace('127.0.0.1', own)}/Dataset")
         page.get_by_role("tab", name="Record").click()
-        expect(page.get_by_text("The browser gives no microphone to this page").first).to_be_visible()
+        expect(page.get_by_text("The browser blocks the microphone on this page").first).to_be_visible()
         page.goto(app.entrance)
         page.goto(f"{app.address}/Dataset")
         page.get_by_role("tab", name="Record").click()
-        expect(page.get_by_text("on this machine only, or over https").first).to_be_visible()
-        expect(page.get_by_text("The browser gives no microphone")).to_have_count(0)
+        expect(page.get_by_text("on the machine that runs the app, or over HTTPS").first).to_be_visible()
+        expect(page.get_by_text("The browser blocks the microphone")).to_have_count(0)
     finally:
         app.end(signal.SIGKILL)
 

@@ -22,8 +22,8 @@ def test_an_empty_data_set_page_says_what_to_do(empty):
     app = draw("Dataset")
     assert {"Make demo data", "Scan Datasets", "Split Datasets"} <= {button.label for button in app.button}
     assert field(app, "text_input", "Phrase").value == "hey atlas"
-    assert any("Make demo data, import or record some" in text for text in texts(app))
-    assert any("synthetic and meant for trying" in caption.value for caption in app.caption)
+    assert any("Make demo data, import or record clips" in text for text in texts(app))
+    assert any("for trying the app" in caption.value for caption in app.caption)
 
 
 def test_the_buttons_of_the_data_set_page_start_jobs(empty, monkeypatch):
@@ -47,7 +47,7 @@ def test_bad_ratios_and_an_empty_phrase_start_nothing(empty, monkeypatch):
     field(app, "text_input", "Ratios: train/val/test (%)").set_value("70/20/15")
     assert "add up to 100" in press(app, "Split Datasets").error[0].value
     field(app, "text_input", "Phrase").set_value("  ")
-    assert "Type the words" in press(app, "Make demo data").error[0].value
+    assert "Enter a phrase" in press(app, "Make demo data").error[0].value
     assert not app.run().error  # said once
 
 
@@ -91,7 +91,7 @@ def test_what_a_scan_found_is_shown_as_text(workspace):
     assert refused.values.tolist()[0][:2] == [f"positive/{name}", "damaged"]
     assert "Folder \\*odd\\* was not scanned" in app.warning[0].value
     assert splits.iloc[0].tolist() == ["positive", "15 (62%)", "6 (25%)", "3 (12%)"]
-    assert any("Groups in two splits: 0" in caption.value for caption in app.caption)
+    assert any("No leakage" in caption.value for caption in app.caption)
     assert not any(name in markdown.value for markdown in app.markdown)
 
 
@@ -121,7 +121,7 @@ def test_the_clips_of_a_finding_are_listed(workspace):
 
 def test_clips_are_filtered_by_name_and_label(workspace):
     app = view(draw("Dataset"), "Listen")
-    field(app, "text_input", "Name holds").set_value("voice3").run()
+    field(app, "text_input", "Name contains").set_value("voice3").run()
     field(app, "multiselect", "Labels").set_value(["negative"]).run()
     table = next(frame.value for frame in app.dataframe if frame.value.columns[0] == "Clip")
     assert table["Clip"].tolist() == [f"negative/voice3/{n}.wav" for n in range(3)] and set(table["Seconds"]) == {1.5}
@@ -142,7 +142,7 @@ def test_only_what_training_hears_can_be_previewed(workspace):
 
 def test_of_a_pattern_the_clips_that_it_matches_are_shown_first(workspace):
     app = view(draw("Dataset"), "Speakers")
-    field(app, "radio", "Speakers are known by").set_value("pattern").run()
+    field(app, "radio", "Identify speakers by").set_value("pattern").run()
     field(app, "text_input", "Pattern").set_value("voice{speaker}/*.wav").run()
     table = next(frame.value for frame in app.dataframe if list(frame.value.columns) == ["Clip", "Speaker"])
     assert all(table["Speaker"].head(48)) and not any(table["Speaker"].tail(8)) and len(table) == 56
@@ -150,12 +150,12 @@ def test_of_a_pattern_the_clips_that_it_matches_are_shown_first(workspace):
 
 def test_a_speaker_pattern_is_shown_at_work_before_it_is_kept(workspace):
     app = view(draw("Dataset"), "Speakers")
-    field(app, "radio", "Speakers are known by").set_value("pattern").run()
+    field(app, "radio", "Identify speakers by").set_value("pattern").run()
     field(app, "text_input", "Pattern").set_value("no place for it").run()
     assert any("must hold {speaker} once" in text for text in texts(app))
     field(app, "text_input", "Pattern").set_value("voice{speaker}/*.wav").run()
     assert any(text.value.startswith("**8 speakers**, 48 clips; 8 of nobody known") for text in app.markdown)
-    press(app, "Keep this rule")
+    press(app, "Save rule")
     assert speakers.load_rule(workspace) == speakers.Rule(kind="pattern", pattern="voice{speaker}/*.wav")
 
 
@@ -172,7 +172,7 @@ def test_uploaded_files_are_taken_scanned_and_can_be_undone(workspace, monkeypat
     monkeypatch.setattr(job, "start", lambda workspace, verb, arguments: started.append(verb))
     data = (workspace.raw / "positive/voice0/0.wav").read_bytes()
     app = draw("Dataset")
-    field(app, "text_input", "Speaker, if it is one person").set_value("anna")
+    field(app, "text_input", "Speaker (if only one)").set_value("anna")
     app.file_uploader[0].upload("../../up.wav", data, "audio/wav").upload("up.wav", data, "audio/wav").run()
     press(app, "Import files")
     assert "Imported 2 into positive" in app.success[0].value and "1 got a number" in app.success[0].value
@@ -186,7 +186,7 @@ def test_several_zips_go_to_one_job_and_unclear_names_are_asked_for(workspace, m
     started = []
     monkeypatch.setattr(job, "start", lambda workspace, verb, arguments: started.append((verb, arguments)))
     app = draw("Dataset")
-    field(app, "selectbox", "Label of the clips").set_value("as its folders say")
+    field(app, "selectbox", "Label of the clips").set_value("from folder names")
     data = [
         zip_of(workspace.root / f"{name}.zip", [f"positive/{name}/a.wav".encode("cp949")]) for name in ("김철수", "a")
     ]
@@ -213,7 +213,7 @@ def test_takes_are_kept_or_told_what_is_wrong(workspace):
     app.audio_input[0].upload("take.wav", wav_of(np.zeros(16000)), "audio/wav").run()
     assert any("Nothing was heard" in text for text in texts(app))
     press(app, "Discard")
-    press(app, "Undo the last take")
+    press(app, "Undo last take")
     assert not (workspace.raw / "positive" / "anna").exists()
 
 
@@ -227,11 +227,11 @@ def test_an_order_of_synthetic_clips_becomes_a_job(empty, monkeypatch):
     started = []
     monkeypatch.setattr(job, "start", lambda workspace, verb, arguments: started.append((verb, arguments)))
     app = draw("Dataset")
-    assert "Type the phrase first" in press(app, "Synthesise clips").error[0].value
+    assert "Enter a phrase first" in press(app, "Synthesise clips").error[0].value
     field(app, "text_input", "Phrase to speak").set_value("guten morgen").run()
     field(app, "selectbox", "Language").set_value("de").run()
-    press(app, "Propose look-alikes")
-    proposed = field(app, "text_area", "Look-alikes, one a line (empty: they are proposed)").value.splitlines()
+    press(app, "Suggest look-alikes")
+    proposed = field(app, "text_area", "Look-alikes, one per line (leave empty for suggestions)").value.splitlines()
     assert len(proposed) >= 8 and "guten morgen" not in proposed
     press(app, "Synthesise clips")
     ((verb, arguments),) = started
@@ -262,7 +262,7 @@ def test_each_channel_of_a_clip_is_heard_and_one_can_be_taken(workspace, monkeyp
     assert any("Its channels cancel each other" in each.value for each in app.caption)
     assert len(app.get("audio")) == 1 and not app.button
     app.get("button_group")[0].set_value(2).run()
-    press(app, "Use channel 2 alone")
+    press(app, "Use only channel 2")
     assert np.abs(soundfile.read(path)[0] + wave).max() < 1e-4
 
 

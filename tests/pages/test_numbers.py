@@ -102,7 +102,7 @@ def test_a_silent_run_says_for_how_long_and_what_to_do(tmp_path):
     found = run_notice.notice(status)
     assert status.state == "unresponsive"
     assert found.tone == "warning"
-    assert "alive but has not been heard of for 75 s" in found.text
+    assert "alive but has not reported for 75 s" in found.text
     assert "Stop Training" in found.text
 
 
@@ -132,4 +132,4 @@ def test_preparing_says_what_is_being_done(tmp_path):
 def test_a_trainer_that_has_told_nothing_yet_was_not_heard_of_for_as_long_as_the_one_before(tmp_path):
     run = make_run(workspace_at(tmp_path), attempt=0)
     make_alive(run, silent_seconds=75)
-    assert "has not been heard of yet" in run_notice.notice(runs.status(run)).text
+    assert "has not reported yet" in run_notice.notice(runs.status(run)).text

@@ -64,7 +64,7 @@ def test_each_state_offers_what_fits_it(workspace, state: str, buttons: list[str
     run = prepare(workspace, state)
     app = draw("Training", run.id)
     assert enabled(app) == buttons and metric(app, "Status") == state.split()[0].capitalize()
-    assert [button.label for button in app.button if button.label == "Train on"] == ["Train on"] * (
+    assert [button.label for button in app.button if button.label == "Extend training"] == ["Extend training"] * (
         state == "completed"
     )
 
@@ -73,7 +73,7 @@ def test_pause_is_shown_at_once_and_can_be_taken_back(workspace):
     run = prepare(workspace, "running")
     app = press(draw("Training", run.id), "Pause")
     assert metric(app, "Status") == "Pausing" and metric(app, "ETA") == "--:--:--"
-    assert "saves itself" in app.info[0].value
+    assert "saves a checkpoint" in app.info[0].value
     press(app, "Resume")
     assert metric(app, "Status") == "Running" and document_file.read(Control, run.control_file).want == "go_on"
 
@@ -85,11 +85,11 @@ def test_a_queued_run_tells_its_place_and_why_it_waits(workspace):
     app = draw("Training", second.id)
     told = app.info[0].value
     assert told.startswith("Number 2 in the queue. Waits for the CPU, where 1 run trains at a time (now: number 1).")
-    assert "starts by itself" in told and metric(app, "Status") == "Queued"
+    assert "starts automatically" in told and metric(app, "Status") == "Queued"
     press(app, "Next")
     assert (
         app.info[0].value.startswith("Next in the queue.")
-        and "in about 01:02:03, its end in about 02:04:06 (estimates)" in app.info[0].value
+        and "in about 01:02:03 and ends in about 02:04:06 (estimates)" in app.info[0].value
     )
     press(app, "Later")
     assert [waiting.run for waiting in run_queue.read(workspace).order] == [first.id, second.id]
@@ -120,7 +120,7 @@ def test_a_click_that_comes_too_late_is_answered_with_a_sentence(workspace):
 def test_extend_offers_what_a_configuration_allows(workspace, trained: int, offered: tuple[int, int, int] | None):
     run = make_run(workspace, epoch=trained)
     end(run, "completed", "All epochs done.")
-    fields = [field for field in draw("Training", run.id).number_input if field.label == "Epochs in all"]
+    fields = [field for field in draw("Training", run.id).number_input if field.label == "Total epochs"]
     assert [(field.min, field.max, field.value) for field in fields] == ([offered] if offered else [])
 
 
@@ -129,7 +129,7 @@ def test_the_field_of_extend_keeps_no_value_of_another_run(workspace):
     for run in (longer, shorter):
         end(run, "completed", "All epochs done.")
     app = draw("Training", shorter.id)
-    next(field for field in app.number_input if field.label == "Epochs in all").set_value(5).run()
+    next(field for field in app.number_input if field.label == "Total epochs").set_value(5).run()
     app.selectbox(key="watched_run").set_value(longer.id).run()
     assert not app.exception
-    assert next(field for field in app.number_input if field.label == "Epochs in all").value == 40
+    assert next(field for field in app.number_input if field.label == "Total epochs").value == 40

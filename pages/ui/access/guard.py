@@ -10,7 +10,7 @@ from pages.ui.access import login, requests
 from pages.ui.access.requests import Netloc, Rules
 
 HEALTH = "/_stcore/health"
-"""Answered without a token: launchers wait for it, and it tells nothing but that a server runs."""
+"""Answered without a token: launchers wait for it, and it only shows that a server runs."""
 COOKIE_SECONDS = 30 * 24 * 3600
 HEADERS = (
     (b"content-security-policy", b"frame-ancestors 'none'"),
@@ -19,14 +19,14 @@ HEADERS = (
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-"""With every answer: no page of another origin frames, loads or sniffs one of ours, or is told an address of ours.
+"""Sent with every response: pages of other origins cannot frame, load or sniff pages of the app, or see its addresses.
 
-The referrer policy is not `no-referrer`, with which browsers may send `Origin: null` to ourselves.
+The referrer policy is not `no-referrer`, with which browsers may send `Origin: null` to the app itself.
 """
 
 
 def guard(app: ASGIApp, rules: Rules) -> ASGIApp:
-    """`app` for those alone whom `rules` let in."""
+    """`app`, for requests that `rules` allow."""
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -50,7 +50,7 @@ async def _respond(answer: login.Answer, send: Send, head_only: bool) -> None:
 
 
 def decide(scope: Scope, rules: Rules) -> login.Answer | None:
-    """None when the request is let in, else what it is told."""
+    """None when the request is allowed, else the response."""
     headers, secure = scope["headers"], scope["scheme"] in ("https", "wss")
     host = requests.host_of(headers, (scope.get("server") or (None,))[0], rules)
     if host is None:
@@ -75,13 +75,13 @@ def _check_token(scope: Scope, token: str, host: Netloc, secure: bool) -> login.
 
 
 def _address(scope: Scope, query: str) -> str:
-    """The same address without the token; of this server, whatever slashes it began with."""
+    """The same address without the token, always of this server, whatever slashes it starts with."""
     rest = requests.without_token(query)
     return "/" + quote(scope["path"].lstrip("/\\")) + (f"?{rest}" if rest else "")
 
 
 def _with_headers(send: Send) -> Send:
-    """`send` that adds HEADERS where the answer does not have them."""
+    """`send`, with HEADERS added to responses that lack them."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":

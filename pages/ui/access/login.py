@@ -1,4 +1,4 @@
-"""What a request is told that is not let in: a page that asks for the token, a redirect, or one plain sentence."""
+"""Responses to requests that are not allowed: a page that asks for the token, a redirect, or one plain sentence."""
 
 from __future__ import annotations
 
@@ -22,15 +22,14 @@ input, button {{ font: inherit; padding: .45rem .7rem; }}
 input {{ flex: 1 1 14rem; min-width: 0; }}
 code {{ overflow-wrap: anywhere; }}
 </style></head><body>
-<h1>Wakeword Studio asks for its access token</h1>
+<h1>Wakeword Studio needs an access token</h1>
 <p>{why}</p>
 <form method="get">{hidden}
 <input name="{parameter}" type="password" autocomplete="current-password" aria-label="Access token"
  placeholder="Access token" required autofocus>
 <button>Open</button></form>
-<p>Where to find the token: in the address that was printed where the app was started. Unless WAKEWORD_TOKEN was set
-there, <code>python -m trainer token</code> in the folder of the app prints it too. This browser keeps it for 30
-days.</p>
+<p>The token is part of the address that the app printed when it started. Unless WAKEWORD_TOKEN was set, you can also
+run <code>python -m trainer token</code> in the folder of the app. This browser remembers the token for 30 days.</p>
 </body></html>
 """
 
@@ -49,28 +48,28 @@ def _sentence(text: str) -> Answer:
 
 
 WRONG_HOST = _sentence(
-    "This address is not one of this server's. Open the address that was printed where the app was started; to reach "
-    "it by another name, start it with WAKEWORD_HOSTS=NAME.\n"
+    "This server does not accept this host name. Open the address that the app printed when it started. To allow "
+    "another name, start the app with WAKEWORD_HOSTS=NAME.\n"
 )
-WRONG_ORIGIN = _sentence("A page of another origin asked for this; this server answers its own pages alone.\n")
-_NO_TOKEN = _sentence("The access token is missing. Open the address that was printed where the app was started.\n")
+WRONG_ORIGIN = _sentence("The request comes from a page of another origin. This server only answers its own pages.\n")
+_NO_TOKEN = _sentence("The access token is missing. Open the address that the app printed when it started.\n")
 
 
 def moved(address: str, cookie: str = "") -> Answer:
-    """Go to `address`, with a cookie where one is given."""
+    """A redirect to `address`, with a cookie if given."""
     headers = [(b"location", address.encode()), _UNKEPT]
     return Answer(303, [*headers, (b"set-cookie", cookie.encode())] if cookie else headers, b"")
 
 
 def ask(headers: Headers, rest: Sequence[tuple[str, str]], wrong: bool) -> Answer:
-    """A page with a field for the token that keeps the rest of the query; one sentence for who cannot show a page.
+    """A page with a field for the token that keeps the rest of the query; one sentence for clients that take no HTML.
 
-    A browser that follows a link from another site sends no cookie of ours with it, so the page loads itself once
-    more: that request is our own, and carries the cookie.
+    A browser that follows a link from another site does not send the cookie. The page then reloads itself: that
+    request comes from this site and carries the cookie.
     """
     if not any("text/html" in each for each in values(headers, "accept")):
         return _NO_TOKEN
-    why = "That token is not the one of this server." if wrong else "It keeps other users of this machine out."
+    why = "The token is wrong." if wrong else "It keeps out other users of this machine."
     page = _PAGE.format(
         refresh='<meta http-equiv="refresh" content="0">\n' if _from_elsewhere(headers) else "",
         why=why,

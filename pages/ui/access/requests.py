@@ -1,7 +1,7 @@
-"""What a request must show before a page answers: a Host of this server, an Origin of the same, and the token.
+"""Checks of a request: its Host names this server, its Origin is this server, and it has the token.
 
-Pure functions of the headers. A page of another site that makes a browser call this server (cross-site requests, DNS
-rebinding) is caught by Origin and Host, another user of the machine by the token.
+Pure functions of the headers. Host and Origin stop pages of other sites that make a browser call this server
+(cross-site requests, DNS rebinding); the token stops other users of the machine.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
 Headers = Sequence[tuple[bytes, bytes]]
-"""As ASGI gives them: names in lower case, in any order, the same name as often as it was sent."""
+"""As in ASGI: names in lower case, in any order, repeated names included."""
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 PARAMETER = "token"
@@ -25,7 +25,7 @@ _NETLOC = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::(?P
 
 @dataclass(frozen=True)
 class Netloc:
-    """A host and a port as in an address; the port is None where the address names none."""
+    """Host and port of an address; the port is None when the address has none."""
 
     host: str
     port: int | None
@@ -33,7 +33,7 @@ class Netloc:
 
 @dataclass(frozen=True)
 class Rules:
-    """Who is let in: the token (None: everybody who may connect) and the names that this server is reached by."""
+    """Who is allowed: the token (None: everyone who can connect) and the host names of this server."""
 
     token: str | None
     names: frozenset[str] = LOOPBACK_NAMES
@@ -44,7 +44,7 @@ def values(headers: Headers, name: str) -> list[str]:
 
 
 def parse_netloc(text: str) -> Netloc | None:
-    """`name:port`, `[v6]:port` or either without port; None for anything else, a user or a path among them."""
+    """Parse `name:port` or `[v6]:port`, the port optional; None for anything else, such as a user or a path."""
     parts = _NETLOC.fullmatch(text.strip())
     if parts is None:
         return None
@@ -53,7 +53,7 @@ def parse_netloc(text: str) -> Netloc | None:
 
 
 def normal_host(host: str) -> str:
-    """One spelling of a name or address: lower case, no last dot, IPv4 where it came wrapped in IPv6."""
+    """Normalise a name or address: lower case, no trailing dot, IPv4 instead of IPv4-mapped IPv6."""
     name = host.lower().removesuffix(".")
     try:
         address = ipaddress.ip_address(name)
@@ -64,10 +64,10 @@ def normal_host(host: str) -> str:
 
 
 def host_of(headers: Headers, reached: str | None, rules: Rules) -> Netloc | None:
-    """The Host header when there is one and it names this server; else None.
+    """The Host header if there is exactly one and it names this server; else None.
 
-    `reached` is the address of this machine that the connection came to: it is a name of this server too. A browser
-    that was lured to us by DNS rebinding sends the name that lured it.
+    `reached` is the local address of the connection, which also names this server. After DNS rebinding, a browser
+    sends the name of the attacker's site.
     """
     sent = values(headers, "host")
     host = parse_netloc(sent[0]) if len(sent) == 1 else None
@@ -76,10 +76,10 @@ def host_of(headers: Headers, reached: str | None, rules: Rules) -> Netloc | Non
 
 
 def is_foreign(headers: Headers, host: Netloc, secure: bool) -> bool:
-    """Whether a browser says that a page of another origin asks: another host, another port, or `null`.
+    """Whether the Origin header names a page of another origin: another host, another port, or `null`.
 
-    Browsers send an Origin with each WebSocket and each request that changes something; other programs send none. Its
-    scheme is compared only where this server speaks TLS itself: before a proxy that does, it is unknown.
+    Browsers send an Origin with each WebSocket and each request that changes something; other programs send none. The
+    scheme is compared only if this server itself uses TLS; behind a proxy it is unknown.
     """
     origins = values(headers, "origin")
     if not origins:
@@ -94,33 +94,33 @@ def is_foreign(headers: Headers, host: Netloc, secure: bool) -> bool:
 
 
 def cookie_name(host: Netloc, secure: bool) -> str:
-    """Cookies are shared by all ports of a host, so the name says which port this one is for."""
+    """The name of the cookie holds the port, because all ports of a host share cookies."""
     return f"wakeword-{host.port or DEFAULT_PORTS['https' if secure else 'http']}"
 
 
 def cookie_value(token: str) -> str:
-    """What the cookie holds: made from the token, which cannot be read out of it."""
+    """The value of the cookie: a keyed hash from which the token cannot be recovered."""
     return hmac.new(token.encode(), b"wakeword cookie", "sha256").hexdigest()
 
 
 def has_cookie(headers: Headers, name: str, token: str) -> bool:
-    """Whether one of the cookies of this name is right; another server of this host may have set others."""
+    """Whether a cookie of this name has the right value; other servers of this host may set others."""
     pairs = (pair.strip().partition("=") for line in values(headers, "cookie") for pair in line.split(";"))
     return any(same(value, cookie_value(token)) for key, _, value in pairs if key == name)
 
 
 def same(text: str, secret: str) -> bool:
-    """Compared in a time that does not tell how much of it is right."""
+    """Compare in constant time."""
     return hmac.compare_digest(text.encode(), secret.encode())
 
 
 def offered_token(query: str) -> str | None:
-    """The token in the address; None where it has none."""
+    """The token in the query; None when there is none."""
     return next((unquote_plus(value) for name, value in _pairs(query) if name == PARAMETER), None)
 
 
 def without_token(query: str) -> str:
-    """The rest of the query, as it was sent."""
+    """The query without the token, otherwise as sent."""
     kept = (part for part in query.split("&") if unquote_plus(part.partition("=")[0]) != PARAMETER)
     return "&".join(filter(None, kept))
 

@@ -1,4 +1,4 @@
-"""How the app is started behind its guard: who is let in, what is printed, what the browser is given to open."""
+"""Start of the app behind its guard: access rules, the printed addresses, and the page that the browser opens."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from trainer.system import access_token, durable, private
 from trainer.system.workspace import open_workspace
 
 HOSTS = "WAKEWORD_HOSTS"
-"""Further names that this server is reached by, with commas between them: of a proxy, for example."""
+"""Variable with further host names of this server, such as that of a proxy, separated by commas."""
 WILDCARD = "0.0.0.0"  # noqa: S104
 """The address of a server that listens on all IPv4 addresses."""
 EVERYWHERE = (None, "", WILDCARD, "::")
 LOCAL = "127.0.0.1"
 GUARDED = "WAKEWORD_GUARDED_PROCESS"
-"""Holds the pid of the server that checks tokens, for the pages that it draws."""
+"""Variable with the pid of the server that checks tokens, for its pages."""
 
 
 def rules() -> Rules:
-    """Who is let in, from the environment and the options of the server; exits with a sentence when that cannot be.
+    """Access rules from the environment and the options of the server; exits with a sentence if they are invalid.
 
-    The token leaves the environment: programs that this server starts need not know it.
+    The token is removed from the environment, so that child processes do not inherit it.
     """
     private.begin()
     try:
@@ -48,8 +48,8 @@ def rules() -> Rules:
     token = None if token == access_token.OFF else token
     if token is None and not is_local():
         _refuse(
-            f"{access_token.VARIABLE}=off would let everybody on the network start programs as you. "
-            "Leave the token on, or listen on 127.0.0.1 alone."
+            f"{access_token.VARIABLE}=off would let everyone on the network run programs as you. "
+            "Keep the token, or listen on 127.0.0.1 only."
         )
     os.environ[GUARDED] = str(os.getpid())
     config.set_option("server.allowedHosts", [])  # checked by the guard, for every request
@@ -62,12 +62,12 @@ def _refuse(sentence: str) -> None:
 
 
 def is_guarded() -> bool:
-    """Whether the server that draws this page checks who asks."""
+    """Whether the server that draws this page checks the token."""
     return os.environ.get(GUARDED) == str(os.getpid())
 
 
 def is_local() -> bool:
-    """Whether the server listens on this machine alone; without an address it listens on all."""
+    """Whether the server only listens on this machine; without an address it listens everywhere."""
     address = str(st.get_option("server.address") or "")
     try:
         return ipaddress.ip_address(address).is_loopback
@@ -76,16 +76,16 @@ def is_local() -> bool:
 
 
 def named_hosts(text: str) -> frozenset[str]:
-    """The hosts of a list like `studio.lan, 192.0.2.7:8443`; ports do not count. Raises ValueError for no host."""
+    """The hosts of a list such as `studio.lan, 192.0.2.7:8443`, without ports. Raises ValueError."""
     names = [name.strip() for name in text.split(",") if name.strip()]
-    found = {name: parse_netloc(name) for name in names}
-    if wrong := next((name for name in names if found[name] is None), None):
-        raise ValueError(f"{HOSTS} holds {wrong!r}, which is no host name. Write names with commas between them.")
-    return frozenset(netloc.host for netloc in found.values() if netloc)
+    parsed = {name: parse_netloc(name) for name in names}
+    if wrong := next((name for name in names if parsed[name] is None), None):
+        raise ValueError(f"{HOSTS} contains {wrong!r}, which is not a host name. Separate names with commas.")
+    return frozenset(netloc.host for netloc in parsed.values() if netloc)
 
 
 def _own_names() -> frozenset[str]:
-    """The names of this machine, and the one that the server is told to listen at; the guard knows addresses itself."""
+    """The names of this machine and the listening address; the guard adds the address of each connection."""
     name = normal_host(socket.gethostname())
     short = name.partition(".")[0]
     listening = st.get_option("server.address")
@@ -94,7 +94,7 @@ def _own_names() -> frozenset[str]:
 
 
 def _network_addresses() -> list[str]:
-    """Addresses of this machine for others on its network: all of IPv4, and one of IPv6 where that is listened on."""
+    """Addresses of this machine on its networks: all IPv4, and one IPv6 if the server listens on it."""
     links = [each for link in psutil.net_if_addrs().values() for each in link]
     v4 = [each.address for each in links if each.family == socket.AF_INET]
     v6 = [each.address for each in links if each.family == socket.AF_INET6 and "%" not in each.address]
@@ -104,7 +104,7 @@ def _network_addresses() -> list[str]:
 
 
 def _hosts() -> list[str]:
-    """Where the app can be opened, this machine's own browser first."""
+    """Hosts of the addresses that open the app, the local one first."""
     listening = st.get_option("server.address")
     return [LOCAL, *_network_addresses()] if listening in EVERYWHERE else [str(listening)]
 
@@ -114,46 +114,46 @@ def _bracketed(host: str) -> str:
 
 
 def address(host: str, token: str | None) -> str:
-    """Where a browser opens the app, with the token."""
+    """The address that opens the app, with the token."""
     scheme = "https" if st.get_option("server.sslCertFile") else "http"
     query = "" if token is None else f"?{PARAMETER}={quote(token, safe='')}"
     return f"{scheme}://{_bracketed(host)}:{st.get_option('server.port')}/{query}"
 
 
 def greeting(token: str | None) -> str:
-    """What is printed once the server runs: every address to open, and what others on the network must know."""
+    """The text printed once the server runs: its addresses, and notes for other machines."""
     hosts = _hosts()
     lines = ["", "Wakeword Studio is running. Open it in a browser:", ""]
     lines += [f"  {address(host, token)}" for host in hosts]
     if not is_local():
         lines += ["", *_network_notes(hosts, token)]
     if token is None:
-        lines += ["", "No token is asked for: every user of this machine can open it, and start programs as you."]
-    return "\n".join([*lines, "", "Ctrl-C ends the app; trainings go on.", ""])
+        lines += ["", "No token is required: every user of this machine can open the app and run programs as you."]
+    return "\n".join([*lines, "", "Press Ctrl-C to stop the app. Trainings continue.", ""])
 
 
 def _network_notes(hosts: Sequence[str], token: str | None) -> list[str]:
-    """What whoever opens the app from another machine must know; `hosts` are those of the addresses that are told."""
+    """Notes for opening the app from another machine; `hosts` are those of the printed addresses."""
     if st.get_option("server.sslCertFile"):
         return []
     port, reached = st.get_option("server.port"), next((each for each in hosts if each != LOCAL), "this-machine")
     return [
-        "Whoever has the token can start programs on this machine, and what goes over the network is not encrypted.",
-        "On other machines browsers give no microphone to http addresses. To record there, run on that machine",
+        "Anyone with the token can run programs on this machine, and the connection is not encrypted.",
+        "Browsers on other machines block the microphone on http addresses. To record there, run on that machine",
         f"  ssh -N -L {port}:{_bracketed(hosts[0])}:{port} {getpass.getuser()}@{reached}",
         f"and open {address(LOCAL, token)} there.",
     ]
 
 
 def lifespan(token: str | None) -> Callable[[st.App], AbstractAsyncContextManager[dict[str, Any] | None]]:
-    """Tell where the app is when its server runs, and open a browser there unless it is headless."""
+    """Print the addresses when the server runs, and open a browser unless it is headless."""
 
     @asynccontextmanager
     async def running(app: st.App) -> AsyncIterator[None]:
         sys.stdout.write(greeting(token) + "\n")
         sys.stdout.flush()
         page = None
-        with suppress(OSError):  # a disk that takes nothing: the address is printed
+        with suppress(OSError):  # on a full disk the printed address must do
             if not st.get_option("server.headless"):
                 page = _write_opener(address(_hosts()[0], token))
         if page:
@@ -168,8 +168,7 @@ def lifespan(token: str | None) -> Callable[[st.App], AbstractAsyncContextManage
 
 
 def _write_opener(target: str) -> Path:
-    """A page that goes to `target`, for this user alone: every user of the machine can read what a browser is called
-    with, but not this file."""
+    """Write a page that redirects to `target`, readable by this user only: a browser's arguments are visible to all."""
     path = open_workspace().jobs / "open-app.html"
     text = f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={escape(target)}">\n'
     durable.replace_bytes(path, text.encode())

@@ -66,9 +66,12 @@ def notes(workspace: Workspace, edited: Draft, found: Checked) -> Notes:
     known = edited.preset in config_file.presets()
     compared = config_file.preset(edited.preset) if known else Config()
     return Notes(
-        by_option(found.problems), by_option(found.warnings), edited.preset if known else "",
-        option_list.values(compared), {"training.start_from": _runs(workspace)},
-    )  # fmt: skip
+        by_option(found.problems),
+        by_option(found.warnings),
+        edited.preset if known else "",
+        option_list.values(compared),
+        {"training.start_from": _runs(workspace)},
+    )
 
 
 def by_option(found: list[Problem]) -> dict[str, list[str]]:

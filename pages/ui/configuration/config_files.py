@@ -25,9 +25,14 @@ def show_yaml(workspace: Workspace, found: Checked, name: str) -> None:
         st.text_area("Paste YAML", key="pasted", height=200, placeholder=EXAMPLE)
         st.button("Load YAML", on_click=_take_pasted, args=(workspace,))
         st.file_uploader(
-            "Upload YAML", key="uploaded", type=["yaml", "yml"], max_upload_size=1, on_change=_take_uploaded,
-            args=(workspace,), help="It is read and put into the form; nothing is saved yet.",
-        )  # fmt: skip
+            "Upload YAML",
+            key="uploaded",
+            type=["yaml", "yml"],
+            max_upload_size=1,
+            on_change=_take_uploaded,
+            args=(workspace,),
+            help="It is read and put into the form; nothing is saved yet.",
+        )
     with right:
         if found.config is None:
             st.info("Mend the problems first; then the configuration can be downloaded.")

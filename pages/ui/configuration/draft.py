@@ -161,9 +161,13 @@ def write(workspace: Workspace, draft_id: str, draft: Draft) -> None:
     """Keep the draft, and no more drafts than are worth keeping. Raises OSError."""
     workspace.drafts.mkdir(parents=True, exist_ok=True)
     found = _Document(
-        kind=draft.source.kind, name=draft.source.name, seen=draft.seen, preset=draft.preset, before=draft.before,
+        kind=draft.source.kind,
+        name=draft.source.name,
+        seen=draft.seen,
+        preset=draft.preset,
+        before=draft.before,
         values=draft.values,
-    )  # fmt: skip
+    )
     durable.replace_json(_file(workspace, draft_id), found.model_dump())
     for path in _newest_first(workspace)[KEPT:]:
         path.unlink(missing_ok=True)

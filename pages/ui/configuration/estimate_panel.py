@@ -37,11 +37,14 @@ def show(workspace: Workspace, found: Checked) -> None:
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.caption(_caption(config, found.machine))
             st.button(
-                MEASURE, on_click=_measure, args=(workspace,), disabled=config is None or _running(workspace),
+                MEASURE,
+                on_click=_measure,
+                args=(workspace,),
+                disabled=config is None or _running(workspace),
                 help="Trains a few seconds by this configuration, in a process of its own, and tells how long it would "
                 "take here. No run is made. Speech embeddings are computed first; that takes minutes, and the "
                 "training finds them.",
-            )  # fmt: skip
+            )
         _progress(workspace, config)
 
 

@@ -1,4 +1,4 @@
-"""The list of changes to the clips, each with a button that takes it back."""
+"""The list of changes to the clips, each with Undo, and the callbacks that make a change."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from trainer.system.workspace import Workspace
 
 
 def show(workspace: Workspace, busy: bool) -> None:
-    """What was changed lately, each with a button that takes it back."""
+    """Draw the latest changes, each with Undo."""
     recent = changes.recent(workspace)
     if not recent:
-        st.info("No changes yet. Imports, recordings, quarantine and deleted clips will be listed here, with Undo.")
+        st.info("No changes yet. This list shows imports, recordings and removed clips, each with Undo.")
     for change in recent:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(
@@ -23,10 +23,13 @@ def show(workspace: Workspace, busy: bool) -> None:
             )
             label = "Undone" if change.undone else "Undo"
             st.button(
-                label, key=f"undo_{change.id}", disabled=busy or change.undone, on_click=_undo,
+                label,
+                key=f"undo_{change.id}",
+                disabled=busy or change.undone,
+                on_click=_undo,
                 args=(workspace, change.id),
-            )  # fmt: skip
-    st.caption("Nothing is deleted: what is taken out lies in data/trash until you empty it.")
+            )
+    st.caption("Removed files stay in data/trash until you empty it.")
 
 
 def _undo(workspace: Workspace, change_id: str) -> None:
@@ -37,6 +40,6 @@ def _undo(workspace: Workspace, change_id: str) -> None:
         return
     flash.success(
         job_progress.PLACE,
-        f"{made.title}." + (f" {left:,} files could not be moved back; they stay where they are." if left else ""),
+        f"{made.title}." + (f" {left:,} files could not be moved back and stay where they are." if left else ""),
     )
     job_progress.start(workspace, "scan", [])

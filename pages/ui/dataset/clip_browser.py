@@ -1,4 +1,4 @@
-"""The table of clips: filter and sort, listen and look, relabel, delete to the trash."""
+"""The table of clips: filter, sort, listen, relabel and delete."""
 
 from __future__ import annotations
 
@@ -19,37 +19,54 @@ from trainer.system.workspace import LABELS, Workspace
 MOST_ROWS = 1000
 ALL = "all clips"
 SORTS = {
-    "path": "path", "duration": "seconds", "level": "level_db", "clipping": "clipped", "sample rate": "sample_rate",
-}  # fmt: skip
+    "path": "path",
+    "duration": "seconds",
+    "level": "level_db",
+    "clipping": "clipped",
+    "sample rate": "sample_rate",
+}
 COLUMNS = {
-    "path": "Clip", "label": "Label", "speaker": "Speaker", "seconds": "Seconds", "sample_rate": "Rate (Hz)",
-    "level_db": "Level (dB)", "peak_db": "Peak (dB)", "clipped": "Clipped",
-}  # fmt: skip
+    "path": "Clip",
+    "label": "Label",
+    "speaker": "Speaker",
+    "seconds": "Seconds",
+    "sample_rate": "Rate (Hz)",
+    "level_db": "Level (dB)",
+    "peak_db": "Peak (dB)",
+    "clipped": "Clipped",
+}
 FORMATS = {"Seconds": "%.2f", "Level (dB)": "%.0f", "Peak (dB)": "%.0f", "Clipped": "percent"}
 
 
 def choose_finding(code: str) -> None:
-    """Show the clips of one finding at the next drawing. For callbacks."""
+    """Show the clips of one finding. For callbacks."""
     st.session_state["clip_finding"] = code
     st.session_state["clips_view"] = "Listen"
 
 
 def show(workspace: Workspace, found: Found, health: list[Finding], busy: bool) -> None:
     chosen = _filtered(found.clips, health)
-    more = f", the first {MOST_ROWS:,} shown: filter or sort." if len(chosen) > MOST_ROWS else "."
-    st.caption(f"{counted(len(chosen), 'clip')}{more} Choose rows to listen to one, or to change several.")
+    more = f" The first {MOST_ROWS:,} are shown; filter or sort to see others." if len(chosen) > MOST_ROWS else ""
+    st.caption(f"{counted(len(chosen), 'clip')}.{more} Select a row to listen, or several to change them.")
     shown = chosen.head(MOST_ROWS)[list(COLUMNS)].rename(columns=COLUMNS)
     numbers = {name: st.column_config.NumberColumn(format=how) for name, how in FORMATS.items()}
     key = f"clip_table_{st.session_state.get('clip_changes', 0)}"
     event = st.dataframe(
-        shown, hide_index=True, width="stretch", height=360, key=key, on_select="rerun",
-        selection_mode="multi-row", column_config=numbers, alt="Clips",
-    )  # fmt: skip
+        shown,
+        hide_index=True,
+        width="stretch",
+        height=360,
+        key=key,
+        on_select="rerun",
+        selection_mode="multi-row",
+        column_config=numbers,
+        alt="Clips",
+    )
     rows = [row for row in event["selection"]["rows"] if row < len(shown)]
     if rows:
         picked = chosen.head(MOST_ROWS).iloc[rows]
         _actions(workspace, picked["path"].tolist(), busy)
-        _one(workspace, picked.iloc[0], busy)
+        _show_clip(workspace, picked.iloc[0], busy)
 
 
 def _filtered(clips: pd.DataFrame, health: list[Finding]) -> pd.DataFrame:
@@ -57,11 +74,11 @@ def _filtered(clips: pd.DataFrame, health: list[Finding]) -> pd.DataFrame:
     if st.session_state.get("clip_finding") not in titles:
         st.session_state["clip_finding"] = ALL
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        text = st.text_input("Name holds", key="clip_text", width=220)
+        text = st.text_input("Name contains", key="clip_text", width=220)
         labels = st.multiselect("Labels", LABELS, key="clip_labels", width=260)
         code = st.selectbox("Finding", list(titles), format_func=titles.__getitem__, key="clip_finding", width=260)
         sort = st.selectbox("Sort by", list(SORTS), key="clip_sort", width=150)
-        falling = st.toggle("Highest first", key="clip_falling")
+        falling = st.toggle("Descending", key="clip_falling")
     keep = pd.Series(True, index=clips.index)
     if text:
         keep &= clips["path"].str.contains(text, case=False, regex=False)
@@ -77,7 +94,9 @@ def _actions(workspace: Workspace, paths: list[str], busy: bool) -> None:
         st.selectbox("New label", LABELS, key="new_label", width=200)
         count = counted(len(paths), "clip")
         st.button(f"Relabel {count}", disabled=busy, on_click=_relabel, args=(workspace, paths))
-        st.button(f"Delete {count}", disabled=busy, on_click=_delete, args=(workspace, paths), help="To the trash.")
+        st.button(
+            f"Delete {count}", disabled=busy, on_click=_delete, args=(workspace, paths), help="Moves them to the trash."
+        )
 
 
 def _relabel(workspace: Workspace, paths: list[str]) -> None:
@@ -89,12 +108,12 @@ def _delete(workspace: Workspace, paths: list[str]) -> None:
 
 
 def attempt(act: Callable[[], str]) -> bool:
-    """Make a change to clips and post its title; whether it was made. For callbacks."""
-    return flash.attempt(job_progress.PLACE, lambda: f"{act()}. Undo is in the list of changes.")
+    """Make a change to clips and post its title; whether it succeeded. For callbacks."""
+    return flash.attempt(job_progress.PLACE, lambda: f"{act()}. To undo it, open Changes.")
 
 
 def change(workspace: Workspace, act: Callable[[], str]) -> None:
-    """Make a change to clips, tell its title, and scan. For callbacks."""
+    """Make a change to clips, post its title, and scan. For callbacks."""
     if attempt(act):
         st.session_state["clip_changes"] = st.session_state.get("clip_changes", 0) + 1  # a new table: no rows selected
         job_progress.start(workspace, "scan", [])
@@ -105,28 +124,33 @@ def _use_channel(workspace: Workspace, path: str, channel: int) -> None:
 
 
 def _channel(clip: pd.Series) -> int:
-    """The channel to hear, from 1; 0: the sound as training hears it."""
+    """The channel to play, from 1; 0 for the mix that training uses."""
     if clip["channels"] < 2:
         return 0
-    names = {0: "As training hears it"} | {number: f"Channel {number}" for number in range(1, clip["channels"] + 1)}
+    names = {0: "As used in training"} | {number: f"Channel {number}" for number in range(1, clip["channels"] + 1)}
     chosen: int = st.segmented_control(
-        "Hear", list(names), format_func=names.__getitem__, default=0, required=True, key=f"channel_{clip['path']}",
-    )  # fmt: skip
+        "Channel",
+        list(names),
+        format_func=names.__getitem__,
+        default=0,
+        required=True,
+        key=f"channel_{clip['path']}",
+    )
     return chosen
 
 
-def _one(workspace: Workspace, clip: pd.Series, busy: bool) -> None:
-    """Player, waveform and log-mel of one clip, as it was when it was scanned."""
+def _show_clip(workspace: Workspace, clip: pd.Series, busy: bool) -> None:
+    """Draw player, waveform and log-mel spectrogram of one clip, if it is unchanged since the scan."""
     path = workspace.raw / clip["path"]
     try:
         facts = path.stat()
         if (facts.st_size, facts.st_mtime_ns) != (clip["size"], clip["mtime_ns"]):
-            st.warning("This file has changed since the scan. Scan again to see it as it is now.")
+            st.warning("This file has changed since the last scan. Scan again.")
             return
         channel = _channel(clip)
         wave, read = audio_reader.read(path, channel)
     except FileNotFoundError:
-        st.warning(plain(f"{clip['path']} is not there any more. Scan again to see what is."))
+        st.warning(plain(f"{clip['path']} no longer exists. Scan again."))
         return
     except (OSError, audio_formats.AudioRefused) as error:
         st.warning(plain(f"{clip['path']} cannot be read: {error}"))
@@ -137,10 +161,13 @@ def _one(workspace: Workspace, clip: pd.Series, busy: bool) -> None:
         st.caption(plain(note))
     if channel:
         st.button(
-            f"Use channel {channel} alone", disabled=busy, on_click=_use_channel,
-            args=(workspace, clip["path"], channel), help="Writes it as a mono file; the original goes to the trash.",
-        )  # fmt: skip
+            f"Use only channel {channel}",
+            disabled=busy,
+            on_click=_use_channel,
+            args=(workspace, clip["path"], channel),
+            help="Saves this channel as a mono file and moves the original to the trash.",
+        )
     left, right = st.columns(2)
     left.altair_chart(audio.waveform(wave, read.sample_rate), width="stretch", key="clip_wave")
     picture = audio.image(audio.log_mel(wave[: 15 * read.sample_rate], read.sample_rate))
-    right.image(picture, width="stretch", caption="Log-mel spectrogram, low tones below")
+    right.image(picture, width="stretch", caption="Log-mel spectrogram, low frequencies at the bottom")

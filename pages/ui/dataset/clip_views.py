@@ -1,4 +1,4 @@
-"""The clips of the data set by label, and the views on them: pictures, augmentation, and those of other modules."""
+"""The Clips section: counts by label and the selected view, with those of charts and augmentation examples."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ MOST_CLIPS = 2000
 
 
 def show_augmentation(workspace: Workspace, found: Found, busy: bool) -> None:
-    """Choose, draw, hear and see."""
+    """Choose a configuration and a clip, and draw what training makes of it."""
     st.caption(
-        "Made by the engine with its own code: what is heard here and the picture below it are what training by this "
-        "configuration gets, in the order of its epochs. Only clips of the training split are heard in training."
+        "Examples come from the training code: each shows the audio and the features that a training with this "
+        "configuration uses, in the order of its epochs. Only clips of the training split are available."
     )
     try:
         heard = clip_cache.training_paths(workspace, found)
@@ -33,10 +33,10 @@ def show_augmentation(workspace: Workspace, found: Found, busy: bool) -> None:
     names = [*config_file.saved(workspace), *config_file.presets()]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox("Configuration", names, key="preview_config", width=220)
-        text = st.text_input("Clip name holds", "positive/", key="preview_text", width=220)
+        text = st.text_input("Clip name contains", "positive/", key="preview_text", width=220)
         paths = _matching(heard, text)
         st.selectbox("Clip", paths, key="preview_clip", width=360)
-        st.button("Draw examples", on_click=_draw, args=(workspace,), disabled=busy or not paths)
+        st.button("Generate examples", on_click=_draw, args=(workspace,), disabled=busy or not paths)
     clip, draws = previews.read(workspace)
     if not draws:
         return
@@ -45,14 +45,14 @@ def show_augmentation(workspace: Workspace, found: Found, busy: bool) -> None:
         for column, draw in zip(st.columns(PER_ROW), draws[first : first + PER_ROW], strict=False):
             with column:
                 st.audio(str(draw.wav))
-                st.image(audio.image(draw.features), width="stretch", caption=_told(draw))
+                st.image(audio.image(draw.features), width="stretch", caption=_caption(draw))
 
 
-def _told(draw: previews.Draw) -> str:
+def _caption(draw: previews.Draw) -> str:
     part = (
-        f"{draw.start_seconds:.2f} to {draw.end_seconds:.2f} s of the clip" if draw.end_seconds else "beside the clip"
+        f"{draw.start_seconds:.2f} to {draw.end_seconds:.2f} s of the clip" if draw.end_seconds else "outside the clip"
     )
-    return f"Epoch {draw.epoch}, as a {'positive' if draw.positive else 'negative'}: {part}"
+    return f"Epoch {draw.epoch}, {'positive' if draw.positive else 'negative'}: {part}"
 
 
 def _matching(paths: pd.Series, text: str) -> list[str]:
@@ -72,19 +72,23 @@ VIEWS = ("Health", "Listen", "Pictures", "Speakers", "Augmentation")
 
 
 def show(workspace: Workspace, busy: bool) -> None:
-    """Counts by label, and below them the view that is chosen."""
+    """Draw counts by label, and below them the selected view."""
     found = clip_cache.found(workspace)
     if found is None or not len(found):
-        st.info("No clips are known yet. Make demo data, import or record some; then scan.")
+        st.info("No clips yet. Make demo data, import or record clips, then scan.")
         if found is not None:
             health.show_refused(workspace, found.refused, busy)
         return
     summary = clip_cache.summary(workspace, found)
     numbers = {name: st.column_config.NumberColumn(format=how) for name, how in FORMATS.items()}
     st.dataframe(
-        label_table(summary), hide_index=True, width="stretch", alt="Clips by label", key="labels",
+        label_table(summary),
+        hide_index=True,
+        width="stretch",
+        alt="Clips by label",
+        key="labels",
         column_config=numbers,
-    )  # fmt: skip
+    )
     findings = clip_cache.health(workspace, found)
     st.segmented_control("View", VIEWS, default="Health", key="clips_view", label_visibility="collapsed", required=True)
     match st.session_state["clips_view"]:
@@ -101,7 +105,7 @@ def show(workspace: Workspace, busy: bool) -> None:
 
 
 def label_table(summary: dict[str, Any]) -> pd.DataFrame:
-    """One row for each label, in the usual order."""
+    """One row per label."""
     rows = list(summary["labels"].items())
     return pd.DataFrame(
         {
@@ -126,5 +130,5 @@ def _pictures(clips: pd.DataFrame) -> None:
     right.altair_chart(audio.loudness(clips), width="stretch", key="loudness")
     left.markdown("**Minutes by label**")
     left.altair_chart(audio.minutes(clips, "label"), width="stretch", key="minutes_label")
-    right.markdown("**Minutes by speaker** (the twenty with the most)")
+    right.markdown("**Minutes by speaker** (top {clip_pictures.MOST_SPEAKERS})")
     right.altair_chart(audio.minutes(clips, "speaker"), width="stretch", key="minutes_speaker")

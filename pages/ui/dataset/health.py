@@ -17,12 +17,12 @@ from trainer.system.display_text import counted
 from trainer.system.workspace import LABELS, Workspace
 
 STEP = 10
-"""So many are shown at first, and with each press of `Show more`."""
+"""Number of clips shown at first, and added by each click on `Show more`."""
 SHOWN = "suspects_shown"
 
 
 def show_suspects(workspace: Workspace, found: Found, busy: bool) -> None:
-    """Draw the most doubtful clips, each with what can be done about it."""
+    """Draw the clips whose label the newest training doubts most: listen, relabel, quarantine or confirm."""
     suspects = clip_cache.suspects(workspace, found)
     clips = suspects.clips if suspects else ()
     shown = st.session_state.setdefault(SHOWN, STEP)
@@ -42,7 +42,7 @@ def _suspect(workspace: Workspace, found: Found, score: ClipScore, busy: bool) -
         st.markdown(f"**{plain(path)}** · {wrong_labels.sentence(score)}")
         file = workspace.raw / path
         if not file.is_file():
-            st.warning("This file is not there any more. Scan again to see what is.")
+            st.warning("This file no longer exists. Scan again.")
             return
         st.audio(str(file))
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -50,7 +50,7 @@ def _suspect(workspace: Workspace, found: Found, score: ClipScore, busy: bool) -
             first = others.index("negative" if score.label == "positive" else "positive")
             st.selectbox("New label", others, first, key=f"suspect_label_{path}", width=180)
             arguments = (workspace, found, path)
-            for name, act in (("Relabel", _relabel), ("Quarantine", _quarantine), ("It is right", _confirm)):
+            for name, act in (("Relabel", _relabel), ("Quarantine", _quarantine), ("Label is correct", _confirm)):
                 st.button(name, key=f"suspect_{act.__name__}_{path}", disabled=busy, on_click=act, args=arguments)
 
 
@@ -64,15 +64,18 @@ def _quarantine(workspace: Workspace, found: Found, path: str) -> None:
 
 
 def _confirm(workspace: Workspace, found: Found, path: str) -> None:
-    """Remember that the label is right; nothing else has changed, so there is nothing to scan."""
+    """Remember that the label is correct; no scan is needed."""
     clip_browser.attempt(lambda: wrong_labels.confirm(workspace, found.clips, [path]).title)
 
 
 BADGES = {"error": ":red-badge[Error]", "warning": ":orange-badge[Warning]", "info": ":blue-badge[Note]"}
 REMEDIES = {
-    "quarantine": "Quarantine", "trim": "Trim", "convert": "Convert", "channel": "Use best channel",
+    "quarantine": "Quarantine",
+    "trim": "Trim",
+    "convert": "Convert",
+    "channel": "Use best channel",
     "generate": "Generate",
-}  # fmt: skip
+}
 MOST_REFUSED = 1000
 
 
@@ -84,7 +87,7 @@ def show(workspace: Workspace, found: Found, warnings: list[str], findings: list
         if finding.code == WRONG_LABELS:
             show_suspects(workspace, found, busy)
     if not findings and not warnings:
-        st.success("Nothing was found that stands in the way of a good training.")
+        st.success("No problems found.")
     show_refused(workspace, found.refused, busy)
 
 
@@ -98,28 +101,28 @@ def _finding(workspace: Workspace, finding: Finding, busy: bool) -> None:
         if finding.paths:
             st.button("Show", key=f"show_{finding.code}", on_click=clip_browser.choose_finding, args=(finding.code,))
         if finding.remedy:
-            _mend(workspace, REMEDIES[finding.remedy], finding.code, busy)
+            _remedy_button(workspace, REMEDIES[finding.remedy], finding.code, busy)
 
 
-def _mend(workspace: Workspace, name: str, code: str, busy: bool) -> None:
-    told = "It can be undone." if code in GENERATED else "The originals go to the trash; it can be undone."
+def _remedy_button(workspace: Workspace, name: str, code: str, busy: bool) -> None:
+    text = "You can undo this." if code in GENERATED else "Moves the originals to the trash. You can undo this."
     arguments = (workspace, "mend", [code])
-    st.button(name, key=f"mend_{code}", disabled=busy, on_click=job_progress.start, args=arguments, help=told)
+    st.button(name, key=f"mend_{code}", disabled=busy, on_click=job_progress.start, args=arguments, help=text)
 
 
 def show_refused(workspace: Workspace, refused: pd.DataFrame, busy: bool) -> None:
-    """Files that are no clips, each with its reason."""
+    """Draw the files that the scan refused, each with its reason."""
     if not len(refused):
         return
     passing = int(refused["reason"].isin(PASSING).sum())
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(f"**{len(refused):,} refused**: these files are left out of splits and training.")
+        st.markdown(f"**{len(refused):,} refused**: splits and training leave these files out.")
         if len(refused) > passing:
-            _mend(workspace, "Quarantine", REFUSED, busy)
+            _remedy_button(workspace, "Quarantine", REFUSED, busy)
     if passing:
-        st.caption(f"{counted(passing, 'file')} could not be read this time. Quarantine leaves them; scan again.")
+        st.caption(f"{counted(passing, 'file')} could not be read. Quarantine skips them; scan again.")
     table = refused.head(MOST_REFUSED)[["path", "reason", "message"]]
-    table.columns = ["File", "Reason", "What is wrong"]
+    table.columns = ["File", "Reason", "Problem"]
     st.dataframe(table, hide_index=True, width="stretch", alt="Refused files", key="refused")
     if len(refused) > MOST_REFUSED:
-        st.caption(f"The first {MOST_REFUSED:,} are shown; `python -m trainer scan --json` lists all.")
+        st.caption(f"The first {MOST_REFUSED:,} are shown. `python -m trainer scan --json` lists all.")

@@ -1,4 +1,4 @@
-"""Clips from the demo, from uploaded files and zips, and from folders of this machine."""
+"""The forms that import clips: demo data, uploaded files and zips, and folders of this machine."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from trainer.system import display_text
 from trainer.system.display_text import counted
 from trainer.system.workspace import LABELS, Workspace
 
-BY_FOLDER = "as its folders say"
+BY_FOLDER = "from folder names"
 KINDS = [*sorted(suffix[1:] for suffix in audio_formats.SUFFIXES), "zip"]
 HOW = {"Copy": "copy", "Link": "link"}
 
 
 def demo(workspace: Workspace, busy: bool) -> None:
     st.caption(
-        "Speech synthesised on this machine by many voices, with noise and rooms. It is synthetic and meant for trying "
-        "the app: a detector for real use needs recordings of real people."
+        "Synthesises speech in many voices on this machine, with noise and room acoustics. Demo data is for trying the "
+        "app: a detector for real use needs recordings of real people."
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input("Phrase", "hey atlas", key="phrase", max_chars=60, width=220)
@@ -35,29 +35,36 @@ def _make_demo(workspace: Workspace) -> None:
     if phrase:
         job_progress.start(workspace, "demo", [f"--phrase={phrase}"])
     else:
-        flash.error(job_progress.PLACE, "Type the words to train for first.")
+        flash.error(job_progress.PLACE, "Enter a phrase first.")
 
 
 def files(workspace: Workspace, busy: bool) -> None:
-    """Upload files or a zip, or import a folder of the machine that the app runs on."""
+    """The form to upload files or zips, or to import a folder of the machine that runs the app."""
     st.caption(
-        f"{audio_formats.NAMES}. Labels: `positive` (the word), `negative` (other speech), `hard_negative` "
-        "(look-alikes), `background` (noise), `rirs` (rooms). A folder inside a label is a speaker."
+        f"Formats: {audio_formats.NAMES}. Labels: `positive` (the word), `negative` (other speech), `hard_negative` "
+        "(look-alikes), `background` (noise), `rirs` (room impulse responses). A folder inside a label folder is a "
+        "speaker."
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox("Label of the clips", [*LABELS, BY_FOLDER], key="import_label", width=200)
-        st.text_input("Speaker, if it is one person", key="import_speaker", max_chars=60, width=220)
+        st.text_input("Speaker (if only one)", key="import_speaker", max_chars=60, width=220)
     upload, folder = st.columns(2, gap="medium")
     with upload:
         key = f"upload_{st.session_state.get('uploads', 0)}"
-        uploads = st.file_uploader("Files or zips", KINDS, accept_multiple_files=True, key=key)
+        uploads = st.file_uploader("Files or zip archives", KINDS, accept_multiple_files=True, key=key)
         _names_form([each for each in uploads if _is_zip(each)])
         st.button("Import files", on_click=_import_files, args=(workspace, key), disabled=busy or not uploads)
     with folder:
         st.text_input("Folder on this machine", key="import_folder", placeholder="~/recordings")
-        st.radio("How", list(HOW), key="import_how", horizontal=True, help="A link takes no space, on the same disk.")
+        st.radio(
+            "Copy or link",
+            list(HOW),
+            key="import_how",
+            horizontal=True,
+            help="Links on the same disk use no extra space.",
+        )
         st.button("Import folder", on_click=_import_folder, args=(workspace,), disabled=busy)
-    st.caption("Or put the files here yourself, and scan:")
+    st.caption("Or copy files into this folder and scan:")
     st.code(str(workspace.raw), language=None, wrap_lines=True)
 
 
@@ -85,34 +92,37 @@ def _is_zip(upload: UploadedFile) -> bool:
 
 
 def _names_form(zips: list[UploadedFile]) -> None:
-    """Have the encoding of the names in zips chosen where they do not say it, by how the names read."""
+    """Ask for the encoding of file names in zips that do not specify it."""
     readings: dict[str, str] = {}
     for each in zips:
         readings = _readings(each.file_id, each) | readings
     if readings:
         st.selectbox(
-            "Names in the zip", list(readings), key="import_names",
+            "File name encoding",
+            list(readings),
+            key="import_names",
             format_func=lambda encoding: f"{zip_names.ENCODINGS[encoding]}: {display_text.clean(readings[encoding])}",
-            help="The zip does not say in which encoding its names are written. Choose the one that reads right.",
-        )  # fmt: skip
+            help="The zip does not specify the encoding of its file names. Choose the one that reads correctly.",
+        )
 
 
 @st.cache_data(max_entries=16, show_spinner=False, scope="session")
 def _readings(file_id: str, _upload: UploadedFile) -> dict[str, str]:
     try:
         return archives.undecided_names(_upload)
-    except ValueError:  # the import will say what is wrong with it
+    except ValueError:  # the import reports what is wrong
         return {}
 
 
 def _import_files(workspace: Workspace, key: str) -> None:
-    """Zips go to a job that unpacks them; single files are moved into place at once and scanned."""
+    """Start a job that unpacks zips; move single files into place and scan them."""
     uploads: list[UploadedFile] = st.session_state.get(key) or []
     zips = [upload for upload in uploads if _is_zip(upload)]
     files = [upload for upload in uploads if not _is_zip(upload)]
     if files and not _label():
         flash.error(
-            job_progress.PLACE, "Choose the label of these files; only a zip or a folder can say it by its folders."
+            job_progress.PLACE,
+            "Choose a label for these files. Only a zip or a folder can take labels from folder names.",
         )
         return
     try:

@@ -1,4 +1,4 @@
-"""Recording takes in the browser: one after the other, good ones kept at once, the others with what is wrong."""
+"""The form that records takes in the browser: good ones are kept at once, others shown with their problems."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ LABELS = ("positive", "hard_negative", "negative", "background")
 
 
 def show(workspace: Workspace) -> None:
-    """Choose label and speaker, record, see level and faults, keep or discard, next."""
-    st.caption("Press the microphone, say the word, press it again. Silence at both ends is cut off.")
+    """Choose label and speaker, record, check level and problems, keep or discard."""
+    st.caption("Click the microphone, say the word, then click again. Silence at both ends is trimmed.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         label = st.selectbox("Label of the takes", LABELS, key="take_label", width=200)
         speaker = st.text_input("Speaker", key="take_speaker", max_chars=60, width=220, placeholder="anna")
-        st.checkbox("Keep good takes at once", True, key="take_at_once")
+        st.checkbox("Keep good takes automatically", True, key="take_at_once")
     audio.microphone_note()
     number = st.session_state.get("take_number", 0)
     recorded = st.audio_input(f"Take {number + 1}", sample_rate=RATE, key=f"take_{number}", disabled=not speaker)
     if not speaker:
-        st.caption("Type who speaks first: takes of one person must stay together when the data is split.")
+        st.caption("Enter the speaker first: all takes of one person stay in the same split.")
     if recorded is not None:
-        _judge(workspace, recorded.getvalue(), label, speaker)
-    _so_far(workspace)
+        _check(workspace, recorded.getvalue(), label, speaker)
+    _show_kept(workspace)
 
 
-def _judge(workspace: Workspace, data: bytes, label: str, speaker: str) -> None:
+def _check(workspace: Workspace, data: bytes, label: str, speaker: str) -> None:
     try:
         take = recording.read(data)
     except ValueError as error:
         st.error(plain(str(error)))
         st.button("Discard", on_click=_next)
         return
-    told = recording.problems(take, label)
-    if not told and st.session_state["take_at_once"]:
+    problems = recording.problems(take, label)
+    if not problems and st.session_state["take_at_once"]:
         _keep(workspace, take, label, speaker)
         st.rerun()
-    _facts(take)
-    for sentence in told:
+    _show_measures(take)
+    for sentence in problems:
         st.warning(plain(sentence))
     with st.container(horizontal=True):
         st.button("Keep", type="primary", on_click=_keep, args=(workspace, take, label, speaker))
         st.button("Discard", on_click=_next)
 
 
-def _facts(take: Take) -> None:
+def _show_measures(take: Take) -> None:
     peak, clipped = take.measures.peak_db, 100 * take.measures.clipped
     st.progress(min(1.0, max(0.0, 1 + peak / 60)), text=f"Peak {peak:.0f} dB, clipped {clipped:.1f} %")
     st.caption(f"{take.seconds:.2f} s after trimming.")
@@ -69,19 +69,18 @@ def _keep(workspace: Workspace, take: Take, label: str, speaker: str) -> None:
         flash.error(job_progress.PLACE, error)
         return
     st.session_state["takes_kept"] = [*st.session_state.get("takes_kept", []), change.id]
-    found = take.measures
-    told = f"{take.seconds:.2f} s, peak {found.peak_db:.0f} dB, clipped {100 * found.clipped:.1f} %"
-    st.session_state["take_last"] = f" · the last one: {told}"
+    peak, clipped = take.measures.peak_db, 100 * take.measures.clipped
+    st.session_state["take_last"] = f" · last take: {take.seconds:.2f} s, peak {peak:.0f} dB, clipped {clipped:.1f} %"
     _next()
 
 
-def _so_far(workspace: Workspace) -> None:
+def _show_kept(workspace: Workspace) -> None:
     kept = st.session_state.get("takes_kept", [])
     if kept:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{counted(len(kept), 'take')} kept**{st.session_state['take_last']}")
-            st.button("Undo the last take", on_click=_undo_last, args=(workspace,))
-        st.caption("When you are done, press Scan Datasets.")
+            st.button("Undo last take", on_click=_undo_last, args=(workspace,))
+        st.caption("When you are done, click Scan Datasets.")
 
 
 def _undo_last(workspace: Workspace) -> None:

@@ -1,4 +1,4 @@
-"""How speakers are known: folders, a pattern on file names with a live preview, or a table."""
+"""The Speakers view: identify speakers by folder, by a pattern of file names, or by a table."""
 
 from __future__ import annotations
 
@@ -13,23 +13,30 @@ from trainer.dataset.speakers import PLACE, Rule
 from trainer.system.display_text import counted
 from trainer.system.workspace import Workspace
 
-KINDS = {"folder": "The folder below the label", "pattern": "A part of the file name", "csv": "A table (CSV)"}
+KINDS = {"folder": "Folder inside the label folder", "pattern": "Part of the file name", "csv": "Table (CSV)"}
 SHOWN = 200
 
 
 def show(workspace: Workspace, found: Found) -> None:
-    """Choose a rule, see what it makes of the clips, keep it."""
+    """Choose a rule, preview its result, and save it."""
     rule = speakers.load_rule(workspace)
-    st.caption("All clips of a speaker stay in one split. A clip of nobody known is a speaker of its own.")
+    st.caption(
+        "All clips of a speaker stay in one split. A clip without a known speaker counts as a speaker of its own."
+    )
     kinds = list(KINDS)
     kind = st.radio(
-        "Speakers are known by", kinds, kinds.index(rule.kind), format_func=KINDS.__getitem__, horizontal=True,
+        "Identify speakers by",
+        kinds,
+        kinds.index(rule.kind),
+        format_func=KINDS.__getitem__,
+        horizontal=True,
         key="speaker_kind",
-    )  # fmt: skip
+    )
     pattern, names = rule.pattern, None
     if kind == "pattern":
         text = (
-            f"{PLACE} stands for the speaker, * for anything. With a / it is matched against the path below the label."
+            f"{PLACE} stands for the speaker, * for any text. "
+            "A pattern with / is matched against the path inside the label folder."
         )
         pattern = st.text_input("Pattern", rule.pattern or f"{PLACE}_*", key="speaker_pattern", help=text)
     if kind == "csv":
@@ -44,13 +51,13 @@ def show(workspace: Workspace, found: Found) -> None:
         st.warning(plain(str(error)))
         return
     if chosen != rule or names:
-        st.button("Keep this rule", type="primary", on_click=_keep, args=(workspace, chosen, names))
-        st.caption("Splits made by another rule may leak; split from scratch afterwards.")
+        st.button("Save rule", type="primary", on_click=_keep, args=(workspace, chosen, names))
+        st.caption("Splits made with another rule may leak. Split from scratch after you save.")
     flash.show("speakers")
 
 
 def _unmatched(paths: pd.Series, table: dict[str, str]) -> None:
-    """Tell rows of a table that are about no clip. Raises ValueError when all of them are."""
+    """Warn about rows of a table that match no clip. Raises ValueError when no row matches."""
     unmatched = speakers.match(paths.tolist(), table).unmatched
     sentence = speakers.sentence(unmatched, len(table))
     if sentence and len(unmatched) == len(table):
@@ -64,20 +71,20 @@ def _preview(paths: pd.Series, rule: Rule, names: dict[str, str]) -> None:
     known = int((found != "").sum())
     st.markdown(
         f"**{counted(found[found != ''].nunique(), 'speaker')}**, {counted(known, 'clip')}; "
-        f"{len(found) - known:,} of nobody known."
+        f"{len(found) - known:,} without a known speaker."
     )
     if known < len(found):
-        st.caption("For clips of nobody known, leakage between the splits cannot be excluded.")
-    some = [_some(paths[found != ""], SHOWN), _some(paths[found == ""], SHOWN // 4)]  # what is matched comes first
-    chosen = pd.concat(some)
+        st.caption("Clips without a known speaker may leak between splits.")
+    rows = [_sample(paths[found != ""], SHOWN), _sample(paths[found == ""], SHOWN // 4)]  # matched clips come first
+    chosen = pd.concat(rows)
     table = pd.DataFrame({"Clip": chosen, "Speaker": found[chosen.index]})
     st.dataframe(
         table, hide_index=True, width="stretch", height=220, alt="Speakers of some clips", key="speaker_preview"
     )
 
 
-def _some(paths: pd.Series, count: int) -> pd.Series:
-    """At most so many of them, from the first to the last."""
+def _sample(paths: pd.Series, count: int) -> pd.Series:
+    """At most `count` of them, evenly spaced."""
     return paths.iloc[:: max(1, -(-len(paths) // count))]
 
 

@@ -1,4 +1,4 @@
-"""Splitting: ratios and seed, what lies where, the leakage report, and the versions there have been."""
+"""The Splits section: ratios and seed, clips by split, leakage report, and earlier versions."""
 
 from __future__ import annotations
 
@@ -19,18 +19,23 @@ from trainer.system.workspace import LABELS, Workspace
 
 TITLES = {"train": "Training", "val": "Validation", "test": "Test"}
 MOST_OFF = 0.05
-"""A share of a label that is further from its ratio is pointed out."""
+"""Difference between a share and its ratio from which it is reported."""
 
 
 def show(workspace: Workspace, busy: bool) -> None:
-    st.caption("A speaker and identical audio stay in one split, so that validation and test tell the truth.")
+    st.caption(
+        "All clips of a speaker stay in one split, and so does identical audio: validation and test then use "
+        "voices that training has not heard."
+    )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input("Ratios: train/val/test (%)", "70/15/15", key="ratios", width=220)
-        st.number_input("Seed", 0, 2**31 - 1, 0, key="seed", width=160, help="Same seed, same clips: same splits.")
+        st.number_input(
+            "Seed", 0, 2**31 - 1, 0, key="seed", width=160, help="The same seed and clips give the same splits."
+        )
         st.button("Split Datasets", type="primary", on_click=_split, args=(workspace,), disabled=busy)
-    scratch = "Moves clips between splits; figures of earlier runs do not compare any more."
+    scratch = "Moves clips between splits. Results are then not comparable with those of earlier runs."
     st.checkbox("Split from scratch", key="scratch", help=scratch)
-    st.caption("New clips are added and the others stay where they are, unless ratios or seed change.")
+    st.caption("Unless ratios or seed change, clips keep their split and only new ones are assigned.")
     try:
         described = _described(str(workspace.root), _stamp(workspace), workspace)
     except (FileNotFoundError, ValueError) as error:
@@ -40,11 +45,11 @@ def show(workspace: Workspace, busy: bool) -> None:
     st.dataframe(table(described), hide_index=True, width="stretch", alt="Clips by label and split", key="splits")
     _leakage(described, facts)
     _versions(workspace, facts)
-    st.page_link(frame.CONFIGURATION, label="Go on to Configuration", icon=":material/arrow_forward:")
+    st.page_link(frame.CONFIGURATION, label="Go to Configuration", icon=":material/arrow_forward:")
 
 
 def _stamp(workspace: Workspace) -> tuple[int, ...]:
-    """Changes whenever the manifests or what is known of the clips change."""
+    """Changes whenever the manifests or the scan change."""
     files = [manifest.split_file(workspace, part) for part in SPLITS]
     return *clip_cache.stamp(workspace), *(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
 
@@ -70,7 +75,7 @@ def _split(workspace: Workspace) -> None:
 
 
 def table(found: dict[str, Any]) -> pd.DataFrame:
-    """One row for each label and one for all of them: clips, and what share of the label they are."""
+    """One row per label and one for all: clips, and their share of the label."""
     labels = [label for label in LABELS if any(label in found[part] for part in SPLITS)]
     every = sum(sum(found[part].values()) for part in SPLITS)
     rows = []
@@ -85,36 +90,40 @@ def table(found: dict[str, Any]) -> pd.DataFrame:
 def _leakage(found: dict[str, Any], facts: splits.Facts | None) -> None:
     twice, near = found["groups_in_two_splits"], found["near_in_two_splits"]
     if twice:
-        st.error(f"{twice:,} groups lie in two splits, so validation would flatter the model. Split from scratch.")
+        st.error(f"{twice:,} groups are in two splits, so validation results would be too good. Split from scratch.")
     else:
-        what = "What" if not found["by_recording"] else "Their speakers lie in several splits, but the audio that"
-        st.caption(f"Groups in two splits: 0. {what} is measured on validation and test was never trained on.")
+        speakers = (
+            " Some speakers are in several splits, but with different recordings." if found["by_recording"] else ""
+        )
+        st.caption(f"No leakage: no group of clips is in two splits.{speakers}")
     for sentence in splits.warnings(found):
         st.warning(plain(sentence))
     if near:
         st.warning(
-            f"{near:,} sets of near duplicates of nobody known lie in two splits. Split from scratch to join them."
+            f"{near:,} sets of near duplicates without a known speaker are in two splits. "
+            "Split from scratch to keep each in one."
         )
     if found["without_speaker"]:
         st.caption(
-            f"{found['without_speaker']:,} positives are of nobody known: leakage cannot be excluded, as clips of one "
-            "person may lie in two splits. Say who speaks under Clips, Speakers."
+            f"{found['without_speaker']:,} positive clips have no known speaker, so clips of one person may be in two "
+            "splits. Set speakers under Clips, Speakers."
         )
     if facts is None:
-        st.caption("These manifests were not written by this version of the app, or were changed by hand.")
+        st.caption("These manifests come from another version of the app or were edited by hand.")
         return
     if facts.left_out:
         st.warning(
-            f"{len(facts.left_out):,} clips are in no split: they would tie clips of two splits together "
+            f"{len(facts.left_out):,} clips are in no split, because they belong to groups in two splits "
             f"({plain(facts.left_out[0])}). Split from scratch to use them."
         )
     off = [
         f"{TITLES[part]} has {found['shares'][part].get(label, 0.0):.0%} of {label}"
-        for label in LABELS for part, share in zip(SPLITS, facts.ratios, strict=True)
+        for label in LABELS
+        for part, share in zip(SPLITS, facts.ratios, strict=True)
         if any(label in found[p] for p in SPLITS) and abs(found["shares"][part].get(label, 0.0) - share) > MOST_OFF
-    ]  # fmt: skip
+    ]
     if off:
-        st.caption(f"Off the ratios, as groups are large: {plain('; '.join(off))}.")
+        st.caption(f"Shares differ from the ratios because groups are large: {plain('; '.join(off))}.")
 
 
 def _versions(workspace: Workspace, facts: splits.Facts | None) -> None:
@@ -124,16 +133,16 @@ def _versions(workspace: Workspace, facts: splits.Facts | None) -> None:
         if request := document_file.read(documents.Request, run.request_file):
             used.setdefault(request.split_fingerprint, []).append(run.id)
     with st.expander(f"Versions ({len(versions):,}) and the runs that used them"):
-        rows = [_version_row(one, facts, used.get(one.fingerprint, [])) for one in versions]
+        rows = [_version_row(version, facts, used.get(version.fingerprint, [])) for version in versions]
         st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", alt="Versions of the split", key="versions")
-        st.caption("Each is kept in data/splits/versions.")
+        st.caption("All versions are kept in data/splits/versions.")
 
 
-def _version_row(one: splits.Facts, now: splits.Facts | None, used_by: list[str]) -> dict[str, Any]:
+def _version_row(version: splits.Facts, current: splits.Facts | None, used_by: list[str]) -> dict[str, Any]:
     return {
-        "Split": one.fingerprint + (" (now)" if now and one.fingerprint == now.fingerprint else ""),
-        "Made (UTC)": one.created[:16].replace("T", " "),
-        "Ratios": "/".join(f"{100 * ratio:g}" for ratio in one.ratios),
-        "Seed": one.seed,
+        "Split": version.fingerprint + (" (current)" if current and version.fingerprint == current.fingerprint else ""),
+        "Created (UTC)": version.created[:16].replace("T", " "),
+        "Ratios": "/".join(f"{100 * ratio:g}" for ratio in version.ratios),
+        "Seed": version.seed,
         "Runs": ", ".join(used_by) or "none",
     }

@@ -1,4 +1,4 @@
-"""What runs now: one timed fragment that shows the active runs and has the page drawn anew when they have gone on."""
+"""Active runs: a timed fragment that shows them, and reruns the page when one changes its state or epoch."""
 
 from __future__ import annotations
 
@@ -18,32 +18,36 @@ SHOWN = frozenset({"Status", "Epoch", "ETA", "Val loss"})
 
 
 def follow(drawn: Sequence[Status], cards: bool) -> None:
-    """Look at the active ones of the runs on this page every two seconds; with `cards`, show the numbers of each.
+    """Poll the active runs on this page every two seconds; with `cards`, show the metrics of each.
 
-    What else the page says of them (a table of runs) is drawn anew when a run has changed its state or its epoch.
+    The rest of the page (a table of runs) is redrawn when a run changes its state or its epoch.
     """
     active = [status for status in drawn if status.state in ACTIVE]
-    st.fragment(_live, run_every=REFRESH_SECONDS if active else None, key="now")(active, cards, time.monotonic())
+    st.fragment(_poll, run_every=REFRESH_SECONDS if active else None, key="active_runs")(
+        active, cards, time.monotonic()
+    )
 
 
-def _live(drawn: Sequence[Status], cards: bool, drawn_at: float) -> None:
-    found = [runs.status(status.run) for status in drawn]
-    for status in found if cards else []:
-        _show_one(status)
-    fresh = time.monotonic() - drawn_at < REFRESH_SECONDS / 2  # epochs shorter than a page takes must not chase it
-    if any(_has_gone_on(*pair, fresh) for pair in zip(drawn, found, strict=True)):
+def _poll(drawn: Sequence[Status], cards: bool, drawn_at: float) -> None:
+    current = [runs.status(status.run) for status in drawn]
+    for status in current if cards else []:
+        _show_card(status)
+    fresh = (
+        time.monotonic() - drawn_at < REFRESH_SECONDS / 2
+    )  # an epoch shorter than a page rerun must not cause reruns without end
+    if any(_has_advanced(*pair, fresh) for pair in zip(drawn, current, strict=True)):
         st.rerun()
 
 
-def _has_gone_on(drawn: Status, found: Status, fresh: bool) -> bool:
-    """Whether a table of runs would say something else of a run now."""
-    epochs = [status.progress.epoch if status.progress else 0 for status in (drawn, found)]
-    return found.state != drawn.state or (epochs[0] != epochs[1] and not fresh)
+def _has_advanced(drawn: Status, current: Status, fresh: bool) -> bool:
+    """Whether a table of runs that was drawn before shows an outdated state or epoch."""
+    epochs = [status.progress.epoch if status.progress else 0 for status in (drawn, current)]
+    return current.state != drawn.state or (epochs[0] != epochs[1] and not fresh)
 
 
-def _show_one(status: Status) -> None:
+def _show_card(status: Status) -> None:
     with st.container(border=True):
         label = f"**{plain(run_picker.name_of(status.run))}**"
         st.page_link(TRAINING, label=label, icon=":material/monitoring:", query_params={"run": status.run.id})
-        found = [number for number in metrics.progress_metrics(status) if number.label in SHOWN]
-        metrics.show([*found, *metrics.point_metrics(metrics.point_of_run(status))])
+        shown = [metric for metric in metrics.progress_metrics(status) if metric.label in SHOWN]
+        metrics.show([*shown, *metrics.point_metrics(metrics.point_of_run(status))])

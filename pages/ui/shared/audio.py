@@ -16,7 +16,7 @@ from trainer.system.workspace import LABELS
 
 
 def is_allowed(address: str) -> bool:
-    """Whether `address` is a secure context, as browsers call what may use a microphone."""
+    """Whether browsers regard `address` as a secure context, which may use a microphone."""
     parts = urlsplit(address)
     host = parts.hostname or ""
     try:
@@ -27,16 +27,16 @@ def is_allowed(address: str) -> bool:
 
 
 def microphone_note() -> None:
-    """Beside a recorder: who is given the microphone, and what to do where this page is not."""
+    """Explain where browsers allow the microphone, and what to do if they block it on this page."""
     address = st.context.url
     if not address or is_allowed(address):
-        st.caption("The browser gives the microphone to this page on this machine only, or over https.")
+        st.caption("Browsers allow the microphone only on the machine that runs the app, or over HTTPS.")
         return
     port = urlsplit(address).port or 80
     st.warning(
-        "The browser gives no microphone to this page: its address is neither https nor on the browser's own machine. "
-        f"Upload recordings, or run `ssh -N -L {port}:127.0.0.1:{port} USER@MACHINE` where the browser runs, with the "
-        f"machine of this app, and open `http://127.0.0.1:{port}` there."
+        "The browser blocks the microphone on this page, because its address is neither HTTPS nor local. "
+        f"Upload recordings, or run `ssh -N -L {port}:127.0.0.1:{port} USER@MACHINE` on the machine with the browser, "
+        f"where USER@MACHINE is a login on the machine of the app, and open `http://127.0.0.1:{port}` there."
     )
 
 
@@ -48,7 +48,7 @@ _MEL_BANDS, _FRAME_SECONDS, _HOP_SECONDS, _DEPTH_DB = 40, 0.025, 0.01, 60.0
 
 
 def waveform(wave: NDArray[np.float32], sample_rate: int) -> alt.Chart:
-    """A mono wave [samples] as the span from lowest to highest sample in each of POINTS stretches."""
+    """Chart of a mono wave [samples]: lowest and highest sample in each of POINTS sections."""
     step = max(1, len(wave) // POINTS)
     rows = wave[: len(wave) // step * step].reshape(-1, step)
     seconds = np.arange(len(rows)) * step / sample_rate
@@ -58,10 +58,12 @@ def waveform(wave: NDArray[np.float32], sample_rate: int) -> alt.Chart:
         alt.Chart(table, height=170)  # of which the axis takes 50
         .mark_area(color="#3f82e0")
         .encode(
-            x=alt.X("Seconds:Q", title="Seconds"), y=alt.Y("Lowest:Q", scale=scale, title=None), y2="Highest:Q",
+            x=alt.X("Seconds:Q", title="Seconds"),
+            y=alt.Y("Lowest:Q", scale=scale, title=None),
+            y2="Highest:Q",
             tooltip=[alt.Tooltip("Seconds:Q", format=".2f"), alt.Tooltip("Highest:Q", format=".2f")],
         )
-    )  # fmt: skip
+    )
     return chart
 
 
@@ -86,7 +88,7 @@ def log_mel(wave: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
 
 
 def image(spectrogram: NDArray[np.floating], height: int = 120) -> NDArray[np.uint8]:
-    """A spectrogram [bands, frames] as a picture [height, width, 3], low tones below, loud ones light."""
+    """A spectrogram [bands, frames] as an image [height, width, 3]: low frequencies at the bottom, loud cells light."""
     low, high = float(spectrogram.min()), float(spectrogram.max())
     level = (np.asarray(spectrogram, dtype=float) - low) / max(high - low, 1e-9)
     stops = np.array([[0, 0, 4], [81, 18, 124], [183, 55, 121], [252, 137, 97], [252, 253, 191]])  # magma, five stops
@@ -110,15 +112,18 @@ def _histogram(clips: pd.DataFrame, column: str, title: str, clip_at: tuple[floa
         alt.Chart(table, height=300)
         .mark_bar(opacity=0.75)
         .encode(
-            x=alt.X("From:Q", title=title, bin="binned"), x2="To:Q", y=alt.Y("Clips:Q", stack=True),
-            color=_color(clips["label"]), tooltip=["Label", "Clips", alt.Tooltip("From:Q", format=".2f")],
+            x=alt.X("From:Q", title=title, bin="binned"),
+            x2="To:Q",
+            y=alt.Y("Clips:Q", stack=True),
+            color=_color(clips["label"]),
+            tooltip=["Label", "Clips", alt.Tooltip("From:Q", format=".2f")],
         )
-    )  # fmt: skip
+    )
     return chart
 
 
 def _color(labels: pd.Series, legend: bool = True) -> alt.Color:
-    """A colour for each label that there is."""
+    """A colour for each label in the data set."""
     there = {label: color for label, color in zip(LABELS, LABEL_COLORS, strict=True) if (labels == label).any()}
     scale = alt.Scale(domain=list(there), range=list(there.values()))
     return alt.Color("Label:N", scale=scale, legend=alt.Legend(orient="top", columns=3, title=None) if legend else None)
@@ -129,11 +134,11 @@ def durations(clips: pd.DataFrame) -> alt.Chart:
 
 
 def loudness(clips: pd.DataFrame) -> alt.Chart:
-    return _histogram(clips, "level_db", "Level of the sound, dB below full scale", (-80, 0))
+    return _histogram(clips, "level_db", "Level (dB below full scale)", (-80, 0))
 
 
 def minutes(clips: pd.DataFrame, by: str) -> alt.Chart:
-    """Minutes by `label` or by `speaker`, the MOST_SPEAKERS with the most."""
+    """Minutes by `label` or `speaker`, for the MOST_SPEAKERS with the most."""
     rows = clips.assign(Minutes=clips["seconds"] / 60, By=clips[by].replace("", "(unknown)"), Label=clips["label"])
     table = rows.groupby(["By", "Label"])["Minutes"].sum().reset_index()
     most: Sequence[str] = table.groupby("By")["Minutes"].sum().nlargest(MOST_SPEAKERS).index.tolist()
@@ -141,9 +146,10 @@ def minutes(clips: pd.DataFrame, by: str) -> alt.Chart:
         alt.Chart(table[table["By"].isin(most)], height=110 + 24 * len(most))  # with axis and legend
         .mark_bar()
         .encode(
-            x="Minutes:Q", y=alt.Y("By:N", sort=list(most), title=None, axis=alt.Axis(labelOverlap=False)),
+            x="Minutes:Q",
+            y=alt.Y("By:N", sort=list(most), title=None, axis=alt.Axis(labelOverlap=False)),
             color=_color(clips["label"], legend=by != "label"),
             tooltip=["By", "Label", alt.Tooltip("Minutes:Q", format=".2f")],
         )
-    )  # fmt: skip
+    )
     return chart

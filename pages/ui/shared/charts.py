@@ -13,20 +13,27 @@ from pages.ui.shared.curves import PLOTS, Plot, Style, curve_table
 from pages.ui.shared.history import Epochs
 
 RANGE_HELP = (
-    "Charts show at most 2,000 points a line, the lowest and the highest of neighbours; so few epochs are shown in "
-    "full. In a chart: Ctrl and the wheel zoom, dragging moves, a double click shows all again."
+    "A chart draws at most 2,000 points per line and keeps the minimum and maximum of neighbouring points; a shorter "
+    "range is drawn in full. In a chart, Ctrl + wheel zooms, dragging pans, and a double click resets the view."
 )
 
 
 def style_form() -> Style:
-    """Draw the fields; for the end of a row of controls."""
+    """Draw the fields of a style at the end of a row of controls; the epochs stand in the address."""
     first, last = (
         st.number_input(
-            label, 1, value=None, step=1, key=key, bind="query-params", width=110, placeholder=placeholder,
+            label,
+            1,
+            value=None,
+            step=1,
+            key=key,
+            bind="query-params",
+            width=110,
+            placeholder=placeholder,
             help=RANGE_HELP if label == "From epoch" else None,
         )
         for label, key, placeholder in (("From epoch", "from_epoch", "first"), ("To epoch", "to_epoch", "last"))
-    )  # fmt: skip
+    )
     smoothing = st.slider("Smoothing", 0.0, 0.95, 0.0, 0.05, key="smoothing", width=160)
     log_scale = st.toggle("Log scale for loss", key="log_scale")
     return Style(smoothing, log_scale, first, last)
@@ -34,26 +41,38 @@ def style_form() -> Style:
 
 HEIGHT = 280
 PADDING = {"left": 2, "right": 14, "top": 2, "bottom": 2}
-"""Pixels around a chart: room for the half of the last epoch's number that stands beyond the axis."""
+"""Pixels around a chart; on the right, room for half of the last epoch's number."""
 POINT_SIZE = "clamp(3 * width / (span(domain('x')) + 1), 4, 40)"
-"""Markers that do not run into each other: by the room that the axis shown leaves for each epoch."""
+"""Size of markers, by the width of the axis per epoch, so that they do not overlap."""
 ZOOM = (
-    {"name": "grabbed", "value": None, "on": [
-        {"events": "pointerdown", "update": "{at: x(), domain: slice(domain('x'))}"},
-    ]},
-    {"name": "zoomed", "value": None, "on": [
-        {"events": {"type": "wheel", "filter": "event.ctrlKey || event.metaKey", "consume": True},
-         "update": "zoomLinear(domain('x'), invert('x', x()), pow(1.001, event.deltaY * pow(16, event.deltaMode)))"},
-        {"events": "[pointerdown, window:pointerup] > window:pointermove",
-         "update": "zoomed ? panLinear(grabbed.domain, (grabbed.at - x()) / width) : zoomed"},
-        {"events": "dblclick", "update": "null"},
-    ]},
-)  # fmt: skip
-"""The part of the x axis that is shown, null for all: Ctrl and the wheel zoom, for the wheel alone scrolls the page;
-dragging moves, a double click shows all again. Signals of our own: what Vega-Lite binds to scales by itself, Streamlit
-sets back whenever new data come."""
+    {
+        "name": "grabbed",
+        "value": None,
+        "on": [
+            {"events": "pointerdown", "update": "{at: x(), domain: slice(domain('x'))}"},
+        ],
+    },
+    {
+        "name": "zoomed",
+        "value": None,
+        "on": [
+            {
+                "events": {"type": "wheel", "filter": "event.ctrlKey || event.metaKey", "consume": True},
+                "update": "zoomLinear(domain('x'), invert('x', x()), "
+                "pow(1.001, event.deltaY * pow(16, event.deltaMode)))",
+            },
+            {
+                "events": "[pointerdown, window:pointerup] > window:pointermove",
+                "update": "zoomed ? panLinear(grabbed.domain, (grabbed.at - x()) / width) : zoomed",
+            },
+            {"events": "dblclick", "update": "null"},
+        ],
+    },
+)
+"""The visible part of the x axis, null for all. Ctrl + wheel zooms (the wheel alone scrolls the page), dragging pans, a
+double click resets. The app defines its own signals, because Streamlit resets those of Vega-Lite with new data."""
 EMBED = {"embedOptions": {"renderer": "canvas"}}
-"""Said here, because Streamlit makes a chart anew when more points than it draws as SVG come."""
+"""Fixed, because Streamlit recreates a chart when its points exceed what it draws as SVG."""
 
 
 def _y(plot: Plot, column: str, log: bool) -> alt.Y:
@@ -64,7 +83,7 @@ def _y(plot: Plot, column: str, log: bool) -> alt.Y:
 
 
 def chart(plot: Plot, smoothed: bool, log: bool, lines: Sequence[str]) -> alt.LayerChart | alt.FacetChart:
-    """The chart of any table (epoch, line, value, smooth) of these lines: markers with tooltips, grid and legend."""
+    """The chart of a table (epoch, line, value, smooth) with these lines: markers, tooltips, grid and legend."""
     names, colours = zip(*(line for line in plot.lines.values() if line[0] in lines), strict=True)
     legend = (
         alt.Legend(title=None, orient="top", direction="horizontal", symbolSize=60, symbolOpacity=1, offset=4)
@@ -97,27 +116,27 @@ def chart(plot: Plot, smoothed: bool, log: bool, lines: Sequence[str]) -> alt.La
 
 @functools.lru_cache(maxsize=128)
 def specification(key: str, smoothed: bool, log: bool, lines: tuple[str, ...]) -> str:
-    """The chart as Vega-Lite JSON without data: it is the same at every tick, so that a zoom survives it."""
+    """The chart as Vega-Lite JSON without data: equal at every refresh, so that a zoom persists."""
     plot = next(plot for plot in PLOTS if plot.key == key)
     document = chart(plot, smoothed, log, lines).to_dict() | {"params": ZOOM, "usermeta": EMBED, "padding": PADDING}
     return json.dumps({name: value for name, value in document.items() if name not in ("data", "config", "$schema")})
 
 
 def show(epochs: Epochs, style: Style) -> None:
-    """Draw every chart of a training, two beside each other where there is room."""
+    """Draw every chart of a training, two per row where there is room."""
     with st.grid(2, min_column_width=300, key="charts"):
         for plot in PLOTS:
             _show_one(epochs.version, plot.key, style, epochs)
     if epochs.unreadable:
         st.caption(
-            f"Unreadable lines in the run's metrics: {epochs.unreadable:,}. They are damaged, or of a newer version, "
-            "and left out here."
+            f"Unreadable lines in the run's metrics: {epochs.unreadable:,}. They are damaged or from a newer version; "
+            "charts leave them out."
         )
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)
 def _show_one(version: str, key: str, style: Style, _epochs: Epochs) -> None:
-    """Draw one chart; made once for every version of the epochs, for all browsers: what is drawn is kept with it."""
+    """Draw one chart; cached with its elements for each version of the epochs, for all browsers."""
     plot = next(plot for plot in PLOTS if plot.key == key)
     log = style.log_scale and plot.may_be_log
     names = {source: name for source, (name, _) in plot.lines.items()}

@@ -1,4 +1,4 @@
-"""What the last scan found, read once for all pages and tabs until it changes. What comes from here is only read."""
+"""The clips of the last scan and their findings, cached for all pages and tabs until they change. Read only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Stamp = tuple[int, ...]
 
 
 def stamp(workspace: Workspace) -> Stamp:
-    """Changes whenever what was found, or how speakers are known, changes."""
+    """Changes whenever the scan or the speaker rule changes."""
     data = workspace.root / "data"
     files = (workspace.scan_file, data / speakers.FILE, data / speakers.CSV_FILE)
     return _changed(*files)
@@ -32,7 +32,7 @@ def _changed(*files: Path) -> Stamp:
 
 
 def _label_stamp(workspace: Workspace) -> Stamp:
-    """Changes besides whenever a training scored its clips, or a label was confirmed."""
+    """Changes also when a training scores its clips or a label is confirmed."""
     run = next(label_scores.scored(workspace), None)
     scores = _changed(run.label_scores_file) if run else (0,)
     return (*stamp(workspace), *scores, *_changed(workspace.root / "data" / wrong_labels.CONFIRMED))
@@ -66,12 +66,12 @@ def _training_paths(root: str, stamps: Stamp, _workspace: Workspace, _found: Fou
 
 
 def found(workspace: Workspace) -> Found | None:
-    """What the last scan found; None when there was none."""
+    """The last scan; None when there was none."""
     return _found(str(workspace.root), stamp(workspace), workspace)
 
 
 def health(workspace: Workspace, of: Found) -> list[Finding]:
-    """Every finding about the clips."""
+    """All findings about the clips."""
     return _findings(str(workspace.root), _label_stamp(workspace), workspace, of)
 
 
@@ -85,7 +85,7 @@ def summary(workspace: Workspace, of: Found) -> dict[str, Any]:
 
 
 def training_paths(workspace: Workspace, of: Found) -> pd.Series:
-    """Clips that training hears by themselves. Raises FileNotFoundError without splits, ValueError."""
+    """Paths of the clips in the training split, except rirs. Raises FileNotFoundError, ValueError."""
     file = manifest.split_file(workspace, "train")
     split_stamp = file.stat().st_mtime_ns if file.exists() else 0
     return _training_paths(str(workspace.root), (*stamp(workspace), split_stamp), workspace, of)

@@ -17,8 +17,7 @@ BLUE, ORANGE, RED, GREEN, PURPLE, GREY = "#2f7ed8", "#f28e2b", "#d9363e", "#2e9e
 
 @dataclass(frozen=True)
 class Plot:
-    """One chart: its lines as {number of an epoch: (name, colour)}, and its axis; `timed` numbers are measured of
-    time and machine."""
+    """One chart: its lines as {column: (name, colour)}, and its axis; `timed` columns stand in timing.jsonl."""
 
     key: str
     title: str
@@ -33,16 +32,29 @@ class Plot:
 
 PLOTS = (
     Plot(
-        "loss", "Loss", "loss", {"train_loss": ("Training", BLUE), "val_loss": ("Validation", ORANGE)},
+        "loss",
+        "Loss",
+        "loss",
+        {"train_loss": ("Training", BLUE), "val_loss": ("Validation", ORANGE)},
         may_be_log=True,
     ),
     Plot(
-        "accuracy", "Accuracy", "accuracy per window (%)",
-        {"train_accuracy": ("Training", BLUE), "val_accuracy": ("Validation", ORANGE)}, 100, 105, ".2f",
+        "accuracy",
+        "Accuracy",
+        "accuracy per window (%)",
+        {"train_accuracy": ("Training", BLUE), "val_accuracy": ("Validation", ORANGE)},
+        100,
+        105,
+        ".2f",
     ),
     Plot(
-        "rates", "Validation rates", "rate per window (%)",
-        {"fpr": ("FPR", RED), "fnr": ("FNR", ORANGE), "f1": ("F1", GREEN)}, 100, 105, ".2f",
+        "rates",
+        "Validation rates",
+        "rate per window (%)",
+        {"fpr": ("FPR", RED), "fnr": ("FNR", ORANGE), "f1": ("F1", GREEN)},
+        100,
+        105,
+        ".2f",
     ),
     Plot(
         "stream", "Misses in the validation stream", "miss rate (%)", {"miss_rate": ("Miss rate", RED)}, 100, 105, ".2f"
@@ -50,29 +62,39 @@ PLOTS = (
     Plot("speed", "Speed", "clips/s", {"clips_per_second": ("Speed", GREY)}, number=",.0f", timed=True),
     Plot("learning_rate", "Learning rate", "learning rate", {"learning_rate": ("Learning rate", PURPLE)}, number=".3g"),
     Plot(
-        "load", "Load", "load (%)", {"cpu_percent": ("CPU", BLUE), "gpu_percent": ("GPU", GREEN)}, top=105,
-        number=".0f", timed=True,
+        "load",
+        "Load",
+        "load (%)",
+        {"cpu_percent": ("CPU", BLUE), "gpu_percent": ("GPU", GREEN)},
+        top=105,
+        number=".0f",
+        timed=True,
     ),
     Plot(
-        "memory", "Memory", "memory (GB)",
+        "memory",
+        "Memory",
+        "memory (GB)",
         {
-            "process_memory": ("Training process", BLUE), "memory_used": ("All programs", GREY),
+            "process_memory": ("Training process", BLUE),
+            "memory_used": ("All programs", GREY),
             "gpu_memory_used": ("GPU", GREEN),
         },
-        1e-9, number=".2f", timed=True,
+        1e-9,
+        number=".2f",
+        timed=True,
     ),
-)  # fmt: skip
+)
 MEASURED = ("step", *dict.fromkeys(name for plot in PLOTS if not plot.timed for name in plot.lines))
 TIMED = ("elapsed_seconds", *dict.fromkeys(name for plot in PLOTS if plot.timed for name in plot.lines))
 
 
 MOST_POINTS = 2000
-"""Points of one line that are sent to the browser."""
+"""Largest number of points per line that is sent to the browser."""
 
 
 @dataclass(frozen=True)
 class Style:
-    """How the user wants curves drawn, and of which epochs: from `first` to `last`, both ends where None."""
+    """How curves are drawn, and for which epochs: `first` to `last`; None means no limit."""
 
     smoothing: float = 0.0
     log_scale: bool = False
@@ -81,10 +103,10 @@ class Style:
 
 
 def thin(values: Numbers, most: int = MOST_POINTS) -> NDArray[np.int64]:
-    """Which of `values` [n] to draw, in order: all, or the first, the last, and minimum and maximum of equal bins.
+    """Indices of `values` [n] to draw, in order: all, or the first, the last, and minimum and maximum of equal bins.
 
-    A spike is never lost, and the same values always give the same choice. Bins hold a power of two, so that a line
-    that grows keeps the points that it had, until there are too many bins and each two become one.
+    No spike is lost, and equal values give equal indices. The bin size is a power of two, so that a growing line keeps
+    its points until there are too many bins and each pair is merged.
     """
     if len(values) <= most:
         return np.arange(len(values))
@@ -103,7 +125,7 @@ def _extremes(values: Numbers) -> list[int]:
 
 
 def smooth(values: Numbers, smoothing: float) -> Numbers:
-    """Exponential moving average of `values` [n]; 0 leaves them alone, towards 1 is smoother. The start is unbiased."""
+    """Exponential moving average of `values` [n], without bias at the start; 0 changes nothing, near 1 is smoothest."""
     if not len(values) or not smoothing:
         return values
     return pd.Series(values).ewm(alpha=1 - smoothing).mean().to_numpy()
@@ -114,7 +136,7 @@ def curve_table(
 ) -> pa.Table:
     """Rows (epoch, line, value, with smoothing also smooth) of the lines {number: name}, values times `scale`.
 
-    With `positive`, as a logarithm wants it, other values are left out.
+    With `positive`, for a logarithmic scale, other values are left out.
     """
     epochs = numbers.get("epoch", np.empty(0))
     parts = [_line_columns(epochs, numbers.get(name, epochs), scale, style, positive) for name in lines]
@@ -124,7 +146,7 @@ def curve_table(
 
 
 def _line_columns(epochs: Numbers, values: Numbers, scale: float, style: Style, positive: bool) -> dict[str, Numbers]:
-    """Epoch, value and smoothed value [points] of one line, without what is no number."""
+    """Epoch, value and smoothed value [points] of one line; values that are not finite are left out."""
     known = np.isfinite(values) & (values > 0) if positive else np.isfinite(values)
     if not known.all():
         epochs, values = epochs[known], values[known]

@@ -17,15 +17,15 @@ from trainer.evaluation.evaluations import CurvePoint, Evaluation
 TRACE_HEIGHT = 230
 MOST_POINTS = 1500
 TRACE_LEGEND = (
-    "Faint: the score of each window. Strong: the smoothed score, which the detector goes by. Dashed: the threshold. "
-    "Dots: detections."
+    "Thin line: score of each window. Thick line: smoothed score, which the detector compares with the dashed "
+    "threshold. Dots: detections."
 )
 
 
 def trace_table(
     times: NDArray[np.float64], smoothed: NDArray[np.floating], raw: NDArray[np.floating] | None = None
 ) -> pd.DataFrame:
-    """Times [n] in seconds with the scores [n] there; of a long stretch the highest of neighbours: no peak is lost."""
+    """Times [n] in seconds and scores [n]; a long trace keeps the maximum of neighbouring scores."""
     starts = np.arange(0, len(times), max(1, -(-len(times) // MOST_POINTS)))
     scores = {"Smoothed": smoothed} if raw is None else {"Smoothed": smoothed, "Score": raw}
     if not len(starts):
@@ -37,7 +37,7 @@ def trace_table(
 def trace_chart(
     points: pd.DataFrame, threshold: float, fired: Sequence[Detection], spoken: Sequence[tuple[float, float]] = ()
 ) -> alt.LayerChart | alt.FacetChart:
-    """The trace of a `trace_table`; `spoken` are stretches in seconds in which the word is said."""
+    """The chart of a `trace_table`; `spoken` are the times in seconds at which the word starts and ends."""
     x = alt.X("Seconds:Q", title="Seconds", scale=alt.Scale(nice=False, zero=False))
     scale = alt.Scale(domain=[0, 1])
     base = alt.Chart(points).encode(x=x)
@@ -51,14 +51,15 @@ def trace_chart(
         base.mark_line(color=BLUE, strokeWidth=2).encode(
             y=alt.Y("Smoothed:Q", scale=scale, title="Score"), tooltip=tooltip
         ),
-        alt.Chart(pd.DataFrame({"Threshold": [threshold]})).mark_rule(color=RED, strokeDash=[6, 4]).encode(
-            y=alt.Y("Threshold:Q", scale=scale)
-        ),
+        alt.Chart(pd.DataFrame({"Threshold": [threshold]}))
+        .mark_rule(color=RED, strokeDash=[6, 4])
+        .encode(y=alt.Y("Threshold:Q", scale=scale)),
         dots.mark_point(color=RED, filled=True, size=90, opacity=1).encode(
-            x="time:Q", y=alt.Y("score:Q", scale=scale),
+            x="time:Q",
+            y=alt.Y("score:Q", scale=scale),
             tooltip=[alt.Tooltip("time:Q", title="Detected at", format=".2f"), alt.Tooltip("score:Q", format=".3f")],
         ),
-    ).properties(height=TRACE_HEIGHT)  # fmt: skip
+    ).properties(height=TRACE_HEIGHT)
 
 
 CURVE_HEIGHT = 360
@@ -66,11 +67,11 @@ X_TITLE = "False accepts per hour"
 TICKS = (0, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
 COLORS = (BLUE, ORANGE, GREEN, RED, GREY)
 SHOWN_AT_LEAST = 2.0
-"""False accepts per hour that the picture reaches to, where so many were heard."""
+"""Smallest end of the axis (false accepts per hour), if there are so many."""
 
 
 def curve_rows(points: Sequence[CurvePoint], hours: float, name: str) -> pd.DataFrame:
-    """Operating points with rates in percent; empty where no word was heard."""
+    """Operating points with rates in percent; empty when the streams hold no word."""
     known = [point for point in points if point.miss_rate is not None]
     return pd.DataFrame(
         {
@@ -90,29 +91,34 @@ def _hundredfold(rate: float | None) -> float | None:
 
 
 def axis_end(evaluations: Sequence[Evaluation], per_hour: float) -> float:
-    """How far the axis of false accepts goes: beyond the budget, but not where there is nothing."""
+    """End of the axis of false accepts: beyond the budget, but not far beyond the last point."""
     known = max((point.false_accepts_per_hour for each in evaluations for point in each.curve), default=0.0)
     return max(min(max(SHOWN_AT_LEAST, 4 * per_hour), known), 1.2 * per_hour)
 
 
 def det_chart(table: pd.DataFrame, marks: pd.DataFrame, per_hour: float, end: float) -> alt.LayerChart | alt.FacetChart:
-    """The curves of one or several models; `marks` are rows like those of the table, drawn as large dots."""
+    """The curves of one or more models; `marks` are rows like those of `table`, drawn as large dots."""
     models = list(dict.fromkeys(table["Model"]))
     color = alt.Color(
-        "Model:N", scale=alt.Scale(domain=models, range=list(COLORS[: len(models)])),
+        "Model:N",
+        scale=alt.Scale(domain=models, range=list(COLORS[: len(models)])),
         legend=alt.Legend(orient="top", title=None, labelLimit=500, symbolOpacity=1) if len(models) > 1 else None,
-    )  # fmt: skip
+    )
     values = [tick for tick in TICKS if not tick or end / 100 <= tick <= end]
-    ticks = alt.Axis(values=values, labelExpr="datum.value || 'none'", grid=True)
+    ticks = alt.Axis(values=values, labelExpr="datum.value || '0'", grid=True)
     scale = alt.Scale(type="sqrt", domain=[0, end], nice=False)
     x = alt.X("False accepts per hour:Q", scale=scale, axis=ticks, title=X_TITLE)
     top = min(100.0, max(10.0, 1.05 * float(table[["Misses (%)", "High"]].max().max())))
     upright = alt.Scale(domain=[0, top])
     tooltip = [
-        "Model:N", alt.Tooltip("Threshold:Q", format=".4f"), "False accepts:N",
-        *(alt.Tooltip(f"{name}:Q", format=".1f", title=title) for name, title in
-          (("Misses (%)", "Misses (%)"), ("Low", "95 % from"), ("High", "to"))),
-    ]  # fmt: skip
+        "Model:N",
+        alt.Tooltip("Threshold:Q", format=".4f"),
+        "False accepts:N",
+        *(
+            alt.Tooltip(f"{name}:Q", format=".1f", title=title)
+            for name, title in (("Misses (%)", "Misses (%)"), ("Low", "95 % from"), ("High", "to"))
+        ),
+    ]
     base = alt.Chart(table).encode(x=x, color=color)
     budget = alt.Chart(pd.DataFrame({"Budget": [per_hour]}))
     missed = alt.Y("Misses (%):Q", scale=upright, title="Missed words (%)")
@@ -125,7 +131,7 @@ def det_chart(table: pd.DataFrame, marks: pd.DataFrame, per_hour: float, end: fl
         budget.mark_rule(color=GREY, strokeDash=[6, 4]).encode(
             x=alt.X("Budget:Q", scale=scale, axis=ticks, title=X_TITLE)
         ),
-        alt.Chart(marks).mark_point(filled=True, size=150, opacity=1).encode(
-            x=x, y=missed, tooltip=tooltip, color=alt.value(RED)
-        ),
-    ).properties(height=CURVE_HEIGHT)  # fmt: skip
+        alt.Chart(marks)
+        .mark_point(filled=True, size=150, opacity=1)
+        .encode(x=x, y=missed, tooltip=tooltip, color=alt.value(RED)),
+    ).properties(height=CURVE_HEIGHT)

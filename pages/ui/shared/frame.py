@@ -1,4 +1,4 @@
-"""The frame of every page: its head, its workspace, and foreign text made harmless."""
+"""The frame of every page: title, workspace and escaping of foreign text."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ RUNS = "pages/5_Runs.py"
 _MARKDOWN = re.compile(r"[\\`*\[\]<>~$|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=[A-Za-z])|&(?=#?\w+;)|^(?=[#+=-])")
 _NUMBERED = re.compile(r"^(\d{1,9})(?=[.)])")
 _LINK = re.compile(r"(?=://)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)
-"""Where an invisible mark keeps addresses from turning into links: no backslash does."""
+"""Where a word joiner keeps addresses from becoming links; a backslash does not."""
 
 
 def page(title: str, icon: str) -> Workspace:
-    """Head the page and open the workspace; a missing workspace is one sentence, and the page ends there.
+    """Draw the title and open the workspace; without a workspace, show an error and stop.
 
-    `icon` is an emoji: the browser draws it itself, while a named icon would be fetched from the network.
+    `icon` is an emoji, because the browser would fetch a named icon from the network.
     """
     st.set_page_config(page_title=f"{title} · Wakeword Studio", page_icon=icon, layout="wide")
     st.title(title, anchor=False)
@@ -41,25 +41,27 @@ def page(title: str, icon: str) -> Workspace:
 
 
 def _warn_unguarded() -> None:
-    """Say so where the server asks for no token; one that all the network can reach draws no page without it.
+    """Warn if the server requires no token; stop if, in addition, the network can reach it.
 
-    A page that is drawn without a server, as by tests, has none to warn of.
+    Pages that are drawn without a server, as in tests, need no warning.
     """
     if start.is_guarded() or type(runtime.get_instance() if runtime.exists() else None) is not runtime.Runtime:
         return
-    how = "Stop this server and start it with `make app` or `python -m streamlit run app.py`."
+    how = "Stop it and start it with `make app` or `python -m streamlit run app.py`."
     if not start.is_local():
-        st.error(f"This server listens to the whole network and asks for no access token, so it shows nothing. {how}")
+        st.error(
+            f"This server accepts connections from the network without an access token, so pages are disabled. {how}"
+        )
         st.stop()
-    st.warning(f"This server asks for no access token: every user of this machine can start programs as you. {how}")
+    st.warning(f"This server requires no access token, so every user of this machine can run programs as you. {how}")
 
 
 def plain(text: str) -> str:
-    """Text from a file or a user as Markdown that shows exactly this text, on one line: no picture, link or layout."""
-    escaped = _MARKDOWN.sub(lambda found: "\\" + found[0], display_text.harmless(" ".join(text.split())))
+    """Escape text from a file or a user as Markdown on one line: no image, link or formatting."""
+    escaped = _MARKDOWN.sub(lambda match: "\\" + match[0], display_text.harmless(" ".join(text.split())))
     return _LINK.sub("\N{WORD JOINER}", _NUMBERED.sub(r"\1\\", escaped))
 
 
 def os_sentence(error: OSError) -> str:
-    """An operating system's error as one sentence that names the file."""
+    """An error of the operating system as one sentence that names the file."""
     return f"{error.strerror}: {error.filename}." if error.strerror else str(error)

@@ -1,4 +1,4 @@
-"""The epochs of a run, read from metrics.jsonl and timing.jsonl once for all browsers and then only moved forward."""
+"""The epochs of a run from metrics.jsonl and timing.jsonl, cached for all browsers and read incrementally."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from trainer.run.metrics import Row
 from trainer.run.runs import Run
 
 MOST_BYTES = {"metrics": 24 << 10, "timing": 8 << 10}
-"""Read of each file at one look at a run under way; one that grew faster is caught up with over several."""
-LOOK_SECONDS, MOST_LOOK_SECONDS = 1.5, 10.0
-"""Looks are at least this far apart, and those at long runs, whose curves one more epoch does not change to the eye, up
-to that: browsers that come between see the same, and what is drawn of it is kept."""
+"""Most bytes of each file to read per poll of an active run; a file that grew more is read over several polls."""
+POLL_SECONDS, MOST_POLL_SECONDS = 1.5, 10.0
+"""Shortest time between two polls of an active run, and the longest for long runs, whose curves change little with one
+epoch. Browsers that ask in between get the cached epochs and charts."""
 EPOCHS_A_SECOND = 50
-"""A run of so many epochs is looked at again after a second, one of twice as many after two."""
+"""The time between two polls is the number of epochs divided by this, in seconds."""
 
 
 @dataclass(frozen=True)
 class Epochs:
-    """Epochs of one run in order, each once: {number: its values [epochs]}, NaN where there is none.
+    """Epochs of one run in order, each once: {column: values [epochs]}, NaN where a value is missing.
 
-    `version` is equal for equal epochs, `unreadable` counts the lines of the files that are no rows.
+    `version` is equal for equal epochs; `unreadable` counts the lines that are not valid rows.
     """
 
     numbers: Mapping[str, Numbers] = field(default_factory=dict)
@@ -40,12 +40,12 @@ class Epochs:
 
 @dataclass
 class History:
-    """How far the files of one run were read; the lock keeps two browser tabs from reading on at once."""
+    """How far the files of one run were read; the lock keeps two browser tabs from reading at once."""
 
     metrics: Columns = field(default_factory=lambda: Columns(("epoch", *MEASURED)))
     timing: Columns = field(default_factory=lambda: Columns(("epoch", *TIMED)))
     epochs: Epochs | None = None
-    looked: float = 0.0
+    polled: float = 0.0
     lock: Lock = field(default_factory=Lock)
 
 
@@ -55,14 +55,14 @@ def _history(folder: str) -> History:
 
 
 def read(run: Run, to_end: bool = True) -> Epochs:
-    """The epochs of a run so far; without `to_end` a look at what was read before takes in little of what is new."""
+    """The epochs of a run so far; without `to_end`, a poll reads at most MOST_BYTES of new rows."""
     history = _history(str(run.folder))
     with history.lock:
         now = time.monotonic()
-        if history.epochs is not None and not to_end and now - history.looked < _apart(history.metrics.rows):
+        if history.epochs is not None and not to_end and now - history.polled < _apart(history.metrics.rows):
             return history.epochs
-        _read_on(history, run, to_end or history.epochs is None)
-        history.looked = now
+        _read_more(history, run, to_end or history.epochs is None)
+        history.polled = now
         places = (each.place for each in (history.metrics, history.timing))
         version = f"{run.folder} " + " ".join(f"{place.inode} {place.offset}" for place in places)
         if history.epochs is None or history.epochs.version != version:
@@ -76,7 +76,7 @@ def _few(folder: str, names: tuple[str, ...]) -> History:
 
 
 def measured(run: Run, names: tuple[str, ...]) -> Epochs:
-    """The epochs of a run to its end with these numbers of metrics.jsonl alone: half of the time of all of them."""
+    """All epochs of a run, with only these columns of metrics.jsonl: half of the time of `read`."""
     history = _few(str(run.folder), names)
     with history.lock:
         columns.read_to_end(history.metrics, run.metrics_file)
@@ -86,17 +86,17 @@ def measured(run: Run, names: tuple[str, ...]) -> Epochs:
 
 
 def _apart(epochs: int) -> float:
-    """Least seconds between two looks at a run under way with so many epochs."""
-    return min(MOST_LOOK_SECONDS, max(LOOK_SECONDS, epochs / EPOCHS_A_SECOND))
+    """Seconds between two polls of an active run with so many epochs."""
+    return min(MOST_POLL_SECONDS, max(POLL_SECONDS, epochs / EPOCHS_A_SECOND))
 
 
-def _read_on(history: History, run: Run, to_end: bool) -> None:
+def _read_more(history: History, run: Run, to_end: bool) -> None:
     for name, path in (("metrics", run.metrics_file), ("timing", run.timing_file)):
-        found: Columns = getattr(history, name)
+        read_columns: Columns = getattr(history, name)
         if to_end:
-            columns.read_to_end(found, path)
+            columns.read_to_end(read_columns, path)
         else:
-            columns.read_more(found, path, MOST_BYTES[name])
+            columns.read_more(read_columns, path, MOST_BYTES[name])
 
 
 def _joined(history: History, version: str) -> Epochs:
@@ -111,32 +111,32 @@ def _joined(history: History, version: str) -> Epochs:
 
 
 def _last_of_each(epochs: Numbers) -> tuple[Numbers, slice | NDArray[np.int64]]:
-    """The epochs in order, each once, and where the last row of each is; those that are no numbers are left out."""
+    """The epochs in order, each once, and the index of the last row of each; NaN is left out."""
     if np.all(np.diff(epochs, prepend=0) > 0):
         return epochs, slice(None)
-    found, last = np.unique(epochs[::-1], return_index=True)
-    known = np.isfinite(found)
-    return found[known], (len(epochs) - 1 - last)[known]
+    unique, last = np.unique(epochs[::-1], return_index=True)
+    known = np.isfinite(unique)
+    return unique[known], (len(epochs) - 1 - last)[known]
 
 
 def _beside(epochs: Numbers, at: Numbers) -> Callable[[Numbers], Numbers]:
-    """What puts values of the epochs `at` beside `epochs`, both in order; NaN where there is none."""
+    """A function that aligns values of the epochs `at` with `epochs`, both in order; NaN where missing."""
     late = len(epochs) - len(at)
-    if late >= 0 and np.array_equal(epochs[: len(at)], at):  # as it is while a run goes on
+    if late >= 0 and np.array_equal(epochs[: len(at)], at):  # the usual case while a run is active
         return lambda values: np.concatenate([values, np.full(late, np.nan)]) if late else values
     places = np.searchsorted(at, epochs)
     known = np.isin(epochs, at)
 
     def beside(values: Numbers) -> Numbers:
-        found = np.full(len(epochs), np.nan)
-        found[known] = values[places[known]]
-        return found
+        aligned = np.full(len(epochs), np.nan)
+        aligned[known] = values[places[known]]
+        return aligned
 
     return beside
 
 
 def epoch_row(run: Run, epoch: int) -> Row | None:
-    """The last row of this epoch in metrics.jsonl, whole; None when there is none."""
+    """The last row of this epoch in metrics.jsonl; None when there is none."""
     history = _history(str(run.folder))
     with history.lock:
         columns.read_to_end(history.metrics, run.metrics_file)

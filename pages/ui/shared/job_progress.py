@@ -1,4 +1,4 @@
-"""Jobs on the data set and on models: starting them, their progress while they run, and their last word."""
+"""Jobs on the data set and on models: start, progress and result."""
 
 from __future__ import annotations
 
@@ -16,28 +16,36 @@ from trainer.system.workspace import Workspace
 PLACE = "job"
 """The place of the flash messages of clicks that start jobs."""
 REFRESH_SECONDS = 1.0
-CANCELLING = "The clips stay as they are. What a scan has read by then, the next one need not read again."
-CANCELLING_MODEL = "The run and what was measured before stay as they are."
+CANCELLING = "Clips stay unchanged. The next scan reuses what this one has read."
+CANCELLING_MODEL = "The run and earlier results stay unchanged."
 TITLES: dict[Verb, str] = {
-    "demo": "Making demo data", "scan": "Scanning", "split": "Splitting", "import": "Importing",
-    "synthesise": "Synthesising", "mend": "Mending clips", "preview": "Drawing examples",
-    "probe": "Measuring time", "export": "Exporting the model", "evaluate": "Evaluating",
-    "pack": "Packing the run", "unpack": "Importing the run",
-}  # fmt: skip
+    "demo": "Making demo data",
+    "scan": "Scanning",
+    "split": "Splitting",
+    "import": "Importing",
+    "synthesise": "Synthesising",
+    "mend": "Repairing clips",
+    "preview": "Generating examples",
+    "probe": "Measuring time",
+    "export": "Exporting the model",
+    "evaluate": "Evaluating",
+    "pack": "Packing the run",
+    "unpack": "Importing the run",
+}
 MODEL_VERBS: tuple[Verb, ...] = ("export", "evaluate")
-"""Jobs of the Evaluation page: they leave the data set as it is."""
+"""Jobs of the Evaluation page, which do not change the data set."""
 RUN_VERBS: tuple[Verb, ...] = ("pack", "unpack")
 DATA_VERBS = tuple(verb for verb in TITLES if verb not in MODEL_VERBS + RUN_VERBS)
 
 
 def running(workspace: Workspace, verbs: Sequence[Verb] = DATA_VERBS) -> list[Job]:
-    """The jobs of these verbs that run now."""
+    """The running jobs of these verbs."""
     found = (job.read(workspace, verb) for verb in verbs)
     return [each for each in found if each and each.state == "running"]
 
 
 def last_ended(workspace: Workspace, verbs: Sequence[Verb]) -> Job | None:
-    """The job of these verbs that had the last word, if it has ended."""
+    """The job of these verbs that changed last, if it has ended."""
     files = [(workspace.jobs / f"{verb}.json", verb) for verb in verbs]
     known = [(path.stat().st_mtime_ns, verb) for path, verb in files if path.exists()]
     found = job.read(workspace, max(known)[1]) if known else None
@@ -45,7 +53,7 @@ def last_ended(workspace: Workspace, verbs: Sequence[Verb]) -> Job | None:
 
 
 def start(workspace: Workspace, verb: Verb, arguments: Sequence[str]) -> None:
-    """Start a job; what stands against it is told on the page once. For callbacks."""
+    """Start a job, or post why it cannot start. For callbacks."""
     try:
         job.start(workspace, verb, list(arguments))
     except OSError as error:
@@ -55,7 +63,7 @@ def start(workspace: Workspace, verb: Verb, arguments: Sequence[str]) -> None:
 
 
 def show(workspace: Workspace, verbs: Sequence[Verb] = DATA_VERBS) -> None:
-    """Progress bars while jobs of these verbs run, each second anew; else what the last one said."""
+    """Draw progress bars while jobs of these verbs run; else the result of the last one."""
     busy = bool(running(workspace, verbs))
     st.fragment(_live, run_every=REFRESH_SECONDS if busy else None, key="jobs")(workspace, busy, verbs)
     failed = any(message.tone == "error" for message in flash.show(PLACE))
@@ -65,7 +73,7 @@ def show(workspace: Workspace, verbs: Sequence[Verb] = DATA_VERBS) -> None:
 
 
 def _live(workspace: Workspace, busy: bool, verbs: Sequence[Verb]) -> None:
-    """One look at the jobs; the first one that finds none draws the whole page once more, without the timer."""
+    """Poll the jobs; when the last one has ended, rerun the page without the timer."""
     now = running(workspace, verbs)
     for each in now:
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -78,6 +86,6 @@ def _live(workspace: Workspace, busy: bool, verbs: Sequence[Verb]) -> None:
 
 
 def progress_text(each: Job) -> str:
-    """What a job does now, and how much of it is done."""
+    """What a job is doing, and how much of it is done."""
     doing = f"{TITLES[each.verb]}: {each.doing}" if each.doing else TITLES[each.verb]
     return f"{doing} ({each.done:,} of {each.total:,})" if each.total else doing

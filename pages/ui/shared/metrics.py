@@ -21,7 +21,7 @@ from trainer.run.state import ACTIVE
 from trainer.system.log_lines import clock_time
 
 NONE_YET = "–"
-PER_WINDOW = "A rate per validation window of the last epoch, not per hour of listening."
+PER_WINDOW = "Per validation window of the last epoch, not per hour of audio."
 FPR_HELP = f"Share of validation windows without the word that score at least 0.5 (false alarms). {PER_WINDOW}"
 FNR_HELP = f"Share of validation windows with the word that score below 0.5 (misses). {PER_WINDOW}"
 F1_HELP = f"Harmonic mean of precision and recall at threshold 0.5. {PER_WINDOW}"
@@ -58,7 +58,7 @@ def _of(done: int, total: int) -> str:
 
 
 def _devices(reading: dict[str, Any] | None) -> list[Metric]:
-    """GPU, or CPU and RAM where there is none; nothing to tell while nothing runs."""
+    """GPU, or CPU and RAM on a machine without one; no values while no training runs."""
     if reading is None:
         return [Metric("GPU", NONE_YET)]
     if reading.get("gpu_name"):
@@ -67,20 +67,20 @@ def _devices(reading: dict[str, Any] | None) -> list[Metric]:
         text = "load unknown" if load is None else f"{load:.0f} %"
         return [Metric("GPU", text, f"Utilisation and memory of {reading['gpu_name']}.", memory)]
     ram = f"{reading['memory_used'] / 1e9:.1f} of {gigabytes(reading['memory_total'])}"
-    load, below = "Load of all cores of the machine that trains", "by everything"
+    load, below = "Load of all CPU cores of the machine that trains", "by all processes"
     if cpus := reading.get("cpus"):
         load += f", of which its container may use {cpus:g}"
     if reading.get("memory_limited"):
-        ram, below = f"{ram} (limit)", "by everything in its container, which may use no more"
+        ram, below = f"{ram} (limit)", "by all processes in its container, and its limit"
     return [
         Metric("GPU", "none", "This training runs on the CPU."),
         Metric("CPU", f"{reading['cpu_percent']:.0f} %", f"{load}."),
-        Metric("RAM", gigabytes(reading["process_memory"]), f"Held by the training process; below, {below}.", ram),
+        Metric("RAM", gigabytes(reading["process_memory"]), f"Used by the training process. Below: used {below}.", ram),
     ]
 
 
 def progress_metrics(status: Status | None) -> list[Metric]:
-    """How a run goes, in the order it is shown; without a run there is nothing to tell yet."""
+    """State and progress of a run, in the order shown; without a run, placeholders."""
     state = status.state if status else None
     known = status.progress if status else None
     progress = known or Progress(attempt=1, beat=0, phase="")
@@ -92,16 +92,16 @@ def progress_metrics(status: Status | None) -> list[Metric]:
         Metric("Epoch", _of(progress.epoch, progress.epochs)),
         Metric("Batch", _of(progress.batch, progress.batches)),
         Metric("Elapsed", clock_time(progress.elapsed_seconds if known else None)),
-        Metric("ETA", clock_time(eta), "Time left if all epochs are trained; early stopping may end it sooner."),
-        Metric("Speed", NONE_YET if speed is None else f"{speed:,.0f} clips/s", "Windows trained on per second."),
+        Metric("ETA", clock_time(eta), "Remaining time for all epochs. Early stopping may end the run sooner."),
+        Metric("Speed", NONE_YET if speed is None else f"{speed:,.0f} clips/s", "Training windows per second."),
         Metric("Train loss", loss(progress.train_loss), "Mean over the batches of this epoch so far."),
-        Metric("Val loss", loss(last.get("val_loss")), "After the last epoch, on windows of the validation split."),
+        Metric("Val loss", loss(last.get("val_loss")), "On the validation split, after the last epoch."),
         *_devices(progress.reading if state in ACTIVE else None),
     ]
 
 
 def window_rates(status: Status | None) -> list[Metric]:
-    """Rates per window of the epoch that is trained now and of the last one."""
+    """Rates per window of the current epoch and the last one."""
     progress = status.progress if status else None
     last = (progress.last_epoch if progress else None) or {}
     trained = progress.train_accuracy if progress else None
@@ -126,20 +126,24 @@ def best_metrics(best: Best | None) -> list[Metric]:
     ]
 
 
-def show(found: list[Metric], least_width: int = 120) -> None:
-    """Draw metrics as a grid that takes fewer columns where there is less room."""
+def show(metrics: list[Metric], least_width: int = 120) -> None:
+    """Draw metrics as a grid with as many columns as fit."""
     with st.grid(min_column_width=least_width, gap="xsmall"):
-        for number in found:
+        for metric in metrics:
             st.metric(
-                number.label, number.value, number.below or None, delta_color="off", delta_arrow="off",
-                help=number.help or None,
-            )  # fmt: skip
+                metric.label,
+                metric.value,
+                metric.below or None,
+                delta_color="off",
+                delta_arrow="off",
+                help=metric.help or None,
+            )
 
 
-MISS_HELP = "Share of the words that the model misses at its threshold. Below: the 95 % interval, where it is known."
+MISS_HELP = "Share of words that the model misses at its threshold. Below: the 95 % interval, if known."
 ACCEPTS_HELP = (
-    "How often the model wakes for something else at its threshold. Below: the count and its hours. None in H hours "
-    "means below 3/H per hour with 95 % confidence."
+    "How often the model wakes without the word, at its threshold. Below: the count and the hours of audio. With none "
+    "in H hours, the rate is below 3/H per hour with 95 % confidence."
 )
 
 
@@ -149,7 +153,7 @@ def _measured(path: str, stamps: tuple[int, ...], threshold: float, _evaluation:
 
 
 def measure(folder: EvaluationFolder, evaluation: Evaluation, threshold: float) -> Measured | None:
-    """As `operating_point.measure`, once for all browsers while its files stay as they are."""
+    """`operating_point.measure`, cached for all browsers until its files change."""
     files = (folder.document_file, folder.streams_file, folder.tracks_file)
     try:
         stamps = tuple(file.stat().st_mtime_ns for file in files)
@@ -163,16 +167,16 @@ def point_of_run(status: Status | None) -> OperatingPoint | None:
 
 
 def point_metrics(point: OperatingPoint | None) -> list[Metric]:
-    """The three numbers of a run, the same on every page."""
+    """The three metrics of the operating point, the same on every page."""
     accepts = point_text.in_hours(point.false_accepts, point.hours) if point else ""
     return [
-        Metric("Threshold", point_text.threshold(point), "The smoothed score from which on the model fires."),
+        Metric("Threshold", point_text.threshold(point), "The model fires when the smoothed score reaches this value."),
         Metric("Miss rate", point_text.miss_rate(point), MISS_HELP, point_text.bounds(point)),
         Metric("False accepts per hour", point_text.false_accepts_per_hour(point), ACCEPTS_HELP, accepts),
     ]
 
 
 def show_point(point: OperatingPoint | None) -> None:
-    """Draw the numbers, and below them what they were measured on."""
+    """Draw the metrics, and below them what they were measured on."""
     show(point_metrics(point), least_width=170)
     st.caption(plain(" ".join(point_text.sentences(point))))

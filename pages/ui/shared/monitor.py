@@ -1,4 +1,4 @@
-"""The live view of one run: one timed fragment that displays and holds no widget."""
+"""The live view of one run: a timed fragment without widgets."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from trainer.system import log_lines
 REFRESH_SECONDS = 2.0
 IDLE_REFRESH_SECONDS = 10.0
 WINDOWS = (
-    "Rates per window at threshold 0.5, not per hour of listening: of the training windows of this epoch so far, and "
-    "of the validation split after the last epoch."
+    "Rates per window at threshold 0.5, not per hour of audio. Train accuracy covers this epoch so far; the others "
+    "cover the validation split after the last epoch."
 )
 LOG_LINES = 100
 LOG_HEIGHT = 320
@@ -26,7 +26,7 @@ LOG_BYTES = 24 << 10
 
 
 def show(run: Run | None, style: Style) -> None:
-    """Draw the run, again every two seconds while it is active, and seldom while it may be resumed elsewhere."""
+    """Draw the run, every two seconds while it is active, and less often while it could be resumed elsewhere."""
     if run is None:
         _show_nothing(style)
         return
@@ -36,7 +36,7 @@ def show(run: Run | None, style: Style) -> None:
 
 
 def _live(run: Run, style: Style, drawn: State) -> None:
-    """One look at the run; the first one that finds it in another state draws the whole page, its controls too."""
+    """Poll the run; when its state has changed, rerun the page, including its controls."""
     status = runs.status(run)
     _draw(status, style)
     if status.state != drawn:
@@ -45,7 +45,7 @@ def _live(run: Run, style: Style, drawn: State) -> None:
 
 
 def _draw(status: Status, style: Style) -> None:
-    with st.container(key="notice"):  # always there, so that what follows keeps its place when a notice comes or goes
+    with st.container(key="notice"):  # always present, so that elements below do not move when a notice appears
         if status.state in run_notice.FAILED:
             run_notice.show_failure(status)
         elif found := notice(status):
@@ -60,7 +60,7 @@ def _draw(status: Status, style: Style) -> None:
 
 
 def _show_numbers(status: Status | None) -> None:
-    """How the run goes, what its model does, and the rates per window."""
+    """State and progress, the operating point, and the rates per window."""
     metrics.show(metrics.progress_metrics(status))
     metrics.show_point(metrics.point_of_run(status))
     with st.expander("Details", expanded=True):
@@ -69,8 +69,8 @@ def _show_numbers(status: Status | None) -> None:
 
 
 def _show_nothing(style: Style) -> None:
-    """The page before the first run: where everything will stand."""
-    st.info("No runs yet. Choose a configuration and press Start Training; what it does is shown here, live.")
+    """The page before the first run: the empty layout."""
+    st.info("No runs yet. Choose a configuration and click Start Training to watch the run here.")
     left, right = st.columns([1, 2], gap="medium")
     with left:
         _show_numbers(None)
@@ -80,7 +80,7 @@ def _show_nothing(style: Style) -> None:
 
 
 def show_notice(found: Notice) -> None:
-    """A notice in its colour; its text may hold what a file says."""
+    """Draw a notice in its colour; its text may come from a file."""
     show_text = {"error": st.error, "warning": st.warning, "success": st.success, "info": st.info}[found.tone]
     show_text(plain(found.text))
 
@@ -89,16 +89,16 @@ def _show_best(status: Status | None) -> None:
     best = status.progress.best if status and status.progress else None
     st.subheader("Best model", anchor=False)
     metrics.show(metrics.best_metrics(best), least_width=150)
-    st.caption("Loss and accuracy are those of the windows of the validation split, at threshold 0.5.")
+    st.caption("Loss and accuracy are per validation window, at threshold 0.5.")
     if status and best:
         st.code(str(status.run.checkpoints / best.checkpoint), language=None, wrap_lines=True)
     else:
-        st.caption("None yet: the first finished epoch makes one.")
+        st.caption("No model yet: the first completed epoch creates one.")
 
 
 def _show_log(run: Run) -> None:
     st.subheader("Log", anchor=False)
     lines = log_lines.last_lines(run.log_file, LOG_LINES, LOG_BYTES)
     with st.container(height=LOG_HEIGHT, border=True, autoscroll=True, key="log"):
-        st.code("\n".join(lines) or "Nothing written yet.", language=None, wrap_lines=True)
-    st.caption(f"The last {LOG_LINES} lines; all of them are in {plain(str(run.log_file))}")
+        st.code("\n".join(lines) or "The log is empty.", language=None, wrap_lines=True)
+    st.caption(f"The last {LOG_LINES} lines of {plain(str(run.log_file))}")

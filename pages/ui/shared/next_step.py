@@ -1,4 +1,4 @@
-"""The next step to take, from what the workspace holds."""
+"""The next step for the user, from the state of the workspace."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from trainer.system.workspace import Workspace
 
 @dataclass(frozen=True)
 class Step:
-    """What to do next, and where."""
+    """One step, and the page to take it on."""
 
     text: str
     page: str
@@ -26,31 +26,31 @@ class Step:
 
 
 def next_step(workspace: Workspace, newest: Sequence[Status]) -> Step:
-    """The first thing that is missing on the way from clips to a model."""
+    """The first missing step on the way from clips to a model."""
     if not workspace.scan_file.exists():
         return Step("Get clips: make demo data, or scan your own recordings.", frame.DATASET, "Go to Dataset")
     if not manifest.split_file(workspace, "train").exists():
-        return Step("Split the clips into training, validation and test.", frame.DATASET, "Go to Dataset")
+        return Step("Split the clips into training, validation and test sets.", frame.DATASET, "Go to Dataset")
     if not config_file.saved(workspace):
-        text = "Choose a preset and save it as a configuration of your own."
+        text = "Choose a preset and save it as your own configuration."
         return Step(text, frame.CONFIGURATION, "Go to Configuration")
     return _step_with_runs(newest)
 
 
 def _step_with_runs(newest: Sequence[Status]) -> Step:
-    trains = next((status for status in newest if status.state in ACTIVE - {"queued", "unknown"}), None)
-    waits = next((status for status in newest if status.state == "queued"), None)
-    if trains:
-        return Step("Watch the training that runs now.", frame.TRAINING, "Go to Training", trains.run.id)
-    if waits:
-        return Step("A training waits for its turn: see why.", frame.TRAINING, "Go to Training", waits.run.id)
+    training = next((status for status in newest if status.state in ACTIVE - {"queued", "unknown"}), None)
+    queued = next((status for status in newest if status.state == "queued"), None)
+    if training:
+        return Step("Watch the running training.", frame.TRAINING, "Go to Training", training.run.id)
+    if queued:
+        return Step("A run is waiting in the queue: see why.", frame.TRAINING, "Go to Training", queued.run.id)
     if not newest:
         return Step("Everything is ready: start a training.", frame.TRAINING, "Go to Training")
     last = newest[0]
     if last.progress and last.progress.best:
         return Step("See how good the newest model is.", frame.EVALUATION, "Go to Evaluation", last.run.id)
     return Step(
-        "The newest run has made no model: see why, and start again.", frame.TRAINING, "Go to Training", last.run.id
+        "The newest run produced no model: see why, and start again.", frame.TRAINING, "Go to Training", last.run.id
     )
 
 

@@ -1,4 +1,4 @@
-"""The controls of one run: stop, pause, resume, extend, its place in the queue, and the slots of the devices."""
+"""The controls of one run: stop, pause, resume, extend, its position in the queue, and the slots of the devices."""
 
 from __future__ import annotations
 
@@ -20,41 +20,48 @@ PLACE = "run"
 """The place of the flash messages of clicks that start or control a run."""
 PAUSABLE: frozenset[State] = frozenset({"queued", "running", "unresponsive", "unknown"})
 RESUMABLE: frozenset[State] = frozenset({"paused", "stopped", "failed", "lost", "unknown"})
-BEFORE_OBEYED = "Takes back what was wanted, unless it is done already."
-RESUME_HELP = {
-    "pausing": BEFORE_OBEYED,
-    "stopping": BEFORE_OBEYED,
-}
+CANCEL_HELP = "Cancels the pending stop or pause, if it has not happened yet."
+RESUME_HELP = "Continues from the last checkpoint, with the same result as an uninterrupted run."
 
 
 def show(workspace: Workspace, run: Run | None) -> None:
-    """Draw the controls that fit the state of the run; without a run they wait for one."""
+    """Draw the controls; those that do not fit the state of the run are disabled."""
     status = runs.status(run) if run else None
     state = status.state if status else None
     st.segmented_control(
-        "When to stop", ["after this epoch", "now"], default="after this epoch", required=True, key="stop_when",
-        help="Either way the best model so far is kept, and the run can be resumed.",
-    )  # fmt: skip
+        "When to stop",
+        ["after this epoch", "now"],
+        default="after this epoch",
+        required=True,
+        key="stop_when",
+        help="Both keep the best model and let you resume the run.",
+    )
     st.button("Stop Training", on_click=_stop, args=(run,), disabled=state not in ACTIVE)
     st.button(
-        "Pause", on_click=_pause, args=(run,), disabled=state not in PAUSABLE,
-        help="Saves the training after this batch and frees its device. Resume works at any time, after a reboot too.",
-    )  # fmt: skip
+        "Pause",
+        on_click=_pause,
+        args=(run,),
+        disabled=state not in PAUSABLE,
+        help="Saves a checkpoint after this batch and releases the device. Resume works later, even after a reboot.",
+    )
     st.button(
-        "Resume", on_click=_resume, args=(run,), disabled=not _may_resume(status),
-        help=RESUME_HELP.get(state or "", "Goes on from the last checkpoint, to the same result as without a break."),
-    )  # fmt: skip
+        "Resume",
+        on_click=_resume,
+        args=(run,),
+        disabled=not _may_resume(status),
+        help=CANCEL_HELP if state in ("pausing", "stopping") else RESUME_HELP,
+    )
     if status and state == "completed" and _trained(status) < _most_epochs():
         _extend_form(status, _trained(status))
     _queue_form(workspace, status)
 
 
 def _may_resume(status: Status | None) -> bool:
-    """Whether there is something to go on from, or a wish that can still be taken back."""
+    """Whether the run can continue, or has a pending stop or pause that can be cancelled."""
     if status is None:
         return False
-    taken_back = runs.wish(status.run, status.attempt) in ("pause", "stop_after_epoch")
-    return status.state in RESUMABLE or (status.state in ACTIVE and taken_back)
+    cancellable = runs.wish(status.run, status.attempt) in ("pause", "stop_after_epoch")
+    return status.state in RESUMABLE or (status.state in ACTIVE and cancellable)
 
 
 def _stop(run: Run) -> None:
@@ -74,20 +81,20 @@ def _trained(status: Status) -> int:
 
 
 def _most_epochs() -> int:
-    """As many as a configuration allows."""
+    """The largest number of epochs that a configuration allows."""
     return next(int(option.high) for option in options() if option.key == "training.epochs" and option.high)
 
 
 def _extend_form(status: Status, trained: int) -> None:
-    """More epochs for a run that is done. The field is another for each run and length: none keeps a value too low."""
+    """The form that adds epochs to a completed run. Its key holds run and length, so that no outdated value remains."""
     most, key = _most_epochs(), f"extend_{status.run.id}_{trained}"
     with st.popover("Extend"):
         st.caption(
-            f"The run has had {trained:,} epochs. It goes on from there to as many as you say, its best model included "
-            "in the comparison; the learning rate follows its schedule over all of them."
+            f"This run has trained {trained:,} epochs. Extending continues it up to the total below. Its best model so "
+            "far stays a candidate, and the learning-rate schedule covers all epochs."
         )
-        st.number_input("Epochs in all", trained + 1, most, min(2 * trained, most), key=key)
-        st.button("Train on", type="primary", on_click=_extend, args=(status.run, key))
+        st.number_input("Total epochs", trained + 1, most, min(2 * trained, most), key=key)
+        st.button("Extend training", type="primary", on_click=_extend, args=(status.run, key))
 
 
 def _extend(run: Run, key: str) -> None:
@@ -96,34 +103,35 @@ def _extend(run: Run, key: str) -> None:
 
 
 def _queue_form(workspace: Workspace, status: Status | None) -> None:
-    """The order of the queue, and how many runs may train on each device at once."""
+    """The order of the queue, and the number of concurrent runs per device."""
     with st.popover("Queue"):
         _show_waiting(workspace)
         if status and status.state == "queued":
-            st.caption("When shall this run come?")
+            st.caption("Position of this run in the queue:")
             with st.container(horizontal=True):
                 for place, label in (("first", "Next"), ("earlier", "Earlier"), ("later", "Later"), ("last", "Last")):
                     st.button(label, key=f"move_{place}", on_click=_move, args=(workspace, status.run, place))
         else:
-            st.caption(
-                "Runs that wait come one after the other, without a browser too. Those that train are not moved."
-            )
+            st.caption("Queued runs start one after another, even without a browser.")
         queue = run_queue.read(workspace)
         for device in dict.fromkeys((*devices.choices("auto"), "cpu")):
             key = f"slots_{device}"
             st.session_state[key] = queue.slots_of(device)
             st.number_input(
-                f"Runs at a time on {devices.title(device)}", 1, MOST_SLOTS, key=key,
+                f"Concurrent runs on {devices.title(device)}",
+                1,
+                MOST_SLOTS,
+                key=key,
                 on_change=functools.partial(_set_slots, workspace, device, key),
-                help="Runs that train beside each other share its speed and its memory.",
-            )  # fmt: skip
+                help="Concurrent runs share the speed and memory of the device.",
+            )
 
 
 def _show_waiting(workspace: Workspace) -> None:
-    """Who waits, in order."""
+    """The queued runs, in order."""
     names = [run_picker.name_of(run) for run in run_queue.waiting(workspace)]
     if not names:
-        st.caption("Nobody waits. A run that is started while others train waits here, and comes by itself.")
+        st.caption("The queue is empty. A run that you start while others train waits here and starts automatically.")
     for place, name in enumerate(names, 1):
         st.markdown(f"{place}\\. {plain(name)}")
 

@@ -22,7 +22,7 @@ TRAINING_STATES: frozenset[State] = frozenset({"running", "pausing", "stopping"}
 
 @dataclass(frozen=True)
 class Notice:
-    """What a person must know about a run beyond its numbers; `text` may hold foreign text."""
+    """A message about a run beyond its metrics; `text` may hold text from files."""
 
     tone: Tone
     text: str
@@ -35,43 +35,43 @@ def state_word(state: State) -> str:
 
 def _unresponsive(status: Status) -> Notice:
     known = status.progress is not None and status.progress.attempt == status.attempt
-    heard = f"for {max(0.0, status.silent_seconds or 0.0):.0f} s" if known else "yet"
+    silence = f"for {max(0.0, status.silent_seconds or 0.0):.0f} s" if known else "yet"
     return Notice(
         "warning",
-        f"The training process is alive but has not been heard of {heard} and uses no processor time: it may be "
-        "suspended, or wait for a disk. Wait, or press Stop Training with “now”: if it still does not answer, it is "
-        f"ended after {SILENT_SECONDS:.0f} s.",
+        f"The training process is alive but has not reported {silence} and uses no CPU time. It may be suspended or "
+        "waiting for a disk. Wait, or click Stop Training with “now”: a process that still does not respond is killed "
+        f"after {SILENT_SECONDS:.0f} s.",
     )
 
 
 def _queued(status: Status) -> Notice:
-    """The place in the queue, why it waits and, where that can be told, until when."""
+    """The position in the queue, why the run waits and, if known, until when."""
     found = run_queue.position(status.run.workspace, status.run)
     if found is None or not status.run.process_file.exists():
         return Notice("info", "The run is starting.")
     seconds, end = run_queue.start_seconds(found), run_queue.end_seconds(found, status)
     if seconds is None:
-        until = " When its turn comes is unknown."
+        until = " Its start time is unknown."
     elif end is None:
-        until = f" Its turn comes in about {clock_time(seconds)} (estimate)."
+        until = f" It starts in about {clock_time(seconds)} (estimate)."
     else:
-        until = f" Its turn comes in about {clock_time(seconds)}, its end in about {clock_time(end)} (estimates)."
+        until = f" It starts in about {clock_time(seconds)} and ends in about {clock_time(end)} (estimates)."
     place = "Next in the queue" if found.place == 1 else f"Number {found.place} in the queue"
-    text = f"{place}. {run_queue.wait_sentence(found)}{until} It starts by itself, without a browser too."
+    text = f"{place}. {run_queue.wait_sentence(found)}{until} It starts automatically, even without a browser."
     return Notice("info", text)
 
 
 def _stopping(status: Status) -> Notice | None:
-    """When it will have stopped; what is being done where that takes longer than a batch."""
+    """When the run will stop."""
     if runs.wish(status.run, status.attempt) == "stop":
-        return Notice("info", "The training stops after this batch and saves itself.")
+        return Notice("info", "The training stops after this batch and saves a checkpoint.")
     return Notice(
-        "info", "The training stops after this epoch. Resume takes that back; Stop Training with “now” is faster."
+        "info", "The training stops after this epoch. Resume cancels this; Stop Training with “now” stops at once."
     )
 
 
 def notice(status: Status) -> Notice | None:
-    """What to say about the state of a run; None when its numbers say enough."""
+    """The notice about the state of a run; None when its metrics say enough."""
     reason = status.outcome.reason if status.outcome else ""
     match status.state:
         case "failed":
@@ -79,15 +79,15 @@ def notice(status: Status) -> Notice | None:
         case "lost":
             return Notice(
                 "error",
-                "The training process is gone and left no last word (a power cut, or it was killed). "
-                "Its metrics, log and checkpoints are kept.",
+                "The training process ended without giving a reason (a power cut, or it was killed). "
+                "Metrics, log and checkpoints are kept.",
             )
         case "damaged":
             file = status.run.outcome_file if status.request else status.run.request_file
             return Notice(
                 "error",
-                f"{file} cannot be read, so it cannot be told how this run stands. Its checkpoints are kept: a new "
-                f"run can go on from its best model, with training.start_from: {status.run.id}.",
+                f"{file} cannot be read, so the state of this run is unknown. Its checkpoints are kept: to start a new "
+                f"run from its best model, set training.start_from: {status.run.id}.",
             )
         case "unknown":
             return Notice("warning", failures.explain_unknown(status))
@@ -96,20 +96,20 @@ def notice(status: Status) -> Notice | None:
         case "completed":
             return Notice("success", reason)
         case "stopped" | "paused":
-            return Notice("info", f"{reason} Resume goes on from there.")
+            return Notice("info", f"{reason} Click Resume to continue.")
         case "queued":
             return _queued(status)
         case "pausing":
-            return Notice("info", "The training saves itself after this batch and leaves its device.")
+            return Notice("info", "The training saves a checkpoint after this batch and releases its device.")
         case "stopping":
             return _stopping(status)
     return _doing(status.progress, status.attempt)
 
 
 def _doing(progress: Progress | None, attempt: int) -> Notice | None:
-    """Work between epochs or before the first, which moves none of the numbers."""
+    """The notice about work between epochs or before the first, which changes no metric."""
     if progress is None or progress.attempt < attempt or progress.phase == "starting":
-        return Notice("info", "Starting: the training process loads its libraries.")
+        return Notice("info", "Starting: the training process is loading its libraries.")
     if not progress.doing:
         return None
     match progress.phase:
@@ -129,7 +129,7 @@ LOG_LINES = 6
 
 
 def show_failure(status: Status) -> None:
-    """Draw it for a run in one of `FAILED`."""
+    """Draw the card of a run in one of the states FAILED: why, what to try, and the last lines of its log."""
     found = notice(status)
     st.error(plain(found.text if found else ""))
     if tips := failures.advice(status):

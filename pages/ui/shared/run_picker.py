@@ -1,4 +1,4 @@
-"""Which run a page shows: the one in the address (?run=ID), else the newest that trains, waits or is there."""
+"""The run that a page shows: the one in the address (?run=ID), else the newest that is training, queued or ended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trainer.system import document_file
 from trainer.system.workspace import Workspace
 
 MOST_RUNS = 100
-"""Runs, from the newest, that are looked at; older ones are reached by their address or the Runs page."""
+"""Number of newest runs that a list offers; older ones open from their address or the Runs page."""
 
 
 def newest(workspace: Workspace) -> list[Status]:
@@ -30,16 +30,16 @@ def name_of(run: Run) -> str:
 
 
 def choose(workspace: Workspace) -> Run | None:
-    """The run to show, written into the address so that a reload shows the same; None when there are no runs."""
+    """The run to show, stored in the address so that a reload shows the same one; None without runs."""
     wanted = st.query_params.get("run", "")
     run = runs.by_id(workspace, wanted) if wanted else None
     if wanted and run is None:
-        st.warning(f"There is no run {plain(wanted[:80])}; this is another one.")
+        st.warning(f"There is no run {plain(wanted[:80])}. Showing another run.")
     if run is None:
         known = newest(workspace)
         active = [status for status in known if status.state in ACTIVE]
-        trains = [status for status in active if status.state != "queued"]
-        run = next((status.run for status in trains or active or known), None)
+        training = [status for status in active if status.state != "queued"]
+        run = next((status.run for status in training or active or known), None)
     if run is not None and run.id != wanted:
         st.query_params["run"] = run.id
     return run
@@ -50,7 +50,7 @@ def _follow() -> None:
 
 
 def selector(workspace: Workspace, run: Run) -> None:
-    """A list of runs; choosing one puts it into the address."""
+    """A list of runs; a choice changes the address."""
     names = {other.id: name_of(other) for other in _listed(workspace, run)}
     st.session_state["watched_run"] = run.id
     st.selectbox(

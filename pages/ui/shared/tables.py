@@ -18,11 +18,11 @@ from trainer.run.runs import Status
 
 RATES = ("F1", "FPR", "FNR")
 WINDOW = "{} per window"
-RATE_HELP = "Of the best epoch, per validation window at threshold 0.5; not per hour of listening."
+RATE_HELP = "At the best epoch, per validation window at threshold 0.5, not per hour of audio."
 
 
 def started(status: Status) -> str:
-    """When a run was made, in local time; its id tells when its request cannot."""
+    """When a run was created, in local time, from its id."""
     stamp = datetime.strptime(status.run.id[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
     return stamp.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
@@ -56,27 +56,34 @@ def _row(status: Status) -> dict[str, Any]:
 
 
 def run_rows(found: Sequence[Status]) -> pd.DataFrame:
-    """The runs with what the best epoch of each came to; rates in percent."""
+    """One row per run, with the metrics of its best epoch; rates in percent."""
     return pd.DataFrame([_row(status) for status in found])
 
 
 def show(found: Sequence[Status], key: str) -> None:
-    """Draw the table; a chosen row offers the way to that run."""
-    columns = {"Val loss": st.column_config.NumberColumn(format="%.4f", help="Of the best epoch.")}
+    """Draw the table; a selected row shows links to that run."""
+    columns = {"Val loss": st.column_config.NumberColumn(format="%.4f", help="At the best epoch.")}
     columns |= {
         name: st.column_config.NumberColumn(WINDOW.format(name), format="%.2f %%", help=RATE_HELP) for name in RATES
     }
     chosen = st.dataframe(
-        run_rows(found), hide_index=True, width="stretch", column_config=columns, on_select="rerun",
-        selection_mode="single-row", key=key, placeholder="–", alt="Runs, newest first",
-    )  # fmt: skip
+        run_rows(found),
+        hide_index=True,
+        width="stretch",
+        column_config=columns,
+        on_select="rerun",
+        selection_mode="single-row",
+        key=key,
+        placeholder="–",
+        alt="Runs, newest first",
+    )
     rows = chosen["selection"]["rows"]
     if rows and rows[0] < len(found):
         show_links(found[rows[0]])
 
 
 def show_links(status: Status) -> None:
-    """The ways to one run."""
+    """Links to one run."""
     query = {"run": status.run.id}
     with st.container(horizontal=True):
         st.page_link(frame.TRAINING, label=f"Open {frame.plain(status.label)} in Training", query_params=query)
