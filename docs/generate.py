@@ -45,7 +45,7 @@ TOPICS = {
 NOT_OURS = ("data", "runs", "shared", "site")
 PAGES = {
     "Home.py": "What is training, the newest runs, the next step to take",
-    "pages/1_Dataset.py": "Get clips, scan, split",
+    "pages/1_Dataset.py": "Add clips, scan, split",
     "pages/2_Configuration.py": "Choose a preset, edit, validate, save",
     "pages/3_Training.py": "Start, watch, pause, stop, resume and extend a run",
     "pages/4_Evaluation.py": "Measure a model, listen with it, download it",
