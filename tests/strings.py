@@ -16,7 +16,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("Home.py", "app.py", "pages", "trainer")
 LEFT_OUT = ("trainer/cli", "trainer/__main__.py")
-CODE = re.compile(r"</?\w+[ >/]|\{\n|;\n|=>|\(\?|\\[dwsb]\b|^\W*$|^[\w.\[\]/-]+\(|datum\.|===?|\[[^\]]*-[^\]]*\][+*{]")
+CODE = re.compile(
+    r"^\w+_\{|</?\w+[ >/]|\{\n|;\n|=>|\(\?|\\[dwsb]\b|^\W*$|^[\w.\[\]/-]+\(|"
+    r"datum\.|===?|\[[^\]]*-[^\]]*\][+*{]"
+)
 SENTENCE = re.compile(r"[A-Za-z}][\w}'’”),.:;%-]* +[\w{(“‘*`:]")
 LABEL = re.compile(r":?[A-Z][a-z]+(-[a-z]+)*(…|\.)?|[A-Z]{2,5}")
 SILENT_KEYWORDS = {"key", "icon", "gap", "width", "type", "mode", "alias", "pattern", "encoding", "newline", "bind"}
@@ -59,6 +62,8 @@ def _children(node: ast.AST) -> Iterator[ast.AST]:
             yield from node.body
         case ast.Subscript():
             yield node.value
+        case ast.Assign(targets=[ast.Name(id="key")]):
+            return
         case ast.AnnAssign():
             yield from [node.value] if node.value else []
         case ast.FunctionDef() | ast.AsyncFunctionDef():

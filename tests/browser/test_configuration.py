@@ -105,11 +105,11 @@ def test_the_time_is_measured_on_request(page: Page, tmp_path):
     workspace = make_workspace(tmp_path)
     with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Configuration")
-        wait_for_metric(page, "Time in all", "–", 10)
+        wait_for_metric(page, "Total time", "–", 10)
         button(page, "Measure time").click()
-        wait_for_metric(page, "Time in all", r"\d\d:\d\d:\d\d", 90)
+        wait_for_metric(page, "Total time", r"\d\d:\d\d:\d\d", 90)
         type_in(page, "spinbutton", EPOCHS, "41")
-        wait_for_metric(page, "Time in all", "–", 10)
-        expect(page.get_by_text("What was measured last is another configuration").first).to_be_visible()
+        wait_for_metric(page, "Total time", "–", 10)
+        expect(page.get_by_text("The last measurement used another configuration").first).to_be_visible()
         no_traceback(page)
     assert not workspace.runs.exists() or not list(workspace.runs.glob("2*")), "no run is made"

@@ -133,7 +133,7 @@ def test_a_tick_to_replace_one_configuration_replaces_no_other(empty):
     assert saved_epochs(empty, "other") == EPOCHS
     press(app, "Load Preset")
     edit(app, "text_input", "Name", "fresh")
-    assert not [box for box in app.checkbox if box.label == "Replace it"]
+    assert not [box for box in app.checkbox if box.label == "Replace existing file"]
 
 
 def test_what_another_tab_saves_right_after_is_not_taken_for_ones_own(empty, monkeypatch):
@@ -278,7 +278,7 @@ def test_rename_duplicate_delete_and_restore(empty):
     field(app, "text_input", "New name").set_value("")
     press(app, "Duplicate")
     assert sorted(config_file.saved(empty)) == ["yours", "yours-2"]
-    field(app, "selectbox", "Saved configuration to tidy").set_value("yours-2")
+    field(app, "selectbox", "Configuration file").set_value("yours-2")
     assert "trash" in press(app, "Delete").success[0].value
     assert config_file.saved(empty) == ["yours"] and len(saved_configs.trash(empty)) == 1
     assert "yours-2" in press(app, "Restore").success[0].value
@@ -310,7 +310,7 @@ def test_what_became_of_the_file_is_told(empty):
     assert said(app, "No unsaved changes")
     config_file.save(empty, "mine", config_file.build({"training": {"epochs": 3}}))
     app.run()
-    assert said(app, "was changed elsewhere since") and not said(app, "No unsaved changes")
+    assert said(app, "has changed since") and not said(app, "No unsaved changes")
     assert field(press(app, "Reset"), "number_input", "Epochs").value == 3
     press(app, "Delete")
     assert said(app, "Its file is gone") and not said(app, "No unsaved changes")
@@ -329,7 +329,7 @@ def test_validate_tells_the_memory_on_either_device(empty, monkeypatch):
     monkeypatch.setattr(requirements, "memory_bytes", lambda config: 1_500_000_000)
     monkeypatch.setattr(requirements, "gpu_memory_bytes", lambda config: 3_200_000_000)
     told = press(draw("Configuration"), "Validate Configuration").success[0].value
-    assert "about 1.5 GB on the CPU or 3.2 GB on a GPU, by estimate" in told
+    assert "about 1.5 GB on the CPU or 3.2 GB on a GPU (estimates)" in told
 
 
 def test_the_limits_of_a_container_are_told_as_such(empty, monkeypatch):
@@ -347,17 +347,17 @@ def test_a_measurement_that_failed_is_told_of_the_configuration_that_it_was_of(e
     edit(app, "number_input", "Epochs", 3)
     assert not any("could not be measured" in text for text in texts(app))
     write_job(empty, "probe", doing="Measuring")
-    assert said(app.run(), "The form was changed since")
+    assert said(app.run(), "The form has changed since")
     edit(app, "number_input", "Epochs", EPOCHS)
-    assert not said(app, "The form was changed since")
+    assert not said(app, "The form has changed since")
 
 
 def test_unsaved_changes_that_something_else_was_loaded_over_come_back(empty):
     app = edit(draw("Configuration"), "number_input", "Epochs", 3)
     press(press(app, "Load Preset"), "Load Preset")
     assert field(app, "number_input", "Epochs").value == EPOCHS
-    assert said(app, "Unsaved changes were left behind: Epochs.")
-    press(app, "Bring Back")
+    assert said(app, "The last load discarded unsaved changes: Epochs.")
+    press(app, "Restore changes")
     assert field(app, "number_input", "Epochs").value == 3 and said(app, "**Unsaved changes**: Epochs.")
     press(press(app, "Reset"), "Save Configuration")
-    assert not said(app, "were left behind") and saved_epochs(empty, "my-recommended") == EPOCHS
+    assert not said(app, "discarded unsaved changes") and saved_epochs(empty, "my-recommended") == EPOCHS

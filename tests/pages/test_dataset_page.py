@@ -154,7 +154,7 @@ def test_a_speaker_pattern_is_shown_at_work_before_it_is_kept(workspace):
     field(app, "text_input", "Pattern").set_value("no place for it").run()
     assert any("must hold {speaker} once" in text for text in texts(app))
     field(app, "text_input", "Pattern").set_value("voice{speaker}/*.wav").run()
-    assert any(text.value.startswith("**8 speakers**, 48 clips; 8 of nobody known") for text in app.markdown)
+    assert any(text.value.startswith("**8 speakers**, 48 clips; 8 without a known speaker") for text in app.markdown)
     press(app, "Save rule")
     assert speakers.load_rule(workspace) == speakers.Rule(kind="pattern", pattern="voice{speaker}/*.wav")
 
@@ -193,7 +193,7 @@ def test_several_zips_go_to_one_job_and_unclear_names_are_asked_for(workspace, m
     for path in data:
         app.file_uploader[0].upload(path.name, path.read_bytes(), "application/zip")
     app.run()
-    names = field(app, "selectbox", "Names in the zip")
+    names = field(app, "selectbox", "File name encoding")
     wanted = next(option for option in names.options if "positive/김철수/a.wav" in option)
     assert wanted.startswith("Korean: ") and len(names.options) > 1
     names.set_value(wanted)
@@ -248,7 +248,7 @@ def one_clip(root: str, path: str) -> None:
 
     workspace = Workspace(Path(root))
     found = clips.load(workspace).clips
-    clip_browser._one(workspace, found[found["path"] == path].iloc[0], busy=False)
+    clip_browser._show_clip(workspace, found[found["path"] == path].iloc[0], busy=False)
 
 
 def test_each_channel_of_a_clip_is_heard_and_one_can_be_taken(workspace, monkeypatch):
@@ -273,7 +273,7 @@ def test_a_file_that_stands_still_is_not_quarantined(workspace, monkeypatch):
     (workspace.raw / "positive/new.wav").write_bytes(b"RIFF")
     scan(workspace, ignore)
     app = draw("Dataset")
-    assert any("1 file could not be read this time." in each.value for each in app.caption)
+    assert any("1 file could not be read this time," in each.value for each in app.caption)
     assert "mend_refused" not in [button.key for button in app.button]
     with pytest.raises(ValueError, match="nothing to mend"):
         repairs.mend(workspace, "refused", ignore)

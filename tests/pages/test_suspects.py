@@ -65,7 +65,7 @@ def test_relabel_and_quarantine_move_the_clip(workspace: Workspace, run: Run):
 
 def test_clips_that_are_gone_and_scores_of_elsewhere_break_nothing(workspace: Workspace, run: Run):
     (workspace.raw / DOUBTED[0]).unlink()
-    assert any("not there any more" in warning.value for warning in draw("Dataset").warning)
+    assert any("no longer exists" in warning.value for warning in draw("Dataset").warning)
     shutil.rmtree(workspace.raw / "negative")
     draw("Dataset")
     run.label_scores_file.write_bytes(b'{"epochs": 40, "clips": [{"path": "../../etc/passwd"}]}')

@@ -21,7 +21,7 @@ from trainer.system.workspace import Workspace
 
 @dataclass(frozen=True)
 class Checked:
-    """`config` is None when there are problems that keep it from being one; `needs` are its estimates."""
+    """The result of a check. Without a valid configuration, `config` and `needs` (its estimates) are None."""
 
     config: Config | None
     needs: Estimate | None
@@ -31,7 +31,7 @@ class Checked:
 
 
 def check(workspace: Workspace, edited: Draft) -> Checked:
-    """Every problem and every warning of the edited values."""
+    """Check the edited values."""
     here = requirements.machine(workspace)
     try:
         config = config_file.build(draft.document(edited))
@@ -40,8 +40,8 @@ def check(workspace: Workspace, edited: Draft) -> Checked:
     sentence = earlier_run.problem(workspace, config)
     problems = [config_file.problem_of(sentence)] if sentence else []
     needs = requirements.estimate(config, requirements.clip_bytes(workspace))
-    found = clip_cache.found(workspace)
-    unfit = window_fit.problem(config, window_fit.speech_of(found.clips)) if found else None
+    scan = clip_cache.found(workspace)
+    unfit = window_fit.problem(config, window_fit.speech_of(scan.clips)) if scan else None
     warnings = [*requirements.warnings(config, here), *([unfit] if unfit else [])]
     return Checked(config, needs, problems, warnings, here)
 
@@ -52,8 +52,8 @@ Sentences = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True)
 class Notes:
-    """`preset` names what the values are compared with, empty for the defaults; `choices` are values of a text
-    option with what a person reads for each."""
+    """Notes beside the fields. `preset` names the values to compare with, empty for the defaults; `choices` are the
+    values of a text option with the label of each."""
 
     problems: Sentences
     warnings: Sentences
@@ -62,27 +62,27 @@ class Notes:
     choices: Mapping[str, Mapping[str, str]]
 
 
-def notes(workspace: Workspace, edited: Draft, found: Checked) -> Notes:
+def notes(workspace: Workspace, edited: Draft, checked: Checked) -> Notes:
     known = edited.preset in config_file.presets()
     compared = config_file.preset(edited.preset) if known else Config()
     return Notes(
-        by_option(found.problems),
-        by_option(found.warnings),
+        by_option(checked.problems),
+        by_option(checked.warnings),
         edited.preset if known else "",
         option_list.values(compared),
         {"training.start_from": _runs(workspace)},
     )
 
 
-def by_option(found: list[Problem]) -> dict[str, list[str]]:
+def by_option(problems: list[Problem]) -> dict[str, list[str]]:
     """Sentences by `group.name`."""
     sentences: dict[str, list[str]] = {}
-    for problem in found:
+    for problem in problems:
         sentences.setdefault(problem.option, []).append(problem.message)
     return sentences
 
 
 def _runs(workspace: Workspace) -> dict[str, str]:
-    """Runs to go on from, the newest first."""
+    """Runs whose model a training can start from, newest first."""
     named = {run.id: run_picker.name_of(run) for run in runs.all_runs(workspace)[: run_picker.MOST_RUNS]}
-    return {"": "nothing: a new model", LATEST: "latest run with a model", **named}
+    return {"": "none: a new model", LATEST: "latest run with a model", **named}

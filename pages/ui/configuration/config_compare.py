@@ -1,4 +1,4 @@
-"""The difference of any two configurations: the form, presets, saved ones, those of runs."""
+"""The Difference tab: options that differ between the form, presets, saved configurations and runs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import streamlit as st
 from pages.ui.configuration import draft
 from pages.ui.configuration.draft import Draft, Source
 from pages.ui.configuration.editing import problem_sentence
-from pages.ui.shared import option_differences, run_picker
+from pages.ui.shared import run_picker, tables
 from pages.ui.shared.frame import os_sentence, plain
-from trainer.config import config_file, option_list
+from trainer.config import config_difference, config_file
+from trainer.config.config_difference import Values
 from trainer.config.config_file import ConfigError
 from trainer.config.option_list import Values
 from trainer.config.schema import Config
@@ -22,7 +23,7 @@ MOST_RUNS = 50
 
 
 def show(workspace: Workspace, edited: Draft) -> None:
-    """Two lists to choose from, and a table of the options that the chosen ones do not agree on."""
+    """Draw two lists, and a table of the options that differ between the two choices."""
     choices = _choices(workspace)
     preset = f"preset {edited.preset}"
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -38,21 +39,25 @@ def show(workspace: Workspace, edited: Draft) -> None:
     try:
         pair = [_values(workspace, name, choices[name], edited) for name in (first, second)]
     except ConfigError as error:
-        st.error(problem_sentence(error.problems[0]))
+        st.error(plain(problem_sentence(error.problems[0])))
         return
     except OSError as error:
         st.error(plain(os_sentence(error)))
         return
-    option_differences.show({f"1: {first}": pair[0], f"2: {second}": pair[1]}, key="difference")
+    differences = tables.option_table({f"1: {first}": pair[0], f"2: {second}": pair[1]})
+    if len(differences):
+        st.dataframe(differences, hide_index=True, width="stretch", alt="Options that differ", key="difference")
+    else:
+        st.success("No differences: every option has the same value.")
 
 
 def _choices(workspace: Workspace) -> dict[str, Source | None]:
-    """What can be compared, by what a person reads."""
-    found: dict[str, Source | None] = {FORM: None, DEFAULTS: None}
-    found |= {f"preset {name}": Source("preset", name) for name in config_file.presets()}
-    found |= {f"saved {name}": Source("saved", name) for name in config_file.saved(workspace)}
+    """The configurations to compare, by label."""
+    choices: dict[str, Source | None] = {FORM: None, DEFAULTS: None}
+    choices |= {f"preset {name}": Source("preset", name) for name in config_file.presets()}
+    choices |= {f"saved {name}": Source("saved", name) for name in config_file.saved(workspace)}
     newest = runs.all_runs(workspace)[:MOST_RUNS]
-    return found | {f"run {run_picker.name_of(run)}": Source("run", run.id) for run in newest}
+    return choices | {f"run {run_picker.name_of(run)}": Source("run", run.id) for run in newest}
 
 
 def _values(workspace: Workspace, name: str, source: Source | None, edited: Draft) -> Values:

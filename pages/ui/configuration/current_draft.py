@@ -1,7 +1,7 @@
-"""The configuration that this tab edits: the session has it while the tab lives, a file keeps it for afterwards.
+"""The draft of this browser tab, in the session and in a file.
 
-The address names the file (`?draft=ID`), so that a reload shows the same. Two tabs never write one file: the one that
-finds its file changed by another goes on in a file of its own.
+The address names the file (`?draft=ID`), so that a reload shows the same draft. Two tabs never write the same file: a
+tab whose file was changed by another tab continues in a new file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ KEY = "opened_draft"
 
 @dataclass(frozen=True)
 class Opened:
-    """A draft, its file, and what that file held when this tab last looked."""
+    """A draft, its file, and the digest of that file when this tab last wrote or read it."""
 
     root: str
     draft_id: str
@@ -30,14 +30,14 @@ class Opened:
 
 
 def current(workspace: Workspace) -> Draft:
-    """What this tab edits: what it did before, else what the address names, else what was edited last anywhere."""
-    found: Opened | None = st.session_state.get(KEY)
-    if found is None or found.root != str(workspace.root):
-        found = _open(workspace)
-        st.session_state[KEY] = found
-    if found.stamp:
-        st.query_params["draft"] = found.draft_id
-    return found.draft
+    """The draft of this tab: that of the session, else of the address, else the newest one."""
+    opened: Opened | None = st.session_state.get(KEY)
+    if opened is None or opened.root != str(workspace.root):
+        opened = _open(workspace)
+        st.session_state[KEY] = opened
+    if opened.stamp:
+        st.query_params["draft"] = opened.draft_id
+    return opened.draft
 
 
 def _open(workspace: Workspace) -> Opened:
@@ -48,25 +48,25 @@ def _open(workspace: Workspace) -> Opened:
 
 
 def keep(workspace: Workspace, edited: Draft) -> None:
-    """From now on this is what the tab edits."""
-    current(workspace)  # a click may be the first thing that a session hears of
-    found: Opened = st.session_state[KEY]
-    if edited == found.draft:
+    """Make this the draft of the tab."""
+    current(workspace)  # a click can come before the first drawing of a session
+    opened: Opened = st.session_state[KEY]
+    if edited == opened.draft:
         return
-    known = draft.stamp(workspace, found.draft_id) == found.stamp
-    draft_id = found.draft_id if known else draft.new_id()
+    known = draft.stamp(workspace, opened.draft_id) == opened.stamp
+    draft_id = opened.draft_id if known else draft.new_id()
     try:
         draft.write(workspace, draft_id, edited)
     except OSError as error:
-        st.session_state[KEY] = replace(found, draft=edited)
-        st.warning(f"Changes cannot be kept for the next visit: {plain(os_sentence(error))}")
+        st.session_state[KEY] = replace(opened, draft=edited)
+        st.warning(f"Changes cannot be stored for your next visit: {plain(os_sentence(error))}")
         return
     st.session_state[KEY] = Opened(str(workspace.root), draft_id, draft.stamp(workspace, draft_id), edited)
     st.query_params["draft"] = draft_id
 
 
 def keep_values(workspace: Workspace, values: Values) -> Draft:
-    """The same with other values; returns what the tab edits now."""
+    """Change the values of the draft of this tab, and return it."""
     edited = replace(current(workspace), values=values)
     keep(workspace, edited)
     return edited

@@ -1,4 +1,4 @@
-"""A configuration being edited, as a file in configs/.drafts, so that it outlives the page, the tab and the server."""
+"""Drafts: edited configurations as files in configs/.drafts, which outlive the page, the tab and the server."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from trainer.system import durable, regular_file
 from trainer.system.workspace import Workspace
 
 LARGEST_WHOLE = 2**53 - 1
-"""Whole numbers beyond this are not exact in a browser."""
+"""Largest whole number that is exact in a browser."""
 ID = re.compile(r"[0-9a-f]{12}")
 KEPT = 20
-"""Drafts that are kept, the newest ones: a tab that comes back later than that begins with the newest."""
+"""Number of newest drafts that are kept; a tab whose draft is gone starts with the newest."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where an edited configuration came from; `file` is one that was uploaded or pasted."""
+    """The source of an edited configuration; `file` is an upload or pasted text."""
 
     kind: Literal["preset", "saved", "run", "file"]
     name: str
@@ -36,10 +36,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Draft:
-    """`values` as edited, of the right type but not checked against any rule, and as they were `before`.
+    """Edited `values`, of the right type but otherwise unchecked, and the values `before` the edits.
 
-    `preset` is what they are compared with; `seen` is the digest that the saved file had when it was opened, see
-    saved_configs.save.
+    `preset` is what they are compared with; `seen` is the digest of the saved file when it was opened, see
+    config_folder.save.
     """
 
     source: Source
@@ -49,7 +49,7 @@ class Draft:
     values: Values
 
     def changed(self) -> list[str]:
-        """Keys of the options that were edited since."""
+        """Keys of the edited options."""
         return [key for key, value in self.values.items() if value != self.before[key]]
 
 
@@ -73,16 +73,16 @@ def _file(workspace: Workspace, draft_id: str) -> Path:
 
 
 def document(draft: Draft) -> dict[str, Any]:
-    """The edited values as the document that `config_file.build` takes."""
-    found: dict[str, Any] = {"preset": draft.preset} if draft.preset else {}
+    """The edited values as a document for `config_file.build`."""
+    nested: dict[str, Any] = {"preset": draft.preset} if draft.preset else {}
     for key, value in draft.values.items():
         group, name = key.split(".", 1)
-        found.setdefault(group, {})[name] = value
-    return found
+        nested.setdefault(group, {})[name] = value
+    return nested
 
 
 def _fitting(option: Option, value: object) -> Value:
-    """`value` when a field of the form can show it, else the option's default."""
+    """`value` if a field of the form can show it, else the default."""
     if option.kind is bool:
         return value if isinstance(value, bool) else option.default
     if option.kind is str:
@@ -109,7 +109,7 @@ def config_of(workspace: Workspace, source: Source) -> Config:
         return config_file.load(config_file.saved_path(workspace, source.name))
     run = runs.by_id(workspace, source.name) if source.kind == "run" else None
     if run is None:
-        raise FileNotFoundError(f"There is no {source.kind} {source.name!r:.80} any more.")
+        raise FileNotFoundError(f"The {source.kind} {source.name!r:.80} no longer exists.")
     return config_file.load(run.config_file)
 
 
@@ -120,37 +120,37 @@ def load(workspace: Workspace, source: Source) -> Draft:
 
 
 def read(workspace: Workspace, draft_id: str) -> Draft | None:
-    """The draft as it was left; None when there is none, or when it is damaged."""
+    """The stored draft; None when it is missing or damaged."""
     return _read(_file(workspace, draft_id)) if ID.fullmatch(draft_id) else None
 
 
 def _read(path: Path) -> Draft | None:
     try:
-        found = _Document.model_validate(durable.read_json(path))
+        stored = _Document.model_validate(durable.read_json(path))
     except ValidationError:
         return None
     before, values = (
         {option.key: _fitting(option, values.get(option.key)) for option in options()}
-        for values in (found.before, found.values)
+        for values in (stored.before, stored.values)
     )
-    preset = found.preset if found.preset in config_file.presets() else ""
-    return Draft(Source(found.kind, found.name), found.seen, preset, before, values)
+    preset = stored.preset if stored.preset in config_file.presets() else ""
+    return Draft(Source(stored.kind, stored.name), stored.seen, preset, before, values)
 
 
 def _newest_first(workspace: Workspace) -> list[Path]:
-    found = (path for path in workspace.drafts.glob("*.json") if ID.fullmatch(path.stem))
-    return durable.newest_first(found)
+    drafts = (path for path in workspace.drafts.glob("*.json") if ID.fullmatch(path.stem))
+    return durable.newest_first(drafts)
 
 
 def newest(workspace: Workspace) -> Draft:
-    """The draft that was edited last, in whatever tab; the recommended preset when there is none."""
+    """The draft edited last in any tab; without one, the recommended preset."""
     known = (_read(path) for path in _newest_first(workspace))
     first = Source("preset", config_file.presets()[0])
     return next((draft for draft in known if draft), None) or load(workspace, first)
 
 
 def stamp(workspace: Workspace, draft_id: str) -> str:
-    """Names what the draft's file holds now; empty when there is none."""
+    """Digest of the draft's file; empty when there is none."""
     try:
         return hashlib.sha256(regular_file.read_bytes(_file(workspace, draft_id))).hexdigest()
     except OSError:
@@ -158,9 +158,9 @@ def stamp(workspace: Workspace, draft_id: str) -> str:
 
 
 def write(workspace: Workspace, draft_id: str, draft: Draft) -> None:
-    """Keep the draft, and no more drafts than are worth keeping. Raises OSError."""
+    """Store the draft, and remove all but the KEPT newest. Raises OSError."""
     workspace.drafts.mkdir(parents=True, exist_ok=True)
-    found = _Document(
+    stored = _Document(
         kind=draft.source.kind,
         name=draft.source.name,
         seen=draft.seen,
@@ -168,6 +168,6 @@ def write(workspace: Workspace, draft_id: str, draft: Draft) -> None:
         before=draft.before,
         values=draft.values,
     )
-    durable.replace_json(_file(workspace, draft_id), found.model_dump())
+    durable.replace_json(_file(workspace, draft_id), stored.model_dump())
     for path in _newest_first(workspace)[KEPT:]:
         path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What the edited configuration would need, beside what the machine has: sizes at once, times from a probe."""
+"""The estimates panel: what a training needs, what the machine has, and times measured by a probe."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.ui.configuration import config_check, editing
 from pages.ui.configuration.config_check import Checked
-from pages.ui.shared import metrics
+from pages.ui.shared import flash, metrics
 from pages.ui.shared.frame import os_sentence, plain
 from pages.ui.shared.metrics import Metric
 from trainer.config import config_file
@@ -29,33 +29,33 @@ MEASURE = "Measure time"
 CONTAINER = " (limit of its container)"
 
 
-def show(workspace: Workspace, found: Checked) -> None:
-    """The numbers, what fits, and the probe."""
-    config = found.config
+def show(workspace: Workspace, checked: Checked) -> None:
+    """Draw the estimates, whether they fit this machine, and the probe."""
+    config = checked.config
     with st.container(border=True, gap="small"):
-        metrics.show([*_sizes(found.needs, found.machine), *_times(workspace, config)], least_width=115)
+        metrics.show([*_sizes(checked.needs, checked.machine), *_times(workspace, config)], least_width=115)
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.caption(_caption(config, found.machine))
+            st.caption(_caption(config, checked.machine))
             st.button(
                 MEASURE,
                 on_click=_measure,
                 args=(workspace,),
                 disabled=config is None or _running(workspace),
-                help="Trains a few seconds by this configuration, in a process of its own, and tells how long it would "
-                "take here. No run is made. Speech embeddings are computed first; that takes minutes, and the "
-                "training finds them.",
+                help="Trains with this configuration for a few seconds in a separate process, to estimate the time on "
+                "this machine, without creating a run. Speech embeddings are computed first, which takes minutes; a "
+                "later training reuses them.",
             )
         _progress(workspace, config)
 
 
 def _sizes(needs: Estimate | None, here: Machine) -> list[Metric]:
-    gpu = f"on {here.gpu_name}" if here.gpu_name else "of a training on a GPU; this machine has none"
+    gpu = f"on {here.gpu_name}" if here.gpu_name else "on a GPU; this machine has none"
     helps = {
-        "Parameters": "Trainable numbers of the model. Exact.",
-        "Multiply-adds": "Work of the model's layers for one window. Exact.",
-        "Memory": f"Estimated peak of a training on the CPU{_clips(needs)}.",
+        "Parameters": "Trainable parameters of the model. Exact.",
+        "Multiply-adds": "Multiply-adds of the model per window. Exact.",
+        "Memory": f"Estimated peak when training on the CPU{_clips(needs)}.",
         "GPU memory": f"Estimated peak {gpu}.",
-        "Disk": "Estimated size of the run's folder, at most.",
+        "Disk": "Estimated largest size of the run folder.",
     }
     values = _values(needs) if needs else [UNKNOWN] * len(helps)
     return [Metric(name, value, helps[name]) for name, value in zip(helps, values, strict=True)]
@@ -64,7 +64,7 @@ def _sizes(needs: Estimate | None, here: Machine) -> list[Metric]:
 def _clips(needs: Estimate | None) -> str:
     if not needs or not needs.clip_bytes:
         return ", without the clips"
-    return f"; {metrics.gigabytes(needs.clip_bytes)} of it are clips, which the system drops when others need memory"
+    return f"; {metrics.gigabytes(needs.clip_bytes)} of it are cached clips, which the system frees when needed"
 
 
 def _values(size: Estimate) -> list[str]:
@@ -81,9 +81,9 @@ def _times(workspace: Workspace, config: Config | None) -> list[Metric]:
     measured = probe.of(workspace, config) if config else None
     epoch = metrics.seconds(measured.epoch_seconds) if measured else UNKNOWN
     total = clock_time(measured.total_seconds) if measured else UNKNOWN
-    hint = f"Press {MEASURE} to have it measured on this machine."
-    told = "Estimated from a few seconds of training here; early stopping may end all sooner." if measured else hint
-    return [Metric("Time per epoch", epoch, told), Metric("Time in all", total, told)]
+    hint = f"Click {MEASURE} to measure it on this machine."
+    text = "Estimated from a few seconds of training. Early stopping may end the run sooner." if measured else hint
+    return [Metric("Time per epoch", epoch, text), Metric("Total time", total, text)]
 
 
 def _caption(config: Config | None, here: Machine) -> str:
@@ -91,82 +91,81 @@ def _caption(config: Config | None, here: Machine) -> str:
     cores = counted(here.cores, "core") + (CONTAINER if here.cores_limited else "")
     memory = metrics.gigabytes(here.memory_total) + (CONTAINER if here.memory_limited else "")
     machine = (
-        f"Estimates, but for parameters and multiply-adds, which are exact. This machine: {cores}, "
+        f"Parameters and multiply-adds are exact, the rest are estimates. This machine: {cores}, "
         f"{metrics.gigabytes(here.memory_free)} of {memory} memory free, {gpu}, "
-        f"{metrics.gigabytes(here.disk_free)} of disk free."
+        f"{metrics.gigabytes(here.disk_free)} of disk space free."
     )
     if config is None:
         return machine
-    return " ".join(filter(None, [machine, requirements.fitting_sentence(config, here), _in_front(config)]))
+    return " ".join(filter(None, [machine, requirements.fitting_sentence(config, here), _embedding_cost(config)]))
 
 
-def _in_front(config: Config) -> str:
-    """What a device computes besides the model."""
+def _embedding_cost(config: Config) -> str:
+    """The cost of the speech embedding, which a device computes besides the model."""
     if config.features.kind != "speech_embedding":
         return ""
     return (
-        f"The speech embedding in front of the model comes on top: {model_size.EMBEDDING_PARAMETERS:,} frozen "
+        f"The speech embedding adds {model_size.EMBEDDING_PARAMETERS:,} frozen "
         f"parameters, {model_size.EMBEDDING_MULTIPLY_ADDS / 1e6:.1f} M multiply-adds every 80 ms."
     )
 
 
 def _running(workspace: Workspace) -> bool:
-    found = job.read(workspace, "probe")
-    return found is not None and found.state == "running"
+    probe_job = job.read(workspace, "probe")
+    return probe_job is not None and probe_job.state == "running"
 
 
 def _progress(workspace: Workspace, config: Config | None) -> None:
-    """What the probe does while it runs; else why there is no time to show."""
+    """Draw the progress of the probe; after it, why there is no time to show."""
     busy = _running(workspace)
-    asked = _asked(workspace) == probe.digest(config) if config else False
-    st.fragment(_live, run_every=REFRESH_SECONDS if busy else None, key="probe")(workspace, busy, asked)
+    current = _probed_digest(workspace) == probe.digest(config) if config else False
+    st.fragment(_poll, run_every=REFRESH_SECONDS if busy else None, key="probe")(workspace, busy, current)
     if config and not busy and probe.read(workspace) and not probe.of(workspace, config):
-        st.caption(f"What was measured last is another configuration or other splits; press {MEASURE} for this one.")
+        st.caption(f"The last measurement used another configuration or other splits. Click {MEASURE} to repeat it.")
 
 
-def _live(workspace: Workspace, busy: bool, asked: bool) -> None:
-    """`asked`: whether what the probe was started for is what the form holds now."""
-    found = job.read(workspace, "probe")
-    if found and found.state == "running":
+def _poll(workspace: Workspace, busy: bool, current: bool) -> None:
+    """Draw the state of the probe; `current`: whether it measures the values of the form."""
+    probe_job = job.read(workspace, "probe")
+    if probe_job and probe_job.state == "running":
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.progress(
-                min(1.0, found.done / found.total) if found.total else 0.0, text=plain(found.doing or "Starting")
-            )
+            share = min(1.0, probe_job.done / probe_job.total) if probe_job.total else 0.0
+            st.progress(share, text=plain(probe_job.doing or "Starting"))
             st.button("Cancel", key="cancel_probe", on_click=job.cancel, args=(workspace, "probe"))
-        if not asked:
-            st.caption("The form was changed since; what is being measured is the configuration before.")
+        if not current:
+            st.caption("The form has changed since. The measurement is of the previous values.")
     elif busy:
         st.rerun()
-    elif asked and found and found.state == "failed":
-        st.error(plain(f"The time could not be measured: {found.message}"))
+    elif current and probe_job and probe_job.state == "failed":
+        st.error(plain(f"The time could not be measured: {probe_job.message}"))
 
 
-def _asked_file(workspace: Workspace) -> Path:
+def _probe_file(workspace: Workspace) -> Path:
     return workspace.jobs / "probe.yaml"
 
 
-def _asked(workspace: Workspace) -> str:
-    """The digest of what the probe was started for last; empty when there was none."""
+def _probed_digest(workspace: Workspace) -> str:
+    """Digest of the configuration that was probed last; empty when there is none."""
     try:
-        return probe.digest(config_file.load(_asked_file(workspace)))
+        return probe.digest(config_file.load(_probe_file(workspace)))
     except (OSError, ConfigError):
         return ""
 
 
 def _measure(workspace: Workspace) -> None:
-    """Start the probe of the form as it is, saved or not; another tab's goes on undisturbed."""
-    found, path = config_check.check(workspace, editing.as_it_stands(workspace)), _asked_file(workspace)
-    if found.config is None:
-        editing.say(editing.problems_message("The configuration is not valid.", found.problems))
+    """Start a probe of the form, saved or not; a running one is not disturbed."""
+    checked, path = config_check.check(workspace, editing.save_fields(workspace)), _probe_file(workspace)
+    if checked.config is None:
+        editing.post_problems("The configuration is not valid.", checked.problems)
         return
     if _running(workspace):
         return
     try:
         workspace.jobs.mkdir(parents=True, exist_ok=True)
-        durable.replace_bytes(path, config_file.dump(found.config))
+        durable.replace_bytes(path, config_file.dump(checked.config))
         job.start(workspace, "probe", [str(path)])
     except OSError as error:
-        editing.say(editing.Message("error", plain(f"The data folder cannot be used: {os_sentence(error)}")))
+        flash.error(editing.PLACE, f"The data folder cannot be used: {os_sentence(error)}")
     except subprocess.SubprocessError:
         log = job.log_file(workspace, "probe")
-        editing.say(editing.Message("error", plain(f"The probe could not be started; see {log}.")))
+        flash.error(editing.PLACE, f"The probe did not start. See {log}.")

@@ -1,4 +1,4 @@
-"""The form of all options, drawn from their declaration, each with what is to be said about it beside it."""
+"""The form of all options, drawn from their declarations, with notes beside the fields."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ import streamlit as st
 
 from pages.ui.configuration.config_check import Notes
 from pages.ui.shared.frame import plain
-from trainer.config import option_list
-from trainer.config.option_list import Option, Value, Values, group_title, options
+from pages.ui.shared.tables import option_label
+from trainer.config import option_text
+from trainer.config.config_difference import Value, Values
+from trainer.config.options import Option, group_title, options
 
 FILLED = "option_fields_filled"
-"""How often the fields were filled in this tab."""
+"""Key of the number of times that the fields were filled in this tab."""
 
 
 def widget_key(option: Option) -> str:
-    """The field of an option. Each filling makes new ones: a click before the browser has drawn them brings the values
-    before with it, and those of fields that are gone count for nothing."""
+    """The key of an option's field. Each fill creates new keys: a click on an outdated page then sends values of fields
+    that no longer exist, which have no effect."""
     return f"option.{st.session_state.get(FILLED, 0)}.{option.key}"
 
 
 def fill(values: Values) -> None:
-    """Put values into the fields, over what stands there."""
+    """Put values into the fields."""
     for option in options():
         st.session_state.pop(widget_key(option), None)
     st.session_state[FILLED] = st.session_state.get(FILLED, 0) + 1
@@ -33,39 +35,39 @@ def fill(values: Values) -> None:
 
 
 def current(fallback: Values) -> Values:
-    """What the fields hold now; `fallback` for those that are not on the page."""
+    """The values of the fields; `fallback` for those that are not on the page."""
     held = {option: st.session_state.get(widget_key(option)) for option in options()}
     return {option.key: fallback[option.key] if v is None else option.kind(v) for option, v in held.items()}
 
 
 def draw(values: Values, notes: Notes) -> None:
-    """Draw the search and every option that it finds: basic ones open, advanced ones folded."""
+    """Draw the search field and the options that match: basic ones open, advanced ones collapsed."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         words = st.text_input("Search options", key="option_search", width=300, placeholder="noise, epochs, Hz…")
-        only_changed = st.toggle("Only what differs from the preset", key="option_changed")
-    found = [option for option in options() if matches(option, words)]
+        only_changed = st.toggle("Only differences from the preset", key="option_changed")
+    shown = [option for option in options() if matches(option, words)]
     if only_changed:
-        found = [option for option in found if values[option.key] != notes.preset_values[option.key]]
-    for option in found:
+        shown = [option for option in shown if values[option.key] != notes.preset_values[option.key]]
+    for option in shown:
         st.session_state.setdefault(widget_key(option), values[option.key])
-    if not found:
-        what = f"matches “{plain(words.strip())}”" if words.strip() else "differs"
-        st.info(f"No option {what}. Empty the search and turn the switch off to see all.")
+    if not shown:
+        reason = f"matches “{plain(words.strip())}”" if words.strip() else "differs"
+        st.info(f"No option {reason}. Clear the search and turn off the switch to see all options.")
     elif words.strip() or only_changed:
         with st.container(border=True):
-            _draw_fields(found, notes, with_group=True)
+            _draw_fields(shown, notes, with_group=True)
     else:
-        _draw_groups(found, values, notes)
+        _draw_groups(shown, values, notes)
 
 
 def matches(option: Option, words: str) -> bool:
-    """Whether every word stands somewhere in what is known of the option."""
+    """Whether every word occurs in the name, label, unit or help of the option."""
     text = f"{option.key} {option.group} {option.label} {option.unit} {option.help}".lower()
     return all(word in text for word in words.lower().split())
 
 
-def _draw_groups(found: Sequence[Option], values: Values, notes: Notes) -> None:
-    groups = [list(members) for _, members in groupby(found, key=lambda option: option.group)]
+def _draw_groups(shown: Sequence[Option], values: Values, notes: Notes) -> None:
+    groups = [list(members) for _, members in groupby(shown, key=lambda option: option.group)]
     sides = st.columns(2, gap="small")
     for number, members in enumerate(groups):
         with sides[number * 2 >= len(groups) - 1], st.container(border=True):
@@ -78,23 +80,23 @@ def _draw_groups(found: Sequence[Option], values: Values, notes: Notes) -> None:
 
 
 def _advanced_title(advanced: Sequence[Option], values: Values, notes: Notes) -> str:
-    """What is folded must not go unseen."""
+    """The title of collapsed options, with the number of problems and differences among them."""
     wrong = sum(len(notes.problems.get(option.key, ())) for option in advanced)
     differ = sum(values[option.key] != notes.preset_values[option.key] for option in advanced)
-    told = [f":red[{wrong} to mend]"] if wrong else []
-    return " · ".join(["Advanced", *told, *([f":primary[{differ} differ]"] if differ else [])])
+    marks = [f":red[{wrong} to fix]"] if wrong else []
+    return " · ".join(["Advanced", *marks, *([f":primary[{differ} differ]"] if differ else [])])
 
 
-def _draw_fields(found: Sequence[Option], notes: Notes, with_group: bool = False) -> None:
+def _draw_fields(shown: Sequence[Option], notes: Notes, with_group: bool = False) -> None:
     with st.grid(3, min_column_width=170):
-        for option in found:
+        for option in shown:
             with st.container(gap="xxsmall"):
                 value = _field(option, notes, f"{group_title(option.group)}: " if with_group else "")
                 _notes(option, value, notes)
 
 
 def _notes(option: Option, value: Value, notes: Notes) -> None:
-    """The mark of what differs from the preset, and every sentence about the field."""
+    """Draw the difference from the preset, and the problems and warnings of the field."""
     before = notes.preset_values[option.key]
     if value != before:
         st.caption(f":primary[●] {plain(notes.preset or 'default')}: {plain(option_list.shown(before))}")
@@ -108,19 +110,15 @@ def _capital(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def label(option: Option) -> str:
-    return f"{option.label} ({option.unit})" if option.unit else option.label
-
-
 def help_text(option: Option) -> str:
-    """The help with the range; the range is told, not enforced, so that Validate can say what is wrong."""
-    names = f"Default: {option_list.shown(option.default)}. Name in files: `{option.key}`."
-    limits = "" if option.kind is str else f"Range: {option_list.limits(option)}. "
+    """The help with the range, which the field does not enforce, so that Validate can report problems."""
+    names = f"Default: {option_text.shown(option.default)}. Name in files: `{option.key}`."
+    limits = "" if option.kind is str else f"Range: {option_text.limits(option)}. "
     return f"{option.help}\n\n{limits}{names}"
 
 
 def step(option: Option) -> float:
-    """How far one press of + goes: a tenth of the default's magnitude, so that small numbers move in small steps."""
+    """The step of + and -: a tenth of the magnitude of the default."""
     default = float(option.default)
     if default == 0:
         return 0.01 if option.high is not None and option.high <= 1 else 1.0
@@ -128,7 +126,7 @@ def step(option: Option) -> float:
 
 
 def _field(option: Option, notes: Notes, before: str) -> Value:
-    key, text, explanation = widget_key(option), before + label(option), help_text(option)
+    key, text, explanation = widget_key(option), before + option_label(option), help_text(option)
     if option.kind is bool:
         return st.checkbox(text, key=key, help=explanation)
     if option.kind is str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from pages.ui.shared import flash, job_progress
@@ -33,13 +35,22 @@ def show(workspace: Workspace, busy: bool) -> None:
 
 
 def _undo(workspace: Workspace, change_id: str) -> None:
-    try:
+    def undo() -> str:
         made, left = changes.undo(workspace, change_id)
-    except (ValueError, OSError) as error:
-        flash.error(job_progress.PLACE, error)
-        return
-    flash.success(
-        job_progress.PLACE,
-        f"{made.title}." + (f" {left:,} files could not be moved back and stay where they are." if left else ""),
-    )
-    job_progress.start(workspace, "scan", [])
+        rest = f" {left:,} files could not be moved back and stay where they are." if left else ""
+        return f"{made.title}.{rest}"
+
+    if flash.attempt(job_progress.PLACE, undo):
+        job_progress.start(workspace, "scan", [])
+
+
+def attempt(act: Callable[[], str]) -> bool:
+    """Make a change to clips and post its title; whether it succeeded. For callbacks."""
+    return flash.attempt(job_progress.PLACE, lambda: f"{act()}. To undo it, open Changes.")
+
+
+def change(workspace: Workspace, act: Callable[[], str]) -> None:
+    """Make a change to clips, post its title, and scan. For callbacks."""
+    if attempt(act):
+        st.session_state["clip_changes"] = st.session_state.get("clip_changes", 0) + 1  # a new table: no rows selected
+        job_progress.start(workspace, "scan", [])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pandas as pd
 import streamlit as st
 
-from pages.ui.shared import audio, flash, job_progress
+from pages.ui.dataset import change_list
+from pages.ui.shared import audio
 from pages.ui.shared.frame import plain
 from trainer.audio import audio_file, audio_formats, audio_reader
 from trainer.dataset import repairs
@@ -100,27 +99,15 @@ def _actions(workspace: Workspace, paths: list[str], busy: bool) -> None:
 
 
 def _relabel(workspace: Workspace, paths: list[str]) -> None:
-    change(workspace, lambda: repairs.relabel(workspace, paths, st.session_state["new_label"]).title)
+    change_list.change(workspace, lambda: remedies.relabel(workspace, paths, st.session_state["new_label"]).title)
 
 
 def _delete(workspace: Workspace, paths: list[str]) -> None:
-    change(workspace, lambda: repairs.delete(workspace, paths).title)
-
-
-def attempt(act: Callable[[], str]) -> bool:
-    """Make a change to clips and post its title; whether it succeeded. For callbacks."""
-    return flash.attempt(job_progress.PLACE, lambda: f"{act()}. To undo it, open Changes.")
-
-
-def change(workspace: Workspace, act: Callable[[], str]) -> None:
-    """Make a change to clips, post its title, and scan. For callbacks."""
-    if attempt(act):
-        st.session_state["clip_changes"] = st.session_state.get("clip_changes", 0) + 1  # a new table: no rows selected
-        job_progress.start(workspace, "scan", [])
+    change_list.change(workspace, lambda: remedies.delete(workspace, paths).title)
 
 
 def _use_channel(workspace: Workspace, path: str, channel: int) -> None:
-    change(workspace, lambda: repairs.use_channel(workspace, [path], channel).title)
+    change_list.change(workspace, lambda: remedies.use_channel(workspace, [path], channel).title)
 
 
 def _channel(clip: pd.Series) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from pages.ui.dataset import clip_browser
+from pages.ui.dataset import change_list, clip_browser
 from pages.ui.shared import clip_cache, job_progress
 from pages.ui.shared.frame import plain
 from trainer.dataset import repairs
@@ -56,16 +56,16 @@ def _suspect(workspace: Workspace, found: Found, score: ClipScore, busy: bool) -
 
 def _relabel(workspace: Workspace, found: Found, path: str) -> None:
     label = st.session_state[f"suspect_label_{path}"]
-    clip_browser.change(workspace, lambda: repairs.relabel(workspace, [path], label).title)
+    change_list.change(workspace, lambda: remedies.relabel(workspace, [path], label).title)
 
 
 def _quarantine(workspace: Workspace, found: Found, path: str) -> None:
-    clip_browser.change(workspace, lambda: repairs.delete(workspace, [path], f"Quarantine: {path}").title)
+    change_list.change(workspace, lambda: remedies.delete(workspace, [path], f"Quarantine: {path}").title)
 
 
 def _confirm(workspace: Workspace, found: Found, path: str) -> None:
     """Remember that the label is correct; no scan is needed."""
-    clip_browser.attempt(lambda: wrong_labels.confirm(workspace, found.clips, [path]).title)
+    change_list.attempt(lambda: wrong_labels.confirm(workspace, found.clips, [path]).title)
 
 
 BADGES = {"error": ":red-badge[Error]", "warning": ":orange-badge[Warning]", "info": ":blue-badge[Note]"}
@@ -120,7 +120,7 @@ def show_refused(workspace: Workspace, refused: pd.DataFrame, busy: bool) -> Non
         if len(refused) > passing:
             _remedy_button(workspace, "Quarantine", REFUSED, busy)
     if passing:
-        st.caption(f"{counted(passing, 'file')} could not be read. Quarantine skips them; scan again.")
+        st.caption(f"{counted(passing, 'file')} could not be read this time, so Quarantine skips them. Scan again.")
     table = refused.head(MOST_REFUSED)[["path", "reason", "message"]]
     table.columns = ["File", "Reason", "Problem"]
     st.dataframe(table, hide_index=True, width="stretch", alt="Refused files", key="refused")

@@ -1,8 +1,8 @@
-"""Runs as a table: one row for each, newest first."""
+"""Tables of several pages: runs, and the options in which configurations differ."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,10 +11,45 @@ import streamlit as st
 
 from pages.ui.shared import frame, history, metrics
 from pages.ui.shared.run_notice import state_word
+from trainer.config import option_text
+from trainer.config.config_difference import Value, Values
+from trainer.config.options import Option, options
 from trainer.evaluation import point_text
 from trainer.run import runs
 from trainer.run.metrics import Row
 from trainer.run.runs import Status
+
+NONE = "–"
+
+
+def option_label(option: Option) -> str:
+    """The label of an option with its unit."""
+    return f"{option.label} ({option.unit})" if option.unit else option.label
+
+
+def differing_options(configurations: Mapping[str, Values]) -> list[str]:
+    """Keys (`group.name`) of the options that differ, in the order of declaration, unknown ones last."""
+    declared = [option.key for option in options()]
+    every = dict.fromkeys(key for values in configurations.values() for key in values)
+    keys = [key for key in declared if key in every] + [key for key in every if key not in set(declared)]
+    return [key for key in keys if len({_comparable(values.get(key)) for values in configurations.values()}) > 1]
+
+
+def _comparable(value: Value | None) -> tuple[str, Value | None]:
+    """A value that compares 1 and 1.0 as equal, true and 1 as different."""
+    return ("flag" if isinstance(value, bool) else "value", value)
+
+
+def option_table(configurations: Mapping[str, Values]) -> pd.DataFrame:
+    """One row per option that differs, one column per configuration."""
+    labels = {option.key: option_label(option) for option in options()}
+    rows = [
+        {"Option": labels.get(key, key), "Name in files": key}
+        | {name: option_text.shown(values[key]) if key in values else NONE for name, values in configurations.items()}
+        for key in differing_options(configurations)
+    ]
+    return pd.DataFrame(rows, columns=["Option", "Name in files", *configurations])
+
 
 RATES = ("F1", "FPR", "FNR")
 WINDOW = "{} per window"
@@ -55,19 +90,19 @@ def _row(status: Status) -> dict[str, Any]:
     }
 
 
-def run_rows(found: Sequence[Status]) -> pd.DataFrame:
+def run_rows(statuses: Sequence[Status]) -> pd.DataFrame:
     """One row per run, with the metrics of its best epoch; rates in percent."""
-    return pd.DataFrame([_row(status) for status in found])
+    return pd.DataFrame([_row(status) for status in statuses])
 
 
-def show(found: Sequence[Status], key: str) -> None:
+def show(statuses: Sequence[Status], key: str) -> None:
     """Draw the table; a selected row shows links to that run."""
     columns = {"Val loss": st.column_config.NumberColumn(format="%.4f", help="At the best epoch.")}
     columns |= {
         name: st.column_config.NumberColumn(WINDOW.format(name), format="%.2f %%", help=RATE_HELP) for name in RATES
     }
     chosen = st.dataframe(
-        run_rows(found),
+        run_rows(statuses),
         hide_index=True,
         width="stretch",
         column_config=columns,
@@ -78,8 +113,8 @@ def show(found: Sequence[Status], key: str) -> None:
         alt="Runs, newest first",
     )
     rows = chosen["selection"]["rows"]
-    if rows and rows[0] < len(found):
-        show_links(found[rows[0]])
+    if rows and rows[0] < len(statuses):
+        show_links(statuses[rows[0]])
 
 
 def show_links(status: Status) -> None:
