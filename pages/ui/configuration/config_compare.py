@@ -7,10 +7,9 @@ import streamlit as st
 from pages.ui.configuration import draft
 from pages.ui.configuration.draft import Draft, Source
 from pages.ui.configuration.editing import problem_sentence
-from pages.ui.shared import run_picker, tables
+from pages.ui.shared import option_differences, run_picker
 from pages.ui.shared.frame import os_sentence, plain
-from trainer.config import config_difference, config_file
-from trainer.config.config_difference import Values
+from trainer.config import config_file, option_list
 from trainer.config.config_file import ConfigError
 from trainer.config.option_list import Values
 from trainer.config.schema import Config
@@ -44,11 +43,7 @@ def show(workspace: Workspace, edited: Draft) -> None:
     except OSError as error:
         st.error(plain(os_sentence(error)))
         return
-    differences = tables.option_table({f"1: {first}": pair[0], f"2: {second}": pair[1]})
-    if len(differences):
-        st.dataframe(differences, hide_index=True, width="stretch", alt="Options that differ", key="difference")
-    else:
-        st.success("No differences: every option has the same value.")
+    option_differences.show({f"1: {first}": pair[0], f"2: {second}": pair[1]}, key="difference")
 
 
 def _choices(workspace: Workspace) -> dict[str, Source | None]:

@@ -10,7 +10,7 @@ from pages.ui.configuration import current_draft, draft, editing
 from pages.ui.configuration.config_check import Checked
 from pages.ui.configuration.draft import Source
 from pages.ui.shared import flash
-from trainer.config import config_file, config_folder, yaml_text
+from trainer.config import config_file, saved_configs, yaml_text
 from trainer.config.config_file import ConfigError
 from trainer.system.workspace import Workspace
 
@@ -80,7 +80,7 @@ def show(workspace: Workspace) -> None:
             )
     else:
         st.caption("Nothing is saved yet. Configurations that you save are listed here.")
-    if trashed := config_folder.trash(workspace):
+    if trashed := saved_configs.trash(workspace):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.selectbox("Trash", trashed, key="trashed", format_func=_title, width=400)
             st.button("Restore", on_click=_restore, args=(workspace,))
@@ -124,7 +124,7 @@ def _delete(workspace: Workspace) -> None:
     name, _ = _chosen()
 
     def work() -> str:
-        config_folder.delete(workspace, name)
+        saved_configs.delete(workspace, name)
         return f"Moved “{name}” to the trash."
 
     flash.attempt(editing.PLACE, work)

@@ -39,7 +39,7 @@ class Draft:
     """Edited `values`, of the right type but otherwise unchecked, and the values `before` the edits.
 
     `preset` is what they are compared with; `seen` is the digest of the saved file when it was opened, see
-    config_folder.save.
+    saved_configs.save.
     """
 
     source: Source

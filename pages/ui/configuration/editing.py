@@ -177,8 +177,8 @@ def source_line(workspace: Workspace, edited: Draft) -> str:
     """The source of the values, unsaved changes, and whether the source has changed."""
     start = f"Loaded: {KINDS[edited.source.kind]} “{plain(edited.source.name)}”."
     saved = edited.source.kind == "saved"
-    now = config_folder.digest(workspace, edited.source.name) if saved else edited.seen
-    if saved and now == config_folder.ABSENT:
+    now = saved_configs.digest(workspace, edited.source.name) if saved else edited.seen
+    if saved and now == saved_configs.ABSENT:
         start += " **Its file is gone**; “Save Configuration” writes it again."
     elif now != edited.seen:
         start += " **Its file has changed since**; “Load” or “Reset” loads the new version."

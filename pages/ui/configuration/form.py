@@ -10,10 +10,9 @@ import streamlit as st
 
 from pages.ui.configuration.config_check import Notes
 from pages.ui.shared.frame import plain
-from pages.ui.shared.tables import option_label
-from trainer.config import option_text
-from trainer.config.config_difference import Value, Values
-from trainer.config.options import Option, group_title, options
+from pages.ui.shared.option_differences import option_label
+from trainer.config import option_list
+from trainer.config.option_list import Option, Value, Values, group_title, options
 
 FILLED = "option_fields_filled"
 """Key of the number of times that the fields were filled in this tab."""
@@ -112,8 +111,8 @@ def _capital(sentence: str) -> str:
 
 def help_text(option: Option) -> str:
     """The help with the range, which the field does not enforce, so that Validate can report problems."""
-    names = f"Default: {option_text.shown(option.default)}. Name in files: `{option.key}`."
-    limits = "" if option.kind is str else f"Range: {option_text.limits(option)}. "
+    names = f"Default: {option_list.shown(option.default)}. Name in files: `{option.key}`."
+    limits = "" if option.kind is str else f"Range: {option_list.limits(option)}. "
     return f"{option.help}\n\n{limits}{names}"
 
 

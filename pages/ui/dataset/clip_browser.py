@@ -99,15 +99,15 @@ def _actions(workspace: Workspace, paths: list[str], busy: bool) -> None:
 
 
 def _relabel(workspace: Workspace, paths: list[str]) -> None:
-    change_list.change(workspace, lambda: remedies.relabel(workspace, paths, st.session_state["new_label"]).title)
+    change_list.change(workspace, lambda: repairs.relabel(workspace, paths, st.session_state["new_label"]).title)
 
 
 def _delete(workspace: Workspace, paths: list[str]) -> None:
-    change_list.change(workspace, lambda: remedies.delete(workspace, paths).title)
+    change_list.change(workspace, lambda: repairs.delete(workspace, paths).title)
 
 
 def _use_channel(workspace: Workspace, path: str, channel: int) -> None:
-    change_list.change(workspace, lambda: remedies.use_channel(workspace, [path], channel).title)
+    change_list.change(workspace, lambda: repairs.use_channel(workspace, [path], channel).title)
 
 
 def _channel(clip: pd.Series) -> int:

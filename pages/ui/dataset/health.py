@@ -56,11 +56,11 @@ def _suspect(workspace: Workspace, found: Found, score: ClipScore, busy: bool) -
 
 def _relabel(workspace: Workspace, found: Found, path: str) -> None:
     label = st.session_state[f"suspect_label_{path}"]
-    change_list.change(workspace, lambda: remedies.relabel(workspace, [path], label).title)
+    change_list.change(workspace, lambda: repairs.relabel(workspace, [path], label).title)
 
 
 def _quarantine(workspace: Workspace, found: Found, path: str) -> None:
-    change_list.change(workspace, lambda: remedies.delete(workspace, [path], f"Quarantine: {path}").title)
+    change_list.change(workspace, lambda: repairs.delete(workspace, [path], f"Quarantine: {path}").title)
 
 
 def _confirm(workspace: Workspace, found: Found, path: str) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.ui.runs import run_columns, run_index
-from pages.ui.shared import metrics, tables
+from pages.ui.shared import metrics, option_differences
 from pages.ui.shared.frame import os_sentence, plain
 from pages.ui.shared.metrics import NONE_YET, Metric
 from trainer.audio import manifest
@@ -94,14 +94,9 @@ def show_configuration(workspace: Workspace, run: Run, row: Row, rows: Sequence[
         return
     mine.pop(option_values.PRESET, None)
     other.pop(option_values.PRESET, None)
-    found = tables.option_table(
-        {"This run": mine, run_index.name_of(others[chosen]) if chosen in others else chosen: other}
-    )
-    if len(found):
-        st.dataframe(found, hide_index=True, width="stretch", alt="Options that differ")
-    else:
-        st.success("They are equal: every option has the same value.")
-    with st.expander("All options as they stand in the run"):
+    name = run_index.name_of(others[chosen]) if chosen in others else chosen
+    option_differences.show({"This run": mine, name: other})
+    with st.expander("Full configuration"):
         st.code(text, language="yaml")
 
 

@@ -21,7 +21,7 @@ from trainer.run.state import ACTIVE
 from trainer.system.log_lines import clock_time
 
 NONE_YET = "–"
-PER_WINDOW = "Per validation window of the last epoch, not per hour of audio."
+PER_WINDOW = "A rate per validation window of the last epoch, not per hour of audio."
 FPR_HELP = f"Share of validation windows without the word that score at least 0.5 (false alarms). {PER_WINDOW}"
 FNR_HELP = f"Share of validation windows with the word that score below 0.5 (misses). {PER_WINDOW}"
 F1_HELP = f"Harmonic mean of precision and recall at threshold 0.5. {PER_WINDOW}"

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from trainer.config import option_list
-from trainer.config.option_list import Value, Values, options
+from trainer.config.option_list import Option, Value, Values, options
 
 NONE = "–"
 
@@ -20,6 +20,11 @@ def show(configurations: Mapping[str, Values], key: str | None = None) -> None:
         st.dataframe(rows, hide_index=True, width="stretch", alt="Options that differ", key=key)
     else:
         st.success("No differences: every option has the same value.")
+
+
+def option_label(option: Option) -> str:
+    """The label of an option with its unit."""
+    return f"{option.label} ({option.unit})" if option.unit else option.label
 
 
 def differing(configurations: Mapping[str, Values]) -> list[str]:
@@ -37,7 +42,7 @@ def _comparable(value: Value | None) -> tuple[str, Value | None]:
 
 def table(configurations: Mapping[str, Values]) -> pd.DataFrame:
     """One row for each option that differs, one column for each configuration."""
-    labels = {option.key: f"{option.label} ({option.unit})" if option.unit else option.label for option in options()}
+    labels = {option.key: option_label(option) for option in options()}
     rows = [
         {"Option": labels.get(key, key), "Name in files": key}
         | {name: option_list.shown(values[key]) if key in values else NONE for name, values in configurations.items()}

@@ -1,8 +1,8 @@
-"""Tables of several pages: runs, and the options in which configurations differ."""
+"""The table of runs: one row per run, newest first."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,45 +11,10 @@ import streamlit as st
 
 from pages.ui.shared import frame, history, metrics
 from pages.ui.shared.run_notice import state_word
-from trainer.config import option_text
-from trainer.config.config_difference import Value, Values
-from trainer.config.options import Option, options
 from trainer.evaluation import point_text
 from trainer.run import runs
 from trainer.run.metrics import Row
 from trainer.run.runs import Status
-
-NONE = "–"
-
-
-def option_label(option: Option) -> str:
-    """The label of an option with its unit."""
-    return f"{option.label} ({option.unit})" if option.unit else option.label
-
-
-def differing_options(configurations: Mapping[str, Values]) -> list[str]:
-    """Keys (`group.name`) of the options that differ, in the order of declaration, unknown ones last."""
-    declared = [option.key for option in options()]
-    every = dict.fromkeys(key for values in configurations.values() for key in values)
-    keys = [key for key in declared if key in every] + [key for key in every if key not in set(declared)]
-    return [key for key in keys if len({_comparable(values.get(key)) for values in configurations.values()}) > 1]
-
-
-def _comparable(value: Value | None) -> tuple[str, Value | None]:
-    """A value that compares 1 and 1.0 as equal, true and 1 as different."""
-    return ("flag" if isinstance(value, bool) else "value", value)
-
-
-def option_table(configurations: Mapping[str, Values]) -> pd.DataFrame:
-    """One row per option that differs, one column per configuration."""
-    labels = {option.key: option_label(option) for option in options()}
-    rows = [
-        {"Option": labels.get(key, key), "Name in files": key}
-        | {name: option_text.shown(values[key]) if key in values else NONE for name, values in configurations.items()}
-        for key in differing_options(configurations)
-    ]
-    return pd.DataFrame(rows, columns=["Option", "Name in files", *configurations])
-
 
 RATES = ("F1", "FPR", "FNR")
 WINDOW = "{} per window"
