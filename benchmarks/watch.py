@@ -64,13 +64,13 @@ def tick() -> None:
     import psutil
     import streamlit as st
 
-    from pages.ui.shared import monitor
     from pages.ui.shared.curves import Style
+    from pages.ui.training import live_view
     from trainer.run.runs import Run
 
     me = psutil.Process()
     read, began = me.io_counters().read_chars, time.perf_counter()
-    monitor._live(Run(Path(st.session_state["folder"])), Style(), "running")
+    live_view._live(Run(Path(st.session_state["folder"])), Style(), "running")
     st.session_state["seconds"] = time.perf_counter() - began
     st.session_state["read"] = me.io_counters().read_chars - read
 

@@ -1,7 +1,7 @@
 import streamlit as st
 
-from pages.ui.shared import frame, monitor, run_picker
-from pages.ui.training import end_notifications, start_form
+from pages.ui.shared import frame, run_picker
+from pages.ui.training import end_notifications, live_view, start_form
 
 workspace = frame.page("Training", "📈")
 with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -11,7 +11,7 @@ with corner:
     end_notifications.form(workspace)
 start_form.messages(workspace)
 run = run_picker.choose(workspace)
-monitor.show(run, start_form.watch_form(workspace, run))
+live_view.show(run, start_form.watch_form(workspace, run))
 if run:
     with corner:
         end_notifications.watch(run)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pages.ui.shared import monitor
+from pages.ui.training import live_view
 from pages.ui.training.start_form import form_token
 from tests.pages.tools import METRICS, NO_CONFIGURATION, NO_SPLITS, charts, checked, draw, field, links, metric, press
 from tests.run_folders import end, make_alive, make_run
@@ -88,7 +88,7 @@ def test_what_a_click_came_to_outlives_the_change_of_a_run(workspace, no_process
         found = runs.status(run)
         return replace(found, state=next(states, found.state))
 
-    monkeypatch.setattr(monitor, "runs", SimpleNamespace(status=changing))
+    monkeypatch.setattr(live_view, "runs", SimpleNamespace(status=changing))
     form = next(button for button in app.button if button.label == "Start Training")
     app = checked(form.click().run())
     assert next(states, None) is None, "the page was drawn anew"

@@ -9,11 +9,11 @@ import streamlit as st
 
 from pages.ui.shared import metrics, run_picker
 from pages.ui.shared.frame import TRAINING, plain
-from pages.ui.shared.monitor import REFRESH_SECONDS
 from trainer.run import runs
 from trainer.run.runs import Status
 from trainer.run.state import ACTIVE
 
+REFRESH_SECONDS = 2.0
 SHOWN = frozenset({"Status", "Epoch", "ETA", "Val loss"})
 
 
@@ -32,9 +32,8 @@ def _poll(drawn: Sequence[Status], cards: bool, drawn_at: float) -> None:
     current = [runs.status(status.run) for status in drawn]
     for status in current if cards else []:
         _show_card(status)
-    fresh = (
-        time.monotonic() - drawn_at < REFRESH_SECONDS / 2
-    )  # an epoch shorter than a page rerun must not cause reruns without end
+    # an epoch shorter than a page rerun must not cause reruns without end
+    fresh = time.monotonic() - drawn_at < REFRESH_SECONDS / 2
     if any(_has_advanced(*pair, fresh) for pair in zip(drawn, current, strict=True)):
         st.rerun()
 

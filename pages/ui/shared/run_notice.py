@@ -128,6 +128,17 @@ FAILED: frozenset[State] = frozenset({"failed", "lost"})
 LOG_LINES = 6
 
 
+def show(status: Status) -> None:
+    """Draw the notice about the state of a run, if there is one; its text may come from a file."""
+    message = notice(status)
+    if status.state in FAILED:
+        show_failure(status)
+    elif message:
+        {"error": st.error, "warning": st.warning, "success": st.success, "info": st.info}[message.tone](
+            plain(message.text)
+        )
+
+
 def show_failure(status: Status) -> None:
     """Draw the card of a run in one of the states FAILED: why, what to try, and the last lines of its log."""
     found = notice(status)

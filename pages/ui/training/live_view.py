@@ -5,16 +5,15 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui.shared import charts, flash, history, metrics, run_controls, run_notice
+from pages.ui.shared.active_runs import REFRESH_SECONDS
 from pages.ui.shared.curves import Style
 from pages.ui.shared.frame import plain
 from pages.ui.shared.history import Epochs
-from pages.ui.shared.run_notice import Notice, notice
 from trainer.run import runs
 from trainer.run.runs import Run, Status
 from trainer.run.state import ACTIVE, State
 from trainer.system import log_lines
 
-REFRESH_SECONDS = 2.0
 IDLE_REFRESH_SECONDS = 10.0
 WINDOWS = (
     "Rates per window at threshold 0.5, not per hour of audio. Train accuracy covers this epoch so far; the others "
@@ -46,10 +45,7 @@ def _live(run: Run, style: Style, drawn: State) -> None:
 
 def _draw(status: Status, style: Style) -> None:
     with st.container(key="notice"):  # always present, so that elements below do not move when a notice appears
-        if status.state in run_notice.FAILED:
-            run_notice.show_failure(status)
-        elif found := notice(status):
-            show_notice(found)
+        run_notice.show(status)
     left, right = st.columns([1, 2], gap="medium")
     with left:
         _show_numbers(status)
@@ -77,12 +73,6 @@ def _show_nothing(style: Style) -> None:
     with right:
         charts.show(Epochs(), style)
     _show_best(None)
-
-
-def show_notice(found: Notice) -> None:
-    """Draw a notice in its colour; its text may come from a file."""
-    show_text = {"error": st.error, "warning": st.warning, "success": st.success, "info": st.info}[found.tone]
-    show_text(plain(found.text))
 
 
 def _show_best(status: Status | None) -> None:
