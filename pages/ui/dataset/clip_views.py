@@ -130,5 +130,5 @@ def _pictures(clips: pd.DataFrame) -> None:
     right.altair_chart(audio.loudness(clips), width="stretch", key="loudness")
     left.markdown("**Minutes by label**")
     left.altair_chart(audio.minutes(clips, "label"), width="stretch", key="minutes_label")
-    right.markdown("**Minutes by speaker** (top {clip_pictures.MOST_SPEAKERS})")
+    right.markdown(f"**Minutes by speaker** (top {audio.MOST_SPEAKERS})")
     right.altair_chart(audio.minutes(clips, "speaker"), width="stretch", key="minutes_speaker")
