@@ -92,8 +92,8 @@ def show_configuration(workspace: Workspace, run: Run, row: Row, rows: Sequence[
     except (ValueError, OSError) as error:
         st.warning(plain(str(error)))
         return
-    mine.pop(option_values.PRESET, None)
-    other.pop(option_values.PRESET, None)
+    mine.pop(run_rows.PRESET, None)
+    other.pop(run_rows.PRESET, None)
     name = run_index.name_of(others[chosen]) if chosen in others else chosen
     option_differences.show({"This run": mine, name: other})
     with st.expander("Full configuration"):
