@@ -93,15 +93,20 @@ def show(workspace: Workspace, found: Found, warnings: list[str], findings: list
 
 def _finding(workspace: Workspace, finding: Finding, busy: bool) -> None:
     count = len(finding.paths)
-    with st.container(border=True), st.container(horizontal=True, vertical_alignment="center"):
+    with (
+        st.container(border=True),
+        st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"),
+    ):
         clips = f" · {counted(count, 'clip')}" if count else ""
-        with st.container():
+        with st.container(width=620):  # on a narrow page the buttons wrap below
             st.markdown(f"{BADGES[finding.severity]} **{plain(finding.title)}**{clips}")
             st.caption(plain(finding.effect))
-        if finding.paths:
-            st.button("Show", key=f"show_{finding.code}", on_click=clip_browser.choose_finding, args=(finding.code,))
-        if finding.remedy:
-            _remedy_button(workspace, REMEDIES[finding.remedy], finding.code, busy)
+        with st.container(horizontal=True, width="content"):
+            if finding.paths:
+                show_clips = clip_browser.choose_finding
+                st.button("Show", key=f"show_{finding.code}", on_click=show_clips, args=(finding.code,))
+            if finding.remedy:
+                _remedy_button(workspace, REMEDIES[finding.remedy], finding.code, busy)
 
 
 def _remedy_button(workspace: Workspace, name: str, code: str, busy: bool) -> None:
