@@ -10,8 +10,6 @@ REPLACED = (
     "is told as damaged",
     "counters learning by heart",
     "A recording of noise below is none",
-    "Nobody was told of the end",
-    "Groups in two splits:",
     "in that time means",
     "Others taken for it",
     "Taken for it",

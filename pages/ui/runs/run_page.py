@@ -9,9 +9,8 @@ import streamlit as st
 from pages.ui.configuration import editing
 from pages.ui.configuration.draft import Source
 from pages.ui.runs import artifacts, run_actions, run_details, run_files, run_index, tensorboard_panel
-from pages.ui.shared import active_runs, charts, flash, history, job_progress, monitor, run_controls, run_notice
+from pages.ui.shared import active_runs, charts, flash, history, job_progress, run_controls, run_notice
 from pages.ui.shared.frame import plain
-from pages.ui.shared.run_notice import notice
 from trainer.catalog import trash
 from trainer.catalog.run_rows import Row
 from trainer.run import runs
@@ -32,7 +31,7 @@ def show(workspace: Workspace, rows: Sequence[Row], wanted: str) -> None:
     status = runs.status(run_index.run_of(workspace, row))
     st.subheader(plain(("★ " if row.starred else "") + row.label), anchor=False)
     st.caption(plain(" · ".join(filter(None, [row.run, *(f"#{tag}" for tag in row.tags), row.note]))))
-    _show_state(status)
+    run_notice.show(status)
     run_actions.show_one(workspace, row, own_page=True)
     flash.show("runs")
     _show_continuation(workspace, status.run, has_model=row.best_epoch is not None)
@@ -71,13 +70,6 @@ def _show_section(workspace: Workspace, rows: Sequence[Row], row: Row, status: S
             run_files.show_files(run)
         case _:
             run_details.show_facts(workspace, status, row)
-
-
-def _show_state(status: Status) -> None:
-    if status.state in run_notice.FAILED:
-        run_notice.show_failure(status)
-    elif message := notice(status):
-        monitor.show_notice(message)
 
 
 def _show_none(workspace: Workspace, wanted: str, row: Row | None) -> None:
