@@ -89,7 +89,7 @@ def test_damaged_notes_are_not_written_over(workspace):
         notes.change(run, starred=True)
     assert "notes.json is damaged" in index.look(workspace).rows[0].problem
     shutil.rmtree(run.folder)
-    with pytest.raises(ValueError, match="not there any more"):
+    with pytest.raises(ValueError, match="no longer exists"):
         notes.change(run, starred=True)
     assert not run.folder.exists()
 

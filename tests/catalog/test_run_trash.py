@@ -68,7 +68,7 @@ def follower_of(workspace, run, model):
 def test_a_live_or_needed_run_stays(workspace, model):
     run = ended(workspace)
     follower = follower_of(workspace, run, model)
-    with pytest.raises(ValueError, match="is running; stop it before"):
+    with pytest.raises(ValueError, match=r"is running\. Stop it before"):
         trash.throw(workspace, follower)
     with pytest.raises(ValueError, match="starts from a model of run"):
         trash.throw(workspace, run)
@@ -77,7 +77,7 @@ def test_a_live_or_needed_run_stays(workspace, model):
     write_progress(follower, [])
     make_alive(follower)
     trash.throw(workspace, run)
-    with pytest.raises(ValueError, match="not there any more"):
+    with pytest.raises(ValueError, match="no longer exists"):
         trash.throw(workspace, run)
     assert not run.folder.exists()
 
@@ -87,7 +87,7 @@ def test_equal_names_stand_side_by_side_in_the_trash(workspace):
     second = trash.throw(workspace, ended(workspace))
     assert [run.id for run in trash.all_of(workspace)] == [f"{first.id}.2", first.id] == [second.id, first.id]
     run = trash.restore(workspace, trash.find(workspace, second.id))
-    with pytest.raises(ValueError, match="There is a run"):
+    with pytest.raises(ValueError, match="already exists"):
         trash.restore(workspace, trash.find(workspace, first.id))
     with pytest.raises(ValueError, match="not in the trash"):
         trash.delete(run)
@@ -99,7 +99,7 @@ def test_a_linked_run_is_not_lost_in_the_trash(workspace, tmp_path_factory):
     run, elsewhere = ended(workspace), tmp_path_factory.mktemp("disk") / "run"
     run.folder.rename(elsewhere)
     run.folder.symlink_to(os.path.relpath(elsewhere, workspace.runs))
-    with pytest.raises(ValueError, match="lies elsewhere"):
+    with pytest.raises(ValueError, match="is a link to another folder"):
         trash.throw(workspace, run)
     assert runs.status(run).state == "completed"
 
@@ -109,7 +109,7 @@ def test_who_brings_a_run_back_while_it_is_deleted_gets_all_of_it_or_nothing(wor
     remove, told = shutil.rmtree, []
 
     def meanwhile(folder, **options):
-        with pytest.raises(ValueError, match="not in the trash any more") as error:
+        with pytest.raises(ValueError, match="no longer in the trash") as error:
             trash.restore(workspace, there)
         told.append(error)
         if len(told) > 1:
@@ -118,7 +118,7 @@ def test_who_brings_a_run_back_while_it_is_deleted_gets_all_of_it_or_nothing(wor
     monkeypatch.setattr(shutil, "rmtree", meanwhile)
     trash.delete(there)  # and is killed before it removes anything
     assert runs.all_runs(workspace) == trash.all_of(workspace) == [] and list(trash.folder_of(workspace).iterdir())
-    with pytest.raises(ValueError, match="not in the trash any more"):
+    with pytest.raises(ValueError, match="no longer in the trash"):
         trash.delete(there)
     trash.empty(workspace)
     assert len(told) == 2 and not list(trash.folder_of(workspace).iterdir())
@@ -132,7 +132,7 @@ def test_what_a_resume_goes_back_to_stays(workspace):
     durable.replace_json(mark, durable.read_json(mark) | {"best": {"checkpoint": "epoch-00002.pt"}})
     best = Best(epoch=4, val_loss=0.1, val_accuracy=None, checkpoint="epoch-00004.pt")
     durable.replace_json(run.checkpoints / "best.json", best.model_dump())
-    with pytest.raises(ValueError, match="is missing or damaged, so no other can go"):
+    with pytest.raises(ValueError, match="is missing or damaged, so no other can be deleted"):
         disk.free(run)
     durable.replace_json(run.checkpoints / "best.json", best.model_dump() | {"checkpoint": "epoch-00001.pt"})
     assert disk.free(run).kept == ("epoch-00001.pt", "epoch-00003.pt", "epoch-00002.pt")
@@ -161,7 +161,7 @@ def test_only_old_checkpoints_go(workspace):
     assert disk.freeable(run).files == ()
     make_alive(run)
     run.outcome_file.unlink()
-    with pytest.raises(ValueError, match="clears up by itself"):
+    with pytest.raises(ValueError, match="deletes old checkpoints itself"):
         disk.free(run)
 
 

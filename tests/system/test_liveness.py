@@ -212,7 +212,7 @@ def test_a_run_of_another_machine_is_told_by_its_beat_and_else_unknown(tmp_path)
     assert launch.stop(run, now=True) == "unknown" and runs.wish(run, 1) == "stop"
     document = status_document(Session(Workspace(tmp_path), as_json=True), run)
     assert document["state"] == "unknown" and document["notice"].startswith(text.split(" Its files")[0])
-    with pytest.raises(ValueError, match="is unknown; stop it before it goes to the trash"):
+    with pytest.raises(ValueError, match=r"is unknown\. Stop it before moving it to the trash"):
         trash.throw(Workspace(tmp_path), run)
 
 

@@ -1,4 +1,4 @@
-"""Old checkpoints of a run that can go, and removing them."""
+"""Deleting old checkpoints of a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from trainer.system import document_file, durable, processes, regular_file
 
 @dataclass(frozen=True)
 class Freeable:
-    """What of a run can go: files of checkpoints that neither resume nor export needs; and what stays."""
+    """The files of checkpoints that neither a resume nor an export needs, and the checkpoints that stay."""
 
     run: Run
     files: tuple[Path, ...]
@@ -35,12 +35,14 @@ def freeable(run: Run) -> Freeable:
     every = models.checkpoints(run)
     best = document_file.read(Best, run.checkpoints / "best.json")
     if every and best is None:
-        raise ValueError(f"Run {run.id} does not tell which of its checkpoints is the best one, so none can go.")
+        raise ValueError(f"Run {run.id} does not record which of its checkpoints is the best, so none can be deleted.")
     last = next((each for each in reversed(every) if _is_sound(run, each)), None)
     if every and last is None:
-        raise ValueError(f"No checkpoint of run {run.id} matches its digest, so none can go.")
+        raise ValueError(f"No checkpoint of run {run.id} matches its digest, so none can be deleted.")
     if best and every and not _is_sound(run, best.checkpoint):
-        raise ValueError(f"{best.checkpoint}, the best of run {run.id}, is missing or damaged, so no other can go.")
+        raise ValueError(
+            f"{best.checkpoint}, the best of run {run.id}, is missing or damaged, so no other can be deleted."
+        )
     stems = index.followers(run.workspace, run).values()
     wanted = [name for stem in stems if (name := f"{stem}.pt") in every]
     needed = [best and best.checkpoint, last, last and _best_by(run, last), *wanted]
@@ -50,14 +52,14 @@ def freeable(run: Run) -> Freeable:
 
 
 def _best_by(run: Run, checkpoint: str) -> str | None:
-    """The best checkpoint when this one was written."""
+    """The best checkpoint at the time when this one was written."""
     facts = durable.read_json(run.checkpoints / f"{checkpoint}.json")
     best = facts.get("best") if isinstance(facts, dict) else None
     return str(best.get("checkpoint")) if isinstance(best, dict) else None
 
 
 def _old(run: Run, kept: tuple[str, ...]) -> Iterator[Path]:
-    """Marks come first: a checkpoint without its mark does not count."""
+    """The files to delete, marks first: a checkpoint without its mark does not count."""
     for pattern in ("epoch-*.pt.json", "epoch-*.pt", "*.tmp.*"):
         for path in sorted(run.checkpoints.glob(pattern)):
             if path.name.removesuffix(".json") not in kept:
@@ -78,12 +80,14 @@ def _is_sound(run: Run, checkpoint: str) -> bool:
 def _check_ended(run: Run) -> None:
     state = runs.status(run).state
     if state in ACTIVE:
-        raise ValueError(f"Run {run.id} is {state}; it clears up by itself. Free its space when it has ended.")
+        raise ValueError(
+            f"Run {run.id} is {state} and deletes old checkpoints itself. Free its space when it has ended."
+        )
 
 
 def free(run: Run) -> Freeable:
-    """Remove what `freeable` tells now; returns what went. Raises ValueError as it does, OSError."""
-    with processes.exclusive_lock(run.resume_lock):  # nobody lets it go on meanwhile
+    """Delete what `freeable` lists; returns what was deleted. Raises ValueError like `freeable`, OSError."""
+    with processes.exclusive_lock(run.resume_lock):  # so that nobody resumes it meanwhile
         found = freeable(run)
         for path in found.files:
             path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What a person says of a run: a name, tags, a note, a star, and whether it is put away."""
+"""The notes on a run: name, tags, text, star, and whether it is archived."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LONGEST_NAME, LONGEST_TAG, LONGEST_NOTE = 200, 40, 20_000
 
 
 def read(run: Run) -> Notes:
-    """The notes of a run; empty ones where none were written, or the file holds something else."""
+    """The notes of a run; empty when there are none or the file is damaged."""
     return document_file.read(Notes, run.notes_file) or Notes()
 
 
@@ -26,13 +26,15 @@ def change(run: Run, add: Sequence[str] = (), remove: Sequence[str] = (), **chan
     try:
         with processes.exclusive_lock(run.folder / ".notes.lock"):
             if document_file.is_damaged(Notes, run.notes_file):
-                raise ValueError(f"{run.notes_file} cannot be read. Mend it by hand, or delete it to begin anew.")
+                raise ValueError(
+                    f"{run.notes_file} cannot be read. Repair it by hand, or delete it to start with empty notes."
+                )
             new = Notes.model_validate(read(run).model_dump() | changes)
             tags = [tag for tag in map(_one_line, (*new.tags, *add)) if tag.casefold() not in gone]
             new = _checked(new.model_copy(update={"tags": tags}))
             durable.replace_json(run.notes_file, new.model_dump())
     except FileNotFoundError:
-        raise ValueError(f"Run {run.id} is not there any more, so nothing can be noted of it.") from None
+        raise ValueError(f"Run {run.id} no longer exists, so its notes cannot be changed.") from None
     return new
 
 
@@ -47,8 +49,8 @@ def _checked(notes: Notes) -> Notes:
     for tag in filter(None, notes.tags):
         tags.setdefault(tag.casefold(), tag)
         if len(tag) > LONGEST_TAG:
-            raise ValueError(f"The tag {tag[:20]!r}... has {len(tag)} letters; take at most {LONGEST_TAG}.")
+            raise ValueError(f"The tag {tag[:20]!r}... has {len(tag)} characters; use at most {LONGEST_TAG}.")
     for what, text, most in (("name", name, LONGEST_NAME), ("note", note, LONGEST_NOTE)):
         if len(text) > most:
-            raise ValueError(f"A {what} of {len(text):,} letters is too long; take at most {most:,}.")
+            raise ValueError(f"A {what} of {len(text):,} characters is too long; use at most {most:,}.")
     return notes.model_copy(update={"name": name, "note": note, "tags": tuple(tags.values())})

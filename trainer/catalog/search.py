@@ -29,25 +29,25 @@ _UNITS = {
     "bytes": {"": 1.0, "b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12},
 }
 NOTHING = "none"
-"""The value that stands for: not known."""
+"""The value for an unknown field."""
 STATES = (*get_args(State), "foreign")
 FLAGS = ("archived", "starred")
 
 
 @dataclass(frozen=True)
 class Query:
-    """What was asked for, understood."""
+    """A parsed query."""
 
     tests: tuple[Test, ...]
     names: frozenset[str]
-    """The fields that it names."""
+    """The fields that the query names."""
 
     def matches(self, row: Row) -> bool:
         return all(test(row) for test in self.tests)
 
 
 def parse(text: str) -> Query:
-    """Raises ValueError with one sentence: which term is wrong, and how it is meant."""
+    """Parse a query. Raises ValueError with the wrong term and the correct form."""
     tests, names = [], set()
     for token in _TOKEN.findall(text):
         negated = token.startswith("-") and len(token) > 1
@@ -86,7 +86,7 @@ def _term(token: str) -> tuple[str, Test]:
     except ValueError as error:
         raise ValueError(f'{error} To look for the text itself, put it in quotes: "{_bare(token)}".') from None
     if not value:
-        raise ValueError(f"{token!r} lacks a value; write it as {name}{sign}value, without a space.")
+        raise ValueError(f"{token!r} has no value; write {name}{sign}value without a space.")
     if sign == "!=":
         return field.name, _opposite(_test(field, "=", value))
     return field.name, _test(field, sign, value)
@@ -115,7 +115,7 @@ def _test(field: Field, sign: str, value: str) -> Test:
 
 def _text_test(field: Field, sign: str, value: str) -> Test:
     if sign not in ":=":
-        raise ValueError(f"{field.name} is text and neither less nor more than {value!r}; write {field.name}:{value}.")
+        raise ValueError(f"{field.name} is text and cannot be compared with {value!r}; write {field.name}:{value}.")
     wanted = value.casefold()
     if field.name == "state" and wanted not in STATES:
         near = difflib.get_close_matches(wanted, STATES, 1, 0.4)
@@ -134,7 +134,7 @@ def _words(found: Found) -> tuple[str, ...]:
 
 def _flag_test(field: Field, value: str) -> Test:
     if value.lower() not in ("true", "false", "yes", "no"):
-        raise ValueError(f"{field.name} is true or false; {value!r} given.")
+        raise ValueError(f"{field.name} is true or false, not {value!r}.")
     wanted = value.lower() in ("true", "yes")
     return lambda row: field.of(row) is wanted
 
@@ -142,7 +142,7 @@ def _flag_test(field: Field, value: str) -> Test:
 def _time_test(field: Field, sign: str, value: str) -> Test:
     """Times are compared as far as they are given: `started=2026-01` is all of that month."""
     if not _TIME.fullmatch(value):
-        raise ValueError(f"{field.name} is a time such as 2026-01-31 or 2026-01-31T18:30 (local); {value!r} given.")
+        raise ValueError(f"{field.name} is a local time such as 2026-01-31 or 2026-01-31T18:30, not {value!r}.")
     wanted = value.replace("T", " ")
 
     def test(row: Row) -> bool:
@@ -172,7 +172,7 @@ def _number(field: Field, value: str) -> float:
     found = _NUMBER.fullmatch(value)
     if found is None or found[2].lower() not in units:
         known = ", ".join(unit for unit in units if unit)
-        raise ValueError(f"{field.name} is a number{f' (units: {known})' if known else ''}; {value!r} given.")
+        raise ValueError(f"{field.name} is a number{f' (units: {known})' if known else ''}, not {value!r}.")
     return float(found[1]) * units[found[2].lower()]
 
 

@@ -1,4 +1,4 @@
-"""The trash of runs: `runs/.trash/`, from which a run comes back until it is emptied."""
+"""The trash of runs, `runs/.trash/`: deleted runs can be restored until it is emptied."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def folder_of(workspace: Workspace) -> Path:
 
 
 def all_of(workspace: Workspace) -> list[Run]:
-    """What lies in the trash, newest run first. One whose name was taken there already has a number behind its id."""
+    """The runs in the trash, newest first. A second run with the same id has a number behind its id."""
     try:
         found = [Run(path) for path in folder_of(workspace).iterdir() if ID.match(path.name) and path.is_dir()]
     except OSError:
@@ -32,7 +32,7 @@ def all_of(workspace: Workspace) -> list[Run]:
 
 
 def rows(workspace: Workspace) -> list[Row]:
-    """What lies in the trash, as rows; they are few, so each is read from its folder."""
+    """The runs in the trash as rows, read from their folders."""
     return [reading.read(run) for run in all_of(workspace)]
 
 
@@ -43,28 +43,30 @@ def find(workspace: Workspace, text: str) -> Run:
     if len(exact) == 1:
         return exact[0]
     if matching:
-        raise ValueError(f"{text!r} fits {len(matching)} runs in the trash; give more of the id.")
-    raise ValueError(f"There is no run {text!r} in the trash, which holds {len(all_of(workspace)):,}.")
+        raise ValueError(f"{text!r} matches {len(matching)} runs in the trash. Give more of the id.")
+    raise ValueError(f"There is no run {text!r} in the trash. List it with: python -m trainer runs --trash")
 
 
 def throw(workspace: Workspace, run: Run, listed: Sequence[Row] | None = None) -> Run:
-    """Move a run to the trash; returns it there. Raises ValueError while it lives or is needed, OSError.
+    """Move a run to the trash; returns it there. Raises ValueError while it is active or needed, OSError.
 
-    `listed` are the rows of all runs, where they are at hand: who throws many away spares a look for each.
+    `listed` are the rows of all runs if available, which saves reading the index for each of many runs.
     """
     folder = folder_of(workspace)
-    if run.folder.is_symlink():  # in the trash it may lead nowhere, and then nobody finds it again
-        raise ValueError(f"Run {run.id} lies elsewhere. Remove the link {run.folder} by hand; the run stays.")
+    if run.folder.is_symlink():  # moved to the trash, a relative link would break
+        raise ValueError(
+            f"Run {run.id} is a link to another folder. Remove the link {run.folder} by hand; the run stays."
+        )
     try:
         folder.mkdir(exist_ok=True)
-        with processes.exclusive_lock(run.resume_lock):  # nobody lets it go on meanwhile
+        with processes.exclusive_lock(run.resume_lock):  # so that nobody resumes it meanwhile
             _check(workspace, run, listed)
             place, number = folder / run.id, 1
             while not _moved(run.folder, place):
                 number += 1
                 place = folder / f"{run.id}.{number}"
     except FileNotFoundError:
-        raise ValueError(f"Run {run.id} is not there any more.") from None
+        raise ValueError(f"Run {run.id} no longer exists.") from None
     return Run(place)
 
 
@@ -72,13 +74,13 @@ def _check(workspace: Workspace, run: Run, listed: Sequence[Row] | None) -> None
     """Raises ValueError when the folder of a run is in use."""
     state = runs.status(run).state
     if state in ACTIVE:
-        raise ValueError(f"Run {run.id} is {state}; stop it before it goes to the trash.")
+        raise ValueError(f"Run {run.id} is {state}. Stop it before moving it to the trash.")
     if processes.is_locked(run.supervisor_lock):
-        raise ValueError(f"A process of run {run.id} still ends; put it into the trash in a moment.")
+        raise ValueError(f"A process of run {run.id} is still ending. Try again in a moment.")
     for verb in ("evaluate", "export"):
         working = job.read(workspace, verb)
         if working and working.state == "running":
-            raise ValueError(f"A job ({verb}) is running and may write into the run; wait for its end, or cancel it.")
+            raise ValueError(f"A job ({verb}) is running and may write into the run. Wait for its end, or cancel it.")
     if waiting := list(index.followers(workspace, run, listed)):
         raise ValueError(
             f"Run {waiting[0]} starts from a model of run {run.id}; wait until it has begun, or put that into "
@@ -102,38 +104,38 @@ def _moved(source: Path, place: Path) -> bool:
 
 
 def restore(workspace: Workspace, run: Run) -> Run:
-    """Bring a run back from the trash. Raises ValueError when there is one of its id again, OSError."""
+    """Restore a run from the trash. Raises ValueError when its id is in use, OSError."""
     match = ID.match(run.id)
     place = workspace.runs / (match[0] if match else run.id)
     try:
         moved = _moved(run.folder, place)
     except FileNotFoundError:
-        raise ValueError(f"Run {run.id} is not in the trash any more.") from None
+        raise ValueError(f"Run {run.id} is no longer in the trash.") from None
     if not moved:
-        raise ValueError(f"There is a run {place.name} already; put that into the trash before this one comes back.")
+        raise ValueError(f"Run {place.name} already exists. Move it to the trash before restoring this one.")
     return Run(place)
 
 
 def delete(run: Run) -> None:
-    """Delete a run in the trash for good; who brings it back meanwhile gets all of it or nothing.
+    """Delete a run in the trash permanently; a simultaneous restore gets all of it or nothing.
 
     Raises ValueError for one that is not there, OSError.
     """
     if run.folder.parent.name != TRASH:
-        raise ValueError(f"Run {run.id} is not in the trash; only what lies there is deleted for good.")
+        raise ValueError(f"Run {run.id} is not in the trash. Only runs in the trash can be deleted permanently.")
     doomed = run.folder.with_name(f".{run.id}.{secrets.token_hex(4)}")
     try:
         run.folder.rename(doomed)
     except FileNotFoundError:
-        raise ValueError(f"Run {run.id} is not in the trash any more.") from None
+        raise ValueError(f"Run {run.id} is no longer in the trash.") from None
     shutil.rmtree(doomed)
 
 
 def empty(workspace: Workspace) -> int:
-    """Delete everything in the trash for good; returns how many runs that were. Raises OSError."""
+    """Delete all runs in the trash permanently; returns their number. Raises OSError."""
     found = all_of(workspace)
     for run in found:
         delete(run)
-    for rest in folder_of(workspace).glob(".*"):  # of one who was killed
+    for rest in folder_of(workspace).glob(".*"):  # from a delete that was killed
         shutil.rmtree(rest, ignore_errors=True)
     return len(found)

@@ -1,4 +1,4 @@
-"""The model of an earlier run that a training goes on from (`training.start_from`): which, and whether it fits."""
+"""The model of an earlier run that a training starts from (`training.start_from`), and whether it fits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A short measurement of how long a configuration would train here: asked of a process that may import torch."""
+"""A short measurement of the training time of a configuration, in a process of its own that imports torch."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def result_file(workspace: Workspace) -> Path:
 
 
 def read(workspace: Workspace) -> Measured | None:
-    """What the last probe found, whatever it was of; None before the first one."""
+    """The result of the last probe; None before the first."""
     return document_file.read(Measured, result_file(workspace))
 
 
 def of(workspace: Workspace, config: Config) -> Measured | None:
-    """What was measured of this very configuration on the present split; None when nothing was."""
+    """The result for this configuration and the current split; None when there is none."""
     found = read(workspace)
     try:
         fingerprint = manifest.fingerprint(workspace)
@@ -121,7 +121,7 @@ def _refusal(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def sentence(found: Measured) -> str:
-    """What a probe found, for a person."""
+    """The result of a probe, as a sentence."""
     return (
         f"An epoch takes about {found.epoch_seconds:.1f} s, all {found.epochs:,} of them at most "
         f"{clock_time(found.total_seconds)}, on {found.device}; peak memory {found.peak_memory_bytes / 1e9:.1f} GB."

@@ -1,4 +1,4 @@
-"""The supervisor of one run: waits for its turn, starts the trainer, writes how it ended. Imports no torch.
+"""The supervisor of one run: waits for a device, starts the trainer and writes the outcome. Imports no torch.
 
 python -m trainer.run.supervisor runs/20260101-120000-abcd gpu0,gpu1
 """
@@ -198,7 +198,7 @@ def _kill(trainer: subprocess.Popen[bytes], reason: str) -> str:
 
 
 def _attempt(run: Run, attempt: int, devices: Sequence[str], ended: Callable[[], bool], lock: int) -> Outcome:
-    """Wait for a slot, train, and tell how that ended."""
+    """Wait for a slot, train, and return the outcome."""
     slot = _wait_for_turn(run, attempt, devices, ended)
     if isinstance(slot, Outcome):
         return slot
@@ -235,7 +235,7 @@ def _conclude(run: Run, outcome: Outcome, ended: bool) -> int | None:
 
 
 def supervise(run: Run, devices: Sequence[str], lock: int | None = None) -> Outcome | None:
-    """See a run through to its end; None when it has another supervisor, now or in the end, or its folder was deleted
+    """Supervise a run to its end; None when another supervisor has it, or its folder was deleted
     or moved meanwhile.
 
     `lock` is the run's lock (supervisor_lock) where whoever started us has taken it for us; it is shared with the
