@@ -12,7 +12,7 @@ def test_evaluation_shows_the_best_epoch_and_says_what_it_is_not(workspace):
     app = draw("Evaluation", section="Clips")
     assert (metric(app, "Best epoch"), metric(app, "FNR")) == ("5", "26.76 %")
     assert app.table[0].value.values.tolist() == [[88, 12], [7, 1193]]
-    assert any("not per hour" in c.value and "test split were not used" in c.value for c in app.caption)
+    assert any("not per hour" in c.value and "The test split is not used" in c.value for c in app.caption)
 
 
 @pytest.mark.parametrize("epochs", [None, 0])

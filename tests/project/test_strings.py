@@ -10,6 +10,8 @@ REPLACED = (
     "is told as damaged",
     "counters learning by heart",
     "A recording of noise below is none",
+    "Nobody was told of the end",
+    "Groups in two splits: 0",
     "in that time means",
     "Others taken for it",
     "Taken for it",
