@@ -60,7 +60,7 @@ def test_missing_and_changed_clips_are_named_and_counted(workspace):
 def test_splits_without_words_or_without_others_are_told(workspace):
     splits = manifest.read_splits(workspace)
     only = {part: [one for one in clips if one.label == "positive"] for part, clips in splits.items()}
-    assert "The val split holds no negative clips." in " ".join(manifest.problems(workspace, only))
+    assert "The val split contains no negative clips." in " ".join(manifest.problems(workspace, only))
 
 
 def test_absent_splits_say_where_to_go(tmp_path):
@@ -83,7 +83,7 @@ def test_a_damaged_manifest_is_named_with_its_line(tmp_path, damage: str):
     workspace = Workspace(tmp_path)
     workspace.splits.mkdir(parents=True)
     (workspace.splits / "train.csv").write_text(damage)
-    with pytest.raises(ValueError, match=r"train\.csv is damaged in line"):
+    with pytest.raises(ValueError, match=r"train\.csv is corrupt in line"):
         manifest.read_split(workspace, "train")
 
 

@@ -94,7 +94,7 @@ def test_a_zip_of_500_clips_comes_in_and_goes_again(page: Page, workspace: Works
         page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(upload)
         expect(button(page, "Import files")).to_be_enabled()
         button(page, "Import files").click()
-        told = "Imported 500 into positive. 1 file skipped: 1 of a kind that is not read (.txt)."
+        told = "Imported 500 into positive. 1 file skipped: 1 of an unsupported type (.txt)."
         expect(page.get_by_text(told).first).to_be_visible()
         assert len(clips.load(workspace)) == 500 and not list((workspace.root / "data" / "uploads").iterdir())
         page.get_by_role("tab", name="Changes").click()

@@ -244,7 +244,7 @@ def test_folders_of_labels_are_scanned_in_any_spelling_and_what_is_left_is_told(
     }  # fmt: skip
     assert found.refused.to_dict("records") == [
         {"path": "positive/.hidden.wav", "reason": "bad_name",
-         "message": "Its name begins with a dot, as those of hidden files do; rename it."}
+         "message": "Its name begins with a dot, so it is hidden; rename it."}
     ]  # fmt: skip
     told = clips.summary(workspace, found, ())
     assert told["labels"]["positive"]["clips"] == 2 and told["labels"]["hard_negative"]["clips"] == 1

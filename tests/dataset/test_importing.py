@@ -48,7 +48,7 @@ def test_a_zip_brings_its_audio_and_says_what_was_skipped(workspace, tmp_path):
     made = importing.import_zip(workspace, zip_of(tmp_path / "a.zip", entries), "positive", ignore)
     assert clips(workspace) == ["positive/set/anna/1.wav", "positive/set/anna/2.WAV", "positive/set/ben/1.flac"]
     assert made.skipped == 3 and (
-        "Imported 3 into positive. 3 files skipped: 1 of a kind that is not read (.txt), 2 hidden "
+        "Imported 3 into positive. 3 files skipped: 1 of an unsupported type (.txt), 2 hidden "
         "(__MACOSX/set/anna/._1.wav). Undo"
     ) in made.sentence()  # fmt: skip
 
@@ -222,7 +222,7 @@ def test_labels_match_in_any_spelling_and_the_true_reason_is_told(workspace, tmp
     }  # fmt: skip
     sentence = made.sentence()
     assert "4 files skipped: 1 in no folder named after a label" in sentence and "(Negatif/lost.wav)" in sentence
-    assert "2 of a kind that is not read (.txt, .jpg), 1 a link, which is not followed" in sentence
+    assert "2 of an unsupported type (.txt, .jpg), 1 a link, which is not followed" in sentence
     changes.undo(workspace, made.change.id)
     files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
     packed = zip_of(tmp_path / "a.zip", {path.relative_to(folder).as_posix(): path.read_bytes() for path in files})

@@ -109,7 +109,8 @@ def test_each_verdict_says_what_was_measured_and_that_it_was_tried_twice(saboteu
     found = answers(sorted(tmp_path.glob("*.wav")))
     assert {name: answer["message"] for name, answer in found.items()} == {
         "crash.wav": "The decoder crashed on it (-11), twice; convert it again.",
-        "hang.wav": "Reading it stood still for 1 s, as on a disk that does not answer, twice; check the disk, then "
+        "hang.wav": "Reading it made no progress for 1 s, as on a disk that does not respond, twice; "
+        "check the disk, then "
         "try again.",
         "spin.wav": "Reading it took more than 0.5 s of processor time, twice; record or convert it again.",
     }

@@ -108,7 +108,7 @@ def test_rows_that_match_no_clip_are_told(tmp_path):
     assert "positive/anna/1.wav" in sentence and not told("0.wav,anna\n1.wav,ben\n")
     (tmp_path / "data" / speakers.CSV_FILE).write_text("damaged")
     (sentence,) = [each for each in clips.warnings(workspace, clips.load(workspace)) if "speaker" in each]
-    assert sentence.startswith("No speaker is known by the rule that was kept: The table of speakers needs")
+    assert sentence.startswith("The saved speaker rule matches no clip: The table of speakers needs")
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"a,b\n1,2\n", b"path,speaker\n"])

@@ -122,7 +122,7 @@ def test_every_label_meets_the_ratios_within_one_group(layouts, seed: int):
 def test_a_split_is_told_in_one_line():
     described = {"train": {"positive": 1200, "negative": 5}, "val": {"positive": 3}, "test": {}}
     told = split_files.sentence(described | {"groups_in_two_splits": 0})
-    assert told == "Split 1,208 clips: 1,205 to train, 3 to val, 0 to test. Groups in two splits: 0."
+    assert told == "Split 1,208 clips: 1,205 to train, 3 to val, 0 to test. Groups in more than one split: 0."
 
 
 def test_a_label_that_a_split_has_nothing_of_is_told():
@@ -243,7 +243,7 @@ def test_positives_of_one_speaker_are_split_by_recording_and_it_is_told(tmp_path
     (warning,) = split_files.warnings(told)
     assert warning == (
         "All positives are of one speaker (me). They are split by recording, so validation and test measure this voice "
-        "alone. For other people, get positives by other speakers."
+        "only. For other people, add positives by other speakers."
     )
     assert split_files.facts(workspace).by_recording == {"positive": ["me"]}
     assert split_files.voice_sentences(workspace) == [warning] and split_files.versions(workspace)[0].by_recording

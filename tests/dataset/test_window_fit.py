@@ -37,7 +37,7 @@ def test_positives_longer_than_the_window_are_counted_by_their_speech(tmp_path):
     assert speech == pytest.approx([2.8] * 20, abs=0.05)
     problem = window_fit.problem(config_of(1.5), speech)
     assert problem.option == "data.window_seconds" and problem.message.startswith(
-        "20 of 20 positives hold more speech than fits into the window of 1.5 s (up to 2.8 s)"
+        "20 of 20 positives contain more speech than fits into the window of 1.5 s (up to 2.8 s)"
     )
     assert problem.message.endswith(" Set data.window_seconds to 3.3.")
     assert window_fit.problem(config_of(3.3), speech) is None
@@ -51,7 +51,7 @@ def test_what_no_option_mends_says_what_to_do():
     assert text.endswith("hears 2 s only: set features.kind to log_mel and data.window_seconds to 3.3.")
     text = window_fit.problem(config_of(5.0), [6.0] * 5).message
     assert text.endswith(
-        "No window holds them (5 s is the longest): cut the clips to the phrase, or take a shorter one."
+        "No window is long enough (5 s is the maximum): trim the clips to the phrase, or choose a shorter phrase."
     )
     assert window_fit.problem(config_of(1.5), []) is None
 

@@ -98,7 +98,9 @@ def test_an_encoding_that_was_asked_for_is_used_or_refused(workspace, tmp_path):
     with pytest.raises(ValueError, match="are not in the encoding utf-8"):
         importing.import_zip(workspace, packed, "", ignore, encoding="utf-8")
     for wrong in ("klingon", "utf-16", "rot13"):
-        with pytest.raises(ValueError, match="is not an encoding of names in zips; choose one of utf-8, cp932"):
+        with pytest.raises(
+            ValueError, match="is not a supported encoding of zip file names; choose one of utf-8, cp932"
+        ):
             importing.import_zip(workspace, packed, "", ignore, encoding=wrong)
 
 

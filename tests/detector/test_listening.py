@@ -54,8 +54,8 @@ def test_a_file_with_a_wrong_length_or_cancelling_channels_is_heard_whole_and_to
     right, opposite, piped = json.loads(out)
     assert right["detections"] and "notes" not in right
     assert opposite["detections"] == piped["detections"] == right["detections"]
-    assert opposite["notes"] == ["Its channels cancel each other when they are mixed; channel 1 is used."]
-    assert piped["notes"] == ["Its header does not give the right length; it is read to the end of the file."]
+    assert opposite["notes"] == ["Its channels cancel each other when mixed; channel 1 is used."]
+    assert piped["notes"] == ["Its header gives a wrong length; it is read to the end of the file."]
 
 
 def test_what_cannot_be_listened_to_is_one_sentence(tone_model: Path):

@@ -261,7 +261,7 @@ def test_a_job_is_cancelled_killed_and_repeated(made, tmp_path):
     wait_until(workspace, lambda found: found.doing.startswith("Scoring streams") and found.done)
     job.cancel(workspace, "evaluate")
     ended = wait_until(workspace, lambda found: found.state != "running")
-    assert ended.state == "cancelled" and ended.message.endswith("cancelled. Nothing of it is kept.")
+    assert ended.state == "cancelled" and ended.message.endswith("cancelled. Nothing was saved.")
     job.start(workspace, "evaluate", arguments)
     found = wait_until(workspace, lambda found: found.doing.startswith("Scoring streams") and found.done)
     assert processes.send_signal(found.identity, signal.SIGKILL)

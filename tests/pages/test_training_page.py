@@ -45,7 +45,7 @@ def test_what_should_be_known_before_a_start_is_told_on_every_page_it_concerns(e
     config_file.save(empty, "short", tiny_config())
     app = draw("Training")
     unfit, voice = [text.value for text in app.warning]
-    assert "12 of 12 positives hold more speech than fits into the window of 1.5 s" in unfit and "to 3" in unfit
+    assert "12 of 12 positives contain more speech than fits into the window of 1.5 s" in unfit and "to 3" in unfit
     assert voice.startswith("All positives are of one speaker (me).") and "measure this voice alone" in voice
     press(app, "Start Training")
     (run,) = runs.all_runs(empty)

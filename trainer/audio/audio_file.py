@@ -37,7 +37,7 @@ PREROLL_SECONDS = 0.5
 """Frames of MP3 and Opus stand on those before them: so much is decoded before the part that is wanted."""
 LOOKED_PIECES, PIECE_SECONDS = 30, 1.0
 """Pieces of a recording by which its channels are judged; they are spread over all of it."""
-NO_FILE = "It is no regular file; put the audio itself here."
+NO_FILE = "It is not a regular file; put the audio itself here."
 _BLOCK_FRAMES = 1 << 18
 _UNKNOWN_FRAMES = 1 << 62
 
@@ -63,13 +63,13 @@ class AudioFacts:
         """What a user should know of how the file is heard, as sentences."""
         told = []
         if self.length_wrong:
-            told.append("Its header does not give the right length; it is read to the end of the file.")
+            told.append("Its header gives a wrong length; it is read to the end of the file.")
         if self.channel_fault == "cancel":
-            told.append(f"Its channels cancel each other when they are mixed; channel {self.used_channel} is used.")
+            told.append(f"Its channels cancel each other when mixed; channel {self.used_channel} is used.")
         if self.channel_fault == "dead":
             told.append("Some of its channels are silent; the others are used.")
         if self.channel_fault == "uneven":
-            told.append(f"Its channels differ much in noise; all are mixed, channel {self.best_channel} is the best.")
+            told.append(f"Its channels differ in noise; all are mixed, channel {self.best_channel} is the best.")
         return told
 
 
@@ -104,13 +104,13 @@ def _opened(path: Path) -> Iterator[int]:
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise AudioRefused(
-                "not_a_file", "It is a link; links are not followed, put the audio itself here."
+                "not_a_file", "It is a link, and links are not followed; put the audio file itself here."
             ) from None
         if error.errno == errno.ENXIO:
             raise AudioRefused("not_a_file", NO_FILE) from None
         raise AudioRefused("unreadable", f"It cannot be opened ({error.strerror}); check its permissions.") from None
     except UnicodeEncodeError:
-        raise AudioRefused("bad_name", "Its name is not valid text; rename it.") from None
+        raise AudioRefused("bad_name", "Its name is not valid Unicode text; rename it.") from None
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise AudioRefused("not_a_file", NO_FILE)
@@ -125,14 +125,17 @@ def _check_header(sound: soundfile.SoundFile) -> None:
         raise AudioRefused("unsupported_format", f"It is {kind}; convert it to {audio_formats.EXAMPLES}.")
     if not LOWEST_RATE <= sound.samplerate <= HIGHEST_RATE:
         raise AudioRefused(
-            "bad_rate", f"Its sample rate is {sound.samplerate:,} Hz; {LOWEST_RATE:,} to {HIGHEST_RATE:,} Hz are taken."
+            "bad_rate",
+            f"Its sample rate is {sound.samplerate:,} Hz; {LOWEST_RATE:,} to {HIGHEST_RATE:,} Hz are supported.",
         )
     if sound.channels > MOST_CHANNELS:
-        raise AudioRefused("too_many_channels", f"It has {sound.channels} channels; at most {MOST_CHANNELS} are taken.")
+        raise AudioRefused(
+            "too_many_channels", f"It has {sound.channels} channels; at most {MOST_CHANNELS} are supported."
+        )
     if sound.frames == 0:
-        raise AudioRefused("empty", "It holds no audio; record it again or remove it.")
+        raise AudioRefused("empty", "It contains no audio; record it again or remove it.")
     if sound.frames >= _UNKNOWN_FRAMES:
-        told = "Its header does not say how long it is, as of a FLAC written into a pipe"
+        told = "Its header gives no length, as in a FLAC file written to a pipe"
         raise AudioRefused("unknown_length", f"{told}; convert it to {audio_formats.EXAMPLES}.")
 
 
@@ -140,12 +143,12 @@ def _check_length(sound: soundfile.SoundFile) -> None:
     """Refuse what is too long for a clip, which is read as a whole."""
     if sound.frames > LONGEST_SECONDS * sound.samplerate:
         raise AudioRefused(
-            "too_long", f"It says it is longer than {LONGEST_SECONDS // 60} minutes; cut it into pieces."
+            "too_long", f"It is longer than {LONGEST_SECONDS // 60} minutes by its header; cut it into pieces."
         )
     if sound.frames > MOST_FRAMES:
         longest = MOST_FRAMES / sound.samplerate / 60
         raise AudioRefused(
-            "too_long", f"At {sound.samplerate:,} Hz at most {longest:.1f} minutes are taken; cut it into pieces."
+            "too_long", f"At {sound.samplerate:,} Hz at most {longest:.1f} minutes are supported; cut it into pieces."
         )
 
 
@@ -166,7 +169,7 @@ def _blocks(sound: _Sound) -> Iterator[NDArray[np.float32]]:
 def _check_level(wave: NDArray[np.float32]) -> None:
     peak = max(float(wave.max()), -float(wave.min()))  # abs() would take as much memory again
     if not np.isfinite(peak):
-        raise AudioRefused("not_finite", "It holds samples that are no numbers; export it again.")
+        raise AudioRefused("not_finite", "It contains samples that are not numbers (NaN); export it again.")
     if peak > LOUDEST:
         raise AudioRefused("out_of_range", f"Its samples reach {peak:.3g} times full scale; export it again.")
 
@@ -216,10 +219,11 @@ def _sound(path: Path, channel: int = 0) -> Iterator[_Sound]:
     """
     with _opened(path) as descriptor:
         if os.fstat(descriptor).st_size == 0:
-            raise AudioRefused("empty", "It is an empty file; copy or record it again.")
+            raise AudioRefused("empty", "It is empty; copy or record it again.")
         if not audio_formats.is_known(path.suffix, os.pread(descriptor, 4, 0)):
-            kind = path.suffix or "without an ending"
-            told = f"Files of this kind ({kind}) are not read; if it is audio, convert it to {audio_formats.EXAMPLES}."
+            kind = path.suffix or "no file extension"
+            advice = f"if it is audio, convert it to {audio_formats.EXAMPLES}."
+            told = f"Files of this type ({kind}) are not supported; {advice}"
             raise AudioRefused("unsupported_format", told)
         change = audio_header.correction(descriptor)
         wrong = bool(change and change.length_wrong) or not audio_header.has_its_end(descriptor)
@@ -264,7 +268,7 @@ def read(path: Path, channel: int = 0) -> tuple[NDArray[np.float32], AudioFacts]
             wave[done : done + len(block)] = block
             done += len(block)
     if done == 0:
-        raise AudioRefused("empty", "It holds no audio; record it again or remove it.")
+        raise AudioRefused("empty", "It contains no audio; record it again or remove it.")
     _check_level(wave[:done])
     return wave[:done], replace(sound.facts, seconds=done / sound.facts.sample_rate)
 

@@ -204,7 +204,7 @@ def correction(descriptor: int) -> Correction | None:
         return None
     if claim.form[1] == "I" and end - claim.start + claim.counted > _LARGEST_RIFF:
         raise AudioRefused(
-            "too_long", f"It is longer than its format can say (4 GB); convert it to RF64 or {EXAMPLES}."
+            "too_long", f"It is longer than its format can declare (4 GB); convert it to RF64 or {EXAMPLES}."
         )
     field = struct.pack(claim.form, end - claim.start + claim.counted)
     return Correction(spliced_file.replaced(_padded(claim, end), claim.place, field))
@@ -229,7 +229,7 @@ def _is_wrong(descriptor: int, magic: bytes, claim: _Claim, length: int, size: i
     if not whole:
         raise AudioRefused(
             "truncated",
-            f"{length - rest:,} of its {length:,} bytes of sound are missing at its end; copy or record it again.",
+            f"{length - rest:,} of its {length:,} bytes of audio are missing at its end; copy or record it again.",
         )
     return True
 

@@ -121,7 +121,7 @@ class Reader:
             env=os.environ | limited_process.ONE_THREAD,
         )
         if self._line() is None:
-            raise OSError(f"The process that reads audio files does not start (it ended with {self.end()}). Try again.")
+            raise OSError(f"The process that reads audio files did not start (exit code {self.end()}). Try again.")
 
     def ask(self, *requests: Answer) -> None:
         """Send requests, which are answered in turn. Raises OSError when no process can be started."""
@@ -182,7 +182,7 @@ class Reader:
         ended = self._process.poll()
         self.end()
         if ended is None:
-            cause = f"Reading it stood still for {STILL_SECONDS:g} s, as on a disk that does not answer"
+            cause = f"Reading it made no progress for {STILL_SECONDS:g} s, as on a disk that does not respond"
             return ReaderFailed("not_answering", cause, "check the disk, then try again")
         if ended == -signal.SIGPROF:
             cause = f"Reading it took more than {_told(seconds)} s of processor time"

@@ -71,7 +71,7 @@ def read_split(workspace: Workspace, split: str) -> list[Clip]:
     try:
         return [_clip(row) for row in reader]
     except (KeyError, TypeError, ValueError, csv.Error):
-        raise ValueError(f"{path} is damaged in line {reader.line_num}. {AGAIN}") from None
+        raise ValueError(f"{path} is corrupt in line {reader.line_num}. {AGAIN}") from None
 
 
 def read_splits(workspace: Workspace) -> dict[str, list[Clip]]:
@@ -105,9 +105,9 @@ def problems(workspace: Workspace, splits: Mapping[str, Sequence[Clip]]) -> list
     for split in ("train", "val"):
         labels = {clip.label for clip in splits[split]}
         if "positive" not in labels:
-            found.append(f"The {split} split holds no positive clips. {AGAIN}")
+            found.append(f"The {split} split contains no positive clips. {AGAIN}")
         if not labels & {"negative", "hard_negative"}:
-            found.append(f"The {split} split holds no negative clips. {AGAIN}")
+            found.append(f"The {split} split contains no negative clips. {AGAIN}")
     return found + out_of_date(workspace, [*splits["train"], *splits["val"]])
 
 

@@ -221,7 +221,7 @@ def split_text(parts: dict[str, Any], warnings: Sequence[str]) -> str:
         f"{part:6} " + ", ".join(f"{clips:,} {label}" for label, clips in parts[part].items())
         for part in ("train", "val", "test")
     ]
-    told = [f"Groups in two splits: {parts['groups_in_two_splits']}.", *warnings]
+    told = [f"Groups in more than one split: {parts['groups_in_two_splits']}.", *warnings]
     return "\n".join([*rows, *told])
 
 

@@ -57,7 +57,7 @@ def _unknown(location: tuple[int | str, ...]) -> str:
     name = str(location[-1])
     elsewhere = [o.key for o in options() if o.name == name]
     near = elsewhere or difflib.get_close_matches(name, _known(location), 1, 0.4)
-    hint = f"did you mean {near[0]}?" if near else f"known here are {', '.join(_known(location))}."
+    hint = f"did you mean {near[0]}?" if near else f"valid names are {', '.join(_known(location))}."
     return f"there is no such option; {hint}"
 
 
@@ -79,11 +79,13 @@ def _sentence(error: Mapping[str, Any]) -> str:
         case "literal_error":
             return f"must be {limits['expected']}; {given}."
         case "model_type" | "dict_type" | "model_attributes_type":
-            return f"must hold options as `name: value`; {given}."
+            return f"must contain options as `name: value`; {given}."
         case "string_type":
             return f"must be text; {given}."
         case "string_pattern_mismatch" if error["loc"] == ("training", "start_from"):
-            return f"must be the id of a run (/epoch-00012 after it is a checkpoint), `latest` or nothing; {given}."
+            return (
+                f"must be the id of a run (with /epoch-00012 for one of its checkpoints), `latest` or empty; {given}."
+            )
         case "string_pattern_mismatch":
             return f"must be a plain name; {given}."
     return f"{error['msg']}; {given}."
@@ -220,7 +222,7 @@ def saved(workspace: Workspace) -> list[str]:
 def saved_path(workspace: Workspace, name: str) -> Path:
     """Where the user's configuration of this name lies. Raises ConfigError for a name that is no plain file name."""
     if not NAME.fullmatch(name):
-        message = f"{name!r:.80} cannot be a name; take up to 64 letters (a to z), digits, spaces, dots, - or _."
+        message = f"{name!r:.80} is not a valid name; use up to 64 letters (a to z), digits, spaces, dots, - or _."
         raise ConfigError([Problem("", message)])
     return workspace.configs / f"{name}.yaml"
 

@@ -53,13 +53,13 @@ def save(workspace: Workspace, name: str, config: Config, seen: str | None) -> P
 
 
 def _exists(name: str) -> str:
-    return f"There is a configuration “{name}” already. Choose another name, or tick “Replace it”."
+    return f"A configuration “{name}” already exists. Choose another name, or select “Replace it”."
 
 
 def _changed_elsewhere(name: str) -> str:
     return (
-        f"“{name}” was changed since it was opened here, in another tab or by hand. Save under another name, load it "
-        "again, or tick “Replace it”."
+        f"“{name}” has changed since it was opened here, in another tab or by hand. Save under another name, load it "
+        "again, or select “Replace it”."
     )
 
 
@@ -68,7 +68,7 @@ def rename(workspace: Workspace, name: str, new: str) -> None:
     source, target = _existing(workspace, name), config_file.saved_path(workspace, new)
     with _locked(workspace):
         if target.exists():
-            raise ValueError(f"There is a configuration “{new}” already. Choose another name.")
+            raise ValueError(f"A configuration “{new}” already exists. Choose another name.")
         source.rename(target)
         durable.sync_folder(workspace.configs)
 
@@ -78,14 +78,14 @@ def duplicate(workspace: Workspace, name: str, new: str) -> None:
     source, target = _existing(workspace, name), config_file.saved_path(workspace, new)
     with _locked(workspace):
         if target.exists():
-            raise ValueError(f"There is a configuration “{new}” already. Choose another name.")
+            raise ValueError(f"A configuration “{new}” already exists. Choose another name.")
         durable.replace_bytes(target, regular_file.read_bytes(source))
 
 
 def _existing(workspace: Workspace, name: str) -> Path:
     path = config_file.saved_path(workspace, name)
     if not path.is_file():
-        raise FileNotFoundError(f"There is no configuration “{name}” any more; it was renamed or deleted elsewhere.")
+        raise FileNotFoundError(f"The configuration “{name}” no longer exists; it was renamed or deleted elsewhere.")
     return path
 
 
@@ -114,7 +114,7 @@ def restore(workspace: Workspace, trashed: str) -> str:
     found = _TRASHED.fullmatch(trashed)
     path = workspace.trashed_configs / f"{trashed}.yaml"
     if not found or "/" in trashed or not path.is_file():
-        raise FileNotFoundError(f"“{trashed}” is not in the trash any more.")
+        raise FileNotFoundError(f"“{trashed}” is no longer in the trash.")
     with _locked(workspace):
         name = free_name(workspace, found[2])
         path.rename(config_file.saved_path(workspace, name))

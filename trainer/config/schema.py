@@ -181,9 +181,9 @@ def broken_rules(config: Config) -> Iterator[str]:
     data, features, augmentation = config.data, config.features, config.augmentation
     shares = data.positive_share + data.unfinished_share + data.background_share + data.hard_negative_share + data.mined_share
     if shares > 0.95:
-        yield f"data.positive_share: the shares of positives, unfinished words, background, hard and mined negatives add up to {shares:.2f}; leave at least 0.05 for other negatives."
+        yield f"data.positive_share: the shares of positives, partial words, background, hard and mined negatives add up to {shares:.2f}; leave at least 0.05 for other negatives."
     if features.kind == "mfcc" and features.mfcc_coefficients > features.mel_bands:
-        yield f"features.mfcc_coefficients: {features.mfcc_coefficients} coefficients cannot come from {features.mel_bands} mel bands; take at most as many."
+        yield f"features.mfcc_coefficients: {features.mfcc_coefficients} coefficients cannot be computed from {features.mel_bands} mel bands; use at most as many."
     yield from _broken_embedding_rules(config)
     if augmentation.snr_low_db > augmentation.snr_high_db:
         yield f"augmentation.snr_low_db: the lowest SNR ({augmentation.snr_low_db:g} dB) is above the highest ({augmentation.snr_high_db:g} dB); swap them."
@@ -192,15 +192,15 @@ def broken_rules(config: Config) -> Iterator[str]:
     if features.low_hz >= features.high_hz:
         yield f"features.low_hz: the lowest frequency ({features.low_hz} Hz) must be below the highest ({features.high_hz} Hz)."
     if features.hop_ms > features.frame_ms:
-        yield f"features.hop_ms: a hop of {features.hop_ms} ms skips sound between frames of {features.frame_ms} ms; take at most the frame."
+        yield f"features.hop_ms: a hop of {features.hop_ms} ms skips audio between frames of {features.frame_ms} ms; use at most the frame length."
     if augmentation.frequency_mask_bands >= feature_rows(features):
-        yield f"augmentation.frequency_mask_bands: a mask of {augmentation.frequency_mask_bands} bands can blank all {feature_rows(features)} rows of the features; take fewer."
+        yield f"augmentation.frequency_mask_bands: a mask of {augmentation.frequency_mask_bands} bands can cover all {feature_rows(features)} rows of the features; use fewer."
     if data.word_margin_ms + augmentation.shift_ms > 700 * data.window_seconds:
         yield f"augmentation.shift_ms: margin and shift ({data.word_margin_ms + augmentation.shift_ms} ms) leave too little of the {data.window_seconds:g} s window for the word; keep them under 70 % of it."
     if config.training.precision == "float16" and config.training.device == "cpu":
-        yield "training.precision: float16 is for GPUs; on a CPU take float32, or bfloat16."
+        yield "training.precision: float16 requires a GPU; use float32 or bfloat16 on a CPU."
     if config.training.best_by == "miss_rate" and not config.training.stream_epochs:
-        yield "training.stream_epochs: the best model is chosen by the miss rate, so the stream must be heard; set 1 or more."
+        yield "training.stream_epochs: the best model is chosen by the miss rate, which needs the validation stream; set 1 or more."
     if config.optimizer.warmup_epochs > config.training.epochs:
         yield f"optimizer.warmup_epochs: a warm-up of {config.optimizer.warmup_epochs:g} epochs is longer than the training of {config.training.epochs}."
 
@@ -211,7 +211,7 @@ def _broken_embedding_rules(config: Config) -> Iterator[str]:
     if config.features.kind != "speech_embedding":
         return
     if name not in EMBEDDING_MODELS:
-        yield f"model.name: {name} is not for the speech embedding; take one of {', '.join(EMBEDDING_MODELS)}."
+        yield f"model.name: {name} does not support the speech embedding; choose one of {', '.join(EMBEDDING_MODELS)}."
     if seconds != EMBEDDING_WINDOW_SECONDS:
-        yield f"data.window_seconds: the speech embedding hears {EMBEDDING_WINDOW_SECONDS:g} s, as in a stream, and not {seconds:g} s; set {EMBEDDING_WINDOW_SECONDS:g}."
+        yield f"data.window_seconds: the speech embedding needs a window of {EMBEDDING_WINDOW_SECONDS:g} s, not {seconds:g} s; set {EMBEDDING_WINDOW_SECONDS:g}."
 # fmt: on

@@ -18,10 +18,10 @@ from trainer.system.workspace import LABELS
 Reason = Literal["no_label", "kind", "hidden", "link", "not_a_file", "unreadable"]
 WHY: dict[Reason, str] = {
     "no_label": f"in no folder named after a label ({', '.join(LABELS)})",
-    "kind": "of a kind that is not read",
+    "kind": "of an unsupported type",
     "hidden": "hidden",
     "link": "a link, which is not followed",
-    "not_a_file": "no regular file",
+    "not_a_file": "not a regular file",
     "unreadable": "in a folder that cannot be opened",
 }
 MOST_KINDS = 5
@@ -62,7 +62,7 @@ SPARE_BYTES = 500_000_000
 """Left free on the disk."""
 TOO_MUCH = (
     f"The archive unpacks to more than {MOST_BYTES / 1e9:.0f} GB, {zip_file.MOST_RATIO} times its size, or the room "
-    "on the disk; nothing is taken."
+    "on the disk; nothing was imported."
 )
 
 

@@ -85,7 +85,7 @@ def apply(workspace: Workspace, title: str, moves: Sequence[Move], change_id: st
         freed = {move.source for move in moves}
         for move in moves:
             if move.target not in freed and os.path.lexists(data / move.target):
-                raise ValueError(f"{move.target} exists already; nothing was changed. Rename or remove it first.")
+                raise ValueError(f"{move.target} already exists; nothing was changed. Rename or remove it first.")
         _check_places(data, moves)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         change = Change(id=change_id or new_id(), title=title, created=now, files=len(moves))
@@ -104,16 +104,16 @@ def _check_places(data: Path, moves: Sequence[Move]) -> None:
     known = set[str]()
     for move in moves:
         if len(os.fsencode(data / move.target)) > LONGEST_PATH:
-            raise ValueError(
-                f"{move.target:.60}... lies within too many folders; nothing was changed. Move it up first."
-            )
+            raise ValueError(f"{move.target:.60}... is nested too deeply; nothing was changed. Move it up first.")
         for folder in PurePosixPath(move.target).parents[:-1]:
             name = folder.as_posix()
             if name in known:
                 break
             known.add(name)
             if name in targets or (name not in sources and os.path.lexists(data / name) and not (data / name).is_dir()):
-                raise ValueError(f"{name:.80} is a file and a folder; nothing was changed. Rename one of them first.")
+                raise ValueError(
+                    f"{name:.80} is both a file and a folder; nothing was changed. Rename one of them first."
+                )
 
 
 def _remove_empty(data: Path, moves: Sequence[Move]) -> None:
@@ -147,12 +147,14 @@ def undo(workspace: Workspace, change_id: str) -> tuple[Change, int]:
     """
     change = read(workspace, change_id)
     if change is None or change.undone:
-        raise ValueError("This change was undone already." if change else "There is no such change.")
+        raise ValueError("This change is already undone." if change else "There is no such change.")
     data, undoing = _data(workspace), new_id()
     try:
         made = _Moves.model_validate_json(regular_file.read_bytes(_moves_file(workspace, change_id))).moves
     except (OSError, ValidationError):
-        raise ValueError(f"What {change_id} moved cannot be read, so it cannot be undone by itself.") from None
+        raise ValueError(
+            f"The record of {change_id} cannot be read, so this change cannot be undone automatically."
+        ) from None
     wanted = [_back(move, undoing) for move in reversed(made)]
     freed = {move.source for move in wanted}
     moves = [

@@ -159,7 +159,7 @@ def _outside(workspace: Workspace) -> list[str]:
     for path in sorted(workspace.raw.iterdir()) if workspace.raw.is_dir() else ():
         shown = path.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         if path.is_dir() and not file_names.label_of(path.name) and not file_names.is_hidden(path.name):
-            folders.append(f"Folder {shown} was not scanned: it is none of the labels {', '.join(LABELS)}.")
+            folders.append(f"Folder {shown} was not scanned: it is not one of the labels {', '.join(LABELS)}.")
         elif file_names.is_audio(shown) and not path.is_dir():
             loose.append(shown)
     if not loose:

@@ -71,7 +71,7 @@ _CHECKS = (
         "silent",
         "error",
         "Silent clips",
-        "Nothing can be heard in them. A silent positive teaches the detector to fire at silence.",
+        "They contain no audible sound. A silent positive trains the detector to fire on silence.",
         "quarantine",
         lambda clips: _speech(clips) & (clips["peak_db"] < SILENT_DB),
     ),
@@ -79,7 +79,8 @@ _CHECKS = (
         "too_short",
         "error",
         "Positives too short for a word",
-        f"Less than {SHORTEST_WORD_SECONDS} s of sound is no word; they teach the detector to fire at clicks.",
+        f"Less than {SHORTEST_WORD_SECONDS} s of sound is too short for a word and trains the detector "
+        "to fire on clicks.",
         "quarantine",
         lambda clips: (
             (clips["label"] == "positive")
@@ -91,7 +92,7 @@ _CHECKS = (
         "too_long",
         "warning",
         "Positives too long for a word",
-        f"Over {LONGEST_WORD_SECONDS:g} s of sound: more is said than the word, and the trainer takes the end of the "
+        f"Over {LONGEST_WORD_SECONDS:g} s of sound contain more than the word, and training takes the end of the "
         "sound for the end of the word.",
         "quarantine",
         lambda clips: (clips["label"] == "positive") & (_word_seconds(clips) > LONGEST_WORD_SECONDS),
@@ -100,7 +101,7 @@ _CHECKS = (
         "much_silence",
         "info",
         "Long silence around the word",
-        f"Over {SILENCE_SECONDS:g} s of it. It costs memory and nothing else; trimming keeps 0.3 s on either side.",
+        f"Over {SILENCE_SECONDS:g} s of silence. It only costs memory; trimming keeps 0.3 s on either side.",
         "trim",
         lambda clips: (
             (clips["label"] == "positive")
@@ -113,7 +114,7 @@ _CHECKS = (
         "warning",
         "Clipped clips",
         f"Over {100 * CLIPPED_SHARE:g} % of their samples are at full scale: the recording was too loud. A few do "
-        "no harm; many teach the detector the distortion instead of the word.",
+        "no harm; many train the detector on the distortion instead of the word.",
         "quarantine",
         lambda clips: (clips["label"] != "rirs") & (clips["clipped"] > CLIPPED_SHARE),
     ),
@@ -121,7 +122,7 @@ _CHECKS = (
         "quiet",
         "info",
         "Very quiet clips",
-        "Their noise is raised with them when levels are evened out. Record closer to the microphone if you can.",
+        "Normalizing their level raises their noise too. Record closer to the microphone if possible.",
         "quarantine",
         lambda clips: _speech(clips) & (clips["peak_db"] >= SILENT_DB) & (clips["level_db"] < QUIET_DB),
     ),
@@ -129,15 +130,15 @@ _CHECKS = (
         "offset",
         "warning",
         "Clips with a constant offset (DC)",
-        "A fault of the recording device; energy and levels are judged wrongly with it. Converting takes it out.",
+        "The recording device adds a constant to the signal, which falsifies energy and level. Converting removes it.",
         "convert",
         lambda clips: (clips["label"] != "rirs") & (clips["offset"].abs() > OFFSET),
     ),
     _Check(
         "length",
         "info",
-        "Clips without the right length in their header",
-        "Their header gives a wrong length, or none: recorders and pipes leave such files. They are read to the end "
+        "Clips with a wrong length in their header",
+        "Their header gives a wrong length or none, as recorders and pipes leave it. They are read to the end "
         "of the file. Other programs may refuse them; converting writes the right length.",
         "convert",
         lambda clips: clips["length_wrong"] > 0,
@@ -146,8 +147,8 @@ _CHECKS = (
         "cancel",
         "warning",
         "Clips whose channels cancel each other",
-        "Mixed to one channel, the sound would vanish wholly or in part: a channel is inverted, or hears the voice "
-        "later than another. The better channel alone is used. Use best channel writes it as a mono file.",
+        "Mixed to one channel, the sound would partly cancel out: a channel is inverted, or receives the voice "
+        "later than another. Only the better channel is used. “Use best channel” writes it as a mono file.",
         "channel",
         lambda clips: clips["channel_fault"] == "cancel",
     ),
@@ -155,7 +156,7 @@ _CHECKS = (
         "dead",
         "info",
         "Clips with a silent channel",
-        "The other channels are used. Use best channel writes the best of them as a mono file.",
+        "The other channels are used. “Use best channel” writes the best of them as a mono file.",
         "channel",
         lambda clips: clips["channel_fault"] == "dead",
     ),
@@ -163,7 +164,8 @@ _CHECKS = (
         "uneven",
         "warning",
         "Clips with one channel far noisier than another, or clipped",
-        "All channels are mixed, the bad one too. Listen to each under Listen; Use best channel keeps the best alone.",
+        "All channels are mixed, including the bad one. Compare them under Listen; “Use best channel” "
+        "keeps only the best.",
         "channel",
         lambda clips: (clips["label"] != "rirs") & (clips["channel_fault"] == "uneven"),
     ),
@@ -171,8 +173,8 @@ _CHECKS = (
         "low_rate",
         "warning",
         "Clips below 16 kHz",
-        "They hold nothing above half their rate. If one label has more of them than another, the detector learns to "
-        "tell the rate instead of the word. Nothing brings back what is missing.",
+        "They contain nothing above half their sample rate. If one label has more of them than another, "
+        "the detector may learn the sample rate instead of the word. The missing frequencies cannot be restored.",
         "quarantine",
         lambda clips: (clips["label"] != "rirs") & (clips["sample_rate"] < LOWEST_RATE),
     ),
@@ -192,8 +194,8 @@ def _copies(clips: pd.DataFrame) -> Iterator[Finding]:
             "two_labels",
             "error",
             "The same audio as positive and as something else",
-            "The detector is told that a sound is the word and that it is not. Listen, and delete the wrong one; "
-            "Quarantine takes all of them out.",
+            "The same sound is labelled as the word and as something else. Listen, and delete the wrong one; "
+            "Quarantine removes all of them.",
             tuple(clips.loc[two, "path"]),
             "quarantine",
         )
@@ -203,7 +205,7 @@ def _copies(clips: pd.DataFrame) -> Iterator[Finding]:
             "duplicates",
             "warning",
             "Exact duplicates",
-            "The same audio again, under whatever name; all copies stay in one split. They count double in training. "
+            "The same audio under several names; all copies stay in one split. They count several times in training. "
             "Quarantine keeps the first of each.",
             tuple(again["path"]),
             "quarantine",
@@ -219,8 +221,8 @@ def _alike(clips: pd.DataFrame) -> Iterator[Finding]:
             "near_labels",
             "warning",
             "Nearly the same audio as positive and as something else",
-            "Re-encoded, trimmed or made louder, and said to be two things. Listen, and delete the wrong one; "
-            "Quarantine takes all of them out.",
+            "Re-encoded, trimmed or amplified copies with contradicting labels. Listen, and delete the wrong one; "
+            "Quarantine removes all of them.",
             tuple(sets.loc[two, "path"]),
             "quarantine",
         )
@@ -230,8 +232,8 @@ def _alike(clips: pd.DataFrame) -> Iterator[Finding]:
             "near_duplicates",
             "info",
             "Near duplicates",
-            "Clips that sound the same but for level, length or encoding. Where nobody is known to speak they stay "
-            "in one split; variety is less than the count says. Quarantine keeps the first of each.",
+            "Clips that differ only in level, length or encoding. Where the speaker is unknown they stay "
+            "in one split; there is less variety than their number suggests. Quarantine keeps the first of each.",
             tuple(same["path"]),
             "quarantine",
             tuple(same.loc[same.duplicated("near"), "path"]),
@@ -246,7 +248,8 @@ def _whole(clips: pd.DataFrame) -> Iterator[Finding]:
             "few_positives",
             "warning",
             f"Only {len(positives)} positives",
-            f"Under {FEW_POSITIVES}, every figure rests on a handful of clips. Record more, by more people.",
+            f"Under {FEW_POSITIVES} positives, every figure rests on a handful of clips. Record more, "
+            "from more people.",
         )
     known = positives.loc[positives["speaker"] != "", "speaker"].value_counts()
     if len(known) and known.iloc[0] > MUCH_BY_ONE * len(positives) and len(positives) >= FEW_POSITIVES:
@@ -254,7 +257,8 @@ def _whole(clips: pd.DataFrame) -> Iterator[Finding]:
             "one_speaker",
             "warning",
             "Most positives are by one speaker",
-            f"{known.iloc[0]:,} of {len(positives):,} are by {known.index[0]}: the detector will know that voice best.",
+            f"{known.iloc[0]:,} of {len(positives):,} are by {known.index[0]}: the detector will work "
+            f"best for that voice.",
         )
     for label, text in (("background", "noise"), ("rirs", "rooms")):
         if len(clips) and not (clips["label"] == label).any():
@@ -262,8 +266,8 @@ def _whole(clips: pd.DataFrame) -> Iterator[Finding]:
                 f"no_{label}",
                 "info",
                 f"No {label} clips",
-                f"The detector will be trained without {text}. Import recordings, or have "
-                f"{GENERATED[f'no_{label}'][1]} made by arithmetic.",
+                f"The detector will be trained without {text}. Import recordings, or generate "
+                f"{GENERATED[f'no_{label}'][1]} synthetic ones.",
                 (),
                 "generate",
             )

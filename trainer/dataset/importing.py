@@ -44,8 +44,8 @@ class Imported:
 
     def sentence(self) -> str:
         told = ", ".join(f"{count:,} into {label}" for label, count in self.counts.items())
-        taken = "its name was taken" if self.renamed == 1 else "their names were taken"
-        numbered = f"{self.renamed:,} got a number, as {taken}." if self.renamed else ""
+        taken = "its name already existed" if self.renamed == 1 else "their names already existed"
+        numbered = f"{self.renamed:,} were numbered, as {taken}." if self.renamed else ""
         parts = [f"Imported {told}.", archives.skip_summary(self.left_out), numbered, "Undo is in the list of changes."]
         return " ".join(filter(None, parts))
 
@@ -73,7 +73,7 @@ def path_named(text: str) -> Path:
         path = Path(text.strip()).expanduser().resolve()
         path.exists()
     except (RuntimeError, ValueError, OSError):  # the home of nobody, a byte of zero, too long, forbidden
-        raise ValueError(f"{text.strip()!r:.80} is no path that can be read. Check the spelling.") from None
+        raise ValueError(f"{text.strip()!r:.80} is not a readable path. Check the spelling.") from None
     return path
 
 
@@ -92,7 +92,7 @@ def check_folder(text: str, roots: Sequence[Path] | None = None) -> Path:
     if roots is not None:
         check_inside(folder, roots)
     if not folder.is_dir():
-        raise ValueError(f"{folder} is no folder. Check the spelling.")
+        raise ValueError(f"{folder} is not a folder. Check the spelling.")
     return folder
 
 
@@ -164,7 +164,7 @@ def take(
         counts[found] += 1
         moves.append(Move(source=file.relative_to(data).as_posix(), target=f"{RAW}/{name}"))
     if not moves:
-        why = archives.skip_summary(others) or "no audio file was found."
+        why = archives.skip_summary(others) or "no audio files found."
         hint = "" if label else f" Choose a label, or name the folders inside {', '.join(LABELS)}."
         raise ValueError(f"Nothing to import: {why}{hint}")
     return Imported(changes.apply(workspace, title, moves, change_id), counts, others, renamed)
@@ -209,7 +209,8 @@ def _check_space(workspace: Workspace, files: Sequence[Path]) -> None:
     need, free = sum(file.stat().st_size for file in files), shutil.disk_usage(workspace.root).free
     if need + SPARE_BYTES > free:
         raise ValueError(
-            f"The clips take {need / 1e9:.1f} GB, the disk has {free / 1e9:.1f} GB left. Free some, or import by link."
+            f"The clips take {need / 1e9:.1f} GB, the disk has {free / 1e9:.1f} GB free. Free some "
+            f"space, or import by link."
         )
 
 
@@ -219,7 +220,9 @@ def import_folder(
     """Copy or hard-link the audio files below a folder. Raises ValueError with the reason, OSError."""
     label = check_label(label)
     if folder.is_relative_to(workspace.root / "data") or workspace.raw.is_relative_to(folder):
-        raise ValueError(f"{folder} and this workspace's data lie in one another; choose the folder of the originals.")
+        raise ValueError(
+            f"{folder} and this workspace's data contain each other; choose the folder of the original recordings."
+        )
     sources, others = _audio_below(folder)
     if how == "copy":
         _check_space(workspace, sources)
@@ -241,7 +244,7 @@ def _bring(source: Path, target: Path, how: How) -> None:
         os.link(source, target)
     except OSError as error:
         if error.errno in (errno.EXDEV, errno.EPERM, errno.ENOTSUP):
-            raise ValueError(f"{source} cannot be linked: it lies on another disk. Import by copy.") from None
+            raise ValueError(f"{source} cannot be linked: it is on another disk. Import by copy.") from None
         raise
 
 

@@ -48,7 +48,7 @@ def inspect(path: Path) -> dict[str, Any]:
     except AudioRefused as error:
         return {"reason": error.reason, "message": str(error)}
     except FileNotFoundError:
-        return {"reason": "vanished", "message": "It vanished during the scan; scan again."}
+        return {"reason": "vanished", "message": "It was removed during the scan; scan again."}
     except OSError as error:
         told = f"It cannot be read ({error.strerror}); check its permissions and the disk."
         return {"reason": "unreadable", "message": told}
@@ -111,7 +111,7 @@ def _serve(request: dict[str, Any]) -> None:
     except AudioRefused as error:
         _send({"reason": error.reason, "message": str(error)})
     except FileNotFoundError:
-        _send({"reason": "missing", "message": "It is not there any more."})
+        _send({"reason": "missing", "message": "It no longer exists."})
     except OSError as error:
         _send({"reason": "unreadable", "message": f"It cannot be read ({error.strerror}); check the disk."})
     _limit_time(0)

@@ -15,7 +15,7 @@ from trainer.system import limits
 BATCH = 32
 SECONDS = audio_reader.SECONDS
 MOST_STILL = 3
-NOT_TRIED = "The disk answered for none of the files before it; check the disk, then scan again."
+NOT_TRIED = "The disk did not respond for the files before it; check the disk, then scan again."
 _Result = tuple[int, Answer | ReaderFailed]
 
 

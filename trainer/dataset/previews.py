@@ -60,8 +60,8 @@ def make(workspace: Workspace, config: Path, clip: str) -> Path:
     environment = processes.environment_of_engine(workspace)
     done = subprocess.run(command, cwd=PROJECT_ROOT, env=environment, stderr=subprocess.PIPE, text=True)
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it left no word"])[-1]
-        raise ValueError(last if done.returncode == 2 else f"The engine could not draw: {last}")
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise ValueError(last if done.returncode == 2 else f"The preview failed: {last}")
     shutil.rmtree(workspace.preview, ignore_errors=True)
     partial.rename(workspace.preview)
     return workspace.preview

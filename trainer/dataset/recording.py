@@ -41,9 +41,9 @@ def read(data: bytes) -> Take:
             rate, frames = file.getframerate(), file.getnframes()
             channels, width = file.getnchannels(), file.getsampwidth()
             if width != 2 or not LOWEST_RATE <= rate <= HIGHEST_RATE or not 1 <= channels <= 2:
-                raise ValueError(f"The recording is of a kind that is not taken ({8 * width} bit, {rate} Hz). {again}")
+                raise ValueError(f"The recording has an unsupported format ({8 * width} bit, {rate} Hz). {again}")
             if frames > LONGEST_SECONDS * rate:
-                raise ValueError(f"The recording is longer than {LONGEST_SECONDS} s; say the word once for each take.")
+                raise ValueError(f"The recording is longer than {LONGEST_SECONDS} s; say the word once per take.")
             samples = np.frombuffer(file.readframes(frames), "<i2")
     except (wav.Error, EOFError) as error:
         raise ValueError(f"The recording cannot be read ({error}). {again}") from None
@@ -60,7 +60,7 @@ def problems(take: Take, label: str) -> list[str]:
     """What speaks against keeping a take, as sentences; none: it is good."""
     found, told = take.measures, []
     if found.peak_db < findings.SILENT_DB:
-        return ["Nothing was heard. Check that the right microphone is chosen and not muted."]
+        return ["The recording is silent. Check that the right microphone is selected and not muted."]
     if found.clipped > findings.CLIPPED_SHARE:
         told.append("It is clipped: too loud. Move away from the microphone or lower its level.")
     if found.level_db < findings.QUIET_DB:
@@ -68,7 +68,7 @@ def problems(take: Take, label: str) -> list[str]:
     if label == "positive" and take.spoken_seconds < findings.SHORTEST_WORD_SECONDS:
         told.append("It is too short for a word.")
     if label == "positive" and take.spoken_seconds > findings.LONGEST_WORD_SECONDS:
-        told.append("It is too long for one word; say it once for each take.")
+        told.append("It is too long for one word; say the word once per take.")
     return told
 
 
@@ -77,7 +77,7 @@ def keep(workspace: Workspace, take: Take, label: str, speaker: str) -> Change:
     importing.check_label(label)
     folder = file_names.safe_part(speaker)
     if not folder:
-        raise ValueError("Type who speaks: takes of one person must stay together when the data is split.")
+        raise ValueError("Enter the speaker: takes of one person must stay together when the data is split.")
     with importing.staging(workspace) as (change_id, incoming):
         file = incoming / "take.wav"
         audio_file.write(file, take.wave, take.sample_rate)

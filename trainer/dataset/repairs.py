@@ -18,9 +18,9 @@ from trainer.system.workspace import LABELS, Workspace
 
 Wave = NDArray[np.float32]
 
-NOTHING = "There is nothing to mend here any more. Scan again to see how the clips are now."
+NOTHING = "There is nothing left to repair here. Scan again to update the findings."
 LISTEN_FIRST = (
-    "Each of these clips is mended by itself: list them with `python -m trainer suspects`, listen, and then relabel, "
+    "These clips are repaired one by one: list them with `python -m trainer suspects`, listen, and then relabel, "
     "quarantine or confirm them."
 )
 KEPT_SECONDS = 0.3
@@ -101,7 +101,9 @@ def _rewrite(
             audio_file.write(new, remedy(wave, facts.sample_rate), facts.sample_rate)
             target = str(PurePosixPath(path).with_suffix(".wav"))
             if target != path and (workspace.raw / target).exists():
-                raise ValueError(f"{target} is in the way of {path} as WAV. Rename one of them first.")
+                raise ValueError(
+                    f"{target} already exists, so {path} cannot be converted to WAV. Rename one of them first."
+                )
             moves += changes.to_trash(change_id, [path])
             moves.append(Move(source=new.relative_to(workspace.root / "data").as_posix(), target=f"{RAW}/{target}"))
         return changes.apply(workspace, title, moves, change_id)
@@ -120,7 +122,7 @@ def relabel(workspace: Workspace, paths: Sequence[str], label: str) -> Change:
         raise ValueError(f"There is no label {label!r:.40}; choose one of {', '.join(LABELS)}.")
     moved = [path for path in paths if Path(path).parts[0] != label]
     if not moved:
-        raise ValueError(f"These clips are under {label} already.")
+        raise ValueError(f"These clips already have the label {label}.")
     moves = [Move(source=f"{RAW}/{path}", target=f"{RAW}/{label}/{path.split('/', 1)[1]}") for path in moved]
     shown = moved[0] if len(moved) == 1 else f"{len(moved):,} clips"
     return changes.apply(workspace, f"Relabelled {shown} as {label}", moves)

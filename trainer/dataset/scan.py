@@ -74,8 +74,8 @@ def _files(workspace: Workspace) -> list[Entry]:
             found.append(entry)
             if len(found) > MOST_FILES:
                 raise ValueError(
-                    f"There are more than {MOST_FILES:,} files below {workspace.raw}. Is it the right folder? "
-                    "Remove what is no clip."
+                    f"There are more than {MOST_FILES:,} files below {workspace.raw}. "
+                    "Check that this is the right folder, and remove files that are not clips."
                 )
     return found
 
@@ -99,9 +99,9 @@ def _bad_name(entry: Entry) -> dict[str, Any] | None:
     if entry.path.isascii() and "/." not in entry.path:  # nearly all, of a million perhaps
         return None
     if printable(entry.path) != entry.path:
-        message = "Its name is not valid text; rename it."
+        message = "Its name is not valid Unicode text; rename it."
     elif entry.path.rpartition("/")[2].startswith("."):
-        message = "Its name begins with a dot, as those of hidden files do; rename it."
+        message = "Its name begins with a dot, so it is hidden; rename it."
     else:
         return None
     told = {"reason": "bad_name", "message": message}
@@ -117,7 +117,7 @@ def _pace(report: Report, total: int) -> Callable[[int], None]:
         seconds = (total - done) / rate if rate else 0
         amount = f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
         left = f", about {amount} left" if done > 50 else ""
-        report(done, total, f"Reading new and changed files, {rate:,.0f} a second{left}")
+        report(done, total, f"Reading new and changed files, {rate:,.0f} per second{left}")
 
     return told
 

@@ -129,9 +129,9 @@ def save_rule(workspace: Workspace, rule: Rule, names: bytes | None = None) -> N
 def compiled(pattern: str) -> re.Pattern[str]:
     """A pattern as a regular expression. Raises ValueError with what to write instead."""
     if pattern.count(PLACE) != 1 or len(pattern) > LONGEST_PATTERN:
-        raise ValueError(f"The pattern {pattern!r:.80} must hold {PLACE} once, such as {PLACE}_*.wav.")
+        raise ValueError(f"The pattern {pattern!r:.80} must contain {PLACE} once, such as {PLACE}_*.wav.")
     if f"*{PLACE}" in pattern or f"{PLACE}*" in pattern or "**" in pattern:
-        raise ValueError(f"In {pattern!r:.80} nothing tells where {PLACE} begins or ends; put text beside it.")
+        raise ValueError(f"In {pattern!r:.80} the position of {PLACE} is ambiguous; put text before or after it.")
     first, *rest = re.split(r"(\{speaker\}|\*)", pattern)
     pairs = list(zip(rest[::2], rest[1::2], strict=True))  # a place holder and the text after it
     made = [(r"(?P<speaker>[^/]+?)" if holder == PLACE else r"[^/]*?") + re.escape(text) for holder, text in pairs]
@@ -156,7 +156,9 @@ def read_names(data: bytes) -> dict[str, str]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"The table of speakers cannot be read ({error}); save it as CSV in UTF-8.") from None
     if not rows or not {"path", "speaker"} <= set(rows[0]):
-        raise ValueError("The table of speakers needs a first line with the columns path and speaker, and rows below.")
+        raise ValueError(
+            "The table of speakers needs a first line with the columns path and speaker, followed by rows."
+        )
     told = ((row["path"].strip(), row["speaker"].strip()) for row in rows if row["path"] and row["speaker"])
     return {path: speaker for path, speaker in told if path and speaker}
 
@@ -204,5 +206,5 @@ def problem(workspace: Workspace, paths: pd.Series) -> str:
             return sentence(match(paths.tolist(), table).unmatched, len(table))
         of_paths(paths.iloc[:0], rule, {})
     except (OSError, ValueError) as error:
-        return f"No speaker is known by the rule that was kept: {error}"
+        return f"The saved speaker rule matches no clip: {error}"
     return ""

@@ -49,11 +49,11 @@ def sentences(voices: Voices) -> list[str]:
 def _sentence(label: str, speakers: Sequence[str]) -> str:
     one, names = len(speakers) == 1, ", ".join(speakers)
     kind = f"{label.replace('_', ' ')}s"
-    who = f"one speaker ({names})" if one else f"{counted(len(speakers), 'speaker')} ({names}), too few to keep apart"
+    who = f"one speaker ({names})" if one else f"{counted(len(speakers), 'speaker')} ({names}), too few to separate"
     voice = "this voice" if one else "these voices"
     measured = voice if label == "positive" else f"false accepts on {voice}"
     return (
-        f"All {kind} are of {who}. They are split by recording, so validation and test measure {measured} alone. "
+        f"All {kind} are by {who}. They are split by recording, so validation and test measure {measured} alone. "
         f"For other people, get {kind} by other speakers."
     )
 

@@ -124,14 +124,14 @@ def sentence(described: Mapping[str, Any]) -> str:
     counts = {part: sum(described[part].values()) for part in SPLITS}
     told = ", ".join(f"{count:,} to {part}" for part, count in counts.items())
     every = counted(sum(counts.values()), "clip")
-    return f"Split {every}: {told}. Groups in two splits: {described['groups_in_two_splits']}."
+    return f"Split {every}: {told}. Groups in more than one split: {described['groups_in_two_splits']}."
 
 
 def missing_sentences(described: Mapping[str, Any]) -> list[str]:
     """What a split has nothing of, as sentences: what is measured on it says nothing of such clips."""
     return [
-        f"The {part} split has no {' and no '.join(labels)}: there are too few speakers (folders) to share out. "
-        "If a folder holds several people, say who speaks on the Dataset page under Clips, Speakers."
+        f"The {part} split has no {' and no '.join(labels)}: there are too few speakers (folders) to distribute. "
+        "If a folder contains several people, assign speakers on the Dataset page under Clips, Speakers."
         for part, labels in described["missing"].items()
         if labels
     ]

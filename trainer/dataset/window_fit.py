@@ -42,8 +42,8 @@ def problem(config: Config, speech: Sequence[float]) -> Problem | None:
     if len(over) <= SHARE * len(speech):
         return None
     told = (
-        f"{len(over):,} of {len(speech):,} positives hold more speech than fits into the window of {window:g} s (up to "
-        f"{max(over):.1f} s), so the model never hears the whole phrase in them."
+        f"{len(over):,} of {len(speech):,} positives contain more speech than fits into the window of "
+        f"{window:g} s (up to {max(over):.1f} s), so the model never receives the whole phrase."
     )
     return Problem("data.window_seconds", f"{told} {_remedy(config, speech)}")
 
@@ -55,11 +55,12 @@ def _remedy(config: Config, speech: Sequence[float]) -> str:
     fitting = min(longest, math.ceil(10 * (max(phrases, default=longest) + after)) / 10)
     if fitting <= config.data.window_seconds:
         return (
-            f"No window holds them ({longest:g} s is the longest): cut the clips to the phrase, or take a shorter one."
+            f"No window is long enough ({longest:g} s is the maximum): "
+            "trim the clips to the phrase, or choose a shorter phrase."
         )
     if config.features.kind == "speech_embedding":
         return (
-            f"The speech embedding hears {EMBEDDING_WINDOW_SECONDS:g} s only: set features.kind to log_mel and "
+            f"The speech embedding uses a window of {EMBEDDING_WINDOW_SECONDS:g} s: set features.kind to log_mel and "
             f"data.window_seconds to {fitting:g}."
         )
     return f"Set data.window_seconds to {fitting:g}."

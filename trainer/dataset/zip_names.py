@@ -46,7 +46,7 @@ class UndecidedNamesError(ValueError):
         self.readings = dict(readings)
         told = "; ".join(f"{encoding}: {example}" for encoding, example in list(self.readings.items())[:6])
         super().__init__(
-            f"The zip does not say in which encoding its names are written ({told}). Choose the one that reads right: "
+            f"The zip does not declare the encoding of its file names ({told}). Choose the one that reads right: "
             "under Names in the zip on the page, or with --names ENCODING on the command line."
         )
 
@@ -86,7 +86,9 @@ def check_encoding(encoding: str) -> str:
             return encoding
     except (LookupError, ValueError):
         pass
-    raise ValueError(f"{encoding!r:.40} is not an encoding of names in zips; choose one of {', '.join(ENCODINGS)}.")
+    raise ValueError(
+        f"{encoding!r:.40} is not a supported encoding of zip file names; choose one of {', '.join(ENCODINGS)}."
+    )
 
 
 def decode(entries: Sequence[zipfile.ZipInfo], encoding: str = "") -> list[str]:

@@ -243,4 +243,4 @@ def load(path: Path, threads: int = 0) -> Detector:
         return of_graph(file, model, threads)
     except (MemoryError, *REFUSALS) as error:  # it could be loaded a moment ago, in another process
         told = str(error).splitlines()[0][:200] if str(error) else "there is too little memory"
-        raise ValueError(f"The model in {path} cannot be loaded ({told}). Free some memory, and try again.") from None
+        raise ValueError(f"The model in {path} cannot be loaded ({told}). Free some memory and try again.") from None

@@ -132,7 +132,7 @@ def _percent(value: float | None) -> str:
 def _threshold_sentence(file: DetectorFile) -> str:
     heard = file.threshold_from
     if heard.source == "default":
-        return f"Its threshold is {file.threshold:g}, as no validation stream was heard to choose one by."
+        return f"Its threshold is {file.threshold:g}, as there was no validation stream to choose it on."
     where = "the validation stream" if heard.source == "validation_stream" else "an evaluation"
     said = f"Its threshold {file.threshold:.4f} was chosen in {where}"
     if heard.false_accepts_per_hour is not None:
@@ -162,7 +162,7 @@ def _unmeasured(file: DetectorFile) -> list[str]:
     """A threshold that a user chose was measured with one model, and holds for both."""
     if file.threshold_from.source != "evaluation":
         return []
-    return [f"The chosen threshold was measured with {MODEL} alone: eight bits may wake more often at it."]
+    return [f"The chosen threshold was measured with {MODEL} alone: the int8 model may wake more often at it."]
 
 
 def _int8_sentences(cost: Int8) -> list[str]:

@@ -49,7 +49,7 @@ def of_device(device: str) -> Iterator[NDArray[np.int16]]:
             while True:
                 block, lost = stream.read(size)
                 if lost:
-                    sys.stderr.write("Some audio was lost: this machine is too slow or too busy to hear all.\n")
+                    sys.stderr.write("Some audio was lost: this machine is too slow or too busy.\n")
                 samples = np.frombuffer(block, np.int16)
                 yield samples if resampler is None else resampler.resample_chunk(samples)
     except (sounddevice.PortAudioError, ValueError) as error:  # it raises the latter for a name that fits none or many
@@ -81,9 +81,9 @@ def _rate(sounddevice: Any, which: int | str | None) -> int:  # noqa: ANN401 - s
 def _refusal(sounddevice: Any, device: str, told: str) -> str:  # noqa: ANN401 - see above
     inputs = [f"{each['index']}: {each['name']}" for each in sounddevice.query_devices() if each["max_input_channels"]]
     if not inputs:
-        return f"There is no sound device to listen to. Plug in a microphone, {PIPE}."
+        return f"There is no audio input device. Connect a microphone, {PIPE}."
     name = f"The sound device {device!r}" if device else "The sound device of the system"
-    return f"{name} cannot be listened to ({told}). Choose one with --device: {', '.join(inputs)}."
+    return f"{name} cannot be opened ({told}). Choose one with --device: {', '.join(inputs)}."
 
 
 def _document(found: Detection) -> dict[str, Any]:

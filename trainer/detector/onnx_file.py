@@ -151,17 +151,15 @@ def read(path: Path) -> tuple[DetectorFile, ModelProto]:
     if not path.is_file():
         raise FileNotFoundError(f"There is no model {path}. {AGAIN}")
     if not beside.is_file():
-        raise FileNotFoundError(
-            f"There is no {detector_file.NAME} beside {path}, without which it cannot listen. {AGAIN}"
-        )
+        raise FileNotFoundError(f"There is no {detector_file.NAME} beside {path}, which is required. {AGAIN}")
     file = document_file.read(DetectorFile, beside)
     if file is None:
-        raise ValueError(f"{beside} is damaged, or of another version. {AGAIN}")
+        raise ValueError(f"{beside} is corrupt or of another version. {AGAIN}")
     data = regular_file.read_bytes(path, MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
-        raise ValueError(f"{path} is larger than {MOST_BYTES >> 20} MB, which no model is that can listen. {AGAIN}")
+        raise ValueError(f"{path} is larger than {MOST_BYTES >> 20} MB, more than any exported model. {AGAIN}")
     if hashlib.sha256(data).hexdigest() != file.files.get(path.name):
-        raise ValueError(f"{path} is damaged or another model: its digest is not the one in {beside}. {AGAIN}")
+        raise ValueError(f"{path} is corrupt or another model: its digest differs from the one in {beside}. {AGAIN}")
     _try(file, data, path)
     return detector_file.of_model(file, path.name), onnx.load_from_string(data)
 

@@ -116,7 +116,7 @@ def _refusal(done: subprocess.CompletedProcess[str]) -> str:
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
         return f"The probe was ended by {name}; if memory is short, take a smaller training.batch_size."
-    last = (done.stderr.strip().splitlines() or ["it left no word"])[-1]
+    last = (done.stderr.strip().splitlines() or ["no message"])[-1]
     return last if done.returncode == 2 else f"The probe failed: {last}"
 
 

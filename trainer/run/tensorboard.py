@@ -109,7 +109,7 @@ def wait(workspace: Workspace) -> Server:
         time.sleep(0.1)
     if found is None:
         said = " ".join(log_lines.last_lines(log_file(workspace), 1))
-        raise ValueError(f"TensorBoard did not start ({said or 'it left no word'}); see {log_file(workspace)}")
+        raise ValueError(f"TensorBoard did not start ({said or 'no message'}); see {log_file(workspace)}")
     return found
 
 

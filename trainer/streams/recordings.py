@@ -150,7 +150,7 @@ def gather(paths: Sequence[Path]) -> StreamSet:
             named.name.encode()
             _take(gathered, named, tracks.get(named.path))
         except UnicodeEncodeError:
-            gathered.left_out.append(f"{shown}: Its name is not valid text; rename it.")
+            gathered.left_out.append(f"{shown}: Its name is not valid Unicode text; rename it.")
         except FileNotFoundError:
             gathered.left_out.append(f"{shown}: It is not there, though {TRUTH} names it.")
         except (AudioRefused, ValueError) as error:

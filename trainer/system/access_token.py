@@ -39,7 +39,7 @@ def from_environment() -> str | None:
         )
     if not text.isprintable():
         raise ValueError(
-            f"{VARIABLE} holds bytes or control characters that are no text. Set a token of letters and digits."
+            f"{VARIABLE} contains bytes or control characters that are not text. Set a token of letters and digits."
         )
     return text or None
 

@@ -117,7 +117,7 @@ def environment(device: str) -> dict[str, str]:
         return {}
     uuid = next((gpu.uuid for gpu in gpus() if gpu.id == device), None)
     if uuid is None:
-        raise ValueError(f"{device} is not found any more; see whether nvidia-smi still shows it, then resume the run.")
+        raise ValueError(f"{device} is no longer available; check that nvidia-smi lists it, then resume the run.")
     return {"CUDA_VISIBLE_DEVICES": uuid}
 
 

@@ -108,11 +108,11 @@ def read(workspace: Workspace, verb: Verb) -> Job | None:
     if _written(workspace, verb) != job:  # its last word came between the two looks
         return read(workspace, verb)
     if life == "dead":
-        message = f"The {verb} job ended unexpectedly. Start it again; its log: {log_file(workspace, verb)}"
+        message = f"The {verb} job ended unexpectedly. Start it again; see its log: {log_file(workspace, verb)}"
         return job.model_copy(update={"state": "failed", "message": message})
     message = (
-        f"It is not known whether the {verb} job goes on: it was started on {job.host or 'another machine'}, whose "
-        "processes cannot be seen from here. If it has ended, start it again."
+        f"The state of the {verb} job is unknown: it was started on {job.host or 'another machine'}, whose "
+        "processes cannot be checked from here. If it has ended, start it again."
     )
     return job.model_copy(update={"state": "unknown", "message": message})
 
@@ -184,7 +184,7 @@ def run(workspace: Workspace, verb: Verb, work: Callable[[Report], str]) -> None
     try:
         message = work(report)
     except KeyboardInterrupt:
-        left = "Nothing of it is kept." if verb in ("evaluate", "pack", "unpack") else "The clips are as they were."
+        left = "Nothing was saved." if verb in ("evaluate", "pack", "unpack") else "The clips are unchanged."
         write(state="cancelled", message=f"The {verb} job was cancelled. {left}")
         raise
     except (ValueError, OSError) as error:

@@ -87,6 +87,6 @@ def open_workspace(root: str | Path | None = None) -> Workspace:
     """
     path = Path(root or os.environ.get("WAKEWORD_ROOT") or PROJECT_ROOT).expanduser().resolve()
     if not path.is_dir():
-        raise FileNotFoundError(f"Workspace folder {path} does not exist. Create it, or name another with --root.")
+        raise FileNotFoundError(f"Workspace folder {path} does not exist. Create it, or choose another with --root.")
     private.close_workspace(path)
     return Workspace(path)

@@ -44,7 +44,7 @@ def entries_of(archive: zipfile.ZipFile, decode: Decode | None = None) -> list[z
     """
     entries = [entry for entry in archive.infolist() if not entry.filename.endswith("/")]
     if len(entries) > MOST_ENTRIES:
-        raise ValueError(f"The archive holds {len(entries):,} files; at most {MOST_ENTRIES:,} are taken.")
+        raise ValueError(f"The archive holds {len(entries):,} files; at most {MOST_ENTRIES:,} are supported.")
     if decode:
         for entry, name in zip(entries, decode(entries), strict=True):
             entry.filename = name
@@ -52,21 +52,21 @@ def entries_of(archive: zipfile.ZipFile, decode: Decode | None = None) -> list[z
     for entry in entries:
         if not entry.filename or _is_outside(entry.filename):
             raise ValueError(
-                f"The archive wants to write outside its folder ({entry.filename!r:.80}); nothing is taken."
+                f"The archive contains a path outside its folder ({entry.filename!r:.80}); nothing was imported."
             )
         if entry.filename.replace("\\", "/").count("/") > MOST_FOLDERS:
             raise ValueError(
-                f"The archive holds a file within over {MOST_FOLDERS} folders ({entry.filename!r:.80}); "
+                f"The archive contains a file nested in more than {MOST_FOLDERS} folders ({entry.filename!r:.80}); "
                 "nothing is taken."
             )
         if not _is_regular(entry):
-            raise ValueError(f"The archive holds a link ({entry.filename!r:.80}); nothing is taken.")
+            raise ValueError(f"The archive contains a link ({entry.filename!r:.80}); nothing was imported.")
         if entry.flag_bits & 1:
             raise ValueError("The archive is encrypted; unpack it and upload the files.")
         if entry.header_offset < 0:
             raise zipfile.BadZipFile("it tells of a file before its own beginning")
         if entry.compress_type not in PLAIN:  # others may ask for gigabytes of memory, and fail in ways of their own
-            raise ValueError(f"{entry.filename!r:.80} is compressed in an unusual way; make it again as a plain zip.")
+            raise ValueError(f"{entry.filename!r:.80} uses an unsupported compression; create a plain zip.")
     return entries
 
 
@@ -78,7 +78,7 @@ def chunks_of(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[byte
             read += len(chunk)
             if read > FREE_BYTES and read > MOST_RATIO * max(1, entry.compress_size):
                 raise ValueError(
-                    f"{entry.filename!r:.80} unpacks to over {MOST_RATIO} times its size; nothing is taken."
+                    f"{entry.filename!r:.80} unpacks to over {MOST_RATIO} times its size; nothing was imported."
                 )
             yield chunk
 
@@ -95,4 +95,4 @@ def opened(file: IO[bytes]) -> Iterator[zipfile.ZipFile]:
         with archive:
             yield archive
     except broken as error:
-        raise ValueError(f"The archive cannot be unpacked ({error}); make it again as a plain zip.") from None
+        raise ValueError(f"The archive cannot be unpacked ({error}); create a plain zip.") from None

@@ -209,7 +209,7 @@ def verified(folder: Path, file: DetectorFile) -> dict[str, bytes]:
     models = {name: regular_file.read_bytes(folder / name, most) for name in file.files if name in FILES}
     for name, data in models.items():
         if hashlib.sha256(data).hexdigest() != file.files[name]:
-            raise ValueError(f"{folder / name} is damaged or another model: its digest is not the one in {path}.")
+            raise ValueError(f"{folder / name} is corrupt or another model: its digest differs from the one in {path}.")
     return models | {path.name: document}
 
 
