@@ -106,7 +106,7 @@ def test_a_length_that_ran_over_four_gigabytes_is_not_taken_for_the_whole(tmp_pa
     path.write_bytes(wav(len(PCM)))
     os.truncate(path, path.stat().st_size + (1 << 32))  # a hole: it takes no room
     for ask in (audio_file.facts, audio_file.read):
-        with pytest.raises(AudioRefused, match="longer than its format can say") as caught:
+        with pytest.raises(AudioRefused, match="longer than its format can declare") as caught:
             ask(path)
         assert caught.value.reason == "too_long"
 

@@ -127,7 +127,7 @@ def test_a_started_run_is_stopped_by_its_id(workspace):
         (["status", "latest"], "There are no runs"),
         (["demo", "--phrase", ""], "The phrase is empty"),
         (["demo", "--positives", "many"], "'many' is not a valid"),
-        (["import", "/nowhere/at/all"], "is no folder"),
+        (["import", "/nowhere/at/all"], "is not a folder"),
         (["import", "/etc/hostname"], "cannot be unpacked"),
         (["import", "/etc", "--label", "good"], "choose one of positive"),
         (["undo", "nothing"], "There is no such change."),

@@ -102,7 +102,7 @@ def test_help_tells_what_happens_when_an_option_goes_up_or_down():
         ("training: {batch_size: 1000000000}", "training.batch_size: must be at most 8192"),
         (
             "training: {start_from: ../../etc}",
-            "training.start_from: must be the id of a run (/epoch-00012 after it",
+            "training.start_from: must be the id of a run (with /epoch-00012 for one",
         ),
         ("preset: recomended", "preset: there is no preset 'recomended'; did you mean recommended?"),
         ("preset: 5", "preset: must be text; 5 given."),
@@ -235,7 +235,7 @@ def test_saving_under_a_name_and_finding_it(tmp_path):
 
 @pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a/b", "..", "", ".hidden", "x\0y", "n" * 65, "a\n", "dot."])
 def test_a_name_is_never_a_path(tmp_path, name: str):
-    with pytest.raises(ConfigError, match="cannot be a name"):
+    with pytest.raises(ConfigError, match="is not a valid name"):
         config_file.save(Workspace(tmp_path), name, Config())
     assert not list(tmp_path.iterdir())
 

@@ -45,7 +45,7 @@ def test_rename_and_duplicate_take_no_name_that_is_taken(workspace: Workspace):
     for act in (saved_configs.rename, saved_configs.duplicate):
         with pytest.raises(ValueError, match="“copy” already"):
             act(workspace, "mine", "copy")
-        with pytest.raises(ValueError, match="cannot be a name"):
+        with pytest.raises(ValueError, match="is not a valid name"):
             act(workspace, "mine", "../x")
         with pytest.raises(FileNotFoundError, match="no configuration “gone” any more"):
             act(workspace, "gone", "new")

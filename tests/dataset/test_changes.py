@@ -52,7 +52,7 @@ def test_nothing_is_overwritten(workspace):
     before = state(workspace)
     (workspace.raw / "hard_negative" / "voice0").mkdir(parents=True)
     (workspace.raw / "hard_negative" / "voice0" / "0.wav").write_bytes(b"here already")
-    with pytest.raises(ValueError, match="exists already; nothing was changed"):
+    with pytest.raises(ValueError, match="already exists; nothing was changed"):
         repairs.relabel(workspace, ["positive/voice0/1.wav", "positive/voice0/0.wav"], "hard_negative")
     assert {name: data for name, data in state(workspace).items() if "hard" not in name} == before
 
@@ -124,7 +124,7 @@ def test_converting_keeps_the_clip_and_its_place(workspace, tmp_path):
     for change in changes.recent(workspace):
         changes.undo(workspace, change.id)
     assert state(workspace) == before and place.with_name("long.flac").exists()
-    with pytest.raises(ValueError, match="nothing to mend here"):
+    with pytest.raises(ValueError, match="nothing left to repair here"):
         repairs.mend(workspace, "two_labels", ignore)
     assert clips.load(workspace) is not None
 

@@ -13,7 +13,7 @@ from trainer.system import document_file
 from trainer.system.workspace import Workspace
 
 TOLD = (
-    "All positives are of one speaker (me). They are split by recording, so validation and test measure this voice "
+    "All positives are by one speaker (me). They are split by recording, so validation and test measure this voice "
     "alone."
 )
 

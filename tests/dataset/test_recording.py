@@ -41,7 +41,7 @@ def test_a_take_of_two_opposite_channels_is_heard():
 @pytest.mark.parametrize(
     ("wave", "told"),
     [
-        (np.zeros(RATE), "Nothing was heard"),
+        (np.zeros(RATE), "The recording is silent"),
         (spoken(level=3.0), "clipped"),
         (spoken(level=0.004), "very quiet"),
         (spoken(0.05), "too short for a word"),

@@ -242,7 +242,7 @@ def test_positives_of_one_speaker_are_split_by_recording_and_it_is_told(tmp_path
     assert told["without_speaker"] == 0, "who speaks is known"
     (warning,) = split_files.warnings(told)
     assert warning == (
-        "All positives are of one speaker (me). They are split by recording, so validation and test measure this voice "
+        "All positives are by one speaker (me). They are split by recording, so validation and test measure this voice "
         "only. For other people, add positives by other speakers."
     )
     assert split_files.facts(workspace).by_recording == {"positive": ["me"]}

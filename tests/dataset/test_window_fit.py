@@ -48,7 +48,7 @@ def test_positives_longer_than_the_window_are_counted_by_their_speech(tmp_path):
 def test_what_no_option_mends_says_what_to_do():
     dense = config_file.preset("recommended")
     text = window_fit.problem(dense, [2.8] * 5).message
-    assert text.endswith("hears 2 s only: set features.kind to log_mel and data.window_seconds to 3.3.")
+    assert text.endswith("uses a window of 2 s: set features.kind to log_mel and data.window_seconds to 3.3.")
     text = window_fit.problem(config_of(5.0), [6.0] * 5).message
     assert text.endswith(
         "No window is long enough (5 s is the maximum): trim the clips to the phrase, or choose a shorter phrase."

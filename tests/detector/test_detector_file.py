@@ -58,7 +58,7 @@ def test_eight_bits_listen_with_the_threshold_of_the_same_false_accepts():
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        (Threshold(source="default"), "Its threshold is 0.8, as no validation stream was heard"),
+        (Threshold(source="default"), "Its threshold is 0.8, as there was no validation stream"),
         (FROM_STREAM, "validation stream for 1 false accepts per hour: there it had 0 in 0.80 h, and missed 2.00 % of"),
         (Threshold(source="evaluation", false_accepts_per_hour=0.1), "an evaluation for 0.1 false accepts per hour."),
         (Threshold(source="evaluation"), "Its threshold 0.8000 was chosen in an evaluation."),

@@ -249,8 +249,11 @@ def test_embedding_window_and_models_go_together():
     embedded = {"features": {"kind": "speech_embedding"}, "data": {"window_seconds": 2.0}, "model": {"name": "dense"}}
     config_file.build(embedded)
     for change, sentence in (
-        ({"data": {"window_seconds": 1.5}}, r"data\.window_seconds: the speech embedding hears 2 s.*not 1\.5 s"),
-        ({"model": {"name": "tc_resnet"}}, r"model\.name: tc_resnet is not for the speech embedding"),
+        (
+            {"data": {"window_seconds": 1.5}},
+            r"data\.window_seconds: the speech embedding needs a window of 2 s, not 1\.5 s",
+        ),
+        ({"model": {"name": "tc_resnet"}}, r"model\.name: tc_resnet does not support the speech embedding"),
     ):
         with pytest.raises(ValueError, match=sentence):
             Config.model_validate(embedded | change)

@@ -93,7 +93,7 @@ def test_precision_is_float32_on_a_cpu_unless_told():
     assert optimizers.choose_dtype(config_of().training, cpu) == torch.float32
     with pytest.raises(ValueError, match=r"float16, but no GPU was found\. Choose auto"):
         optimizers.choose_dtype(config_of(training={"precision": "float16"}).training, cpu)
-    with pytest.raises(config_file.ConfigError, match="float16 is for GPUs"):
+    with pytest.raises(config_file.ConfigError, match="float16 requires a GPU"):
         config_of(training={"precision": "float16", "device": "cpu"})
     assert not optimizers.make_scaler(torch.bfloat16, cpu).is_enabled()
 

@@ -37,7 +37,7 @@ def test_a_missing_workspace_is_one_sentence(page, monkeypatch):
     monkeypatch.setenv("WAKEWORD_ROOT", "/nowhere/_at_all_")
     app = draw(page)
     assert texts(app) == [
-        "Workspace folder /nowhere/\\_at_all\\_ does not exist. Create it, or name another with --root."
+        "Workspace folder /nowhere/\\_at_all\\_ does not exist. Create it, or choose another with --root."
     ]
     assert not app.button
 

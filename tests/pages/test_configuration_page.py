@@ -191,7 +191,7 @@ def test_a_tab_opened_at_another_tabs_address_goes_on_in_a_file_of_its_own(empty
 def test_a_name_that_is_no_file_name_is_refused(empty, name):
     app = draw("Configuration")
     field(app, "text_input", "Name").set_value(name)
-    assert "cannot be a name" in press(app, "Save Configuration").error[0].value
+    assert "is not a valid name" in press(app, "Save Configuration").error[0].value
     assert not list(empty.root.rglob("*.yaml"))
 
 

@@ -175,7 +175,7 @@ def test_uploaded_files_are_taken_scanned_and_can_be_undone(workspace, monkeypat
     field(app, "text_input", "Speaker (if only one)").set_value("anna")
     app.file_uploader[0].upload("../../up.wav", data, "audio/wav").upload("up.wav", data, "audio/wav").run()
     press(app, "Import files")
-    assert "Imported 2 into positive" in app.success[0].value and "1 got a number" in app.success[0].value
+    assert "Imported 2 into positive" in app.success[0].value and "1 was numbered" in app.success[0].value
     names = sorted(path.name for path in (workspace.raw / "positive" / "anna").iterdir())
     assert names == ["up (2).wav", "up.wav"] and started == ["scan"]
     press(app, "Undo")
@@ -211,7 +211,7 @@ def test_takes_are_kept_or_told_what_is_wrong(workspace):
     (kept,) = (workspace.raw / "positive" / "anna").iterdir()
     assert 0.8 < soundfile.info(kept).duration < 1.3, "silence is cut off"
     app.audio_input[0].upload("take.wav", wav_of(np.zeros(16000)), "audio/wav").run()
-    assert any("Nothing was heard" in text for text in texts(app))
+    assert any("The recording is silent" in text for text in texts(app))
     press(app, "Discard")
     press(app, "Undo last take")
     assert not (workspace.raw / "positive" / "anna").exists()

@@ -61,7 +61,7 @@ def test_several_files_are_heard_each_with_its_trace(run):
     assert not app.exception and time.perf_counter() - begun < 3
     assert (charts(app), len(app.error), len(app.get("audio"))) == (3, 1, 3)
     assert app.error[0].value.endswith(
-        "Files of this kind (.m4a) are not read; if it is audio, convert it to WAV or FLAC."
+        "Files of this type (.m4a) are not supported; if it is audio, convert it to WAV or FLAC."
     )
     took = [caption.value for caption in app.caption if "s of audio, scored in" in caption.value]
     assert took[0].startswith("10.0 s of audio") and float(took[0].split()[-2]) < 1.0
@@ -154,7 +154,7 @@ def test_a_model_that_is_behind_its_run_says_so(run):
 def test_a_damaged_model_is_one_sentence(run):
     (run.model / "model.onnx").write_bytes(b"no model")
     app = listen(run)
-    assert "is damaged or another model" in app.error[0].value
+    assert "is corrupt or another model" in app.error[0].value
     assert field(app, "button", "Export the model again")
 
 
@@ -192,8 +192,8 @@ def test_only_models_that_were_tried_are_taken_away(run):
     hostile = hostile_models.hostile(run.model)["loop"][0]
     (run.model / "model.onnx").write_bytes(hostile)
     app = draw("Evaluation", run.id, "Model")
-    assert "is damaged or another model" in app.error[0].value and not app.get("download_button")
-    with pytest.raises(ValueError, match="is damaged or another model"):
+    assert "is corrupt or another model" in app.error[0].value and not app.get("download_button")
+    with pytest.raises(ValueError, match="is corrupt or another model"):
         exported_model.packed(run.model, file)
     (run.model / "model.onnx").write_bytes(sound)
     digests = {name: hashlib.sha256(hostile).hexdigest() for name in ("model.int8.onnx", "other.onnx")}
@@ -292,8 +292,8 @@ def test_an_evaluation_is_ordered_with_its_choices(run, workspace, monkeypatch):
         ("Signal-to-noise ratios (dB)", "text_input", "10, 99", "from -20 to 60 dB"),
         ("Long recordings", "text_area", "/etc", "/etc is not inside"),
         ("Long recordings", "text_area", "~/no-such-folder", "Check the spelling."),
-        ("Long recordings", "text_area", "~nobody-of-this-name/evenings", "is no path that can be read."),
-        ("Long recordings", "text_area", "/" + 300 * "a", "is no path that can be read."),
+        ("Long recordings", "text_area", "~nobody-of-this-name/evenings", "is not a readable path."),
+        ("Long recordings", "text_area", "/" + 300 * "a", "is not a readable path."),
     ],
 )
 def test_choices_that_make_no_evaluation_are_one_sentence(run, monkeypatch, label, kind, text, told):

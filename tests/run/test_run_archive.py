@@ -174,9 +174,9 @@ def test_an_active_run_is_not_packed_and_what_is_no_run_neither(here, tmp_path):
 
 
 NAMES = {
-    "../outside": "wants to write outside its folder",
-    "/outside": "wants to write outside its folder",
-    "{id}/../../outside": "wants to write outside its folder",
+    "../outside": "contains a path outside its folder",
+    "/outside": "contains a path outside its folder",
+    "{id}/../../outside": "contains a path outside its folder",
     "{id}//tmp/outside": "a file that does not belong to a run",
     "{id}/a//b": "a file that does not belong to a run",
     "{id}/.control.lock": "a file that does not belong to a run",
@@ -243,7 +243,7 @@ def test_links_and_files_that_are_there_twice_are_refused(here, there, tmp_path)
     file = packed(run, tmp_path / "run.zip")
     link = zipfile.ZipInfo(f"{run.id}/model")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
-    for entry, match in ((link, "holds a link"), (zipfile.ZipInfo(f"{run.id}/config.yaml"), "a file twice")):
+    for entry, match in ((link, "contains a link"), (zipfile.ZipInfo(f"{run.id}/config.yaml"), "a file twice")):
         other = tmp_path / "other.zip"
         shutil.copy(file, other)
         with zipfile.ZipFile(other, "a") as zipped, pytest.MonkeyPatch.context() as patch:

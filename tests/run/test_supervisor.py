@@ -83,10 +83,10 @@ def test_a_supervisor_that_cannot_start_its_trainer_says_why(tmp_path, monkeypat
     run = make_run(workspace_at(tmp_path))
 
     def gone(device: str) -> dict[str, str]:
-        raise ValueError("gpu0 is not found any more.")
+        raise ValueError("gpu0 is no longer available.")
 
     monkeypatch.setattr(supervisor.known_devices, "environment", gone)
     lock = processes.try_lock(run.supervisor_lock)
     outcome = supervisor._attempt(run, 1, ["cpu"], lambda: False, lock)
-    told = "The training could not be supervised: gpu0 is not found any more."
+    told = "The training could not be supervised: gpu0 is no longer available."
     assert (outcome.state, outcome.reason) == ("failed", told)

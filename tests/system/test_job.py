@@ -65,7 +65,7 @@ def test_a_cancelled_job_says_so_and_leaves_nothing_behind(tmp_path):
     assert found.done, "it was speaking"
     job.cancel(workspace, "demo")
     ended = wait_for_end(workspace, "demo")
-    assert ended.state == "cancelled" and "The clips are as they were" in ended.message
+    assert ended.state == "cancelled" and "The clips are unchanged" in ended.message
     assert not list((tmp_path / "data" / "incoming").iterdir()) and not workspace.raw.exists()
 
 

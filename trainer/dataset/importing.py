@@ -45,7 +45,8 @@ class Imported:
     def sentence(self) -> str:
         told = ", ".join(f"{count:,} into {label}" for label, count in self.counts.items())
         taken = "its name already existed" if self.renamed == 1 else "their names already existed"
-        numbered = f"{self.renamed:,} were numbered, as {taken}." if self.renamed else ""
+        were = "was" if self.renamed == 1 else "were"
+        numbered = f"{self.renamed:,} {were} numbered, as {taken}." if self.renamed else ""
         parts = [f"Imported {told}.", archives.skip_summary(self.left_out), numbered, "Undo is in the list of changes."]
         return " ".join(filter(None, parts))
 
