@@ -96,7 +96,7 @@ def test_many_small_bombs_are_stopped_by_the_size_of_the_archive(workspace, tmp_
         importing.import_zip(workspace, many, "positive", ignore)
     good = zip_of(tmp_path / "b.zip", {"a.wav": WAV})
     monkeypatch.setattr(archives, "SPARE_BYTES", 10**15)
-    with pytest.raises(ValueError, match="the room on the disk"):
+    with pytest.raises(ValueError, match="the free disk space"):
         importing.import_zip(workspace, good, "positive", ignore)
     assert clips(workspace) == []
 

@@ -1,4 +1,4 @@
-"""One audio file of a stranger: whether it is what it says, its facts, its samples; and writing one of our own."""
+"""One untrusted audio file: validation, facts, samples; and writing WAV files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kinds of audio files that are read: by their endings, their first bytes, their containers and their codings."""
+"""Supported audio formats: file extensions, signatures, containers and encodings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long the sound in a file is: what the header claims, what the file holds, and which is right.
+"""The length of the audio in a file: what the header claims, what the file contains, and which is right.
 
 Programs that write into a pipe cannot go back to fill in the length, and some recorders count their header in. Their
 files are whole. A file that is much shorter than a plausible length says was cut.
@@ -27,6 +27,9 @@ _TAIL_CHUNKS = (b"LIST", b"id3 ", b"ID3 ", b"bext", b"cue ", b"smpl", b"fact", b
 _PLAIN_CHUNKS = (b"data", b"fmt ", *_TAIL_CHUNKS)
 
 
+_W64_SOUND = bytes.fromhex("64617461f3acd3118cd100c04f8edb8a")
+
+
 @dataclass(frozen=True)
 class _Layout:
     """How the chunks of a container are written: their header as a struct of name and length, and where they begin."""
@@ -44,7 +47,6 @@ class _Layout:
         return struct.calcsize(self.header)
 
 
-_W64_SOUND = bytes.fromhex("64617461f3acd3118cd100c04f8edb8a")
 _LAYOUTS = {
     b"RIFF": _Layout("<4sI", 12, b"data"),
     b"RF64": _Layout("<4sI", 12, b"data"),

@@ -1,4 +1,4 @@
-"""Audio files read by another process, limited in memory and processor time: what a decoder does wrong stays there.
+"""Reads audio files in a child process with limited memory and processor time, which contains decoder faults.
 
 A process is asked one line of JSON at a time and answers with one line, which samples may follow (float32). The time
 that counts is that of the processor: on a busy machine, and while the process is stopped, a file is waited for.

@@ -1,4 +1,4 @@
-"""The manifests in data/splits: which clip belongs to which split, and whether that still holds."""
+"""Manifests in data/splits: which clip belongs to which split, and whether its file is unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One channel from several: which of them are averaged, so that nothing that was said is lost. Arrays only."""
+"""Mixing several channels to one: which channels are averaged so that no speech is lost. Arrays only."""
 
 from __future__ import annotations
 

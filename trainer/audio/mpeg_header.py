@@ -1,4 +1,4 @@
-"""How long an MP3 file is whose frames differ in bit rate and whose first frame does not count them.
+"""The length of an MP3 file with variable bit rate whose first frame does not declare it.
 
 A decoder then estimates the length from the first frame, and reads only so much. Frames: ISO/IEC 11172-3 and 13818-3;
 the count of frames stands in the place of the first frame's sound, after `Xing`.

@@ -12,9 +12,10 @@ LONGEST_GAP_SECONDS = 0.25
 SHORTEST_WORD_SECONDS = 0.1
 BELOW_PEAK_DB = 30.0
 ABOVE_FLOOR = 0.4
+Wave = NDArray[np.float32]
 
 
-def _levels(wave: NDArray[np.float32]) -> NDArray[np.float64]:
+def _levels(wave: Wave) -> NDArray[np.float64]:
     """Level of each 20 ms frame in dB, smoothed over three frames."""
     size = int(FRAME_SECONDS * SAMPLE_RATE)
     frames = wave[: len(wave) // size * size].reshape(-1, size)
@@ -33,7 +34,7 @@ def _bridge(edges: NDArray[np.int64]) -> list[tuple[int, int]]:
     return joined
 
 
-def endpoints(wave: NDArray[np.float32]) -> tuple[int, int]:
+def endpoints(wave: Wave) -> tuple[int, int]:
     """Start and end, in samples, of the strongest utterance in `wave` [samples] at 16 kHz.
 
     A frame is speech when it is less than 30 dB below the loudest and 40 % of the way, in dB, from the noise floor
@@ -51,9 +52,6 @@ def endpoints(wave: NDArray[np.float32]) -> tuple[int, int]:
     long_enough = [s for s in stretches if (s[1] - s[0]) * FRAME_SECONDS >= SHORTEST_WORD_SECONDS]
     first, last = max(long_enough or stretches, key=lambda s: float(np.sum(10 ** (level[s[0] : s[1]] / 10))))
     return first * size, last * size
-
-
-Wave = NDArray[np.float32]
 
 
 def level_db(wave: Wave) -> float:

@@ -1,4 +1,4 @@
-"""A file in which some bytes are replaced or put in while it is read, for a decoder that believes headers."""
+"""A file object that replaces or inserts bytes while a file is read, for decoders that trust headers."""
 
 from __future__ import annotations
 

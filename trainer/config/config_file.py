@@ -1,4 +1,4 @@
-"""Configuration files: reading them with every problem as a sentence, presets, and where files of a name lie."""
+"""Configuration files: reading with a message for every problem, presets, and the paths of saved configurations."""
 
 from __future__ import annotations
 

@@ -13,6 +13,11 @@ from pydantic.fields import FieldInfo
 
 from trainer.config.schema import Config, Group
 
+WIDTH = 110
+Value = float | int | str | bool
+Values = dict[str, Value]
+"""Values by `group.name`."""
+
 
 @dataclass(frozen=True)
 class Option:
@@ -82,9 +87,6 @@ def group_title(group: str) -> str:
     return group.capitalize()
 
 
-WIDTH = 110
-
-
 def limits(option: Option) -> str:
     """What an option may be, in a few words with its unit; a text option's help says it."""
     if option.choices:
@@ -138,11 +140,6 @@ def _lines(document: Mapping[str, object], head: str) -> Iterator[str]:
 def commented(document: Mapping[str, object], head: str = "") -> bytes:
     """A configuration's document `{group: {name: value}}` as YAML, each option under what it is and does."""
     return ("\n".join(_lines(document, head)) + "\n").encode()
-
-
-Value = float | int | str | bool
-Values = dict[str, Value]
-"""Values by `group.name`."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Every option of a training, once: type, default, range, unit, help, and the rules between options.
+"""Declaration of every training option: type, default, range, unit, help, and the rules between options.
 
 The form, the validation, the YAML files and the command line all read the declarations here; nothing repeats them.
 """

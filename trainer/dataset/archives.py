@@ -25,6 +25,13 @@ WHY: dict[Reason, str] = {
     "unreadable": "in a folder that cannot be opened",
 }
 MOST_KINDS = 5
+MOST_BYTES = 20_000_000_000
+SPARE_BYTES = 500_000_000
+"""Left free on the disk."""
+TOO_MUCH = (
+    f"The archive unpacks to more than {MOST_BYTES / 1e9:.0f} GB, {zip_file.MOST_RATIO} times its size, or the free "
+    "disk space; nothing was imported."
+)
 
 
 @dataclass(frozen=True)
@@ -55,15 +62,6 @@ def _example(skipped: Sequence[Skipped], reason: Reason) -> str:
         return paths[0]
     kinds = list(dict.fromkeys(PurePosixPath(path).suffix.lower() or PurePosixPath(path).name for path in paths))
     return ", ".join(kinds[:MOST_KINDS]) + (" and others" if kinds[MOST_KINDS:] else "")
-
-
-MOST_BYTES = 20_000_000_000
-SPARE_BYTES = 500_000_000
-"""Left free on the disk."""
-TOO_MUCH = (
-    f"The archive unpacks to more than {MOST_BYTES / 1e9:.0f} GB, {zip_file.MOST_RATIO} times its size, or the room "
-    "on the disk; nothing was imported."
-)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Changes to the clips on disk: each is recorded before it is done, loses nothing, and can be undone.
+"""Changes to the clips on disk: each is recorded first, loses nothing, and can be undone.
 
 A change is a list of moves inside the data folder. Deleting moves a file to data/trash, importing moves it from
 data/incoming into data/raw; undoing moves everything back, and is a change itself.

@@ -49,6 +49,10 @@ _EMPTY: dict[str, Any] = {"str": "", "int64": 0, "float64": 0.0}
 VERSION = b"2"
 
 
+MOST_ALIKE_SHARE = 0.05
+"""Of the clips of a label; a larger set of near duplicates does not tie its clips to one split."""
+
+
 def scan_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """A table of these rows, sorted by path; what a row lacks (a refused file has no sound) is empty."""
     columns = {name: [row.get(name, _EMPTY[kind]) for row in rows] for name, kind in COLUMNS.items()}
@@ -78,10 +82,6 @@ def load_table(workspace: Workspace, partial: bool = False) -> pd.DataFrame | No
     if (arrow.schema.metadata or {}).get(b"version") != VERSION:
         return None
     return pd.DataFrame(arrow.to_pandas()).astype(COLUMNS)
-
-
-MOST_ALIKE_SHARE = 0.05
-"""Of the clips of a label; a larger set of near duplicates does not tie its clips to one split."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Names of files and folders from strangers made fit for any disk and any page."""
+"""Safe names for files and folders from untrusted names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The health of a data set: what is wrong with which clips, what it would do to a training, and what mends it."""
+"""Findings about a data set: problems of clips, their effect on a training, and the repair."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clips from elsewhere into data/raw: folders, archives, uploads. Nothing is overwritten; an import can be undone."""
+"""Importing clips into data/raw from folders, archives and uploads. Nothing is overwritten; an import can be undone."""
 
 from __future__ import annotations
 

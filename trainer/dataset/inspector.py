@@ -1,4 +1,4 @@
-"""Reads strangers' audio files in a process of its own, limited in memory and processor time: see audio_reader.
+"""The inspector process: reads untrusted audio files with limited memory and processor time (see audio_reader).
 
 Requests come as JSON objects, a line each, on standard input; each is answered with one line, which samples may follow.
 """

@@ -1,4 +1,4 @@
-"""Many files through the inspector's processes: a crash, a hang or a bomb costs one file, never the scan."""
+"""Inspects many files with several inspector processes: a crash, a hang or a bomb costs one file, never the scan."""
 
 from __future__ import annotations
 

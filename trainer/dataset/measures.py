@@ -26,6 +26,10 @@ MOST_FRAMES = 6000
 """Spectra looked at for the fingerprint: all there are in a minute, fewer a second in a longer recording."""
 _FRAMES_AT_ONCE = 2048  # all spectra of a long recording at once would take gigabytes
 _LOWEST_HZ, _HIGHEST_HZ = 120.0, 3600.0  # what a telephone and the coarsest encoder keep
+LEAST_COSINE = 0.985
+"""Two fingerprints at least this alike count as the same recording."""
+DIMENSIONS = 16
+_AT_ONCE = 2048
 
 
 @dataclass(frozen=True)
@@ -134,12 +138,6 @@ def fingerprint(wave: Wave, sample_rate: int) -> bytes:
     picture = np.log10(np.maximum(cells, cells.max() * 10 ** (-_DEPTH_DB / 10)) + 1e-12)
     picture -= picture.mean()
     return bytes(np.rint(127 * picture / max(float(np.abs(picture).max()), 1e-6)).astype(np.int8).tobytes())
-
-
-LEAST_COSINE = 0.985
-"""Two fingerprints at least this alike count as the same recording."""
-DIMENSIONS = 16
-_AT_ONCE = 2048
 
 
 def near(fingerprints: Sequence[bytes]) -> NDArray[np.int64]:

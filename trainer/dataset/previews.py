@@ -1,4 +1,4 @@
-"""What training would hear of a clip: asked of a process that may import torch, read from what it leaves."""
+"""Previews of augmented clips, computed by a process that may import torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Takes recorded in the browser: their level and faults, trimming, and keeping them."""
+"""Takes recorded in the browser: level and faults, trimming, saving."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mending clips: quarantine, trimming, converting, one channel of several. Originals go to the trash for Undo."""
+"""Repairs of clips: quarantine, trimming, conversion, channel selection. Originals go to the trash for Undo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scanning data/raw: every file is a clip or refused with a reason; what has not changed is not read again."""
+"""Scanning data/raw: every file is a clip or refused with a reason; unchanged files are not read again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who speaks in a clip: from its folder, from a pattern on its name, or from a table; unknown is said to be unknown."""
+"""Speakers of clips, from folders, a file name pattern or a table; an unknown speaker stays unknown."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ from trainer.system.workspace import Workspace
 
 EXACT = 1_000
 """Ranks above every number of parts that a path has."""
+PLACE = "{speaker}"
+FILE, CSV_FILE = "speakers.json", "speakers.csv"
+LONGEST_PATTERN = 200
+NO_TABLE = "There is no table of speakers yet. Upload a CSV file with the columns path and speaker."
 
 
 @dataclass(frozen=True)
@@ -81,12 +85,6 @@ def sentence(unmatched: Sequence[str], rows: int) -> str:
         f"{which} of the table of speakers {verb} {none}, such as {unmatched[0]!r:.80}. Write file names, or "
         "paths below data/raw such as positive/anna/1.wav, and scan if the clips are new."
     )
-
-
-PLACE = "{speaker}"
-FILE, CSV_FILE = "speakers.json", "speakers.csv"
-LONGEST_PATTERN = 200
-NO_TABLE = "There is no table of speakers yet. Upload a CSV file with the columns path and speaker."
 
 
 class Rule(BaseModel):

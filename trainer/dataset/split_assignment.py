@@ -19,6 +19,11 @@ Voices = Mapping[str, Sequence[str]]
 """Speakers by label."""
 _TOGETHER = (("positive",), ("negative", "hard_negative"))
 """Labels of which each split needs clips of one at least."""
+Ratios = tuple[float, float, float]
+SPEECH = ("positive", "negative", "hard_negative")
+NEAR = "near "
+Alike = Mapping[str, int]
+"""Numbers of sets of near duplicates, by path."""
 
 
 def of_few(clips: pd.DataFrame, splits: int) -> dict[str, list[str]]:
@@ -58,10 +63,6 @@ def _sentence(label: str, speakers: Sequence[str]) -> str:
     )
 
 
-Ratios = tuple[float, float, float]
-SPEECH = ("positive", "negative", "hard_negative")
-
-
 def parse_ratios(text: str) -> Ratios:
     """`70/15/15` as parts of one. Raises ValueError."""
     try:
@@ -73,11 +74,6 @@ def parse_ratios(text: str) -> Ratios:
     if not parts[0] or not parts[1]:
         raise ValueError(f"Ratios {text} leave train or val empty; give both a share, such as 70/15/15.")
     return parts[0] / 100, parts[1] / 100, parts[2] / 100
-
-
-NEAR = "near "
-Alike = Mapping[str, int]
-"""Numbers of sets of near duplicates, by path."""
 
 
 def keys(clip: Clip, alike: Alike) -> list[str]:

@@ -1,4 +1,4 @@
-"""The split in force: made from the last scan, kept in data/splits with every earlier version, and what it is worth."""
+"""The current split: made from the last scan, stored in data/splits with all earlier versions, and its quality."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the window of a configuration holds the phrase: the speech in the scanned positives against its length."""
+"""Whether the window of a configuration is long enough for the phrase in the scanned positives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The names in a zip as text: entries without the UTF-8 flag do not say in which encoding their names are written."""
+"""File names in zips: the encoding of names whose entries lack the UTF-8 flag."""
 
 from __future__ import annotations
 

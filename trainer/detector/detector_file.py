@@ -1,4 +1,4 @@
-"""detector.json beside an exported model: how to hear with it, where it comes from, how well it was exported."""
+"""detector.json beside an exported model: detection settings, origin and export quality."""
 
 from __future__ import annotations
 

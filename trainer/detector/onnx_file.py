@@ -1,4 +1,4 @@
-"""An ONNX file of a stranger: whether it is the model that its detector.json says, and its two parts."""
+"""Untrusted ONNX files: the allowed operations, the match with detector.json, and the two parts of a model."""
 
 from __future__ import annotations
 
@@ -35,6 +35,11 @@ SIZES = ("Shape", "Size")
 DOMAINS = frozenset({"", "ai.onnx"})
 _FIRST = {"ConstantOfShape": (0,), "Range": (0, 1, 2), "Resize": (1, 2, 3), "Slice": (1, 2, 3, 4)}
 _SECOND = ("Expand", "Pad", "Reshape", "Split", "Squeeze", "Tile", "TopK", "Unsqueeze")
+AGAIN = "Export it again: python -m trainer export RUN DIR"
+MOST_BYTES = 512 << 20
+TRIAL_SECONDS = 300.0
+"""Until a trial is ended that neither answers nor computes; how much it may compute is limited by itself."""
+TRIAL = "trainer.detector.model_trial"
 
 
 class GraphRefused(ValueError):
@@ -127,13 +132,6 @@ def _tensors_of(attribute: AttributeProto) -> Iterator[TensorProto]:
     yield from (attribute.t, *attribute.tensors, *(part for each in sparse for part in (each.values, each.indices)))
     for graph in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
         yield from _tensors(graph)
-
-
-AGAIN = "Export it again: python -m trainer export RUN DIR"
-MOST_BYTES = 512 << 20
-TRIAL_SECONDS = 300.0
-"""Until a trial is ended that neither answers nor computes; how much it may compute is limited by itself."""
-TRIAL = "trainer.detector.model_trial"
 
 
 class ModelRefused(ValueError):

@@ -1,4 +1,4 @@
-"""Scores of a stream as a device hears it: smoothing, detections, and misses at a rate of false accepts; numpy only.
+"""Scoring of streams: smoothing, detections, false accepts and misses at a false-accept rate; numpy only.
 
 A detection is what the user notices: the smoothed probability reaches the threshold, then the detector is silent for a
 while. Miss rate against false accepts per hour of such detections is how keyword spotting is measured on streams (Chen,

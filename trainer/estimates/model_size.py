@@ -1,4 +1,4 @@
-"""How large a model is before it is built: parameters, multiply-adds and what a training step keeps, without torch.
+"""Size of a model before it is built: parameters, multiply-adds and memory of a training step, without torch.
 
 Each model's sizes follow from its layers as `trainer.engine.models` builds them; a test compares them with the built
 model for every width, number of bands and window.

@@ -1,4 +1,4 @@
-"""Estimates of what a training needs before it starts; they are called estimates wherever they are shown."""
+"""Estimates of the memory, disk space and time that a training needs."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from trainer.audio.audio_formats import SAMPLE_RATE
 
 LONGEST_SECONDS = 0.8
 MOST_REFLECTIONS = 20
+Wave = NDArray[np.float64]
 
 
 def _place(size: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
@@ -39,9 +40,6 @@ def responses(positions: int, rng: np.random.Generator) -> list[NDArray[np.float
         rir = np.asarray(room.rir[0][0])[: round(LONGEST_SECONDS * SAMPLE_RATE)]
         found.append((0.9 * rir / np.abs(rir).max()).astype(np.float32))
     return found
-
-
-Wave = NDArray[np.float64]
 
 
 def _coloured(samples: int, slope: float, rng: np.random.Generator) -> Wave:

@@ -1,4 +1,4 @@
-"""The demo data set: synthetic speech, noise and rooms for trying the app without a recording of one's own."""
+"""The demo data set: synthetic speech, noise and rooms to try the app without own recordings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""espeak-ng in a process of its own: JSON requests on standard input, one JSON answer each on standard output.
+"""The espeak-ng process: JSON requests on standard input, one JSON answer each on standard output.
 
     {"do": "speak", "text": "hey atlas", "voice": "en-us+f2", "rate": 160, "pitch": 50, "path": "/tmp/x.wav"}
     {"do": "phonemes", "text": "hey atlas", "voice": "en-us"}      also "ipa": as one line, with stress

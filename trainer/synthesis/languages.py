@@ -1,4 +1,4 @@
-"""Languages that can be spoken: their voices, and common words as material for negatives and look-alikes."""
+"""Supported languages: voices, and common words as material for negatives and similar phrases."""
 
 from __future__ import annotations
 

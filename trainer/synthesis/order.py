@@ -1,4 +1,4 @@
-"""Synthetic clips to order: a phrase in a language, its look-alikes, other words, noise and rooms."""
+"""Synthetic clips for a phrase in a language: the phrase, similar phrases, other words, noise and rooms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said in demo clips: look-alikes of a phrase, other words, sentences. Text in, text out."""
+"""Texts of synthetic clips: similar phrases, other words, sentences. Text in, text out."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ OPENINGS = (
 SUBJECTS = ("the teacher", "my brother", "that driver", "our neighbor", "a young doctor", "the old captain", "somebody")
 VERBS = ("will find", "has lost", "never wanted", "is looking for", "painted", "would like", "carried", "forgot about")
 PLACES = ("near the station", "in the kitchen", "before dinner", "on monday morning", "at the market", "by the river")
+Phonemes = tuple[str, ...]
+Pronounce = Callable[[Sequence[str]], list[Phonemes]]
+LONGEST_PHRASE = 60
+SHORT = 4
+"""Fewer phonemes than this are part of many an ordinary word, in which nobody hears the phrase."""
+NEAREST = 8
 
 
 def sentence(words: Sequence[str], rng: random.Random) -> str:
@@ -31,19 +37,9 @@ def sentence(words: Sequence[str], rng: random.Random) -> str:
     return f"{opening}{rng.choice(SUBJECTS)} {rng.choice(VERBS)} the {rng.choice(words)} {rng.choice(words)}{place}"
 
 
-Phonemes = tuple[str, ...]
-Pronounce = Callable[[Sequence[str]], list[Phonemes]]
-
-
 def pronounce_in(language: Language) -> Pronounce:
     """How texts sound in a language: each as its phonemes."""
     return lambda texts: espeak.phonemes(texts, language.accents[0])
-
-
-LONGEST_PHRASE = 60
-SHORT = 4
-"""Fewer phonemes than this are part of many an ordinary word, in which nobody hears the phrase."""
-NEAREST = 8
 
 
 def check(phrase: str, language: Language) -> str:

@@ -1,4 +1,4 @@
-"""Voices of Piper that the user has: an ONNX file with its JSON beside it. Nothing is downloaded.
+"""Piper voices of the user (an ONNX file with its JSON beside it) and the clips they speak. Nothing is downloaded.
 
 A voice turns IPA phonemes, as espeak-ng gives them, into a wave (Kim et al., "VITS", 2021). Its file format: every
 code point of the phonemes has ids in `phoneme_id_map`; a padding `_` follows each, `^` begins and `$` ends.
@@ -32,6 +32,19 @@ MOST_SYMBOLS = 10_000
 Scale = Annotated[float, Field(ge=0, le=10)]
 Ids = Annotated[list[Annotated[int, Field(ge=0, le=MOST_SYMBOLS)]], Field(max_length=16)]
 """Of one symbol."""
+PROCESS = "trainer.synthesis.piper_process"
+MIDDLE_RATE = 165
+"""Words per minute that count as a voice's own pace."""
+LOAD_SECONDS, LOAD_SECONDS_PER_MEGABYTE = 10.0, 0.2
+SPEAK_SECONDS, SPEAK_SECONDS_PER_ID = 10.0, 0.25
+"""Of processor time, all threads together."""
+STILL_SECONDS = 300.0
+"""Until a process is given up that neither answers nor computes."""
+MOST_SECONDS_PER_ID = 1.0
+"""Of sound, at a voice's own pace; a phoneme lasts a tenth of a second."""
+LOUDEST = 32768.0
+"""Samples lie within -1..1, for some voices within -32768..32767."""
+OTHER = "Take another voice."
 
 
 class _Audio(BaseModel):
@@ -114,21 +127,6 @@ def named_speakers(voices: Sequence[PiperVoice]) -> list[tuple[int, int, str]]:
         stem = voice.path.stem
         found += [(place, number, f"{stem}-{number:04d}" if count > 1 else stem) for number in range(count)]
     return found
-
-
-PROCESS = "trainer.synthesis.piper_process"
-MIDDLE_RATE = 165
-"""Words per minute that count as a voice's own pace."""
-LOAD_SECONDS, LOAD_SECONDS_PER_MEGABYTE = 10.0, 0.2
-SPEAK_SECONDS, SPEAK_SECONDS_PER_ID = 10.0, 0.25
-"""Of processor time, all threads together."""
-STILL_SECONDS = 300.0
-"""Until a process is given up that neither answers nor computes."""
-MOST_SECONDS_PER_ID = 1.0
-"""Of sound, at a voice's own pace; a phoneme lasts a tenth of a second."""
-LOUDEST = 32768.0
-"""Samples lie within -1..1, for some voices within -32768..32767."""
-OTHER = "Take another voice."
 
 
 class _VoiceRefused(ValueError):

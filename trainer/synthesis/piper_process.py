@@ -1,4 +1,4 @@
-"""A voice of Piper in a process of its own, limited in memory and processor time: it is a program of a stranger.
+"""The process of a Piper voice, with limited memory and processor time, as a voice is an untrusted program.
 
 Standard input: JSON lines, first {"path": ..., "seconds": ...}, then for each phrase {"ids": [...], "scales": [noise,
 length, noise of durations], "speaker": 0, "seconds": ...}; `seconds` is the processor time that it may take. Standard

@@ -1,4 +1,4 @@
-"""The pieces of a synthetic data set, each written below one folder: speech by many voices, noise, rooms."""
+"""The parts of a synthetic data set, each written below one folder: speech by many voices, noise, rooms."""
 
 from __future__ import annotations
 

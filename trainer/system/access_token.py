@@ -1,4 +1,4 @@
-"""The token that opens the app: random and kept in the workspace for its owner alone, or the user's own.
+"""The access token of the app: generated and stored in the workspace with owner-only permissions, or set by the user.
 
 It outlives the server, so that bookmarks, cookies and open tabs work after a restart. Who deletes the file gets another
 one at the next start.

@@ -1,4 +1,4 @@
-"""What is made of the clips once and kept in `data/cache`: folders that are whole or none."""
+"""Derived data in `data/cache`: folders that are either complete or absent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One reading of GPU, CPU and memory, for the page and the run's record."""
+"""GPUs, CPU and memory of this machine: what there is, and one reading of their use."""
 
 from __future__ import annotations
 

@@ -5,12 +5,6 @@ from __future__ import annotations
 import json
 import re
 
-
-def counted(number: int, noun: str) -> str:
-    """`number` with thousands apart, and the noun in its singular or plural (nouns that take an s)."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 LONGEST_LINE = 4096
 _ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)[0-9;?:<=>]*[ -/]*[@-~]"  # colours, places
@@ -26,6 +20,11 @@ _JOINERS = r"\u200c\u200d"
 _SPELLED = r"[^\x00-\xbf\u2000-\u206f]"
 _CONTROLS = re.compile(rf"[\x00-\x08\x0a-\x1f{_MARKS}]|(?<!{_SPELLED})[{_JOINERS}]|[{_JOINERS}](?!{_SPELLED})")
 _IN_JSON = re.compile(rf"[{_MARKS}{_JOINERS}]")
+
+
+def counted(number: int, noun: str) -> str:
+    """`number` with thousands apart, and the noun in its singular or plural (nouns that take an s)."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def harmless(line: str) -> str:

@@ -1,4 +1,4 @@
-"""JSON documents that are models of pydantic, read from files."""
+"""JSON documents with a pydantic model, read from files."""
 
 from __future__ import annotations
 

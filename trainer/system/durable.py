@@ -1,4 +1,4 @@
-"""Writing files so that a kill, a crash or a full disk never leaves half of one behind."""
+"""Atomic writes: a kill, a crash or a full disk never leaves a partial file."""
 
 from __future__ import annotations
 

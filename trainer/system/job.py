@@ -1,4 +1,4 @@
-"""A job: work that a page asks for (demo, scan, split, evaluate), done by a process of its own.
+"""Jobs: commands that a page starts in a process of their own (demo, scan, split, evaluate), with their progress.
 
 A job is one file, `data/jobs/<verb>.json`: written once by who starts it, from then on by the job's process alone, and
 read by every page. So the work goes on when the browser or the server is gone, and a page opened later shows the same.

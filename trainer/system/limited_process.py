@@ -1,4 +1,4 @@
-"""Processes for work on files of strangers, limited in memory and processor time: what goes wrong stays there."""
+"""Child processes with limited memory and processor time, for work on untrusted files."""
 
 from __future__ import annotations
 

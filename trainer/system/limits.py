@@ -1,4 +1,4 @@
-"""Limits on memory and CPUs that a container, or another control group, puts on this process (Linux, cgroup v1 and v2).
+"""Memory and CPU limits that a container or another control group sets on this process (Linux, cgroup v1 and v2).
 
 Sources: docs.kernel.org, admin-guide/cgroup-v2, admin-guide/cgroup-v1/memory and scheduler/sched-bwc. Every group on
 the way up to the root counts: the tightest decides. Sets of CPUs (cpuset) need no reading, as the kernel takes what

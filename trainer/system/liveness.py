@@ -1,4 +1,4 @@
-"""Whether the processes of a run, a job or a server live: the evidence, in order, and what follows from it.
+"""Whether the processes of a run, a job or a server are alive: the evidence, in order, and the conclusion.
 
 A lock that is held, or exactly the recorded process, proves life. Only what would be seen here and is not proves death.
 A beat, a file that is written again and again, stands for a process that cannot be seen; its age is measured on the

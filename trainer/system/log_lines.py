@@ -9,9 +9,9 @@ from datetime import datetime
 from pathlib import Path
 
 from trainer.system import display_text, regular_file
-from trainer.system.display_text import clean
 
 LONGEST_READ = 1 << 16
+MOST_BYTES = 64 << 10
 
 
 def find(path: Path, words: str, most: int) -> tuple[list[tuple[int, str]], int]:
@@ -34,9 +34,6 @@ def find(path: Path, words: str, most: int) -> tuple[list[tuple[int, str]], int]
     return [(number, display_text.clean(line)) for number, line in found], count
 
 
-MOST_BYTES = 64 << 10
-
-
 def last_lines(path: Path, lines: int = 100, most: int = MOST_BYTES) -> list[str]:
     """The last lines of a file, reading at most its last `most` bytes; none when it does not exist."""
     try:
@@ -50,7 +47,7 @@ def last_lines(path: Path, lines: int = 100, most: int = MOST_BYTES) -> list[str
     if size > most:
         found = found[1:]  # the first one is cut
     # A progress bar redraws its line with \r: only what stood there last is a line.
-    return [clean(line.rstrip("\r").rpartition("\r")[2]) for line in found if line.strip()][-lines:]
+    return [display_text.clean(line.rstrip("\r").rpartition("\r")[2]) for line in found if line.strip()][-lines:]
 
 
 def say(text: str) -> None:

@@ -1,4 +1,4 @@
-"""What a workspace holds is for its owner alone: folders 0700, files 0600, by the umask of every process of ours.
+"""Owner-only permissions for the workspace: folders 0700, files 0600, by the umask of every process.
 
 Whoever can read a lock file can hold it (flock asks for no more), so that no training starts. Folders and locks that
 an earlier version made wider are closed when they are opened by their owner.

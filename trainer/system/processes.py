@@ -1,4 +1,4 @@
-"""What differs between systems: process identity, starting a process that outlives us, signals, locks."""
+"""Differences between operating systems: process identity, detached processes, signals, locks."""
 
 from __future__ import annotations
 

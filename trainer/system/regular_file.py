@@ -1,5 +1,4 @@
-"""Opening a file that may be anything: a pipe, a socket or a device is refused and never opened, as it could block for
-ever or act."""
+"""Opening files safely: pipes, sockets and devices are refused before they are opened, as they could block or act."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The workspace: where configurations, data and runs of one user lie on disk."""
+"""The workspace: paths of the configurations, data and runs of one user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Zip files from strangers: which entries may be written, and how many bytes."""
+"""Untrusted zip files: which entries may be extracted, and how many bytes."""
 
 from __future__ import annotations
 
