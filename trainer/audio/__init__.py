@@ -1,1 +1,1 @@
-"""One audio file of a stranger, its levels, where the word lies in it, and the manifests of splits."""
+"""Untrusted audio files, levels, the extent of a word, and the manifests of splits."""

@@ -46,7 +46,7 @@ _UNKNOWN_FRAMES = 1 << 62
 class AudioFacts:
     """What a file holds. `used_channel` and `best_channel` count from 1; 0: the mean of the channels is used.
 
-    `length_wrong`: the header does not tell how long it is, and it was read to its end. `channel_fault`: see Mixdown.
+    `length_wrong`: the header gives a wrong length or none. `channel_fault`: see Mixdown.
     """
 
     seconds: float

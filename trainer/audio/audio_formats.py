@@ -7,7 +7,7 @@ SAMPLE_RATE = 16000
 
 
 class AudioRefused(ValueError):
-    """A file that is no usable clip: `reason` is a short code, the message a sentence for a person."""
+    """A file that is not a usable clip: `reason` is a short code, the message a sentence."""
 
     def __init__(self, reason: str, message: str) -> None:
         self.reason = reason
@@ -40,12 +40,12 @@ _SUFFIXES_TEXT = """
 .wav .wave .bwf .rf64 .w64 .aif .aiff .aifc .caf .au .snd .sph .nist .flac .ogg .oga .opus .mp3 .mp2
 """
 SUFFIXES = frozenset(_SUFFIXES_TEXT.split())
-"""Endings of files that are taken for audio before they are opened. What a file holds is told by its content."""
+"""Extensions of audio files; the content decides what a file is."""
 NAMES = "WAV, FLAC, OGG, Opus, MP3, AIFF, CAF, AU, RF64 and W64"
 """The formats as pages and messages list them."""
 ANY = NAMES.replace(" and ", " or ")
 EXAMPLES = "WAV or FLAC"
-"""What a user is told to convert a file to."""
+"""Formats recommended for conversion."""
 
 _SIGNATURES = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"caff", b".snd", b"NIST", b"fLaC", b"OggS", b"ID3")
 

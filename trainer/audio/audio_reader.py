@@ -38,7 +38,7 @@ SECONDS_PER_MEGABYTE = 0.5
 STILL_SECONDS = 15.0
 """A process that sleeps so long, using no processor and reading nothing, waits for something that does not come."""
 MOST_IDLE = 2
-"""Processes that are kept for the next file."""
+"""Idle processes kept for the next file."""
 _POLL_SECONDS = 0.25
 _CHUNK = 1 << 20
 _WAITING = ("sleeping", "disk-sleep", "idle")
@@ -81,7 +81,7 @@ def _activity(pid: int) -> tuple[bool, float, int]:
 
 
 class Reader:
-    """One process of trainer.dataset.inspector; started anew when it has ended. For one thread at a time."""
+    """One process of trainer.dataset.inspector; restarted when it has ended. For one thread at a time."""
 
     def __init__(self, command: list[str]) -> None:
         self._command = command
@@ -192,7 +192,7 @@ class Reader:
 
 @cache
 def _idle() -> queue.LifoQueue[Reader]:
-    """Processes of this one that wait for work: starting Python takes longer than most files. They end with it."""
+    """Idle child processes: starting Python takes longer than most files. They end with this process."""
     return queue.LifoQueue()
 
 

@@ -37,7 +37,7 @@ def split_file(workspace: Workspace, split: str) -> Path:
 
 
 def write_split(workspace: Workspace, split: str, clips: Sequence[Clip]) -> None:
-    """Write one manifest at once. Raises OSError."""
+    """Write one manifest atomically. Raises OSError."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(field.name for field in fields(Clip))
@@ -112,7 +112,7 @@ def problems(workspace: Workspace, splits: Mapping[str, Sequence[Clip]]) -> list
 
 
 def out_of_date(workspace: Workspace, clips: Sequence[Clip]) -> list[str]:
-    """Which of these clips are gone or are not those that were split, as sentences."""
+    """Sentences about clips that are missing or have changed since the split."""
     found, states = [], [(clip.path, _stands(workspace, clip)) for clip in clips]
     for word in ("missing", "changed"):
         paths = [path for path, state in states if state == word]

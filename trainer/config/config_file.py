@@ -92,7 +92,7 @@ def _sentence(error: Mapping[str, Any]) -> str:
 
 
 def problem_of(line: str) -> Problem:
-    """The problem that a line `option: sentence` tells."""
+    """The problem in a line `option: sentence`."""
     return Problem(*line.split(": ", 1))
 
 
@@ -109,7 +109,7 @@ def _problems(error: ValidationError, document: object) -> list[Problem]:
 def _without(document: object, wrong: Set[tuple[int | str, ...]]) -> Config:
     """The document with NaN, which breaks no rule, for what is wrong in itself.
 
-    pydantic looks at the rules between options only when every option is right; a person wants to know all at once.
+    pydantic checks the rules between options only when every option is valid; a user needs all problems at once.
     """
     given = document if isinstance(document, dict) else {}
     built: dict[str, Any] = {}

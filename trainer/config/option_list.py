@@ -83,7 +83,7 @@ def options() -> tuple[Option, ...]:
 
 
 def group_title(group: str) -> str:
-    """What a person reads above a group of options."""
+    """Heading of a group of options."""
     return group.capitalize()
 
 
@@ -101,7 +101,7 @@ def limits(option: Option) -> str:
 
 
 def shown(value: float | int | str | bool) -> str:
-    """A value as a person reads it; empty text is `nothing`."""
+    """A value for display; empty text is `nothing`."""
     if isinstance(value, bool):
         return str(value).lower()
     return "nothing" if value == "" else f"{value:g}" if isinstance(value, float) else str(value)

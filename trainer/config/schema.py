@@ -29,7 +29,7 @@ def option(
     pattern: str | None = None,
     **limits: float,
 ) -> Any:  # noqa: ANN401 - the type of a pydantic field is the annotation beside it
-    """One option: its default, what a person reads, and its limits (`ge`, `le`, `gt`, `lt`; `pattern` of a text)."""
+    """One option: its default, label, help and limits (`ge`, `le`, `gt`, `lt`; `pattern` of a text)."""
     extra = {"unit": unit, "advanced": advanced}
     return Field(default, title=label, description=help, json_schema_extra=extra, pattern=pattern, **limits)  # type: ignore[call-overload]
 

@@ -61,7 +61,7 @@ def scan_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def save_table(workspace: Workspace, table: pd.DataFrame, partial: bool = False) -> None:
-    """Replace the table at once. `partial`: what a cancelled scan got to know, only to be read by the next one."""
+    """Replace the table atomically. `partial`: results of a cancelled scan, read only by the next one."""
     arrow = pyarrow.Table.from_pandas(table[list(COLUMNS)], preserve_index=False)
     arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), b"version": VERSION})
     out = io.BytesIO()
@@ -72,7 +72,7 @@ def save_table(workspace: Workspace, table: pd.DataFrame, partial: bool = False)
 
 
 def load_table(workspace: Workspace, partial: bool = False) -> pd.DataFrame | None:
-    """The table of the last scan; None when there was none or its file is of no use (damaged, of another version)."""
+    """The table of the last scan; None when there was none or its file is unusable (corrupt, of another version)."""
     try:
         file = workspace.partial_scan_file if partial else workspace.scan_file
         with regular_file.open_binary(file) as opened:

@@ -1,7 +1,7 @@
 """A detector: an exported model with window, hop, smoothing, threshold and refractory time; onnxruntime, no torch.
 
 The same code evaluates, listens, and is what users deploy. The graph of a model is cut at the columns of its features,
-so that a stream computes each column once and not anew for every window that holds it.
+so that a stream computes each column once and not again for every window.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ REFUSALS = (
     ort_errors.NotImplemented,
     ort_errors.RuntimeException,
 )
-"""What onnxruntime raises for a graph that it does not want."""
+"""Errors of onnxruntime for a graph that it cannot run."""
 
 Wave = NDArray[np.float32]
 Scores = NDArray[np.float32]
@@ -147,7 +147,7 @@ class Stream:
         return np.concatenate(found) if found else np.empty(0, np.float32)
 
     def _scored(self, hops: int) -> Scores:
-        """Score the windows that end with the next so many hops."""
+        """Score the windows that end with the next `hops` hops."""
         facts = self.detector.file.columns
         hop_columns = self.detector.hop_samples // facts.step_samples
         new = self.detector.columns_due(hops, first=self.columns is None)

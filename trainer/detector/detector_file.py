@@ -20,7 +20,7 @@ MOST_LOSS = 0.01
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Seconds = Annotated[float, Field(gt=0, le=60)]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
-"""In the model's own folder: what is read and packed by these names comes from strangers too."""
+"""In the model's own folder; the names come from untrusted files too."""
 
 
 class ColumnFacts(BaseModel, frozen=True):
@@ -76,7 +76,7 @@ class Int8(BaseModel, frozen=True):
 
     @property
     def loss(self) -> float:
-        """Of the words so many more are missed; where no stream was heard, of the windows so many more are wrong."""
+        """Increase of the miss rate; without a stream, of the error rate of windows."""
         if self.float32_stream and self.int8_stream:
             return self.int8_stream.miss_rate - self.float32_stream.miss_rate
         return (self.float32.accuracy or 0.0) - (self.int8.accuracy or 0.0)
@@ -121,7 +121,7 @@ def path_in(folder: Path) -> Path:
 
 
 def lock_in(folder: Path) -> Path:
-    """Held by whoever writes the detector.json of a model folder: an export, or a user who chooses a threshold."""
+    """Held while the detector.json of a model folder is written, by an export or a chosen threshold."""
     return folder / ".lock"
 
 

@@ -99,7 +99,7 @@ def _score_line(time: float, score: float) -> str:
 
 
 def in_file(loaded: Detector, path: Path, threshold: float, with_scores: bool) -> tuple[dict[str, Any], list[str]]:
-    """What is detected in a recording, as a document and as lines for a person. Scores are those of the recording;
+    """What is detected in a recording, as a document and as lines of text. Scores are those of the recording;
     a detection can come a little later; notes say how an odd file is heard.
 
     Raises ValueError, FileNotFoundError, OSError."""

@@ -1,5 +1,5 @@
-"""Tries a model of a stranger in a process of its own, before another one loads it, within limits of memory and time:
-with every number of windows that it could tell, and with the longest wave: a shorter one takes less (`onnx_file`).
+"""Tries an untrusted model in a process of its own before another one loads it, with limited memory and time:
+with every possible number of windows, and with the longest wave (see `onnx_file`).
 
 Standard input: one line of JSON, {"path": ..., "file": detector.json}, then the bytes of the model. Standard output:
 {"refusal": a sentence, or nothing}.
@@ -27,14 +27,14 @@ MEMORY, MEMORY_PER_BYTE = 1 << 30, 8
 SECONDS, SECONDS_PER_MEGABYTE = 15.0, 0.1
 """Of computing."""
 SLOWEST = 10.0
-"""Times as long as the sound lasts: nobody could listen with it."""
+"""Largest ratio of computing time to audio time; beyond it live detection is impossible."""
 
 EMBEDDING_ROWS = 96
 """Numbers in each column of the public speech embedding."""
 
 
 def refusal(path: Path, file: DetectorFile, data: bytes) -> str:
-    """Why a model is not taken, as a sentence; empty when it is."""
+    """Why a model is refused, as a sentence; empty when it is accepted."""
     try:
         model = onnx_file.parsed(data, path)
     except ValueError as error:
@@ -75,7 +75,7 @@ def _try_head(file: DetectorFile, data: bytes) -> str:
 
 
 def _scores(loaded: Detector, counts: Iterable[int]) -> Scores:
-    """The scores of noise, so many windows together. Raises ValueError."""
+    """The scores of noise, in batches of these numbers of windows. Raises ValueError."""
     stream, rng, found = loaded.stream(), np.random.default_rng(0), []
     for hops in counts:
         scores = stream.push(0.1 * rng.standard_normal(hops * loaded.hop_samples, np.float32))

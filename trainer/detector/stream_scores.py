@@ -109,7 +109,7 @@ def detections(track: Track, threshold: float) -> NDArray[np.float64]:
 
 
 def false_accepts(track: Track, threshold: float) -> NDArray[np.int64]:
-    """Hops at which a detector with this threshold fires though no word was said."""
+    """Hops of the false accepts of a detector with this threshold."""
     found = np.array(fired(track.probability, threshold, _silent(track)), dtype=np.int64)
     return found[outside(track)[found]]
 

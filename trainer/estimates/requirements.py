@@ -51,7 +51,7 @@ All of these are fitted to peaks measured on CPUs; `python -m benchmarks.estimat
 clips come on top: they lie in a mapped file, of which the system holds what memory allows.
 """
 CONTEXT_BYTES = 500e6
-"""What a CUDA context and its libraries take on a GPU."""
+"""Memory of a CUDA context and its libraries on a GPU."""
 _GPU_FIXED_BYTES = 60e6
 _GPU_BYTES_PER_PARAMETER = 16.0
 """Weight, gradient and two moments of AdamW."""
@@ -71,7 +71,7 @@ _SPARE_DISK_BYTES = 200e6
 _BYTES_PER_EPOCH = 4.2e3
 """Rows of metrics and lines of the log."""
 LARGE_RATE = 1e-3
-"""A higher learning rate is for models that start anew."""
+"""A higher learning rate is for models trained from random weights."""
 _BATCH_SIZES = tuple(2**power for power in range(1, 14))
 
 
@@ -212,7 +212,7 @@ def fitting_sentence(config: Config, here: Machine) -> str:
     """Which batch sizes fit, as a sentence."""
     largest = batch_size_that_fits(config, here)
     if largest == 0:
-        return "By estimate no batch size fits into the free memory; take a smaller model."
+        return "By estimate, no batch size fits into the free memory; choose a smaller model."
     if largest == _BATCH_SIZES[-1]:
         return f"By estimate every batch size up to {largest:,} fits."
     return f"By estimate batch size {largest:,} fits, {2 * largest:,} does not."
@@ -239,7 +239,9 @@ def _unlikely(config: Config, here: Machine) -> Iterator[Problem]:
         text = f"{training.patience} epochs without a better model never come in a training of {training.epochs}; "
         yield Problem("training.patience", f"{text}0 says so plainly.")
     if training.threads > here.cores:
-        text = f"{training.threads} threads for {here.cores} cores wait for each other; 0 takes as many as there are."
+        text = (
+            f"{training.threads} threads on {here.cores} cores slow each other down; 0 uses as many as there are cores."
+        )
         yield Problem("training.threads", text)
     if config.model.name == "resnet18" and not on_gpu(config, here):
         yield Problem("model.name", "resnet18 is slow on a CPU; measure the time before you start.")

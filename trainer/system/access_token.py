@@ -68,7 +68,7 @@ def read(workspace: Workspace) -> str:
 
 
 def _read(path: Path) -> str | None:
-    """The token in a plain file that is ours and that nobody else may read; None for any other."""
+    """The token in a regular file owned by this user with owner-only permissions; else None."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:

@@ -11,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 
 UNUSED_DAYS = 30
-"""What nobody has used for so long goes when something else is made; to make it anew costs only time."""
+"""Unused entries older than this are removed when a new one is made; they can be computed again."""
 PARTIAL_DAYS = 1
-"""A part that is older was left by a process that was killed: nothing takes so long to be made."""
+"""An older partial folder was left by a killed process: nothing takes so long."""
 _DAY = 86_400
 
 
@@ -40,14 +40,14 @@ def made(folder: Path, is_whole: Callable[[], bool], make: Callable[[Path], None
             shutil.rmtree(folder)  # one that is damaged
         partial.rename(folder)
     except BaseException as error:
-        shutil.rmtree(partial, ignore_errors=True)  # half of it serves nobody, and may be gigabytes
+        shutil.rmtree(partial, ignore_errors=True)  # a partial folder is useless and may be large
         if not (isinstance(error, OSError) and is_whole()):
             raise
     return True
 
 
 def prune(cache: Path) -> None:
-    """Remove arrays, which have an index.json, that nobody has used for long, and parts that were never made whole."""
+    """Remove unused arrays (folders with an index.json) and partial folders."""
     for folder in list(cache.iterdir()):
         with suppress(OSError):  # another process removes it, or uses it now
             days = (time.time() - folder.stat().st_mtime) / _DAY
@@ -56,5 +56,5 @@ def prune(cache: Path) -> None:
                     shutil.rmtree(folder)
             elif days > UNUSED_DAYS and (folder / "index.json").exists():
                 gone = _partial(folder)
-                folder.rename(gone)  # at once, so that nobody finds half of it
+                folder.rename(gone)  # atomic, so that no reader finds a partial folder
                 shutil.rmtree(gone)

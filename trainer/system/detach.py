@@ -1,4 +1,4 @@
-"""Become a process that nobody waits for: fork, let the parent leave, run `python ARGUMENTS` in its place.
+"""Become a detached process: fork, let the parent leave, run `python ARGUMENTS` in its place.
 
     python -m trainer.system.detach -m trainer.run.supervisor runs/20260101-120000-abcd
 

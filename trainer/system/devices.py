@@ -19,7 +19,7 @@ class Reading(BaseModel, frozen=True):
     """What the machine does now; the GPU's fields are None where there is none. Memory in bytes, load in percent.
 
     Where a container limits this process, memory is that of the container (`memory_limited`), and `cpus` are how many
-    it may use of those whose load is told.
+    it may use of those counted in the load.
     """
 
     cpu_percent: float
@@ -112,7 +112,7 @@ def choices(option: str) -> tuple[str, ...]:
 
 
 def environment(device: str) -> dict[str, str]:
-    """What a process must be told so that of all GPUs it sees this one alone. Raises ValueError when it is gone."""
+    """Environment variables that restrict a process to this GPU. Raises ValueError when it is no longer available."""
     if device == "cpu":
         return {}
     uuid = next((gpu.uuid for gpu in gpus() if gpu.id == device), None)
@@ -122,7 +122,7 @@ def environment(device: str) -> dict[str, str]:
 
 
 def title(device: str) -> str:
-    """A device of the queue as a person names it."""
+    """Display name of a device of the queue."""
     if device == "cpu":
         return "the CPU"
     name = next((gpu.name for gpu in gpus() if gpu.id == device), "not found here")
@@ -157,7 +157,7 @@ def read(gpu_index: int | None = 0) -> Reading:
 
 
 def _gpu_fields(index: int) -> dict[str, float]:
-    """What the GPU tells of itself; virtual ones often not their load, some not their memory, a lost one nothing."""
+    """Readings of the GPU; virtual ones often report no load, some no memory, a lost one nothing."""
     fields: dict[str, float] = {}
     with suppress(pynvml.NVMLError):
         handle = pynvml.nvmlDeviceGetHandleByIndex(index)
@@ -170,7 +170,7 @@ def _gpu_fields(index: int) -> dict[str, float]:
 
 
 def memory_kills() -> int:
-    """How many processes the system has ended for lack of memory since boot; 0 where it does not tell (not Linux)."""
+    """Processes killed for lack of memory since boot; 0 where this is unknown (not Linux)."""
     try:
         lines = Path("/proc/vmstat").read_text().splitlines()
     except OSError:

@@ -23,18 +23,18 @@ _IN_JSON = re.compile(rf"[{_MARKS}{_JOINERS}]")
 
 
 def counted(number: int, noun: str) -> str:
-    """`number` with thousands apart, and the noun in its singular or plural (nouns that take an s)."""
+    """`number` with thousands separators and the noun in singular or plural (with an s)."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def harmless(line: str) -> str:
-    """A line without terminal escapes, control characters, marks that turn the direction of text or that nobody sees,
+    """A line without terminal escapes, control characters, bidirectional or invisible marks,
     and without lone surrogates, which cannot be written."""
     return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", _ESCAPES.sub("", line))
 
 
 def clean(line: str) -> str:
-    """The same, not longer than a person reads."""
+    """The same, at most LONGEST_LINE characters."""
     return harmless(line)[:LONGEST_LINE]
 
 

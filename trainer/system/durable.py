@@ -18,7 +18,7 @@ open_file, write, fsync, replace = os.open, os.write, os.fsync, os.replace
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Let an error of the operating system name this file: a descriptor tells none, a temporary name helps nobody."""
+    """Let an error of the operating system name this file, not a descriptor or a temporary name."""
     try:
         yield
     except OSError as error:
@@ -47,10 +47,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def replace_bytes(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Replace `path` at once: a reader sees the old bytes or the new ones, never a part. Raises OSError.
+    """Replace `path` atomically: a reader sees the old or the new bytes, never a part. Raises OSError.
 
     The part lies in the same folder, so on the same file system; a rename from elsewhere would be a copy. After an
-    fsync that failed the file counts as not written: asking again would be told that all is well.
+    failed fsync the file counts as not written, as a second fsync would report success.
     """
     with naming(path):
         temporary = path.with_name(f"{path.name}.tmp.{os.getpid()}.{secrets.token_hex(4)}")
@@ -63,7 +63,7 @@ def replace_bytes(path: Path, data: bytes, mode: int = 0o600) -> None:
                 os.close(descriptor)
             replace(temporary, path)
         except BaseException:
-            with suppress(OSError):  # what went wrong first is what is told
+            with suppress(OSError):  # the first error is the one to report
                 temporary.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
@@ -75,7 +75,7 @@ def replace_json(path: Path, document: object, mode: int = 0o600) -> None:
 
 
 def append(path: Path, line: bytes) -> None:
-    """Append a whole line or nothing: what a full disk took of it is taken back. For one writer. Raises OSError."""
+    """Append a whole line or nothing: a partial write on a full disk is undone. For one writer. Raises OSError."""
     regular_file.check(path)
     with naming(path):
         descriptor = open_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -104,7 +104,7 @@ def settle(path: Path) -> int:
 
 
 def newest_first(paths: Iterable[Path]) -> list[Path]:
-    """By time of change; what is gone by now, or is a link to nothing, is left out."""
+    """Sorted by modification time; removed files and broken links are left out."""
     found = []
     for path in paths:
         with suppress(OSError):

@@ -56,12 +56,12 @@ def _file(workspace: Workspace, verb: Verb) -> Path:
 
 
 def _lock_file(workspace: Workspace, verb: Verb) -> Path:
-    """Locked by whoever starts the job, and from then on by its process for as long as it lives."""
+    """Locked by the process that starts the job, then by the job as long as it lives."""
     return workspace.jobs / f"{verb}.job.lock"
 
 
 def _cancel_file(workspace: Workspace, verb: Verb) -> Path:
-    """There when the job shall end and its process could not be signalled from where that was wanted."""
+    """Exists when the job should end and its process could not be signalled."""
     return workspace.jobs / f"{verb}.cancel"
 
 

@@ -32,7 +32,7 @@ class Ended:
 
 
 def limit_memory(more_bytes: int) -> None:
-    """Let this process take at most so much address space beyond what it has now, and leave no core file."""
+    """Limit the address space of this process to this much beyond its present size, and disable core files."""
     with contextlib.suppress(ImportError, OSError, ValueError):  # macOS has no such limit, Windows no such module
         import resource
 
@@ -45,7 +45,7 @@ def limit_memory(more_bytes: int) -> None:
 
 
 def limit_processor(more_seconds: float) -> None:
-    """Let this process compute for so many seconds from now; then the kernel ends it (SIGXCPU). A further call moves
+    """Limit the processor time of this process from now; then the kernel ends it (SIGXCPU). A further call moves
     the limit."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 NO_LIMIT = 1 << 60
-"""cgroup v1 tells "no limit" by the largest number of pages that the kernel can count."""
+"""cgroup v1 expresses "no limit" as the largest number of pages that the kernel can count."""
 _PERIOD_US = 100_000
-"""Of a CPU quota, where a group does not tell it."""
+"""Default period of a CPU quota."""
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 

@@ -22,7 +22,7 @@ from trainer.system.processes import Life, LockState, ProcessIdentity
 FRESH_SECONDS = 10.0
 """A beat that is younger proves life, where locks may not reach; a live supervisor beats every two seconds."""
 FRESH_SECONDS_ELSEWHERE = 90.0
-"""The same across a network, whose file systems may tell of changes a minute late."""
+"""The same across a network, whose file systems may show changes a minute late."""
 _LOCAL_FILE_SYSTEMS_TEXT = """
 apfs bcachefs btrfs exfat ext2 ext3 ext4 f2fs fuseblk hfs jfs msdos ntfs3 overlay ramfs reiserfs tmpfs
 ufs vfat xfs zfs
@@ -33,7 +33,7 @@ LOCAL_FILE_SYSTEMS = frozenset(_LOCAL_FILE_SYSTEMS_TEXT.split())
 
 @dataclass(frozen=True)
 class Witness:
-    """What is left by processes that shall be judged: the lock that they hold, on which boot of which machine they
+    """Traces of the processes in question: the lock that they hold, on which boot of which machine they
     run, who they are, and the files that they write again and again."""
 
     lock: Path
@@ -87,7 +87,7 @@ def judge(
 
 
 def seen(identities: Sequence[ProcessIdentity]) -> Life:
-    """What a look at these processes tells: alive when one lives, dead when all are gone."""
+    """State of these processes: alive when one lives, dead when all are gone."""
     found = {processes.look(each) for each in identities}
     if "alive" in found:
         return "alive"

@@ -61,7 +61,7 @@ def say(text: str) -> None:
 
 
 def clock_time(seconds: float | None) -> str:
-    """Seconds as HH:MM:SS; `--:--:--` when there is nothing to tell."""
+    """Seconds as HH:MM:SS; `--:--:--` when unknown."""
     if seconds is None:
         return "--:--:--"
     whole = max(0, round(seconds))

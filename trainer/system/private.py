@@ -33,7 +33,7 @@ def opener(path: str, flags: int) -> int:
 
 @contextmanager
 def as_user_shares() -> Iterator[None]:
-    """With the umask that the user has set: for what is written where the user wants to have it. For one thread."""
+    """With the user's own umask, for files outside the workspace. For one thread."""
     private = os.umask(begin())
     try:
         yield

@@ -36,7 +36,7 @@ LOCK_SECONDS = 30.0
 """How long to wait for a lock that protects a few writes."""
 LOCK_LOOK_SECONDS = 0.01
 LOCK_VARIABLE = "WAKEWORD_LOCK"
-"""Tells a process the number of the descriptor of a lock that was taken for it."""
+"""Passes the descriptor of a lock to a child process."""
 
 LockState = Literal["held", "free", "unknown"]
 """What the kernel says of a lock; unknown where it may not be asked, or the file system has no locks."""
@@ -44,9 +44,9 @@ Life = Literal["alive", "dead", "unknown"]
 
 
 class ProcessIdentity(BaseModel, frozen=True):
-    """A process for ever: a pid alone is given again to strangers, the start since boot is not.
+    """Unique identity of a process: a pid is reused, the pair of pid and start since boot is not.
 
-    `host` is a name for people and may change. `boot_id` is "" on a system that does not tell it.
+    `host` is for display and may change. `boot_id` is "" where the system has none.
     """
 
     host: str
@@ -60,7 +60,7 @@ class ProcessIdentity(BaseModel, frozen=True):
 
 @functools.cache
 def boot_id() -> str:
-    """Changes at every boot of this machine; "" on a system that does not tell. The wall clock has no part in it."""
+    """Changes at every boot of this machine; "" where the system has none. Independent of the wall clock."""
     try:
         if sys.platform == "darwin":
             command = ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]
@@ -149,7 +149,7 @@ def age_seconds() -> float:
 
 
 def peak_memory_bytes() -> int:
-    """Most memory that this process has held at once.
+    """Peak memory of this process.
 
     Linux is asked for the peak of this program: getrusage would answer with that of the parent, were it larger.
     """
@@ -161,9 +161,9 @@ def peak_memory_bytes() -> int:
 
 
 def look(identity: ProcessIdentity) -> Life:
-    """Whether exactly this process lives: no zombie, no stranger with its pid, no earlier boot.
+    """Whether exactly this process lives: no zombie, no other process with its pid, no earlier boot.
 
-    Unknown when a look at this machine's processes does not tell: it is of another boot, or in another namespace.
+    Unknown when it cannot be seen from here: it is of another boot, or in another namespace.
     """
     told = identity.namespaces in ("", namespaces()) and (sys.platform != "linux" or _proc_is_ours())
     if identity.boot_id != boot_id() or not told:
@@ -210,7 +210,7 @@ def has_busy_child(pid: int) -> bool:
 
 
 def send_signal(identity: ProcessIdentity, number: signal.Signals) -> bool:
-    """Signal exactly this process; False when it is gone. A stranger that got its pid is never signalled."""
+    """Signal exactly this process; False when it is gone. Another process with its pid is never signalled."""
     if not hasattr(os, "pidfd_open"):
         alive = is_alive(identity)
         if alive:
@@ -238,7 +238,7 @@ def handing_over(lock: int) -> dict[str, str]:
 
 
 def handed_over() -> int | None:
-    """The lock that whoever started this process has taken for it; to be asked once."""
+    """The lock that was taken for this process by its starter; call once."""
     lock = os.environ.pop(LOCK_VARIABLE, None)
     if lock is None:
         return None
@@ -337,9 +337,9 @@ def try_lock(path: Path) -> int | None:
 
 
 def lock_state(path: Path) -> LockState:
-    """Whether somebody holds the lock on `path`; looking takes no lock that another could trip over for long.
+    """Whether the lock on `path` is held; checking holds a lock only for a moment.
 
-    The kernel tells it of holders in every namespace. Nobody holds the lock on a file that is not there.
+    Holders in every namespace count. The lock on a missing file is free.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)

@@ -12,7 +12,7 @@ NOT_REGULAR = "It is a pipe, a socket or a device, not a file; remove it"
 
 
 class NotRegularError(FileNotFoundError):
-    """There is no file of this name, but something else: for whoever can do without the file it is missing."""
+    """The path is not a regular file; callers for whom the file is optional treat it as missing."""
 
 
 def open_binary(path: Path) -> BufferedReader:
@@ -49,6 +49,6 @@ def _check(mode: int, path: Path) -> None:
 
 
 def read_bytes(path: Path, most: int = -1) -> bytes:
-    """What the file holds, at most so many bytes of it. Raises OSError."""
+    """The content of the file, at most `most` bytes. Raises OSError."""
     with open_binary(path) as file:
         return file.read(most)

@@ -40,7 +40,7 @@ Decode = Callable[[Sequence[zipfile.ZipInfo]], Sequence[str]]
 def entries_of(archive: zipfile.ZipFile, decode: Decode | None = None) -> list[zipfile.ZipInfo]:
     """Entries that are files, with `filename` as `decode` reads it where that is given.
 
-    Raises ValueError for an archive that wants to write elsewhere, or holds links.
+    Raises ValueError for an archive with paths outside its folder or with links.
     """
     entries = [entry for entry in archive.infolist() if not entry.filename.endswith("/")]
     if len(entries) > MOST_ENTRIES:
