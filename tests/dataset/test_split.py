@@ -243,7 +243,7 @@ def test_positives_of_one_speaker_are_split_by_recording_and_it_is_told(tmp_path
     (warning,) = split_files.warnings(told)
     assert warning == (
         "All positives are by one speaker (me). They are split by recording, so validation and test measure this voice "
-        "only. For other people, add positives by other speakers."
+        "alone. For other people, get positives by other speakers."
     )
     assert split_files.facts(workspace).by_recording == {"positive": ["me"]}
     assert split_files.voice_sentences(workspace) == [warning] and split_files.versions(workspace)[0].by_recording

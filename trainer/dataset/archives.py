@@ -30,7 +30,7 @@ SPARE_BYTES = 500_000_000
 """Left free on the disk."""
 TOO_MUCH = (
     f"The archive unpacks to more than {MOST_BYTES / 1e9:.0f} GB, {zip_file.MOST_RATIO} times its size, or the free "
-    "disk space; nothing was imported."
+    "disk space; nothing is imported."
 )
 
 

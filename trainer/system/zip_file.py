@@ -52,7 +52,7 @@ def entries_of(archive: zipfile.ZipFile, decode: Decode | None = None) -> list[z
     for entry in entries:
         if not entry.filename or _is_outside(entry.filename):
             raise ValueError(
-                f"The archive contains a path outside its folder ({entry.filename!r:.80}); nothing was imported."
+                f"The archive contains a path outside its folder ({entry.filename!r:.80}); nothing is imported."
             )
         if entry.filename.replace("\\", "/").count("/") > MOST_FOLDERS:
             raise ValueError(
@@ -60,7 +60,7 @@ def entries_of(archive: zipfile.ZipFile, decode: Decode | None = None) -> list[z
                 "nothing is taken."
             )
         if not _is_regular(entry):
-            raise ValueError(f"The archive contains a link ({entry.filename!r:.80}); nothing was imported.")
+            raise ValueError(f"The archive contains a link ({entry.filename!r:.80}); nothing is imported.")
         if entry.flag_bits & 1:
             raise ValueError("The archive is encrypted; unpack it and upload the files.")
         if entry.header_offset < 0:
@@ -78,7 +78,7 @@ def chunks_of(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[byte
             read += len(chunk)
             if read > FREE_BYTES and read > MOST_RATIO * max(1, entry.compress_size):
                 raise ValueError(
-                    f"{entry.filename!r:.80} unpacks to over {MOST_RATIO} times its size; nothing was imported."
+                    f"{entry.filename!r:.80} unpacks to over {MOST_RATIO} times its size; nothing is imported."
                 )
             yield chunk
 
