@@ -57,7 +57,7 @@ def entries_of(archive: zipfile.ZipFile, decode: Decode | None = None) -> list[z
         if entry.filename.replace("\\", "/").count("/") > MOST_FOLDERS:
             raise ValueError(
                 f"The archive contains a file nested in more than {MOST_FOLDERS} folders ({entry.filename!r:.80}); "
-                "nothing is taken."
+                "nothing is imported."
             )
         if not _is_regular(entry):
             raise ValueError(f"The archive contains a link ({entry.filename!r:.80}); nothing is imported.")
