@@ -161,7 +161,7 @@ def test_the_page_that_asks_keeps_the_rest_of_the_address_and_runs_nothing_of_it
     hostile = 'run=%22%3E%3Cscript%3E&token=wr"ong'
     answer = guard.decide(scope("/Runs", hostile, accept="text/html"), RULES)
     page = answer.body.decode()
-    assert answer.status == 403 and "The token is wrong" in page and "python -m trainer token" in page
+    assert answer.status == 403 and "The token is not valid" in page and "python -m trainer token" in page
     assert 'name="run" value="&quot;&gt;&lt;script&gt;"' in page and "<script" not in page and "ong" not in page
     assert "http-equiv" not in page
     elsewhere = guard.decide(scope("/Runs", accept="text/html", sec_fetch_site="cross-site"), RULES)

@@ -61,7 +61,7 @@ def test_the_printed_address_opens_the_app_and_stays_out_of_the_history(page: Pa
         expect(page.get_by_role("heading")).to_have_text(ASKS)
         page.get_by_label("Access token").fill("not the token")
         page.get_by_role("button", name="Open").click()
-        expect(page.get_by_text("The token is wrong.")).to_be_visible()
+        expect(page.get_by_text("The token is not valid.")).to_be_visible()
         page.get_by_label("Access token").fill(access_token.read(workspace))
         page.get_by_role("button", name="Open").click()
         expect(page.get_by_role("heading", name="Training")).to_be_visible()

@@ -69,7 +69,7 @@ def ask(headers: Headers, rest: Sequence[tuple[str, str]], wrong: bool) -> Answe
     """
     if not any("text/html" in each for each in values(headers, "accept")):
         return _NO_TOKEN
-    why = "The token is wrong." if wrong else "It keeps out other users of this machine."
+    why = "The token is not valid." if wrong else "It keeps out other users of this machine."
     page = _PAGE.format(
         refresh='<meta http-equiv="refresh" content="0">\n' if _from_elsewhere(headers) else "",
         why=why,
