@@ -60,7 +60,7 @@ def test_what_is_deleted_comes_back_and_replaces_nothing(workspace: Workspace):
     assert saved_configs.restore(workspace, trashed) == "mine-2"
     assert epochs(workspace, "mine") == 3 and epochs(workspace, "mine-2") == Config().training.epochs
     for name in (trashed, "../mine", "20260101-000000-000000 ../../x"):
-        with pytest.raises(FileNotFoundError, match="not in the trash"):
+        with pytest.raises(FileNotFoundError, match="no longer in the trash"):
             saved_configs.restore(workspace, name)
 
 
