@@ -23,7 +23,7 @@ def epochs(workspace: Workspace, name: str) -> int:
 def test_the_second_writer_is_told_and_nothing_is_overwritten(workspace: Workspace):
     seen = saved_configs.digest(workspace, "mine")
     saved_configs.save(workspace, "mine", config_file.build({"training": {"epochs": 7}}), seen)
-    with pytest.raises(ValueError, match="“mine” was changed since it was opened here"):
+    with pytest.raises(ValueError, match="“mine” has changed since it was opened here"):
         saved_configs.save(workspace, "mine", OTHER, seen)
     with pytest.raises(ValueError, match="“mine” already"):
         saved_configs.save(workspace, "mine", OTHER, saved_configs.ABSENT)
@@ -47,7 +47,7 @@ def test_rename_and_duplicate_take_no_name_that_is_taken(workspace: Workspace):
             act(workspace, "mine", "copy")
         with pytest.raises(ValueError, match="is not a valid name"):
             act(workspace, "mine", "../x")
-        with pytest.raises(FileNotFoundError, match="no configuration “gone” any more"):
+        with pytest.raises(FileNotFoundError, match="configuration “gone” no longer exists"):
             act(workspace, "gone", "new")
     saved_configs.rename(workspace, "mine", "yours")
     assert sorted(config_file.saved(workspace)) == ["copy", "yours"]
