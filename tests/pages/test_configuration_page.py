@@ -150,7 +150,7 @@ def test_what_another_tab_saves_right_after_is_not_taken_for_ones_own(empty, mon
         patched.setattr(saved_configs, "save", and_another_tab_does)
         press(app, "Save Configuration")
     edit(app, "number_input", "Epochs", 4)
-    assert "was changed since" in press(app, "Save Configuration").error[0].value
+    assert "has changed since" in press(app, "Save Configuration").error[0].value
     assert saved_epochs(empty, "mine") == EPOCHS
 
 
@@ -166,7 +166,7 @@ def test_the_second_of_two_tabs_is_told_instead_of_overwriting(empty):
     for epochs, tab in enumerate(tabs, 5):
         edit(tab, "number_input", "Epochs", epochs)
         press(tab, "Save Configuration")
-    assert tabs[0].success and "was changed since it was opened here" in tabs[1].error[0].value
+    assert tabs[0].success and "has changed since it was opened here" in tabs[1].error[0].value
     assert saved_epochs(empty, "mine") == 5
     assert field(tabs[1], "number_input", "Epochs").value == 6, "the edits of the second tab are kept"
     edit(tabs[0], "number_input", "Epochs", 7)
