@@ -253,7 +253,7 @@ def test_a_bad_address_is_refused_in_a_sentence(url):
 
 def test_the_verb_sets_shows_tests_and_clears(workspace, listener):
     assert call(workspace, "tell").stdout == "No notifications are set. Set --webhook or --command.\n"
-    assert "nothing to test" in refused(workspace, "tell", "--test")
+    assert "No notification is set" in refused(workspace, "tell", "--test")
     made = answer(workspace, "tell", "--webhook", listener.url, "--ends", "failed, stopped", "--test")
     assert made == {
         "webhook": listener.url, "command": [], "ends": ["stopped", "failed"],
@@ -269,8 +269,8 @@ def test_the_verb_sets_shows_tests_and_clears(workspace, listener):
 
 
 def test_what_cannot_be_set_is_refused_in_a_sentence(workspace):
-    assert "no program 'no-such-thing'" in refused(workspace, "tell", "--command", "no-such-thing now")
+    assert "'no-such-thing' was not found" in refused(workspace, "tell", "--command", "no-such-thing now")
     assert "Close every quote" in refused(workspace, "tell", "--command", "echo 'x")
-    assert "some of completed" in refused(workspace, "tell", "--ends", "lost")
+    assert "Choose from the ends completed" in refused(workspace, "tell", "--ends", "lost")
     assert "cannot be combined" in refused(workspace, "tell", "--off", "--test")
     assert not notifications.file_of(workspace).exists()
