@@ -152,7 +152,7 @@ def test_a_speaker_pattern_is_shown_at_work_before_it_is_kept(workspace):
     app = view(draw("Dataset"), "Speakers")
     field(app, "radio", "Identify speakers by").set_value("pattern").run()
     field(app, "text_input", "Pattern").set_value("no place for it").run()
-    assert any("must hold {speaker} once" in text for text in texts(app))
+    assert any("must contain {speaker} once" in text for text in texts(app))
     field(app, "text_input", "Pattern").set_value("voice{speaker}/*.wav").run()
     assert any(text.value.startswith("**8 speakers**, 48 clips; 8 without a known speaker") for text in app.markdown)
     press(app, "Save rule")
@@ -275,5 +275,5 @@ def test_a_file_that_stands_still_is_not_quarantined(workspace, monkeypatch):
     app = draw("Dataset")
     assert any("1 file could not be read this time," in each.value for each in app.caption)
     assert "mend_refused" not in [button.key for button in app.button]
-    with pytest.raises(ValueError, match="nothing to mend"):
+    with pytest.raises(ValueError, match="nothing left to repair"):
         repairs.mend(workspace, "refused", ignore)
