@@ -141,7 +141,7 @@ def test_a_model_that_was_changed_or_lacks_its_document_is_refused(model: Path, 
     with pytest.raises(ValueError, match=r"its digest differs from the one in"):
         detector.load(tmp_path / "model/model.onnx")
     (tmp_path / "model/detector.json").write_text('{"format": 2}')
-    with pytest.raises(ValueError, match="is damaged, or of another version"):
+    with pytest.raises(ValueError, match="is corrupt or of another version"):
         detector.load(tmp_path / "model")
     (tmp_path / "model/detector.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"no detector\.json beside"):

@@ -172,7 +172,7 @@ def test_a_model_is_told_in_words_and_taken_away(run, monkeypatch):
     app = draw("Evaluation", run.id, "Model")
     assert (metric(app, "Parity"), metric(app, "Threshold"), metric(app, "Window")) == ("2.0e-06", "0.5000", "1 s")
     assert any("differs from the trained one on 512 validation windows" in text.value for text in app.markdown)
-    assert any("no validation stream was heard" in text.value for text in app.markdown)
+    assert any("there was no validation stream to choose it on" in text.value for text in app.markdown)
     files = app.dataframe[0].value
     assert files["File"].tolist() == ["model.onnx", "detector.json"] and len(files["SHA-256"][0]) == 64
     with zipfile.ZipFile(

@@ -9,8 +9,8 @@ from trainer.run import metrics
 @pytest.fixture
 def always(monkeypatch):
     """Looks as close to each other as they are asked for."""
-    monkeypatch.setattr(history, "LOOK_SECONDS", 0.0)
-    monkeypatch.setattr(history, "MOST_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(history, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(history, "MOST_POLL_SECONDS", 0.0)
 
 
 def test_only_what_was_appended_is_read(tmp_path, monkeypatch, always):

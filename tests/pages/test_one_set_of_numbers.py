@@ -186,7 +186,7 @@ def test_an_evaluation_of_another_checkpoint_is_not_told_as_the_run_s(measured):
     assert evaluations.all_of(run)[0].id == other["id"] and other["operating_point"]["epoch"] == 2
     point = assert_one_set(measured, run)
     assert (point.evaluation, point.epoch) == (own.id, 3)
-    assert any("This evaluation heard epoch 2" in caption.value for caption in draw("Evaluation", run.id).caption)
+    assert any("This evaluation uses epoch 2" in caption.value for caption in draw("Evaluation", run.id).caption)
     about = answer(measured, "export", run.id, "--checkpoint", "epoch-00002")
     assert (about["operating_point"]["evaluation"], about["operating_point"]["epoch"]) == (other["id"], 2)
     assert about["threshold"] == 0.2 and about["operating_point"]["miss_rate"] > point.miss_rate
