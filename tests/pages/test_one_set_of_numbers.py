@@ -218,7 +218,7 @@ def test_when_another_epoch_becomes_the_best_its_model_brings_its_own_numbers(me
     assert (point.miss_rate, point.misses, point.false_accepts, point.hours) == (0.25, 2, 1, 1.25)
     app = draw("Evaluation", run.id)
     assert field(app, "button", "Use this threshold").disabled
-    assert any("is not exported any more" in caption.value for caption in app.caption)
+    assert any("is no longer exported" in caption.value for caption in app.caption)
 
 
 def test_eight_bits_have_a_threshold_of_their_own_and_the_run_keeps_its_numbers(measured):
@@ -235,9 +235,9 @@ def test_eight_bits_have_a_threshold_of_their_own_and_the_run_keeps_its_numbers(
     )  # fmt: skip
     change(run, int8=cost, files=files | {INT8_MODEL: files[MODEL]})
     assert assert_one_set(measured, run) == before
-    table = next(frame.value for frame in draw("Evaluation", run.id, "Model").dataframe if "Holds" in frame.value)
-    holds = dict(zip(table["File"], table["Holds"], strict=True))
-    assert holds[INT8_MODEL].endswith("Its threshold: 0.6100.") and "threshold:" not in holds[MODEL]
+    table = next(frame.value for frame in draw("Evaluation", run.id, "Model").dataframe if "Contents" in frame.value)
+    contents = dict(zip(table["File"], table["Contents"], strict=True))
+    assert contents[INT8_MODEL].endswith(" Threshold: 0.6100.") and "Threshold:" not in contents[MODEL]
 
 
 def heard_row(epoch: int, **values: object) -> dict:
