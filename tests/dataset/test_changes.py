@@ -42,7 +42,7 @@ def test_deleting_and_relabelling_are_undone_and_redone(workspace):
 def test_a_change_is_undone_once(workspace):
     change = repairs.delete(workspace, ["positive/voice0/0.wav"])
     changes.undo(workspace, change.id)
-    with pytest.raises(ValueError, match="undone already"):
+    with pytest.raises(ValueError, match="already undone"):
         changes.undo(workspace, change.id)
     with pytest.raises(ValueError, match="no such change"):
         changes.undo(workspace, "20200101-000000-abcd")
@@ -151,7 +151,7 @@ def test_refused_files_are_quarantined_and_come_back(workspace):
     assert change.files == 2 and sorted(path.name for path in place.iterdir()) == ["0.wav", "1.wav"]
     scan(workspace, ignore)
     assert not len(clips.load(workspace).refused)
-    with pytest.raises(ValueError, match="nothing to mend"):
+    with pytest.raises(ValueError, match="nothing left to repair"):
         repairs.mend(workspace, "refused", ignore)
     changes.undo(workspace, change.id)
     assert (place / "notes.txt").exists() and (place / "link.wav").is_symlink()

@@ -76,7 +76,7 @@ def test_two_channels_become_one():
 def test_a_take_is_kept_under_its_speaker_and_can_be_undone(tmp_path):
     workspace = Workspace(tmp_path)
     take = recording.read(take_bytes(spoken()))
-    with pytest.raises(ValueError, match="Type who speaks"):
+    with pytest.raises(ValueError, match="Enter the speaker"):
         recording.keep(workspace, take, "positive", " ../ ")
     kept = [recording.keep(workspace, take, "positive", "Anna/../B") for _ in range(3)]
     files = list((workspace.raw / "positive").rglob("*.wav"))

@@ -122,7 +122,7 @@ def with_central(data: bytes, offset: int, value: bytes) -> bytes:
 
 BROKEN = {
     "outside its folder (''": lambda data: with_central(data, 46, b"\0"),
-    "unusual way": lambda data: with_central(data, 10, b"\x0e\0"),  # LZMA
+    "unsupported compression": lambda data: with_central(data, 10, b"\x0e\0"),  # LZMA
     "no text": lambda data: with_central(with_central(data, 9, b"\x08"), 46, b"\xff"),
     "its own beginning": lambda data: data[:-6] + (1 << 31).to_bytes(4, "little") + data[-2:],
 }
@@ -131,7 +131,7 @@ BROKEN = {
 @pytest.mark.parametrize("told", BROKEN)
 def test_a_zip_that_is_broken_is_refused_in_a_sentence(here, there, tmp_path, told):
     data = BROKEN[told](packed(ended_run(here), tmp_path / "run.zip").read_bytes())
-    wanted = told if "(" in told or told == "unusual way" else "cannot be unpacked"
+    wanted = told if "(" in told or told == "unsupported compression" else "cannot be unpacked"
     with pytest.raises(ValueError, match=re.escape(wanted)):
         archive.unpack(there, io.BytesIO(data), ignore)
     assert runs.all_runs(there) == []
@@ -228,7 +228,7 @@ def test_names_that_are_one_elsewhere_are_neither_packed_nor_taken(here, there, 
 def test_a_zip_of_two_thousand_folders_is_refused(there, tmp_path):
     with zipfile.ZipFile(tmp_path / "deep.zip", "w") as zipped:
         zipped.writestr("d/" * 2000 + "a.wav", b"RIFF")
-    refused(there, tmp_path / "deep.zip", "within over 32 folders")
+    refused(there, tmp_path / "deep.zip", "nested in more than 32 folders")
 
 
 def refused(workspace: Workspace, file: Path, match: str) -> None:
