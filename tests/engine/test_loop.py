@@ -106,7 +106,7 @@ def test_the_best_model_is_that_of_the_measure_that_was_asked_for(
 ):
     rows = iter(zip((0.5, 0.4, 0.45), miss_rates, strict=True))
     monkeypatch.setattr(epoch_end, "validate", lambda *rest: fixed_row(*next(rows)))
-    monkeypatch.setattr(loop.stream, "due", lambda *rest: False)  # the rows have it already
+    monkeypatch.setattr(loop.validation_stream, "due", lambda *rest: False)  # the rows have it already
     config = tiny_config(epochs=3, best_by="miss_rate", patience=3 - epoch)
     parts = prepared(workspace, config, f"best-by-{epoch}")
     end = loop.train(parts)
