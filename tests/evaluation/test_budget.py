@@ -36,7 +36,7 @@ def test_few_speakers_have_no_interval_and_without_words_there_is_no_rate():
     streams = heard_in(4.0, 8)
     alone = [heard(recording("words", 20.0, words=words(6, speakers=4), counts_false_accepts=False), {}), streams[1]]
     assert (
-        "of fewer than 5 speakers or clips no interval is known"
+        "with fewer than 5 speakers or clips, no interval is known"
         in budget.sentences(budget.choose(evaluation(alone), 1.0))[0]
     )
     assert "no words were heard; its false" in budget.sentences(budget.choose(evaluation(streams[1:]), 1.0))[0]

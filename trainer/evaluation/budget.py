@@ -46,7 +46,7 @@ def miss_text(point: CurvePoint, words: int) -> str:
         return "no words were heard"
     told = f"{point.misses:,} of {words:,} words are missed ({percent(point.miss_rate)}"
     if point.low is None or point.high is None:
-        return f"{told}; {intervals.TOO_FEW} no interval is known)"
+        return f"{told}; {intervals.TOO_FEW}, no interval is known)"
     return f"{told}, with 95 % confidence {percent(point.low)} to {percent(point.high)})"
 
 

@@ -125,7 +125,7 @@ def sentence(compared: Comparison, first: str, second: str) -> str:
     rates = f"{budget.percent(compared.first.misses / compared.words)} of {compared.words:,} words and {second} "
     rates += budget.percent(compared.second.misses / compared.words)
     if compared.low is None or compared.high is None:
-        return f"{at} {rates}; {intervals.TOO_FEW} nobody can say whether that is more than noise."
+        return f"{at} {rates}; {intervals.TOO_FEW}, it is unknown whether that is more than noise."
     least, most = (100 * value for value in sorted((compared.low, compared.high)))
     bounds = f"95 %: {least:+.1f} to {most:+.1f} points"
     if not compared.difference and not compared.beyond_noise:

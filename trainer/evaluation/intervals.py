@@ -17,7 +17,7 @@ DRAWS, SEED = 2000, 7
 PERCENTILES = (2.5, 97.5)
 FEWEST_SOURCES = 5
 """Of fewer speakers or clips no interval is told: drawing again from two says little about a third."""
-TOO_FEW = f"of fewer than {FEWEST_SOURCES} speakers or clips"
+TOO_FEW = f"with fewer than {FEWEST_SOURCES} speakers or clips"
 RULE_OF_THREE = 3.0
 """None in n tries: with 95 % confidence the rate is below 3/n (Hanley and Lippman-Hand, "If nothing goes wrong, is
 everything all right?", JAMA 1983; Jovanovic and Levy, "A look at the rule of three", American Statistician 1997)."""
