@@ -28,9 +28,9 @@ $(INSTALLED): requirements.lock
 app: setup
 	$(BIN)/python -m streamlit run app.py --server.address $(HOST) --server.port $(PORT) --server.headless $(if $(HEADLESS),true,false) --logger.hideWelcomeMessage true
 
-# Three tests at a time, as much of their time is waiting; promises of seconds are kept beside other tests too.
+# Two tests at a time, as there are cores on the smallest machine: promises of seconds are kept beside another test too.
 test: setup
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 	$(BIN)/python -m pytest tests/gpu
 
 FAST := audio config engine estimates pages streams
