@@ -79,7 +79,7 @@ def test_clips_come_in_are_mended_and_go_again(workspace, tmp_path_factory):
             "remedy": "quarantine"} in found  # fmt: skip
     mended = answer(workspace, "mend", "duplicates")["change"]
     assert answer(workspace, "scan")["labels"]["positive"]["clips"] == 24
-    assert "nothing to mend" in refused(workspace, "mend", "duplicates")
+    assert "nothing left to repair" in refused(workspace, "mend", "duplicates")
     answer(workspace, "undo", mended)
     assert answer(workspace, "scan")["labels"]["positive"]["clips"] == 25
     assert answer(workspace, "synthesise", "--rirs", "3", "--background", "2")["imported"] == {

@@ -125,8 +125,8 @@ def test_progress_tells_the_pace_and_the_time_left(monkeypatch):
     for done in (10, 1000, 99_000):
         report(done)
     doing = "Reading new and changed files"
-    assert told == [f"{doing}, 10 a second", f"{doing}, 100 a second, about 16 min left",
-                    f"{doing}, 9,900 a second, about 0 s left"]  # fmt: skip
+    assert told == [f"{doing}, 10 per second", f"{doing}, 100 per second, about 16 min left",
+                    f"{doing}, 9,900 per second, about 0 s left"]  # fmt: skip
 
 
 def test_near_duplicates_are_found_and_others_are_not(workspace):

@@ -73,7 +73,7 @@ def test_the_same_event_makes_no_second_clip_and_undo_takes_them_back(workspace)
     assert (again.new, again.known) == (1, 2) and set(before) < set(clips(workspace))
     assert "(2 were already there)" in again.sentence()
     none = made.send(0, 0, 1, 2)
-    assert (none.change, none.new) == (None, 0) and none.sentence().startswith("Nothing was sent (4 were there")
+    assert (none.change, none.new) == (None, 0) and none.sentence().startswith("Nothing was sent (4 were already there")
     changes.undo(workspace, sent.change.id)
     assert len(clips(workspace)) == 1 and len(hard_negatives.origins(workspace)) == 1
     assert made.send(0, 1).new == 2 and len(clips(workspace)) == 3, "what was taken back can be sent again"

@@ -91,7 +91,7 @@ def test_a_confirmed_label_is_remembered_until_it_is_undone(workspace: Workspace
     assert listed(workspace) == {DOUBTED[1]}, "another training asks no second time"
     changes.undo(workspace, change.id)
     assert listed(workspace) == set(DOUBTED)
-    with pytest.raises(ValueError, match="no clip of the last scan"):
+    with pytest.raises(ValueError, match="is not a clip of the last scan"):
         wrong_labels.confirm(workspace, known(workspace), ["positive/nobody.wav"])
 
 

@@ -114,7 +114,7 @@ def test_a_recording_is_kept_only_when_that_is_asked_for(run, workspace):
     app.run()
     assert charts(app) == 1 and not list(workspace.raw.rglob("take-*.wav"))
     field(app, "selectbox", "Save as").set_value("hard_negative")
-    assert "Type who speaks" in press(app, "Save this recording").error[0].value
+    assert "Enter the speaker" in press(app, "Save this recording").error[0].value
     field(app, "text_input", "Speaker").set_value("anna")
     app = press(app, "Save this recording")
     (kept,) = workspace.raw.rglob("take-*.wav")

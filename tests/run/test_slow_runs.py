@@ -136,8 +136,10 @@ def test_a_silent_trainer_that_uses_the_processor_is_running(working):
 
 def test_a_silent_trainer_that_waits_for_a_busy_process_is_running(working):
     """`training.compile` waits for a compiler, on a busy machine for longer than a silence may last."""
-    compiler = "import os; parent = os.getppid()\nwhile os.getppid() == parent: pass"
-    run, trainer = working(f"import subprocess, sys; subprocess.run([sys.executable, '-c', {compiler!r}])")
+    compiler = "import os, sys\nwhile os.getppid() == int(sys.argv[1]): pass"
+    run, trainer = working(
+        f"import os, subprocess, sys; subprocess.run([sys.executable, '-c', {compiler!r}, str(os.getpid())])"
+    )
     wait_for(lambda: processes.has_busy_child(trainer.pid))
     seen = supervisor.Pulse(cpu_seconds=1000.0)  # so its own processor time tells nothing
     wait_for(lambda: not processes.activity(trainer.pid)[1])
