@@ -1,3 +1,5 @@
+"""Home: the next step, the runs that are active, and the newest runs."""
+
 import streamlit as st
 
 from pages.ui.shared import active_runs, frame, next_step, run_picker, tables

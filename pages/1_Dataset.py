@@ -1,3 +1,5 @@
+"""Dataset: add clips, scan them, split them."""
+
 import streamlit as st
 
 from pages.ui.dataset import change_list, clip_views, import_form, record_form, split_form, synthesis_form

@@ -1,3 +1,5 @@
+"""Configuration: choose a preset, edit, validate and save."""
+
 import streamlit as st
 
 from pages.ui.configuration import config_check, config_compare, config_files, editing, estimate_panel, form

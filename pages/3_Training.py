@@ -1,3 +1,5 @@
+"""Training: start a run, watch and control it."""
+
 import streamlit as st
 
 from pages.ui.shared import frame, run_picker

@@ -1,3 +1,5 @@
+"""Evaluation: measure a model, listen with it, export it."""
+
 import streamlit as st
 
 from pages.ui.evaluation import clip_results, exported_model, listening, model_comparison, stream_results
@@ -14,15 +16,7 @@ if run is None:
     st.stop()
 with st.container(horizontal=True, vertical_alignment="bottom"):
     run_picker.selector(workspace, run)
-    section = st.segmented_control(
-        "Section",
-        SECTIONS,
-        default=SECTIONS[0],
-        required=True,
-        key="section",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    section = frame.section("Section", SECTIONS, "section")
 status = runs.status(run)
 row = tables.best_rates(status)
 if not row:

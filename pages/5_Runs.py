@@ -1,3 +1,5 @@
+"""Runs: find, compare, continue, move and delete runs."""
+
 import streamlit as st
 
 from pages.ui.runs import run_comparison, run_files, run_index, run_list, run_page
@@ -17,15 +19,8 @@ elif not rows and not in_trash:
     flash.show("runs")
     run_files.show_unpack(workspace)
 else:
-    view = st.segmented_control(
-        "View",
-        ["Runs", "Trash"],
-        default="Runs",
-        required=True,
-        key="view",
-        bind="query-params",
-        format_func=lambda word: f"Trash ({in_trash:,})" if word == "Trash" else word,
-        label_visibility="collapsed",
+    view = frame.section(
+        "View", ("Runs", "Trash"), "view", lambda word: f"Trash ({in_trash:,})" if word == "Trash" else word
     )
     if view == "Trash":
         run_list.show_trash(workspace)

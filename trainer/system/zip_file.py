@@ -86,6 +86,7 @@ def chunks_of(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[byte
 @contextmanager
 def opened(file: IO[bytes]) -> Iterator[zipfile.ZipFile]:
     """A zip to read. Raises ValueError, then and while it is read, when it is none or is broken."""
+    # zipfile raises RuntimeError for an encrypted entry, NotImplementedError for an unknown compression.
     broken = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError)
     try:
         try:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.ui.evaluation import model_comparison
 from pages.ui.runs import comparison_results, curve_overlay, run_index
-from pages.ui.shared import charts, history, option_differences
+from pages.ui.shared import charts, frame, history, option_differences
 from pages.ui.shared.curves import TIMED
 from pages.ui.shared.frame import plain
 from trainer.catalog import run_rows
@@ -34,15 +34,7 @@ def show(workspace: Workspace, rows: Sequence[Row], wanted: str) -> None:
         st.info("Choose two or more runs to compare.")
         return
     named = names(chosen)
-    section = st.segmented_control(
-        "Compare",
-        SECTIONS,
-        default=SECTIONS[0],
-        required=True,
-        key="comparison",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    section = frame.section("Compare", SECTIONS, "comparison")
     match section:
         case "Options":
             _show_options(configurations(named))

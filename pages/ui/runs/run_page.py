@@ -9,7 +9,7 @@ import streamlit as st
 from pages.ui.configuration import editing
 from pages.ui.configuration.draft import Source
 from pages.ui.runs import artifacts, run_actions, run_details, run_files, run_index, tensorboard_panel
-from pages.ui.shared import active_runs, charts, flash, history, job_progress, run_controls, run_notice
+from pages.ui.shared import active_runs, charts, flash, frame, history, job_progress, run_controls, run_notice
 from pages.ui.shared.frame import plain
 from trainer.catalog import trash
 from trainer.catalog.run_rows import Row
@@ -35,15 +35,7 @@ def show(workspace: Workspace, rows: Sequence[Row], wanted: str) -> None:
     run_actions.show_one(workspace, row, own_page=True)
     flash.show("runs")
     _show_continuation(workspace, status.run, has_model=row.best_epoch is not None)
-    section = st.segmented_control(
-        "Section",
-        SECTIONS,
-        default=SECTIONS[0],
-        required=True,
-        key="section",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    section = frame.section("Section", SECTIONS, "section")
     _show_section(workspace, rows, row, status, section)
     active_runs.follow([status], cards=False)
 

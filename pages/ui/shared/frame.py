@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 from streamlit import runtime
@@ -38,6 +39,21 @@ def page(title: str, icon: str) -> Workspace:
     except FileNotFoundError as error:
         st.error(plain(str(error)))
         st.stop()
+
+
+def section(label: str, names: Sequence[str], key: str, text: Callable[[str], str] = str) -> str:
+    """Draw the choice of a section of the page, which the address keeps; returns its name. `text` is what is shown."""
+    chosen: str = st.segmented_control(
+        label,
+        names,
+        default=names[0],
+        required=True,
+        key=key,
+        bind="query-params",
+        format_func=text,
+        label_visibility="collapsed",
+    )
+    return chosen
 
 
 def _warn_unguarded() -> None:
