@@ -21,7 +21,7 @@ import numpy as np
 from tests.evaluation.test_evaluation_agrees import SHARED, build, neutral_counts, neutral_tracks, our_counts
 from tests.tiny import ignore
 from trainer.config import config_file
-from trainer.evaluation import assessment, evaluations, summary
+from trainer.evaluation import assessment, budget, evaluations
 from trainer.evaluation.assessment import Wanted
 from trainer.run import runs
 from trainer.run.runs import Run
@@ -96,7 +96,7 @@ def measure(folder: Path, given: argparse.Namespace) -> None:
     if not given.speed_only:
         wanted = Wanted(composition.Options(), recordings.default(workspace))
         made = assessment.evaluate(workspace, run, wanted, ignore)
-        print(summary.text(evaluations.folder_of(run, made.id), made, 0.5, None))
+        print(budget.report_text(evaluations.folder_of(run, made.id), made, 0.5, None))
         if not (folder / "neutral/streams/truth.json").exists():
             build(workspace, folder / "neutral", sorted((workspace.root / recordings.DEFAULT).rglob("*.ogg")))
         compare(workspace, run, folder / "neutral/streams")

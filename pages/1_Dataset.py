@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui.dataset import change_list, clip_views, import_form, record_form, split_form, synthesis_form
+from pages.ui.dataset import add_clips, change_list, clip_views, record_form, split_form
 from pages.ui.shared import frame, job_progress
 
 workspace = frame.page("Dataset", "📂")
@@ -10,13 +10,13 @@ busy = bool(job_progress.running(workspace))
 st.subheader("Add clips", anchor=False)
 demo, files, recording, synthesis, history = st.tabs(["Demo data", "Import", "Record", "Synthesise", "Changes"])
 with demo:
-    import_form.demo(workspace, busy)
+    add_clips.show_demo(workspace, busy)
 with files:
-    import_form.files(workspace, busy)
+    add_clips.show_import(workspace, busy)
 with recording:
     record_form.show(workspace)
 with synthesis:
-    synthesis_form.show(workspace, busy)
+    add_clips.show_synthesis(workspace, busy)
 with history:
     change_list.show(workspace, busy)
 

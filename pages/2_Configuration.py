@@ -2,8 +2,7 @@
 
 import streamlit as st
 
-from pages.ui.configuration import config_check, config_compare, config_files, editing, estimate_panel, form
-from pages.ui.configuration.config_check import notes
+from pages.ui.configuration import config_tabs, editing, estimate_panel, form
 from pages.ui.shared import flash, frame, run_picker
 from trainer.config import config_file
 from trainer.run import runs
@@ -42,16 +41,16 @@ with st.container():  # keeps the elements below in place, so that the tabs do n
     flash.show(editing.PLACE)
     editing.show_discarded(workspace)
 st.markdown(editing.source_line(workspace, edited))
-checked = config_check.check(workspace, edited)
+checked = editing.check(workspace, edited)
 estimate_panel.show(workspace, checked)
 options, difference, text, files = st.tabs(["Options", "Difference", "YAML", "Files"])
 with options:
-    form.draw(edited.values, notes(workspace, edited, checked))
+    form.draw(edited.values, form.notes(workspace, edited, checked.problems, checked.warnings))
 with difference:
-    config_compare.show(workspace, edited)
+    config_tabs.show_difference(workspace, edited)
 with text:
-    config_files.show_yaml(workspace, checked, name)
+    config_tabs.show_yaml(workspace, checked, name)
 with files:
-    config_files.show(workspace)
+    config_tabs.show_files(workspace)
 if saved:
     st.page_link(frame.TRAINING, label="Go to Training", icon=":material/arrow_forward:")

@@ -17,14 +17,14 @@ import soundfile
 
 from tests.bad_audio import SPECIAL, encoded, fuzzed, write_corpus
 from trainer.audio import audio_file, audio_reader
-from trainer.dataset import inspector, inspector_pool
+from trainer.dataset import inspector, scan
 from trainer.system.workspace import PROJECT_ROOT
 
 MOST_MEMORY = 512 * 1_000_000
 
 
 def answers(paths: list) -> dict[str, dict]:
-    return {paths[place].name: answer for place, answer in inspector_pool.inspect_all(paths)}
+    return {paths[place].name: answer for place, answer in scan.inspect_all(paths)}
 
 
 def test_every_bad_file_is_refused_with_one_reason_and_a_sentence(tmp_path):
@@ -40,10 +40,10 @@ def test_every_bad_file_is_refused_with_one_reason_and_a_sentence(tmp_path):
 
 MEASURE = """
 import json, pathlib, resource, sys, time
-from trainer.dataset import inspector_pool
+from trainer.dataset import scan
 paths = sorted(pathlib.Path(sys.argv[1]).iterdir())
 reasons, slowest, last = {}, 0.0, None
-for place, answer in inspector_pool.inspect_all(paths):
+for place, answer in scan.inspect_all(paths):
     now = time.monotonic()
     slowest, last = max(slowest, now - (last or now)), now
     reasons[paths[place].name] = answer["reason"]
@@ -86,8 +86,8 @@ def saboteur(monkeypatch, tmp_path):
         "inspector.inspect = inspect\n"
         "inspector.main()\n"
     )
-    monkeypatch.setattr(inspector_pool, "COMMAND", [sys.executable, str(script)])
-    monkeypatch.setattr(inspector_pool, "SECONDS", 0.5)
+    monkeypatch.setattr(scan, "COMMAND", [sys.executable, str(script)])
+    monkeypatch.setattr(scan, "SECONDS", 0.5)
     monkeypatch.setattr(audio_reader, "STILL_SECONDS", 1.0)
 
 
@@ -120,11 +120,11 @@ def test_a_disk_that_gives_nothing_is_not_waited_for_twice_for_every_file(sabote
     monkeypatch.setattr(audio_reader, "STILL_SECONDS", 0.25)
     for number in range(12):
         (tmp_path / f"hang{number}.wav").write_bytes(encoded())
-    asked, second_try = [], inspector_pool._second_try
-    monkeypatch.setattr(inspector_pool, "_second_try", lambda path: asked.append(path) or second_try(path))
+    asked, second_try = [], scan._second_try
+    monkeypatch.setattr(scan, "_second_try", lambda path: asked.append(path) or second_try(path))
     found = answers(sorted(tmp_path.glob("*.wav")))
     assert {answer["reason"] for answer in found.values()} == {"not_answering"} and len(found) == 12
-    assert len(asked) == inspector_pool.MOST_STILL
+    assert len(asked) == scan.MOST_STILL
 
 
 def test_what_the_machine_does_to_the_process_once_refuses_no_good_file(saboteur, tmp_path):
@@ -153,7 +153,7 @@ def test_a_process_that_gets_no_processor_is_waited_for(saboteur, tmp_path):
 
 def test_a_slow_start_is_waited_for(saboteur, tmp_path):
     """Importing takes longer than any file may, of the processor and by the clock."""
-    script = Path(inspector_pool.COMMAND[1])
+    script = Path(scan.COMMAND[1])
     script.write_text("import time\nwhile time.process_time() < 2: pass\n" + script.read_text())
     (tmp_path / "good.wav").write_bytes(encoded())
     assert answers([tmp_path / "good.wav"])["good.wav"]["reason"] == ""
@@ -174,7 +174,7 @@ def test_leaving_early_ends_the_processes(tmp_path):
     for number in range(200):
         (tmp_path / f"{number}.wav").write_bytes(encoded())
     before = children()  # a reader that another test of this process has left waiting is not of this scan
-    asked = inspector_pool.inspect_all(sorted(tmp_path.iterdir()))
+    asked = scan.inspect_all(sorted(tmp_path.iterdir()))
     next(asked)
     assert children() - before
     asked.close()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.heard import heard, random_evaluation, recording, words
 from trainer.detector import stream_scores
 from trainer.detector.stream_scores import Track
-from trainer.evaluation import curve, intervals, tables
+from trainer.evaluation import curve, errors, intervals
 from trainer.system.workspace import PROJECT_ROOT
 
 SHARED = PROJECT_ROOT.parent / "shared"
@@ -217,7 +217,7 @@ def test_agrees_with_an_independent_measurement(seed: int):
             if 0 < said["rate"] < 1:  # where all draws are alike it tells no interval
                 near = max(0.04, 1 / len(wrong) + 1e-9)  # bounds of draws move by whole words
                 assert intervals.interval(wrong, curve.sources(here)) == pytest.approx(said["ci95"], abs=near)
-            late = tables.latency(here, threshold)
+            late = errors.latency(here, threshold)
             found_late = (late.median, late.p90) if late else (None, None)
             assert found_late == pytest.approx((said["latency_p50"], said["latency_p90"]), abs=1e-3)
         chosen = curve.at_rate(found, target)

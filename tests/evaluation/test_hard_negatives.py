@@ -9,7 +9,7 @@ from tests.heard import evaluation, heard, recording, words
 from tests.tiny import ignore, make_workspace
 from trainer.config.schema import Config
 from trainer.dataset import changes, scan, splits
-from trainer.evaluation import events, hard_negatives
+from trainer.evaluation import errors, hard_negatives
 from trainer.streams.stream_set import Part, StreamSet, Word
 from trainer.system.workspace import Workspace
 
@@ -35,7 +35,7 @@ class Evaluated:
         self.streams = StreamSet(key="k", title="t", folder="", recordings=[made])
         self.heard = [heard(made, PEAKS)]
         self.evaluation = evaluation(self.heard, run=self.run.id)
-        self.accepts = events.false_accepts(self.heard, 0.6)
+        self.accepts = errors.false_accepts(self.heard, 0.6)
 
     def send(self, *places: int) -> hard_negatives.Sent:
         chosen = [self.accepts[place] for place in places]
@@ -117,7 +117,7 @@ def test_clips_of_the_test_split_are_never_sent_to_the_training(workspace, said:
 def test_a_missed_word_is_no_hard_negative(workspace):
     made = Evaluated(workspace)
     spoken = [heard(recording("talk", 60.0, words=words(2)), {})]
-    miss = events.misses(spoken, 0.5)[0]
+    miss = errors.misses(spoken, 0.5)[0]
     with pytest.raises(ValueError, match="Only false accepts"):
         hard_negatives.send(workspace, made.run, made.evaluation, made.streams, [miss], 0.5)
 

@@ -13,7 +13,7 @@ from tests.dataset.test_zip_names import zip_of
 from tests.pages.tools import checked, draw, field, press, texts, write_job
 from tests.tiny import ignore
 from trainer.audio import manifest
-from trainer.dataset import inspector_pool, repairs, speakers
+from trainer.dataset import repairs, speakers
 from trainer.dataset.scan import scan
 from trainer.system import job
 
@@ -267,7 +267,7 @@ def test_each_channel_of_a_clip_is_heard_and_one_can_be_taken(workspace, monkeyp
 
 
 def test_a_file_that_stands_still_is_not_quarantined(workspace, monkeypatch):
-    monkeypatch.setattr(inspector_pool, "_inspect_batch", lambda reader, paths: (
+    monkeypatch.setattr("trainer.dataset.scan._inspect_batch", lambda reader, paths: (
         {"reason": "not_answering", "message": "The disk slept."} for _ in paths
     ))  # fmt: skip
     (workspace.raw / "positive/new.wav").write_bytes(b"RIFF")

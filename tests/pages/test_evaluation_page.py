@@ -21,7 +21,7 @@ from tests.run_folders import dead_process, end, make_alive, make_run
 from tests.tiny import RATE, clip_of, make_workspace
 from trainer.config import config_file
 from trainer.detector.detector_file import NAME, DetectorFile
-from trainer.evaluation import evaluations, events, hard_negatives
+from trainer.evaluation import errors, evaluations, hard_negatives
 from trainer.run import runs
 from trainer.run.documents import Best
 from trainer.system import document_file, durable, job
@@ -353,7 +353,7 @@ def test_false_accepts_become_hard_negatives_and_a_training_from_this_model_is_o
     app = with_budget(5, 0.1)
     assert not [button for button in app.button if button.label == "Prepare the configuration"]
     shown = evaluation_picker.load(run, evaluation_picker.all_of(run)[0])
-    listed = events.false_accepts(shown.heard, float(metric(app, "Threshold at budget")))
+    listed = errors.false_accepts(shown.heard, float(metric(app, "Threshold at budget")))
     hard_negatives.send(measured, run, shown.evaluation, shown.streams, listed[:1], 0.5)
     app.run()
     assert any("The hard negatives contain 1 clip of these recordings" in caption.value for caption in app.caption)

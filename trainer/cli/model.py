@@ -72,7 +72,8 @@ def evaluate(
     recording that cannot be read is reported, the others are used, and the exit code is 2. RUN is an id, an
     unambiguous start of one, or `latest`.
     """
-    from trainer.evaluation import assessment, evaluations, operating_point, summary
+    from trainer.evaluation import assessment, evaluations, operating_point
+    from trainer.evaluation import budget as budgets
     from trainer.streams import recordings
     from trainer.streams.composition import Options, ratios
 
@@ -84,12 +85,12 @@ def evaluate(
         wanted = assessment.Wanted(options, streams or recordings.default(session.workspace), checkpoint)
         made = assessment.evaluate(session.workspace, found, wanted, report)
         folder = evaluations.folder_of(found, made.id)
-        left_out.extend(summary.left_out(folder))
+        left_out.extend(budgets.left_out(folder))
         if as_job:
-            return {}, " ".join([f"Run {found.id}: {summary.sentence(made, budget)}", *summary.notes(folder)])
+            return {}, " ".join([f"Run {found.id}: {budgets.budget_text(made, budget)}", *budgets.notes(folder)])
         model = models.model_with(found, made.model_sha256)
         point = operating_point.of_model(found, model[0]) if model else None
-        return summary.document(folder, made, budget, point), summary.text(folder, made, budget, point)
+        return budgets.report_document(folder, made, budget, point), budgets.report_text(folder, made, budget, point)
 
     work_on(session, "evaluate", as_job, work)
     if left_out and not as_job:

@@ -1,16 +1,20 @@
-"""A budget of false accepts: the threshold that keeps to it, what it costs in missed words, its way into a model."""
+"""A budget of false accepts: the threshold within it, its cost in misses, and the report of an evaluation at it."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from trainer.detector import detector_file
 from trainer.detector.detector_file import DetectorFile, Threshold
-from trainer.evaluation import curve, intervals
-from trainer.evaluation.evaluations import CurvePoint, Evaluation
+from trainer.evaluation import curve, intervals, point_text
+from trainer.evaluation.evaluations import CurvePoint, Evaluation, EvaluationFolder
+from trainer.evaluation.operating_point import OperatingPoint
+from trainer.streams.stream_set import StreamSet
 from trainer.system import document_file, durable
+from trainer.system.display_text import counted
 from trainer.system.processes import exclusive_lock
 
 
@@ -36,18 +40,14 @@ def choose(evaluation: Evaluation, per_hour: float) -> Choice:
     return Choice(per_hour, point, evaluation)
 
 
-def percent(rate: float) -> str:
-    return f"{100 * rate:.1f} %"
-
-
 def miss_text(point: CurvePoint, words: int) -> str:
     """How many words are missed at an operating point, with the interval where it is known."""
     if point.miss_rate is None:
         return "no words were heard"
-    told = f"{point.misses:,} of {words:,} words are missed ({percent(point.miss_rate)}"
+    told = f"{point.misses:,} of {words:,} words are missed ({point_text.percent(point.miss_rate)}"
     if point.low is None or point.high is None:
         return f"{told}; {intervals.TOO_FEW}, no interval is known)"
-    return f"{told}, with 95 % confidence {percent(point.low)} to {percent(point.high)})"
+    return f"{told}, with 95 % confidence {point_text.percent(point.low)} to {point_text.percent(point.high)})"
 
 
 def sentences(choice: Choice) -> list[str]:
@@ -106,3 +106,65 @@ def _changed(folder: Path, choice: Choice) -> DetectorFile:
     )
     above = math.ceil(1e6 * point.threshold) / 1e6
     return file.model_copy(update={"threshold": above, "threshold_from": source})
+
+
+BUDGETS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
+"""False accepts per hour for which a report has a row."""
+
+
+def notes(folder: EvaluationFolder) -> list[str]:
+    """All notes about the recordings of an evaluation, as sentences."""
+    streams = document_file.read(StreamSet, folder.streams_file)
+    return streams.notes if streams else []
+
+
+def left_out(folder: EvaluationFolder) -> list[str]:
+    """The recordings that could not be read, with the reason of each."""
+    streams = document_file.read(StreamSet, folder.streams_file)
+    return streams.left_out if streams else []
+
+
+def budget_text(evaluation: Evaluation, per_hour: float) -> str:
+    """The cost of a budget, or why no threshold keeps it."""
+    try:
+        return " ".join(sentences(choose(evaluation, per_hour)))
+    except ValueError as error:
+        return str(error)
+
+
+def report_document(
+    folder: EvaluationFolder, evaluation: Evaluation, per_hour: float, own: OperatingPoint | None
+) -> dict[str, Any]:
+    """The evaluation as a JSON document, with the model's operating point `own` and the point at the budget."""
+    point = curve.at_rate(evaluation.curve, per_hour)
+    return evaluation.model_dump() | {
+        "folder": str(folder.path),
+        "times_real_time": evaluation.times_real_time,
+        "budget": {"false_accepts_per_hour": per_hour, "point": point and point.model_dump()},
+        "notes": notes(folder),
+        "left_out": left_out(folder),
+        "operating_point": own and own.model_dump(mode="json"),
+    }
+
+
+def report_text(folder: EvaluationFolder, evaluation: Evaluation, per_hour: float, own: OperatingPoint | None) -> str:
+    """The evaluation as lines for the command line."""
+    allowed = [curve.at_rate(evaluation.curve, each) for each in BUDGETS]
+    rows = [
+        f"{each.threshold:9.4f} {each.false_accepts_per_hour:14.2f} {point_text.percent(each.miss_rate):>9}"
+        f" {point_text.percent(each.low):>9} {point_text.percent(each.high):>9}"
+        for each in dict.fromkeys(point for point in allowed if point)
+    ]
+    speed = f"{evaluation.audio_seconds / 3600:.2f} h scored at {evaluation.times_real_time:.0f} times real time"
+    return "\n".join(
+        [
+            f"{evaluation.run}, epoch {evaluation.epoch}. {evaluation.streams_title}.",
+            f"{speed}; {evaluation.hours:.2f} h without the word, {counted(evaluation.words, 'word')}.",
+            *notes(folder),
+            "threshold  false acc. / h    missed   95 % from        to",
+            *rows,
+            f"Budget of {per_hour:g} false accepts per hour: {budget_text(evaluation, per_hour)}",
+            *(["The exported model:", *point_text.lines(own)] if own else []),
+            f"Stored in {folder.path}",
+        ]
+    )

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.detector import stream_scores
-from trainer.evaluation import budget, curve, intervals
+from trainer.evaluation import budget, curve, intervals, point_text
 from trainer.evaluation.evaluations import CurvePoint, Evaluation
 from trainer.streams.stream_set import Heard
 
@@ -122,8 +122,8 @@ def _blocks(heard: Sequence[Heard], thresholds: NDArray[np.float64]) -> tuple[Co
 def sentence(compared: Comparison, first: str, second: str) -> str:
     """In plain words which of the two, by their names, misses fewer words, and whether that is more than noise."""
     at = f"At {compared.per_hour:g} false accepts per hour {first} misses"
-    rates = f"{budget.percent(compared.first.misses / compared.words)} of {compared.words:,} words and {second} "
-    rates += budget.percent(compared.second.misses / compared.words)
+    rates = f"{point_text.percent(compared.first.misses / compared.words)} of {compared.words:,} words and {second} "
+    rates += point_text.percent(compared.second.misses / compared.words)
     if compared.low is None or compared.high is None:
         return f"{at} {rates}; {intervals.TOO_FEW}, it is unknown whether that is more than noise."
     least, most = (100 * value for value in sorted((compared.low, compared.high)))

@@ -19,9 +19,9 @@ from trainer.config import config_file
 from trainer.config.schema import Config
 from trainer.dataset import changes, file_names, importing, split_assignment
 from trainer.dataset.changes import RAW, Change, Move
-from trainer.evaluation import events
+from trainer.evaluation import errors
+from trainer.evaluation.errors import Event
 from trainer.evaluation.evaluations import Evaluation
-from trainer.evaluation.events import Event
 from trainer.run.runs import Run
 from trainer.streams.stream_set import Recording, StreamSet
 from trainer.system import durable, regular_file
@@ -198,7 +198,7 @@ def _cut(workspace: Workspace, made: Sequence[Origin], before: float) -> Change:
     data, moves = workspace.root / "data", []
     with importing.staging(workspace) as (change_id, incoming):
         for origin in made:
-            excerpt = events.cut(Path(origin.path), max(0.0, origin.seconds - before), origin.seconds + TAIL_SECONDS)
+            excerpt = errors.cut(Path(origin.path), max(0.0, origin.seconds - before), origin.seconds + TAIL_SECONDS)
             file = incoming / Path(origin.clip).name
             audio_file.write(file, excerpt.wave, excerpt.sample_rate)
             moves.append(Move(source=file.relative_to(data).as_posix(), target=f"{RAW}/{origin.clip}"))

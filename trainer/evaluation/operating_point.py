@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from trainer.detector import detector_file
 from trainer.detector.detector_file import MODEL, DetectorFile
-from trainer.evaluation import curve, evaluations, intervals, tables
+from trainer.evaluation import curve, errors, evaluations, intervals
 from trainer.evaluation.evaluations import CurvePoint, Evaluation, EvaluationFolder
 from trainer.run import columns
 from trainer.run.columns import Columns
@@ -79,7 +79,7 @@ class Measured:
     """An evaluation at one threshold."""
 
     point: CurvePoint
-    conditions: Sequence[tables.Row]
+    conditions: Sequence[errors.Row]
 
 
 Measure = Callable[[EvaluationFolder, Evaluation, float], Measured | None]
@@ -92,7 +92,7 @@ def measure(folder: EvaluationFolder, evaluation: Evaluation, threshold: float) 
     except (OSError, ValueError):
         return None
     point = curve.at_threshold(heard, threshold)
-    return Measured(point, tables.by_condition(heard, threshold)) if point else None
+    return Measured(point, errors.by_condition(heard, threshold)) if point else None
 
 
 def epoch_row(run: Run, epoch: int) -> Row | None:
@@ -170,7 +170,7 @@ def _of_evaluation(file: DetectorFile, evaluation: Evaluation, measured: Measure
     }
 
 
-def _condition(row: tables.Row) -> Condition:
+def _condition(row: errors.Row) -> Condition:
     return Condition(name=row.name, words=row.count, misses=row.wrong, miss_rate=row.rate, low=row.low, high=row.high)
 
 

@@ -1,4 +1,8 @@
-"""Drafts: edited configurations as files in configs/.drafts, which outlive the page, the tab and the server."""
+"""Drafts: edited configurations as files in configs/.drafts, which outlive the page, the tab and the server.
+
+The address names the draft of a browser tab (`?draft=ID`), so that a reload shows the same one. Two tabs never write
+the same file: a tab whose file was changed by another tab continues in a new file.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,14 @@ import hashlib
 import math
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import streamlit as st
 from pydantic import BaseModel, ValidationError
 
+from pages.ui.shared.frame import os_sentence, plain
 from trainer.config import config_file, option_list, saved_configs
 from trainer.config.option_list import Option, Value, Values, options
 from trainer.config.schema import Config
@@ -171,3 +177,59 @@ def write(workspace: Workspace, draft_id: str, draft: Draft) -> None:
     durable.replace_json(_file(workspace, draft_id), stored.model_dump())
     for path in _newest_first(workspace)[KEPT:]:
         path.unlink(missing_ok=True)
+
+
+KEY = "opened_draft"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A draft, its file, and the digest of that file when this tab last wrote or read it."""
+
+    root: str
+    draft_id: str
+    stamp: str
+    draft: Draft
+
+
+def current(workspace: Workspace) -> Draft:
+    """The draft of this tab: that of the session, else of the address, else the newest one."""
+    opened: Opened | None = st.session_state.get(KEY)
+    if opened is None or opened.root != str(workspace.root):
+        opened = _open(workspace)
+        st.session_state[KEY] = opened
+    if opened.stamp:
+        st.query_params["draft"] = opened.draft_id
+    return opened.draft
+
+
+def _open(workspace: Workspace) -> Opened:
+    wanted = st.query_params.get("draft", "")
+    if kept := read(workspace, wanted):
+        return Opened(str(workspace.root), wanted, stamp(workspace, wanted), kept)
+    return Opened(str(workspace.root), new_id(), "", newest(workspace))
+
+
+def keep(workspace: Workspace, edited: Draft) -> None:
+    """Make this the draft of the tab."""
+    current(workspace)  # a click can come before the first drawing of a session
+    opened: Opened = st.session_state[KEY]
+    if edited == opened.draft:
+        return
+    known = stamp(workspace, opened.draft_id) == opened.stamp
+    draft_id = opened.draft_id if known else new_id()
+    try:
+        write(workspace, draft_id, edited)
+    except OSError as error:
+        st.session_state[KEY] = replace(opened, draft=edited)
+        st.warning(f"Changes cannot be stored for your next visit: {plain(os_sentence(error))}")
+        return
+    st.session_state[KEY] = Opened(str(workspace.root), draft_id, stamp(workspace, draft_id), edited)
+    st.query_params["draft"] = draft_id
+
+
+def keep_values(workspace: Workspace, values: Values) -> Draft:
+    """Change the values of the draft of this tab, and return it."""
+    edited = replace(current(workspace), values=values)
+    keep(workspace, edited)
+    return edited

@@ -1,20 +1,24 @@
-"""Actions of the Configuration page: load, reset, validate and save the edited configuration."""
+"""Actions of the Configuration page: load, reset, check, validate and save the edited configuration."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import streamlit as st
 
-from pages.ui.configuration import config_check, current_draft, draft, form
+from pages.ui.configuration import draft, form
 from pages.ui.configuration.draft import Draft, Source
-from pages.ui.shared import flash, metrics
+from pages.ui.shared import clip_cache, flash, metrics
 from pages.ui.shared.frame import os_sentence, plain
 from trainer.config import config_file, saved_configs
 from trainer.config.config_file import ConfigError, Problem
 from trainer.config.option_list import options
+from trainer.config.schema import Config
+from trainer.dataset import window_fit
 from trainer.estimates import requirements
+from trainer.estimates.requirements import Estimate, Machine
+from trainer.run import earlier_run
 from trainer.system.workspace import Workspace
 
 PLACE = "configuration"
@@ -26,6 +30,33 @@ MOST_PROBLEMS = 40
 DISCARDED = "discarded_draft"
 """Key of the draft with unsaved changes that a load replaced; it can be restored until the next save."""
 KINDS = {"preset": "preset", "saved": "saved configuration", "run": "configuration of run", "file": "file"}
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The result of a check. Without a valid configuration, `config` and `needs` (its estimates) are None."""
+
+    config: Config | None
+    needs: Estimate | None
+    problems: list[Problem]
+    warnings: list[Problem]
+    machine: Machine
+
+
+def check(workspace: Workspace, edited: Draft) -> Checked:
+    """Check the edited values."""
+    here = requirements.machine(workspace)
+    try:
+        config = config_file.build(draft.document(edited))
+    except ConfigError as error:
+        return Checked(None, None, error.problems, [], here)
+    sentence = earlier_run.problem(workspace, config)
+    problems = [config_file.problem_of(sentence)] if sentence else []
+    needs = requirements.estimate(config, requirements.clip_bytes(workspace))
+    scan = clip_cache.found(workspace)
+    unfit = window_fit.problem(config, window_fit.speech_of(scan.clips)) if scan else None
+    warnings = [*requirements.warnings(config, here), *([unfit] if unfit else [])]
+    return Checked(config, needs, problems, warnings, here)
 
 
 def problem_sentence(problem: Problem) -> str:
@@ -47,7 +78,7 @@ def post_problems(head: str, problems: list[Problem]) -> None:
 
 def save_fields(workspace: Workspace) -> Draft:
     """Store the current values of the fields in the draft, and return it. For callbacks and the start of a drawing."""
-    return current_draft.keep_values(workspace, form.current(current_draft.current(workspace).values))
+    return draft.keep_values(workspace, form.current(draft.current(workspace).values))
 
 
 def take(workspace: Workspace, taken: Draft) -> None:
@@ -57,7 +88,7 @@ def take(workspace: Workspace, taken: Draft) -> None:
     if previous.changed() and previous.values != taken.values:
         st.session_state[DISCARDED] = previous
     form.fill(taken.values)
-    current_draft.keep(workspace, taken)
+    draft.keep(workspace, taken)
     st.session_state["save_name"] = offered_name(workspace, taken.source)
 
 
@@ -98,7 +129,7 @@ def load_chosen(workspace: Workspace, kind: Literal["preset", "saved", "run"]) -
 
 def reset(workspace: Workspace) -> None:
     """Reload the source of the configuration; if it is gone, restore the values as they were loaded."""
-    edited = current_draft.current(workspace)
+    edited = draft.current(workspace)
     if edited.source.kind == "file":
         take(workspace, replace(edited, values=edited.before))
         return
@@ -112,7 +143,7 @@ def reset(workspace: Workspace) -> None:
 def validate(workspace: Workspace) -> None:
     """Post all problems of the form, or that it is valid and how much memory the training needs."""
     edited = save_fields(workspace)
-    checked = config_check.check(workspace, edited)
+    checked = check(workspace, edited)
     if checked.problems or checked.config is None or checked.needs is None:
         post_problems("The configuration is not valid.", checked.problems)
         return
@@ -132,7 +163,7 @@ def save(workspace: Workspace) -> None:
         config = config_file.build(draft.document(edited))
         seen = edited.seen if edited.source == Source("saved", name) else saved_configs.ABSENT
         path = saved_configs.save(workspace, name, config, None if st.session_state.get(replace_key(name)) else seen)
-        current_draft.keep(workspace, draft.of_config(config, Source("saved", name), saved_configs.digest_of(config)))
+        draft.keep(workspace, draft.of_config(config, Source("saved", name), saved_configs.digest_of(config)))
     except ConfigError as error:
         head = "Not saved:" if config else "Not saved: the configuration is not valid."
         post_problems(head, error.problems)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui.configuration import config_check, editing
-from pages.ui.configuration.config_check import Checked
+from pages.ui.configuration import editing
+from pages.ui.configuration.editing import Checked
 from pages.ui.shared import flash, metrics
 from pages.ui.shared.frame import os_sentence, plain
 from pages.ui.shared.metrics import Metric
@@ -154,7 +154,7 @@ def _probed_digest(workspace: Workspace) -> str:
 
 def _measure(workspace: Workspace) -> None:
     """Start a probe of the form, saved or not; a running one is not disturbed."""
-    checked, path = config_check.check(workspace, editing.save_fields(workspace)), _probe_file(workspace)
+    checked, path = editing.check(workspace, editing.save_fields(workspace)), _probe_file(workspace)
     if checked.config is None:
         editing.post_problems("The configuration is not valid.", checked.problems)
         return

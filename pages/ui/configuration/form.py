@@ -3,19 +3,68 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 import streamlit as st
 
-from pages.ui.configuration.config_check import Notes
+from pages.ui.configuration.draft import Draft
+from pages.ui.shared import run_picker
 from pages.ui.shared.frame import plain
-from pages.ui.shared.option_differences import option_label
-from trainer.config import option_list
+from pages.ui.shared.tables import option_label
+from trainer.config import config_file, option_list
+from trainer.config.config_file import Problem
 from trainer.config.option_list import Option, Value, Values, group_title, options
+from trainer.config.schema import LATEST, Config
+from trainer.run import runs
+from trainer.system.workspace import Workspace
 
 FILLED = "option_fields_filled"
 """Key of the number of times that the fields were filled in this tab."""
+
+
+Sentences = Mapping[str, Sequence[str]]
+"""Sentences by `group.name`."""
+
+
+@dataclass(frozen=True)
+class Notes:
+    """Notes beside the fields. `preset` names the values to compare with, empty for the defaults; `choices` are the
+    values of a text option with the label of each."""
+
+    problems: Sentences
+    warnings: Sentences
+    preset: str
+    preset_values: Values
+    choices: Mapping[str, Mapping[str, str]]
+
+
+def notes(workspace: Workspace, edited: Draft, problems: Sequence[Problem], warnings: Sequence[Problem]) -> Notes:
+    """The notes beside the fields of a draft, with the problems and warnings of its check."""
+    known = edited.preset in config_file.presets()
+    compared = config_file.preset(edited.preset) if known else Config()
+    return Notes(
+        by_option(problems),
+        by_option(warnings),
+        edited.preset if known else "",
+        option_list.values(compared),
+        {"training.start_from": _runs(workspace)},
+    )
+
+
+def by_option(problems: Sequence[Problem]) -> dict[str, list[str]]:
+    """Sentences by `group.name`."""
+    sentences: dict[str, list[str]] = {}
+    for problem in problems:
+        sentences.setdefault(problem.option, []).append(problem.message)
+    return sentences
+
+
+def _runs(workspace: Workspace) -> dict[str, str]:
+    """Runs whose model a training can start from, newest first."""
+    named = {run.id: run_picker.name_of(run) for run in runs.all_runs(workspace)[: run_picker.MOST_RUNS]}
+    return {"": "none: a new model", LATEST: "latest run with a model", **named}
 
 
 def widget_key(option: Option) -> str:

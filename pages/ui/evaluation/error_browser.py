@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from pages.ui.evaluation import evaluation_charts
 from pages.ui.evaluation.evaluation_picker import ScoredEvaluation
-from pages.ui.shared import audio, evaluation_charts, flash
+from pages.ui.shared import audio, flash
 from pages.ui.shared.frame import plain
 from trainer.detector.detector import Detection
-from trainer.evaluation import events, hard_negatives
-from trainer.evaluation.events import Event
+from trainer.evaluation import errors, hard_negatives
+from trainer.evaluation.errors import Event
 from trainer.system.display_text import counted
 from trainer.system.workspace import Workspace
 
@@ -23,7 +24,7 @@ MOST_ROWS = 500
 MEL_HEIGHT = 400
 SHOWN_ROWS = 7
 Kind = Literal["false accepts", "missed words"]
-FIND: dict[Kind, Callable[..., list[Event]]] = {"false accepts": events.false_accepts, "missed words": events.misses}
+FIND: dict[Kind, Callable[..., list[Event]]] = {"false accepts": errors.false_accepts, "missed words": errors.misses}
 NONE: dict[Kind, str] = {
     "false accepts": "No false accepts at this threshold.",
     "missed words": "No missed words at this threshold.",
@@ -100,12 +101,12 @@ def _show_event(scored: ScoredEvaluation, event: Event, threshold: float) -> Non
         title = f"{event.recording}, {event.end:.1f} s: {sound_name(event)}"
         st.markdown(f"**{plain(title)}**")
         try:
-            sound = events.excerpt(scored.streams, event)
+            sound = errors.excerpt(scored.streams, event)
         except ValueError as error:
             st.warning(plain(str(error)))
             return
         st.audio(sound.wave, sample_rate=sound.sample_rate)
-        scores = events.trace(scored.heard, event)
+        scores = errors.trace(scored.heard, event)
         score = float(np.interp(event.end, scores.seconds, scores.probability))
         detections = [Detection(event.end, score)] if event.kind == "false_accept" else []
         words = [(event.start, event.end)] if event.kind == "miss" else []

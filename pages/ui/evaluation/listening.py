@@ -13,7 +13,8 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from pages.ui.shared import audio, evaluation_charts, flash
+from pages.ui.evaluation import evaluation_charts
+from pages.ui.shared import audio, flash
 from pages.ui.shared.frame import os_sentence, plain
 from trainer.audio import audio_formats, audio_reader
 from trainer.dataset import recording

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
-from pages.ui.evaluation import evaluation_picker, threshold_panel
-from pages.ui.shared import evaluation_charts, run_picker
+from pages.ui.evaluation import evaluation_charts, evaluation_picker, threshold_panel
+from pages.ui.shared import run_picker
 from pages.ui.shared.frame import os_sentence, plain
 from trainer.evaluation import budget, comparison, point_text
 from trainer.evaluation.comparison import Comparison, Drawn

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from pages.ui.evaluation import error_browser, evaluation_form, evaluation_picker, threshold_panel
+from pages.ui.evaluation import error_browser, evaluation_picker, threshold_panel
 from pages.ui.evaluation.evaluation_picker import ScoredEvaluation
 from pages.ui.shared import flash, frame, job_progress
 from pages.ui.shared.frame import plain
 from trainer.config import config_file, saved_configs
-from trainer.evaluation import hard_negatives, intervals, tables
+from trainer.evaluation import errors, hard_negatives, intervals
+from trainer.evaluation.errors import Accepts, Phrase, Row
 from trainer.evaluation.evaluations import Evaluation
 from trainer.evaluation.operating_point import OperatingPoint
-from trainer.evaluation.tables import Accepts, Phrase, Row
 from trainer.run import earlier_run
 from trainer.run.runs import Run
 from trainer.system.display_text import counted
@@ -34,7 +34,7 @@ def show(workspace: Workspace, run: Run, own: OperatingPoint | None) -> None:
     """Draw the section; `own` is the operating point of the run, which the page shows above."""
     every = evaluation_picker.all_of(run)
     with st.expander("New evaluation", expanded=not every):
-        evaluation_form.show(workspace, run, bool(job_progress.running(workspace, job_progress.MODEL_VERBS)))
+        evaluation_picker.show_form(workspace, run, bool(job_progress.running(workspace, job_progress.MODEL_VERBS)))
     if not every:
         st.info(
             "Not evaluated yet. An evaluation runs the model over hours of sound, as a device would, and measures the "
@@ -95,10 +95,10 @@ def _show_notes(workspace: Workspace, scored: ScoredEvaluation) -> None:
 def _weak_spots(folder: str, created: str, threshold: float, _scored: ScoredEvaluation) -> WeakSpots:
     heard = _scored.heard
     return (
-        tables.by_condition(heard, threshold),
-        tables.accepts_by_condition(heard, threshold),
-        tables.by_speaker(heard, threshold),
-        tables.by_phrase(heard, threshold),
+        errors.by_condition(heard, threshold),
+        errors.accepts_by_condition(heard, threshold),
+        errors.by_speaker(heard, threshold),
+        errors.by_phrase(heard, threshold),
     )
 
 

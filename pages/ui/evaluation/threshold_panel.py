@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.ui.evaluation import evaluation_charts
 from pages.ui.evaluation.evaluation_picker import ScoredEvaluation
-from pages.ui.shared import evaluation_charts, flash, metrics
+from pages.ui.shared import flash, metrics
 from pages.ui.shared.frame import plain
 from pages.ui.shared.metrics import Metric
 from trainer.detector.detector_file import DetectorFile
-from trainer.evaluation import budget, curve, intervals, point_text, tables
+from trainer.evaluation import budget, curve, errors, intervals, point_text
 from trainer.evaluation.budget import Choice
 from trainer.evaluation.evaluations import CurvePoint, Evaluation
 from trainer.run import models
@@ -78,7 +79,7 @@ def _interval(point: CurvePoint) -> str:
 def operating_numbers(scored: ScoredEvaluation, choice: Choice) -> list[Metric]:
     """The operating point for the budget."""
     point, evaluation = choice.point, scored.evaluation
-    latency = tables.latency(scored.heard, point.threshold)
+    latency = errors.latency(scored.heard, point.threshold)
     accepts = point.false_accepts, evaluation.hours
     return [
         Metric("Threshold at budget", f"{point.threshold:.4f}", "The lowest threshold within the budget."),

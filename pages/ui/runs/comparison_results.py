@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.ui.runs import run_columns
-from pages.ui.shared import option_differences
+from pages.ui.shared import tables
 from pages.ui.shared.curves import GREY
 from pages.ui.shared.frame import plain
 from trainer.catalog import run_rows
@@ -165,7 +165,7 @@ def ranking(rows: Mapping[str, Row], by: str) -> dict[str, Row]:
 def _show_parallel(
     rows: Mapping[str, Row], configurations: Mapping[str, Values], known: Sequence[str], by: str
 ) -> None:
-    different = option_differences.differing(configurations)
+    different = tables.differing(configurations)
     if not different:
         st.caption("No option differs between these runs, so there is nothing to plot against their results.")
         return

@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.ui.evaluation import model_comparison
 from pages.ui.runs import comparison_results, curve_overlay, run_index
-from pages.ui.shared import charts, frame, history, option_differences
+from pages.ui.shared import charts, frame, history, tables
 from pages.ui.shared.curves import TIMED
 from pages.ui.shared.frame import plain
 from trainer.catalog import run_rows
@@ -80,7 +80,7 @@ def _show_options(configurations: Mapping[str, Values]) -> None:
     if len(configurations) < 2:
         st.info("Fewer than two of these runs have a readable configuration.")
         return
-    option_differences.show(configurations)
+    tables.show_differences(configurations)
     st.caption("Only options that differ are listed.")
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.ui.runs import run_columns, run_index
-from pages.ui.shared import metrics, option_differences
+from pages.ui.shared import metrics, tables
 from pages.ui.shared.frame import os_sentence, plain
 from pages.ui.shared.metrics import NONE_YET, Metric
 from trainer.audio import manifest
@@ -95,7 +95,7 @@ def show_configuration(workspace: Workspace, run: Run, row: Row, rows: Sequence[
     mine.pop(run_rows.PRESET, None)
     other.pop(run_rows.PRESET, None)
     name = run_index.name_of(others[chosen]) if chosen in others else chosen
-    option_differences.show({"This run": mine, name: other})
+    tables.show_differences({"This run": mine, name: other})
     with st.expander("Full configuration"):
         st.code(text, language="yaml")
 

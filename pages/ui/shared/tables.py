@@ -1,8 +1,8 @@
-"""The table of runs: one row per run, newest first."""
+"""Tables that several pages show: runs, and the options that differ between configurations."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,10 +11,53 @@ import streamlit as st
 
 from pages.ui.shared import frame, history, metrics
 from pages.ui.shared.run_notice import state_word
+from trainer.config import option_list
+from trainer.config.option_list import Option, Value, Values, options
 from trainer.evaluation import point_text
 from trainer.run import runs
 from trainer.run.metrics import Row
 from trainer.run.runs import Status
+
+NONE = "–"
+
+
+def show_differences(configurations: Mapping[str, Values], key: str | None = None) -> None:
+    """Draw the table, with a column for each configuration, or say that there is no difference."""
+    rows = difference_table(configurations)
+    if len(rows):
+        st.dataframe(rows, hide_index=True, width="stretch", alt="Options that differ", key=key)
+    else:
+        st.success("No differences: every option has the same value.")
+
+
+def option_label(option: Option) -> str:
+    """The label of an option with its unit."""
+    return f"{option.label} ({option.unit})" if option.unit else option.label
+
+
+def differing(configurations: Mapping[str, Values]) -> list[str]:
+    """Names (`group.name`) of the options that differ, in the order of declaration, unknown ones last."""
+    declared = [option.key for option in options()]
+    every = dict.fromkeys(key for values in configurations.values() for key in values)
+    keys = [key for key in declared if key in every] + [key for key in every if key not in set(declared)]
+    return [key for key in keys if len({_comparable(values.get(key)) for values in configurations.values()}) > 1]
+
+
+def _comparable(value: Value | None) -> tuple[str, Value | None]:
+    """1 equals 1.0, but true does not equal 1."""
+    return ("flag" if isinstance(value, bool) else "value", value)
+
+
+def difference_table(configurations: Mapping[str, Values]) -> pd.DataFrame:
+    """One row for each option that differs, one column for each configuration."""
+    labels = {option.key: option_label(option) for option in options()}
+    rows = [
+        {"Option": labels.get(key, key), "Name in files": key}
+        | {name: option_list.shown(values[key]) if key in values else NONE for name, values in configurations.items()}
+        for key in differing(configurations)
+    ]
+    return pd.DataFrame(rows, columns=["Option", "Name in files", *configurations])
+
 
 RATES = ("F1", "FPR", "FNR")
 WINDOW = "{} per window"
@@ -60,7 +103,7 @@ def run_rows(statuses: Sequence[Status]) -> pd.DataFrame:
     return pd.DataFrame([_row(status) for status in statuses])
 
 
-def show(statuses: Sequence[Status], key: str) -> None:
+def show_runs(statuses: Sequence[Status], key: str) -> None:
     """Draw the table; a selected row shows links to that run."""
     columns = {"Val loss": st.column_config.NumberColumn(format="%.4f", help="At the best epoch.")}
     columns |= {
