@@ -176,7 +176,7 @@ def stream_windows(parts: Parts, columns: torch.Tensor) -> int:
 
 def found_share(run: Run, wrong: set[str]) -> tuple[int, int]:
     """How many of the wrong labels are among the first tenth of their label, and how many have a score."""
-    scores = label_scores.read(run)
+    scores = label_scores.read_scores(run)
     assert scores is not None
     hit = 0
     for label in {clip.label for clip in scores.clips}:

@@ -43,7 +43,7 @@ from trainer.run.columns import Columns
     """
 points = 0
 for folder in sorted(Path(root, "runs").iterdir()):
-    columns.read_to_end(found := Columns(("epoch", "val_loss")), folder / "metrics.jsonl")
+    columns.read_columns(found := Columns(("epoch", "val_loss")), folder / "metrics.jsonl")
     assert found.rows == rows
     numbers = {name: found[name] for name in found.names}
     points += len(curves.curve_table(numbers, {"val_loss": folder.name}, 1.0, curves.Style()))

@@ -122,7 +122,7 @@ def wrong(workspace: Workspace, fault: Fault, expected: dict[str, object]) -> li
 
 def _after(run: Run, code: int, goes_on: bool) -> Iterator[str]:
     """What is wrong with what a fault has left; `goes_on` tells that it ends no training."""
-    told = document_file.read(Progress, run.progress_file)
+    told = document_file.read_document(Progress, run.progress_file)
     if (code == 0) != goes_on:
         yield f"it ended with exit code {code}"
     if code and (told is None or told.ended != "failed"):

@@ -104,7 +104,7 @@ def _kill_and_resume(run: Run, dice: random.Random, tally: Tally, kills: int) ->
     while True:
         wait_until(run, "running", "completed", "failed")
         time.sleep(dice.uniform(0, MOST_SECONDS))
-        found = document_file.read(Processes, run.process_file)
+        found = document_file.read_document(Processes, run.process_file)
         victim = found and (found.supervisor if dice.random() < 0.2 else found.trainer)
         if tally.kills < kills and victim and processes.send_signal(victim, signal.SIGKILL):
             tally.kills += 1

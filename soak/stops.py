@@ -28,7 +28,7 @@ MOST_START_SECONDS = 5.0
 def _ask(run: Run, way: str) -> str:
     """Ask for the end in one of three ways; returns the state that it must lead to."""
     if way == "signal":
-        found = document_file.read(documents.Processes, run.process_file)
+        found = document_file.read_document(documents.Processes, run.process_file)
         assert found and processes.send_signal(found.supervisor, signal.SIGTERM)
         return "stopped"
     launch.pause(run) if way == "pause" else launch.stop(run, now=True)

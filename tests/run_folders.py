@@ -127,7 +127,7 @@ def end_all(workspace: Workspace) -> None:
     deadline = time.monotonic() + 30
     for run in runs.all_runs(workspace):
         while runs.status(run).state in ACTIVE and time.monotonic() < deadline:
-            found = document_file.read(Processes, run.process_file)
+            found = document_file.read_document(Processes, run.process_file)
             for identity in (found.supervisor, found.trainer) if found else ():
                 if identity:
                     processes.send_signal(identity, signal.SIGKILL)

@@ -54,7 +54,7 @@ def is_gone(pid: int, seconds: float = 5) -> bool:
 
 
 def people(run: Run) -> Processes:
-    found = document_file.read(Processes, run.process_file)
+    found = document_file.read_document(Processes, run.process_file)
     assert found and found.trainer
     return found
 

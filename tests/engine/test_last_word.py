@@ -25,7 +25,7 @@ def run(tmp_path) -> Run:
 
 def told(run: Run, error: Exception) -> Progress:
     failure_report.tell(run, 1, error)
-    progress = document_file.read(Progress, run.progress_file)
+    progress = document_file.read_document(Progress, run.progress_file)
     assert progress and progress.ended == "failed" and progress.failure and "\n" not in progress.reason
     return progress
 

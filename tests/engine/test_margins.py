@@ -58,7 +58,7 @@ def test_a_training_lists_the_clips_with_a_wrong_label(tmp_path, kind: str):
     config = config_file.build(config.model_dump() | {"features": {"kind": kind}})
     durable.replace_bytes(run.config_file, config_file.dump(config))
     loop.train(loop.prepare(workspace, run, 1, lambda: None))
-    scores = label_scores.read(run)
+    scores = label_scores.read_scores(run)
     assert scores.epochs == 12
     assert {clip.part for clip in scores.clips} == {"train", "val"}
     lowest = {

@@ -45,7 +45,7 @@ def neutral_tracks(run: Run, folder: Path) -> dict:
     """Times and scores of the windows of each stream, by the model as it stands in its file."""
     from wakebench import score, scorers
 
-    file = document_file.read(DetectorFile, detector_file.path_in(run.model))
+    file = document_file.read_document(DetectorFile, detector_file.path_in(run.model))
     scorer = scorers.onnx_scorer(str(run.model / "model.onnx"), file.window_seconds, file.hop_seconds, threads=1)
     return score.collect(scorer, folder, json.loads((folder / "truth.json").read_text()))[0]
 

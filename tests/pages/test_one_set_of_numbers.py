@@ -58,7 +58,7 @@ def measured(made, tmp_path, monkeypatch):
 
 
 def detector_of(run: Run) -> DetectorFile:
-    return document_file.read(DetectorFile, run.model / NAME)
+    return document_file.read_document(DetectorFile, run.model / NAME)
 
 
 def change(run: Run, **values: object) -> None:

@@ -75,7 +75,7 @@ def test_pause_is_shown_at_once_and_can_be_taken_back(workspace):
     assert metric(app, "Status") == "Pausing" and metric(app, "ETA") == "--:--:--"
     assert "saves a checkpoint" in app.info[0].value
     press(app, "Resume")
-    assert metric(app, "Status") == "Running" and document_file.read(Control, run.control_file).want == "go_on"
+    assert metric(app, "Status") == "Running" and document_file.read_document(Control, run.control_file).want == "go_on"
 
 
 def test_a_queued_run_tells_its_place_and_why_it_waits(workspace):

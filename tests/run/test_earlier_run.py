@@ -146,7 +146,7 @@ def test_the_first_weights_are_those_of_the_earlier_best_and_that_run_is_only_re
     loop.train(parts)
     run_folders.end(parts.run, "completed", "All 2 epochs done.")
     before = {path: path.read_bytes() for path in parts.run.folder.rglob("*") if path.is_file()}
-    best = document_file.read(Best, parts.run.checkpoints / "best.json")
+    best = document_file.read_document(Best, parts.run.checkpoints / "best.json")
     saved = loop.checkpoints.load(parts.run.checkpoints, best.checkpoint)["model"]
     again = trained(workspace, 2, wanting(parts.run.id))
     state = again.model.state_dict()

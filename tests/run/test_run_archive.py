@@ -37,7 +37,7 @@ def there(tmp_path) -> Workspace:
 
 def made_elsewhere(run: Run) -> None:
     """Let the run look as if another machine had trained it."""
-    found = document_file.read(Processes, run.process_file)
+    found = document_file.read_document(Processes, run.process_file)
     identity = found.supervisor.model_copy(update=ELSEWHERE)
     document = found.model_copy(update={**ELSEWHERE, "supervisor": identity, "trainer": identity})
     durable.replace_json(run.process_file, document.model_dump())

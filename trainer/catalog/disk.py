@@ -33,7 +33,7 @@ def freeable(run: Run) -> Freeable:
     """
     _check_ended(run)
     every = models.checkpoints(run)
-    best = document_file.read(Best, run.checkpoints / "best.json")
+    best = document_file.read_document(Best, run.checkpoints / "best.json")
     if every and best is None:
         raise ValueError(f"Run {run.id} does not record which of its checkpoints is the best, so none can be deleted.")
     last = next((each for each in reversed(every) if _is_sound(run, each)), None)

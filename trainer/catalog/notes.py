@@ -13,7 +13,7 @@ LONGEST_NAME, LONGEST_TAG, LONGEST_NOTE = 200, 40, 20_000
 
 def read(run: Run) -> Notes:
     """The notes of a run; empty when there are none or the file is damaged."""
-    return document_file.read(Notes, run.notes_file) or Notes()
+    return document_file.read_document(Notes, run.notes_file) or Notes()
 
 
 def change(run: Run, add: Sequence[str] = (), remove: Sequence[str] = (), **changes: object) -> Notes:

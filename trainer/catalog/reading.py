@@ -83,11 +83,11 @@ def read(run: Run) -> Row:
         status = runs.status(run)
     except OSError as error:
         return Row(run.id, "damaged", f"{run.folder} cannot be read: {error.strerror}.", label=run.id)
-    notes = document_file.read(Notes, run.notes_file) or Notes()
+    notes = document_file.read_document(Notes, run.notes_file) or Notes()
     values, problem = _options(run)
     rows = Columns(MEASURES)
     with suppress(OSError):
-        columns.read_to_end(rows, run.metrics_file)
+        columns.read_columns(rows, run.metrics_file)
     measured, bad_rows = _measured(rows, status), rows.unreadable
     told = [*_problems(run, status), *problem]
     told += [f"{bad_rows:,} rows of metrics.jsonl are damaged"] if bad_rows else []

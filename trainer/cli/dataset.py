@@ -260,4 +260,4 @@ def preview(session: Session, config: str, clip: str, as_job: bool) -> None:
     work_on(session, "preview", as_job, work)
 
 
-VERBS = (demo, synthesise, scan, split_verb, import_verb, mend, undo, preview)
+VERBS = (demo, synthesise, scan, split_verb, import_verb, mend, undo, preview, suspects, relabel, quarantine, confirm)

@@ -90,11 +90,10 @@ def _check(session: Session, clips: tuple[str, ...]) -> None:
 
 def _changed(session: Session, change: Change) -> None:
     """Scan after a change, and print it."""
-    from trainer.dataset.scan import scan
+    from trainer.dataset.scan import scan as scan_clips
 
     with terminal.progress() as report:
-        scan(session.workspace, report)
+        scan_clips(session.workspace, report)
     show(session, {"change": change.id}, f"{change.title}. Undo it in the list of changes.")
 
 
-VERBS = (suspects, relabel, quarantine, confirm)

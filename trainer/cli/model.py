@@ -121,7 +121,7 @@ def export(session: Session, run: str, folder: Path | None, checkpoint: str, wit
         found = runs.find(session.workspace, run)
         report(0, 0, found.id)
         model = models.tried_model_of(found, checkpoint, with_int8)
-        file = document_file.read(DetectorFile, detector_file.path_in(model))
+        file = document_file.read_document(DetectorFile, detector_file.path_in(model))
         if file is None:
             raise ValueError(f"{model} changed while it was read. Export it again.")
         names, target = [*file.files, detector_file.NAME], folder or model

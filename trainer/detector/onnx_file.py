@@ -150,7 +150,7 @@ def read(path: Path) -> tuple[DetectorFile, ModelProto]:
         raise FileNotFoundError(f"There is no model {path}. {AGAIN}")
     if not beside.is_file():
         raise FileNotFoundError(f"There is no {detector_file.NAME} beside {path}, which is required. {AGAIN}")
-    file = document_file.read(DetectorFile, beside)
+    file = document_file.read_document(DetectorFile, beside)
     if file is None:
         raise ValueError(f"{beside} is corrupt or of another version. {AGAIN}")
     data = regular_file.read_bytes(path, MOST_BYTES + 1)

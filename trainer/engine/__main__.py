@@ -63,7 +63,7 @@ def tell_start(run: Run, attempt: int) -> None:
 
     What earlier attempts told stands until there is something newer.
     """
-    earlier = (document_file.read(Progress, run.progress_file) if attempt > 1 else None) or Progress(
+    earlier = (document_file.read_document(Progress, run.progress_file) if attempt > 1 else None) or Progress(
         attempt=attempt, beat=0, phase=""
     )
     changes = {"attempt": attempt, "beat": processes.boot_clock(), "phase": "starting", "doing": ""}
@@ -95,7 +95,7 @@ def export_best(run: Run) -> None:
 
     It may take a minute, for which nobody who stops a run waits: the model of such a one is made when it is asked for.
     """
-    told = document_file.read(Progress, run.progress_file)
+    told = document_file.read_document(Progress, run.progress_file)
     if told is None or told.ended != "completed" or told.best is None:
         return
 

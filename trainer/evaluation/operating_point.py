@@ -99,7 +99,7 @@ def epoch_row(run: Run, epoch: int) -> Row | None:
     """The last row of an epoch in metrics.jsonl."""
     rows = Columns(("epoch",))
     try:
-        columns.read_to_end(rows, run.metrics_file)
+        columns.read_columns(rows, run.metrics_file)
     except OSError:
         return None
     return columns.epoch_row(rows, run.metrics_file, epoch)
@@ -115,7 +115,7 @@ def of_run(
 
 def of_model(run: Run, folder: Path, measure: Measure = measure) -> OperatingPoint | None:
     """The operating point of one exported model of a run; None when the folder holds none."""
-    file = document_file.read(DetectorFile, detector_file.path_in(folder))
+    file = document_file.read_document(DetectorFile, detector_file.path_in(folder))
     if file is None:
         return None
     heard = [each for each in evaluations.all_of(run) if _is_of(each, file)]

@@ -82,8 +82,8 @@ def find(workspace: Workspace, clips: pd.DataFrame) -> Suspects | None:
 
     Clips that are gone, have changed or have another label since are left out, and confirmed ones.
     """
-    for run in label_scores.scored(workspace):
-        scores = label_scores.read(run)
+    for run in label_scores.scored_runs(workspace):
+        scores = label_scores.read_scores(run)
         if scores and scores.epochs >= LEAST_EPOCHS:
             found = _present(workspace, clips, doubted(scores.clips))
             return Suspects(run.id, scores.epochs, tuple(ranked([*found])))

@@ -117,7 +117,7 @@ def _check_at_rest(run: Run) -> None:
 
 
 def is_run(run: Run) -> bool:
-    return document_file.read(Request, run.request_file) is not None and run.config_file.is_file()
+    return document_file.read_document(Request, run.request_file) is not None and run.config_file.is_file()
 
 
 def pack(run: Run, target: Path, report: Report) -> Path:
@@ -298,7 +298,7 @@ def _lay_to_rest(run: Run) -> None:
 
 def _gone(run: Run) -> Processes:
     """The processes of the run, marked as gone."""
-    if found := document_file.read(Processes, run.process_file):
+    if found := document_file.read_document(Processes, run.process_file):
         return found.model_copy(update={"gone": True})
     nobody = ProcessIdentity(host="", boot_id="", pid=0, start_ticks=0)
     attempt = max(1, documents.newest_attempt(run.folder))

@@ -48,17 +48,17 @@ class Columns:
         return self._starts[: self.rows]
 
 
-def read_more(columns: Columns, path: Path, most: int) -> int:
+def read_more_columns(columns: Columns, path: Path, most: int) -> int:
     """Take in at most `most` bytes of what was appended since the last look; returns the bytes read. Raises OSError."""
     found = metrics.look(columns.place, path, most)
-    _take(columns, found)
+    _take_columns(columns, found)
     return found.read
 
 
-def read_to_end(columns: Columns, path: Path) -> None:
+def read_columns(columns: Columns, path: Path) -> None:
     """Take in all that there is. Raises OSError."""
     for found in metrics.looks(columns.place, path):
-        _take(columns, found)
+        _take_columns(columns, found)
 
 
 def row_at(path: Path, start: int) -> Row | None:
@@ -79,7 +79,7 @@ def epoch_row(columns: Columns, path: Path, epoch: int) -> Row | None:
     return row if row and row.get("epoch") == epoch else None
 
 
-def _take(columns: Columns, found: Look) -> None:
+def _take_columns(columns: Columns, found: Look) -> None:
     if found.anew:
         columns.unreadable, columns.rows, columns._numbers, columns._starts = 0, 0, {}, np.empty(0, np.int64)
     epochs, unreadable = metrics.epoch_lines(found.lines)

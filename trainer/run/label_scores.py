@@ -32,7 +32,7 @@ class LabelScores(BaseModel, frozen=True):
     clips: tuple[ClipScore, ...]
 
 
-def scored(workspace: Workspace) -> Iterator[Run]:
+def scored_runs(workspace: Workspace) -> Iterator[Run]:
     """The runs that have label scores and are not under way, newest first; read one by one, as there may be many."""
     names = (path.name for path in workspace.runs.iterdir()) if workspace.runs.is_dir() else ()
     for name in sorted(filter(runs.ID.fullmatch, names), reverse=True):
@@ -41,6 +41,6 @@ def scored(workspace: Workspace) -> Iterator[Run]:
             yield run
 
 
-def read(run: Run) -> LabelScores | None:
+def read_scores(run: Run) -> LabelScores | None:
     """The label scores of a run; None where there are none or they cannot be read."""
-    return document_file.read(LabelScores, run.label_scores_file)
+    return document_file.read_document(LabelScores, run.label_scores_file)

@@ -55,7 +55,7 @@ def result_file(workspace: Workspace) -> Path:
 
 def read(workspace: Workspace) -> Measured | None:
     """The result of the last probe; None before the first."""
-    return document_file.read(Measured, result_file(workspace))
+    return document_file.read_document(Measured, result_file(workspace))
 
 
 def of(workspace: Workspace, config: Config) -> Measured | None:

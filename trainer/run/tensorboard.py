@@ -72,7 +72,7 @@ def running(workspace: Workspace) -> Server | None:
 
     That of another machine serves only there.
     """
-    found = document_file.read(Server, state_file(workspace))
+    found = document_file.read_document(Server, state_file(workspace))
     if found is None:
         return None
     witness = Witness(

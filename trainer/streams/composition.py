@@ -244,7 +244,7 @@ def compose_test_split(workspace: Workspace, options: Options, report: Report) -
     folder = workspace.cache / "streams" / key
 
     def is_whole() -> bool:
-        return document_file.read(StreamSet, folder / "streams.json") is not None
+        return document_file.read_document(StreamSet, folder / "streams.json") is not None
 
     def make(part: Path) -> None:
         read = _reader(workspace, sum(clip.label != "rirs" for clip in clips), report)
@@ -252,7 +252,7 @@ def compose_test_split(workspace: Workspace, options: Options, report: Report) -
 
     if cache.made(folder, is_whole, make):
         cache.prune(folder.parent)
-    streams = document_file.read(StreamSet, folder / "streams.json")
+    streams = document_file.read_document(StreamSet, folder / "streams.json")
     if streams is None:
         raise ValueError(
             f"The streams in {folder} are damaged. Remove this folder; the next evaluation makes it again."

@@ -12,7 +12,7 @@ from trainer.system import durable, regular_file
 Document = TypeVar("Document", bound=BaseModel)
 
 
-def read(kind: type[Document], path: Path) -> Document | None:
+def read_document(kind: type[Document], path: Path) -> Document | None:
     """The document in `path`; None when the file is missing or holds something else."""
     try:
         return kind.model_validate(durable.read_json(path))

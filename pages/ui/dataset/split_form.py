@@ -130,7 +130,7 @@ def _versions(workspace: Workspace, facts: splits.Facts | None) -> None:
     versions = splits.versions(workspace)
     used: dict[str, list[str]] = {}
     for run in runs.all_runs(workspace):
-        if request := document_file.read(documents.Request, run.request_file):
+        if request := document_file.read_document(documents.Request, run.request_file):
             used.setdefault(request.split_fingerprint, []).append(run.id)
     with st.expander(f"Versions ({len(versions):,}) and the runs that used them"):
         rows = [_version_row(version, facts, used.get(version.fingerprint, [])) for version in versions]

@@ -38,14 +38,14 @@ class ScoredEvaluation:
 
 @st.cache_resource(max_entries=200, show_spinner=False)
 def _document(path: str, stamp: int) -> Evaluation | None:
-    return document_file.read(Evaluation, Path(path))
+    return document_file.read_document(Evaluation, Path(path))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _scores(path: str, stamp: int, _evaluation: Evaluation) -> tuple[StreamSet, list[Heard]]:
     folder = EvaluationFolder(Path(path))
     heard = evaluations.read_heard(folder, _evaluation)
-    streams = document_file.read(StreamSet, folder.streams_file)
+    streams = document_file.read_document(StreamSet, folder.streams_file)
     assert streams is not None  # or `read_heard` would have raised
     return streams, heard
 

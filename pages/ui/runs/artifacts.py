@@ -31,7 +31,7 @@ def show_checkpoints(workspace: Workspace, run: Run) -> None:
     if not every:
         st.info("This run has no checkpoints. A run saves one after each finished epoch.")
         return
-    best = document_file.read(Best, run.checkpoints / "best.json")
+    best = document_file.read_document(Best, run.checkpoints / "best.json")
     table = pd.DataFrame([_checkpoint(run, name, best) for name in every])
     st.dataframe(table, hide_index=True, width="stretch", column_config={"Size": run_files.SIZE}, alt="Checkpoints")
     with st.container(horizontal=True, vertical_alignment="bottom"):

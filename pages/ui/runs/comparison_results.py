@@ -114,7 +114,7 @@ def parallel_chart(names: Sequence[str], axes: Mapping[str, Axis], colour_by: st
     return alt.layer(lines, points, labels).properties(height=PARALLEL_HEIGHT)
 
 
-def show(rows: Mapping[str, Row], configurations: Mapping[str, Values]) -> None:
+def show_results(rows: Mapping[str, Row], configurations: Mapping[str, Values]) -> None:
     """The best run, the table of results, and the parallel-coordinates chart."""
     known = [name for name, field in MEASURES.items() if any(_value(row, field) is not None for row in rows.values())]
     if not known:

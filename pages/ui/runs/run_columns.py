@@ -135,7 +135,7 @@ def _file(workspace: Workspace) -> Path:
 
 def chosen(workspace: Workspace) -> list[str]:
     """The columns chosen last, in any browser."""
-    document = document_file.read(_Chosen, _file(workspace))
+    document = document_file.read_document(_Chosen, _file(workspace))
     known = [name for name in document.columns if name in COLUMNS] if document else []
     return list(dict.fromkeys(known)) or list(SHOWN)
 

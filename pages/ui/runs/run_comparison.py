@@ -33,20 +33,20 @@ def show(workspace: Workspace, rows: Sequence[Row], wanted: str) -> None:
     if len(chosen) < 2:
         st.info("Choose two or more runs to compare.")
         return
-    named = names(chosen)
+    named = by_name(chosen)
     section = frame.section("Compare", SECTIONS, "comparison")
     match section:
         case "Options":
-            _show_options(configurations(named))
+            _show_options(known_options(named))
         case "Results":
-            comparison_results.show(named, configurations(named))
+            comparison_results.show_results(named, known_options(named))
         case "Same false accepts":
             model_comparison.show_groups({name: run_index.run_of(workspace, row) for name, row in named.items()})
         case _:
             _show_curves(workspace, named)
 
 
-def names(chosen: Sequence[Row]) -> dict[str, Row]:
+def by_name(chosen: Sequence[Row]) -> dict[str, Row]:
     """The runs by name in charts and tables: the label, with the id where labels repeat."""
     labels = [row.label for row in chosen]
     return {row.label if labels.count(row.label) == 1 else run_index.name_of(row): row for row in chosen}
@@ -70,7 +70,7 @@ def _follow() -> None:
         del st.query_params["compare"]
 
 
-def configurations(named: Mapping[str, Row]) -> dict[str, Values]:
+def known_options(named: Mapping[str, Row]) -> dict[str, Values]:
     """Every option of each run whose configuration can be read."""
     known = {name: row for name, row in named.items() if row.model or row.changed}
     return {name: {**run_rows.option_defaults(), **row.changed, "preset": row.preset} for name, row in known.items()}

@@ -176,7 +176,7 @@ def facts(workspace: Workspace, row: Row) -> dict[str, str]:
 
 def environment(status: Status, row: Row) -> dict[str, str]:
     """The machine, the devices and the versions."""
-    process = document_file.read(Processes, status.run.process_file)
+    process = document_file.read_document(Processes, status.run.process_file)
     reading = (status.progress.reading if status.progress else None) or {}
     versions = status.request.versions if status.request else {}
     return {

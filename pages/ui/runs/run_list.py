@@ -95,7 +95,7 @@ def show(workspace: Workspace, rows: Sequence[Row]) -> None:
     run_actions.show(workspace, chosen, matching)
     flash.show("runs")  # below the table, so that its rows do not move under the mouse
     with st.container(horizontal=True):
-        tensorboard_panel.show(workspace)
+        tensorboard_panel.show_tensorboard(workspace)
         run_files.show_unpack(workspace)
     active = [runs.status(run_index.run_of(workspace, row)) for row in shown if row.state in ACTIVE]
     active_runs.follow(active, cards=False)

@@ -47,7 +47,7 @@ def _show_section(workspace: Workspace, rows: Sequence[Row], row: Row, status: S
             run_details.show_configuration(workspace, run, row, rows)
         case "Charts":
             with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="right"):
-                tensorboard_panel.show(workspace, run)
+                tensorboard_panel.show_tensorboard(workspace, run)
                 style = charts.style_form()
             charts.show(history.read(run, to_end=status.state not in ACTIVE), style)
         case "Log":

@@ -14,7 +14,7 @@ from trainer.run.tensorboard import Server
 from trainer.system.workspace import Workspace
 
 
-def show(workspace: Workspace, run: Run | None = None) -> None:
+def show_tensorboard(workspace: Workspace, run: Run | None = None) -> None:
     """Draw the popover for all runs, or for one."""
     with st.popover("TensorBoard", icon=":material/monitoring:"):
         st.caption("Every run writes TensorBoard event files while it trains.")

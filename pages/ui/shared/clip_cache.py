@@ -33,7 +33,7 @@ def _changed(*files: Path) -> Stamp:
 
 def _label_stamp(workspace: Workspace) -> Stamp:
     """Changes also when a training scores its clips or a label is confirmed."""
-    run = next(label_scores.scored(workspace), None)
+    run = next(label_scores.scored_runs(workspace), None)
     scores = _changed(run.label_scores_file) if run else (0,)
     return (*stamp(workspace), *scores, *_changed(workspace.root / "data" / wrong_labels.CONFIRMED))
 

@@ -79,7 +79,7 @@ def measured(run: Run, names: tuple[str, ...]) -> Epochs:
     """All epochs of a run, with only these columns of metrics.jsonl: half of the time of `read`."""
     history = _few(str(run.folder), names)
     with history.lock:
-        columns.read_to_end(history.metrics, run.metrics_file)
+        columns.read_columns(history.metrics, run.metrics_file)
         epochs, chosen = _last_of_each(history.metrics["epoch"])
         numbers = {name: history.metrics[name][chosen] for name in names}
         return Epochs({"epoch": epochs, **numbers}, unreadable=history.metrics.unreadable)
@@ -94,9 +94,9 @@ def _read_more(history: History, run: Run, to_end: bool) -> None:
     for name, path in (("metrics", run.metrics_file), ("timing", run.timing_file)):
         read_columns: Columns = getattr(history, name)
         if to_end:
-            columns.read_to_end(read_columns, path)
+            columns.read_columns(read_columns, path)
         else:
-            columns.read_more(read_columns, path, MOST_BYTES[name])
+            columns.read_more_columns(read_columns, path, MOST_BYTES[name])
 
 
 def _joined(history: History, version: str) -> Epochs:
@@ -139,5 +139,5 @@ def epoch_row(run: Run, epoch: int) -> Row | None:
     """The last row of this epoch in metrics.jsonl; None when there is none."""
     history = _history(str(run.folder))
     with history.lock:
-        columns.read_to_end(history.metrics, run.metrics_file)
+        columns.read_columns(history.metrics, run.metrics_file)
         return columns.epoch_row(history.metrics, run.metrics_file, epoch)

@@ -25,7 +25,7 @@ def newest(workspace: Workspace) -> list[Status]:
 
 def name_of(run: Run) -> str:
     """The run as a list shows it: its label and its id."""
-    label = runs.label(run, document_file.read(Request, run.request_file))
+    label = runs.label(run, document_file.read_document(Request, run.request_file))
     return f"{label} · {run.id}" if label != run.id else run.id
 
 

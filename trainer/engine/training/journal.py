@@ -136,7 +136,7 @@ def open_journal(run: Run, attempt: int, device: torch.device, epochs: int) -> J
     threads = torch.get_num_threads()
     cpu = f"CPU, {counted(threads, 'thread')}"
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu
-    earlier = (document_file.read(Progress, run.progress_file) if attempt > 1 else None) or Progress(
+    earlier = (document_file.read_document(Progress, run.progress_file) if attempt > 1 else None) or Progress(
         attempt=attempt, beat=0, phase=""
     )
     now = {"attempt": attempt, "phase": "preparing", "doing": "", "device": name, "epochs": epochs}
