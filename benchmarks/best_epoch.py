@@ -34,8 +34,9 @@ from trainer.detector.stream_scores import Track
 from trainer.engine.models import factory
 from trainer.engine.training import checkpoints, loop, validation_stream
 from trainer.engine.training.parts import Parts
+from trainer.evaluation import wrong_labels
 from trainer.evaluation.wrong_labels import MOST_SHARE, ranked
-from trainer.run import label_scores, metrics, models
+from trainer.run import metrics, models
 from trainer.run.documents import Best
 from trainer.run.runs import Run
 from trainer.system import durable
@@ -176,7 +177,7 @@ def stream_windows(parts: Parts, columns: torch.Tensor) -> int:
 
 def found_share(run: Run, wrong: set[str]) -> tuple[int, int]:
     """How many of the wrong labels are among the first tenth of their label, and how many have a score."""
-    scores = label_scores.read_scores(run)
+    scores = wrong_labels.read_scores(run)
     assert scores is not None
     hit = 0
     for label in {clip.label for clip in scores.clips}:

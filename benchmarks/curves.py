@@ -37,13 +37,13 @@ OURS = (
     """
 from pathlib import Path
 from pages.ui.shared import curves
-from trainer.run import columns
-from trainer.run.columns import Columns
+from trainer.run import metrics
+from trainer.run.metrics import Columns
 """,
     """
 points = 0
 for folder in sorted(Path(root, "runs").iterdir()):
-    columns.read_columns(found := Columns(("epoch", "val_loss")), folder / "metrics.jsonl")
+    metrics.read_to_end(found := Columns(("epoch", "val_loss")), folder / "metrics.jsonl")
     assert found.rows == rows
     numbers = {name: found[name] for name in found.names}
     points += len(curves.curve_table(numbers, {"val_loss": folder.name}, 1.0, curves.Style()))

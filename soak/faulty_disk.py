@@ -26,7 +26,7 @@ from trainer.engine.training import checkpoints, journal
 from trainer.run import metrics
 from trainer.run.documents import Progress
 from trainer.run.runs import Run
-from trainer.system import document_file, durable
+from trainer.system import durable
 from trainer.system.workspace import Workspace
 
 CALLS = ("open_file", "write", "fsync", "replace")
@@ -122,7 +122,7 @@ def wrong(workspace: Workspace, fault: Fault, expected: dict[str, object]) -> li
 
 def _after(run: Run, code: int, goes_on: bool) -> Iterator[str]:
     """What is wrong with what a fault has left; `goes_on` tells that it ends no training."""
-    told = document_file.read_document(Progress, run.progress_file)
+    told = durable.read_document(Progress, run.progress_file)
     if (code == 0) != goes_on:
         yield f"it ended with exit code {code}"
     if code and (told is None or told.ended != "failed"):

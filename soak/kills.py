@@ -15,7 +15,7 @@ from tests.waiting import wait_until
 from trainer.run import launch, runs
 from trainer.run.documents import Processes
 from trainer.run.runs import Run
-from trainer.system import document_file, processes
+from trainer.system import durable, processes
 from trainer.system.workspace import Workspace
 
 MOST_SECONDS = 6.0
@@ -104,7 +104,7 @@ def _kill_and_resume(run: Run, dice: random.Random, tally: Tally, kills: int) ->
     while True:
         wait_until(run, "running", "completed", "failed")
         time.sleep(dice.uniform(0, MOST_SECONDS))
-        found = document_file.read_document(Processes, run.process_file)
+        found = durable.read_document(Processes, run.process_file)
         victim = found and (found.supervisor if dice.random() < 0.2 else found.trainer)
         if tally.kills < kills and victim and processes.send_signal(victim, signal.SIGKILL):
             tally.kills += 1

@@ -17,7 +17,7 @@ from tests.waiting import people, wait_for_epoch, wait_until
 from trainer.run import documents, launch
 from trainer.run.runs import Run
 from trainer.run.state import SILENT_SECONDS
-from trainer.system import document_file, processes
+from trainer.system import durable, processes
 from trainer.system.workspace import PROJECT_ROOT
 
 MOST_SECONDS = 10.0
@@ -28,7 +28,7 @@ MOST_START_SECONDS = 5.0
 def _ask(run: Run, way: str) -> str:
     """Ask for the end in one of three ways; returns the state that it must lead to."""
     if way == "signal":
-        found = document_file.read_document(documents.Processes, run.process_file)
+        found = durable.read_document(documents.Processes, run.process_file)
         assert found and processes.send_signal(found.supervisor, signal.SIGTERM)
         return "stopped"
     launch.pause(run) if way == "pause" else launch.stop(run, now=True)

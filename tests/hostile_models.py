@@ -9,7 +9,7 @@ import onnx
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from trainer.detector.detector_file import COLUMNS, MODEL, PROBABILITY, WAVEFORM, DetectorFile
-from trainer.system import document_file, durable
+from trainer.system import durable
 
 HUGE = 1 << 40
 TURN = helper.make_node("Transpose", [COLUMNS], ["turned"], perm=[0, 2, 1])
@@ -19,7 +19,7 @@ def sealed(model: Path, folder: Path, data: bytes, **changes: object) -> Path:
     """A model folder whose detector.json vouches for these bytes, as a stranger could write it."""
     shutil.copytree(model, folder)
     (folder / MODEL).write_bytes(data)
-    file = document_file.read_document(DetectorFile, folder / "detector.json")
+    file = durable.read_document(DetectorFile, folder / "detector.json")
     changes["files"] = {MODEL: hashlib.sha256(data).hexdigest()}
     durable.replace_json(folder / "detector.json", file.model_copy(update=changes).model_dump())
     return folder

@@ -12,7 +12,7 @@ from trainer.run import metrics, runs
 from trainer.run.documents import Best, Outcome, Processes, Progress, Request
 from trainer.run.runs import Run
 from trainer.run.state import ACTIVE
-from trainer.system import document_file, durable, processes
+from trainer.system import durable, processes
 from trainer.system.processes import ProcessIdentity
 from trainer.system.workspace import Workspace
 
@@ -127,7 +127,7 @@ def end_all(workspace: Workspace) -> None:
     deadline = time.monotonic() + 30
     for run in runs.all_runs(workspace):
         while runs.status(run).state in ACTIVE and time.monotonic() < deadline:
-            found = document_file.read_document(Processes, run.process_file)
+            found = durable.read_document(Processes, run.process_file)
             for identity in (found.supervisor, found.trainer) if found else ():
                 if identity:
                     processes.send_signal(identity, signal.SIGKILL)

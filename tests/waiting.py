@@ -9,7 +9,7 @@ from trainer.run import metrics, runs
 from trainer.run.documents import Processes
 from trainer.run.runs import Run, Status
 from trainer.run.state import ACTIVE
-from trainer.system import document_file, log_lines
+from trainer.system import durable, log_lines
 
 
 def wait_until(run: Run, *states: str, seconds: float = 60) -> Status:
@@ -54,7 +54,7 @@ def is_gone(pid: int, seconds: float = 5) -> bool:
 
 
 def people(run: Run) -> Processes:
-    found = document_file.read_document(Processes, run.process_file)
+    found = durable.read_document(Processes, run.process_file)
     assert found and found.trainer
     return found
 

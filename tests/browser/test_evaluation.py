@@ -20,7 +20,7 @@ from trainer.dataset import clips
 from trainer.dataset.scan import scan
 from trainer.detector.detector_file import NAME, DetectorFile
 from trainer.run import runs
-from trainer.system import document_file
+from trainer.system import durable
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def evaluate_and_move_the_budget(page: Page, workspace) -> None:
     assert "accepts=5" in page.url and "in_hours=0.1" in page.url, "a reload shows the same"
     button(page, "Use this threshold").click()
     expect(page.get_by_text(re.compile("The model of epoch .* uses this threshold")).first).to_be_visible()
-    file = document_file.read_document(DetectorFile, runs.all_runs(workspace)[0].model / NAME)
+    file = durable.read_document(DetectorFile, runs.all_runs(workspace)[0].model / NAME)
     assert file.threshold_from.source == "evaluation" and file.threshold == pytest.approx(
         float(metric(page, "Threshold")), abs=1e-4
     )

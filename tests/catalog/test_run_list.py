@@ -24,7 +24,7 @@ from trainer.evaluation.evaluations import folder_of
 from trainer.run import metrics, runs
 from trainer.run.state import ACTIVE
 from trainer.streams.stream_set import StreamSet
-from trainer.system import document_file, durable
+from trainer.system import durable
 from trainer.system.workspace import Workspace
 
 
@@ -42,7 +42,7 @@ def evaluate(run, misses=1, name="20260102-000000-0001"):
         heard.heard(words, {word.end: 0.8 for word in words.words[misses:]}),
         heard.heard(recording("other", 3600.0), {99.0: 0.8}),
     ]
-    model = document_file.read_document(DetectorFile, run.model / NAME).files[MODEL]
+    model = durable.read_document(DetectorFile, run.model / NAME).files[MODEL]
     made = heard.evaluation(streams, id=name, run=run.id, model_sha256=model, smoothing_seconds=0.1)
     folder = folder_of(run, name)
     shutil.rmtree(folder.path, ignore_errors=True)

@@ -6,19 +6,18 @@ from trainer.config.schema import Config
 from trainer.system.workspace import Workspace
 
 
-def test_only_what_differs_is_told():
+def test_only_differing_options_are_listed():
     one, other = option_list.values(Config()), option_list.values(config_file.preset("quick"))
-    found = {row.option.key: (row.first, row.second) for row in option_list.differences(one, other)}
-    assert found == {
+    assert {key: (one[key], other[key]) for key in option_list.differing([one, other])} == {
         "data.epoch_windows": (0, 4000),
         "model.width": (1.0, 1.5),
         "training.epochs": (40, 20),
         "training.patience": (15, 0),
     }
-    assert option_list.differences(one, one) == []
+    assert option_list.differing([one, one]) == []
 
 
-def test_the_command_line_lists_presets_and_tells_differences(tmp_path):
+def test_the_command_line_lists_presets_and_differences(tmp_path):
     workspace = Workspace(tmp_path)
     assert [row["name"] for row in answer(workspace, "presets")] == config_file.presets()
     config_file.save(workspace, "mine", config_file.build({"preset": "quick", "training": {"epochs": 9}}))

@@ -9,7 +9,7 @@ from tests.tiny import clip_of, tiny_config, write_wav
 from trainer.config import config_file
 from trainer.run.documents import Request
 from trainer.run.runs import Run
-from trainer.system import document_file
+from trainer.system import durable
 from trainer.system.workspace import Workspace
 
 TOLD = (
@@ -32,7 +32,7 @@ def test_twenty_recordings_of_one_voice_are_split_trained_and_evaluated(tmp_path
     done = call(workspace, "train", "tiny", "--wait", "--json")
     status = json.loads(done.stdout)
     assert done.returncode == 0 and status["state"] == "completed" and f"Warning: {TOLD}" in done.stderr
-    request = document_file.read_document(Request, Run(workspace.runs / status["run"]).request_file)
+    request = durable.read_document(Request, Run(workspace.runs / status["run"]).request_file)
     assert request.warnings[0].startswith(TOLD), "the run keeps what its figures measure"
     document = answer(workspace, "evaluate", "latest")
     assert document["words"] > 0 and document["notes"][0].startswith(TOLD) and not document["left_out"]

@@ -22,7 +22,7 @@ from trainer.audio import audio_file
 from trainer.detector import detector, stream_scores
 from trainer.detector.detector_file import DetectorFile
 from trainer.detector.stream_scores import Track
-from trainer.system import document_file, durable
+from trainer.system import durable
 from trainer.system.workspace import PROJECT_ROOT
 
 
@@ -72,7 +72,7 @@ def sealed(model: Path, folder: Path, data: bytes) -> Path:
     """A model folder whose detector.json vouches for these bytes, as a stranger could write it."""
     shutil.copytree(model, folder)
     (folder / "model.onnx").write_bytes(data)
-    file = document_file.read_document(DetectorFile, folder / "detector.json")
+    file = durable.read_document(DetectorFile, folder / "detector.json")
     files = {"model.onnx": hashlib.sha256(data).hexdigest()}
     durable.replace_json(folder / "detector.json", file.model_copy(update={"files": files}).model_dump())
     return folder

@@ -21,7 +21,7 @@ from trainer.detector.detector_file import MODEL, NAME, ColumnFacts, DetectorFil
 from trainer.run import archive, runs
 from trainer.run.documents import Best
 from trainer.run.runs import Run
-from trainer.system import document_file, durable
+from trainer.system import durable
 from trainer.system.workspace import PROJECT_ROOT
 
 KINDS = (
@@ -97,7 +97,7 @@ def command(root: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.int8.onnx", "openwakeword.onnx"])
 def test_a_packed_run_with_a_hostile_model_is_not_taken_in(run, name, tmp_path):
-    file = document_file.read_document(DetectorFile, run.model / NAME)
+    file = durable.read_document(DetectorFile, run.model / NAME)
     durable.replace_json(run.model / NAME, file.model_copy(update={"files": {name: file.files[MODEL]}}).model_dump())
     (run.model / MODEL).rename(run.model / name)
     there, packed = workspace_at(tmp_path / "there"), archive.pack(run, tmp_path / "run.zip", ignore)

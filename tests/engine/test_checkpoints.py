@@ -10,7 +10,7 @@ from trainer.config.schema import Config
 from trainer.engine.models import factory
 from trainer.engine.training import checkpoints
 from trainer.run.documents import Best
-from trainer.system import document_file, durable
+from trainer.system import durable
 
 
 def save(folder, epoch: int, batch: int = 0, best: int = 0) -> torch.nn.Module:
@@ -141,7 +141,7 @@ def test_a_foreign_checkpoint_is_one_sentence_and_the_one_before_it_is_taken(kin
 def test_the_best_model_is_a_checkpoint_and_no_path(place, tmp_path):
     best = {"epoch": 1, "val_loss": 0.1, "val_accuracy": 1.0, "checkpoint": place}
     durable.replace_json(tmp_path / "best.json", best)
-    assert document_file.read_document(Best, tmp_path / "best.json") is None
+    assert durable.read_document(Best, tmp_path / "best.json") is None
     save(tmp_path, 1)
     durable.replace_json(tmp_path / "epoch-00001.pt.json", {"best": best})
     checkpoints.prune(tmp_path)

@@ -28,7 +28,7 @@ from trainer.estimates import model_size
 from trainer.run import launch, models
 from trainer.run.documents import Best, Progress
 from trainer.run.runs import Run
-from trainer.system import document_file, durable, log_lines
+from trainer.system import durable, log_lines
 
 EMBEDDED = [(name, {"kind": "speech_embedding"}) for name in ("gru", "dense", "conv_attention")]
 FEATURES = [
@@ -142,8 +142,8 @@ def answer(workspace, *arguments: str):
 
 
 def test_a_run_ends_with_its_model_and_the_word_is_found_with_it(workspace, run: Run):
-    file = document_file.read_document(detector_file.DetectorFile, run.model / "detector.json")
-    best = document_file.read_document(Best, run.checkpoints / "best.json")
+    file = durable.read_document(detector_file.DetectorFile, run.model / "detector.json")
+    best = durable.read_document(Best, run.checkpoints / "best.json")
     assert (file.run, file.epoch, file.checkpoint) == (run.id, best.epoch, best.checkpoint)
     assert file.parity.within and file.parity.windows > 10 and file.threshold_from.source == "validation_stream"
     log = "\n".join(log_lines.last_lines(run.log_file))
@@ -164,7 +164,7 @@ def test_export_copies_makes_anew_what_is_damaged_and_tells_what_eight_bits_cost
     (run.model / "model.onnx").write_bytes(b"of a disk that lies")
     done = call(workspace, "export", run.id, str(tmp_path / "small"), "--int8")
     assert done.returncode == 0 and "In the validation stream, at the same false accepts" in done.stdout, done.stderr
-    cost = document_file.read_document(detector_file.DetectorFile, tmp_path / "small/detector.json").int8
+    cost = durable.read_document(detector_file.DetectorFile, tmp_path / "small/detector.json").int8
     assert 0 < cost.largest_difference < 0.3 and cost.int8.accuracy > 0.8
     assert cost.bytes == (tmp_path / "small/model.int8.onnx").stat().st_size and cost.int8_stream.words > 3
     wave = audio_file.read_16k(workspace.raw / "positive/voice1/1.wav")
@@ -197,21 +197,21 @@ def test_another_checkpoint_is_exported_beside_the_best_one(workspace, run: Run,
 
 def test_a_threshold_that_the_user_chose_stays_as_long_as_the_model_does(run: Run):
     name = models.checkpoint_of(run, "best")
-    file = document_file.read_document(detector_file.DetectorFile, run.model / "detector.json")
+    file = durable.read_document(detector_file.DetectorFile, run.model / "detector.json")
     chosen = detector_file.Threshold(source="evaluation", false_accepts_per_hour=0.1)
     changed = file.model_copy(update={"threshold": 0.875, "threshold_from": chosen})
     for digest, expected in ((file.checkpoint_sha256, 0.875), ("of another training", file.threshold)):
         kept = changed.model_copy(update={"checkpoint_sha256": digest})
         durable.replace_json(run.model / "detector.json", kept.model_dump())
         assert export.export(run, name, lambda: None).threshold == expected
-    again = document_file.read_document(detector_file.DetectorFile, run.model / "detector.json")
+    again = durable.read_document(detector_file.DetectorFile, run.model / "detector.json")
     assert again.checkpoint_sha256 == models.digest_of(run, name) != ""
     assert again.threshold_from == file.threshold_from
 
 
 def test_a_threshold_chosen_while_a_model_is_exported_stays(run: Run, monkeypatch):
     """Measuring eight bits takes a while, in which the page takes clicks."""
-    before = document_file.read_document(detector_file.DetectorFile, run.model / "detector.json")
+    before = durable.read_document(detector_file.DetectorFile, run.model / "detector.json")
     chosen = detector_file.Threshold(source="evaluation", false_accepts_per_hour=0.1)
     compared = parity.of
 
@@ -222,7 +222,7 @@ def test_a_threshold_chosen_while_a_model_is_exported_stays(run: Run, monkeypatc
 
     monkeypatch.setattr(parity, "of", choose_meanwhile)
     assert export.export(run, before.checkpoint, lambda: None).threshold == 0.875
-    after = document_file.read_document(detector_file.DetectorFile, run.model / "detector.json")
+    after = durable.read_document(detector_file.DetectorFile, run.model / "detector.json")
     assert (after.threshold, after.threshold_from) == (0.875, chosen)
     durable.replace_json(run.model / "detector.json", before.model_dump())
 
@@ -263,7 +263,7 @@ def test_an_export_that_fails_is_told_and_changes_nothing_of_the_run(run: Run, t
     run.model.unlink()
     (tmp_path / "aside").rename(run.model)
     assert f"The best model could not be exported: File exists: {run.model}." in capsys.readouterr().out
-    assert document_file.read_document(Progress, run.progress_file).ended == "completed"
+    assert durable.read_document(Progress, run.progress_file).ended == "completed"
 
 
 @pytest.mark.parametrize("ended", ["paused", "stopped"])

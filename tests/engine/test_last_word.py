@@ -14,7 +14,7 @@ from trainer.run import documents
 from trainer.run.documents import Progress
 from trainer.run.failures import FailedError
 from trainer.run.runs import Run
-from trainer.system import document_file, durable
+from trainer.system import durable
 from trainer.system.workspace import Workspace
 
 
@@ -25,7 +25,7 @@ def run(tmp_path) -> Run:
 
 def told(run: Run, error: Exception) -> Progress:
     failure_report.tell(run, 1, error)
-    progress = document_file.read_document(Progress, run.progress_file)
+    progress = durable.read_document(Progress, run.progress_file)
     assert progress and progress.ended == "failed" and progress.failure and "\n" not in progress.reason
     return progress
 

@@ -12,7 +12,6 @@ from trainer.engine.data.windows import Windows
 from trainer.engine.training import course, loop, margins
 from trainer.engine.training.course import Course
 from trainer.evaluation import wrong_labels
-from trainer.run import label_scores
 from trainer.run.runs import Run
 from trainer.system import durable
 
@@ -58,7 +57,7 @@ def test_a_training_lists_the_clips_with_a_wrong_label(tmp_path, kind: str):
     config = config_file.build(config.model_dump() | {"features": {"kind": kind}})
     durable.replace_bytes(run.config_file, config_file.dump(config))
     loop.train(loop.prepare(workspace, run, 1, lambda: None))
-    scores = label_scores.read_scores(run)
+    scores = wrong_labels.read_scores(run)
     assert scores.epochs == 12
     assert {clip.part for clip in scores.clips} == {"train", "val"}
     lowest = {

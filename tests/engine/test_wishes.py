@@ -16,7 +16,7 @@ from trainer.engine.training import checkpoints, loop
 from trainer.engine.training.parts import Parts
 from trainer.run.documents import Best, Progress
 from trainer.run.runs import Run
-from trainer.system import document_file, durable
+from trainer.system import durable
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 
 LISTENING = """
@@ -139,7 +139,7 @@ def test_a_stop_before_the_first_batch_leaves_a_run_that_begins_when_it_is_resum
 def test_time_is_counted_over_attempts_and_what_is_left_is_told_from_the_first_batch_on(workspace: Workspace):
     run, told = make_run(workspace, "time", config_of(0.0)), []
     attempt(workspace, run, 1, lambda parts: "pause" if parts.journal.progress.epoch == 3 else None)
-    before = document_file.read_document(Progress, run.progress_file)
+    before = durable.read_document(Progress, run.progress_file)
     assert before.eta_seconds > 0 and before.times["batch"] > 0
     time.sleep(1.5)  # a pause is no training
 

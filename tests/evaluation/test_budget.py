@@ -6,7 +6,7 @@ from tests.heard import evaluation, heard, recording, words
 from trainer.detector import detector_file
 from trainer.detector.detector_file import MODEL, ColumnFacts, DetectorFile, Parity, Threshold
 from trainer.evaluation import budget
-from trainer.system import document_file, durable
+from trainer.system import durable
 
 
 def heard_in(hours: float, accepts: int):
@@ -64,7 +64,7 @@ def test_the_threshold_is_written_into_the_evaluated_model_and_no_other(tmp_path
     streams = heard_in(4.0, 8)
     choice = budget.choose(evaluation(streams, model_sha256=before.files[MODEL]), 0.5)
     budget.write(folder, choice)
-    after = document_file.read_document(DetectorFile, detector_file.path_in(folder))
+    after = durable.read_document(DetectorFile, detector_file.path_in(folder))
     assert after.threshold == 0.600001 and after.threshold_from.source == "evaluation", "0.6 is not to be taken"
     assert (after.threshold_from.evaluation, after.threshold_from.false_accepts) == (choice.evaluation.id, 2)
     same = {"threshold": before.threshold, "threshold_from": before.threshold_from}

@@ -25,7 +25,7 @@ from trainer.run.runs import Run
 from trainer.streams import recordings
 from trainer.streams.composition import Options
 from trainer.streams.stream_set import StreamSet
-from trainer.system import document_file, durable, job, processes
+from trainer.system import durable, job, processes
 from trainer.system.workspace import Workspace
 
 COMPOSED = Wanted(Options(), [])
@@ -73,7 +73,7 @@ def test_the_command_tells_the_curve_and_keeps_what_was_heard(made, tmp_path):
         "clean", "noise, 5 dB", "room", "speech", "look-alikes", "noise", "far",
     }  # fmt: skip
     loaded = detector.load(run.model)
-    streams = document_file.read_document(StreamSet, folder.streams_file)
+    streams = durable.read_document(StreamSet, folder.streams_file)
     with np.load(folder.tracks_file) as tracks:
         for each in streams.recordings:
             np.testing.assert_allclose(
@@ -131,7 +131,7 @@ def test_another_checkpoint_hears_the_same_streams(made):
     workspace, run = made
     other = run.folder / "models/epoch-00002"
     shutil.copytree(run.model, other)
-    file = document_file.read_document(DetectorFile, other / NAME).model_copy(
+    file = durable.read_document(DetectorFile, other / NAME).model_copy(
         update={"checkpoint": "epoch-00002.pt", "epoch": 2}
     )
     durable.replace_json(other / NAME, file.model_dump())
@@ -150,7 +150,7 @@ def test_the_folder_of_false_accepts_is_heard_unless_others_are_named(made, tmp_
     write_recording(tmp_path / "b.flac", 20.0)
     assert "1 long recording (0.01 h" in answer(workspace, "evaluate", run.id)["streams_title"]
     named = answer(workspace, "evaluate", run.id, "--no-composed", "--stream", str(tmp_path / "b.flac"))
-    streams = document_file.read_document(StreamSet, evaluations.folder_of(run, named["id"]).streams_file)
+    streams = durable.read_document(StreamSet, evaluations.folder_of(run, named["id"]).streams_file)
     assert [each.name for each in streams.recordings] == ["b.flac"]
     shutil.rmtree(workspace.root / "data/streams")
 
@@ -163,7 +163,7 @@ def test_a_recording_damaged_within_is_left_out_and_told(made, tmp_path):
     (tmp_path / "bad.flac").write_bytes(data[: len(data) // 2])
     wanted = Wanted(None, [tmp_path / "good.flac", tmp_path / "bad.flac"])
     evaluation = assessment.evaluate(workspace, run, wanted, ignore)
-    streams = document_file.read_document(StreamSet, evaluations.folder_of(run, evaluation.id).streams_file)
+    streams = durable.read_document(StreamSet, evaluations.folder_of(run, evaluation.id).streams_file)
     assert [each.name for each in streams.recordings] == ["good.flac"]
     assert evaluation.streams_key == streams.key != recordings.gather(wanted.paths).key, "it is other audio"
     assert evaluation.streams_title.endswith(", of which 1 could not be read")

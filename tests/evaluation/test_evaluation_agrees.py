@@ -16,7 +16,7 @@ from trainer.evaluation import assessment, curve, evaluations
 from trainer.evaluation.assessment import Wanted
 from trainer.run.runs import Run
 from trainer.streams.stream_set import Heard
-from trainer.system import document_file
+from trainer.system import durable
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 
 SHARED = PROJECT_ROOT.parent / "shared"
@@ -45,7 +45,7 @@ def neutral_tracks(run: Run, folder: Path) -> dict:
     """Times and scores of the windows of each stream, by the model as it stands in its file."""
     from wakebench import score, scorers
 
-    file = document_file.read_document(DetectorFile, detector_file.path_in(run.model))
+    file = durable.read_document(DetectorFile, detector_file.path_in(run.model))
     scorer = scorers.onnx_scorer(str(run.model / "model.onnx"), file.window_seconds, file.hop_seconds, threads=1)
     return score.collect(scorer, folder, json.loads((folder / "truth.json").read_text()))[0]
 

@@ -12,7 +12,7 @@ from tests.tiny import ignore, make_raw
 from trainer.dataset import changes, clips, findings, repairs
 from trainer.dataset.scan import scan
 from trainer.evaluation import wrong_labels
-from trainer.run.label_scores import ClipScore
+from trainer.evaluation.wrong_labels import ClipScore
 from trainer.run.runs import Run
 from trainer.system import durable
 from trainer.system.workspace import Workspace

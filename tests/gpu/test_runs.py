@@ -15,7 +15,7 @@ from trainer.detector import detector_file
 from trainer.detector.detector_file import DetectorFile
 from trainer.estimates import requirements
 from trainer.run import failures, launch, preflight, run_queue
-from trainer.system import devices, document_file
+from trainer.system import devices, durable
 from trainer.system.workspace import Workspace
 
 ENDLESS = {"epochs": 10_000, "device": "cuda"}
@@ -41,7 +41,7 @@ def test_a_run_names_its_gpu_and_leaves_its_model(workspace: Workspace, gpu: dev
     ended = wait_until(run, "completed", seconds=120)
     assert ended.progress.device == gpu.name and ended.progress.reading["gpu_name"] == gpu.name
     assert ended.progress.last_epoch["f1"] > 0.95
-    file = document_file.read_document(DetectorFile, detector_file.path_in(run.model))
+    file = durable.read_document(DetectorFile, detector_file.path_in(run.model))
     assert file.parity.within and file.parity.largest_difference < 1e-4
 
 

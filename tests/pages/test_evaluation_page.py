@@ -24,7 +24,7 @@ from trainer.detector.detector_file import NAME, DetectorFile
 from trainer.evaluation import errors, evaluations, hard_negatives
 from trainer.run import runs
 from trainer.run.documents import Best
-from trainer.system import document_file, durable, job
+from trainer.system import durable, job
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 
 LONG = {"rate_192k_long.wav", "long_wav.wav", "flac_bomb.flac"}
@@ -176,7 +176,7 @@ def test_a_model_is_told_in_words_and_taken_away(run, monkeypatch):
     files = app.dataframe[0].value
     assert files["File"].tolist() == ["model.onnx", "detector.json"] and len(files["SHA-256"][0]) == 64
     with zipfile.ZipFile(
-        io.BytesIO(exported_model.packed(run.model, document_file.read_document(DetectorFile, run.model / NAME)))
+        io.BytesIO(exported_model.packed(run.model, durable.read_document(DetectorFile, run.model / NAME)))
     ) as packed:
         assert packed.namelist() == ["model.onnx", "detector.json"] and packed.testzip() is None
     started = []
@@ -188,7 +188,7 @@ def test_a_model_is_told_in_words_and_taken_away(run, monkeypatch):
 def test_only_models_that_were_tried_are_taken_away(run):
     """The files change after the page has loaded the model."""
     assert draw("Evaluation", run.id, "Model").get("download_button")
-    file, sound = document_file.read_document(DetectorFile, run.model / NAME), (run.model / "model.onnx").read_bytes()
+    file, sound = durable.read_document(DetectorFile, run.model / NAME), (run.model / "model.onnx").read_bytes()
     hostile = hostile_models.hostile(run.model)["loop"][0]
     (run.model / "model.onnx").write_bytes(hostile)
     app = draw("Evaluation", run.id, "Model")
@@ -322,7 +322,7 @@ def test_a_budget_chooses_the_threshold_tells_its_cost_and_writes_it_into_the_mo
     assert any("of 12 words are missed" in text.value for text in app.markdown)
     app = press(app, "Use this threshold")
     assert "The threshold of the model of epoch 3 is now" in app.success[0].value
-    file = document_file.read_document(DetectorFile, newest(measured).model / NAME)
+    file = durable.read_document(DetectorFile, newest(measured).model / NAME)
     assert file.threshold == pytest.approx(float(metric(app, "Threshold")), abs=1e-4)
     assert (file.threshold_from.source, file.threshold_from.false_accepts_per_hour) == ("evaluation", 50.0)
     assert field(app, "button", "Use this threshold").disabled
@@ -333,7 +333,7 @@ def test_a_click_takes_the_budget_that_the_fields_show_though_the_page_has_not_f
     field(app, "number_input", "False accepts, at most").set_value(5)
     field(app, "number_input", "in hours").set_value(0.1)
     press(app, "Use this threshold")
-    chosen_from = document_file.read_document(DetectorFile, newest(measured).model / NAME).threshold_from
+    chosen_from = durable.read_document(DetectorFile, newest(measured).model / NAME).threshold_from
     assert chosen_from.false_accepts_per_hour == 50.0
 
 
@@ -380,7 +380,7 @@ def test_clips_that_another_checkpoint_heard_are_told_as_its_own(measured):
     shutil.copytree(evaluations.folder_of(run, evaluation.id).path, folder.path)
     durable.replace_json(folder.document_file, later.model_dump())
     changes = {"threshold": 0.25, "epoch": 1, "files": {"model.onnx": "1" * 64}}
-    file = document_file.read_document(DetectorFile, run.model / NAME).model_copy(update=changes)
+    file = durable.read_document(DetectorFile, run.model / NAME).model_copy(update=changes)
     (run.folder / "models/epoch-00001").mkdir(parents=True)
     durable.replace_json(run.folder / "models/epoch-00001" / NAME, file.model_dump())
     app = draw("Evaluation", section="Clips")

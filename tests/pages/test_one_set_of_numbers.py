@@ -24,7 +24,7 @@ from trainer.run import archive, metrics, models, runs
 from trainer.run.documents import Best
 from trainer.run.runs import Run
 from trainer.streams import recordings
-from trainer.system import document_file, durable
+from trainer.system import durable
 from trainer.system.workspace import Workspace
 
 NAMES = ("Threshold", "Miss rate", "False accepts per hour")
@@ -58,7 +58,7 @@ def measured(made, tmp_path, monkeypatch):
 
 
 def detector_of(run: Run) -> DetectorFile:
-    return document_file.read_document(DetectorFile, run.model / NAME)
+    return durable.read_document(DetectorFile, run.model / NAME)
 
 
 def change(run: Run, **values: object) -> None:

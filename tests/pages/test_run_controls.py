@@ -9,7 +9,7 @@ from tests.run_folders import end, make_alive, make_run
 from trainer.run import run_queue, runs
 from trainer.run.documents import Control, Processes
 from trainer.run.runs import Run
-from trainer.system import document_file, durable, processes
+from trainer.system import durable, processes
 
 BUTTONS = ("Stop Training", "Pause", "Resume")
 
@@ -75,7 +75,7 @@ def test_pause_is_shown_at_once_and_can_be_taken_back(workspace):
     assert metric(app, "Status") == "Pausing" and metric(app, "ETA") == "--:--:--"
     assert "saves a checkpoint" in app.info[0].value
     press(app, "Resume")
-    assert metric(app, "Status") == "Running" and document_file.read_document(Control, run.control_file).want == "go_on"
+    assert metric(app, "Status") == "Running" and durable.read_document(Control, run.control_file).want == "go_on"
 
 
 def test_a_queued_run_tells_its_place_and_why_it_waits(workspace):

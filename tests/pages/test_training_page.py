@@ -17,7 +17,7 @@ from trainer.dataset import splits
 from trainer.dataset.scan import scan
 from trainer.run import documents, runs
 from trainer.run.documents import Control
-from trainer.system import devices, document_file
+from trainer.system import devices, durable
 
 
 def test_without_anything_the_training_page_says_what_is_missing(empty, no_processes):
@@ -50,7 +50,7 @@ def test_what_should_be_known_before_a_start_is_told_on_every_page_it_concerns(e
     press(app, "Start Training")
     (run,) = runs.all_runs(empty)
     assert (
-        document_file.read_document(documents.Request, run.request_file)
+        durable.read_document(documents.Request, run.request_file)
         .warnings[1]
         .startswith("All positives are by one speaker")
     )
@@ -133,7 +133,7 @@ def test_stop_asks_the_run_to_end(workspace, choice, want):
     app = draw("Training", run.id)
     app.button_group(key="stop_when").set_value(choice)
     press(app, "Stop Training")
-    assert document_file.read_document(Control, run.control_file).want == want
+    assert durable.read_document(Control, run.control_file).want == want
     assert metric(app, "Status") == "Stopping"
 
 

@@ -10,7 +10,7 @@ from tests.waiting import epoch_rows, people, wait_for_epoch, wait_until
 from trainer.run import documents, launch, runs
 from trainer.run.documents import Processes
 from trainer.run.runs import Run
-from trainer.system import document_file, durable, processes
+from trainer.system import durable, processes
 
 BYTES = [b"", b"\x00\xff{", b"null", b"[]", b"{}", b'{"attempt": 1, "state": "comp']
 
@@ -58,7 +58,7 @@ def test_the_number_of_the_attempt_is_known_from_what_attempts_have_left(run: Ru
     assert documents.newest_attempt(run.folder) == 4
     run.process_file.unlink()
     launch.ask(run, "stop")
-    assert document_file.read_document(documents.Control, run.control_file).attempt == 4
+    assert durable.read_document(documents.Control, run.control_file).attempt == 4
 
 
 def test_a_wish_before_the_first_attempt_is_no_attempt(tmp_path):
@@ -76,7 +76,7 @@ def test_a_whole_run_whose_process_file_is_damaged_goes_on_from_its_checkpoint(t
         run.process_file.write_bytes(b"{")
         assert runs.status(run).state == "running" and runs.status(run).attempt == 1
         wait_until(run, "running")
-        while (mended := document_file.read_document(Processes, run.process_file)) is None:
+        while (mended := durable.read_document(Processes, run.process_file)) is None:
             assert runs.status(run).state == "running"
         assert mended.trainer == known.trainer and mended.device == known.device
         launch.stop(run, now=True)

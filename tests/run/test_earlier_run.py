@@ -12,7 +12,7 @@ from trainer.engine.training import loop
 from trainer.run import earlier_run, launch, models
 from trainer.run.documents import Best
 from trainer.run.runs import Run
-from trainer.system import document_file, durable
+from trainer.system import durable
 from trainer.system.workspace import Workspace
 
 GONE = "20250101-000000-0000"
@@ -146,7 +146,7 @@ def test_the_first_weights_are_those_of_the_earlier_best_and_that_run_is_only_re
     loop.train(parts)
     run_folders.end(parts.run, "completed", "All 2 epochs done.")
     before = {path: path.read_bytes() for path in parts.run.folder.rglob("*") if path.is_file()}
-    best = document_file.read_document(Best, parts.run.checkpoints / "best.json")
+    best = durable.read_document(Best, parts.run.checkpoints / "best.json")
     saved = loop.checkpoints.load(parts.run.checkpoints, best.checkpoint)["model"]
     again = trained(workspace, 2, wanting(parts.run.id))
     state = again.model.state_dict()

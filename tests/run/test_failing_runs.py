@@ -18,7 +18,7 @@ from tests.tiny import make_workspace, tiny_config
 from trainer.engine.training import checkpoints
 from trainer.run import documents, failures, launch, metrics, runs
 from trainer.run.documents import Processes
-from trainer.system import document_file, log_lines, processes
+from trainer.system import durable, log_lines, processes
 from trainer.system.workspace import Workspace
 
 
@@ -111,7 +111,7 @@ def test_a_run_whose_folder_is_deleted_ends_and_leaves_nothing(workspace):
     run = launch.start(workspace, tiny_config(**ENDLESS), "tiny").run
     waiting = launch.start(workspace, tiny_config(**ENDLESS), "tiny").run
     wait_for_epoch(run, 2)
-    found, queued = people(run), document_file.read_document(Processes, waiting.process_file)
+    found, queued = people(run), durable.read_document(Processes, waiting.process_file)
     with open(run.log_file) as log:  # to be read when it has no name any more
         for each in (waiting, run):
             delete(each.folder)

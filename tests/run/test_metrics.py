@@ -7,9 +7,8 @@ import random
 import numpy as np
 import pytest
 
-from trainer.run import columns, metrics
-from trainer.run.columns import Columns
-from trainer.run.metrics import Place, Tail, read_more
+from trainer.run import metrics
+from trainer.run.metrics import Columns, Place, Tail, read_more
 from trainer.system import durable
 
 
@@ -62,7 +61,7 @@ def test_200_rows_cut_at_any_byte_show_only_whole_rows(tmp_path):
             anew = metrics.look(Place(), path)
             assert metrics.epoch_lines(anew.lines) == (list(range(count)), 0)
             assert b"".join(line + b"\n" for line in anew.lines) == b"".join(rows[:count])
-            columns.read_more_columns(growing, path, metrics.LONGEST_READ)
+            metrics.read_more(growing, path, metrics.LONGEST_READ)
             assert growing.rows == count and growing.unreadable == 0
             file.write(whole[size : size + 1])
     assert np.array_equal(growing["val_loss"], 1 / np.arange(1, 201))
@@ -91,7 +90,7 @@ def test_both_readers_take_a_damaged_file_for_what_is_left_of_it(tmp_path, rows)
         path.write_bytes(damaged)
         tail, found = Tail(), Columns(("epoch", "val_loss"))
         read_more(tail, path)
-        columns.read_columns(found, path)
+        metrics.read_to_end(found, path)
         assert [row["epoch"] for row in tail.epochs] == found["epoch"].tolist()
         assert tail.unreadable == found.unreadable and found.rows + found.unreadable >= rows - 6
         assert np.array_equal(found["val_loss"], 1 / found["epoch"])
@@ -106,11 +105,11 @@ def test_what_is_no_row_is_counted_and_left_out(tmp_path):
     ]  # fmt: skip
     for data in (b"", b"\n\n \n", b"\xff" * 100):
         path.write_bytes(data)
-        columns.read_columns(found := Columns(("epoch",)), path)
+        metrics.read_to_end(found := Columns(("epoch",)), path)
         assert (found.rows, found.unreadable) == (0, 0)
     path.write_bytes(b"\n".join([*bad, b"", good]))
     read_more(tail := Tail(), path)
-    columns.read_columns(found := Columns(("epoch",)), path)
+    metrics.read_to_end(found := Columns(("epoch",)), path)
     assert [row["epoch"] for row in tail.epochs] == found["epoch"].tolist() == [1]
     assert tail.unreadable == found.unreadable == len(bad)
 
@@ -119,10 +118,10 @@ def test_rows_of_the_version_before_are_read(tmp_path):
     path = tmp_path / "m"
     lines = [json.dumps({"v": 1, **epoch_row(epoch)}, separators=(",", ":")) for epoch in range(1, 501)]
     path.write_text("\n".join([*lines, '{"v":3,"kind":"epoch","epoch":9}', ""]))
-    columns.read_columns(found := Columns(("epoch", "val_loss")), path)
+    metrics.read_to_end(found := Columns(("epoch", "val_loss")), path)
     assert np.array_equal(found["val_loss"], 1 / np.arange(1, 501)) and found.unreadable == 1
     path.write_text("\n".join([*lines, '{"v":1,"kind":"epoch","epoch":"9"}', '{"v":1,"kind":"epoch","ep', ""]))
-    columns.read_columns(found, path)
+    metrics.read_to_end(found, path)
     assert found.rows == 501 and np.isnan(found["epoch"][-1]) and found.unreadable == 1
 
 
@@ -147,25 +146,25 @@ def test_numbers_are_those_that_were_written_few_or_many(tmp_path):
     many, few, path = Columns(names), Columns(names), tmp_path / "m"
     for row in rows:
         metrics.append(path, row)
-        columns.read_more_columns(few, path, metrics.LONGEST_READ)
-    columns.read_columns(many, path)
+        metrics.read_more(few, path, metrics.LONGEST_READ)
+    metrics.read_to_end(many, path)
     for name in names:
         assert np.array_equal(many[name], few[name], equal_nan=True), name
         plain = [row.get(name, (row["reading"] or {}).get(name)) for row in rows]
         assert np.array_equal(many[name], np.array(plain, dtype=float), equal_nan=True), name
-    assert [columns.row_at(path, start)["whole"] for start in many.starts] == many["whole"].tolist()
-    assert columns.row_at(path, 3) is None and columns.row_at(tmp_path / "none", 0) is None
+    assert [metrics.row_at(path, start)["whole"] for start in many.starts] == many["whole"].tolist()
+    assert metrics.row_at(path, 3) is None and metrics.row_at(tmp_path / "none", 0) is None
 
 
 def test_a_view_stays_as_it_is_while_rows_come(tmp_path):
     path, found = tmp_path / "m", Columns(("epoch",))
     for epoch in range(1, 100):
         metrics.append(path, epoch_row(epoch))
-        columns.read_more_columns(found, path, metrics.LONGEST_READ)
+        metrics.read_more(found, path, metrics.LONGEST_READ)
         if epoch == 40:
             view = found["epoch"]
     path.write_bytes(b"")
-    columns.read_columns(found, path)
+    metrics.read_to_end(found, path)
     assert found.rows == 0 and view.tolist() == list(range(1, 41))
 
 
@@ -188,13 +187,13 @@ def test_a_file_that_was_cut_back_and_grew_beyond_is_read_anew(tmp_path, whole):
     path, tail, found = tmp_path / "m", Tail(), Columns(("epoch", "val_loss"))
     path.write_bytes(whole)
     read_more(tail, path)
-    columns.read_columns(found, path)
+    metrics.read_to_end(found, path)
     metrics.cut_back(path, len(whole) // 2)
     for epoch in range(100, 160):
         metrics.append(path, epoch_row(epoch))
     assert path.stat().st_size > len(whole)
     read_more(tail, path)
-    columns.read_columns(found, path)
+    metrics.read_to_end(found, path)
     epochs = [row["epoch"] for row in tail.epochs]
     assert epochs == found["epoch"].tolist() and epochs[-60:] == list(range(100, 160)) and len(epochs) < 100
 

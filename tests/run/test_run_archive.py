@@ -19,7 +19,7 @@ from trainer.run import archive, runs
 from trainer.run.archive import MANIFEST
 from trainer.run.documents import Processes
 from trainer.run.runs import Run
-from trainer.system import document_file, durable
+from trainer.system import durable
 from trainer.system.workspace import Workspace
 
 ELSEWHERE = {"host": "another-machine", "boot_id": "another-boot"}
@@ -37,7 +37,7 @@ def there(tmp_path) -> Workspace:
 
 def made_elsewhere(run: Run) -> None:
     """Let the run look as if another machine had trained it."""
-    found = document_file.read_document(Processes, run.process_file)
+    found = durable.read_document(Processes, run.process_file)
     identity = found.supervisor.model_copy(update=ELSEWHERE)
     document = found.model_copy(update={**ELSEWHERE, "supervisor": identity, "trainer": identity})
     durable.replace_json(run.process_file, document.model_dump())

@@ -17,7 +17,7 @@ from tests.waiting import people, wait_for, wait_until
 from trainer.run import launch, runs, state, supervisor
 from trainer.run.documents import Progress
 from trainer.run.runs import Run
-from trainer.system import document_file, processes
+from trainer.system import durable, processes
 from trainer.system.workspace import Workspace
 
 SLOW_TORCH = "while True: pass\n"
@@ -95,8 +95,8 @@ def test_a_trainer_that_still_imports_torch_is_running_and_starting(workspace: W
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "slow"))
     monkeypatch.setattr(state, "SILENT_SECONDS", 5.0)
     run = launch.start(workspace, tiny_config(), "tiny").run
-    wait_for(lambda: (progress := document_file.read_document(Progress, run.progress_file)) and progress.phase == "starting")
-    beat = document_file.read_document(Progress, run.progress_file).beat
+    wait_for(lambda: (progress := durable.read_document(Progress, run.progress_file)) and progress.phase == "starting")
+    beat = durable.read_document(Progress, run.progress_file).beat
     while processes.boot_clock() - beat < 8:
         status = runs.status(run)
         assert status.state == "running" and run_notice.notice(status).text.startswith("Starting: ")

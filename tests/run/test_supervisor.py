@@ -10,7 +10,7 @@ from trainer.run import failures, launch, runs, supervisor
 from trainer.run.documents import Outcome
 from trainer.run.runs import Run
 from trainer.run.state import BY_SIGNAL
-from trainer.system import document_file, durable, processes
+from trainer.system import durable, processes
 
 
 @pytest.fixture
@@ -31,12 +31,12 @@ def test_a_run_that_begins_again_is_at_no_moment_lost(run: Run, monkeypatch):
     monkeypatch.setattr(supervisor.os, "replace", look_between)
     assert supervisor._begin_attempt(run) == 2
     assert seen == ["paused", "queued", "queued", "queued"]
-    assert document_file.read_document(Outcome, run.attempts / "1" / "outcome.json")
+    assert durable.read_document(Outcome, run.attempts / "1" / "outcome.json")
 
 
 def test_a_look_that_began_before_the_attempt_tells_of_the_attempt(run: Run, monkeypatch):
     end(run, "paused", "Paused by the user.")
-    read = document_file.read
+    read = durable.read
 
     def read_late(kind, path):
         if kind is Outcome:
@@ -44,7 +44,7 @@ def test_a_look_that_began_before_the_attempt_tells_of_the_attempt(run: Run, mon
             supervisor._begin_attempt(run)
         return read(kind, path)
 
-    monkeypatch.setattr(document_file, "read", read_late)
+    monkeypatch.setattr(durable, "read", read_late)
     assert runs.status(run).state == "queued" and runs.status(run).attempt == 2
 
 
@@ -76,7 +76,7 @@ def test_a_signal_to_the_trainer_alone_ends_the_run_also_after_a_pause_that_was_
     launch.ask(run, "go_on")
     outcome = failures.outcome_now(1, "stopped", f"{BY_SIGNAL} in epoch 2.")
     assert supervisor._conclude(run, outcome, ended=False) is None
-    assert document_file.read_document(Outcome, run.outcome_file) == outcome
+    assert durable.read_document(Outcome, run.outcome_file) == outcome
 
 
 def test_a_supervisor_that_cannot_start_its_trainer_says_why(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from trainer.run import models, runs
 from trainer.run.documents import Best
 from trainer.run.runs import Run
 from trainer.run.state import ACTIVE
-from trainer.system import document_file, durable, processes, regular_file
+from trainer.system import durable, processes, regular_file
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def freeable(run: Run) -> Freeable:
     """
     _check_ended(run)
     every = models.checkpoints(run)
-    best = document_file.read_document(Best, run.checkpoints / "best.json")
+    best = durable.read_document(Best, run.checkpoints / "best.json")
     if every and best is None:
         raise ValueError(f"Run {run.id} does not record which of its checkpoints is the best, so none can be deleted.")
     last = next((each for each in reversed(every) if _is_sound(run, each)), None)

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from trainer.run.documents import Notes
 from trainer.run.runs import Run
-from trainer.system import document_file, durable, processes
+from trainer.system import durable, processes
 
 LONGEST_NAME, LONGEST_TAG, LONGEST_NOTE = 200, 40, 20_000
 
 
 def read(run: Run) -> Notes:
     """The notes of a run; empty when there are none or the file is damaged."""
-    return document_file.read_document(Notes, run.notes_file) or Notes()
+    return durable.read_document(Notes, run.notes_file) or Notes()
 
 
 def change(run: Run, add: Sequence[str] = (), remove: Sequence[str] = (), **changes: object) -> Notes:
@@ -25,7 +25,7 @@ def change(run: Run, add: Sequence[str] = (), remove: Sequence[str] = (), **chan
     gone = {_one_line(tag).casefold() for tag in remove}
     try:
         with processes.exclusive_lock(run.folder / ".notes.lock"):
-            if document_file.is_damaged(Notes, run.notes_file):
+            if durable.is_damaged(Notes, run.notes_file):
                 raise ValueError(
                     f"{run.notes_file} cannot be read. Repair it by hand, or delete it to start with empty notes."
                 )

@@ -15,11 +15,11 @@ from trainer.catalog import run_rows
 from trainer.catalog.run_rows import MOST_LOSSES, Row
 from trainer.config.option_list import Value
 from trainer.evaluation import operating_point
-from trainer.run import columns, runs
-from trainer.run.columns import Columns
+from trainer.run import metrics, runs
 from trainer.run.documents import Notes, Outcome, Request
+from trainer.run.metrics import Columns
 from trainer.run.runs import Run, Status
-from trainer.system import document_file
+from trainer.system import durable
 
 KINDS = {"checkpoints": "checkpoints", "model": "model", "models": "model", "evaluation": "evaluation"}
 LOGS = ("train.log", "metrics.jsonl", "timing.jsonl", "tensorboard")
@@ -83,11 +83,11 @@ def read(run: Run) -> Row:
         status = runs.status(run)
     except OSError as error:
         return Row(run.id, "damaged", f"{run.folder} cannot be read: {error.strerror}.", label=run.id)
-    notes = document_file.read_document(Notes, run.notes_file) or Notes()
+    notes = durable.read_document(Notes, run.notes_file) or Notes()
     values, problem = _options(run)
     rows = Columns(MEASURES)
     with suppress(OSError):
-        columns.read_columns(rows, run.metrics_file)
+        metrics.read_to_end(rows, run.metrics_file)
     measured, bad_rows = _measured(rows, status), rows.unreadable
     told = [*_problems(run, status), *problem]
     told += [f"{bad_rows:,} rows of metrics.jsonl are damaged"] if bad_rows else []
@@ -113,10 +113,10 @@ def read(run: Run) -> Row:
 def _problems(run: Run, status: Status) -> Iterator[str]:
     """What is wrong with the documents of a run."""
     if status.request is None:
-        yield f"request.json is {'damaged' if document_file.is_damaged(Request, run.request_file) else 'missing'}"
-    if status.outcome is None and document_file.is_damaged(Outcome, run.outcome_file):
+        yield f"request.json is {'damaged' if durable.is_damaged(Request, run.request_file) else 'missing'}"
+    if status.outcome is None and durable.is_damaged(Outcome, run.outcome_file):
         yield "outcome.json is damaged"
-    if document_file.is_damaged(Notes, run.notes_file):
+    if durable.is_damaged(Notes, run.notes_file):
         yield "notes.json is damaged"
 
 
@@ -202,7 +202,7 @@ def _in_stream(status: Status) -> float | None:
     return _finite(progress.last_stream.get("miss_rate")) if progress and progress.last_stream else None
 
 
-def _thinned(losses: columns.Numbers) -> tuple[float, ...]:
+def _thinned(losses: metrics.Numbers) -> tuple[float, ...]:
     """At most `MOST_LOSSES` of them, the first and the last among them, in four digits."""
     places = np.unique(np.linspace(0, len(losses) - 1, min(MOST_LOSSES, len(losses))).round().astype(int))
     return tuple(float(f"{value:.4g}") for value in losses[places].tolist())
@@ -221,7 +221,7 @@ def evaluation_files(run: Run) -> list[str]:
 def _operating_point(status: Status, rows: Columns) -> dict[str, Any]:
     """The operating point of a run, and those of its numbers that runs are searched and sorted by."""
     point = operating_point.of_run(
-        status, epoch_row=lambda run, epoch: columns.epoch_row(rows, run.metrics_file, epoch)
+        status, epoch_row=lambda run, epoch: metrics.epoch_row(rows, run.metrics_file, epoch)
     )
     if point is None:
         return {}

@@ -66,12 +66,15 @@ def _needs(needs: Estimate) -> list[str]:
 @click.pass_obj
 def difference(session: Session, first: str, second: str) -> None:
     """List the options that differ between two configurations (YAML files, saved configurations or presets)."""
-    pair = [config_file.load(config_file.find(session.workspace, name)) for name in (first, second)]
-    found = option_list.differences(*map(option_list.values, pair))
-    document: list[dict[str, Any]] = [{"option": d.option.key, "first": d.first, "second": d.second} for d in found]
-    lines = [f"{'':35} {first:>12.12} {second:>12.12}"] if found else []
-    lines += [f"{d.option.key:35} {option_list.shown(d.first):>12} {option_list.shown(d.second):>12}" for d in found]
-    show(session, document, "\n".join(lines) or "The configurations are equal.")
+    one, other = (
+        option_list.values(config_file.load(config_file.find(session.workspace, name))) for name in (first, second)
+    )
+    keys = option_list.differing([one, other])
+    rows = [("", first[:12], second[:12])]
+    rows += [(key, option_list.shown(one[key]), option_list.shown(other[key])) for key in keys]
+    text = "\n".join(f"{key:35} {left:>12} {right:>12}" for key, left, right in rows)
+    document = [{"option": key, "first": one[key], "second": other[key]} for key in keys]
+    show(session, document, text if keys else "The configurations are equal.")
 
 
 @click.command(name="probe")

@@ -1,4 +1,4 @@
-"""Commands about clips: demo, synthesise, scan, split, import, mend, undo, preview.
+"""Commands about clips and their labels, from `demo` and `scan` to `relabel` and `confirm`.
 
 The pages run the long ones as jobs. Imports are local to the commands: pandas and scipy take a second that
 `runs` and `status` do not need.
@@ -15,13 +15,15 @@ import click
 
 from trainer.cli import terminal
 from trainer.cli.terminal import AS_JOB, Session, Work, show, work_on, work_on_each
+from trainer.dataset.changes import Change
 from trainer.system.display_text import counted
 from trainer.system.job import Report
-from trainer.system.workspace import Workspace
+from trainer.system.workspace import LABELS, Workspace
 
 if TYPE_CHECKING:
     from trainer.dataset.clips import Found
 
+CLIPS = click.argument("clips", nargs=-1, required=True, metavar="CLIP...")
 RATIOS = click.option("--ratios", default="70/15/15", show_default=True, help="Train, validation and test in percent.")
 SEED = click.option("--seed", default=0, show_default=True, help="Seed of the random numbers.")
 
@@ -258,6 +260,85 @@ def preview(session: Session, config: str, clip: str, as_job: bool) -> None:
         return {"folder": str(folder)}, f"Ten augmented versions of {clip}, as in training with {path.stem}."
 
     work_on(session, "preview", as_job, work)
+
+
+@click.command()
+@click.pass_obj
+def suspects(session: Session) -> None:
+    """List the clips whose label the newest training contradicts, the most doubtful first.
+
+    Listen to each, then `relabel`, `quarantine` or `confirm` it.
+    """
+    from trainer.evaluation import wrong_labels
+
+    found = wrong_labels.find(session.workspace, _scanned(session).clips)
+    if found is None:
+        show(session, {"run": None, "epochs": 0, "suspects": []}, "No run has scored the clips yet. Train one first.")
+        return
+    lines = [f"{score.path}: {wrong_labels.sentence(score)}" for score in found.clips]
+    told = f"{counted(len(lines), 'clip')} by run {found.run_id}, over {counted(found.epochs, 'epoch')}."
+    document = {"run": found.run_id, "epochs": found.epochs, "suspects": [score.model_dump() for score in found.clips]}
+    show(session, document, "\n".join([*lines, told]))
+
+
+@click.command()
+@CLIPS
+@click.option("--label", required=True, help=f"One of {', '.join(LABELS)}.")
+@click.pass_obj
+def relabel(session: Session, clips: tuple[str, ...], label: str) -> None:
+    """Change the label of each CLIP (a path below data/raw), and scan. It can be undone."""
+    from trainer.dataset import repairs
+
+    _check(session, clips)
+    _changed(session, repairs.relabel(session.workspace, clips, label))
+
+
+@click.command()
+@CLIPS
+@click.pass_obj
+def quarantine(session: Session, clips: tuple[str, ...]) -> None:
+    """Move each CLIP (a path below data/raw) to the trash, and scan. It can be undone."""
+    from trainer.dataset import repairs
+
+    _check(session, clips)
+    _changed(session, repairs.delete(session.workspace, clips))
+
+
+@click.command()
+@CLIPS
+@click.pass_obj
+def confirm(session: Session, clips: tuple[str, ...]) -> None:
+    """Confirm the label of each CLIP (a path below data/raw), so that it is no longer listed as a suspect."""
+    from trainer.evaluation import wrong_labels
+
+    change = wrong_labels.confirm(session.workspace, _scanned(session).clips, clips)
+    show(session, {"change": change.id}, f"{change.title}. Undo it in the list of changes.")
+
+
+def _scanned(session: Session) -> Found:
+    """The clips of the last scan. Raises ValueError when there was none."""
+    from trainer.dataset import clips
+
+    found = clips.load(session.workspace)
+    if found is None:
+        raise ValueError("No clips are known yet. Run `python -m trainer scan` first.")
+    return found
+
+
+def _check(session: Session, clips: tuple[str, ...]) -> None:
+    """Raises ValueError for a path that is not a clip of the last scan."""
+    from trainer.evaluation import wrong_labels
+
+    wrong_labels.check_known(_scanned(session).clips, clips)
+
+
+def _changed(session: Session, change: Change) -> None:
+    """Scan after a change, and print it."""
+    from trainer.dataset.scan import scan as scan_clips
+
+    with terminal.progress() as report:
+        scan_clips(session.workspace, report)
+    show(session, {"change": change.id}, f"{change.title}. Undo it in the list of changes.")
 
 
 VERBS = (demo, synthesise, scan, split_verb, import_verb, mend, undo, preview, suspects, relabel, quarantine, confirm)

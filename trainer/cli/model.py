@@ -17,7 +17,7 @@ from trainer.detector import detector_file
 from trainer.detector.detector_file import DetectorFile
 from trainer.evaluation import operating_point, point_text
 from trainer.run import models, runs
-from trainer.system import display_text, document_file, durable, private, regular_file
+from trainer.system import display_text, durable, private, regular_file
 from trainer.system.job import Report
 from trainer.system.workspace import Workspace
 
@@ -121,7 +121,7 @@ def export(session: Session, run: str, folder: Path | None, checkpoint: str, wit
         found = runs.find(session.workspace, run)
         report(0, 0, found.id)
         model = models.tried_model_of(found, checkpoint, with_int8)
-        file = document_file.read_document(DetectorFile, detector_file.path_in(model))
+        file = durable.read_document(DetectorFile, detector_file.path_in(model))
         if file is None:
             raise ValueError(f"{model} changed while it was read. Export it again.")
         names, target = [*file.files, detector_file.NAME], folder or model

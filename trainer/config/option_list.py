@@ -1,10 +1,10 @@
-"""The declared options as a list, their values as text and YAML, and the differences between two configurations."""
+"""The declared options as a list, their values as text and YAML, and which of them differ between configurations."""
 
 from __future__ import annotations
 
 import functools
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args, get_origin
 
@@ -142,21 +142,23 @@ def commented(document: Mapping[str, object], head: str = "") -> bytes:
     return ("\n".join(_lines(document, head)) + "\n").encode()
 
 
-@dataclass(frozen=True)
-class Difference:
-    """One option that two configurations do not agree on, with its value in each."""
-
-    option: Option
-    first: Value
-    second: Value
-
-
 def values(config: Config) -> Values:
     """The value of every option."""
     return {option.key: getattr(getattr(config, option.group), option.name) for option in options()}
 
 
-def differences(first: Mapping[str, Value], second: Mapping[str, Value]) -> list[Difference]:
-    """Every option with another value in `second` than in `first`, in the order of declaration."""
-    both = ((option, first[option.key], second[option.key]) for option in options())
-    return [Difference(option, a, b) for option, a, b in both if a != b]
+def differing(configurations: Iterable[Mapping[str, Value]]) -> list[str]:
+    """Names (`group.name`) of the options that differ, in the order of declaration, unknown ones last.
+
+    The configurations may be of any version: a missing option differs from every value.
+    """
+    configurations = list(configurations)
+    declared = [option.key for option in options()]
+    every = dict.fromkeys(key for values in configurations for key in values)
+    keys = [key for key in declared if key in every] + [key for key in every if key not in set(declared)]
+    return [key for key in keys if len({_comparable(values.get(key)) for values in configurations}) > 1]
+
+
+def _comparable(value: Value | None) -> tuple[str, Value | None]:
+    """1 equals 1.0, but true does not equal 1."""
+    return ("flag" if isinstance(value, bool) else "value", value)

@@ -15,7 +15,7 @@ from onnx.utils import Extractor
 
 from trainer.detector import detector_file
 from trainer.detector.detector_file import COLUMNS, PROBABILITY, WAVEFORM, DetectorFile
-from trainer.system import document_file, limited_process, regular_file
+from trainer.system import durable, limited_process, regular_file
 
 MOST_NODES = 5_000
 """The largest exported graph has 800, in eight bits three times as many."""
@@ -150,7 +150,7 @@ def read(path: Path) -> tuple[DetectorFile, ModelProto]:
         raise FileNotFoundError(f"There is no model {path}. {AGAIN}")
     if not beside.is_file():
         raise FileNotFoundError(f"There is no {detector_file.NAME} beside {path}, which is required. {AGAIN}")
-    file = document_file.read_document(DetectorFile, beside)
+    file = durable.read_document(DetectorFile, beside)
     if file is None:
         raise ValueError(f"{beside} is corrupt or of another version. {AGAIN}")
     data = regular_file.read_bytes(path, MOST_BYTES + 1)

@@ -21,7 +21,7 @@ from trainer.run import runs
 from trainer.run.documents import Progress
 from trainer.run.runs import Run
 from trainer.run.state import Want
-from trainer.system import document_file, durable, private, processes
+from trainer.system import durable, private, processes
 from trainer.system.log_lines import say
 
 ECHO_SECONDS = 3.0
@@ -63,7 +63,7 @@ def tell_start(run: Run, attempt: int) -> None:
 
     What earlier attempts told stands until there is something newer.
     """
-    earlier = (document_file.read_document(Progress, run.progress_file) if attempt > 1 else None) or Progress(
+    earlier = (durable.read_document(Progress, run.progress_file) if attempt > 1 else None) or Progress(
         attempt=attempt, beat=0, phase=""
     )
     changes = {"attempt": attempt, "beat": processes.boot_clock(), "phase": "starting", "doing": ""}
@@ -95,7 +95,7 @@ def export_best(run: Run) -> None:
 
     It may take a minute, for which nobody who stops a run waits: the model of such a one is made when it is asked for.
     """
-    told = document_file.read_document(Progress, run.progress_file)
+    told = durable.read_document(Progress, run.progress_file)
     if told is None or told.ended != "completed" or told.best is None:
         return
 

@@ -13,7 +13,7 @@ from trainer.evaluation import curve, intervals, point_text
 from trainer.evaluation.evaluations import CurvePoint, Evaluation, EvaluationFolder
 from trainer.evaluation.operating_point import OperatingPoint
 from trainer.streams.stream_set import StreamSet
-from trainer.system import document_file, durable
+from trainer.system import durable
 from trainer.system.display_text import counted
 from trainer.system.processes import exclusive_lock
 
@@ -87,7 +87,7 @@ def write(folder: Path, choice: Choice) -> DetectorFile:
 def _changed(folder: Path, choice: Choice) -> DetectorFile:
     """The detector.json of a model folder with a chosen threshold. Raises ValueError."""
     point, evaluation = choice.point, choice.evaluation
-    file = document_file.read_document(DetectorFile, detector_file.path_in(folder))
+    file = durable.read_document(DetectorFile, detector_file.path_in(folder))
     if file is None:
         raise ValueError(f"There is no exported model in {folder}. Export run {evaluation.run} first.")
     if file.files.get(detector_file.MODEL) != evaluation.model_sha256:
@@ -114,13 +114,13 @@ BUDGETS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 
 def notes(folder: EvaluationFolder) -> list[str]:
     """All notes about the recordings of an evaluation, as sentences."""
-    streams = document_file.read_document(StreamSet, folder.streams_file)
+    streams = durable.read_document(StreamSet, folder.streams_file)
     return streams.notes if streams else []
 
 
 def left_out(folder: EvaluationFolder) -> list[str]:
     """The recordings that could not be read, with the reason of each."""
-    streams = document_file.read_document(StreamSet, folder.streams_file)
+    streams = durable.read_document(StreamSet, folder.streams_file)
     return streams.left_out if streams else []
 
 

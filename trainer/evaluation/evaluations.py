@@ -20,7 +20,7 @@ from trainer.detector import stream_scores
 from trainer.detector.detector_file import Seconds
 from trainer.run.runs import Run
 from trainer.streams.stream_set import Heard, StreamSet
-from trainer.system import document_file, durable, regular_file
+from trainer.system import durable, regular_file
 
 
 class CurvePoint(BaseModel, frozen=True):
@@ -107,7 +107,9 @@ def folder_of(run: Run, evaluation_id: str) -> EvaluationFolder:
 
 def all_of(run: Run) -> list[Evaluation]:
     """The finished evaluations of a run, newest first."""
-    documents = (document_file.read_document(Evaluation, path) for path in (run.folder / "evaluation").glob("*/evaluation.json"))
+    documents = (
+        durable.read_document(Evaluation, path) for path in (run.folder / "evaluation").glob("*/evaluation.json")
+    )
     return sorted((each for each in documents if each), key=lambda each: each.id, reverse=True)
 
 
@@ -128,7 +130,7 @@ def _tracks(file: Path) -> dict[str, NDArray[np.float32]]:
 
 def read_heard(folder: EvaluationFolder, evaluation: Evaluation) -> list[Heard]:
     """What was heard in each stream. Raises ValueError when a file of the evaluation is missing or damaged."""
-    streams = document_file.read_document(StreamSet, folder.streams_file)
+    streams = durable.read_document(StreamSet, folder.streams_file)
     raw = _tracks(folder.tracks_file)
     if streams is None or any(recording.name not in raw for recording in streams.recordings):
         raise ValueError(f"The evaluation in {folder.path} is damaged. Evaluate the run again.")

@@ -16,11 +16,10 @@ from trainer.detector import detector_file
 from trainer.detector.detector_file import MODEL, DetectorFile
 from trainer.evaluation import curve, errors, evaluations, intervals
 from trainer.evaluation.evaluations import CurvePoint, Evaluation, EvaluationFolder
-from trainer.run import columns
-from trainer.run.columns import Columns
-from trainer.run.metrics import Row
+from trainer.run import metrics
+from trainer.run.metrics import Columns, Row
 from trainer.run.runs import Run, Status
-from trainer.system import document_file
+from trainer.system import durable
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, le=1)]
@@ -99,10 +98,10 @@ def epoch_row(run: Run, epoch: int) -> Row | None:
     """The last row of an epoch in metrics.jsonl."""
     rows = Columns(("epoch",))
     try:
-        columns.read_columns(rows, run.metrics_file)
+        metrics.read_to_end(rows, run.metrics_file)
     except OSError:
         return None
-    return columns.epoch_row(rows, run.metrics_file, epoch)
+    return metrics.epoch_row(rows, run.metrics_file, epoch)
 
 
 def of_run(
@@ -115,7 +114,7 @@ def of_run(
 
 def of_model(run: Run, folder: Path, measure: Measure = measure) -> OperatingPoint | None:
     """The operating point of one exported model of a run; None when the folder holds none."""
-    file = document_file.read_document(DetectorFile, detector_file.path_in(folder))
+    file = durable.read_document(DetectorFile, detector_file.path_in(folder))
     if file is None:
         return None
     heard = [each for each in evaluations.all_of(run) if _is_of(each, file)]

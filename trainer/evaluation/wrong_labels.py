@@ -14,15 +14,50 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from trainer.dataset import changes, findings, importing
 from trainer.dataset.changes import Change, Move
 from trainer.dataset.findings import Finding
-from trainer.run import label_scores
-from trainer.run.label_scores import ClipScore
+from trainer.run import runs
+from trainer.run.runs import Run
+from trainer.run.state import ACTIVE
 from trainer.system import durable
 from trainer.system.workspace import Workspace
+
+
+class ClipScore(BaseModel, frozen=True):
+    """One clip as it was trained or validated with. `margin` is the mean over its windows of all epochs (the logit of
+    its own label, see `engine.margins`), `right` the share of those windows that the model told as the label says."""
+
+    path: str
+    label: str
+    digest: str
+    part: str
+    margin: float = Field(allow_inf_nan=False)
+    right: float = Field(ge=0, le=1)
+
+
+class LabelScores(BaseModel, frozen=True):
+    """label_scores.json, written by the trainer after each epoch."""
+
+    epochs: int = Field(ge=1)
+    clips: tuple[ClipScore, ...]
+
+
+def scored_runs(workspace: Workspace) -> Iterator[Run]:
+    """The runs that have label scores and are not under way, newest first; read one by one, as there may be many."""
+    names = (path.name for path in workspace.runs.iterdir()) if workspace.runs.is_dir() else ()
+    for name in sorted(filter(runs.ID.fullmatch, names), reverse=True):
+        run = Run(workspace.runs / name)
+        if run.label_scores_file.is_file() and runs.status(run).state not in ACTIVE:
+            yield run
+
+
+def read_scores(run: Run) -> LabelScores | None:
+    """The label scores of a run; None where there are none or they cannot be read."""
+    return durable.read_document(LabelScores, run.label_scores_file)
+
 
 CONFIRMED = "confirmed"
 """The folder below data/ that holds which labels were confirmed: one file for each change."""
@@ -82,8 +117,8 @@ def find(workspace: Workspace, clips: pd.DataFrame) -> Suspects | None:
 
     Clips that are gone, have changed or have another label since are left out, and confirmed ones.
     """
-    for run in label_scores.scored_runs(workspace):
-        scores = label_scores.read_scores(run)
+    for run in scored_runs(workspace):
+        scores = read_scores(run)
         if scores and scores.epochs >= LEAST_EPOCHS:
             found = _present(workspace, clips, doubted(scores.clips))
             return Suspects(run.id, scores.epochs, tuple(ranked([*found])))

@@ -21,7 +21,7 @@ from trainer.run import documents, runs
 from trainer.run.documents import Processes, Request
 from trainer.run.runs import ID, Run
 from trainer.run.state import ACTIVE
-from trainer.system import document_file, durable, processes, zip_file
+from trainer.system import durable, processes, zip_file
 from trainer.system.job import Report
 from trainer.system.processes import ProcessIdentity
 from trainer.system.workspace import Workspace
@@ -117,7 +117,7 @@ def _check_at_rest(run: Run) -> None:
 
 
 def is_run(run: Run) -> bool:
-    return document_file.read_document(Request, run.request_file) is not None and run.config_file.is_file()
+    return durable.read_document(Request, run.request_file) is not None and run.config_file.is_file()
 
 
 def pack(run: Run, target: Path, report: Report) -> Path:
@@ -298,7 +298,7 @@ def _lay_to_rest(run: Run) -> None:
 
 def _gone(run: Run) -> Processes:
     """The processes of the run, marked as gone."""
-    if found := document_file.read_document(Processes, run.process_file):
+    if found := durable.read_document(Processes, run.process_file):
         return found.model_copy(update={"gone": True})
     nobody = ProcessIdentity(host="", boot_id="", pid=0, start_ticks=0)
     attempt = max(1, documents.newest_attempt(run.folder))

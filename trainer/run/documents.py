@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from trainer.run.state import Ended, Want
-from trainer.system import document_file, durable
+from trainer.system import durable
 from trainer.system.processes import ProcessIdentity
 
 RESERVE = "reserve"
@@ -195,15 +195,15 @@ def newest_attempt(folder: Path) -> int:
     Where process.json cannot be read, what the attempts have left tells it. A number that is too low would let the next
     attempt start anew instead of going on from its checkpoint.
     """
-    if told := document_file.read_document(Processes, folder / "process.json"):
+    if told := durable.read_document(Processes, folder / "process.json"):
         return told.attempt
     damaged = (folder / "process.json").exists()
     found = [int(path.name) for path in (folder / "attempts").glob("*") if path.name.isdecimal()]
-    if outcome := document_file.read_document(Outcome, folder / "outcome.json"):
+    if outcome := durable.read_document(Outcome, folder / "outcome.json"):
         found.append(outcome.attempt)
-    if progress := document_file.read_document(Progress, folder / "progress.json"):
+    if progress := durable.read_document(Progress, folder / "progress.json"):
         found.append(progress.attempt)
     # A wish may have been left before the first attempt began, so by itself it is no proof of one.
-    if damaged and (wish := document_file.read_document(Control, folder / "control.json")):
+    if damaged and (wish := durable.read_document(Control, folder / "control.json")):
         found.append(wish.attempt)
     return max(found, default=int(damaged))

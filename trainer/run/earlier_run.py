@@ -12,7 +12,7 @@ from trainer.run import models, runs
 from trainer.run.documents import Best
 from trainer.run.runs import Run
 from trainer.run.state import ACTIVE
-from trainer.system import document_file
+from trainer.system import durable
 from trainer.system.workspace import Workspace
 
 OPTION = "training.start_from"
@@ -41,13 +41,13 @@ class Earlier:
 
 def name_of(run: Run, checkpoint: str) -> str:
     """What `training.start_from` says for a checkpoint: the id alone for the best one."""
-    best = document_file.read_document(Best, run.checkpoints / "best.json")
+    best = durable.read_document(Best, run.checkpoints / "best.json")
     return run.id if best and best.checkpoint == checkpoint else f"{run.id}/{checkpoint.removesuffix('.pt')}"
 
 
 def _best(run: Run) -> Best | None:
     """The best model of a run; None when it has none, or its file is gone."""
-    best = document_file.read_document(Best, run.checkpoints / "best.json")
+    best = durable.read_document(Best, run.checkpoints / "best.json")
     if best is None or (run.checkpoints / best.checkpoint).is_symlink():
         return None
     return best if (run.checkpoints / best.checkpoint).is_file() else None

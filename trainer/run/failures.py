@@ -18,7 +18,7 @@ from trainer.run import runs
 from trainer.run.documents import Failure, FailureKind, Outcome, Progress
 from trainer.run.runs import Run, Status
 from trainer.run.state import Ended
-from trainer.system import devices, document_file, liveness, log_lines
+from trainer.system import devices, durable, liveness, log_lines
 from trainer.system.log_lines import clock_time
 
 GO_ON = "then resume the run from its last checkpoint."
@@ -146,7 +146,7 @@ def outcome_of_exit(run: Run, attempt: int, exit_code: int, killed: str, memory_
     `exit_code` is that of the process, negative for a signal; `killed` tells why we ended it, `memory_ran_out` that the
     kernel ended processes meanwhile for lack of memory.
     """
-    progress = document_file.read_document(Progress, run.progress_file)
+    progress = durable.read_document(Progress, run.progress_file)
     own = progress if progress and progress.attempt == attempt and progress.ended else None
     name = signals.Signals(-exit_code).name if exit_code < 0 else None
     if own and own.ended and own.ended != "failed":  # said when all was saved; what came after costs nothing

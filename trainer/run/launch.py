@@ -23,7 +23,7 @@ from trainer.run.documents import Control, Processes, Request
 from trainer.run.preflight import CheckedStart
 from trainer.run.runs import Run
 from trainer.run.state import ACTIVE, State, Want, wished
-from trainer.system import devices, document_file, durable, processes, regular_file
+from trainer.system import devices, durable, processes, regular_file
 from trainer.system.workspace import Workspace
 
 
@@ -108,7 +108,7 @@ def _request(check: CheckedStart, form: str, token: str, label: str, config_name
 
 def _earlier(workspace: Workspace, form: str, token: str) -> Run | None:
     """The run that this form has started: the one with this token, or an active one with the same content."""
-    asked = [(run, document_file.read_document(Request, run.request_file)) for run in runs.all_runs(workspace)]
+    asked = [(run, durable.read_document(Request, run.request_file)) for run in runs.all_runs(workspace)]
     own = (run for run, request in asked if request and request.token == token)
     same = (run for run, request in asked if request and request.form == form and runs.status(run).state in ACTIVE)
     return next(own, None) or next(same, None)
@@ -130,7 +130,7 @@ def ask(run: Run, want: Want) -> None:
     """Request an action of the current attempt, read after every batch; of two requests `state.wished` chooses."""
     with processes.exclusive_lock(run.control_lock):
         attempt = max(1, documents.newest_attempt(run.folder))
-        current = document_file.read_document(Control, run.control_file)
+        current = durable.read_document(Control, run.control_file)
         known = current if current and current.attempt == attempt else None
         wanted = wished(known.want if known else None, want)
         if known is None or wanted != known.want:
@@ -155,7 +155,7 @@ def stop(run: Run, now: bool) -> State:
 
 def _wake(run: Run) -> None:
     """Continue suspended processes of the run, which could not end otherwise."""
-    found = document_file.read_document(Processes, run.process_file)
+    found = durable.read_document(Processes, run.process_file)
     for identity in (found.supervisor, found.trainer) if found else ():
         if identity and processes.is_suspended(identity):
             processes.send_signal(identity, signal.SIGCONT)
@@ -217,7 +217,7 @@ def _taken_back(run: Run) -> bool:
     The supervisor decides under the same lock, so the run either continues or has ended when this returns.
     """
     with processes.exclusive_lock(run.control_lock):
-        status, control = runs.status(run), document_file.read_document(Control, run.control_file)
+        status, control = runs.status(run), durable.read_document(Control, run.control_file)
         if status.state not in ACTIVE or control is None or control.attempt != max(1, status.attempt):
             return False
         if control.want not in ("pause", "stop_after_epoch"):
@@ -261,7 +261,7 @@ def _await_attempt(run: Run, attempt: int) -> None:
 def _forget_wish(run: Run, before: int) -> None:
     """Withdraw a request for an attempt that never began, as the run was lost while it started."""
     with processes.exclusive_lock(run.control_lock):
-        control = document_file.read_document(Control, run.control_file)
+        control = durable.read_document(Control, run.control_file)
         if control and control.attempt > before:
             _write_wish(run, control.attempt, "go_on", control.sequence + 1)
 

@@ -9,11 +9,18 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from zlib import crc32
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.json
+from numpy.typing import NDArray
 
 from trainer.system import durable, regular_file
 
@@ -102,15 +109,6 @@ def look(place: Place, path: Path, most: int = LONGEST_READ) -> Look:
     return Look(complete.removesuffix(b"\n").split(b"\n") if complete else [], start, read, anew=not same)
 
 
-def looks(place: Place, path: Path) -> Iterator[Look]:
-    """Looks to the end of the file."""
-    while True:
-        before = place.offset
-        yield look(place, path)
-        if place.offset == before:
-            return
-
-
 def is_whole(line: bytes) -> bool:
     """Whether a line, without its end, is a row as it was written."""
     return line[:24] == b'{"crc":"%08x","v":2,' % crc32(line[18:]) or line.startswith(_EARLIER)
@@ -146,25 +144,153 @@ class Tail:
     epochs: list[Row] = field(default_factory=list)
     unreadable: int = 0
 
-
-def _take(tail: Tail, found: Look) -> None:
-    if found.anew:
-        tail.unreadable = 0
-        tail.epochs.clear()
-    epochs, unreadable = epoch_lines(found.lines)
-    rows = [row for index in epochs if (row := parse(found.lines[index])) is not None]
-    tail.epochs += rows
-    tail.unreadable += unreadable + len(epochs) - len(rows)
-
-
-def read_more(tail: Tail, path: Path) -> int:
-    """Take in what was appended since the last look; returns the bytes read."""
-    found = look(tail.place, path)
-    _take(tail, found)
-    return found.read
+    def add(self, look: Look) -> None:
+        """Add the epoch rows of a look at the file; start over when the file was replaced."""
+        if look.anew:
+            self.unreadable = 0
+            self.epochs.clear()
+        epochs, unreadable = epoch_lines(look.lines)
+        rows = [row for index in epochs if (row := parse(look.lines[index])) is not None]
+        self.epochs += rows
+        self.unreadable += unreadable + len(epochs) - len(rows)
 
 
-def read_to_end(tail: Tail, path: Path) -> None:
-    """Take in all that there is, over as many looks as it needs."""
-    for found in looks(tail.place, path):
-        _take(tail, found)
+Numbers = NDArray[np.float64]
+READING = "reading"
+"""What is nested under this name stands beside the rest."""
+FEW_LINES = 200
+"""So few are read one by one; setting up the reader of many takes longer."""
+
+
+@dataclass
+class Columns:
+    """The epoch rows of one file so far, in the order of the file; `read_more` moves it on.
+
+    `names` are the numbers that are kept of each row; what is no number in it, or not there, is NaN.
+    """
+
+    names: Sequence[str]
+    place: Place = field(default_factory=Place)
+    unreadable: int = 0
+    rows: int = 0
+    _numbers: dict[str, Numbers] = field(default_factory=dict)
+    _starts: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+
+    def __getitem__(self, name: str) -> Numbers:
+        """One number of each row [rows]; it stays as it is when more rows come."""
+        return self._numbers[name][: self.rows] if self.rows else np.empty(0)
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """Byte of the file at which each row begins [rows]."""
+        return self._starts[: self.rows]
+
+    def add(self, look: Look) -> None:
+        """Add the epoch rows of a look at the file; start over when the file was replaced."""
+        if look.anew:
+            self.unreadable, self.rows, self._numbers, self._starts = 0, 0, {}, np.empty(0, np.int64)
+        epochs, unreadable = epoch_lines(look.lines)
+        lines = look.lines if len(epochs) == len(look.lines) else [look.lines[index] for index in epochs]
+        numbers, parsed = _numbers(lines, self.names)
+        self.unreadable += unreadable + len(lines) - len(parsed)
+        starts = np.fromiter(accumulate((len(line) + 1 for line in look.lines), initial=look.start), np.int64)
+        self._append(numbers, starts[np.asarray(epochs, dtype=np.int64)[parsed]])
+
+    def _append(self, numbers: Mapping[str, Numbers], starts: NDArray[np.int64]) -> None:
+        """Append rows. Full arrays are replaced by arrays of twice the length, so earlier views stay valid."""
+        if not len(starts):
+            return
+        before, after = self.rows, self.rows + len(starts)
+        if after > len(self._starts):
+            room = max(after, 2 * before)
+            self._starts = np.concatenate([self._starts[:before], np.empty(room - before, np.int64)])
+            self._numbers = {name: np.concatenate([self[name], np.empty(room - before)]) for name in self.names}
+        self._starts[before:after] = starts
+        for name in self.names:
+            self._numbers[name][before:after] = numbers[name]
+        self.rows = after
+
+
+def read_more(reader: Tail | Columns, path: Path, most: int = LONGEST_READ) -> int:
+    """Read at most `most` bytes of what was appended since the last call; returns the bytes read. Raises OSError."""
+    added = look(reader.place, path, most)
+    reader.add(added)
+    return added.read
+
+
+def read_to_end(reader: Tail | Columns, path: Path) -> None:
+    """Read everything that was appended since the last call. Raises OSError."""
+    while True:
+        before = reader.place.offset
+        read_more(reader, path)
+        if reader.place.offset == before:
+            return
+
+
+def row_at(path: Path, start: int) -> Row | None:
+    """The whole row that begins at byte `start`; None when there is none any more."""
+    try:
+        with regular_file.open_binary(path) as file:
+            file.seek(start)
+            line = file.readline(LONGEST_READ).removesuffix(b"\n")
+    except FileNotFoundError:
+        return None
+    return parse(line) if epoch_lines([line])[0] else None
+
+
+def epoch_row(columns: Columns, path: Path, epoch: int) -> Row | None:
+    """The last row of an epoch, whole; None when there is none. `columns` are of the file at `path`, with `epoch`."""
+    rows = np.flatnonzero(columns["epoch"] == epoch)
+    row = row_at(path, int(columns.starts[rows[-1]])) if len(rows) else None
+    return row if row and row.get("epoch") == epoch else None
+
+
+def _numbers(lines: Sequence[bytes], names: Sequence[str]) -> tuple[dict[str, Numbers], NDArray[np.int64]]:
+    """The named numbers of each line that holds a row, and which lines those are."""
+    if len(lines) > FEW_LINES:
+        try:
+            return _numbers_of_many(lines, names), np.arange(len(lines))
+        except pa.ArrowInvalid:  # a row of an earlier version, which had no checksum, or text where a number should be
+            pass
+    rows = [parse(line) for line in lines]
+    known = [index for index, row in enumerate(rows) if row is not None]
+    found = [row for row in rows if row is not None]
+    return {name: _column(found, name) for name in names}, np.asarray(known, dtype=np.int64)
+
+
+def _numbers_of_many(lines: Sequence[bytes], names: Sequence[str]) -> dict[str, Numbers]:
+    """As `_numbers`, for lines that all hold rows. Raises ArrowInvalid when one does not."""
+    number = [(name, pa.float64()) for name in names]
+    schema = pa.schema([*number, (READING, pa.struct(number))])
+    table = pyarrow.json.read_json(
+        pa.BufferReader(b"\n".join(lines)),
+        pyarrow.json.ReadOptions(block_size=4 << 20),
+        pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
+    )
+    if len(table) != len(lines):
+        raise pa.ArrowInvalid("not one row a line")
+    nested = table[READING].combine_chunks().flatten() if len(table) else []
+    inner = dict(zip(names, nested, strict=True)) if nested else {}
+    return {name: _filled(table[name], inner.get(name)) for name in names}
+
+
+def _filled(column: pa.ChunkedArray, nested: pa.Array | None) -> Numbers:
+    """The numbers of a column, else those of the nested one; NaN where neither has any."""
+    numbers: Numbers = column.to_numpy().astype(np.float64, copy=False)
+    if nested is None or column.null_count < len(column):
+        return numbers
+    inner: Numbers = nested.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
+    return inner
+
+
+def _column(rows: Iterable[Row], name: str) -> Numbers:
+    """As `_filled`, of rows."""
+    return np.fromiter((_number(row, name) for row in rows), np.float64)
+
+
+def _number(row: Row, name: str) -> float:
+    nested = row.get(READING)
+    value = row.get(name, nested.get(name) if isinstance(nested, dict) else None)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > sys.float_info.max:
+        return np.nan
+    return float(value)

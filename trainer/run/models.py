@@ -16,7 +16,7 @@ from trainer.detector.detector_file import MODEL, DetectorFile
 from trainer.run.documents import Best
 from trainer.run.metrics import Row
 from trainer.run.runs import Run
-from trainer.system import document_file, durable, processes, regular_file
+from trainer.system import durable, processes, regular_file
 from trainer.system.workspace import PROJECT_ROOT
 
 MEASURES = {"robust_loss": "robust loss", "val_loss": "validation loss", "f1": "F1", "miss_rate": "miss rate"}
@@ -70,7 +70,7 @@ def checkpoints(run: Run) -> list[str]:
 
 def best_checkpoint(run: Run) -> str:
     """The checkpoint of the best model. Raises ValueError when there is none."""
-    found = document_file.read_document(Best, run.checkpoints / "best.json")
+    found = durable.read_document(Best, run.checkpoints / "best.json")
     if found is None:
         raise ValueError(f"Run {run.id} has no best model yet: no epoch was finished.")
     return found.checkpoint
@@ -111,7 +111,7 @@ def _folder_besides(run: Run, checkpoint: str) -> Path:
 
 def folder_of(run: Run, checkpoint: str) -> Path:
     """Where the exported model of a checkpoint lies, or will."""
-    found = document_file.read_document(Best, run.checkpoints / "best.json")
+    found = durable.read_document(Best, run.checkpoints / "best.json")
     return run.model if found and found.checkpoint == checkpoint else _folder_besides(run, checkpoint)
 
 
@@ -119,13 +119,13 @@ def model_with(run: Run, model_sha256: str) -> tuple[Path, DetectorFile] | None:
     """The folder and the document of this very model, whichever checkpoint is the best one now; None when the run holds
     it no more."""
     files = [detector_file.path_in(run.model), *sorted((run.folder / "models").glob(f"*/{detector_file.NAME}"))]
-    read = ((path.parent, document_file.read_document(DetectorFile, path)) for path in files)
+    read = ((path.parent, durable.read_document(DetectorFile, path)) for path in files)
     return next(((folder, file) for folder, file in read if file and file.files.get(MODEL) == model_sha256), None)
 
 
 def _is_whole(run: Run, checkpoint: str, folder: Path, with_int8: bool) -> bool:
     """Whether a folder holds the model of this very checkpoint undamaged, and the one of eight bits if wanted."""
-    file = document_file.read_document(DetectorFile, detector_file.path_in(folder))
+    file = durable.read_document(DetectorFile, detector_file.path_in(folder))
     digest = digest_of(run, checkpoint)
     if file is None or file.checkpoint != checkpoint or (digest and file.checkpoint_sha256 != digest):
         return False

@@ -15,7 +15,7 @@ from trainer.estimates.requirements import Machine
 from trainer.run import earlier_run, run_queue
 from trainer.run.documents import Progress
 from trainer.run.runs import Run
-from trainer.system import devices, document_file
+from trainer.system import devices, durable
 from trainer.system.display_text import counted
 from trainer.system.workspace import Workspace
 
@@ -110,7 +110,7 @@ def machine(workspace: Workspace, config: Config) -> Machine:
 
 def _without(run: Run, device: str, here: Machine) -> Machine:
     """The machine after this run has ended."""
-    progress = document_file.read_document(Progress, run.progress_file)
+    progress = durable.read_document(Progress, run.progress_file)
     held = int(((progress and progress.reading) or {}).get("process_memory", 0))
     gpu = here.gpu_memory_total if device != "cpu" else here.gpu_memory_free
     return replace(here, memory_free=min(here.memory_total, here.memory_free + held), gpu_memory_free=gpu)

@@ -14,7 +14,7 @@ from trainer.audio import manifest
 from trainer.config import config_file
 from trainer.config.schema import Config
 from trainer.run import earlier_run
-from trainer.system import document_file, processes
+from trainer.system import durable, processes
 from trainer.system.log_lines import clock_time
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 
@@ -55,7 +55,7 @@ def result_file(workspace: Workspace) -> Path:
 
 def read(workspace: Workspace) -> Measured | None:
     """The result of the last probe; None before the first."""
-    return document_file.read_document(Measured, result_file(workspace))
+    return durable.read_document(Measured, result_file(workspace))
 
 
 def of(workspace: Workspace, config: Config) -> Measured | None:

@@ -10,7 +10,7 @@ from typing import Any
 from trainer.run import documents
 from trainer.run.documents import Beat, Control, Notes, Outcome, Processes, Progress, Request
 from trainer.run.state import ACTIVE, Facts, State, Want, derive
-from trainer.system import document_file, liveness, processes
+from trainer.system import durable, liveness, processes
 from trainer.system.liveness import Witness
 from trainer.system.processes import Life, ProcessIdentity
 from trainer.system.workspace import Workspace
@@ -133,7 +133,7 @@ class Status:
 
 def label(run: Run, request: Request | None) -> str:
     """The name in its notes, else the label of its start, else its id."""
-    notes = document_file.read_document(Notes, run.notes_file)
+    notes = durable.read_document(Notes, run.notes_file)
     return (notes.name if notes else "") or (request.label if request else "") or run.id
 
 
@@ -230,19 +230,19 @@ def status(run: Run) -> Status:
     Processes are checked before the outcome is read: a dead process has written everything it ever will, so a run that
     ends between the two is never reported as lost.
     """
-    request = document_file.read_document(Request, run.request_file)
+    request = durable.read_document(Request, run.request_file)
     begun = run.process_file.exists()
-    found = document_file.read_document(Processes, run.process_file)
+    found = durable.read_document(Processes, run.process_file)
     life = _life(run, request, found)
-    outcome = document_file.read_document(Outcome, run.outcome_file)
-    damaged = request is None or (outcome is None and document_file.is_damaged(Outcome, run.outcome_file))
+    outcome = durable.read_document(Outcome, run.outcome_file)
+    damaged = request is None or (outcome is None and durable.is_damaged(Outcome, run.outcome_file))
     attempt = max(1, documents.newest_attempt(run.folder))
     if found and found.attempt < attempt:
         return status(run)  # another attempt has begun meanwhile
     if outcome and outcome.attempt != attempt:
         outcome = None  # how an earlier attempt ended
-    progress = document_file.read_document(Progress, run.progress_file)
-    silent = _silent_seconds(found, progress, document_file.read_document(Beat, run.beat_file)) if found else None
+    progress = durable.read_document(Progress, run.progress_file)
+    silent = _silent_seconds(found, progress, durable.read_document(Beat, run.beat_file)) if found else None
     facts = Facts(
         # A live run can still be paused and stopped, so its state matters more than a damaged file.
         readable=not damaged or processes.is_locked(run.supervisor_lock),
@@ -267,7 +267,7 @@ def _is_suspended(found: Processes) -> bool:
 
 def wish(run: Run, attempt: int) -> Want | None:
     """The requested action of this attempt; None without a request."""
-    control = document_file.read_document(Control, run.control_file)
+    control = durable.read_document(Control, run.control_file)
     return control.want if control and control.attempt == attempt else None
 
 

@@ -21,7 +21,7 @@ from trainer.run.run_queue import Slot
 from trainer.run.runs import Run
 from trainer.run.state import BY_SIGNAL, SILENT_SECONDS
 from trainer.system import devices as known_devices
-from trainer.system import document_file, durable, private, processes
+from trainer.system import durable, private, processes
 from trainer.system.log_lines import say
 from trainer.system.workspace import PROJECT_ROOT
 
@@ -40,7 +40,7 @@ class Pulse:
 
 def last_report(run: Run, attempt: int) -> float:
     """When the trainer of this attempt last told of itself, in seconds since boot; 0 when it has not."""
-    progress = document_file.read_document(Progress, run.progress_file)
+    progress = durable.read_document(Progress, run.progress_file)
     return progress.beat if progress and progress.attempt == attempt else 0.0
 
 
@@ -79,7 +79,7 @@ def _begin_attempt(run: Run) -> int:
     attempt = documents.newest_attempt(run.folder) + 1
     _write_processes(run, attempt)
     if run.outcome_file.exists():
-        outcome = document_file.read_document(Outcome, run.outcome_file)
+        outcome = durable.read_document(Outcome, run.outcome_file)
         put_away = run.attempts / str(outcome.attempt if outcome else attempt - 1) / run.outcome_file.name
         put_away.parent.mkdir(parents=True, exist_ok=True)
         os.replace(run.outcome_file, put_away)
@@ -108,7 +108,7 @@ def _write_processes(run: Run, attempt: int, device: str | None = None, trainer_
 
 def _mend_processes(run: Run, attempt: int, device: str | None = None, trainer_pid: int | None = None) -> None:
     """Write process.json again when it cannot be read any more: only through it a wish reaches this attempt."""
-    if document_file.read_document(Processes, run.process_file) is None:
+    if durable.read_document(Processes, run.process_file) is None:
         with suppress(OSError):  # a disk that is full or ill may be well at the next look
             _write_processes(run, attempt, device, trainer_pid)
 
@@ -118,7 +118,7 @@ def _is_over(run: Run, attempt: int) -> bool:
 
     That happens where locks do not reach, when the run was resumed on another machine that could not see us.
     """
-    found = document_file.read_document(Processes, run.process_file)
+    found = durable.read_document(Processes, run.process_file)
     return runs.is_gone(run) or (found is not None and found.attempt > attempt)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from trainer.run.runs import Run
-from trainer.system import document_file, durable, liveness, log_lines, private, processes
+from trainer.system import durable, liveness, log_lines, private, processes
 from trainer.system.liveness import Witness
 from trainer.system.processes import ProcessIdentity
 from trainer.system.workspace import Workspace, open_workspace
@@ -72,7 +72,7 @@ def running(workspace: Workspace) -> Server | None:
 
     That of another machine serves only there.
     """
-    found = document_file.read_document(Server, state_file(workspace))
+    found = durable.read_document(Server, state_file(workspace))
     if found is None:
         return None
     witness = Witness(

@@ -23,7 +23,7 @@ from trainer.audio.sound_levels import Wave, at_level, level_db
 from trainer.streams import spoken
 from trainer.streams.spoken import WORD_DB, Piece
 from trainer.streams.stream_set import Part, Recording, StreamSet, Word
-from trainer.system import cache, document_file, durable
+from trainer.system import cache, durable
 from trainer.system.display_text import counted
 from trainer.system.job import Report
 from trainer.system.workspace import Workspace
@@ -244,7 +244,7 @@ def compose_test_split(workspace: Workspace, options: Options, report: Report) -
     folder = workspace.cache / "streams" / key
 
     def is_whole() -> bool:
-        return document_file.read_document(StreamSet, folder / "streams.json") is not None
+        return durable.read_document(StreamSet, folder / "streams.json") is not None
 
     def make(part: Path) -> None:
         read = _reader(workspace, sum(clip.label != "rirs" for clip in clips), report)
@@ -252,7 +252,7 @@ def compose_test_split(workspace: Workspace, options: Options, report: Report) -
 
     if cache.made(folder, is_whole, make):
         cache.prune(folder.parent)
-    streams = document_file.read_document(StreamSet, folder / "streams.json")
+    streams = durable.read_document(StreamSet, folder / "streams.json")
     if streams is None:
         raise ValueError(
             f"The streams in {folder} are damaged. Remove this folder; the next evaluation makes it again."

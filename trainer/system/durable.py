@@ -1,4 +1,4 @@
-"""Atomic writes: a kill, a crash or a full disk never leaves a partial file."""
+"""Durable files: atomic writes, which a kill, a crash or a full disk never leaves half done, and JSON documents."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from trainer.system import regular_file
 
@@ -118,3 +121,29 @@ def read_json(path: Path) -> object:
         return json.loads(regular_file.read_bytes(path))
     except (OSError, ValueError, RecursionError):
         return None
+
+
+Document = TypeVar("Document", bound=BaseModel)
+
+
+def read_document(kind: type[Document], path: Path) -> Document | None:
+    """The document in `path`; None when the file is missing or holds something else."""
+    try:
+        return kind.model_validate(read_json(path))
+    except ValidationError:
+        return None
+
+
+def is_damaged(kind: type[BaseModel], path: Path) -> bool:
+    """Whether `path` is there and holds something else than the document: half of it, or bytes of another file."""
+    try:
+        data = regular_file.read_bytes(path)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    try:
+        kind.model_validate_json(data)
+    except ValidationError:
+        return True
+    return False

@@ -12,7 +12,7 @@ from trainer.dataset import repairs
 from trainer.dataset.clips import Found
 from trainer.dataset.findings import GENERATED, PASSING, REFUSED, WRONG_LABELS, Finding
 from trainer.evaluation import wrong_labels
-from trainer.run.label_scores import ClipScore
+from trainer.evaluation.wrong_labels import ClipScore
 from trainer.system.display_text import counted
 from trainer.system.workspace import LABELS, Workspace
 

@@ -14,7 +14,7 @@ from trainer.audio.manifest import SPLITS
 from trainer.dataset import clips, split_assignment, splits
 from trainer.dataset.split_assignment import parse_ratios
 from trainer.run import documents, runs
-from trainer.system import document_file
+from trainer.system import durable
 from trainer.system.workspace import LABELS, Workspace
 
 TITLES = {"train": "Training", "val": "Validation", "test": "Test"}
@@ -130,7 +130,7 @@ def _versions(workspace: Workspace, facts: splits.Facts | None) -> None:
     versions = splits.versions(workspace)
     used: dict[str, list[str]] = {}
     for run in runs.all_runs(workspace):
-        if request := document_file.read_document(documents.Request, run.request_file):
+        if request := durable.read_document(documents.Request, run.request_file):
             used.setdefault(request.split_fingerprint, []).append(run.id)
     with st.expander(f"Versions ({len(versions):,}) and the runs that used them"):
         rows = [_version_row(version, facts, used.get(version.fingerprint, [])) for version in versions]

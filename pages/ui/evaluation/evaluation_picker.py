@@ -19,7 +19,7 @@ from trainer.run import models
 from trainer.run.runs import Run
 from trainer.streams import composition, recordings
 from trainer.streams.stream_set import Heard, StreamSet
-from trainer.system import document_file
+from trainer.system import durable
 from trainer.system.workspace import Workspace
 
 KEY = "evaluation"
@@ -38,14 +38,14 @@ class ScoredEvaluation:
 
 @st.cache_resource(max_entries=200, show_spinner=False)
 def _document(path: str, stamp: int) -> Evaluation | None:
-    return document_file.read_document(Evaluation, Path(path))
+    return durable.read_document(Evaluation, Path(path))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _scores(path: str, stamp: int, _evaluation: Evaluation) -> tuple[StreamSet, list[Heard]]:
     folder = EvaluationFolder(Path(path))
     heard = evaluations.read_heard(folder, _evaluation)
-    streams = document_file.read_document(StreamSet, folder.streams_file)
+    streams = durable.read_document(StreamSet, folder.streams_file)
     assert streams is not None  # or `read_heard` would have raised
     return streams, heard
 

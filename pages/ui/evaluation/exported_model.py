@@ -22,7 +22,7 @@ from trainer.run import models
 from trainer.run.documents import Best
 from trainer.run.runs import Run, Status
 from trainer.run.state import ACTIVE
-from trainer.system import document_file, regular_file
+from trainer.system import durable, regular_file
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 
 DOWNLOADED_ONLY = (detector_file.INT8_MODEL, detector_file.OPENWAKEWORD_MODEL)
@@ -75,7 +75,7 @@ def load_or_offer(workspace: Workspace, status: Status) -> Detector | None:
         st.error(plain(os_sentence(error) if isinstance(error, OSError) else str(error)))
         _export_button(workspace, status, "Export the model again")
         return None
-    best = document_file.read_document(Best, run.checkpoints / "best.json")
+    best = durable.read_document(Best, run.checkpoints / "best.json")
     digest = best and models.digest_of(run, best.checkpoint)
     if best and digest and digest != model.file.checkpoint_sha256 and status.state not in ACTIVE:
         st.warning(

@@ -15,7 +15,7 @@ import streamlit as st
 from pages.ui.shared import charts
 from pages.ui.shared.curves import BLUE, GREEN, GREY, MOST_POINTS, ORANGE, PURPLE, RED, Style, smooth, thin
 from pages.ui.shared.history import Epochs
-from trainer.run.columns import Numbers
+from trainer.run.metrics import Numbers
 
 HEIGHT = 330
 LEGEND_COLUMNS, LEGEND_ROW = 3, 17

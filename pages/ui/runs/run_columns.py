@@ -15,7 +15,7 @@ from trainer.catalog import run_rows
 from trainer.catalog.run_rows import Row, point_of
 from trainer.evaluation import point_text
 from trainer.evaluation.operating_point import OperatingPoint
-from trainer.system import document_file, durable
+from trainer.system import durable
 from trainer.system.log_lines import clock_time
 from trainer.system.workspace import Workspace
 
@@ -135,7 +135,7 @@ def _file(workspace: Workspace) -> Path:
 
 def chosen(workspace: Workspace) -> list[str]:
     """The columns chosen last, in any browser."""
-    document = document_file.read_document(_Chosen, _file(workspace))
+    document = durable.read_document(_Chosen, _file(workspace))
     known = [name for name in document.columns if name in COLUMNS] if document else []
     return list(dict.fromkeys(known)) or list(SHOWN)
 

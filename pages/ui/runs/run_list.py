@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 import streamlit as st
 
-from pages.ui.runs import run_actions, run_columns, run_files, run_index, tensorboard_panel
+from pages.ui.runs import run_actions, run_columns, run_files, run_index
 from pages.ui.shared import active_runs, flash
 from pages.ui.shared.frame import os_sentence, plain
 from pages.ui.shared.run_notice import state_word
@@ -95,7 +95,7 @@ def show(workspace: Workspace, rows: Sequence[Row]) -> None:
     run_actions.show(workspace, chosen, matching)
     flash.show("runs")  # below the table, so that its rows do not move under the mouse
     with st.container(horizontal=True):
-        tensorboard_panel.show_tensorboard(workspace)
+        run_actions.show_tensorboard(workspace)
         run_files.show_unpack(workspace)
     active = [runs.status(run_index.run_of(workspace, row)) for row in shown if row.state in ACTIVE]
     active_runs.follow(active, cards=False)

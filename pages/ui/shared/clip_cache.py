@@ -14,7 +14,6 @@ from trainer.dataset.clips import Found
 from trainer.dataset.findings import Finding
 from trainer.evaluation import wrong_labels
 from trainer.evaluation.wrong_labels import Suspects
-from trainer.run import label_scores
 from trainer.system.workspace import Workspace
 
 Stamp = tuple[int, ...]
@@ -33,7 +32,7 @@ def _changed(*files: Path) -> Stamp:
 
 def _label_stamp(workspace: Workspace) -> Stamp:
     """Changes also when a training scores its clips or a label is confirmed."""
-    run = next(label_scores.scored_runs(workspace), None)
+    run = next(wrong_labels.scored_runs(workspace), None)
     scores = _changed(run.label_scores_file) if run else (0,)
     return (*stamp(workspace), *scores, *_changed(workspace.root / "data" / wrong_labels.CONFIRMED))
 

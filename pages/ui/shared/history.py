@@ -12,9 +12,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from pages.ui.shared.curves import MEASURED, TIMED
-from trainer.run import columns
-from trainer.run.columns import Columns, Numbers
-from trainer.run.metrics import Row
+from trainer.run import metrics
+from trainer.run.metrics import Columns, Numbers, Row
 from trainer.run.runs import Run
 
 MOST_BYTES = {"metrics": 24 << 10, "timing": 8 << 10}
@@ -79,7 +78,7 @@ def measured(run: Run, names: tuple[str, ...]) -> Epochs:
     """All epochs of a run, with only these columns of metrics.jsonl: half of the time of `read`."""
     history = _few(str(run.folder), names)
     with history.lock:
-        columns.read_columns(history.metrics, run.metrics_file)
+        metrics.read_to_end(history.metrics, run.metrics_file)
         epochs, chosen = _last_of_each(history.metrics["epoch"])
         numbers = {name: history.metrics[name][chosen] for name in names}
         return Epochs({"epoch": epochs, **numbers}, unreadable=history.metrics.unreadable)
@@ -92,11 +91,11 @@ def _apart(epochs: int) -> float:
 
 def _read_more(history: History, run: Run, to_end: bool) -> None:
     for name, path in (("metrics", run.metrics_file), ("timing", run.timing_file)):
-        read_columns: Columns = getattr(history, name)
+        columns: Columns = getattr(history, name)
         if to_end:
-            columns.read_columns(read_columns, path)
+            metrics.read_to_end(columns, path)
         else:
-            columns.read_more_columns(read_columns, path, MOST_BYTES[name])
+            metrics.read_more(columns, path, MOST_BYTES[name])
 
 
 def _joined(history: History, version: str) -> Epochs:
@@ -139,5 +138,5 @@ def epoch_row(run: Run, epoch: int) -> Row | None:
     """The last row of this epoch in metrics.jsonl; None when there is none."""
     history = _history(str(run.folder))
     with history.lock:
-        columns.read_columns(history.metrics, run.metrics_file)
-        return columns.epoch_row(history.metrics, run.metrics_file, epoch)
+        metrics.read_to_end(history.metrics, run.metrics_file)
+        return metrics.epoch_row(history.metrics, run.metrics_file, epoch)

@@ -11,7 +11,7 @@ from trainer.run import runs
 from trainer.run.documents import Request
 from trainer.run.runs import Run, Status
 from trainer.run.state import ACTIVE
-from trainer.system import document_file
+from trainer.system import durable
 from trainer.system.workspace import Workspace
 
 MOST_RUNS = 100
@@ -25,7 +25,7 @@ def newest(workspace: Workspace) -> list[Status]:
 
 def name_of(run: Run) -> str:
     """The run as a list shows it: its label and its id."""
-    label = runs.label(run, document_file.read_document(Request, run.request_file))
+    label = runs.label(run, durable.read_document(Request, run.request_file))
     return f"{label} · {run.id}" if label != run.id else run.id
 
 

@@ -28,7 +28,7 @@ from trainer.run import metrics, models, runs
 from trainer.run.documents import Request
 from trainer.run.runs import Run
 from trainer.streams import composition
-from trainer.system import document_file, durable
+from trainer.system import durable
 from trainer.system.log_lines import say
 from trainer.system.processes import exclusive_lock
 
@@ -69,7 +69,7 @@ def threshold(trained: Trained, beat: Beat) -> tuple[float, Threshold]:
 
 def by_the_user(trained: Trained, folder: Path) -> tuple[float, Threshold] | None:
     """The threshold that was chosen in an evaluation of this very model; it stays when the model is exported again."""
-    file = document_file.read_document(DetectorFile, detector_file.path_in(folder))
+    file = durable.read_document(DetectorFile, detector_file.path_in(folder))
     if file is None or file.threshold_from.source != "evaluation":
         return None
     same = file.checkpoint_sha256 == models.digest_of(trained.run, trained.checkpoint)
@@ -78,7 +78,7 @@ def by_the_user(trained: Trained, folder: Path) -> tuple[float, Threshold] | Non
 
 def _has_int8(folder: Path) -> bool:
     """Whether eight bits were once asked for: then they follow the model, and are not lost when a run goes on."""
-    file = document_file.read_document(DetectorFile, detector_file.path_in(folder))
+    file = durable.read_document(DetectorFile, detector_file.path_in(folder))
     return file is not None and file.int8 is not None
 
 
@@ -127,7 +127,7 @@ def described(trained: Trained, agreed: Parity, threshold: float, threshold_from
     run, config, checkpoint = trained.run, trained.config, trained.checkpoint
     return DetectorFile(
         run=run.id,
-        label=runs.label(run, document_file.read_document(Request, run.request_file)),
+        label=runs.label(run, durable.read_document(Request, run.request_file)),
         checkpoint=checkpoint,
         checkpoint_sha256=models.digest_of(run, checkpoint),
         epoch=models.epoch_of(checkpoint)[0],

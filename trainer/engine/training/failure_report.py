@@ -12,7 +12,7 @@ from trainer.run import documents, failures, runs
 from trainer.run.documents import Failure, Progress
 from trainer.run.failures import FailedError
 from trainer.run.runs import Run
-from trainer.system import devices, document_file
+from trainer.system import devices, durable
 from trainer.system.log_lines import say
 
 
@@ -31,7 +31,7 @@ def tell(run: Run, attempt: int, error: Exception) -> None:
 
 def _write(run: Run, attempt: int, reason: str, failure: Failure) -> None:
     """Write it into progress.json; a disk that takes not even that leaves the supervisor the exit code."""
-    earlier = document_file.read_document(Progress, run.progress_file)
+    earlier = durable.read_document(Progress, run.progress_file)
     blank = Progress(attempt=attempt, beat=0, phase="")
     last = earlier if earlier and earlier.attempt == attempt else blank
     changes = {"phase": "ended", "ended": "failed", "reason": reason, "failure": failure, "eta_seconds": None}

@@ -21,7 +21,7 @@ from trainer.run.documents import Progress
 from trainer.run.failures import FailedError
 from trainer.run.metrics import Row
 from trainer.run.runs import Run
-from trainer.system import devices, document_file, durable, processes, regular_file
+from trainer.system import devices, durable, processes, regular_file
 from trainer.system.display_text import counted
 from trainer.system.log_lines import say
 
@@ -136,7 +136,7 @@ def open_journal(run: Run, attempt: int, device: torch.device, epochs: int) -> J
     threads = torch.get_num_threads()
     cpu = f"CPU, {counted(threads, 'thread')}"
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu
-    earlier = (document_file.read_document(Progress, run.progress_file) if attempt > 1 else None) or Progress(
+    earlier = (durable.read_document(Progress, run.progress_file) if attempt > 1 else None) or Progress(
         attempt=attempt, beat=0, phase=""
     )
     now = {"attempt": attempt, "phase": "preparing", "doing": "", "device": name, "epochs": epochs}
