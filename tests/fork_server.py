@@ -41,7 +41,7 @@ ENGINE = (
     "trainer.__main__",
     "trainer.run.supervisor",
     "trainer.dataset.scan",
-    "trainer.synthesis.order",
+    "trainer.synthesis.recipes",
     "onnxruntime",
     "pyarrow.parquet",
     "pyroomacoustics",

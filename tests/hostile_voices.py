@@ -28,16 +28,16 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "three gigabytes": (_made("ConstantOfShape", 3 << 28), "takes too much memory"),
     "expanded": (_made("Expand", HUGE), "takes too much memory"),
     "tiled": (_made("Tile", HUGE), "takes too much memory|would require more than"),
-    "no number": (_times(np.nan), "makes no sound"),
-    "infinite": (_times(np.inf), "makes no sound"),
-    "deafening": (_times(1e30), "makes no sound"),
-    "silent": (_times(0.0), "makes no sound"),
+    "no number": (_times(np.nan), "produces no sound"),
+    "infinite": (_times(np.inf), "produces no sound"),
+    "deafening": (_times(1e30), "produces no sound"),
+    "silent": (_times(0.0), "produces no sound"),
 }
 OTHERS = {
-    "endless": r"makes [\d,]+ samples where a voice makes at most",
+    "endless": r"produces [\d,]+ samples, more than the",
     "another input": "cannot be run",
-    "another file": "wants to read other files",
-    "another file in a function": "wants to read other files",
+    "another file": "refers to other files",
+    "another file in a function": "refers to other files",
 }
 HOSTILE = {kind: told for kind, (_, told) in CHANGES.items()} | OTHERS
 

@@ -17,7 +17,8 @@ from tests.run_folders import workspace_at
 from tests.tiny import ignore
 from tests.waiting import wait_for
 from trainer.dataset import importing
-from trainer.synthesis import espeak, order, piper
+from trainer.synthesis import espeak, piper, recipes
+from trainer.synthesis.recipes import Recipe
 from trainer.system import job
 from trainer.system.workspace import Workspace
 
@@ -74,8 +75,8 @@ def test_an_order_is_spoken_by_the_users_own_voices(tmp_path):
     make_voice(tmp_path / "voices" / "more", "crowd", speakers=3)
     workspace = Workspace(tmp_path / "workspace")
     counts = {"positive": 8, "hard_negative": 4, "background": 2}
-    wanted = order.Order("hello moon", counts=counts, piper=str(tmp_path / "voices"))
-    assert order.fill(workspace, wanted, ignore).counts == counts
+    wanted = Recipe("hello moon", counts=counts, piper=str(tmp_path / "voices"))
+    assert recipes.synthesise(workspace, wanted, ignore).counts == counts
     folders = sorted(path.name for path in (workspace.raw / "positive").iterdir())
     assert folders == ["demo-anna", "demo-crowd-0000", "demo-crowd-0001", "demo-crowd-0002"]
     clip = soundfile.info(next((workspace.raw / "positive" / "demo-anna").iterdir()))
@@ -94,9 +95,9 @@ def test_what_is_no_voice_is_one_sentence(tmp_path, damage: str):
     elif damage == "broken model":
         file.write_bytes(b"\x80\x04no model")
     where = tmp_path / ("nowhere" if damage == "nothing" else "voices")
-    wanted = order.Order("hello moon", counts={"positive": 1}, piper=str(where))
-    with pytest.raises(ValueError, match=r"no Piper voice|is no ONNX model|no description"):
-        order.fill(Workspace(tmp_path / "workspace"), wanted, ignore)
+    wanted = Recipe("hello moon", counts={"positive": 1}, piper=str(where))
+    with pytest.raises(ValueError, match=r"no Piper voice|is not an ONNX model|not a description"):
+        recipes.synthesise(Workspace(tmp_path / "workspace"), wanted, ignore)
 
 
 def test_the_page_takes_voices_from_the_allowed_folders_only(tmp_path, monkeypatch):
@@ -113,10 +114,10 @@ def test_the_page_takes_voices_from_the_allowed_folders_only(tmp_path, monkeypat
 def test_a_hostile_voice_is_one_sentence(tmp_path, kind: str):
     file = make_voice(tmp_path / "voices", "anna")
     hostile_voices.spoil(file, kind)
-    wanted = order.Order("hello moon", counts={"positive": 1}, piper=str(file))
+    wanted = Recipe("hello moon", counts={"positive": 1}, piper=str(file))
     begun, before = time.process_time(), psutil.Process().memory_info().rss
     with pytest.raises(ValueError, match=hostile_voices.HOSTILE[kind]) as refused:
-        order.fill(Workspace(tmp_path / "workspace"), wanted, ignore)
+        recipes.synthesise(Workspace(tmp_path / "workspace"), wanted, ignore)
     assert str(refused.value).startswith(f"{file} ") and "\n" not in str(refused.value)
     assert time.process_time() - begun < 3 and psutil.Process().memory_info().rss - before < 300e6
     assert not [child for child in psutil.Process().children() if piper.PROCESS in child.cmdline()]
@@ -126,9 +127,9 @@ def test_a_hostile_voice_among_many_is_told_before_any_speaks(tmp_path):
     make_voice(tmp_path / "voices", "anna")
     hostile_voices.spoil(make_voice(tmp_path / "voices", "bad"), "expanded")
     told: list[int] = []
-    wanted = order.Order("hello moon", counts={"positive": 20}, piper=str(tmp_path / "voices"))
+    wanted = Recipe("hello moon", counts={"positive": 20}, piper=str(tmp_path / "voices"))
     with pytest.raises(ValueError, match=r"bad\.onnx takes too much memory"):
-        order.fill(Workspace(tmp_path / "workspace"), wanted, lambda done, total, doing: told.append(done))
+        recipes.synthesise(Workspace(tmp_path / "workspace"), wanted, lambda done, total, doing: told.append(done))
     assert not any(told)
 
 
@@ -136,14 +137,14 @@ def test_a_hostile_voice_among_many_is_told_before_any_speaks(tmp_path):
 def test_a_pipe_is_never_opened_and_a_giant_never_read(tmp_path, place: str):
     file = make_voice(tmp_path / "voices", "anna")
     spoilt = file if place == "voice" else file.with_name("anna.onnx.json")
-    wanted = order.Order("hello moon", counts={"positive": 1}, piper=str(tmp_path / "voices"))
+    wanted = Recipe("hello moon", counts={"positive": 1}, piper=str(tmp_path / "voices"))
     os.truncate(spoilt, 1 << 40)
     with pytest.raises(ValueError, match=r"is larger than \d+ MB"):
-        order.fill(Workspace(tmp_path / "workspace"), wanted, ignore)
+        recipes.synthesise(Workspace(tmp_path / "workspace"), wanted, ignore)
     spoilt.unlink()
     os.mkfifo(spoilt)
     with pytest.raises(ValueError, match=r"It is a pipe|no Piper voice"):
-        order.fill(Workspace(tmp_path / "workspace"), wanted, ignore)
+        recipes.synthesise(Workspace(tmp_path / "workspace"), wanted, ignore)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +169,7 @@ def test_a_pipe_is_never_opened_and_a_giant_never_read(tmp_path, place: str):
 def test_a_description_of_no_bounds_is_refused(tmp_path, changes: dict):
     beside = make_voice(tmp_path / "voices", "anna").with_name("anna.onnx.json")
     beside.write_text(json.dumps(json.loads(beside.read_text()) | changes))
-    with pytest.raises(ValueError, match="is no description of a Piper voice") as refused:
+    with pytest.raises(ValueError, match="is not a description of a Piper voice") as refused:
         piper.voices_at(str(tmp_path / "voices"))
     assert len(str(refused.value).replace(str(beside), "")) < 250 and str(refused.value).isprintable()
 
@@ -179,7 +180,7 @@ def test_a_hostile_voice_is_one_sentence_on_the_command_line_and_on_the_page(tmp
     workspace = workspace_at(tmp_path / "here")
     words = ("synthesise", "--phrase", "hello moon", "--positives", "1", "--piper", file)
     done = fork_server.command("--root", workspace.root, *words)
-    assert done.returncode == 2 and f"{file} takes too much memory. Take another voice." in done.stderr
+    assert done.returncode == 2 and f"{file} takes too much memory. Choose another voice." in done.stderr
     assert "Traceback" not in done.stderr and not list(workspace.raw.rglob("*.wav"))
     monkeypatch.setenv("WAKEWORD_ROOT", str(workspace.root))
     monkeypatch.setenv(importing.ROOTS_VARIABLE, str(tmp_path))
@@ -188,4 +189,4 @@ def test_a_hostile_voice_is_one_sentence_on_the_command_line_and_on_the_page(tmp
     app.text_input(key="order_piper").set_value(str(file))
     press(app, "Synthesise clips")
     wait_for(lambda: (found := job.read(workspace, "synthesise")) is not None and found.state != "running", 120)
-    assert any("takes too much memory. Take another voice." in text for text in texts(app.run()))
+    assert any("takes too much memory. Choose another voice." in text for text in texts(app.run()))

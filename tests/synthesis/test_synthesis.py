@@ -14,10 +14,11 @@ from tests.tiny import ignore
 from trainer.audio.manifest import Clip
 from trainer.dataset import changes
 from trainer.streams import spoken
-from trainer.synthesis import acoustics, demo, espeak, languages, order, phrases, recipe
+from trainer.synthesis import acoustics, espeak, phrases, recipes
+from trainer.synthesis.recipes import Recipe
 from trainer.system.workspace import LABELS, Workspace
 
-ENGLISH = languages.find("en")
+ENGLISH = phrases.find_language("en")
 
 
 def digest(workspace: Workspace) -> dict[str, str]:
@@ -29,7 +30,7 @@ def digest(workspace: Workspace) -> dict[str, str]:
 def made(tmp_path_factory):
     workspace = Workspace(tmp_path_factory.mktemp("demo"))
     told = []
-    counts = demo.make(workspace, "hey atlas", 80, 0, lambda *progress: told.append(progress))
+    counts = recipes.make_demo(workspace, "hey atlas", 80, 0, lambda *progress: told.append(progress))
     return workspace, counts, told
 
 
@@ -37,10 +38,7 @@ def test_every_label_is_made_and_three_others_for_each_positive(made):
     workspace, counts, told = made
     found = {label: len(list((workspace.raw / label).rglob("*.wav"))) for label in LABELS}
     assert found == counts and counts["positive"] == 80
-    assert (
-        demo.Counts(600).negative + demo.Counts(600).hard_negative + demo.Counts(600).background + demo.Counts(600).rirs
-        == 1800
-    )
+    assert sum(recipes.demo_counts(600).values()) == 2400
     assert len(told) > 5 and not list((workspace.root / "data" / "incoming").iterdir())
 
 
@@ -67,15 +65,15 @@ def test_what_a_look_alike_says_is_known_from_its_name(made):
         Clip(f"hard_negative/{file.parent.name}/{file.name}", "hard_negative", "", 1, 1, 1, "", 1, 1) for file in files
     ]
     said = {spoken.speaker_and_phrase(clip, frozenset())[1] for clip in clips}
-    assert len(said) > 5 and said <= set(phrases.look_alikes("hey atlas", ENGLISH, demo.LEAST_DISTANCE))
+    assert len(said) > 5 and said <= set(phrases.look_alikes("hey atlas", ENGLISH, recipes.DEMO_DISTANCE))
 
 
 def test_the_same_seed_gives_the_same_bytes_and_the_old_demo_goes_to_the_trash(made, tmp_path):
     again = Workspace(tmp_path)
-    demo.make(again, "hey atlas", 80, 0, ignore)
+    recipes.make_demo(again, "hey atlas", 80, 0, ignore)
     first = digest(again)
     assert first == digest(made[0])
-    demo.make(again, "hello moon", 10, 1, ignore)
+    recipes.make_demo(again, "hello moon", 10, 1, ignore)
     second = digest(again)
     trashed = list((tmp_path / "data" / "trash").rglob("*.wav"))
     assert len(trashed) == len(first) and not set(second.values()) & set(first.values())
@@ -88,8 +86,8 @@ def test_clips_of_the_users_own_are_never_mixed_or_moved(tmp_path):
     own = workspace.raw / "positive" / "anna" / "1.wav"
     own.parent.mkdir(parents=True)
     own.write_bytes(b"mine")
-    with pytest.raises(ValueError, match="holds clips of your own"):
-        demo.make(workspace, "hey atlas", 10, 0, ignore)
+    with pytest.raises(ValueError, match="contains your own clips"):
+        recipes.make_demo(workspace, "hey atlas", 10, 0, ignore)
     assert own.read_bytes() == b"mine"
 
 
@@ -129,13 +127,13 @@ def test_distance_counts_edits(a: str, b: str, edits: int):
 
 @pytest.mark.parametrize("kind", acoustics.KINDS)
 def test_noise_is_audible_finite_and_different_each_time(kind: str):
-    first, second = (acoustics.make(kind, 2.0, np.random.default_rng(seed)) for seed in (1, 2))
+    first, second = (acoustics.noise(kind, 2.0, np.random.default_rng(seed)) for seed in (1, 2))
     assert first.shape == (32000,) and np.isfinite(first).all() and np.abs(first).max() == pytest.approx(0.5)
     assert not np.array_equal(first, second)
 
 
 def test_a_room_rings_and_fades():
-    for rir in acoustics.responses(2, np.random.default_rng(0)):
+    for rir in acoustics.room_responses(2, np.random.default_rng(0)):
         energy = np.cumsum(rir[::-1].astype(float) ** 2)[::-1]
         assert len(rir) > 1000 and np.abs(rir).max() == pytest.approx(0.9)
         assert energy[len(rir) // 2] < 0.1 * energy[0]
@@ -150,7 +148,7 @@ def test_a_dead_espeak_is_one_sentence(monkeypatch):
 
 
 def test_only_the_espeak_process_loads_the_library():
-    script = "import sys; from trainer.synthesis import demo; print('espeakng_loader' in sys.modules)"
+    script = "import sys; from trainer.synthesis import recipes; print('espeakng_loader' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": "."}
     )
@@ -159,18 +157,18 @@ def test_only_the_espeak_process_loads_the_library():
 
 @pytest.mark.parametrize("code", ["de", "ru", "el"])
 def test_every_language_has_its_words_voices_and_letters(code: str):
-    language = languages.find(code)
-    words = languages.lexicon(code)
+    language = phrases.find_language(code)
+    words = phrases.common_words(language)
     assert len(words) > 2000 and phrases.check(words[100], language) == words[100]
     sounds = phrases.pronounce_in(language)(words[:50])
     assert all(sounds) and len(set(sounds)) > 40
     assert len(phrases.look_alikes(f"{words[200]} {words[300]}", language)) >= 8
 
 
-@pytest.mark.parametrize("code", languages.LANGUAGES)
+@pytest.mark.parametrize("code", phrases.LANGUAGES)
 def test_every_voice_is_known_to_espeak(code: str):
-    for accent in languages.find(code).accents:
-        assert espeak.phonemes([languages.lexicon(code)[0]], accent)[0]
+    for accent in phrases.find_language(code).accents:
+        assert espeak.phonemes([phrases.common_words(phrases.find_language(code))[0]], accent)[0]
 
 
 def test_an_order_is_met_beside_what_is_there_and_can_be_undone(tmp_path):
@@ -179,11 +177,11 @@ def test_an_order_is_met_beside_what_is_there_and_can_be_undone(tmp_path):
     own.parent.mkdir(parents=True)
     own.write_bytes(b"mine")
     counts = {"positive": 6, "hard_negative": 4, "negative": 4, "background": 3, "rirs": 3}
-    wanted = order.Order("guten morgen", "de", voices=3, counts=counts, look_alikes=("guten abend", "morgen"))
-    made = order.fill(workspace, wanted, ignore)
+    wanted = Recipe("guten morgen", "de", voices=3, counts=counts, look_alikes=("guten abend", "morgen"))
+    made = recipes.synthesise(workspace, wanted, ignore)
     assert made.counts == counts and own.read_bytes() == b"mine"
     assert len(list((workspace.raw / "positive").glob("demo-de-*"))) == 3
-    again = order.fill(workspace, wanted, ignore)
+    again = recipes.synthesise(workspace, wanted, ignore)
     assert again.renamed == 20, "nothing is overwritten"
     changes.undo(workspace, made.change.id)
     changes.undo(workspace, again.change.id)
@@ -193,17 +191,17 @@ def test_an_order_is_met_beside_what_is_there_and_can_be_undone(tmp_path):
 @pytest.mark.parametrize(
     ("wanted", "told"),
     [
-        (order.Order("hey", counts={}), "every count is 0"),
-        (order.Order("hey", counts={"positive": 10**6}), "choose 0 to 20,000"),
-        (order.Order("hey", language="xx", counts={"positive": 1}), "choose one of en"),
-        (order.Order("hey", voices=0, counts={"positive": 1}), "choose 1 to 66"),
-        (order.Order("hey", counts={"hard_negative": 1}, look_alikes=("hay",)), "sounds like the phrase itself"),
-        (order.Order("", counts={"positive": 1}), "The phrase is empty"),
+        (Recipe("hey", counts={}), "Every count is 0"),
+        (Recipe("hey", counts={"positive": 10**6}), "choose 0 to 20,000"),
+        (Recipe("hey", language="xx", counts={"positive": 1}), "choose one of en"),
+        (Recipe("hey", voices=0, counts={"positive": 1}), "choose 1 to 66"),
+        (Recipe("hey", counts={"hard_negative": 1}, look_alikes=("hay",)), "sounds like the phrase itself"),
+        (Recipe("", counts={"positive": 1}), "The phrase is empty"),
     ],
 )
 def test_an_order_that_cannot_be_met_says_why(tmp_path, wanted, told: str):
     with pytest.raises(ValueError, match=told):
-        order.fill(Workspace(tmp_path), wanted, ignore)
+        recipes.synthesise(Workspace(tmp_path), wanted, ignore)
 
 
 def test_who_is_cancelled_speaks_no_more(tmp_path):
@@ -211,16 +209,16 @@ def test_who_is_cancelled_speaks_no_more(tmp_path):
         raise KeyboardInterrupt
 
     texts = [f"number {number}" for number in range(400)]
-    rng, voices = random.Random(0), languages.find("en").voices
-    spoken = recipe.utterances(texts, voices, len(texts), tmp_path / "positive", rng)
+    rng, voices = random.Random(0), phrases.find_language("en").voices
+    spoken = recipes.utterances(texts, voices, len(texts), tmp_path / "positive", rng)
     with pytest.raises(KeyboardInterrupt):
         espeak.speak(spoken, cancel)
     assert len(list(tmp_path.rglob("*.wav"))) < len(texts) / 2
 
 
 def test_look_alikes_of_the_demo_differ_by_more_than_one_sound():
-    english = languages.find("en")
+    english = phrases.find_language("en")
     pronounce = phrases.pronounce_in(english)
-    target, *sounds = pronounce(["hey atlas", *phrases.look_alikes("hey atlas", english, demo.LEAST_DISTANCE)])
-    assert sounds and min(phrases.distance(target, sound) for sound in sounds) == demo.LEAST_DISTANCE
+    target, *sounds = pronounce(["hey atlas", *phrases.look_alikes("hey atlas", english, recipes.DEMO_DISTANCE)])
+    assert sounds and min(phrases.distance(target, sound) for sound in sounds) == recipes.DEMO_DISTANCE
     assert "bay atlas" in phrases.look_alikes("hey atlas", english), "nearest ones are still proposed to order"

@@ -42,11 +42,11 @@ def demo(session: Session, phrase: str, positives: int, ratios: str, seed: int, 
     from trainer.dataset import clips, splits
     from trainer.dataset.scan import scan as scan_clips
     from trainer.dataset.split_assignment import parse_ratios
-    from trainer.synthesis import demo as demo_data
+    from trainer.synthesis import recipes
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
         parsed = parse_ratios(ratios)
-        demo_data.make(session.workspace, phrase, positives, seed, report)
+        recipes.make_demo(session.workspace, phrase, positives, seed, report)
         found = clips.of_table(session.workspace, scan_clips(session.workspace, report))
         parts = splits.split_dataset(session.workspace, parsed, seed, scratch=True)
         document = {"phrase": phrase, **_summary(session.workspace, found), "split": parts}
@@ -162,12 +162,13 @@ def mend(session: Session, finding: str, as_job: bool) -> None:
     """
     from trainer.dataset import findings, repairs
     from trainer.dataset.scan import scan as scan_clips
-    from trainer.synthesis import order
+    from trainer.synthesis import recipes
+    from trainer.synthesis.recipes import Recipe
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
         if finding in findings.GENERATED:
             label, count = findings.GENERATED[finding]
-            change = order.fill(session.workspace, order.Order("", counts={label: count}), report).change
+            change = recipes.synthesise(session.workspace, Recipe("", counts={label: count}), report).change
         else:
             change = repairs.mend(session.workspace, finding, report)
         scan_clips(session.workspace, report)
@@ -224,7 +225,8 @@ def synthesise(
 ) -> None:
     """Add synthetic speech, noise and room impulse responses to data/raw, and scan. It can be undone."""
     from trainer.dataset.scan import scan as scan_clips
-    from trainer.synthesis import order
+    from trainer.synthesis import recipes
+    from trainer.synthesis.recipes import Recipe
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
         counts = {
@@ -234,9 +236,8 @@ def synthesise(
             "background": background,
             "rirs": rirs,
         }
-        made = order.fill(
-            session.workspace, order.Order(phrase, language, voices, seed, counts, look_alikes, piper), report
-        )
+        recipe = Recipe(phrase, language, voices, seed, counts, look_alikes, piper)
+        made = recipes.synthesise(session.workspace, recipe, report)
         scan_clips(session.workspace, report)
         return {"change": made.change.id, "imported": made.counts}, made.sentence()
 

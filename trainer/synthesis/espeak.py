@@ -1,4 +1,4 @@
-"""Speech from espeak-ng: its voices, and clips spoken by several of its processes at once."""
+"""Speech and phonemes from espeak-ng, computed by several processes at once."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from trainer.audio.audio_formats import SAMPLE_RATE
 from trainer.system.workspace import PROJECT_ROOT
 
 PROCESSES = 2
-"""Fixed, so that the same request always goes to the same process and gives the same sound on any machine."""
+"""Fixed, so that the same texts go to the same process, and give the same sound, on any machine."""
 ANSWER_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """One clip to be spoken: rate in words per minute, pitch 0 to 99, silence around it in seconds, level in dBFS."""
+    """One clip to speak: rate in words per minute, pitch from 0 to 99, silence around it in seconds, level in dBFS."""
 
     text: str
     voice: str
@@ -43,7 +43,7 @@ class Utterance:
 
 
 @contextmanager
-def _espeak() -> Iterator[subprocess.Popen[str]]:
+def _process() -> Iterator[subprocess.Popen[str]]:
     child = subprocess.Popen(
         [sys.executable, "-m", "trainer.synthesis.espeak_process"],
         stdin=subprocess.PIPE,
@@ -59,47 +59,47 @@ def _espeak() -> Iterator[subprocess.Popen[str]]:
 
 
 def _ask(child: subprocess.Popen[str], request: dict[str, Any]) -> dict[str, Any]:
-    """Send one request, wait for its answer. Raises OSError when espeak died or hangs, ValueError when it refuses."""
+    """The answer to one request. Raises OSError when the process has ended or hangs, ValueError when it refuses."""
     assert child.stdin and child.stdout
-    told = f"espeak-ng failed on {request['text']!r:.80}"
+    failure = f"espeak-ng failed on {request['text']!r:.80}"
     try:
         child.stdin.write(json.dumps(request) + "\n")
         child.stdin.flush()
     except BrokenPipeError:
-        raise OSError(f"{told}: its process has ended. Try another phrase.") from None
+        raise OSError(f"{failure}: its process has ended. Try another phrase.") from None
     if not select.select([child.stdout], [], [], ANSWER_SECONDS)[0]:
-        raise OSError(f"{told}: no answer in {ANSWER_SECONDS:g} s. Try another phrase.")
+        raise OSError(f"{failure}: no answer in {ANSWER_SECONDS:g} s. Try another phrase.")
     line = child.stdout.readline()
     if not line:
-        raise OSError(f"{told}: its process ended with code {child.wait()}. Try another phrase.")
+        raise OSError(f"{failure}: its process ended with code {child.wait()}. Try another phrase.")
     answer: dict[str, Any] = json.loads(line)
     if "error" in answer:
-        raise ValueError(f"{told}: {answer['error']}")
+        raise ValueError(f"{failure}: {answer['error']}")
     return answer
 
 
 def phonemes(texts: Sequence[str], voice: str) -> list[tuple[str, ...]]:
-    """Each text as its phonemes (IPA), without stress marks."""
-    with _espeak() as child:
+    """The phonemes (IPA) of each text, without stress marks."""
+    with _process() as child:
         answers = [_ask(child, {"do": "phonemes", "text": text, "voice": voice}) for text in texts]
     marks = str.maketrans("", "", "ˈˌ")
     return [tuple(p for p in (phoneme.translate(marks) for phoneme in a["phonemes"]) if p) for a in answers]
 
 
 def ipa(texts: Sequence[str], voice: str) -> dict[str, str]:
-    """Each text as a line of IPA with stress marks."""
-    with _espeak() as child:
+    """IPA with stress marks, by text."""
+    with _process() as child:
         return {text: _ask(child, {"do": "ipa", "text": text, "voice": voice})["ipa"] for text in texts}
 
 
-def write(wave: NDArray[np.float32], rate: int, utterance: Utterance) -> None:
-    """The clip of an utterance, from what was spoken [samples] at `rate`."""
-    resampled = soxr.resample(wave - wave.mean(), rate, SAMPLE_RATE)  # some voices have a constant offset
-    soundfile.write(utterance.path, _placed(resampled, utterance), SAMPLE_RATE, subtype="PCM_16")
+def write(wave: NDArray[np.float32], sample_rate: int, utterance: Utterance) -> None:
+    """Write the clip of an utterance from its speech [samples]."""
+    resampled = soxr.resample(wave - wave.mean(), sample_rate, SAMPLE_RATE)  # some voices have a constant offset
+    soundfile.write(utterance.path, _with_silence(resampled, utterance), SAMPLE_RATE, subtype="PCM_16")
 
 
-def _placed(wave: NDArray[np.float32], utterance: Utterance) -> NDArray[np.float32]:
-    """The spoken samples at their level, with silence around them and a faint noise floor under all."""
+def _with_silence(wave: NDArray[np.float32], utterance: Utterance) -> NDArray[np.float32]:
+    """The speech at its level, with silence around it and a faint noise floor."""
     rng = np.random.default_rng(utterance.seed)
     lead, tail = (round(s * SAMPLE_RATE) for s in (utterance.lead_seconds, utterance.tail_seconds))
     power = float(np.sqrt(np.mean(np.square(wave)))) or 1.0
@@ -111,40 +111,41 @@ def _placed(wave: NDArray[np.float32], utterance: Utterance) -> NDArray[np.float
 
 
 def _speak(child: subprocess.Popen[str], utterance: Utterance) -> None:
+    """Speak one utterance into its file. Raises ValueError, OSError."""
     raw = utterance.path.with_suffix(".raw.wav")
     request = {"text": utterance.text, "voice": utterance.voice, "rate": utterance.rate, "pitch": utterance.pitch}
     answer = _ask(child, {"do": "speak", "path": str(raw), **request})
     if not answer["samples"]:
-        raise ValueError(f"espeak-ng makes no sound of {utterance.text!r:.80}. Choose a phrase of spoken words.")
+        raise ValueError(f"espeak-ng produces no sound for {utterance.text!r:.80}. Choose a phrase of words.")
     wave, rate = soundfile.read(raw, dtype="float32")
     raw.unlink()
     write(wave, rate, utterance)
 
 
 def speak(utterances: Sequence[Utterance], report: Callable[[int], None]) -> None:
-    """Speak every utterance into its file; `report` hears how many are done. Raises ValueError, OSError."""
+    """Speak every utterance into its file; `report` gets the number done. Raises ValueError, OSError."""
 
-    def share(part: Sequence[Utterance]) -> None:
-        with _espeak() as child:
-            for utterance in part:
+    def work(share: Sequence[Utterance]) -> None:
+        with _process() as child:
+            for utterance in share:
                 if failed.is_set():
                     return
                 try:
                     _speak(child, utterance)
                 except BaseException:
-                    failed.set()  # the others need not finish what will not be used
+                    failed.set()  # the other process can stop: its clips are not used
                     raise
                 done.append(1)
 
     done: list[int] = []
     failed = threading.Event()
     with ThreadPoolExecutor(PROCESSES) as pool:
-        shares = [pool.submit(share, utterances[index::PROCESSES]) for index in range(PROCESSES)]
+        jobs = [pool.submit(work, utterances[index::PROCESSES]) for index in range(PROCESSES)]
         try:
-            while wait(shares, timeout=0.2).not_done:
+            while wait(jobs, timeout=0.2).not_done:
                 report(len(done))
-        except BaseException:  # cancelled: the pool would wait until everything is spoken
+        except BaseException:  # cancelled: else the pool waits until everything is spoken
             failed.set()
             raise
-    for one in shares:
-        one.result()
+    for each in jobs:
+        each.result()

@@ -1,10 +1,10 @@
-"""The espeak-ng process: JSON requests on standard input, one JSON answer each on standard output.
+"""The espeak-ng process: answers JSON lines on standard input with JSON lines on standard output.
 
     {"do": "speak", "text": "hey atlas", "voice": "en-us+f2", "rate": 160, "pitch": 50, "path": "/tmp/x.wav"}
-    {"do": "phonemes", "text": "hey atlas", "voice": "en-us"}      also "ipa": as one line, with stress
+    {"do": "phonemes", "text": "hey atlas", "voice": "en-us"}      or "ipa": one line with stress marks
 
-espeak-ng is under the GPL-3, so nothing but this process loads it; it imports nothing else of the project. The values
-of the constants are those of espeak-ng's public header speak_lib.h.
+espeak-ng is licensed under GPL-3, so only this process loads it, and it imports no other module of the project. The
+constants are those of its public header speak_lib.h.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 
 class Refused(ValueError):
-    """A request that cannot be met; the message goes into the answer."""
+    """A request that cannot be answered; the message becomes the answer."""
 
 
 def load() -> tuple[ctypes.CDLL, int]:
-    """The library, ready to speak, and its sample rate in Hz."""
+    """The initialised library and its sample rate in Hz."""
     library = ctypes.CDLL(espeakng_loader.get_library_path())
     library.espeak_TextToPhonemes.restype = ctypes.c_char_p
     data = str(espeakng_loader.get_data_path()).encode()
     rate: int = library.espeak_Initialize(AUDIO_OUTPUT_SYNCHRONOUS, 0, data, 0)
     if rate <= 0:
-        raise Refused("espeak-ng did not start; reinstall the package espeakng-loader.")
+        raise Refused("espeak-ng cannot be initialised; reinstall the package espeakng-loader.")
     return library, rate
 
 
@@ -47,7 +47,7 @@ def choose_voice(library: ctypes.CDLL, voice: str) -> None:
 
 
 def speak(library: ctypes.CDLL, rate: int, request: dict[str, Any]) -> dict[str, Any]:
-    """Write the text as 16-bit WAV; answers how many samples it has."""
+    """Write the text as a 16-bit WAV file; the answer contains its number of samples."""
     pieces: list[bytes] = []
 
     def collect(samples: Any, count: int, events: Any) -> int:  # noqa: ANN401 - pointers of C
@@ -73,21 +73,21 @@ def speak(library: ctypes.CDLL, rate: int, request: dict[str, Any]) -> dict[str,
 
 
 def _clauses(library: ctypes.CDLL, request: dict[str, Any], mode: int) -> list[str]:
-    """The clauses of a text in the International Phonetic Alphabet."""
+    """The clauses of a text as IPA."""
     choose_voice(library, request["voice"])
     text = ctypes.c_char_p(request["text"].encode() + b"\0")
     pointer = ctypes.cast(text, ctypes.c_void_p)
-    found: list[str] = []
+    clauses: list[str] = []
     while pointer.value:
         clause = library.espeak_TextToPhonemes(ctypes.byref(pointer), CHARS_UTF8, PHONEMES_IPA | mode)
-        found.append((clause or b"").decode())
-    return found
+        clauses.append((clause or b"").decode())
+    return clauses
 
 
 def phonemes(library: ctypes.CDLL, request: dict[str, Any]) -> dict[str, Any]:
-    """The text as a list of phonemes."""
-    found = "_".join(_clauses(library, request, PHONEME_SEPARATOR)).replace(" ", "_").split("_")
-    return {"phonemes": [phoneme for phoneme in found if phoneme]}
+    """The phonemes of the text."""
+    text = "_".join(_clauses(library, request, PHONEME_SEPARATOR)).replace(" ", "_")
+    return {"phonemes": [phoneme for phoneme in text.split("_") if phoneme]}
 
 
 def ipa(library: ctypes.CDLL, request: dict[str, Any]) -> dict[str, Any]:

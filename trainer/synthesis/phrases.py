@@ -1,13 +1,68 @@
-"""Texts of synthetic clips: similar phrases, other words, sentences. Text in, text out."""
+"""Texts of synthetic clips in the supported languages: similar phrases, other words and sentences."""
 
 from __future__ import annotations
 
 import random
 import unicodedata
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
 
-from trainer.synthesis import espeak, languages
-from trainer.synthesis.languages import Language
+from trainer.synthesis import espeak
+
+_ENGLISH_ACCENT_NAMES = "en-us en en-gb-scotland en-029 en-gb-x-rp en-gb-x-gbcwmd en-gb-x-gbclan en-us-nyc"
+ENGLISH_ACCENTS = tuple(_ENGLISH_ACCENT_NAMES.split())
+_VARIANT_NAMES = """
+m1 m2 m3 m4 m5 m6 m7 m8 f1 f4 Alex Andrea Andy Annie Denis Diogo Gene Gene2 Henrique Hugo Jacky Lee
+Marco Mario Michael Mike Nguyen Reed adam anika antonio aunty belinda benjamin boris caleb david ed
+edward edward2 grandma grandpa gustave ian iven iven2 john kaukovalta linda marcelo max michel miguel
+mike2 norbert pablo paul pedro quincy rob robert shelby steph steph2 travis zac
+"""
+VARIANTS = tuple(_VARIANT_NAMES.split())
+"""The 66 variants of espeak-ng that sound like people. Excluded are whispers, robots and characters, and six breathy
+variants (Alicia, f2, f3, f5, sandro, victor) whose sound is random, so that a seed would not give the same clips."""
+
+
+@dataclass(frozen=True)
+class Language:
+    """A language: its code in wordfreq, its voices in espeak-ng, and the script in the Unicode names of its letters."""
+
+    code: str
+    name: str
+    accents: tuple[str, ...]
+    script: str = "LATIN"
+
+    @property
+    def voices(self) -> tuple[str, ...]:
+        """One voice for each variant, with the accents in turn."""
+        return tuple(f"{self.accents[i % len(self.accents)]}+{variant}" for i, variant in enumerate(VARIANTS))
+
+
+LANGUAGES = {
+    language.code: language
+    for language in (
+        Language("en", "English", ENGLISH_ACCENTS),
+        Language("ca", "Catalan", ("ca",)),
+        Language("cs", "Czech", ("cs",)),
+        Language("da", "Danish", ("da",)),
+        Language("de", "German", ("de",)),
+        Language("el", "Greek", ("el",), "GREEK"),
+        Language("es", "Spanish", ("es", "es-419")),
+        Language("fi", "Finnish", ("fi",)),
+        Language("fr", "French", ("fr", "fr-be", "fr-ch")),
+        Language("hu", "Hungarian", ("hu",)),
+        Language("it", "Italian", ("it",)),
+        Language("nb", "Norwegian", ("nb",)),
+        Language("nl", "Dutch", ("nl",)),
+        Language("pl", "Polish", ("pl",)),
+        Language("pt", "Portuguese", ("pt", "pt-br")),
+        Language("ro", "Romanian", ("ro",)),
+        Language("ru", "Russian", ("ru",), "CYRILLIC"),
+        Language("sv", "Swedish", ("sv",)),
+        Language("tr", "Turkish", ("tr",)),
+        Language("uk", "Ukrainian", ("uk",), "CYRILLIC"),
+    )
+}
 
 OPENINGS = (
     "I think",
@@ -25,46 +80,60 @@ PLACES = ("near the station", "in the kitchen", "before dinner", "on monday morn
 Phonemes = tuple[str, ...]
 Pronounce = Callable[[Sequence[str]], list[Phonemes]]
 LONGEST_PHRASE = 60
-SHORT = 4
-"""Fewer phonemes than this are part of many an ordinary word, in which nobody hears the phrase."""
-NEAREST = 8
+SHORT_PHONEMES = 4
+"""A phrase of fewer phonemes occurs inside many ordinary words, where nobody hears it."""
+COMMON_WORDS = 4000
+NEAREST_WORDS = 8
 
 
-def sentence(words: Sequence[str], rng: random.Random) -> str:
-    """A sentence about one or two of the words."""
-    opening = f"{rng.choice(OPENINGS)} " if rng.random() < 0.5 else ""
-    place = f" {rng.choice(PLACES)}" if rng.random() < 0.6 else ""
-    return f"{opening}{rng.choice(SUBJECTS)} {rng.choice(VERBS)} the {rng.choice(words)} {rng.choice(words)}{place}"
+def find_language(code: str) -> Language:
+    """The language with this code. Raises ValueError."""
+    if code not in LANGUAGES:
+        raise ValueError(f"The language {code!r:.20} is not supported; choose one of {', '.join(LANGUAGES)}.")
+    return LANGUAGES[code]
+
+
+@cache
+def common_words(language: Language) -> tuple[str, ...]:
+    """The most frequent words of a language in its own letters, most frequent first."""
+    import wordfreq  # its import takes a while, and pages only need the names of the languages
+
+    words = wordfreq.top_n_list(language.code, COMMON_WORDS)
+    return tuple(word for word in words if len(word) > 1 and all(_is_letter(c, language.script) for c in word))
+
+
+def _is_letter(character: str, script: str) -> bool:
+    return character.isalpha() and unicodedata.name(character, "").startswith(script)
 
 
 def pronounce_in(language: Language) -> Pronounce:
-    """How texts sound in a language: each as its phonemes."""
+    """A function that converts texts of a language to phonemes."""
     return lambda texts: espeak.phonemes(texts, language.accents[0])
 
 
 def check(phrase: str, language: Language) -> str:
-    """The phrase without needless space. Raises ValueError when it cannot be spoken in this language."""
+    """The phrase with single spaces. Raises ValueError if it cannot be spoken in this language."""
     cleaned = " ".join(phrase.split())
     if not cleaned:
-        raise ValueError("The phrase is empty; give the words that the device shall answer to, such as hey atlas.")
+        raise ValueError("The phrase is empty; give the words that the device should respond to, such as hey atlas.")
     if len(cleaned) > LONGEST_PHRASE:
         raise ValueError(f"The phrase has {len(cleaned)} characters; give at most {LONGEST_PHRASE}.")
-    bad = [c for c in cleaned if unicodedata.category(c)[0] not in "LMNZ" and c not in "'’-.,!?"]
     foreign = [c for c in cleaned if c.isalpha() and not unicodedata.name(c, "").startswith(language.script)]
     if foreign:
         raise ValueError(
-            f"The phrase {cleaned!r} holds {foreign[0]!r}, which is no letter of {language.name}; "
-            "choose its language, or give it in other letters."
+            f"The phrase {cleaned!r} contains {foreign[0]!r}, which is not a letter of {language.name}; "
+            "choose another language, or give the phrase in letters of this one."
         )
-    if bad or not any(c.isalpha() for c in cleaned):
-        raise ValueError(
-            f"The phrase {cleaned!r} holds more than words ({bad[0] if bad else 'no letters'!r}); give words."
-        )
+    bad = [c for c in cleaned if unicodedata.category(c)[0] not in "LMNZ" and c not in "'’-.,!?"]
+    if bad:
+        raise ValueError(f"The phrase {cleaned!r} contains {bad[0]!r}, which cannot be spoken; give only words.")
+    if not any(c.isalpha() for c in cleaned):
+        raise ValueError(f"The phrase {cleaned!r} contains no letters; give it in words.")
     return cleaned
 
 
 def distance(a: Phonemes, b: Phonemes) -> int:
-    """Fewest phonemes to insert, remove or replace to make `a` into `b` (Levenshtein 1966)."""
+    """The smallest number of insertions, deletions and replacements that turn `a` into `b` (Levenshtein 1966)."""
     row = list(range(len(b) + 1))
     for i, left in enumerate(a, 1):
         diagonal, row[0] = row[0], i
@@ -73,29 +142,30 @@ def distance(a: Phonemes, b: Phonemes) -> int:
     return row[-1]
 
 
-def contains(text: Phonemes, part: Phonemes) -> bool:
-    """Whether `part` is spoken somewhere in `text`."""
-    return any(text[i : i + len(part)] == part for i in range(len(text) - len(part) + 1))
+def contains(phonemes: Phonemes, part: Phonemes) -> bool:
+    """Whether `part` is a contiguous part of `phonemes`."""
+    return any(phonemes[i : i + len(part)] == part for i in range(len(phonemes) - len(part) + 1))
 
 
 def _without(phrase: str, target: Phonemes, texts: Sequence[str], pronounce: Pronounce) -> list[str]:
-    """The texts in which the phrase is not heard: not anywhere, or for a short one not as words of its own."""
-    if len(target) >= SHORT:
+    """The texts that do not contain the phrase; a short phrase counts only as separate words."""
+    if len(target) >= SHORT_PHONEMES:
         return [t for t, sound in zip(texts, pronounce(texts), strict=True) if sound and not contains(sound, target)]
     others = [text for text in texts if f" {phrase.casefold()} " not in f" {text.casefold()} "]
     return [text for text, sound in zip(others, pronounce(others), strict=True) if sound and sound != target]
 
 
-def _nearest(word: Phonemes, lexicon: dict[str, Phonemes], count: int = NEAREST) -> list[str]:
-    """Words that sound most like `word` without being it, by distance as a part of the longer one."""
-    other = [name for name, sound in lexicon.items() if sound != word]
-    return sorted(other, key=lambda name: (distance(word, lexicon[name]) / max(len(word), len(lexicon[name])), name))[
-        :count
-    ]
+def _nearest(word: Phonemes, lexicon: dict[str, Phonemes], count: int = NEAREST_WORDS) -> list[str]:
+    """The words of a lexicon that sound most like `word` and differ from it, by relative distance."""
+
+    def relative(name: str) -> tuple[float, str]:
+        return distance(word, lexicon[name]) / max(len(word), len(lexicon[name])), name
+
+    return sorted((name for name, sound in lexicon.items() if sound != word), key=relative)[:count]
 
 
 def _parts(phrase: str) -> list[str]:
-    """Beginnings and ends of the phrase: each word, and half of a long one."""
+    """Parts of the phrase: each word, the halves of long words, and all words but the first or last."""
     words = phrase.split()
     halves = [half for word in words if len(word) >= 5 for half in (word[: len(word) // 2 + 1], word[len(word) // 2 :])]
     several = [" ".join(words[:-1]), " ".join(words[1:])] if len(words) > 1 else []
@@ -103,56 +173,59 @@ def _parts(phrase: str) -> list[str]:
 
 
 def check_texts(texts: Sequence[str], phrase: str, language: Language) -> list[str]:
-    """A user's look-alikes, cleaned. Raises ValueError for one that cannot be spoken, or that is the phrase."""
+    """The look-alikes of a user, cleaned. Raises ValueError for one that cannot be spoken or contains the phrase."""
     cleaned = list(dict.fromkeys(check(text, language) for text in texts if text.strip()))
     pronounce = pronounce_in(language)
     (target,) = pronounce([phrase])
-    kept = _without(phrase, target, cleaned, pronounce)
-    if wrong := [text for text in cleaned if text not in kept]:
-        raise ValueError(f"{wrong[0]!r} sounds like the phrase itself; take it off the list of look-alikes.")
+    different = _without(phrase, target, cleaned, pronounce)
+    if wrong := [text for text in cleaned if text not in different]:
+        raise ValueError(f"{wrong[0]!r} sounds like the phrase itself; remove it from the look-alikes.")
     return cleaned
 
 
 def look_alikes(phrase: str, language: Language, least_distance: int = 1) -> list[str]:
-    """Texts that are easily taken for the phrase: parts of it, its words swapped, words that sound like its words.
+    """Texts that are easily confused with the phrase, none of which contains it.
 
+    They are parts of the phrase, its words in reverse order, and combinations with common words that sound similar.
     Each is at least `least_distance` phonemes away from the phrase.
-
-    The words come from the commonest ones of the language, nearest by phonemes.
-
-    In none of them the phrase itself is heard.
     """
-    words, pronounce, common = phrase.split(), pronounce_in(language), languages.lexicon(language.code)
+    words, pronounce, common = phrase.split(), pronounce_in(language), common_words(language)
     target, *sounds = pronounce([phrase, *words])
     lexicon = dict(zip(common, pronounce(common), strict=True))
-    found = _parts(phrase)
+    texts = _parts(phrase)
     if len(words) > 1:
-        found.append(" ".join(reversed(words)))
+        texts.append(" ".join(reversed(words)))
     for index, sound in enumerate(sounds):
         for near in _nearest(sound, lexicon):
-            found += [" ".join([*words[:index], near, *words[index + 1 :]]), near]
-    found += _nearest(target, lexicon)
-    found += [f"{near} {words[-1]}" for near in _nearest(sounds[0], lexicon, 3)] if len(words) == 1 else []
-    unique = list(dict.fromkeys(text for text in found if text))
-    kept = _without(phrase, target, unique, pronounce)
-    apart = [distance(target, sound) >= least_distance for sound in pronounce(kept)]
-    return [text for text, far in zip(kept, apart, strict=True) if far]
+            texts += [" ".join([*words[:index], near, *words[index + 1 :]]), near]
+    texts += _nearest(target, lexicon)
+    texts += [f"{near} {words[-1]}" for near in _nearest(sounds[0], lexicon, 3)] if len(words) == 1 else []
+    different = _without(phrase, target, list(dict.fromkeys(text for text in texts if text)), pronounce)
+    distances = [distance(target, sound) for sound in pronounce(different)]
+    return [text for text, away in zip(different, distances, strict=True) if away >= least_distance]
+
+
+def _sentence(words: Sequence[str], rng: random.Random) -> str:
+    """An English sentence with two of the words."""
+    opening = f"{rng.choice(OPENINGS)} " if rng.random() < 0.5 else ""
+    place = f" {rng.choice(PLACES)}" if rng.random() < 0.6 else ""
+    return f"{opening}{rng.choice(SUBJECTS)} {rng.choice(VERBS)} the {rng.choice(words)} {rng.choice(words)}{place}"
 
 
 def other_texts(phrase: str, count: int, seed: int, language: Language) -> list[str]:
-    """`count` texts that do not hold the phrase: two in five are a word or two, the others sentences.
+    """`count` texts that do not contain the phrase: two in five are one or two words, the others are sentences.
 
-    In other languages than English a sentence is three to eight words in a row.
+    In languages other than English, a sentence is a sequence of three to eight words.
     """
-    rng, pronounce, words = random.Random(seed), pronounce_in(language), languages.lexicon(language.code)
+    rng, pronounce, words = random.Random(seed), pronounce_in(language), common_words(language)
     (target,) = pronounce([phrase])
 
     def draw() -> str:
         if rng.random() < 0.4:
             return " ".join(rng.sample(words, rng.choice((1, 1, 2))))
-        return sentence(words, rng) if language.code == "en" else " ".join(rng.sample(words, rng.randint(3, 8)))
+        return _sentence(words, rng) if language.code == "en" else " ".join(rng.sample(words, rng.randint(3, 8)))
 
-    found: list[str] = []
-    while len(found) < count:
-        found += _without(phrase, target, [draw() for _ in range(count - len(found))], pronounce)
-    return found
+    texts: list[str] = []
+    while len(texts) < count:
+        texts += _without(phrase, target, [draw() for _ in range(count - len(texts))], pronounce)
+    return texts

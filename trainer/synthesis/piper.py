@@ -1,7 +1,7 @@
-"""Piper voices of the user (an ONNX file with its JSON beside it) and the clips they speak. Nothing is downloaded.
+"""Speech from Piper voices of the user, each an ONNX file with a JSON description. Nothing is downloaded.
 
-A voice turns IPA phonemes, as espeak-ng gives them, into a wave (Kim et al., "VITS", 2021). Its file format: every
-code point of the phonemes has ids in `phoneme_id_map`; a padding `_` follows each, `^` begins and `$` ends.
+A voice converts IPA phonemes from espeak-ng to a wave (Kim et al., "VITS", 2021). `phoneme_id_map` of the description
+holds the ids of every code point; `^` begins the sequence, `$` ends it, and a padding `_` follows each symbol.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ MOST_JSON_BYTES = 4 << 20
 MOST_SYMBOLS = 10_000
 Scale = Annotated[float, Field(ge=0, le=10)]
 Ids = Annotated[list[Annotated[int, Field(ge=0, le=MOST_SYMBOLS)]], Field(max_length=16)]
-"""Of one symbol."""
+"""The ids of one symbol."""
 PROCESS = "trainer.synthesis.piper_process"
-MIDDLE_RATE = 165
-"""Words per minute that count as a voice's own pace."""
+NORMAL_RATE = 165
+"""The rate, in words per minute, at which a voice speaks at its own pace."""
 LOAD_SECONDS, LOAD_SECONDS_PER_MEGABYTE = 10.0, 0.2
 SPEAK_SECONDS, SPEAK_SECONDS_PER_ID = 10.0, 0.25
-"""Of processor time, all threads together."""
-STILL_SECONDS = 300.0
-"""Until a process is given up that neither answers nor computes."""
+"""Limits of processor time, over all threads."""
+ANSWER_SECONDS = 300.0
+"""The longest wait for an answer, for a process that hangs without using processor time."""
 MOST_SECONDS_PER_ID = 1.0
-"""Of sound, at a voice's own pace; a phoneme lasts a tenth of a second."""
+"""The longest sound of one id at a voice's own pace; a phoneme lasts about 0.1 s."""
 LOUDEST = 32768.0
-"""Samples lie within -1..1, for some voices within -32768..32767."""
-OTHER = "Take another voice."
+"""The range of samples is -1..1, or -32768..32767 for some voices."""
+OTHER = "Choose another voice."
 
 
 class _Audio(BaseModel):
@@ -61,8 +61,8 @@ class _Inference(BaseModel):
     noise_w: Scale = 0.8
 
 
-class Facts(BaseModel):
-    """The JSON beside a voice, as far as it is needed."""
+class Description(BaseModel):
+    """The parts of a voice's JSON file that are used."""
 
     audio: _Audio
     espeak: _Espeak
@@ -73,19 +73,21 @@ class Facts(BaseModel):
 
 @dataclass(frozen=True)
 class PiperVoice:
-    """A voice: its ONNX file, which only a process with limits loads (`piper_process`), and its description."""
+    """A voice: its ONNX file, which only a process with limits loads (see `piper_process`), and its description."""
 
     path: Path
-    facts: Facts
+    description: Description
 
 
-def find(folder: Path) -> list[Path]:
-    """Voice files below a folder, or the one that is named itself. Raises ValueError when there is none."""
-    files = [folder] if folder.is_file() else sorted(folder.rglob("*.onnx")) if folder.is_dir() else []
-    found = [file for file in files if file.suffix == ".onnx" and _json_of(file).is_file()]
-    if not found:
-        raise ValueError(f"There is no Piper voice at {folder}: a file NAME.onnx with NAME.onnx.json beside it.")
-    return found
+def find(path: Path) -> list[Path]:
+    """The voice files below a folder, or the file itself. Raises ValueError when there is none."""
+    files = [path] if path.is_file() else sorted(path.rglob("*.onnx")) if path.is_dir() else []
+    voices = [file for file in files if file.suffix == ".onnx" and _json_of(file).is_file()]
+    if not voices:
+        raise ValueError(
+            f"There is no Piper voice at {path}. A voice is a file NAME.onnx with NAME.onnx.json beside it."
+        )
+    return voices
 
 
 def _json_of(file: Path) -> Path:
@@ -93,18 +95,18 @@ def _json_of(file: Path) -> Path:
 
 
 def load(file: Path) -> PiperVoice:
-    """The voice in an ONNX file, by its description. Raises ValueError when that is none, OSError."""
+    """The voice in an ONNX file. Raises ValueError when its description is not valid, OSError."""
     path = _json_of(file)
     data = regular_file.read_bytes(path, MOST_JSON_BYTES + 1)
     if len(data) > MOST_JSON_BYTES:
-        raise ValueError(f"{path} is no description of a Piper voice: it is larger than {MOST_JSON_BYTES >> 20} MB.")
+        raise ValueError(f"{path} is not a description of a Piper voice: it is larger than {MOST_JSON_BYTES >> 20} MB.")
     try:
-        return PiperVoice(file, Facts.model_validate_json(data))
+        return PiperVoice(file, Description.model_validate_json(data))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        told = f"{where!r:.80}: {first['msg']}" if where else first["msg"]
-        raise ValueError(f"{path} is no description of a Piper voice ({told}).") from None
+        problem = f"{where!r:.80}: {first['msg']}" if where else first["msg"]
+        raise ValueError(f"{path} is not a description of a Piper voice ({problem}).") from None
 
 
 def voices_at(text: str) -> list[PiperVoice]:
@@ -113,27 +115,27 @@ def voices_at(text: str) -> list[PiperVoice]:
 
 
 def phoneme_ids(ipa: str, ids: dict[str, list[int]]) -> list[int]:
-    """Ids of IPA text; code points that the voice does not know are left out."""
+    """The ids of IPA text; code points without ids are left out."""
     known = [ids[c] for c in unicodedata.normalize("NFD", ipa) if c in ids and c not in (BEGIN, END, PADDING)]
     padding = ids.get(PADDING, [0])
     return [*ids.get(BEGIN, []), *padding, *(i for part in known for i in (*part, *padding)), *ids.get(END, [])]
 
 
 def named_speakers(voices: Sequence[PiperVoice]) -> list[tuple[int, int, str]]:
-    """(voice, speaker, a name fit for a folder) of everybody in these voices."""
-    found = []
-    for place, voice in enumerate(voices):
-        count = max(1, voice.facts.num_speakers)
+    """(index of the voice, number of the speaker, a name for its folder) for all speakers of these voices."""
+    speakers = []
+    for index, voice in enumerate(voices):
+        count = max(1, voice.description.num_speakers)
         stem = voice.path.stem
-        found += [(place, number, f"{stem}-{number:04d}" if count > 1 else stem) for number in range(count)]
-    return found
+        speakers += [(index, number, f"{stem}-{number:04d}" if count > 1 else stem) for number in range(count)]
+    return speakers
 
 
 class _VoiceRefused(ValueError):
-    """What is wrong follows the path of the voice."""
+    """A voice that cannot be used; `problem` follows its path in the message."""
 
-    def __init__(self, voice: PiperVoice, why: str) -> None:
-        super().__init__(f"{voice.path} {why}. {OTHER}")
+    def __init__(self, voice: PiperVoice, problem: str) -> None:
+        super().__init__(f"{voice.path} {problem}. {OTHER}")
 
 
 @contextmanager
@@ -149,19 +151,19 @@ def _process(voice: PiperVoice) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _ask(child: subprocess.Popen[bytes], voice: PiperVoice, request: dict[str, Any], most: int) -> NDArray[np.float32]:
-    """What the voice answers: at most so many samples. Raises ValueError with what is wrong with it."""
+    """The answer of a voice: at most `most` samples. Raises ValueError with the problem of the voice."""
     assert child.stdin and child.stdout
-    with suppress(BrokenPipeError):  # it has ended, so there is no answer either
+    with suppress(BrokenPipeError):  # the process has ended: reading the answer reports it
         os.write(child.stdin.fileno(), json.dumps(request).encode() + b"\n")
-    if not select.select([child.stdout], [], [], STILL_SECONDS)[0]:
-        raise _VoiceRefused(voice, "is refused: it took too long")
+    if not select.select([child.stdout], [], [], ANSWER_SECONDS)[0]:
+        raise _VoiceRefused(voice, "is refused: it takes too long")
     line = child.stdout.readline()
     answer = json.loads(line or "{}")
-    if "why" in answer:
-        raise _VoiceRefused(voice, answer["why"])
+    if "problem" in answer:
+        raise _VoiceRefused(voice, answer["problem"])
     count = answer.get("samples", 0)
     if count > most:
-        raise _VoiceRefused(voice, f"makes {count:,} samples where a voice makes at most {most:,}")
+        raise _VoiceRefused(voice, f"produces {count:,} samples, more than the {most:,} of a valid voice")
     samples = child.stdout.read(4 * count)
     if not line or len(samples) < 4 * count:
         raise _VoiceRefused(voice, f"is refused: {limited_process.told(child.wait())}")
@@ -169,44 +171,45 @@ def _ask(child: subprocess.Popen[bytes], voice: PiperVoice, request: dict[str, A
 
 
 def _wave(child: subprocess.Popen[bytes], voice: PiperVoice, ipa: str, speaker: int, rate: int) -> NDArray[np.float32]:
-    """What the voice says [samples], at its own sample rate. Raises ValueError."""
-    facts = voice.facts
-    ids, pace = phoneme_ids(ipa, facts.phoneme_id_map), facts.inference.length_scale * MIDDLE_RATE / rate
+    """The speech of IPA text [samples], at the sample rate of the voice. Raises ValueError."""
+    description = voice.description
+    ids = phoneme_ids(ipa, description.phoneme_id_map)
+    pace = description.inference.length_scale * NORMAL_RATE / rate
     request = {
         "ids": ids,
         "speaker": speaker,
-        "scales": [facts.inference.noise_scale, pace, facts.inference.noise_w],
+        "scales": [description.inference.noise_scale, pace, description.inference.noise_w],
         "seconds": SPEAK_SECONDS + SPEAK_SECONDS_PER_ID * len(ids),
     }
-    most = round(MOST_SECONDS_PER_ID * max(1.0, pace) * len(ids) * facts.audio.sample_rate)
+    most = round(MOST_SECONDS_PER_ID * max(1.0, pace) * len(ids) * description.audio.sample_rate)
     wave = _ask(child, voice, request, most)
     if not len(wave) or not np.isfinite(wave).all() or np.abs(wave).max() > LOUDEST or not np.ptp(wave):
-        raise _VoiceRefused(voice, f"makes no sound of the phonemes {ipa!r:.60}")
+        raise _VoiceRefused(voice, f"produces no sound for the phonemes {ipa!r:.60}")
     return wave
 
 
 def speak(voices: Sequence[PiperVoice], utterances: Sequence[Utterance], report: Callable[[int], None]) -> None:
-    """Speak every utterance into its file by the voice it names. Raises ValueError, OSError."""
-    speakers = {name: (place, number) for place, number, name in named_speakers(voices)}
-    by_place: dict[int, list[Utterance]] = {}
+    """Speak every utterance into its file, with the voice it names. Raises ValueError, OSError."""
+    speakers = {name: (index, number) for index, number, name in named_speakers(voices)}
+    by_voice: dict[int, list[Utterance]] = {}
     for utterance in utterances:
-        by_place.setdefault(speakers[utterance.voice][0], []).append(utterance)
-    lines: dict[str, dict[str, str]] = {}
-    for pronunciation in {voices[place].facts.espeak.voice for place in by_place}:
-        lines[pronunciation] = espeak.ipa(sorted({utterance.text for utterance in utterances}), pronunciation)
+        by_voice.setdefault(speakers[utterance.voice][0], []).append(utterance)
+    texts = sorted({utterance.text for utterance in utterances})
+    languages = {voices[index].description.espeak.voice for index in by_voice}
+    ipa = {language: espeak.ipa(texts, language) for language in languages}
 
-    def spoken(child: subprocess.Popen[bytes], utterance: Utterance) -> NDArray[np.float32]:
-        place, number = speakers[utterance.voice]
-        ipa = lines[voices[place].facts.espeak.voice][utterance.text]
-        return _wave(child, voices[place], ipa, number, utterance.rate)
+    def wave(child: subprocess.Popen[bytes], utterance: Utterance) -> NDArray[np.float32]:
+        index, number = speakers[utterance.voice]
+        line = ipa[voices[index].description.espeak.voice][utterance.text]
+        return _wave(child, voices[index], line, number, utterance.rate)
 
-    for place, own in by_place.items() if len(by_place) > 1 else ():  # a bad one is told before hours of work
-        with _process(voices[place]) as child:
-            spoken(child, own[0])
+    for index, own in by_voice.items() if len(by_voice) > 1 else ():  # report a bad voice before hours of work
+        with _process(voices[index]) as child:
+            wave(child, own[0])
     done = 0
-    for place, own in by_place.items():
-        with _process(voices[place]) as child:
+    for index, own in by_voice.items():
+        with _process(voices[index]) as child:
             for utterance in own:
-                espeak.write(spoken(child, utterance), voices[place].facts.audio.sample_rate, utterance)
+                espeak.write(wave(child, utterance), voices[index].description.audio.sample_rate, utterance)
                 done += 1
                 report(done)

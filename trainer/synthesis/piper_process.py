@@ -1,8 +1,8 @@
-"""The process of a Piper voice, with limited memory and processor time, as a voice is an untrusted program.
+"""The process that runs a Piper voice, an untrusted program, with limited memory and processor time.
 
 Standard input: JSON lines, first {"path": ..., "seconds": ...}, then for each phrase {"ids": [...], "scales": [noise,
-length, noise of durations], "speaker": 0, "seconds": ...}; `seconds` is the processor time that it may take. Standard
-output: for each a line, {"why": what is wrong, to follow the name of the voice} or {"samples": n}, and then n float32.
+length, noise of durations], "speaker": 0, "seconds": ...}; `seconds` limits the processor time. Standard output: a line
+for each, {"problem": what follows the path of the voice in a message}, or {"samples": n} and then n float32.
 """
 
 from __future__ import annotations
@@ -23,40 +23,43 @@ from trainer.system import limited_process, limits, regular_file
 
 MOST_BYTES = 512 << 20
 MEMORY, MEMORY_PER_BYTE = 2 << 30, 8
-"""Address space in bytes, and what each byte of the file may take on top."""
+"""Limit of the address space in bytes, and its increase for each byte of the file."""
 
 MOST_THREADS = 4
-"""Each reserves memory, which counts."""
+"""Each thread reserves memory, which counts against the limit."""
 
 
 class Refused(ValueError):
-    """What is wrong with the voice, to follow its name."""
+    """The problem of a voice, which follows its path in a message."""
 
 
 def _load(path: Path) -> onnxruntime.InferenceSession:
+    """Limit the memory and load the voice. Raises Refused, OSError."""
     data = regular_file.read_bytes(path, MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
-        raise Refused(f"is larger than {MOST_BYTES >> 20} MB, which no voice is")
+        raise Refused(f"is larger than {MOST_BYTES >> 20} MB, the limit for a voice")
     limited_process.limit_memory(MEMORY + MEMORY_PER_BYTE * len(data))
     try:
         if onnx_file.reads_files(onnx.load_from_string(data)):
-            raise Refused("wants to read other files, which is refused")
+            raise Refused("refers to other files, which is not allowed")
     except DecodeError:
-        raise Refused("is no ONNX model, or a part of one") from None
+        raise Refused("is not an ONNX model, or is incomplete") from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = min(limits.threads(), MOST_THREADS), 4
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads would use up the time
+    options.add_session_config_entry(
+        "session.intra_op.allow_spinning", "0"
+    )  # spinning threads would use up the processor time
     return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
-def _spoken(session: onnxruntime.InferenceSession, request: dict[str, Any]) -> NDArray[np.float32]:
+def _wave(session: onnxruntime.InferenceSession, request: dict[str, Any]) -> NDArray[np.float32]:
     """The wave [samples] of a phrase."""
     inputs: dict[str, NDArray[Any]] = {
         "input": np.array([request["ids"]], np.int64),
         "input_lengths": np.array([len(request["ids"])], np.int64),
         "scales": np.array(request["scales"], np.float32),
     }
-    if any(one.name == "sid" for one in session.get_inputs()):
+    if any(each.name == "sid" for each in session.get_inputs()):
         inputs["sid"] = np.array([request["speaker"]], np.int64)
     return np.ascontiguousarray(session.run(None, inputs)[0], np.float32).reshape(-1)
 
@@ -70,14 +73,16 @@ def main() -> None:
             if session is None:
                 session = _load(Path(request["path"]))
             else:
-                wave = _spoken(session, request)
+                wave = _wave(session, request)
             answer: dict[str, Any] = {"samples": len(wave)}
         except Refused as error:
-            answer = {"why": str(error)}
+            answer = {"problem": str(error)}
         except OSError as error:
-            answer = {"why": f"cannot be read ({error.strerror})"}
-        except Exception as error:  # the edge of the process: onnxruntime raises a class for each kind of damage
-            answer = {"why": limited_process.told_error(error)}
+            answer = {"problem": f"cannot be read ({error.strerror})"}
+        except (
+            Exception
+        ) as error:  # the edge of the process: onnxruntime has an exception class for each kind of damage
+            answer = {"problem": limited_process.told_error(error)}
         out.write(json.dumps(answer).encode() + b"\n")
         if "samples" in answer:
             out.write(wave.data)

@@ -11,7 +11,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from pages.ui.shared import flash, job_progress
 from trainer.audio import audio_formats
 from trainer.dataset import archives, importing, zip_names
-from trainer.synthesis import languages, phrases
+from trainer.synthesis import phrases
 from trainer.system import display_text
 from trainer.system.display_text import counted
 from trainer.system.workspace import LABELS, Workspace
@@ -25,9 +25,9 @@ def show_synthesis(workspace: Workspace, busy: bool) -> None:
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input("Phrase to speak", key="order_phrase", max_chars=60, width=220, placeholder="hey atlas")
-        names = {code: language.name for code, language in languages.LANGUAGES.items()}
+        names = {code: language.name for code, language in phrases.LANGUAGES.items()}
         st.selectbox("Language", list(names), format_func=names.__getitem__, key="order_language", width=160)
-        st.number_input("Voices", 1, len(languages.VARIANTS), len(languages.VARIANTS), key="order_voices", width=120)
+        st.number_input("Voices", 1, len(phrases.VARIANTS), len(phrases.VARIANTS), key="order_voices", width=120)
         st.number_input(
             "Variation", 0, 2**31 - 1, 0, key="order_seed", width=120, help="The same number gives the same clips."
         )
@@ -48,7 +48,7 @@ def show_synthesis(workspace: Workspace, busy: bool) -> None:
 
 def _suggest() -> None:
     try:
-        language = languages.find(st.session_state["order_language"])
+        language = phrases.find_language(st.session_state["order_language"])
         phrase = phrases.check(st.session_state["order_phrase"], language)
         st.session_state["order_texts"] = "\n".join(phrases.look_alikes(phrase, language))
     except (ValueError, OSError) as error:

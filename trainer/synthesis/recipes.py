@@ -1,0 +1,232 @@
+"""Recipes of synthetic clips: the demo data set, and the clips of a phrase that a user chooses."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from trainer.audio.audio_formats import SAMPLE_RATE
+from trainer.dataset import changes, file_names, importing
+from trainer.dataset.changes import RAW, Move
+from trainer.dataset.importing import Imported
+from trainer.synthesis import acoustics, espeak, phrases, piper
+from trainer.synthesis.espeak import Utterance
+from trainer.system.job import Report
+from trainer.system.workspace import LABELS, Workspace
+
+PREFIX = "demo-"
+"""Begins the names of folders with synthetic clips, which sets them apart from speakers."""
+SPEECH = ("positive", "hard_negative", "negative")
+MOST_CLIPS = 20_000
+FEWEST_DEMO_POSITIVES = 10
+DEMO_DISTANCE = 2
+"""Phonemes between the phrase of a demo and its look-alikes: a short training does not learn a single one."""
+POSITIONS_PER_ROOM = 3
+BACKGROUND_SECONDS = 8.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to make: `counts` are clips by label, `voices` the number of voices that speak.
+
+    `look_alikes` are the texts of hard negatives; without any, texts at least `least_distance` phonemes away from the
+    phrase are chosen. `piper` is a Piper voice or a folder of voices, used instead of espeak-ng.
+    """
+
+    phrase: str
+    language: str = "en"
+    voices: int = len(phrases.VARIANTS)
+    seed: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    look_alikes: tuple[str, ...] = ()
+    piper: str = ""
+    least_distance: int = 1
+
+    def check(self) -> None:
+        """Raises ValueError with what to change."""
+        for label, count in self.counts.items():
+            if not 0 <= count <= MOST_CLIPS:
+                raise ValueError(f"{count} {label} clips are out of range; choose 0 to {MOST_CLIPS:,}.")
+        if not any(self.counts.values()):
+            raise ValueError("Every count is 0, so there is nothing to make; set at least one.")
+        if not 1 <= self.voices <= len(phrases.VARIANTS):
+            raise ValueError(f"{self.voices} voices are out of range; choose 1 to {len(phrases.VARIANTS)}.")
+
+
+def synthesise(workspace: Workspace, recipe: Recipe, report: Report) -> Imported:
+    """Add the clips of a recipe to data/raw, as one change that can be undone. Raises ValueError, OSError."""
+    recipe.check()
+    report(0, 0, "Choosing texts")
+    with importing.staging(workspace) as (change_id, folder):
+        _make(recipe, folder, report)
+        files = [(path.relative_to(folder).as_posix(), path) for path in sorted(folder.rglob("*.wav"))]
+        title = f"Synthesised {recipe.phrase}" if recipe.phrase.strip() else "Generated noise and rooms"
+        return importing.take(workspace, files, "", title, change_id)
+
+
+def demo_counts(positives: int) -> dict[str, int]:
+    """Clips of each label in a demo: three others for each positive."""
+    hard = positives * 9 // 10
+    background = max(2 * len(acoustics.KINDS), positives * 2 // 15)
+    rirs = max(POSITIONS_PER_ROOM * 3, positives // 10)
+    negatives = max(positives, 3 * positives - hard - rirs - background)
+    return dict(zip(LABELS, (positives, negatives, hard, background, rirs), strict=True))
+
+
+def make_demo(workspace: Workspace, phrase: str, positives: int, seed: int, report: Report) -> dict[str, int]:
+    """Make the demo data set of an English phrase; returns clips by label. Equal arguments give equal bytes.
+
+    A folder for each voice, kind of noise or room is the group that splits keep together. The clips appear in data/raw
+    at the end, as one change that can be undone and that moves an earlier demo to the trash. Raises ValueError for a
+    phrase that cannot be spoken, or when data/raw contains the user's own clips; OSError.
+    """
+    phrase = phrases.check(phrase, phrases.LANGUAGES["en"])
+    if not FEWEST_DEMO_POSITIVES <= positives <= MOST_CLIPS:
+        raise ValueError(f"{positives} positives are out of range; choose {FEWEST_DEMO_POSITIVES} to {MOST_CLIPS:,}.")
+    _check_no_own_clips(workspace)
+    report(0, 0, "Choosing texts")
+    recipe = Recipe(phrase, seed=seed, counts=demo_counts(positives), least_distance=DEMO_DISTANCE)
+    with importing.staging(workspace) as (change_id, folder):
+        _make(recipe, folder, report)
+        _check_no_own_clips(workspace)
+        _replace_demo(workspace, folder, phrase, change_id)
+    return recipe.counts
+
+
+def _check_no_own_clips(workspace: Workspace) -> None:
+    """Raises ValueError if data/raw contains clips of the user's own."""
+    for label in LABELS:
+        folder = workspace.raw / label
+        places = folder.iterdir() if folder.is_dir() else ()
+        own = next((place for place in places if not place.name.startswith((PREFIX, ".")) and _has_file(place)), None)
+        if own:
+            raise ValueError(
+                f"data/raw/{label} contains your own clips ({own.name}), and demo data is not mixed with them. "
+                "Choose another workspace with --root or WAKEWORD_ROOT, or move your clips away first."
+            )
+
+
+def _has_file(place: Path) -> bool:
+    return not place.is_dir() or any(_has_file(inner) for inner in place.iterdir())
+
+
+def _replace_demo(workspace: Workspace, folder: Path, phrase: str, change_id: str) -> None:
+    """Move earlier demo clips to the trash and the new ones into data/raw, as one change."""
+    data = workspace.root / "data"
+    earlier = [
+        path.relative_to(workspace.raw).as_posix()
+        for label in LABELS
+        for path in sorted((workspace.raw / label).glob(f"{PREFIX}*/**/*"))
+        if path.is_file()
+    ]
+    moves = changes.to_trash(change_id, earlier)
+    for path in sorted(folder.rglob("*.wav")):
+        target = f"{RAW}/{path.relative_to(folder).as_posix()}"
+        moves.append(Move(source=path.relative_to(data).as_posix(), target=target))
+    changes.apply(workspace, f"Demo data for {phrase}", moves, change_id)
+
+
+def _make(recipe: Recipe, folder: Path, report: Report) -> None:
+    """Write every clip of a recipe below `folder`, in a folder for each label. Raises ValueError, OSError."""
+    counts = recipe.counts
+    negatives = _speak(recipe, folder, report) if any(counts.get(label) for label in SPEECH) else []
+    _write_background(folder / "background", counts.get("background", 0), negatives, recipe.seed, report)
+    _write_rooms(folder / "rirs", counts.get("rirs", 0), recipe.seed, report)
+
+
+def _speak(recipe: Recipe, folder: Path, report: Report) -> list[Path]:
+    """Write the speech of a recipe; returns the negatives, from which babble is mixed."""
+    language = phrases.find_language(recipe.language)
+    phrase = phrases.check(recipe.phrase, language)
+    piper_voices = piper.voices_at(recipe.piper) if recipe.piper.strip() else []
+    voices = ([name for _, _, name in piper.named_speakers(piper_voices)] or language.voices)[: recipe.voices]
+    rng, texts = random.Random(recipe.seed), _texts(recipe, phrase)
+    spoken = {
+        label: utterances(texts[label], voices, count, folder / label, rng)
+        for label in SPEECH
+        if (count := recipe.counts.get(label, 0))
+    }
+    every = [utterance for of_label in spoken.values() for utterance in of_label]
+
+    def progress(done: int) -> None:
+        report(done, len(every), f"Speaking {phrase} and other words")
+
+    if piper_voices:
+        piper.speak(piper_voices, every, progress)
+    else:
+        espeak.speak(every, progress)
+    return [utterance.path for utterance in spoken.get("negative", [])]
+
+
+def _texts(recipe: Recipe, phrase: str) -> dict[str, list[str]]:
+    """The texts to speak, by label."""
+    language = phrases.find_language(recipe.language)
+    hard = phrases.check_texts(recipe.look_alikes, phrase, language)
+    if not hard and recipe.counts.get("hard_negative"):
+        hard = phrases.look_alikes(phrase, language, recipe.least_distance)
+    other = phrases.other_texts(phrase, recipe.counts.get("negative", 0), recipe.seed, language)
+    return {"positive": [phrase], "hard_negative": hard, "negative": other}
+
+
+def utterances(
+    texts: Sequence[str], voices: Sequence[str], count: int, folder: Path, rng: random.Random
+) -> list[Utterance]:
+    """`count` utterances below the folder of a label: texts and voices in turn, with random rate, pitch and level.
+
+    The name of each file contains the text, from which streams.spoken reads the phrase.
+    """
+    every = []
+    for number in range(count):
+        voice, text = voices[number % len(voices)], texts[(number * 7919) % len(texts)]
+        path = folder / f"{PREFIX}{voice.replace('+', '-')}" / (file_names.safe_part(f"{number:05d} {text}") + ".wav")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        every.append(
+            Utterance(
+                text=text,
+                voice=voice,
+                rate=rng.randint(125, 210),
+                pitch=rng.randint(25, 75),
+                lead_seconds=rng.uniform(0.1, 0.8),
+                tail_seconds=rng.uniform(0.3, 0.8),
+                level_db=rng.uniform(-32, -18),
+                seed=rng.getrandbits(32),
+                path=path,
+            )
+        )
+    return every
+
+
+def _write_background(folder: Path, count: int, voices: Sequence[Path], seed: int, report: Report) -> None:
+    """Write noise of every kind in turn, including babble if there are clips in `voices`."""
+    kinds = [*acoustics.KINDS, *(["babble"] if voices else [])]
+    for number in range(count):
+        rng, kind = np.random.default_rng([seed, number, 2]), kinds[number % len(kinds)]
+        if kind == "babble":
+            chosen = rng.choice(len(voices), min(16, len(voices)), replace=False)
+            spoken = [soundfile.read(voices[index], dtype="float32")[0] for index in chosen]
+            wave = acoustics.babble(spoken, BACKGROUND_SECONDS, rng)
+        else:
+            wave = acoustics.noise(kind, BACKGROUND_SECONDS, rng)
+        _write(folder, kind, number, wave)
+        report(number + 1, count, "Generating noise")
+
+
+def _write_rooms(folder: Path, count: int, seed: int, report: Report) -> None:
+    """Write room impulse responses, POSITIONS_PER_ROOM for each room."""
+    for room, first in enumerate(range(0, count, POSITIONS_PER_ROOM)):
+        rng = np.random.default_rng([seed, room, 3])
+        rirs = acoustics.room_responses(min(POSITIONS_PER_ROOM, count - first), rng)
+        for number, rir in enumerate(rirs, first):
+            _write(folder, f"room{room:03d}", number, rir)
+        report(first + len(rirs), count, "Generating room impulse responses")
+
+
+def _write(folder: Path, kind: str, number: int, wave: np.ndarray) -> None:
+    place = folder / f"{PREFIX}{kind}"
+    place.mkdir(parents=True, exist_ok=True)
+    soundfile.write(place / f"{number:03d}.wav", wave, SAMPLE_RATE, subtype="PCM_16")
