@@ -49,7 +49,7 @@ def test_a_zip_brings_its_audio_and_says_what_was_skipped(workspace, tmp_path):
     assert clips(workspace) == ["positive/set/anna/1.wav", "positive/set/anna/2.WAV", "positive/set/ben/1.flac"]
     assert made.skipped == 3 and (
         "Imported 3 into positive. 3 files skipped: 1 of an unsupported type (.txt), 2 hidden "
-        "(__MACOSX/set/anna/._1.wav). Undo"
+        "(__MACOSX/set/anna/._1.wav). To undo"
     ) in made.sentence()  # fmt: skip
 
 
@@ -157,7 +157,7 @@ def test_a_folder_is_copied_or_linked_and_the_originals_stay(workspace, tmp_path
 @pytest.mark.parametrize(
     ("folder", "told"),
     [
-        ("", "Type the folder"),
+        ("", "Enter the folder"),
         ("/nowhere/at/all", "is not a folder"),
         ("/etc", "is not inside"),
         ("~nobody/x", "is not"),

@@ -13,8 +13,8 @@ from trainer.system import durable
 from trainer.system.workspace import Workspace
 
 TOLD = (
-    "All positives are by one speaker (me). They are split by recording, so validation and test measure this voice "
-    "alone."
+    "All positives are from one speaker (me). They are split by recording, so validation and test measure only this "
+    "voice."
 )
 
 

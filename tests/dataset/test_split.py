@@ -242,8 +242,8 @@ def test_positives_of_one_speaker_are_split_by_recording_and_it_is_told(tmp_path
     assert told["without_speaker"] == 0, "who speaks is known"
     (warning,) = split_files.warnings(told)
     assert warning == (
-        "All positives are by one speaker (me). They are split by recording, so validation and test measure this voice "
-        "alone. For other people, get positives by other speakers."
+        "All positives are from one speaker (me). They are split by recording, so validation and test measure only "
+        "this voice. To measure other people, add positives from other speakers."
     )
     assert split_files.facts(workspace).by_recording == {"positive": ["me"]}
     assert split_files.voice_sentences(workspace) == [warning] and split_files.versions(workspace)[0].by_recording
@@ -290,5 +290,5 @@ def test_recordings_of_one_voice_that_are_copies_stay_in_one_split(tmp_path):
 
 def test_one_recording_cannot_be_split_and_the_sentence_says_what_can(tmp_path):
     workspace = own_voice(tmp_path, {"positive": {"me": 1}, "negative": {f"n{n}": 3 for n in range(5)}})
-    with pytest.raises(ValueError, match=r"there is one recording, or all .* at least three"):
+    with pytest.raises(ValueError, match=r"they are one recording, or copies .* at least three"):
         split_files.split_dataset(workspace, RATIOS, 0)

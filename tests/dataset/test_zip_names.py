@@ -95,7 +95,7 @@ def test_an_encoding_that_was_asked_for_is_used_or_refused(workspace, tmp_path):
     packed = zip_of(tmp_path / "a.zip", ["positive/мир/a.wav".encode("mac-cyrillic"), b"positive/b.wav"])
     importing.import_zip(workspace, packed, "", ignore, encoding="mac-cyrillic")
     assert clips(workspace) == {"positive/мир/a.wav", "positive/b.wav"}
-    with pytest.raises(ValueError, match="are not in the encoding utf-8"):
+    with pytest.raises(ValueError, match="are not valid utf-8"):
         importing.import_zip(workspace, packed, "", ignore, encoding="utf-8")
     for wrong in ("klingon", "utf-16", "rot13"):
         with pytest.raises(

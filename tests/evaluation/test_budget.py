@@ -27,7 +27,7 @@ def test_a_choice_says_what_it_costs_and_for_how_much_the_hours_suffice():
     assert first.startswith("At threshold 0.6000, 1 of 6 words are missed (16.7 %, with 95 % confidence ")
     assert first.endswith("; its false accepts are 0.5 per hour (2 in 4.00 h; 95 %: 0.061 to 1.8).")
     assert second == (
-        "4.00 h without the word are too few to promise 0.5 per hour: that takes 6 h without a false accept."
+        "4.00 h without the word are too few to guarantee 0.5 per hour, which takes 6 h without a false accept."
     )
     assert "below 0.75 per hour (none in 4.00 h)" in budget.sentences(budget.choose(choice.evaluation, 0.1))[0]
 
@@ -36,7 +36,7 @@ def test_few_speakers_have_no_interval_and_without_words_there_is_no_rate():
     streams = heard_in(4.0, 8)
     alone = [heard(recording("words", 20.0, words=words(6, speakers=4), counts_false_accepts=False), {}), streams[1]]
     assert (
-        "with fewer than 5 speakers or clips, no interval is known"
+        "with fewer than 5 speakers or clips, no interval is available"
         in budget.sentences(budget.choose(evaluation(alone), 1.0))[0]
     )
     assert "no words were heard; its false" in budget.sentences(budget.choose(evaluation(streams[1:]), 1.0))[0]
@@ -44,7 +44,7 @@ def test_few_speakers_have_no_interval_and_without_words_there_is_no_rate():
 
 def test_a_budget_that_cannot_be_kept_gets_one_sentence():
     for per_hour in (0.0, -1.0, float("nan")):
-        with pytest.raises(ValueError, match="give more than 0"):
+        with pytest.raises(ValueError, match="must be above 0"):
             budget.choose(evaluation(heard_in(1.0, 3)), per_hour)
     with pytest.raises(ValueError, match="has no audio without the word"):
         budget.choose(evaluation(heard_in(1.0, 3)[:1]), 1.0)

@@ -73,5 +73,5 @@ def test_what_did_not_hear_the_same_is_not_compared():
     fewer = streams(1, 0.8, 10)
     with pytest.raises(ValueError, match="same words"):
         comparison.compare(first, one, evaluation(fewer), fewer, 1.0)
-    with pytest.raises(ValueError, match="These streams hold no words"):
+    with pytest.raises(ValueError, match="These streams contain no words"):
         comparison.compare(evaluation(one[1:]), one[1:], evaluation(one[1:]), one[1:], 1.0)

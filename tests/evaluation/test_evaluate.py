@@ -211,7 +211,7 @@ def test_a_run_that_was_removed_meanwhile_does_not_come_back_as_half_of_one(made
         if doing == "Computing the curve":
             shutil.rmtree(gone.folder)
 
-    with pytest.raises(FileNotFoundError, match="was removed meanwhile"):
+    with pytest.raises(FileNotFoundError, match="was removed during its evaluation"):
         assessment.evaluate(workspace, gone, COMPOSED, removed)
     assert not gone.folder.exists()
 
@@ -283,7 +283,7 @@ def test_each_thing_that_can_be_wrong_is_one_sentence(tmp_path):
     for wrong in (["400"], ["nan"], [str(number) for number in range(9)]):
         told = refused(workspace, "evaluate", run.id, *(part for each in wrong for part in ("--snr", each)))
         assert told.startswith("Give one to 8 ratios from -20 to 60 dB; "), told
-    with pytest.raises(ValueError, match="There is nothing to evaluate: name recordings"):
+    with pytest.raises(ValueError, match="There is nothing to evaluate: give recordings"):
         assessment.evaluate(workspace, run, Wanted(None, []), ignore)
     with pytest.raises(FileNotFoundError, match="There is no recording or folder"):
         assessment.evaluate(workspace, run, Wanted(None, [tmp_path / "none"]), ignore)

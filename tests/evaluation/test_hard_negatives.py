@@ -108,8 +108,10 @@ def test_an_evaluation_knows_that_clips_were_taken_from_its_recordings(workspace
 )
 def test_clips_of_the_test_split_are_never_sent_to_the_training(workspace, said: dict):
     made = Evaluated(workspace, **said)
-    assert hard_negatives.problem(made.streams, made.accepts[0]).startswith("talk is made of clips of the test split")
-    with pytest.raises(ValueError, match="would spoil every later evaluation"):
+    assert hard_negatives.problem(made.streams, made.accepts[0]).startswith(
+        "talk is composed from clips of the test split"
+    )
+    with pytest.raises(ValueError, match="would bias every later evaluation"):
         made.send(1)
     assert clips(workspace) == [] and changes.recent(workspace) == []
 

@@ -46,15 +46,15 @@ def test_what_should_be_known_before_a_start_is_told_on_every_page_it_concerns(e
     app = draw("Training")
     unfit, voice = [text.value for text in app.warning]
     assert "12 of 12 positives contain more speech than fits into the window of 1.5 s" in unfit and "to 3" in unfit
-    assert voice.startswith("All positives are by one speaker (me).") and "measure this voice alone" in voice
+    assert voice.startswith("All positives are from one speaker (me).") and "measure only this voice" in voice
     press(app, "Start Training")
     (run,) = runs.all_runs(empty)
     assert (
         durable.read_document(documents.Request, run.request_file)
         .warnings[1]
-        .startswith("All positives are by one speaker")
+        .startswith("All positives are from one speaker")
     )
-    assert any("measure this voice alone" in text.value for text in draw("Dataset").warning)
+    assert any("measure only this voice" in text.value for text in draw("Dataset").warning)
     app = press(draw("Configuration"), "Validate Configuration")
     assert any("12 of 12 positives contain more speech" in text.value for text in app.warning)
 

@@ -53,13 +53,13 @@ def save(workspace: Workspace, name: str, config: Config, seen: str | None) -> P
 
 
 def _exists(name: str) -> str:
-    return f"A configuration “{name}” already exists. Choose another name, or select “Replace it”."
+    return f"A configuration “{name}” already exists. Choose another name, or select “Replace existing file”."
 
 
 def _changed_elsewhere(name: str) -> str:
     return (
         f"“{name}” has changed since it was opened here, in another tab or by hand. Save under another name, load it "
-        "again, or select “Replace it”."
+        "again, or select “Replace existing file”."
     )
 
 

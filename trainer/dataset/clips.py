@@ -146,8 +146,8 @@ def warnings(workspace: Workspace, found: Found) -> list[str]:
     if positives and negatives and max(positives, negatives) > 50 * min(positives, negatives):
         fewer = "positive" if positives < negatives else "negative"
         told.append(
-            f"{positives:,} positive and {negatives:,} negative clips: the {fewer} ones will be repeated very often. "
-            f"Get more {fewer} clips, or fewer of the others."
+            f"{positives:,} positive and {negatives:,} negative clips: training repeats the {fewer} ones very often. "
+            f"Add {fewer} clips, or remove some of the others."
         )
     told += filter(None, [speakers.problem(workspace, found.clips["path"])])
     return told + _outside(workspace)

@@ -92,8 +92,8 @@ _CHECKS = (
         "too_long",
         "warning",
         "Positives too long for a word",
-        f"Over {LONGEST_WORD_SECONDS:g} s of sound contain more than the word, and training takes the end of the "
-        "sound for the end of the word.",
+        f"Over {LONGEST_WORD_SECONDS:g} s of sound is more than the word, and training uses the end of the sound as "
+        "the end of the word.",
         "quarantine",
         lambda clips: (clips["label"] == "positive") & (_word_seconds(clips) > LONGEST_WORD_SECONDS),
     ),
@@ -130,7 +130,7 @@ _CHECKS = (
         "offset",
         "warning",
         "Clips with a constant offset (DC)",
-        "The recording device adds a constant to the signal, which falsifies energy and level. Converting removes it.",
+        "The recording device adds a constant, which distorts the energy and level. Converting removes it.",
         "convert",
         lambda clips: (clips["label"] != "rirs") & (clips["offset"].abs() > OFFSET),
     ),
@@ -163,7 +163,7 @@ _CHECKS = (
     _Check(
         "uneven",
         "warning",
-        "Clips with one channel far noisier than another, or clipped",
+        "Clips with a much noisier or clipped channel",
         "All channels are mixed, including the bad one. Compare them under Listen; “Use best channel” "
         "keeps only the best.",
         "channel",
@@ -256,9 +256,9 @@ def _whole(clips: pd.DataFrame) -> Iterator[Finding]:
         yield Finding(
             "one_speaker",
             "warning",
-            "Most positives are by one speaker",
-            f"{known.iloc[0]:,} of {len(positives):,} are by {known.index[0]}: the detector will work "
-            f"best for that voice.",
+            "Most positives are from one speaker",
+            f"{known.iloc[0]:,} of {len(positives):,} are from {known.index[0]}: the detector will work best for that "
+            "voice.",
         )
     for label, text in (("background", "noise"), ("rirs", "rooms")):
         if len(clips) and not (clips["label"] == label).any():

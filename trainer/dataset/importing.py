@@ -47,7 +47,7 @@ class Imported:
         taken = "its name already existed" if self.renamed == 1 else "their names already existed"
         were = "was" if self.renamed == 1 else "were"
         numbered = f"{self.renamed:,} {were} numbered, as {taken}." if self.renamed else ""
-        parts = [f"Imported {told}.", archives.skip_summary(self.left_out), numbered, "Undo is in the list of changes."]
+        parts = [f"Imported {told}.", archives.skip_summary(self.left_out), numbered, "To undo it, open Changes."]
         return " ".join(filter(None, parts))
 
 
@@ -88,7 +88,7 @@ def check_inside(path: Path, roots: Sequence[Path]) -> None:
 def check_folder(text: str, roots: Sequence[Path] | None = None) -> Path:
     """The folder that a user named. Raises ValueError when it is none, or outside the allowed roots."""
     if not text.strip():
-        raise ValueError("Type the folder that holds your clips, such as ~/recordings.")
+        raise ValueError("Enter the folder that contains your clips, such as ~/recordings.")
     folder = path_named(text)
     if roots is not None:
         check_inside(folder, roots)
@@ -202,7 +202,7 @@ def _audio_below(folder: Path) -> tuple[list[Path], list[Skipped]]:
             else:
                 found.append(path)
             if len(found) > MOST_FILES:
-                raise ValueError(f"{folder} holds more than {MOST_FILES:,} clips; import its folders one by one.")
+                raise ValueError(f"{folder} contains more than {MOST_FILES:,} clips; import its folders one by one.")
     return found, left
 
 
@@ -210,8 +210,8 @@ def _check_space(workspace: Workspace, files: Sequence[Path]) -> None:
     need, free = sum(file.stat().st_size for file in files), shutil.disk_usage(workspace.root).free
     if need + SPARE_BYTES > free:
         raise ValueError(
-            f"The clips take {need / 1e9:.1f} GB, the disk has {free / 1e9:.1f} GB free. Free some "
-            f"space, or import by link."
+            f"The clips need {need / 1e9:.1f} GB and the disk has {free / 1e9:.1f} GB free. Free some space, or import "
+            "by link."
         )
 
 

@@ -58,8 +58,8 @@ def _sentence(label: str, speakers: Sequence[str]) -> str:
     voice = "this voice" if one else "these voices"
     measured = voice if label == "positive" else f"false accepts on {voice}"
     return (
-        f"All {kind} are by {who}. They are split by recording, so validation and test measure {measured} alone. "
-        f"For other people, get {kind} by other speakers."
+        f"All {kind} are from {who}. They are split by recording, so validation and test measure only {measured}. "
+        f"To measure other people, add {kind} from other speakers."
     )
 
 
@@ -176,8 +176,7 @@ def _keep(
             owners[key].add(part)
             if len(owners[key]) > 1 and not key.startswith(NEAR):
                 raise ValueError(
-                    f"{clip.path} now belongs to clips of another split (its speaker or its audio is the same). "
-                    "Split from scratch."
+                    f"{clip.path} has the same speaker or audio as clips of another split. Split from scratch."
                 )
         placed[part].append(clip)
     free, left_out = [], []
@@ -237,6 +236,6 @@ def _check_val(have: Counter[str]) -> None:
     for kind, count in (("positive", have["positive"]), ("negative", have["negative"] + have["hard_negative"])):
         if not count:
             raise ValueError(
-                f"All {kind} clips belong to one group, so val would have none: there is one recording, or all are "
-                f"copies of it. Get at least three {kind} recordings, better fifty, and scan again."
+                f"All {kind} clips belong to one group, so val would have none: they are one recording, or copies of "
+                f"it. Add at least three {kind} recordings, better fifty, and scan again."
             )

@@ -46,8 +46,8 @@ class UndecidedNamesError(ValueError):
         self.readings = dict(readings)
         told = "; ".join(f"{encoding}: {example}" for encoding, example in list(self.readings.items())[:6])
         super().__init__(
-            f"The zip does not declare the encoding of its file names ({told}). Choose the one that reads right: "
-            "under Names in the zip on the page, or with --names ENCODING on the command line."
+            f"The zip does not declare the encoding of its file names ({told}). Choose the one that reads correctly: "
+            "under File name encoding on the page, or with --names ENCODING on the command line."
         )
 
 
@@ -108,7 +108,7 @@ def decode(entries: Sequence[zipfile.ZipInfo], encoding: str = "") -> list[str]:
             raw_name(entry).decode(chosen) if name is None else name for entry, name in zip(entries, told, strict=True)
         ]
     except UnicodeDecodeError:
-        raise ValueError(f"Some names in the zip are not in the encoding {chosen}; choose another.") from None
+        raise ValueError(f"Some file names in the zip are not valid {chosen}; choose another encoding.") from None
 
 
 def undecided(entries: Sequence[zipfile.ZipInfo]) -> dict[str, str]:

@@ -107,7 +107,9 @@ def hear(detector: Detector, streams: StreamSet, report: Report) -> tuple[Stream
         elif Path(recording.path).is_absolute():
             refused[recording.name] = f"{recording.name}: {heard}"
         else:
-            raise ValueError(f"{streams.path_of(recording)} is damaged. Remove {streams.folder}; it is made again.")
+            raise ValueError(
+                f"{streams.path_of(recording)} is damaged. Remove {streams.folder}; the next evaluation recreates it."
+            )
     return streams.without(refused) if refused else streams, tracks
 
 
@@ -153,8 +155,8 @@ def _check(streams: StreamSet) -> None:
     if not any(each.counts_false_accepts for each in streams.recordings):
         notes = f" {streams.notes[0]}" if streams.notes else ""
         raise ValueError(
-            "There is no audio without the word, so false accepts cannot be counted. Put other speech or noise "
-            f"into the data set and split again, or name recordings with --stream.{notes}"
+            "There is no audio without the word, so false accepts cannot be counted. Add other speech or noise to the "
+            f"data set and split again, or give recordings with --stream.{notes}"
         )
 
 
@@ -166,7 +168,7 @@ def _streams(workspace: Workspace, wanted: Wanted, report: Report) -> StreamSet:
         sets.append(composed.model_copy(update={"notes": splits.voice_sentences(workspace)}))
     sets += [recordings.gather(wanted.paths)] if wanted.paths else []
     if not sets:
-        raise ValueError("There is nothing to evaluate: name recordings with --stream, or include the test split.")
+        raise ValueError("There is nothing to evaluate: give recordings with --stream, or include the test split.")
     streams = stream_set.combined(sets)
     _check(streams)
     return streams

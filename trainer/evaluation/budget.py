@@ -30,11 +30,11 @@ class Choice:
 def choose(evaluation: Evaluation, per_hour: float) -> Choice:
     """The lowest threshold that keeps to a budget. Raises ValueError when there is none to choose."""
     if not per_hour > 0:
-        raise ValueError(f"A budget of {per_hour:g} false accepts per hour is not possible; give more than 0.")
+        raise ValueError(f"The budget must be above 0 false accepts per hour, not {per_hour:g}.")
     point = curve.at_rate(evaluation.curve, per_hour)
     if point is None or not evaluation.hours:
         raise ValueError(
-            "This evaluation has no audio without the word, so no threshold follows from it. Evaluate with recordings "
+            "This evaluation has no audio without the word, so no threshold can be chosen from it. Evaluate recordings "
             "without the word."
         )
     return Choice(per_hour, point, evaluation)
@@ -46,7 +46,7 @@ def miss_text(point: CurvePoint, words: int) -> str:
         return "no words were heard"
     told = f"{point.misses:,} of {words:,} words are missed ({point_text.percent(point.miss_rate)}"
     if point.low is None or point.high is None:
-        return f"{told}; {intervals.TOO_FEW}, no interval is known)"
+        return f"{told}; {intervals.TOO_FEW}, no interval is available)"
     return f"{told}, with 95 % confidence {point_text.percent(point.low)} to {point_text.percent(point.high)})"
 
 
@@ -60,7 +60,7 @@ def sentences(choice: Choice) -> list[str]:
     needed = intervals.RULE_OF_THREE / choice.per_hour
     if hours < needed:
         said.append(
-            f"{hours:.2f} h without the word are too few to promise {choice.per_hour:g} per hour: that takes "
+            f"{hours:.2f} h without the word are too few to guarantee {choice.per_hour:g} per hour, which takes "
             f"{curve.short(needed, 3)} h without a false accept."
         )
     if point == choice.evaluation.curve[-1] and point.false_accepts_per_hour < 0.9 * choice.per_hour:
@@ -92,8 +92,8 @@ def _changed(folder: Path, choice: Choice) -> DetectorFile:
         raise ValueError(f"There is no exported model in {folder}. Export run {evaluation.run} first.")
     if file.files.get(detector_file.MODEL) != evaluation.model_sha256:
         raise ValueError(
-            f"The model in {folder} is that of epoch {file.epoch}, not the one that was evaluated (epoch "
-            f"{evaluation.epoch}). Evaluate it, then choose its threshold."
+            f"The model in {folder} (epoch {file.epoch}) is not the one that was evaluated (epoch {evaluation.epoch}). "
+            "Evaluate it, then choose its threshold."
         )
     source = Threshold(
         source="evaluation",

@@ -90,9 +90,9 @@ def compare(
     check(first, second)
     sources = curve.sources(first_heard)
     if sources != curve.sources(second_heard):
-        raise ValueError("The two evaluations do not hold the same words. Evaluate both again.")
+        raise ValueError("The two evaluations do not contain the same words. Evaluate both again.")
     if not sources:
-        raise ValueError("These streams hold no words, so there is no miss rate to compare.")
+        raise ValueError("These streams contain no words, so there is no miss rate to compare.")
     one, other = (budget.choose(each, per_hour).point for each in (first, second))
     low, high = None, None
     count = intervals.count_of(intervals.numbered(sources))
@@ -133,4 +133,4 @@ def sentence(compared: Comparison, first: str, second: str) -> str:
     if compared.beyond_noise:
         better = second if compared.difference < 0 else first
         return f"{at} {rates}: {better} is better, by more than noise (difference {bounds})."
-    return f"{at} {rates}: the difference is no more than noise ({bounds}). More words or speakers would tell."
+    return f"{at} {rates}: the difference is no more than noise ({bounds}). More words or speakers may show one."

@@ -122,7 +122,7 @@ def _tracks(file: Path) -> dict[str, NDArray[np.float32]]:
             isinstance(each, np.ndarray) and each.ndim == 1 and each.dtype == np.float32 for each in arrays.values()
         ):
             return arrays
-        told = "it holds something else"
+        told = "it does not contain scores"
     except UNREADABLE as error:
         told = str(error)
     raise ValueError(f"{file} cannot be read ({told}). Evaluate the run again.")
@@ -158,7 +158,7 @@ def write(
 ) -> None:
     """Write an evaluation, its document last: until then it does not count. Half of one is removed. Raises OSError."""
     if not (run := folder.path.parents[1]).is_dir():  # else half a run would stand in its place
-        raise FileNotFoundError(f"The run in {run} was removed meanwhile, so nothing is kept of its evaluation.")
+        raise FileNotFoundError(f"The run in {run} was removed during its evaluation, which is not saved.")
     try:
         folder.path.mkdir(parents=True)
         packed = io.BytesIO()

@@ -133,8 +133,8 @@ def problem(streams: StreamSet, event: Event) -> str | None:
         return "Only false accepts of this evaluation can be sent to the hard negatives."
     if _is_composed(recording):
         return (
-            f"{recording.name} is made of clips of the test split: training with them would spoil every later "
-            "evaluation, so only false accepts in long recordings can be sent."
+            f"{recording.name} is composed from clips of the test split, and training with them would bias every later "
+            "evaluation. Only false accepts in long recordings can be sent."
         )
     return None
 

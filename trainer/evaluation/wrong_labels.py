@@ -150,17 +150,17 @@ def finding(suspects: Suspects) -> Iterator[Finding]:
             findings.WRONG_LABELS,
             "warning",
             "Doubtful labels",
-            f"All through its training, run {suspects.run_id} heard these clips much less as their label says than the "
-            "others. A wrong label teaches the detector the opposite of what it should learn. Listen to each one: look-"
-            "alikes, rare voices and heavy noise are listed too, and their labels are right.",
+            f"During the whole training of run {suspects.run_id}, the scores of these clips fitted their label much "
+            "less than those of other clips. A wrong label teaches the detector the opposite of what it should learn. "
+            "Listen to each clip: look-alikes, rare voices and heavy noise are listed too, with correct labels.",
             tuple(score.path for score in suspects.clips),
         )
 
 
 def sentence(score: ClipScore) -> str:
-    """What the training made of a clip."""
-    said = "heard as the word" if score.label == "positive" else "heard as something else"
-    return f"{said} in {100 * score.right:.0f} % of its windows, margin {score.margin:+.1f}"
+    """How the training classified a clip."""
+    kind = "the word" if score.label == "positive" else "other sound"
+    return f"classified as {kind} in {100 * score.right:.0f} % of its windows, margin {score.margin:+.1f}"
 
 
 def check_known(clips: pd.DataFrame, paths: Sequence[str]) -> None:
