@@ -93,7 +93,7 @@ def _supervised(silent_seconds: float, label: str) -> tuple[Run, subprocess.Pope
         "import sys; from pathlib import Path; from trainer.system import processes; "
         "from trainer.run import supervisor; from trainer.run.runs import Run;"
         f"supervisor.SILENT_SECONDS = {silent_seconds};"
-        "supervisor.supervise(Run(Path(sys.argv[1])), ['cpu'], processes.handed_over())"
+        "supervisor.supervise(Run(Path(sys.argv[1])), ['cpu'], processes.inherited_lock())"
     )
 
     def start(run: Run, choices: Sequence[str], lock: int) -> None:
@@ -101,7 +101,7 @@ def _supervised(silent_seconds: float, label: str) -> tuple[Run, subprocess.Pope
         made.append(
             subprocess.Popen(
                 command, cwd=PROJECT_ROOT, stdout=subprocess.DEVNULL, start_new_session=True, pass_fds=[lock],
-                env=os.environ | processes.handing_over(lock),
+                env=os.environ | processes.lock_environment(lock),
             )
         )  # fmt: skip
 

@@ -13,7 +13,7 @@ def write(folder):
 
 
 def make(folder, work=write):
-    return cache.made(folder, (folder / "index.json").exists, work)
+    return cache.ensure(folder, (folder / "index.json").exists, work)
 
 
 def grow_old(folder, days):

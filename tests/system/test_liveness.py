@@ -219,7 +219,7 @@ def test_a_run_of_another_machine_is_told_by_its_beat_and_else_unknown(tmp_path)
 def test_a_job_of_another_machine_is_unknown_once_its_file_does_not_change(tmp_path):
     workspace = Workspace(tmp_path)
     workspace.jobs.mkdir(parents=True)
-    job._write(workspace, job._begun("scan").model_copy(update=ELSEWHERE))
+    job._write(workspace, job._new_job("scan").model_copy(update=ELSEWHERE))
     assert job.read(workspace, "scan").state == "running"
     os.utime(workspace.jobs / "scan.json", (time.time() - 3600,) * 2)
     found = job.read(workspace, "scan")

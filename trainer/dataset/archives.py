@@ -112,7 +112,7 @@ def extract(file: Path, folder: Path, report: Report, encoding: str = "") -> Ext
     Raises UndecidedNamesError, ValueError with what is wrong with the archive, OSError.
     """
     files, skipped, left = list[tuple[str, Path]](), list[Skipped](), _room(file, folder)
-    with open(file, "rb") as packed, zip_file.opened(packed) as archive:
+    with open(file, "rb") as packed, zip_file.open_zip(packed) as archive:
         entries = _entries(archive, encoding)
         for number, entry in enumerate(entries):
             report(number, len(entries), "Unpacking")
@@ -127,5 +127,5 @@ def extract(file: Path, folder: Path, report: Report, encoding: str = "") -> Ext
 
 def undecided_names(file: IO[bytes]) -> dict[str, str]:
     """How the names in a zip may read, by encoding; empty when it is clear. Raises ValueError for what is no zip."""
-    with zip_file.opened(file) as archive:
+    with zip_file.open_zip(file) as archive:
         return zip_names.undecided(archive.infolist())

@@ -119,7 +119,7 @@ def _run(session: onnxruntime.InferenceSession, wanted: str, given: dict[str, Wa
     try:
         return np.asarray(session.run([wanted], given)[0])
     except (MemoryError, *REFUSALS) as error:
-        raise ModelFailed(limited_process.told_error(error)) from None
+        raise ModelFailed(limited_process.describe_model_error(error)) from None
 
 
 @dataclass

@@ -45,7 +45,7 @@ def refusal(path: Path, file: DetectorFile, data: bytes) -> str:
     except ModelFailed as error:
         why = error.why
     except (MemoryError, ValueError, *REFUSALS) as error:  # numpy raises ValueError for values of another shape
-        why = limited_process.told_error(error)
+        why = limited_process.describe_model_error(error)
     return f"The model in {path} {why}. {onnx_file.AGAIN}" if why else ""
 
 

@@ -173,7 +173,7 @@ def _try(file: DetectorFile, data: bytes, path: Path) -> None:
         if refusal := json.loads(ended.output)["refusal"]:
             raise ModelRefused(refusal)
         return
-    why = "it took too long" if ended.code is None else limited_process.told(ended.code)
+    why = "it took too long" if ended.code is None else limited_process.describe_exit(ended.code)
     raise ModelRefused(f"The model in {path} is refused: {why} when it was tried in a process of its own. {AGAIN}")
 
 

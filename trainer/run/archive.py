@@ -195,7 +195,7 @@ def unpack(workspace: Workspace, file: IO[bytes], report: Report) -> Unpacked:
         shutil.rmtree(incoming, ignore_errors=True)  # from an import that was killed
         incoming.mkdir()
         try:
-            with zip_file.opened(file) as archive:
+            with zip_file.open_zip(file) as archive:
                 manifest = _manifest(archive)
                 _check_room(manifest, workspace)
                 _extract(archive, manifest, incoming, report)

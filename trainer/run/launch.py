@@ -189,7 +189,7 @@ def _held(run: Run) -> Iterator[int]:
 
 def _start_supervisor(run: Run, choices: Sequence[str], lock: int | None = None) -> None:
     arguments = ["-m", "trainer.run.supervisor", str(run.folder), ",".join(choices)]
-    processes.start_detached(arguments, run.log_file, {} if lock is None else processes.handing_over(lock))
+    processes.start_detached(arguments, run.log_file, {} if lock is None else processes.lock_environment(lock))
 
 
 def resume(run: Run) -> int:

@@ -188,7 +188,7 @@ def _identities(found: Processes | None) -> tuple[ProcessIdentity, ...]:
 
 def _trainer_known(found: Processes) -> bool:
     """Whether the run has a device. If all processes are gone and the run lives, another attempt is starting."""
-    return bool(found.device or found.trainer) and liveness.seen(_identities(found)) != "dead"
+    return bool(found.device or found.trainer) and liveness.check_identities(_identities(found)) != "dead"
 
 
 def _life(run: Run, request: Request | None, found: Processes | None) -> Life:

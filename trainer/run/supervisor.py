@@ -264,4 +264,4 @@ if __name__ == "__main__":
     private.begin()
     supervised = Run(Path(sys.argv[1]))
     private.close_workspace(supervised.workspace.root)
-    supervise(supervised, sys.argv[2].split(","), processes.handed_over())
+    supervise(supervised, sys.argv[2].split(","), processes.inherited_lock())

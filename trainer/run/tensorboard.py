@@ -100,7 +100,7 @@ def start(workspace: Workspace) -> None:
             log_file(workspace).unlink(missing_ok=True)
             stop_file(workspace).unlink(missing_ok=True)
             command = ["-m", "trainer.run.tensorboard", str(workspace.root)]
-            processes.start_detached(command, log_file(workspace), processes.handing_over(lock))
+            processes.start_detached(command, log_file(workspace), processes.lock_environment(lock))
 
 
 def wait(workspace: Workspace) -> Server:
@@ -168,4 +168,4 @@ def serve(workspace: Workspace, lock: int | None = None) -> int:
 
 if __name__ == "__main__":
     private.begin()
-    sys.exit(serve(open_workspace(sys.argv[1]), processes.handed_over()))
+    sys.exit(serve(open_workspace(sys.argv[1]), processes.inherited_lock()))

@@ -250,7 +250,7 @@ def compose_test_split(workspace: Workspace, options: Options, report: Report) -
         read = _reader(workspace, sum(clip.label != "rirs" for clip in clips), report)
         _write(part, compose(clips, read, options), key)
 
-    if cache.made(folder, is_whole, make):
+    if cache.ensure(folder, is_whole, make):
         cache.prune(folder.parent)
     streams = durable.read_document(StreamSet, folder / "streams.json")
     if streams is None:

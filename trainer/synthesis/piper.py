@@ -166,7 +166,7 @@ def _ask(child: subprocess.Popen[bytes], voice: PiperVoice, request: dict[str, A
         raise _VoiceRefused(voice, f"produces {count:,} samples, more than the {most:,} of a valid voice")
     samples = child.stdout.read(4 * count)
     if not line or len(samples) < 4 * count:
-        raise _VoiceRefused(voice, f"is refused: {limited_process.told(child.wait())}")
+        raise _VoiceRefused(voice, f"is refused: {limited_process.describe_exit(child.wait())}")
     return np.frombuffer(samples, np.float32)
 
 

@@ -79,10 +79,8 @@ def main() -> None:
             answer = {"problem": str(error)}
         except OSError as error:
             answer = {"problem": f"cannot be read ({error.strerror})"}
-        except (
-            Exception
-        ) as error:  # the edge of the process: onnxruntime has an exception class for each kind of damage
-            answer = {"problem": limited_process.told_error(error)}
+        except Exception as error:  # the edge of the process: onnxruntime raises a class for each kind of damage
+            answer = {"problem": limited_process.describe_model_error(error)}
         out.write(json.dumps(answer).encode() + b"\n")
         if "samples" in answer:
             out.write(wave.data)

@@ -1,7 +1,7 @@
 """The access token of the app: generated and stored in the workspace with owner-only permissions, or set by the user.
 
-It outlives the server, so that bookmarks, cookies and open tabs work after a restart. Who deletes the file gets another
-one at the next start.
+It outlives the server, so that bookmarks, cookies and open tabs work after a restart. Delete the file to get a new
+token at the next start.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from trainer.system import durable, processes
 from trainer.system.workspace import Workspace
 
 VARIABLE = "WAKEWORD_TOKEN"
-"""`off` for no token, else a token of the user's own; unset or empty for the one in the workspace."""
+"""`off` for no token, else the token to use; unset or empty for the token in the workspace."""
 OFF = "off"
 LEAST_CHARACTERS = 8
 MOST_BYTES = 200
@@ -27,8 +27,8 @@ def file_of(workspace: Workspace) -> Path:
 
 
 def from_environment() -> str | None:
-    """What WAKEWORD_TOKEN asks for: OFF, a token, or None where it is not set. Raises ValueError for a token that is
-    short, or that is no text."""
+    """The value of WAKEWORD_TOKEN: OFF, a token, or None when it is not set. Raises ValueError for a token that is
+    too short or not printable."""
     text = os.environ.get(VARIABLE, "").strip()
     if text.casefold() == OFF:
         return OFF
@@ -45,16 +45,16 @@ def from_environment() -> str | None:
 
 
 def of(workspace: Workspace) -> str:
-    """The token of this workspace, made when there is none that its owner alone can read.
+    """The token of this workspace; creates one unless there is one that only its owner can read.
 
-    Where it cannot be written it holds for this process alone.
+    If the file cannot be written, the token is valid for this process only.
     """
     path, token = file_of(workspace), secrets.token_urlsafe(24)
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with processes.exclusive_lock(path.with_name("lock")):
-            if (known := _read(path)) is not None:
-                return known
+            if (stored := _read(path)) is not None:
+                return stored
             durable.replace_bytes(path, f"{token}\n".encode())
     return token
 

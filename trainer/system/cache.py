@@ -11,37 +11,37 @@ from contextlib import suppress
 from pathlib import Path
 
 UNUSED_DAYS = 30
-"""Unused entries older than this are removed when a new one is made; they can be computed again."""
+"""Entries unused for longer are removed when a new one is created; they can be computed again."""
 PARTIAL_DAYS = 1
-"""An older partial folder was left by a killed process: nothing takes so long."""
+"""Older partial folders were left by a killed process."""
 _DAY = 86_400
 
 
 def _partial(folder: Path) -> Path:
-    """A name beside the folder that counts as none."""
+    """The name of a temporary folder beside this one."""
     return folder.with_name(f"{folder.name}.partial.{os.getpid()}.{secrets.token_hex(2)}")
 
 
-def made(folder: Path, is_whole: Callable[[], bool], make: Callable[[Path], None]) -> bool:
-    """Have `make` fill the folder unless it is whole; returns whether it was made now.
+def ensure(folder: Path, is_complete: Callable[[], bool], make: Callable[[Path], None]) -> bool:
+    """Fill the folder with `make` unless it is complete; returns whether it was filled.
 
-    It is filled under another name, and the first of two who make the same keeps it: same name, same content. Raises
-    what `make` does, OSError.
+    `make` fills a temporary folder, which is then renamed. Of two processes that fill the same folder the first one
+    wins; their contents are equal. Raises what `make` raises, and OSError.
     """
-    if is_whole():
+    if is_complete():
         with suppress(OSError):
-            os.utime(folder)  # used now
+            os.utime(folder)  # marks it as used
         return False
     partial = _partial(folder)
     partial.mkdir(parents=True)
     try:
         make(partial)
-        if folder.exists() and not is_whole():
-            shutil.rmtree(folder)  # one that is damaged
+        if folder.exists() and not is_complete():
+            shutil.rmtree(folder)  # it is damaged
         partial.rename(folder)
     except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)  # a partial folder is useless and may be large
-        if not (isinstance(error, OSError) and is_whole()):
+        if not (isinstance(error, OSError) and is_complete()):
             raise
     return True
 
@@ -49,12 +49,12 @@ def made(folder: Path, is_whole: Callable[[], bool], make: Callable[[Path], None
 def prune(cache: Path) -> None:
     """Remove unused arrays (folders with an index.json) and partial folders."""
     for folder in list(cache.iterdir()):
-        with suppress(OSError):  # another process removes it, or uses it now
+        with suppress(OSError):  # another process removes or uses it
             days = (time.time() - folder.stat().st_mtime) / _DAY
             if ".partial." in folder.name:
                 if days > PARTIAL_DAYS:
                     shutil.rmtree(folder)
             elif days > UNUSED_DAYS and (folder / "index.json").exists():
-                gone = _partial(folder)
-                folder.rename(gone)  # atomic, so that no reader finds a partial folder
-                shutil.rmtree(gone)
+                removed = _partial(folder)
+                folder.rename(removed)  # atomic, so that no reader finds a partial folder
+                shutil.rmtree(removed)

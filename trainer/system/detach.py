@@ -2,7 +2,7 @@
 
     python -m trainer.system.detach -m trainer.run.supervisor runs/20260101-120000-abcd
 
-A fresh interpreter without threads may fork safely; the page that asks for the process may not.
+A fresh interpreter without threads can fork safely; a page with threads cannot.
 """
 
 import os

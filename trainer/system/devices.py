@@ -1,4 +1,4 @@
-"""GPUs, CPU and memory of this machine: what there is, and one reading of their use."""
+"""GPUs, CPU and memory of this machine: which exist, and one reading of their load."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from trainer.system import limits
 
 
 class Reading(BaseModel, frozen=True):
-    """What the machine does now; the GPU's fields are None where there is none. Memory in bytes, load in percent.
+    """The load of the machine at one moment. Memory in bytes, load in percent; GPU fields are None without a GPU.
 
-    Where a container limits this process, memory is that of the container (`memory_limited`), and `cpus` are how many
-    it may use of those counted in the load.
+    If a container limits this process, memory is that of the container (`memory_limited`), and `cpus` is the number of
+    CPUs that the process may use.
     """
 
     cpu_percent: float
@@ -36,7 +36,7 @@ class Reading(BaseModel, frozen=True):
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes that this process may use, and those of them that are free; `limited` where a control group allows less
+    """Memory that this process may use, and how much of it is free, in bytes; `limited` if a control group allows less
     than the machine has."""
 
     total: int
@@ -59,7 +59,7 @@ class Gpu:
 
 @contextmanager
 def _driver() -> Iterator[bool]:
-    """Whether there is an NVIDIA driver, open meanwhile."""
+    """Open the NVIDIA driver for the block; yields whether there is one."""
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
@@ -72,13 +72,13 @@ def _driver() -> Iterator[bool]:
 
 
 def gpus() -> list[Gpu]:
-    """The GPUs that CUDA_VISIBLE_DEVICES leaves to this process, all where it is not set; without a driver none.
+    """The GPUs that CUDA_VISIBLE_DEVICES leaves to this process, all if it is not set; none without a driver.
 
-    One that has failed is none: the others, the pages and the queue go on without it.
+    A GPU that has failed is left out; the other GPUs, the pages and the queue keep working.
     """
     every = []
-    with _driver() as found:
-        for index in range(pynvml.nvmlDeviceGetCount() if found else 0):
+    with _driver() as has_driver:
+        for index in range(pynvml.nvmlDeviceGetCount() if has_driver else 0):
             with suppress(pynvml.NVMLError):
                 handle = pynvml.nvmlDeviceGetHandleByIndex(index)
                 every.append(Gpu(index, pynvml.nvmlDeviceGetUUID(handle), pynvml.nvmlDeviceGetName(handle)))
@@ -88,27 +88,27 @@ def gpus() -> list[Gpu]:
 def visible(every: Sequence[Gpu], setting: str | None) -> list[Gpu]:
     """The GPUs that a setting of CUDA_VISIBLE_DEVICES names, by index or by (the start of) the UUID, in its order.
 
-    As for CUDA itself, what follows the first name that fits none is ignored.
+    As in CUDA, names after the first one that matches no GPU are ignored.
     """
     if setting is None:
         return list(every)
     chosen: list[Gpu] = []
     for name in setting.split(","):
         wanted = name.strip()
-        fitting = [gpu for gpu in every if wanted == str(gpu.index) or (wanted and gpu.uuid.startswith(wanted))]
-        if len(fitting) != 1:
+        matching = [gpu for gpu in every if wanted == str(gpu.index) or (wanted and gpu.uuid.startswith(wanted))]
+        if len(matching) != 1:
             break
-        chosen += fitting
+        chosen += matching
     return chosen
 
 
 def choices(option: str) -> tuple[str, ...]:
     """The devices that a run may train on by its `training.device`, as the queue names them: `gpu0`, ... or `cpu`.
 
-    A run that asks for a GPU where there is none any more waits for the CPU and fails there with a sentence.
+    Without a GPU, a run that requires one waits for the CPU and then fails with a message.
     """
-    found = gpus() if option != "cpu" else []
-    return tuple(gpu.id for gpu in found) or ("cpu",)
+    available = gpus() if option != "cpu" else []
+    return tuple(gpu.id for gpu in available) or ("cpu",)
 
 
 def environment(device: str) -> dict[str, str]:
@@ -138,8 +138,8 @@ def memory() -> Memory:
 
 
 def read(gpu_index: int | None = 0) -> Reading:
-    """Read the devices once, and of the GPUs that are visible to this process the one of this index; load is that since
-    this process read them before."""
+    """Read the devices and the visible GPU with this index (None: no GPU); CPU load is measured since the previous
+    call of this process."""
     here = memory()
     common = {
         "cpu_percent": psutil.cpu_percent(),
@@ -149,20 +149,20 @@ def read(gpu_index: int | None = 0) -> Reading:
         "memory_limited": here.limited,
         "process_memory": psutil.Process().memory_info().rss,
     }
-    found = [] if gpu_index is None else gpus()[gpu_index : gpu_index + 1]
-    if not found:
+    selected = [] if gpu_index is None else gpus()[gpu_index : gpu_index + 1]
+    if not selected:
         return Reading(**common)
     with _driver():
-        return Reading(**common, gpu_name=found[0].name, **_gpu_fields(found[0].index))
+        return Reading(**common, gpu_name=selected[0].name, **_gpu_fields(selected[0].index))
 
 
 def _gpu_fields(index: int) -> dict[str, float]:
-    """Readings of the GPU; virtual ones often report no load, some no memory, a lost one nothing."""
+    """Readings of a GPU. Virtual GPUs often report no load, some no memory, and a lost GPU reports nothing."""
     fields: dict[str, float] = {}
     with suppress(pynvml.NVMLError):
         handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-        held = pynvml.nvmlDeviceGetMemoryInfo(handle)
-        fields |= {"gpu_memory_used": held.used, "gpu_memory_total": held.total}
+        used = pynvml.nvmlDeviceGetMemoryInfo(handle)
+        fields |= {"gpu_memory_used": used.used, "gpu_memory_total": used.total}
     with suppress(pynvml.NVMLError):
         handle = pynvml.nvmlDeviceGetHandleByIndex(index)
         fields["gpu_percent"] = float(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu)

@@ -7,7 +7,7 @@ import re
 
 LONGEST_LINE = 4096
 _ESCAPES = re.compile(
-    r"(?:\x1b\[|\x9b)[0-9;?:<=>]*[ -/]*[@-~]"  # colours, places
+    r"(?:\x1b\[|\x9b)[0-9;?:<=>]*[ -/]*[@-~]"  # colours, cursor positions
     r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f]).*?(?:\x07|\x1b\\|\x9c|$)"  # titles, links, the clipboard
     r"|\x1b[ -/]*[0-~]"
 )
@@ -16,7 +16,7 @@ _MARKS = (
     r"\U000e0000-\U000e007f"
 )
 _JOINERS = r"\u200c\u200d"
-"""Between letters of Persian or Hindi, and within an emoji, they are spelling; elsewhere they are only hidden."""
+"""Spelling between letters of Persian or Hindi and within an emoji; invisible characters elsewhere."""
 _SPELLED = r"[^\x00-\xbf\u2000-\u206f]"
 _CONTROLS = re.compile(rf"[\x00-\x08\x0a-\x1f{_MARKS}]|(?<!{_SPELLED})[{_JOINERS}]|[{_JOINERS}](?!{_SPELLED})")
 _IN_JSON = re.compile(rf"[{_MARKS}{_JOINERS}]")
@@ -34,19 +34,19 @@ def harmless(line: str) -> str:
 
 
 def clean(line: str) -> str:
-    """The same, at most LONGEST_LINE characters."""
+    """A harmless line of at most LONGEST_LINE characters."""
     return harmless(line)[:LONGEST_LINE]
 
 
 def clean_lines(text: str) -> str:
-    """The same of several lines."""
+    """A text of several lines, each cleaned."""
     return "\n".join(map(clean, text.split("\n")))
 
 
 def to_json(document: object, indent: int | None = None) -> str:
-    """JSON that reads back as the same document, with whatever could steer a terminal escaped."""
-    return _IN_JSON.sub(_escaped, json.dumps(document, ensure_ascii=False, indent=indent))
+    """JSON that parses to the same document, with characters that could control a terminal escaped."""
+    return _IN_JSON.sub(_escape, json.dumps(document, ensure_ascii=False, indent=indent))
 
 
-def _escaped(found: re.Match[str]) -> str:
-    return json.dumps(found[0])[1:-1]
+def _escape(match: re.Match[str]) -> str:
+    return json.dumps(match[0])[1:-1]

@@ -16,12 +16,12 @@ from pydantic import BaseModel, ValidationError
 from trainer.system import regular_file
 
 open_file, write, fsync, replace = os.open, os.write, os.fsync, os.replace
-"""The calls that a disk can refuse, by name, so that a test can let the n-th of them fail."""
+"""Calls that can fail on a full or broken disk, by name, so that a test can make the n-th one fail."""
 
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Let an error of the operating system name this file, not a descriptor or a temporary name."""
+    """Make errors of the operating system name this file, not a descriptor or a temporary file."""
     try:
         yield
     except OSError as error:
@@ -50,9 +50,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def replace_bytes(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Replace `path` atomically: a reader sees the old or the new bytes, never a part. Raises OSError.
+    """Replace `path` atomically: a reader sees the old or the new bytes, never a mixture. Raises OSError.
 
-    The part lies in the same folder, so on the same file system; a rename from elsewhere would be a copy. After an
+    The temporary file lies in the same folder, because a rename across file systems is a copy. After an
     failed fsync the file counts as not written, as a second fsync would report success.
     """
     with naming(path):
@@ -95,7 +95,7 @@ def append(path: Path, line: bytes) -> None:
 
 
 def settle(path: Path) -> int:
-    """Make what was appended so far survive a power loss; returns the size of the file. Raises OSError."""
+    """Make everything appended so far survive a power loss; returns the size of the file. Raises OSError."""
     regular_file.check(path)
     with naming(path):
         descriptor = open_file(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -108,11 +108,11 @@ def settle(path: Path) -> int:
 
 def newest_first(paths: Iterable[Path]) -> list[Path]:
     """Sorted by modification time; removed files and broken links are left out."""
-    found = []
+    dated = []
     for path in paths:
         with suppress(OSError):
-            found.append((path.stat().st_mtime_ns, path))
-    return [path for _, path in sorted(found, reverse=True)]
+            dated.append((path.stat().st_mtime_ns, path))
+    return [path for _, path in sorted(dated, reverse=True)]
 
 
 def read_json(path: Path) -> object:
@@ -127,7 +127,7 @@ Document = TypeVar("Document", bound=BaseModel)
 
 
 def read_document(kind: type[Document], path: Path) -> Document | None:
-    """The document in `path`; None when the file is missing or holds something else."""
+    """The document in `path`; None when the file is missing or does not hold a valid one."""
     try:
         return kind.model_validate(read_json(path))
     except ValidationError:
@@ -135,7 +135,7 @@ def read_document(kind: type[Document], path: Path) -> Document | None:
 
 
 def is_damaged(kind: type[BaseModel], path: Path) -> bool:
-    """Whether `path` is there and holds something else than the document: half of it, or bytes of another file."""
+    """Whether `path` exists but does not hold a valid document."""
     try:
         data = regular_file.read_bytes(path)
     except FileNotFoundError:

@@ -1,7 +1,7 @@
 """Jobs: commands that a page starts in a process of their own (demo, scan, split, evaluate), with their progress.
 
-A job is one file, `data/jobs/<verb>.json`: written once by who starts it, from then on by the job's process alone, and
-read by every page. So the work goes on when the browser or the server is gone, and a page opened later shows the same.
+A job is one file, `data/jobs/<verb>.json`: written once by the process that starts it, then only by the job's own
+process, and read by every page. So a job continues without browser and server, and every page shows the same state.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from trainer.system.processes import Life, ProcessIdentity
 from trainer.system.workspace import Workspace
 
 Report = Callable[[int, int, str], None]
-"""Tells progress: done, total (0: not known yet), what is being done in a few words."""
+"""Reports progress: done, total (0: unknown), and a few words on what is being done."""
 
 Verb = Literal[
     "demo", "scan", "split", "import", "synthesise", "mend", "preview", "probe", "export", "evaluate", "pack", "unpack"
@@ -31,12 +31,11 @@ Verb = Literal[
 
 
 ENDING_SECONDS = 5.0
-"""How long a start waits for the process of the job before it, which has had its last word and still ends."""
+"""How long a start waits for the process of the previous job to exit after it has written its end."""
 
 
 class Job(BaseModel):
-    """What the file of a job says; `state` is what was last written, see `read` for the truth: `unknown` is never
-    written."""
+    """The file of a job. `state` is what was last written; `read` corrects it. `unknown` is never written."""
 
     verb: Verb
     boot_id: str
@@ -66,7 +65,7 @@ def _cancel_file(workspace: Workspace, verb: Verb) -> Path:
 
 
 def _life(workspace: Workspace, job: Job) -> Life:
-    """Whether the job's process lives, or starts."""
+    """Whether the job's process is alive or starting."""
     witness = Witness(
         lock=_lock_file(workspace, job.verb),
         boot_id=job.boot_id,
@@ -78,8 +77,8 @@ def _life(workspace: Workspace, job: Job) -> Life:
     return liveness.life(witness)
 
 
-def _begun(verb: Verb, identity: ProcessIdentity | None = None) -> Job:
-    """A job of this machine that begins now."""
+def _new_job(verb: Verb, identity: ProcessIdentity | None = None) -> Job:
+    """A job that starts now on this machine."""
     return Job(
         verb=verb,
         boot_id=processes.boot_id(),
@@ -90,7 +89,7 @@ def _begun(verb: Verb, identity: ProcessIdentity | None = None) -> Job:
     )
 
 
-def _written(workspace: Workspace, verb: Verb) -> Job | None:
+def _read_file(workspace: Workspace, verb: Verb) -> Job | None:
     try:
         return Job.model_validate(durable.read_json(_file(workspace, verb)))
     except ValidationError:
@@ -98,14 +97,14 @@ def _written(workspace: Workspace, verb: Verb) -> Job | None:
 
 
 def read(workspace: Workspace, verb: Verb) -> Job | None:
-    """The newest job of this verb; one whose process died without a last word has failed. None: never started."""
-    job = _written(workspace, verb)
+    """The newest job of this verb, None if there was none; one whose process died before writing its end has failed."""
+    job = _read_file(workspace, verb)
     if job is None or job.state != "running":
         return job
     life = _life(workspace, job)
     if life == "alive":
         return job
-    if _written(workspace, verb) != job:  # its last word came between the two looks
+    if _read_file(workspace, verb) != job:  # it wrote its end between the two reads
         return read(workspace, verb)
     if life == "dead":
         message = f"The {verb} job ended unexpectedly. Start it again; see its log: {log_file(workspace, verb)}"
@@ -133,20 +132,20 @@ def start(workspace: Workspace, verb: Verb, arguments: list[str]) -> None:
             return
         with processes.exclusive_lock(_lock_file(workspace, verb), ENDING_SECONDS) as lock:
             _cancel_file(workspace, verb).unlink(missing_ok=True)
-            _write(workspace, _begun(verb))
+            _write(workspace, _new_job(verb))
             command = ["-m", "trainer", "--root", str(workspace.root), verb, *arguments, "--job"]
-            processes.start_detached(command, log_file(workspace, verb), processes.handing_over(lock))
+            processes.start_detached(command, log_file(workspace, verb), processes.lock_environment(lock))
 
 
 def cancel(workspace: Workspace, verb: Verb) -> None:
-    """Ask a job to end; it tidies up and says so. Does nothing when none runs.
+    """Cancel a job, which then cleans up and writes that it was cancelled. Does nothing when none is running.
 
-    One that cannot be signalled from here, or has no process yet, finds a file when it next tells its progress.
+    A job that cannot be signalled from here, or has no process yet, finds a file at its next progress report.
     """
-    found = read(workspace, verb)
-    if found is None or found.state not in ("running", "unknown"):
+    job = read(workspace, verb)
+    if job is None or job.state not in ("running", "unknown"):
         return
-    if found.identity is None or not processes.send_signal(found.identity, signal.SIGTERM):
+    if job.identity is None or not processes.send_signal(job.identity, signal.SIGTERM):
         _cancel_file(workspace, verb).touch()
 
 
@@ -159,11 +158,11 @@ def _interrupted(number: int, frame: FrameType | None) -> None:
 
 
 def run(workspace: Workspace, verb: Verb, work: Callable[[Report], str]) -> None:
-    """In the job's process: do the work, keep the file current, leave its last word there. Errors go to the log too."""
+    """Run the work in the job's process and write progress, result or error to its file. Errors also go to the log."""
     workspace.jobs.mkdir(parents=True, exist_ok=True)
-    if processes.handed_over() is None:
-        processes.try_lock(_lock_file(workspace, verb))  # held until we end
-    job, last = _begun(verb, processes.identity_of(os.getpid())), 0.0
+    if processes.inherited_lock() is None:
+        processes.try_lock(_lock_file(workspace, verb))  # held until this process exits
+    job, last = _new_job(verb, processes.identity_of(os.getpid())), 0.0
 
     def write(**changes: object) -> None:
         nonlocal job
@@ -173,7 +172,7 @@ def run(workspace: Workspace, verb: Verb, work: Callable[[Report], str]) -> None
     def report(done: int, total: int, doing: str) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last >= 0.25:  # four writes a second are enough for an eye
+        if now - last >= 0.25:  # at most four writes a second
             last = now
             write(done=done, total=total, doing=doing)
             if _cancel_file(workspace, verb).exists():

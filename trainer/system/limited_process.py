@@ -15,17 +15,17 @@ from typing import Any
 from trainer.system.workspace import PROJECT_ROOT
 
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
-"""Each thread of a library reserves memory that counts against the limit (glibc: an arena of 64 MB and more), and there
-may be a process for each core."""
+"""Each thread of a library reserves memory that counts against the limit (glibc: an arena of 64 MB or more), and there
+may be one process per core."""
 
 NO_MEMORY = ("bfc_arena", "allocate", "bad_alloc")
-"""In messages of onnxruntime: the size of a request that cannot be met, and where."""
+"""Words in messages of onnxruntime about memory that cannot be allocated."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended: its exit code (negative: the signal; None: it was killed when its time was over) and what it
-    wrote to standard output."""
+    """How a process ended: its exit code (negative: the signal; None: killed after the time limit) and its standard
+    output."""
 
     code: int | None
     output: bytes
@@ -45,8 +45,8 @@ def limit_memory(more_bytes: int) -> None:
 
 
 def limit_processor(more_seconds: float) -> None:
-    """Limit the processor time of this process from now; then the kernel ends it (SIGXCPU). A further call moves
-    the limit."""
+    """Limit the processor time of this process from now on; the kernel then ends it (SIGXCPU). Each call sets a new
+    limit."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
@@ -55,15 +55,15 @@ def limit_processor(more_seconds: float) -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
-def told(code: int) -> str:
-    """Why a process did not end well, in words."""
+def describe_exit(code: int) -> str:
+    """Why a process failed, in words."""
     if code in (-signal.SIGXCPU, -signal.SIGKILL):
         return "it computed for too long" if code == -signal.SIGXCPU else "it took too much memory"
     return f"it crashed ({signal.Signals(-code).name})" if code < 0 else f"it failed ({code})"
 
 
-def told_error(error: BaseException) -> str:
-    """Why onnxruntime does not run a model, to follow the name of the model."""
+def describe_model_error(error: BaseException) -> str:
+    """Why onnxruntime cannot run a model; follows the name of the model in a sentence."""
     lines = str(error).splitlines() or [type(error).__name__]
     if isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY):
         return "takes too much memory"
@@ -71,7 +71,7 @@ def told_error(error: BaseException) -> str:
 
 
 def start(module: str, **more: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401 - what Popen takes
-    """Start `python -m MODULE` with pipes to its input and output; it limits itself. Raises OSError."""
+    """Start `python -m MODULE` with pipes to its input and output; the module sets its own limits. Raises OSError."""
     return subprocess.Popen(
         [sys.executable, "-m", module],
         stdin=subprocess.PIPE,
@@ -84,7 +84,7 @@ def start(module: str, **more: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401 
 
 
 def run(module: str, pieces: Sequence[bytes], seconds: float) -> Ended:
-    """Run `python -m MODULE` with these pieces as its input, for at most so many seconds. Raises OSError."""
+    """Run `python -m MODULE` with these pieces as its input, for at most `seconds`. Raises OSError."""
     with start(module) as process:
         try:
             output, _ = process.communicate(b"".join(pieces), timeout=seconds)

@@ -1,8 +1,8 @@
 """Memory and CPU limits that a container or another control group sets on this process (Linux, cgroup v1 and v2).
 
 Sources: docs.kernel.org, admin-guide/cgroup-v2, admin-guide/cgroup-v1/memory and scheduler/sched-bwc. Every group on
-the way up to the root counts: the tightest decides. Sets of CPUs (cpuset) need no reading, as the kernel takes what
-they forbid off the affinity of the process.
+the way up to the root counts: the tightest decides. Sets of CPUs (cpuset) need not be read, because the
+kernel applies them to the affinity of the process.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _OCTAL = re.compile(r"\\([0-7]{3})")
 
 @dataclass(frozen=True)
 class Limits:
-    """What the control groups leave to this process; None where they set no limit. Memory in bytes, of which `free` is
-    not in use by them; CPUs may be a fraction."""
+    """The limits of this process by its control groups; None without a limit. Memory in bytes: all, and what the groups
+    leave free; CPUs may be a fraction."""
 
     memory_total: int | None = None
     memory_free: int | None = None
@@ -55,8 +55,8 @@ def cores() -> int:
 
 
 def threads() -> int:
-    """Threads that a library must be told to take; 0 where the number that it takes by itself is right. Libraries ask
-    for the affinity, not for the quota, and many threads on a small quota mostly stand still."""
+    """The number of threads to set in libraries; 0 where their default is right. Libraries read the affinity, not the
+    quota, and many threads on a small quota mostly wait."""
     allowed = cores()
     return allowed if allowed < _visible_cores() else 0
 
@@ -72,11 +72,11 @@ def _memory(root: Path) -> Iterator[tuple[int, int]]:
         stat = _fields(group / "memory.stat")
         v1 = [_number(group / "memory.limit_in_bytes"), stat.get("hierarchical_memory_limit")]
         v2 = [_number(group / "memory.max"), _number(group / "memory.high")]  # above `high` it is slowed to a crawl
-        known = [limit for limit in v1 + v2 if limit is not None and 0 <= limit < NO_LIMIT]
-        if known:
-            held = _number(group / "memory.usage_in_bytes") or _number(group / "memory.current") or 0
-            used = held - stat.get("total_inactive_file", stat.get("inactive_file", 0))
-            yield min(known), max(0, min(known) - max(0, used))
+        limits = [limit for limit in v1 + v2 if limit is not None and 0 <= limit < NO_LIMIT]
+        if limits:
+            total = _number(group / "memory.usage_in_bytes") or _number(group / "memory.current") or 0
+            used = total - stat.get("total_inactive_file", stat.get("inactive_file", 0))
+            yield min(limits), max(0, min(limits) - max(0, used))
 
 
 def _cpus(root: Path) -> Iterator[float]:
@@ -84,13 +84,13 @@ def _cpus(root: Path) -> Iterator[float]:
     for group in _groups(root, "cpu"):
         quota, *period = _text(group / "cpu.max").split() or (_text(group / "cpu.cfs_quota_us"),)
         period = period or [_text(group / "cpu.cfs_period_us")]
-        every = _int(period[0])
+        length = _int(period[0])
         if (allowed := _int(quota)) is not None and allowed > 0:
-            yield allowed / (every if every is not None and every > 0 else _PERIOD_US)
+            yield allowed / (length if length is not None and length > 0 else _PERIOD_US)
 
 
 def _groups(root: Path, controller: str) -> list[Path]:
-    """Folders of the groups of this process for a controller: its own, and those above it as far as they are seen."""
+    """Folders of the groups of this process for a controller: its own, and its visible ancestors."""
     mounts = list(_mounts(root))
     fitting = [mount for mount in mounts if controller in mount.controllers] or [
         mount for mount in mounts if not mount.controllers
@@ -100,8 +100,8 @@ def _groups(root: Path, controller: str) -> list[Path]:
     path = _path(root, controller if fitting[0].controllers else "")
     mount = next((each for each in fitting if path.is_relative_to(each.within)), fitting[0])
     inner = path.relative_to(mount.within).parts if path.is_relative_to(mount.within) else ()
-    known = () if ".." in inner else inner  # a group outside our namespace: what is mounted is ours or above it
-    return [mount.point.joinpath(*known[:depth]) for depth in range(len(known), -1, -1)]
+    visible = () if ".." in inner else inner  # a group outside our namespace: what is mounted is ours or above it
+    return [mount.point.joinpath(*visible[:depth]) for depth in range(len(visible), -1, -1)]
 
 
 def _mounts(root: Path) -> Iterator[_Mount]:

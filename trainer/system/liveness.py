@@ -1,8 +1,8 @@
 """Whether the processes of a run, a job or a server are alive: the evidence, in order, and the conclusion.
 
-A lock that is held, or exactly the recorded process, proves life. Only what would be seen here and is not proves death.
-A beat, a file that is written again and again, stands for a process that cannot be seen; its age is measured on the
-clock of the file system that holds it. Nothing is compared with this machine's wall clock.
+A held lock, or exactly the recorded process, proves life. Only processes that would be visible here and are not prove
+death. Processes that are not visible have beats, files that they update regularly; their age is measured on the clock
+of their file system. Nothing is compared with the wall clock of this machine.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from trainer.system import processes
 from trainer.system.processes import Life, LockState, ProcessIdentity
 
 FRESH_SECONDS = 10.0
-"""A beat that is younger proves life, where locks may not reach; a live supervisor beats every two seconds."""
+"""A younger beat proves life where locks do not reach; a live supervisor beats every two seconds."""
 FRESH_SECONDS_ELSEWHERE = 90.0
 """The same across a network, whose file systems may show changes a minute late."""
 _LOCAL_FILE_SYSTEMS_TEXT = """
@@ -33,8 +33,8 @@ LOCAL_FILE_SYSTEMS = frozenset(_LOCAL_FILE_SYSTEMS_TEXT.split())
 
 @dataclass(frozen=True)
 class Witness:
-    """Traces of the processes in question: the lock that they hold, on which boot of which machine they
-    run, who they are, and the files that they write again and again."""
+    """Evidence of processes: the lock that they hold, the boot and the machine that they run on, their identities, and
+    the files that they update regularly."""
 
     lock: Path
     boot_id: str
@@ -45,15 +45,15 @@ class Witness:
 
 
 def life(witness: Witness) -> Life:
-    """Whether the processes live. Writes nothing, unless a beat must be compared with the clock of its file system."""
+    """Whether the processes are alive. Touches a file only to compare a beat with the clock of its file system."""
     ours = processes.boot_id()
-    known = bool(witness.boot_id and ours)
+    comparable = bool(witness.boot_id and ours)
     same_machine = witness.host in ("", socket.gethostname()) and witness.machine_id in ("", processes.machine_id())
     return judge(
         lock=processes.lock_state(witness.lock),
-        seen=seen(witness.identities),
-        same_boot=known and witness.boot_id == ours,
-        earlier_boot=known and witness.boot_id != ours and same_machine,
+        seen=check_identities(witness.identities),
+        same_boot=comparable and witness.boot_id == ours,
+        earlier_boot=comparable and witness.boot_id != ours and same_machine,
         same_machine=same_machine,
         is_local=lambda: is_local(witness.lock.parent),
         is_fresh=lambda seconds: _is_fresh(witness.beats, seconds),
@@ -70,11 +70,11 @@ def judge(
     is_local: Callable[[], bool],
     is_fresh: Callable[[float], bool],
 ) -> Life:
-    """What follows from the evidence; the first match wins.
+    """The conclusion from the evidence; the first match wins.
 
-    `seen` is what a look at the processes told; `earlier_boot` that they ran on an earlier boot of this machine. The
-    calls answer whether the folder's file system belongs to one kernel, where a lock that is free tells that nobody
-    lives, and whether a beat is younger than so many seconds; they cost more than the rest, so they are asked last.
+    `seen` is the state of the visible processes; `earlier_boot`: they ran on an earlier boot of this machine.
+    `is_local` tells whether one kernel owns the file system, where a free lock proves death; `is_fresh` tells whether a
+    beat is younger than this many seconds. Both are slow and called last.
     """
     if lock == "held" or seen == "alive":
         return "alive"
@@ -86,20 +86,20 @@ def judge(
     return "dead" if here or earlier_boot else "unknown"
 
 
-def seen(identities: Sequence[ProcessIdentity]) -> Life:
-    """State of these processes: alive when one lives, dead when all are gone."""
-    found = {processes.look(each) for each in identities}
-    if "alive" in found:
+def check_identities(identities: Sequence[ProcessIdentity]) -> Life:
+    """alive when one of these processes is alive, dead when all are gone."""
+    states = {processes.look(each) for each in identities}
+    if "alive" in states:
         return "alive"
-    return "dead" if found == {"dead"} else "unknown"
+    return "dead" if states == {"dead"} else "unknown"
 
 
 def is_local(folder: Path) -> bool:
-    """Whether a folder lies on a file system that one kernel at a time writes to; False where that is not known."""
+    """Whether one kernel at a time writes to the file system of a folder; False if unknown."""
     path, best, kind = str(folder.resolve()), "", ""
     for each in psutil.disk_partitions(all=True):
         inside = path == each.mountpoint or path.startswith(each.mountpoint.rstrip("/") + "/")
-        if inside and len(each.mountpoint) >= len(best):  # of two mounts at one place the later one is seen
+        if inside and len(each.mountpoint) >= len(best):  # of two mounts at one place the later one is visible
             best, kind = each.mountpoint, each.fstype
     return kind in LOCAL_FILE_SYSTEMS
 
@@ -107,8 +107,8 @@ def is_local(folder: Path) -> bool:
 def age_seconds(beats: Sequence[Path]) -> float | None:
     """Seconds since the newest of these files was written, on the clock of the file system that holds them.
 
-    None when none is there, or when the file system cannot be asked for its time: it is read-only here, say. Asking
-    means to touch a hidden file beside the folder of the beats, as only a write tells the time of a file server.
+    None without such a file, or when the time of the file system is unknown, as on a read-only one. The time is read by
+    touching a hidden file beside the folder of the beats, because only a write shows the time of a file server.
     """
     times = []
     for path in beats:
@@ -133,6 +133,6 @@ def _file_system_time(path: Path) -> float:
 
 
 def _is_fresh(beats: Sequence[Path], seconds: float) -> bool:
-    """A time in the future, which a clock that was set back leaves, is no proof of life."""
+    """Whether a beat is younger; one in the future, left by a clock that was set back, does not count."""
     age = age_seconds(beats)
     return age is not None and -seconds < age < seconds

@@ -15,12 +15,12 @@ MOST_BYTES = 64 << 10
 
 
 def find(path: Path, words: str, most: int) -> tuple[list[tuple[int, str]], int]:
-    """The last `most` lines (1, 2, ...) in which every word stands, in any case, and how many there are in all.
+    """The last `most` lines that contain every word, in any case, with their numbers (1, 2, ...), and the count of all.
 
-    None when the file does not exist. Raises OSError otherwise.
+    No lines when the file does not exist. Raises OSError otherwise.
     """
     wanted = [word.casefold() for word in words.split()]
-    found: deque[tuple[int, str]] = deque(maxlen=most)
+    matches: deque[tuple[int, str]] = deque(maxlen=most)
     count = 0
     try:
         with regular_file.open_binary(path) as file:
@@ -28,10 +28,10 @@ def find(path: Path, words: str, most: int) -> tuple[list[tuple[int, str]], int]
                 line = data.decode("utf-8", "replace").rstrip("\r\n").rpartition("\r")[2]
                 if all(word in line.casefold() for word in wanted):
                     count += 1
-                    found.append((number, line))
+                    matches.append((number, line))
     except FileNotFoundError:
         return [], 0
-    return [(number, display_text.clean(line)) for number, line in found], count
+    return [(number, display_text.clean(line)) for number, line in matches], count
 
 
 def last_lines(path: Path, lines: int = 100, most: int = MOST_BYTES) -> list[str]:
@@ -43,11 +43,11 @@ def last_lines(path: Path, lines: int = 100, most: int = MOST_BYTES) -> list[str
             data = file.read(most)
     except FileNotFoundError:
         return []
-    found = data.decode("utf-8", "replace").split("\n")
+    complete = data.decode("utf-8", "replace").split("\n")
     if size > most:
-        found = found[1:]  # the first one is cut
-    # A progress bar redraws its line with \r: only what stood there last is a line.
-    return [display_text.clean(line.rstrip("\r").rpartition("\r")[2]) for line in found if line.strip()][-lines:]
+        complete = complete[1:]  # the first line is cut off
+    # A progress bar redraws its line with \r: only its last state is a line.
+    return [display_text.clean(line.rstrip("\r").rpartition("\r")[2]) for line in complete if line.strip()][-lines:]
 
 
 def say(text: str) -> None:

@@ -1,7 +1,7 @@
 """Owner-only permissions for the workspace: folders 0700, files 0600, by the umask of every process.
 
-Whoever can read a lock file can hold it (flock asks for no more), so that no training starts. Folders and locks that
-an earlier version made wider are closed when they are opened by their owner.
+Whoever can read a lock file can hold it (flock requires no more) and so keep trainings from starting. Folders and locks
+of an earlier version with wider permissions are restricted when their owner opens them.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ FOLDERS = ("data", "runs", "configs/.drafts", "configs/.trash")
 
 @functools.cache
 def begin() -> int:
-    """Let all that this process and its children make be for this user alone; returns the umask before."""
+    """Make new files of this process and its children private to this user; returns the previous umask."""
     return os.umask(UMASK)
 
 
 def opener(path: str, flags: int) -> int:
-    """For `open`, in a process that is not ours and has its own umask. Raises OSError when something else than a file
-    is there: a pipe would be waited for."""
+    """An opener for `open` that creates private files whatever the umask. Raises OSError when the path is not a regular
+    file: opening a pipe would block."""
     return regular_file.open_descriptor(Path(path), flags, 0o600)
 
 
 @contextmanager
 def as_user_shares() -> Iterator[None]:
-    """With the user's own umask, for files outside the workspace. For one thread."""
-    private = os.umask(begin())
+    """Restore the user's own umask within the block, for files outside the workspace. Not thread-safe."""
+    own = os.umask(begin())
     try:
         yield
     finally:
-        os.umask(private)
+        os.umask(own)
 
 
 def close_workspace(root: Path) -> None:
-    """Close the folders of a workspace to others; what is a link, missing or not ours is left as it is."""
+    """Make the folders of a workspace private; links, missing folders and those of other users are left unchanged."""
     for name in FOLDERS:
         with suppress(OSError):
             descriptor = os.open(root / name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -53,7 +53,7 @@ def close_workspace(root: Path) -> None:
 
 
 def close(descriptor: int) -> None:
-    """Close an open file or folder to others, when it is ours; a disk that keeps no modes is left as it is."""
+    """Make an open file or folder private if this user owns it; file systems without modes are left unchanged."""
     facts = os.fstat(descriptor)
     if facts.st_uid == os.geteuid() and facts.st_mode & UMASK:
         with suppress(OSError):

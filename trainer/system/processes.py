@@ -1,4 +1,4 @@
-"""Differences between operating systems: process identity, detached processes, signals, locks."""
+"""Process identity, detached processes, signals and locks on all supported operating systems."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LOCK_VARIABLE = "WAKEWORD_LOCK"
 """Passes the descriptor of a lock to a child process."""
 
 LockState = Literal["held", "free", "unknown"]
-"""What the kernel says of a lock; unknown where it may not be asked, or the file system has no locks."""
+"""The state of a kernel lock; unknown if it cannot be checked or the file system has no locks."""
 Life = Literal["alive", "dead", "unknown"]
 
 
@@ -54,8 +54,8 @@ class ProcessIdentity(BaseModel, frozen=True):
     pid: int
     start_ticks: int
     namespaces: str = ""
-    """In which pid and start were read: other namespaces of the same kernel number processes otherwise. "" in files of
-    earlier versions, and on systems without namespaces."""
+    """The namespaces in which pid and start were read; others of the same kernel number processes differently. "" in
+    files of earlier versions, and on systems without namespaces."""
 
 
 @functools.cache
@@ -79,15 +79,15 @@ def machine_id() -> str:
 
 
 def namespaces() -> str:
-    """The namespaces that decide how this process sees others and the clock since boot; "" where there are none.
+    """The namespaces that determine how this process sees others and the boot clock; "" without namespaces.
 
-    Not cached: a child may be in others than its parent.
+    Not cached: a child may be in other namespaces than its parent.
     """
-    found = []
+    links = []
     for name in ("pid", "time"):
         with suppress(OSError):
-            found.append(str(Path(f"/proc/self/ns/{name}").readlink()))
-    return " ".join(found)
+            links.append(str(Path(f"/proc/self/ns/{name}").readlink()))
+    return " ".join(links)
 
 
 def boot_clock() -> float:
@@ -133,11 +133,11 @@ def _start_and_state(pid: int) -> tuple[int, str] | None:
 
 def identity_of(pid: int) -> ProcessIdentity:
     """Identity of a live process of this machine. Raises ProcessLookupError when there is none."""
-    found = _start_and_state(pid)
-    if found is None:
+    started = _start_and_state(pid)
+    if started is None:
         raise ProcessLookupError(f"no live process {pid}")
     return ProcessIdentity(
-        host=socket.gethostname(), boot_id=boot_id(), pid=pid, start_ticks=found[0], namespaces=namespaces()
+        host=socket.gethostname(), boot_id=boot_id(), pid=pid, start_ticks=started[0], namespaces=namespaces()
     )
 
 
@@ -151,7 +151,7 @@ def age_seconds() -> float:
 def peak_memory_bytes() -> int:
     """Peak memory of this process.
 
-    Linux is asked for the peak of this program: getrusage would answer with that of the parent, were it larger.
+    On Linux it is read from /proc: getrusage returns the peak of the parent if that is larger.
     """
     if sys.platform == "linux":
         lines = Path("/proc/self/status").read_text().splitlines()
@@ -163,13 +163,13 @@ def peak_memory_bytes() -> int:
 def look(identity: ProcessIdentity) -> Life:
     """Whether exactly this process lives: no zombie, no other process with its pid, no earlier boot.
 
-    Unknown when it cannot be seen from here: it is of another boot, or in another namespace.
+    Unknown when it is not visible from here: of another boot, or in another namespace.
     """
-    told = identity.namespaces in ("", namespaces()) and (sys.platform != "linux" or _proc_is_ours())
-    if identity.boot_id != boot_id() or not told:
+    visible = identity.namespaces in ("", namespaces()) and (sys.platform != "linux" or _proc_is_ours())
+    if identity.boot_id != boot_id() or not visible:
         return "unknown"
-    found = _start_and_state(identity.pid)
-    return "alive" if found is not None and found[0] == identity.start_ticks else "dead"
+    started = _start_and_state(identity.pid)
+    return "alive" if started is not None and started[0] == identity.start_ticks else "dead"
 
 
 def is_alive(identity: ProcessIdentity) -> bool:
@@ -179,8 +179,8 @@ def is_alive(identity: ProcessIdentity) -> bool:
 
 def is_suspended(identity: ProcessIdentity) -> bool:
     """Whether the process was stopped by a signal (SIGSTOP, Ctrl-Z) or a debugger."""
-    found = _start_and_state(identity.pid) if is_alive(identity) else None
-    return found is not None and found[1] in "Tt"
+    started = _start_and_state(identity.pid) if is_alive(identity) else None
+    return started is not None and started[1] in "Tt"
 
 
 def activity(pid: int) -> tuple[float, bool]:
@@ -231,14 +231,14 @@ def send_signal(identity: ProcessIdentity, number: signal.Signals) -> bool:
         os.close(descriptor)
 
 
-def handing_over(lock: int) -> dict[str, str]:
-    """The environment by which `start_detached` shares a lock with the process that it starts, from its first moment:
-    what is locked stays locked for as long as that lives."""
+def lock_environment(lock: int) -> dict[str, str]:
+    """The environment by which `start_detached` passes a lock on: it is held without a gap while the started process
+    lives."""
     return {LOCK_VARIABLE: str(lock)}
 
 
-def handed_over() -> int | None:
-    """The lock that was taken for this process by its starter; call once."""
+def inherited_lock() -> int | None:
+    """The lock that the parent took for this process, None without one; call once."""
     lock = os.environ.pop(LOCK_VARIABLE, None)
     if lock is None:
         return None
@@ -249,9 +249,8 @@ def handed_over() -> int | None:
 def start_detached(arguments: Sequence[str], log: Path, environment: dict[str, str]) -> None:
     """Start `python ARGUMENTS` in a session of its own; it outlives this process. Output is appended to `log`.
 
-    A pipe would block the child once nobody reads it, a child of our session would get our Ctrl-C, and a child of
-    our own would stay a zombie; so `trainer.system.detach` starts it and leaves, and we wait for
-    `trainer.system.detach` alone.
+    A pipe would block the process once nobody reads it, one of our session would get our Ctrl-C, and a child of ours
+    would stay a zombie. So `trainer.system.detach` forks it and exits, and only `trainer.system.detach` is waited for.
     """
     locks = [int(lock) for name, lock in environment.items() if name == LOCK_VARIABLE]
     with open(log, "ab", opener=private.opener) as output:
@@ -269,21 +268,20 @@ def start_detached(arguments: Sequence[str], log: Path, environment: dict[str, s
 
 
 def environment_of_engine(workspace: Workspace) -> dict[str, str]:
-    """Our environment for a process that imports torch; the user's own settings win.
+    """The environment of a process that imports torch; settings of the user take precedence.
 
-    What torch, Triton and CUDA compile lies in the cache of the workspace. By default it lies below the home directory
-    and in a folder of /tmp whose name others know, and torch unpickles what it finds there.
+    Compiled kernels of torch, Triton and CUDA are cached in the workspace. By default they are below the home directory
+    and in a folder of /tmp with a predictable name, from which torch unpickles files.
 
-    Memory (glibc) is kept for the next batch instead of being given back after each, which halves the time of the
-    augmentation. Threads that wait for each other spin for some microseconds and then sleep: by default
-    OpenMP (GNU) spins for long; of two trainings on two cores one made 0.5 steps a second and the other 10.5, with this
-    5.4 and 5.3. Alone it costs a tenth of the speed, always sleeping (OMP_WAIT_POLICY=passive) a
-    quarter.
+    glibc keeps memory for the next batch instead of returning it after each, which halves the time of the augmentation.
+    Waiting threads of OpenMP (GNU) spin only briefly before they sleep: by default, of two trainings on two cores one
+    made 0.5 steps a second and the other 10.5; with this 5.4 and 5.3. For a single training this costs a tenth of the
+    speed, always sleeping (OMP_WAIT_POLICY=passive) a quarter.
     """
-    kept = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 31)}
+    memory = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 31)}
     kernels = {variable: str(workspace.kernels / name) for variable, name in _KERNEL_CACHES.items()}
     threads = dict.fromkeys(_THREADS, str(limits.threads())) if limits.threads() else {}
-    return {"GOMP_SPINCOUNT": "3000", **kept, **kernels, **threads, **os.environ}
+    return {"GOMP_SPINCOUNT": "3000", **memory, **kernels, **threads, **os.environ}
 
 
 def die_with_parent(parent: int) -> None:
@@ -302,9 +300,9 @@ def die_with_parent(parent: int) -> None:
 def exclusive_lock(path: Path, seconds: float | None = None) -> Iterator[int]:
     """Hold the kernel's lock on `path`; it excludes threads and processes and is free the moment its holder dies.
 
-    Gives the descriptor, with which the lock can be shared with a process that is started.
+    Yields the descriptor, by which the lock can be shared with a child process.
 
-    Raises TimeoutError when a holder does not let go within `seconds` (LOCK_SECONDS); it may be suspended.
+    Raises TimeoutError when the lock is not released within `seconds` (LOCK_SECONDS); it may be suspended.
     """
     patience = LOCK_SECONDS if seconds is None else seconds
     descriptor = wait_for_lock(path, patience)
@@ -317,7 +315,7 @@ def exclusive_lock(path: Path, seconds: float | None = None) -> Iterator[int]:
 
 
 def wait_for_lock(path: Path, seconds: float) -> int | None:
-    """As `try_lock`, but for so long: a reader that looks at a lock holds it for a moment too."""
+    """As `try_lock`, waiting up to `seconds`: even a check holds a lock for a moment."""
     deadline = time.monotonic() + seconds
     while (descriptor := try_lock(path)) is None and time.monotonic() < deadline:
         time.sleep(LOCK_LOOK_SECONDS)
@@ -325,7 +323,7 @@ def wait_for_lock(path: Path, seconds: float) -> int | None:
 
 
 def try_lock(path: Path) -> int | None:
-    """Lock `path` until the descriptor that comes back is closed by all who have it; None when another holds it."""
+    """Lock `path` until every copy of the returned descriptor is closed; None when another process holds the lock."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     private.close(descriptor)
     try:
@@ -359,5 +357,5 @@ def lock_state(path: Path) -> LockState:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether somebody is known to hold the lock on `path`."""
+    """Whether the lock on `path` is known to be held."""
     return lock_state(path) == "held"

@@ -16,12 +16,12 @@ class NotRegularError(FileNotFoundError):
 
 
 def open_binary(path: Path) -> BufferedReader:
-    """The file to read. Raises OSError, with the path, as `open` does and when there is something else in its place."""
+    """Open a regular file for reading. Raises OSError, with the path, as `open` does and for anything else."""
     return os.fdopen(open_descriptor(path, os.O_RDONLY), "rb")
 
 
 def open_descriptor(path: Path, flags: int, mode: int = 0o600) -> int:
-    """As `os.open`. Raises OSError, with the path, also when there is something else in the place of the file."""
+    """As `os.open`. Raises OSError, with the path, also when it is not a regular file."""
     check(path)
     descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, mode)  # it may have been replaced meanwhile
     try:
@@ -33,12 +33,12 @@ def open_descriptor(path: Path, flags: int, mode: int = 0o600) -> int:
 
 
 def check(path: Path) -> None:
-    """Raises OSError, with the path, when there is something else in the place of the file; it may be missing."""
+    """Raises OSError, with the path, when it exists and is not a regular file."""
     try:
-        found = path.stat().st_mode
+        mode = path.stat().st_mode
     except FileNotFoundError:
         return
-    _check(found, path)
+    _check(mode, path)
 
 
 def _check(mode: int, path: Path) -> None:

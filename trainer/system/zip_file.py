@@ -16,7 +16,7 @@ MOST_RATIO = 100
 FREE_BYTES = 10_000_000
 """A ratio above MOST_RATIO is a bomb only beyond this: digital silence packs well."""
 MOST_FOLDERS = 32
-"""That a file may lie within."""
+"""Most folders that a file may be nested in."""
 PLAIN = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _CHUNK = 1 << 20
 
@@ -27,18 +27,18 @@ def _is_regular(entry: zipfile.ZipInfo) -> bool:
 
 
 def _is_outside(name: str) -> bool:
-    """Whether a name leads out of the folder that it is unpacked to, on this system or another."""
+    """Whether a name leads out of the target folder, on this system or another."""
     path = name.replace("\\", "/")
     drive = path[1:2] == ":" and path[0].isalpha()
     return path.startswith("/") or ".." in PurePosixPath(path).parts or drive
 
 
 Decode = Callable[[Sequence[zipfile.ZipInfo]], Sequence[str]]
-"""Reads the names of entries that zipfile did not read rightly."""
+"""Decodes the names of entries that zipfile decoded incorrectly."""
 
 
 def entries_of(archive: zipfile.ZipFile, decode: Decode | None = None) -> list[zipfile.ZipInfo]:
-    """Entries that are files, with `filename` as `decode` reads it where that is given.
+    """The entries that are files, their `filename` decoded by `decode` if given.
 
     Raises ValueError for an archive with paths outside its folder or with links.
     """
@@ -64,14 +64,14 @@ def entries_of(archive: zipfile.ZipFile, decode: Decode | None = None) -> list[z
         if entry.flag_bits & 1:
             raise ValueError("The archive is encrypted; unpack it and upload the files.")
         if entry.header_offset < 0:
-            raise zipfile.BadZipFile("it tells of a file before its own beginning")
+            raise zipfile.BadZipFile("a file begins before the archive")
         if entry.compress_type not in PLAIN:  # others may ask for gigabytes of memory, and fail in ways of their own
             raise ValueError(f"{entry.filename!r:.80} uses an unsupported compression; create a plain zip.")
     return entries
 
 
 def chunks_of(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
-    """What an entry holds, by the bytes that come and not those that it says. Raises ValueError for a bomb."""
+    """The content of an entry; counts actual bytes, not the declared size. Raises ValueError for a zip bomb."""
     read = 0
     with archive.open(entry) as source:
         while chunk := source.read(_CHUNK):
@@ -84,14 +84,14 @@ def chunks_of(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[byte
 
 
 @contextmanager
-def opened(file: IO[bytes]) -> Iterator[zipfile.ZipFile]:
-    """A zip to read. Raises ValueError, then and while it is read, when it is none or is broken."""
+def open_zip(file: IO[bytes]) -> Iterator[zipfile.ZipFile]:
+    """Open a zip for reading. Raises ValueError, also while it is read, when it is not a zip or is damaged."""
     # zipfile raises RuntimeError for an encrypted entry, NotImplementedError for an unknown compression.
     broken = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError)
     try:
         try:
             archive = zipfile.ZipFile(file)
-        except ValueError as error:  # a directory that lies before the file, names that are no text
+        except ValueError as error:  # a directory before the file, or names that are not text
             raise zipfile.BadZipFile(error) from None
         with archive:
             yield archive

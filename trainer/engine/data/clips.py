@@ -96,6 +96,6 @@ def prepare(workspace: Workspace, clips: Sequence[Clip], report: Report) -> Clip
     Raises FailedError for a clip that is gone or cannot be decoded, OSError.
     """
     folder = workspace.cache / _key(clips)
-    if cache.made(folder, (folder / "index.json").exists, lambda part: _lay_out(workspace, clips, part, report)):
+    if cache.ensure(folder, (folder / "index.json").exists, lambda part: _lay_out(workspace, clips, part, report)):
         cache.prune(workspace.cache)
     return _open(clips, folder)

@@ -87,7 +87,7 @@ def _open(plan: list[Windows], folder: Path) -> Kept:
 def prepare(arrays: Path, train: Feed, val: Feed, report: Report) -> Kept:
     """The embeddings of this training, computed now or found in the cache. Raises FileNotFoundError, OSError."""
     plan, folder, began = _plan(train, val), arrays / _key(train, val), time.monotonic()
-    if cache.made(folder, (folder / "index.json").exists, lambda part: _write(train, val, plan, part, report)):
+    if cache.ensure(folder, (folder / "index.json").exists, lambda part: _write(train, val, plan, part, report)):
         say(f"Speech embeddings of {sum(map(len, plan)):,} windows computed in {time.monotonic() - began:.0f} s.")
         cache.prune(arrays)
     else:
