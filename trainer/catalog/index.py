@@ -1,7 +1,7 @@
-"""The list of all runs, quickly: an index file that is a cache of their rows and never truth.
+"""The rows of all runs, cached in an index file so that they are listed quickly.
 
-Each row is kept with the stamps of the files it was made from. A row is read from its folder when a stamp has changed,
-when the run is active, and when its files are so young that a change might not have moved their stamps.
+Each row is stored with the stamps of its files. It is read from its folder again when a stamp has changed, when the run
+is active, and when its files are so new that a change might not have changed their stamps.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from trainer.system.workspace import Workspace
 
 VERSION = 3
 YOUNG_SECONDS = 2.0
-"""Clocks of file systems are as coarse as this; two changes within it may leave the same stamp."""
+"""The resolution of file system clocks; two changes within it may leave the same stamp."""
 OLD_SECONDS = 60.0
 MANY = 20
-"""So few rows are read again sooner than the file with all of them is written."""
+"""Reading this many rows again is faster than writing the file with all rows."""
 STAMPED = (
     "",
     "request.json",
@@ -46,7 +46,7 @@ STAMPED = (
     "model",
     "model/detector.json",
 )
-"""What else there is (logs) is written while the run is active, and counts for its size only."""
+"""Other files (logs) are written while the run is active, and only affect its size."""
 
 
 class Entry(NamedTuple):
@@ -59,7 +59,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Index:
-    """All rows, newest run first, and those of them that may be believed at the next look."""
+    """All rows, newest run first, and the entries that are valid until their stamps change."""
 
     rows: list[Row]
     entries: dict[str, Entry]
@@ -70,7 +70,7 @@ def file_of(workspace: Workspace) -> Path:
 
 
 def look(workspace: Workspace, earlier: Index | None = None) -> Index:
-    """The rows of all folders in runs/ as they are now; `earlier` spares reading the index file again."""
+    """The current rows of all folders in runs/; `earlier` saves reading the index file."""
     known = read(workspace) if earlier is None else earlier.entries
     rows, entries, anew = [], {}, 0
     for name in _folders(workspace):
@@ -104,7 +104,7 @@ def _folders(workspace: Workspace) -> list[str]:
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether it is one; a link that leads nowhere, or in a circle, is none."""
+    """Whether the entry is a folder; a broken or circular link is not."""
     try:
         return entry.is_dir()
     except OSError:
@@ -112,7 +112,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _stamp(folder: str, files: Iterable[str]) -> tuple[str, int]:
-    """What changes when one of these files does, and the time of the newest change (ns); a missing one counts too."""
+    """A stamp that changes with any of these files, missing ones included, and the time of the newest change (ns)."""
     numbers, newest = array("q"), 0
     for name in files:
         try:
@@ -127,7 +127,7 @@ def _stamp(folder: str, files: Iterable[str]) -> tuple[str, int]:
 
 
 def _read(run: Run) -> tuple[Entry, bool]:
-    """The row of a run from its folder, and whether it may be believed later."""
+    """The row of a run from its folder, and whether it may be cached."""
     folder, now = str(run.folder), time.time()
     # That a file is missing needs no stamp of its own: the folder's changes when it comes.
     files = [name for name in STAMPED if os.path.lexists(f"{folder}/{name}")]
@@ -138,14 +138,14 @@ def _read(run: Run) -> tuple[Entry, bool]:
 
 
 def _version() -> list[object]:
-    """What a row depends on besides the files: this program and its defaults."""
+    """What a row depends on besides its files: the version of this program and its defaults."""
     defaults = json.dumps(dict(run_rows.option_defaults()), sort_keys=True)
     return [VERSION, len(Row._fields), crc32(defaults.encode())]
 
 
 def write(workspace: Workspace, entries: dict[str, Entry]) -> None:
-    """Keep the rows for the next look. Of two who write at once the last one wins, and a disk that takes nothing
-    leaves the runs listed from their folders."""
+    """Write the index file. Of two simultaneous writers the last one wins; if writing fails, rows are read from the
+    folders."""
     body = json.dumps(list(entries.values()), separators=(",", ":")).encode()
     head = json.dumps([*_version(), crc32(body)]).encode()
     with suppress(OSError, ValueError):
@@ -154,14 +154,14 @@ def write(workspace: Workspace, entries: dict[str, Entry]) -> None:
 
 
 def _clear(workspace: Workspace) -> None:
-    """Remove parts of index files that killed writers have left; one that still writes takes less than a minute."""
+    """Remove temporary index files of killed writers; a live writer takes less than a minute."""
     for path in workspace.runs.glob(f"{file_of(workspace).name}.tmp.*"):
         if time.time() - path.stat().st_mtime > OLD_SECONDS:
             path.unlink(missing_ok=True)
 
 
 def read(workspace: Workspace) -> dict[str, Entry]:
-    """The rows that were kept; none when the file is missing, damaged, or of another version."""
+    """The cached rows; none when the file is missing, damaged, or of another version."""
     try:
         head, _, body = regular_file.read_bytes(file_of(workspace)).partition(b"\n")
         if json.loads(head) != [*_version(), crc32(body)]:

@@ -41,7 +41,7 @@ class DiskUsage:
 
 
 def disk_usage(run: Run) -> DiskUsage:
-    """What the files of a run take now; what cannot be looked at counts as nothing. Links are not followed."""
+    """The disk usage of a run; unreadable files count as 0 bytes. Links are not followed."""
     sizes = dict.fromkeys(("checkpoints", "model", "evaluation", "logs", "other"), 0)
     with suppress(OSError), os.scandir(run.folder) as entries:
         for entry in entries:
@@ -63,22 +63,22 @@ def _size_on_disk(entry: os.DirEntry[str]) -> int:
 
 LARGEST = 1e300
 LATEST_SECONDS = 1e11
-"""Later times (the year 5138) are none."""
+"""Later times (the year 5138) count as invalid."""
 MEASURES = ("epoch", "val_loss", "val_accuracy", "fpr", "fnr", "f1")
 
 
 def foreign(name: str) -> Row:
-    """A folder in runs/ that is none of ours."""
+    """The row of a folder in runs/ that is not a run."""
     return Row(text(name), "foreign", "Its name is no id of a run (such as 20260131-093000-1a2b).", label=text(name))
 
 
 def text(found: object) -> str:
-    """As it can be written anywhere: a file may hold halves of letters (surrogates) that no encoding has."""
+    """A text that every encoding can write: a file may hold lone surrogates."""
     return found.encode("utf-8", "replace").decode() if isinstance(found, str) else ""
 
 
 def read(run: Run) -> Row:
-    """The row of a run; what cannot be read is told in it. Never raises for what a folder holds."""
+    """The row of a run; its `problem` says what cannot be read. Never raises for the content of a folder."""
     try:
         status = runs.status(run)
     except OSError as error:
@@ -148,7 +148,7 @@ def _seconds(stamp: str, form: str = "") -> float | None:
 
 
 def _facts(status: Status) -> dict[str, Any]:
-    """What the documents of a run tell."""
+    """Fields of the row from the documents of a run."""
     request, progress, outcome = status.request, status.progress, status.outcome
     versions = request.versions if request else {}
     return {
@@ -167,7 +167,7 @@ def _facts(status: Status) -> dict[str, Any]:
 
 
 def _finite(value: object) -> float | None:
-    """A number that can be compared and written; whole ones may have any length in a file."""
+    """A number that can be compared and written, else None; integers in a file may have any length."""
     return float(value) if isinstance(value, (int, float)) and abs(value) <= LARGEST else None
 
 
@@ -176,7 +176,7 @@ def _whole(number: int) -> int:
 
 
 def _measured(rows: Columns, status: Status) -> dict[str, Any]:
-    """What the best epoch came to and how the loss went."""
+    """Fields of the row from the epochs: results of the best one, and the course of the loss."""
     best = status.progress.best if status.progress else None
     losses = rows["val_loss"]
     known = np.flatnonzero(np.isfinite(losses))
@@ -195,7 +195,7 @@ def _measured(rows: Columns, status: Status) -> dict[str, Any]:
 
 
 def _in_stream(status: Status) -> float | None:
-    """The miss rate in the validation stream: of the best epoch, else when it was last heard."""
+    """The miss rate in the validation stream: of the best epoch, else when it was last scored."""
     progress = status.progress
     if progress and progress.best and progress.best.miss_rate is not None:
         return _finite(progress.best.miss_rate)
@@ -209,7 +209,7 @@ def _thinned(losses: metrics.Numbers) -> tuple[float, ...]:
 
 
 def evaluation_files(run: Run) -> list[str]:
-    """The files below the run's folder that tell which evaluations it has, those that may yet be finished too."""
+    """Files of the evaluations of a run, relative to its folder, including unfinished ones."""
     try:
         names = sorted(path.name for path in (run.folder / "evaluation").iterdir())
     except OSError:

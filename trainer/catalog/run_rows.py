@@ -22,19 +22,19 @@ PRESET = "preset"
 
 @functools.cache
 def option_defaults() -> Mapping[str, Value]:
-    """Of every option of this version."""
+    """The default of every option of this version."""
     return {option.key: option.default for option in options()} | {PRESET: ""}
 
 
 def read_options(path: Path) -> Values:
-    """Every option in a configuration file, known or not. Raises OSError, and ValueError when it is none."""
+    """Every option in a configuration file, known or not. Raises OSError, ValueError."""
     with regular_file.open_binary(path) as file:
         data = file.read(yaml_text.MOST_BYTES + 1)
     return _flat(yaml_text.parse(data))
 
 
 def _flat(document: object) -> Values:
-    """Raises ValueError when the document is none of options."""
+    """Options by `group.name`. Raises ValueError when the document holds no options."""
     if not isinstance(document, dict):
         raise ValueError("it holds no options")
     found: Values = {}
@@ -45,12 +45,12 @@ def _flat(document: object) -> Values:
 
 
 def unknown_options(values: Values) -> list[str]:
-    """Which options this version does not have, those of earlier versions apart that change nothing."""
+    """Options that this version does not have, without those of earlier versions that have no effect."""
     return [key for key, value in values.items() if key not in option_defaults() and not _is_removed(key, value)]
 
 
 def changed_options(values: Values) -> Values:
-    """Those that are not at the default of this version."""
+    """Options that differ from the defaults of this version."""
     own = {key: value for key, value in values.items() if not _is_removed(key, value)}
     return {key: value for key, value in own.items() if key not in option_defaults() or option_defaults()[key] != value}
 
@@ -82,7 +82,7 @@ class Row(NamedTuple):
     """Since 1970, UTC; so is `ended`."""
     ended: float | None = None
     duration_seconds: float | None = None
-    """What was trained, without pauses."""
+    """Training time without pauses."""
     split: str = ""
     """The fingerprint of the splits."""
     config: str = ""
@@ -143,7 +143,7 @@ Found = float | int | str | bool | tuple[str, ...] | None
 
 @dataclass(frozen=True)
 class Field:
-    """One thing that is known of a run: its kind, its value in a row, whether a high value is the good one."""
+    """A field to search and sort by: its kind, its value in a row, and whether high values come first."""
 
     name: str
     kind: Kind
@@ -201,7 +201,7 @@ def _option(key: str, kind: type) -> Field:
 
 @functools.cache
 def fields() -> Mapping[str, Field]:
-    """Every field by its name: those of a row, options as `group.name`, and as `name` where only one is called so."""
+    """Every field by name: those of a row, options as `group.name`, and as `name` where that is unique."""
     whole = {option.key: _option(option.key, option.kind) for option in options()}
     names = [option.name for option in options()]
     short = {option.name: whole[option.key] for option in options() if names.count(option.name) == 1}
@@ -209,7 +209,7 @@ def fields() -> Mapping[str, Field]:
 
 
 def find_field(name: str) -> Field:
-    """Raises ValueError, which names the nearest field there is."""
+    """The field with this name. Raises ValueError, which names the most similar field."""
     if field := fields().get(name.lower()):
         return field
     near = difflib.get_close_matches(name.lower(), fields(), 1, 0.5)
@@ -218,12 +218,12 @@ def find_field(name: str) -> Field:
 
 
 def local_time(seconds: float) -> str:
-    """As people write it, in local time."""
+    """A time in seconds since 1970 as text, in local time."""
     return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def sorted_by(found: list[Row], name: str, reverse: bool = False) -> list[Row]:
-    """Sorted with the best, newest or first in the alphabet first; those of which it is not known stand last.
+    """Rows sorted by a field: best, newest or alphabetically first ones first, unknown values last.
 
     Raises ValueError for a name that is no field.
     """

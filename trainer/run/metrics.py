@@ -1,7 +1,7 @@
-"""metrics.jsonl and timing.jsonl: appending whole lines, and reading only what was added since the last look.
+"""metrics.jsonl and timing.jsonl: append whole lines, and read what was added, as rows or as columns of numbers.
 
-metrics.jsonl holds what the seed decides and nothing else, so that equal trainings leave equal bytes; what was measured
-of time and machine stands in timing.jsonl, one row for each epoch.
+metrics.jsonl holds only values that the seed determines, so that equal trainings write equal bytes; times and loads of
+the machine are in timing.jsonl, one row per epoch.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from trainer.system import durable, regular_file
 
 Row = dict[str, Any]
 VERSION = 2
-"""1 had no checksums; its rows are still read."""
+"""Version 1 had no checksums; its rows are still read."""
 LONGEST_READ = 16 << 20
-"""Most bytes taken in at one look, where nothing less is asked for."""
+"""Default for the most bytes of one read."""
 KNOWN_END = 256
-"""Bytes before the place of a reader by which it knows the file again."""
+"""Bytes before the place of a reader by which it recognises the file."""
 _EARLIER = b'{"v":1,'
 _EPOCH, _STEP = b'"kind":"epoch"', b'"kind":"step"'
 
@@ -38,7 +38,7 @@ _EPOCH, _STEP = b'"kind":"epoch"', b'"kind":"step"'
 def encode(row: Row) -> bytes:
     """One line of the file. JSON has no NaN: such a value becomes null and its name goes into `nonfinite`.
 
-    `crc` is the CRC-32 of all that follows it on the line, so that a damaged byte never shows as another number.
+    `crc` is the CRC-32 of all that follows it on the line, so that a damaged byte never yields another number.
     """
     bad = [name for name, value in row.items() if isinstance(value, float) and not math.isfinite(value)]
     finite = {name: None if name in bad else value for name, value in row.items()}
@@ -53,7 +53,7 @@ def append(path: Path, row: Row) -> None:
 
 
 def cut_back(path: Path, offset: int) -> None:
-    """Drop what was written after `offset` bytes: rows that will be written again, or half of one. Raises OSError."""
+    """Remove what was written after `offset` bytes, to be written again, or a partial row. Raises OSError."""
     if path.exists():
         whole = regular_file.read_bytes(path)[:offset].rfind(b"\n") + 1
         with durable.naming(path):
@@ -62,17 +62,17 @@ def cut_back(path: Path, offset: int) -> None:
 
 @dataclass
 class Place:
-    """How far one file was read; complete lines only count."""
+    """How far one file was read; only complete lines count."""
 
     offset: int = 0
     inode: int = 0
     end: bytes = b""
-    """The last bytes before `offset`: where they are others now, it is another file."""
+    """The last bytes before `offset`: if they have changed, it is another file."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """What one look took in: whole lines without their ends, the first of which begins at byte `start`."""
+    """The result of one read: whole lines without their ends, the first of which begins at byte `start`."""
 
     lines: list[bytes]
     start: int
@@ -83,9 +83,9 @@ class Look:
 
 
 def look(place: Place, path: Path, most: int = LONGEST_READ) -> Look:
-    """Take in at most `most` bytes of what was appended since the last look, and move `place` on.
+    """Read at most `most` bytes of what was appended since the last read, and advance `place`.
 
-    A last line without its end is left for the next look: it may be half a write. The file is opened each time,
+    A last line without its end is left for the next read: it may be a partial write. The file is opened each time,
     because a network file system shows new bytes only then.
     """
     try:
@@ -103,7 +103,7 @@ def look(place: Place, path: Path, most: int = LONGEST_READ) -> Look:
     start, read = place.offset, read + len(data)
     complete = data[: data.rfind(b"\n") + 1]
     if not complete and read == most:
-        complete = data  # no row is that long: passed over, so that it is not read for ever
+        complete = data  # no row is that long: skipped, so that it is not read again and again
     place.offset += len(complete)
     place.end = (place.end + complete)[-KNOWN_END:]
     return Look(complete.removesuffix(b"\n").split(b"\n") if complete else [], start, read, anew=not same)
@@ -115,7 +115,7 @@ def is_whole(line: bytes) -> bool:
 
 
 def epoch_lines(lines: Sequence[bytes]) -> tuple[list[int], int]:
-    """Which of `lines` are rows of epochs as they were written, and how many are no rows at all."""
+    """The indices of the intact epoch rows among `lines`, and the number of lines that are not rows."""
     epochs, unreadable = [], 0
     for index, line in enumerate(lines):
         if not is_whole(line):
@@ -128,7 +128,7 @@ def epoch_lines(lines: Sequence[bytes]) -> tuple[list[int], int]:
 
 
 def parse(line: bytes) -> Row | None:
-    """The row of an epoch that a line holds; None when it holds none after all."""
+    """The epoch row in a line; None when there is none."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
@@ -138,14 +138,14 @@ def parse(line: bytes) -> Row | None:
 
 @dataclass
 class Tail:
-    """The epoch rows of one file so far; `read_more` moves it on."""
+    """The epoch rows of one file read so far; `read_more` adds to them."""
 
     place: Place = field(default_factory=Place)
     epochs: list[Row] = field(default_factory=list)
     unreadable: int = 0
 
     def add(self, look: Look) -> None:
-        """Add the epoch rows of a look at the file; start over when the file was replaced."""
+        """Add the epoch rows of one read; start over when the file was replaced."""
         if look.anew:
             self.unreadable = 0
             self.epochs.clear()
@@ -157,16 +157,16 @@ class Tail:
 
 Numbers = NDArray[np.float64]
 READING = "reading"
-"""What is nested under this name stands beside the rest."""
+"""Numbers nested under this name are read as if they were not nested."""
 FEW_LINES = 200
-"""So few are read one by one; setting up the reader of many takes longer."""
+"""Up to this many lines are parsed one by one, which is faster than setting up the reader of many."""
 
 
 @dataclass
 class Columns:
-    """The epoch rows of one file so far, in the order of the file; `read_more` moves it on.
+    """Numbers of the epoch rows of one file read so far, in the order of the file; `read_more` adds to them.
 
-    `names` are the numbers that are kept of each row; what is no number in it, or not there, is NaN.
+    `names` are the numbers to keep of each row; NaN where a row has no such number.
     """
 
     names: Sequence[str]
@@ -177,7 +177,7 @@ class Columns:
     _starts: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __getitem__(self, name: str) -> Numbers:
-        """One number of each row [rows]; it stays as it is when more rows come."""
+        """One number of each row [rows]; unchanged when more rows are added."""
         return self._numbers[name][: self.rows] if self.rows else np.empty(0)
 
     @property
@@ -186,7 +186,7 @@ class Columns:
         return self._starts[: self.rows]
 
     def add(self, look: Look) -> None:
-        """Add the epoch rows of a look at the file; start over when the file was replaced."""
+        """Add the epoch rows of one read; start over when the file was replaced."""
         if look.anew:
             self.unreadable, self.rows, self._numbers, self._starts = 0, 0, {}, np.empty(0, np.int64)
         epochs, unreadable = epoch_lines(look.lines)
@@ -228,7 +228,7 @@ def read_to_end(reader: Tail | Columns, path: Path) -> None:
 
 
 def row_at(path: Path, start: int) -> Row | None:
-    """The whole row that begins at byte `start`; None when there is none any more."""
+    """The whole row that begins at byte `start`; None when there is none."""
     try:
         with regular_file.open_binary(path) as file:
             file.seek(start)

@@ -28,11 +28,11 @@ ACTIVE: frozenset[State] = frozenset({"queued", "running", "pausing", "stopping"
 """The states of runs that live, or may live: they can be paused and stopped, and their folders are left alone."""
 
 SILENT_SECONDS = 25.0
-"""A live trainer that has neither told anything nor used the processor for longer does not answer; a page that looks
-every 2 s tells it within 30 s."""
+"""A live trainer that has neither reported nor used the processor for longer is unresponsive; a page that polls every
+2 s shows it within 30 s."""
 
 BY_SIGNAL = "Stopped by a signal (SIGTERM)"
-"""How the reason of an end begins that nobody wished."""
+"""How the reason of an end by a signal begins."""
 
 BEATEN: dict[Want, frozenset[Want]] = {
     "go_on": frozenset({"pause", "stop_after_epoch"}),
@@ -40,11 +40,11 @@ BEATEN: dict[Want, frozenset[Want]] = {
     "stop_after_epoch": frozenset({"go_on", "pause"}),
     "stop": frozenset({"go_on", "pause", "stop_after_epoch"}),
 }
-"""Which earlier wishes each wish takes the place of: the last one wins, but stop beats pause and stop now is final."""
+"""The earlier wishes that each wish replaces: the last one wins, but stop beats pause and stop now is final."""
 
 
 def wished(earlier: Want | None, new: Want) -> Want:
-    """What is wanted after a new wish."""
+    """The wish that applies after a new one."""
     return new if earlier is None or earlier in BEATEN[new] else earlier
 
 
@@ -55,13 +55,13 @@ class Facts:
     readable: bool
     outcome: Ended | None
     life: Life
-    """Of the supervisor and the trainer together, see `trainer.system.liveness`."""
+    """Life of the supervisor and the trainer together, see `trainer.system.liveness`."""
     trainer_known: bool
-    """Whether the run was given its device: its trainer lives, starts or has just gone."""
+    """Whether the run has its device: its trainer is alive, starting or has just ended."""
     suspended: bool
     want: Want | None
     silent_seconds: float | None
-    """Since the trainer was last known to work; None where that is not known."""
+    """Seconds since the trainer was last known to work; None when unknown."""
 
 
 def derive(facts: Facts) -> State:
@@ -75,7 +75,7 @@ def derive(facts: Facts) -> State:
     if not facts.trainer_known:
         waiting: State = "unresponsive" if facts.suspended else "queued"
         return waiting if facts.want in (None, "go_on") else _wanted(facts.want)
-    # A trainer that has just gone counts as before until its supervisor has written how it ended: no word of its own.
+    # A trainer that has just ended keeps its state until its supervisor writes the outcome.
     silent = facts.silent_seconds is not None and facts.silent_seconds > SILENT_SECONDS
     return "unresponsive" if facts.suspended or silent else _wanted(facts.want)
 

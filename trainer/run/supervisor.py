@@ -30,8 +30,8 @@ BEAT_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Pulse:
-    """What the supervisor knew at its last look: when the trainer was last known to work (seconds since boot), the
-    processor time it had used by then, and when that was last written."""
+    """The state at the last check: when the trainer was last known to work (seconds since boot), the processor seconds
+    that it had used, and when the beat was last written."""
 
     working: float = 0.0
     cpu_seconds: float = 0.0
@@ -39,15 +39,15 @@ class Pulse:
 
 
 def last_report(run: Run, attempt: int) -> float:
-    """When the trainer of this attempt last told of itself, in seconds since boot; 0 when it has not."""
+    """When the trainer of this attempt last reported progress, in seconds since boot; 0 if never."""
     progress = durable.read_document(Progress, run.progress_file)
     return progress.beat if progress and progress.attempt == attempt else 0.0
 
 
 def update_pulse(run: Run, attempt: int, last: Pulse, trainer: int | None = None) -> Pulse:
-    """Look at the trainer, and write the beat when the last one is two seconds old; returns what is known now.
+    """Check the trainer, and write the beat when the last one is two seconds old; returns the new state.
 
-    Without a trainer, which waits for its turn, the supervisor itself is at work.
+    Without a trainer, while the run is queued, the supervisor counts as working.
     """
     now = processes.boot_clock()
     used, runnable = (0.0, True) if trainer is None else processes.activity(trainer)
@@ -55,7 +55,7 @@ def update_pulse(run: Run, attempt: int, last: Pulse, trainer: int | None = None
     working = now if busy else max(last.working, last_report(run, attempt))
     if now - last.written < BEAT_SECONDS or runs.is_gone(run):
         return Pulse(working, used, last.written)
-    with suppress(OSError):  # a disk that is full or ill may be well at the next beat
+    with suppress(OSError):  # a full or broken disk may recover before the next beat
         durable.replace_json(run.beat_file, Beat(attempt=attempt, clock=now, working=working).model_dump())
     return Pulse(working, used, now)
 
@@ -63,18 +63,18 @@ def update_pulse(run: Run, attempt: int, last: Pulse, trainer: int | None = None
 LOOK_SECONDS = 0.5
 TERMINATE_SECONDS = 10.0
 STUCK_SECONDS = 300.0
-"""A trainer that uses the processor but has told nothing for so long since it was asked to stop now does not answer."""
+"""A trainer that uses the processor but has not reported for this long after Stop now is unresponsive."""
 LOCK_SECONDS = 5.0
-"""How long to wait for a supervisor that was killed, and its trainer, to be gone."""
+"""How long to wait for a killed supervisor and its trainer to exit."""
 PATIENCE_SECONDS = float("inf")
-"""Whoever holds a run's control lock may be suspended; without its own last word the run would be lost."""
+"""The holder of the control lock may be suspended; without an outcome the run would be lost."""
 
 
 def _begin_attempt(run: Run) -> int:
-    """Tell that another attempt has begun, and put away how the one before ended; returns its number.
+    """Record a new attempt, and move the outcome of the previous one to `attempts/`; returns the number of the attempt.
 
-    In this order, so that whoever looks in between sees that outcome or the new attempt: with neither it were lost.
-    To be called under the run's control lock.
+    In this order a reader in between sees the outcome or the new attempt: with neither the run would be lost. Call it
+    under the run's control lock.
     """
     attempt = documents.newest_attempt(run.folder) + 1
     _write_processes(run, attempt)
@@ -87,7 +87,7 @@ def _begin_attempt(run: Run) -> int:
 
 
 def _write_processes(run: Run, attempt: int, device: str | None = None, trainer_pid: int | None = None) -> None:
-    """Tell who we are, and who the trainer is once it lives; one that died already has no identity left to tell."""
+    """Write process.json: this process, and the trainer if it is alive."""
     own = processes.identity_of(os.getpid())
     try:
         trainer = processes.identity_of(trainer_pid) if trainer_pid else None
@@ -107,23 +107,23 @@ def _write_processes(run: Run, attempt: int, device: str | None = None, trainer_
 
 
 def _mend_processes(run: Run, attempt: int, device: str | None = None, trainer_pid: int | None = None) -> None:
-    """Write process.json again when it cannot be read any more: only through it a wish reaches this attempt."""
+    """Write process.json again when it is unreadable: wishes reach this attempt only through it."""
     if durable.read_document(Processes, run.process_file) is None:
-        with suppress(OSError):  # a disk that is full or ill may be well at the next look
+        with suppress(OSError):  # a full or broken disk may recover before the next check
             _write_processes(run, attempt, device, trainer_pid)
 
 
 def _is_over(run: Run, attempt: int) -> bool:
     """Whether nothing may be written any more: the folder is gone, or another supervisor has begun another attempt.
 
-    That happens where locks do not reach, when the run was resumed on another machine that could not see us.
+    The latter happens where locks do not reach, when the run was resumed on another machine.
     """
     found = durable.read_document(Processes, run.process_file)
     return runs.is_gone(run) or (found is not None and found.attempt > attempt)
 
 
 def _wait_for_turn(run: Run, attempt: int, devices: Sequence[str], ended: Callable[[], bool]) -> Slot | Outcome:
-    """Wait in the queue for a slot; how the attempt ended when it was not to come to that."""
+    """Wait in the queue for a slot; returns the slot, or the outcome if the attempt ended in the queue."""
     workspace, told, beat = run.workspace, "", Pulse()
     while True:
         want = runs.wish(run, attempt)
@@ -159,8 +159,7 @@ def _start_trainer(run: Run, attempt: int, slot: Slot, lock: int) -> subprocess.
 
 
 def _does_not_answer(run: Run, attempt: int, asked: float, beat: Pulse) -> bool:
-    """Whether the trainer has been silent for longer than a batch may take since `asked`, when we saw the wish that it
-    stop now."""
+    """Whether the trainer has been silent for longer than a batch may take since `asked`, the time of Stop now."""
     told, now = max(asked, last_report(run, attempt)), processes.boot_clock()
     return now - max(told, beat.working) > SILENT_SECONDS or now - told > STUCK_SECONDS
 
@@ -168,7 +167,7 @@ def _does_not_answer(run: Run, attempt: int, asked: float, beat: Pulse) -> bool:
 def _wait(run: Run, attempt: int, device: str, trainer: subprocess.Popen[bytes], ended: Callable[[], bool]) -> str:
     """Wait for the end of the trainer; returns why we ended it, if it did not end itself.
 
-    When we are to end ourselves (the machine shuts down, or somebody ends us) the trainer shall save first.
+    When this process is told to end (as at a shutdown of the machine), the trainer saves first.
     """
     deadline = asked = None
     beat = Pulse()
@@ -207,7 +206,7 @@ def _attempt(run: Run, attempt: int, devices: Sequence[str], ended: Callable[[],
         trainer = _start_trainer(run, attempt, slot, lock)
         _write_processes(run, attempt, slot.device, trainer.pid)
         killed = _wait(run, attempt, slot.device, trainer, ended)
-    except (OSError, ValueError) as error:  # no process, no GPU any more, a disk that takes nothing
+    except (OSError, ValueError) as error:  # no process could be started, the GPU is gone, the disk is full
         if trainer:
             _kill(trainer, str(error))
         return failures.outcome_now(attempt, "failed", f"The training could not be supervised: {error}")
@@ -217,10 +216,10 @@ def _attempt(run: Run, attempt: int, devices: Sequence[str], ended: Callable[[],
 
 
 def _conclude(run: Run, outcome: Outcome, ended: bool) -> int | None:
-    """Write how the attempt ended, unless the wish that ended it was taken back meanwhile: the run shall go on then,
-    and the attempt that begins is returned. A wish that comes from now on is for that one.
+    """Write the outcome; returns None. If the wish that ended the attempt was withdrawn meanwhile, begin the next
+    attempt and return its number instead.
 
-    That is so only when it was a wish that ended it, and no signal to us (`ended`) or to the trainer.
+    That applies only to an end by a wish, not by a signal to this process (`ended`) or to the trainer.
     """
     with processes.exclusive_lock(run.control_lock, PATIENCE_SECONDS):
         by_signal = ended or outcome.reason.startswith(BY_SIGNAL)
@@ -238,8 +237,8 @@ def supervise(run: Run, devices: Sequence[str], lock: int | None = None) -> Outc
     """Supervise a run to its end; None when another supervisor has it, or its folder was deleted
     or moved meanwhile.
 
-    `lock` is the run's lock (supervisor_lock) where whoever started us has taken it for us; it is shared with the
-    trainer. A folder that is gone is left so: nothing is written there any more.
+    `lock` is the run's lock (supervisor_lock) if the starter of this process holds it already; it is shared with the
+    trainer. Nothing is written to a folder that is gone.
     """
     lock = processes.wait_for_lock(run.supervisor_lock, LOCK_SECONDS) if lock is None else lock
     if lock is None:
@@ -255,7 +254,7 @@ def supervise(run: Run, devices: Sequence[str], lock: int | None = None) -> Outc
         if _is_over(run, attempt):
             return None
         attempt = _conclude(run, outcome, bool(signals))
-    os.close(lock)  # so that the run can be resumed while its end is being told
+    os.close(lock)  # so that the run can be resumed while notifications are sent
     notifications.notify_end(run, outcome)
     return outcome
 
