@@ -26,10 +26,10 @@ class Freeable:
 
 
 def freeable(run: Run) -> Freeable:
-    """Old checkpoints: all but the best, the last, what was the best by the last, as a resume goes back to that, and
-    those that runs which have not begun start from. A last one that is damaged is no last one.
+    """Old checkpoints: all but the best, the last intact one, the best at the time of the last (needed by a resume), and
+    those that runs which have not begun start from.
 
-    Raises ValueError for a live run, which clears up by itself, and for one whose best model is not known or damaged.
+    Raises ValueError for an active run, which deletes its own, and for one with an unknown or damaged best model.
     """
     _check_ended(run)
     every = models.checkpoints(run)

@@ -19,7 +19,7 @@ def read(run: Run) -> Notes:
 def change(run: Run, add: Sequence[str] = (), remove: Sequence[str] = (), **changes: object) -> Notes:
     """Write notes with tags added and removed, these fields of `Notes` changed, and the rest as it is; returns them.
 
-    Two who write at once do so one after the other, so neither's change is lost. Raises ValueError when a text is too
+    Simultaneous changes are applied one after the other, so none is lost. Raises ValueError when a text is too
     long, the run is gone, or its notes.json holds something else, which would be lost; OSError.
     """
     gone = {_one_line(tag).casefold() for tag in remove}
@@ -43,7 +43,7 @@ def _one_line(text: str) -> str:
 
 
 def _checked(notes: Notes) -> Notes:
-    """The name on one line, each tag once, as it was first written. Raises ValueError when a text is too long."""
+    """The notes with the name on one line and each tag once. Raises ValueError when a text is too long."""
     name, note = _one_line(notes.name), notes.note.strip()
     tags: dict[str, str] = {}
     for tag in filter(None, notes.tags):

@@ -22,12 +22,12 @@ MUST_EQUAL = (
     "data.window_seconds",
     *(o.key for o in options() if o.group == "features" and o.key != "features.embedding_rounds"),
 )
-"""Weights mean something only in the same network that hears the same pictures of the same length."""
+"""Weights fit only the same network with the same features and the same window."""
 
 
 @dataclass(frozen=True)
 class Earlier:
-    """A run with a model to go on from; `checkpoint` lies in its checkpoints folder."""
+    """A run with a model to start from; `checkpoint` is in its checkpoints folder."""
 
     run: Run
     checkpoint: str
@@ -40,7 +40,7 @@ class Earlier:
 
 
 def name_of(run: Run, checkpoint: str) -> str:
-    """What `training.start_from` says for a checkpoint: the id alone for the best one."""
+    """The value of `training.start_from` for a checkpoint: the id alone for the best one."""
     best = durable.read_document(Best, run.checkpoints / "best.json")
     return run.id if best and best.checkpoint == checkpoint else f"{run.id}/{checkpoint.removesuffix('.pt')}"
 
@@ -54,7 +54,7 @@ def _best(run: Run) -> Best | None:
 
 
 def _latest(workspace: Workspace) -> Run:
-    """The newest run that has a model and has ended: the best model of one that still trains is not its last."""
+    """The newest run that has a model and has ended: the best model of an active run may still change."""
     for run in runs.all_runs(workspace):
         if _best(run) and runs.status(run).state not in ACTIVE:
             return run
@@ -99,7 +99,7 @@ def _check(run: Run, config: Config) -> None:
 
 
 def _model(run: Run, stem: str) -> Earlier:
-    """The checkpoint with this name, without its `.pt`; the best one where there is no name. Raises ValueError."""
+    """The checkpoint with this name (without `.pt`), the best one if it is empty. Raises ValueError."""
     if stem:
         if (name := f"{stem}.pt") in (every := models.checkpoints(run)):
             return Earlier(run, name, is_best=False)
@@ -115,9 +115,9 @@ def _model(run: Run, stem: str) -> Earlier:
 
 
 def find(workspace: Workspace, config: Config) -> Earlier | None:
-    """The model to go on from; None when the training starts anew.
+    """The model to start from; None when the training starts from random weights.
 
-    Raises ValueError with one sentence, `training.start_from: what is wrong and what to do`, when it cannot be.
+    Raises ValueError with one sentence, `training.start_from: what is wrong and what to do`, when there is none.
     """
     text = config.training.start_from
     if not text:
@@ -129,7 +129,7 @@ def find(workspace: Workspace, config: Config) -> Earlier | None:
 
 
 def problem(workspace: Workspace, config: Config) -> str | None:
-    """What stands against `training.start_from`, as the sentence of `find`; None when nothing does."""
+    """The problem with `training.start_from`, as the sentence of `find`; None when there is none."""
     try:
         find(workspace, config)
     except ValueError as error:
@@ -138,7 +138,7 @@ def problem(workspace: Workspace, config: Config) -> str | None:
 
 
 def resolved(workspace: Workspace, config: Config) -> Config:
-    """The configuration with the id of the run that `latest` means now. Raises ValueError as `find`."""
+    """The configuration with `latest` replaced by the id of that run. Raises ValueError as `find`."""
     earlier = find(workspace, config)
     if earlier is None or config.training.start_from != LATEST:
         return config

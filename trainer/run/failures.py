@@ -141,15 +141,15 @@ def outcome_now(
 
 
 def outcome_of_exit(run: Run, attempt: int, exit_code: int, killed: str, memory_ran_out: bool) -> Outcome:
-    """How a trainer ended that is gone: by its own last word, else by its signal or exit code.
+    """The outcome of a trainer that has exited: from its own report, else from its signal or exit code.
 
-    `exit_code` is that of the process, negative for a signal; `killed` tells why we ended it, `memory_ran_out` that the
-    kernel ended processes meanwhile for lack of memory.
+    `exit_code` is negative for a signal; `killed` is the reason if the supervisor killed it; `memory_ran_out`: the
+    kernel killed processes meanwhile for lack of memory.
     """
     progress = durable.read_document(Progress, run.progress_file)
     own = progress if progress and progress.attempt == attempt and progress.ended else None
     name = signals.Signals(-exit_code).name if exit_code < 0 else None
-    if own and own.ended and own.ended != "failed":  # said when all was saved; what came after costs nothing
+    if own and own.ended and own.ended != "failed":  # reported after everything was saved
         return outcome_now(attempt, own.ended, own.reason, exit_code=None if name else exit_code, signal=name)
     if name and killed:
         kept = "; its last checkpoint is kept" if any(run.checkpoints.glob("*.pt.json")) else ""
@@ -162,7 +162,7 @@ def outcome_of_exit(run: Run, attempt: int, exit_code: int, killed: str, memory_
 
 
 def _by_signal(number: int, name: str, memory_ran_out: bool) -> tuple[str, Failure]:
-    """Reason and kind of an end by a signal that was not ours."""
+    """Reason and failure of an end by a signal that the supervisor did not send."""
     reason = f"The training process was ended by signal {number} ({name})"
     if number != signals.SIGKILL:
         return f"{reason}.", Failure(kind="crashed")
@@ -191,7 +191,7 @@ _BY_ERRNO: dict[int, FailureKind] = {
 
 
 class FailedError(ValueError):
-    """A training that cannot go on, for a reason of which the kind is known; the text is a sentence."""
+    """A training that cannot continue, with a known kind of failure; the text is a sentence."""
 
     def __init__(self, kind: FailureKind, sentence: str, path: str = "") -> None:
         self.failure = Failure(kind=kind, path=path)

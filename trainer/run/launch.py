@@ -28,7 +28,7 @@ from trainer.system.workspace import Workspace
 
 
 def package_versions() -> dict[str, str]:
-    """Of Python, the system and the packages that decide what a training comes to."""
+    """Versions of Python, the system and the packages that affect the result of a training."""
     names = ("wakeword-studio", "torch", "torchaudio", "numpy", "soundfile")
     known = {"python": platform.python_version(), "platform": platform.platform()}
     for name in names:
@@ -56,7 +56,7 @@ class Started:
 
 
 def form_of(config: Config, split_fingerprint: str, label: str) -> str:
-    """The key of a start: equal for two forms with equal content, whoever sends them."""
+    """The key of a start: equal for two forms with equal content."""
     return hashlib.sha256(
         b"\0".join([config_file.dump(config), split_fingerprint.encode(), label.encode()])
     ).hexdigest()
@@ -65,8 +65,8 @@ def form_of(config: Config, split_fingerprint: str, label: str) -> str:
 def start(workspace: Workspace, config: Config, config_name: str, label: str = "", token: str | None = None) -> Started:
     """Check a start (the only place that does), create the run folder and start its supervisor; returns at once.
 
-    With a `token` (of a form in the browser) the same form starts one run, however often and from wherever it is sent:
-    a form sent while its run is active, or sent again with the same token later, leads to that run. Without a token
+    With a `token` (of a form in the browser) the same form starts one run, however often it is sent: a form sent while
+    its run is active, or sent again later with the same token, returns that run. Without a token
     (command line) every call starts a run. Raises preflight.StartRefusedError, a ValueError, and OSError.
     """
     check = preflight.check_start(workspace, config)
@@ -115,7 +115,7 @@ def _earlier(workspace: Workspace, form: str, token: str) -> Run | None:
 
 
 def _make_folder(workspace: Workspace) -> Run:
-    """Create a folder with a new id; `mkdir` decides between two processes that choose the same id."""
+    """Create a folder with a new id; of two processes that choose the same id, one succeeds in `mkdir`."""
     while True:
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         run = Run(workspace.runs / f"{stamp}-{secrets.token_hex(2)}")
@@ -154,7 +154,7 @@ def stop(run: Run, now: bool) -> State:
 
 
 def _wake(run: Run) -> None:
-    """Continue suspended processes of the run, which could not end otherwise."""
+    """Continue suspended processes of the run, so that they can end."""
     found = durable.read_document(Processes, run.process_file)
     for identity in (found.supervisor, found.trainer) if found else ():
         if identity and processes.is_suspended(identity):
@@ -174,7 +174,7 @@ def pause(run: Run) -> State:
 
 @contextmanager
 def _held(run: Run) -> Iterator[int]:
-    """Hold the lock that proves a run alive and is passed on to its supervisor, so that the run never looks dead.
+    """Hold the lock that proves a run alive, to pass it on to the supervisor without a gap.
 
     Raises ValueError when a process of the run holds it.
     """
@@ -212,7 +212,7 @@ def resume(run: Run) -> int:
 
 
 def _taken_back(run: Run) -> bool:
-    """Withdraw a pause, or a stop after the epoch, that has not taken effect yet; whether there was one.
+    """Withdraw a pause, or a stop after the epoch, that has not taken effect yet; returns whether there was one.
 
     The supervisor decides under the same lock, so the run either continues or has ended when this returns.
     """

@@ -22,12 +22,12 @@ from trainer.system.workspace import PROJECT_ROOT
 MEASURES = {"robust_loss": "robust loss", "val_loss": "validation loss", "f1": "F1", "miss_rate": "miss rate"}
 
 LEAST_GAIN = 0.008
-"""The robust loss must fall by this part of it: what it gains less at the end of a training is not worth the wrong
-labels of the training clips that are learned by heart meanwhile (measured: docs/experiments.md)."""
+"""The robust loss must fall by this share: smaller gains at the end of a training are outweighed by overfitting to
+wrong labels of training clips (measured: docs/experiments.md)."""
 
 
 def is_better(row: Row, best: Best, by: str) -> bool:
-    """Whether an epoch's row beats the best so far; one that was measured beats one that was not."""
+    """Whether an epoch's row beats the best so far; a row with the measure beats one without."""
     new, old = row.get(by), getattr(best, by)
     if (new is None) != (old is None):
         return old is None
@@ -45,14 +45,14 @@ def best_of_row(row: Row, checkpoint: str, by: str = "") -> Best:
 
 
 def describe_measure(by: object) -> str:
-    """A measure as a sentence names it: `lowest validation loss (val_loss)`; an unknown one is told as the option."""
+    """A measure for a sentence, such as `lowest validation loss (...)`; the name of the option if it is unknown."""
     if by not in MEASURES:
         return "the measure of `training.best_by`"
     return f"{'highest' if by == 'f1' else 'lowest'} {MEASURES[str(by)]} (`training.best_by: {by}`)"
 
 
 def describe_best(best: Best, by: str) -> str:
-    """The measures of the best epoch, the one that chose it first where it is known."""
+    """The measures of the best epoch, first the one that chose it, if known."""
     value = getattr(best, by) if by in MEASURES else None
     if by == "val_loss" or value is None:
         return f"validation loss {best.val_loss:.4f}"
@@ -64,7 +64,7 @@ CHECKPOINT = re.compile(r"epoch-(\d{5})(-batch-\d{7})?\.pt")
 
 
 def checkpoints(run: Run) -> list[str]:
-    """The checkpoints that a run still has, oldest first."""
+    """The checkpoints of a run, oldest first."""
     return sorted(mark.stem for mark in run.checkpoints.glob("epoch-*.pt.json") if CHECKPOINT.fullmatch(mark.stem))
 
 
@@ -77,8 +77,8 @@ def best_checkpoint(run: Run) -> str:
 
 
 def checkpoint_of(run: Run, text: str) -> str:
-    """The checkpoint that `text` names: `best`, `last`, or the name of one that is kept or was exported, with or
-    without its `.pt`. Raises ValueError."""
+    """The checkpoint that `text` names: `best`, `last`, or the name of an existing or exported one, with or without
+    `.pt`. Raises ValueError."""
     if text == "best":
         return best_checkpoint(run)
     every = checkpoints(run)
@@ -100,7 +100,7 @@ def epoch_of(checkpoint: str) -> tuple[int, bool]:
 
 
 def digest_of(run: Run, checkpoint: str) -> str:
-    """The sha256 of a checkpoint by its mark; empty when it is not kept any more."""
+    """The sha256 of a checkpoint from its mark; empty when it was deleted."""
     facts = durable.read_json(run.checkpoints / f"{checkpoint}.json")
     return str(facts.get("sha256", "")) if isinstance(facts, dict) else ""
 
@@ -110,21 +110,20 @@ def _folder_besides(run: Run, checkpoint: str) -> Path:
 
 
 def folder_of(run: Run, checkpoint: str) -> Path:
-    """Where the exported model of a checkpoint lies, or will."""
+    """The folder for the exported model of a checkpoint; it may not exist yet."""
     found = durable.read_document(Best, run.checkpoints / "best.json")
     return run.model if found and found.checkpoint == checkpoint else _folder_besides(run, checkpoint)
 
 
 def model_with(run: Run, model_sha256: str) -> tuple[Path, DetectorFile] | None:
-    """The folder and the document of this very model, whichever checkpoint is the best one now; None when the run holds
-    it no more."""
+    """The folder and the document of the model with this digest; None when the run no longer has it."""
     files = [detector_file.path_in(run.model), *sorted((run.folder / "models").glob(f"*/{detector_file.NAME}"))]
     read = ((path.parent, durable.read_document(DetectorFile, path)) for path in files)
     return next(((folder, file) for folder, file in read if file and file.files.get(MODEL) == model_sha256), None)
 
 
 def _is_whole(run: Run, checkpoint: str, folder: Path, with_int8: bool) -> bool:
-    """Whether a folder holds the model of this very checkpoint undamaged, and the one of eight bits if wanted."""
+    """Whether a folder holds the intact model of this checkpoint, and the int8 model if wanted."""
     file = durable.read_document(DetectorFile, detector_file.path_in(folder))
     digest = digest_of(run, checkpoint)
     if file is None or file.checkpoint != checkpoint or (digest and file.checkpoint_sha256 != digest):
@@ -139,7 +138,7 @@ def _is_whole(run: Run, checkpoint: str, folder: Path, with_int8: bool) -> bool:
 
 
 def _make(run: Run, checkpoint: str, with_int8: bool) -> None:
-    """Export in a process of its own, the only kind that has torch. Raises ValueError with its last line."""
+    """Export in a process of its own, which imports torch. Raises ValueError with its last line."""
     command = [sys.executable, "-m", "trainer.engine.export.export", str(run.folder), checkpoint]
     environment = processes.environment_of_engine(run.workspace)
     command += ["--int8"] * with_int8
@@ -150,7 +149,7 @@ def _make(run: Run, checkpoint: str, with_int8: bool) -> None:
 
 
 def tried_model_of(run: Run, checkpoint: str = "best", with_int8: bool = False) -> Path:
-    """`model_of` for who takes the files elsewhere: a model that is refused is made anew. Raises ValueError."""
+    """`model_of` for files that leave the run: a model that is refused is exported again. Raises ValueError."""
     from trainer.detector import onnx_file  # onnx takes a while to import
 
     folder = model_of(run, checkpoint, with_int8)
@@ -166,7 +165,7 @@ def tried_model_of(run: Run, checkpoint: str = "best", with_int8: bool = False) 
 
 
 def model_of(run: Run, checkpoint: str = "best", with_int8: bool = False) -> Path:
-    """The folder with the exported model of a checkpoint (see `checkpoint_of`), which is made when it is missing,
+    """The folder with the exported model of a checkpoint (see `checkpoint_of`), which is exported when it is missing,
     damaged, or of another model. Raises ValueError with one sentence."""
     name = checkpoint_of(run, checkpoint)
     folder = folder_of(run, name)

@@ -27,7 +27,7 @@ ENDING_SECONDS = 10.0
 
 
 class Server(BaseModel, frozen=True):
-    """tensorboard.json, written by who starts it and then by the process; no address while it starts."""
+    """tensorboard.json, written at the start and then by the server; no address while it starts."""
 
     boot_id: str
     host: str = ""
@@ -42,12 +42,12 @@ def state_file(workspace: Workspace) -> Path:
 
 
 def lock_file(workspace: Workspace) -> Path:
-    """Held by the process for as long as it lives, so that there is one."""
+    """Held by the server while it runs, so that there is only one."""
     return workspace.jobs / "tensorboard.lock"
 
 
 def stop_file(workspace: Workspace) -> Path:
-    """There when it shall end and could not be signalled from where that was wanted."""
+    """Exists when the server should end and could not be signalled."""
     return workspace.jobs / "tensorboard.stop"
 
 
@@ -56,7 +56,7 @@ def log_file(workspace: Workspace) -> Path:
 
 
 def begun(identity: ProcessIdentity | None = None, address: str = "") -> Server:
-    """A TensorBoard of this machine that begins now."""
+    """A server that starts now on this machine."""
     return Server(
         boot_id=processes.boot_id(),
         host=socket.gethostname(),
@@ -68,10 +68,7 @@ def begun(identity: ProcessIdentity | None = None, address: str = "") -> Server:
 
 
 def running(workspace: Workspace) -> Server | None:
-    """The TensorBoard of this workspace, which may still be starting; None when there is none that is known to live.
-
-    That of another machine serves only there.
-    """
+    """The server of this workspace, which may still be starting; None when none is known to be alive."""
     found = durable.read_document(Server, state_file(workspace))
     if found is None:
         return None
@@ -86,7 +83,7 @@ def running(workspace: Workspace) -> Server | None:
 
 
 def start(workspace: Workspace) -> None:
-    """Start it where none runs; it is there once `running` tells an address, some seconds later.
+    """Start the server unless one runs; it is ready once `running` returns an address, some seconds later.
 
     Raises OSError when the folders cannot be written, subprocess.SubprocessError when no process could be started.
     """
@@ -104,7 +101,7 @@ def start(workspace: Workspace) -> None:
 
 
 def wait(workspace: Workspace) -> Server:
-    """The TensorBoard that was started, once it has an address. Raises ValueError when it did not come."""
+    """The started server, once it has an address. Raises ValueError when it did not start."""
     while (found := running(workspace)) and not found.address:
         time.sleep(0.1)
     if found is None:
@@ -114,7 +111,7 @@ def wait(workspace: Workspace) -> Server:
 
 
 def stop(workspace: Workspace) -> bool:
-    """End it; False when none ran. Raises TimeoutError when it does not go."""
+    """Stop the server; False when none was running. Raises TimeoutError when it does not end."""
     found = running(workspace)
     found = wait(workspace) if found and not found.identity else found
     if found is None or found.identity is None:
@@ -130,12 +127,12 @@ def stop(workspace: Workspace) -> bool:
 
 
 def address_of(server: Server, run: Run | None = None) -> str:
-    """Where a browser finds it, with the curves of one run alone where one is named."""
+    """The address for a browser, with only the curves of `run` if given."""
     return f"{server.address}?runFilter={run.id}#timeseries" if run else server.address
 
 
 def command(workspace: Workspace, run: Run | None = None) -> str:
-    """What opens the same by hand, in any shell: of all runs or of one."""
+    """The shell command that starts TensorBoard by hand, for all runs or for one."""
     logs = run.folder / "tensorboard" if run else workspace.runs
     return shlex.join([sys.executable, "-m", "tensorboard.main", "--logdir", str(logs), "--host", "127.0.0.1"])
 
@@ -146,7 +143,7 @@ LOOK_SECONDS = 0.2
 def serve(workspace: Workspace, lock: int | None = None) -> int:
     """Serve until SIGTERM or SIGINT, or until the stop file is there. Exits 0 when another one serves already.
 
-    `lock` is the lock of the one that serves, where whoever started us has taken it for us.
+    `lock` is the lock of the server if the parent process has already taken it.
     """
     lock = processes.try_lock(lock_file(workspace)) if lock is None else lock
     if lock is None:
