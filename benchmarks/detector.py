@@ -101,7 +101,7 @@ def make(root: Path, config: Config, folder: Path) -> list[str]:
     write(folder, config, found.network)
     graph: ModelProto = onnx_graphs.joined(config, found.network)
     calibration = parity.spread(epoch_windows(found.train.array, config, 1), int8.CALIBRATION_WINDOWS)
-    small = int8.rounded(graph, parity.waves(found.train, calibration))
+    small = int8.quantize(graph, parity.waves(found.train, calibration))
     windows = parity.spread(validation_windows(found.val.array, config), COMPARED)
     exact = parity.exported_scores(graph, found, windows, ignore)
     rounded = parity.exported_scores(small, found, windows, ignore)

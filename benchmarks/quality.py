@@ -112,7 +112,7 @@ def scorer_of(run: Run) -> Any:
     )  # fmt: skip
 
     def score(wave: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        found = validation_stream.probability(
+        found = validation_stream.stream_probability(
             model, feed, validation_stream.columns_of(feed, wave, lambda: None), lambda: None
         )
         return validation_stream.hop_seconds(config) * np.arange(1, len(found) + 1), found

@@ -192,7 +192,7 @@ def test_the_pool_takes_the_place_of_other_negatives(parts):
     train = parts.train
     found = mining.candidates_of(train).take(np.array([3, 1, 2]))
     mined = epoch_counts(train.array, train.config).mined
-    restored = mining.pool_of(mining.tensors(found))
+    restored = mining.pool_from(mining.pool_tensors(found))
     plain, with_pool, resumed = (batches.heard_in(train, 2, pool) for pool in (None, found, restored))
     assert (with_pool.row == resumed.row).all(), "a pool from a checkpoint knows no rows"
     assert len(with_pool) == len(plain) and with_pool.positive.sum() == plain.positive.sum()
@@ -233,7 +233,7 @@ def test_a_head_learns_and_mines_on_kept_features(workspace):
     assert loop.train(mined).state == "completed"
     last = mined.journal.progress.last_epoch
     assert last["train_accuracy"] > 0.95 and last["f1"] > 0.9
-    assert course.course_of(checkpoints.load(mined.run.checkpoints, checkpoints.name(4))["course"]).pool
+    assert course.state_from(checkpoints.load(mined.run.checkpoints, checkpoints.name(4))["course"]).pool
 
 
 def test_the_same_training_gives_the_same_weights(workspace, parts):

@@ -18,7 +18,7 @@ def config(**training: object) -> Config:
 
 def left(course: Course, since_saved: float = 0.0, opened: bool = True, **training: object) -> float | None:
     options = config(**training)
-    counted = eta.left_of(options, course, 7.5, opened)
+    counted = eta.left_of(options, course.epoch, course.batch, 7.5, opened)
     return eta.seconds_left(TIMES, counted, options.training.checkpoint_minutes, since_saved)
 
 
@@ -57,7 +57,7 @@ def test_checkpoints_fall_where_the_time_since_the_last_one_is_up():
 
 
 def test_nothing_is_told_before_the_first_batch_and_what_was_never_measured_counts_nothing():
-    counted = eta.left_of(config(), Course(epoch=1, batch=1), 7.5, opened=False)
+    counted = eta.left_of(config(), epoch=1, batch=1, batches=7.5, opened=False)
     assert eta.seconds_left(Times(), counted, 0.0, 0.0) is None
     assert eta.seconds_left(Times(batch=1.0), counted, 0.0, 0.0) == pytest.approx(6.5 + 3 * 7.5)
 

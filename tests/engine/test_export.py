@@ -213,7 +213,7 @@ def test_a_threshold_chosen_while_a_model_is_exported_stays(run: Run, monkeypatc
     """Measuring eight bits takes a while, in which the page takes clicks."""
     before = durable.read_document(detector_file.DetectorFile, run.model / "detector.json")
     chosen = detector_file.Threshold(source="evaluation", false_accepts_per_hour=0.1)
-    compared = parity.of
+    compared = parity.compare
 
     def choose_meanwhile(*scores: np.ndarray) -> detector_file.Parity:
         clicked = before.model_copy(update={"threshold": 0.875, "threshold_from": chosen})

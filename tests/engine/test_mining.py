@@ -61,11 +61,11 @@ def test_how_often_is_how_often_it_is_due(share: float, every: int, epochs: int,
     config = made(data={"mined_share": share, "mining_epochs": every}, training=training)
     due = [epoch for epoch in range(1, epochs + 1) if mining.due(config, epoch)]
     assert due == [e for e in range(1, epochs + 1) if (e - 1) % every == 0 and (e > 1 or start)]
-    assert mining.times(config, after) == sum(epoch > after for epoch in due)
+    assert mining.count_minings(config, after) == sum(epoch > after for epoch in due)
 
 
 def test_without_a_share_nothing_is_ever_mined():
-    assert not any(mining.due(made(), epoch) for epoch in range(1, 50)) and mining.times(made()) == 0
+    assert not any(mining.due(made(), epoch) for epoch in range(1, 50)) and mining.count_minings(made()) == 0
 
 
 @given(
@@ -153,11 +153,11 @@ def test_a_training_mines_when_it_is_time_and_keeps_the_pool(workspace: Workspac
     lines = [line for line in capsys.readouterr().out.splitlines() if "Mining before" in line]
     assert [line.split("epoch ")[1][0] for line in lines] == ["3", "5"]
     assert " above 0.5; the hardest " in lines[0] and ".wav (" in lines[0]
-    found = mining.pool_of(checkpoints.load(parts.run.checkpoints, checkpoints.name(5))["course"]["pool"])
+    found = mining.pool_from(checkpoints.load(parts.run.checkpoints, checkpoints.name(5))["course"]["pool"])
     assert found and (found.clip < len(parts.train.array.clips)).all() and not found.positive.any()
     labels = {parts.train.array.clips[i].label for i in found.clip}
     assert labels <= {"negative", "hard_negative", "background"}
-    assert mining.tensors(None) is None and mining.pool_of(None) is None
+    assert mining.pool_tensors(None) is None and mining.pool_from(None) is None
 
 
 def test_the_beat_goes_on_while_scoring_and_stop_is_obeyed(workspace: Workspace, monkeypatch):

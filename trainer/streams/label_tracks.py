@@ -12,26 +12,30 @@ from pathlib import Path
 from trainer.streams.stream_set import Word
 from trainer.system import regular_file
 
-SUFFIX = ".txt"
-ENDINGS = ("", *("".join(parts) for parts in itertools.product("-._ ", ("labels", "label"))))
+TRACK_SUFFIX = ".txt"
+TRACK_ENDINGS = ("", *("".join(parts) for parts in itertools.product("-._ ", ("labels", "label"))))
 """What may stand between the name of a recording, with or without its own ending, and the ending of its track."""
-TEXT_SUFFIXES = {SUFFIX, ".csv", ".tsv", ".lab", ".textgrid", ".srt", ".vtt", ".eaf"}
+TEXT_SUFFIXES = {TRACK_SUFFIX, ".csv", ".tsv", ".lab", ".textgrid", ".srt", ".vtt", ".eaf"}
 """Files of these kinds may be meant as label tracks."""
 HEADERS = ("start", "begin", "onset", "from", "tmin", "time")
 MOST_NAMED = 20
 
 
-def _key(name: str) -> str:
+def _name_key(name: str) -> str:
     """Equal for names that differ in case, or in how their accents are composed."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def _names(recording: Path) -> list[str]:
+def _track_names(recording: Path) -> list[str]:
     """The keys of the names that the track of a recording may have, the likeliest first."""
-    return [_key(f"{base}{ending}{SUFFIX}") for ending in ENDINGS for base in (recording.stem, recording.name)]
+    return [
+        _name_key(f"{base}{ending}{TRACK_SUFFIX}")
+        for ending in TRACK_ENDINGS
+        for base in (recording.stem, recording.name)
+    ]
 
 
-def _texts(folder: Path) -> list[Path]:
+def _text_files(folder: Path) -> list[Path]:
     try:
         paths = [path for path in folder.iterdir() if path.suffix.lower() in TEXT_SUFFIXES]
     except OSError:  # a folder may let its files be opened, and not be listed
@@ -39,15 +43,16 @@ def _texts(folder: Path) -> list[Path]:
     return sorted(path for path in paths if path.is_file() and not path.name.startswith("."))
 
 
-def beside(recordings: Sequence[Path]) -> dict[Path, Path]:
+def find_tracks(recordings: Sequence[Path]) -> dict[Path, Path]:
     """Label tracks by recording: `evening.txt`, `evening.wav.txt` or `evening-labels.txt` of `evening.wav`."""
     by_folder = {
-        folder: {_key(path.name): path for path in reversed(_texts(folder))} for folder in _folders(recordings)
+        folder: {_name_key(path.name): path for path in reversed(_text_files(folder))}
+        for folder in _folders(recordings)
     }
     tracks = dict[Path, Path]()
     for recording in recordings:
         texts = by_folder[recording.parent]
-        if name := next((name for name in _names(recording) if name in texts), ""):
+        if name := next((name for name in _track_names(recording) if name in texts), ""):
             tracks[recording] = texts[name]
     return tracks
 
@@ -56,15 +61,15 @@ def _folders(recordings: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(recording.parent for recording in recordings))
 
 
-def unused(recordings: Sequence[Path], whole: Set[Path], used: Set[Path]) -> list[str]:
+def unused_tracks(recordings: Sequence[Path], whole: Set[Path], used: Set[Path]) -> list[str]:
     """A sentence that names the text files that no recording took as its labels: in folders that are heard as a
     whole, every one; beside other recordings, those that begin with a recording's name."""
-    stems = tuple(_key(recording.stem) for recording in recordings if recording.parent not in whole)
+    stems = tuple(_name_key(recording.stem) for recording in recordings if recording.parent not in whole)
     left = [
         path
         for folder in _folders(recordings)
-        for path in _texts(folder)
-        if path not in used and (folder in whole or _key(path.name).startswith(stems))
+        for path in _text_files(folder)
+        if path not in used and (folder in whole or _name_key(path.name).startswith(stems))
     ]
     if not left:
         return []
@@ -72,7 +77,7 @@ def unused(recordings: Sequence[Path], whole: Set[Path], used: Set[Path]) -> lis
     more = f" and {len(left) - MOST_NAMED:,} more" if left[MOST_NAMED:] else ""
     return [
         f"Not used: {', '.join(names)}{more}. A label track is a text file named like its recording, such as "
-        f"{_printable(recordings[0].stem)}{SUFFIX} beside {_printable(recordings[0].name)}."
+        f"{_printable(recordings[0].stem)}{TRACK_SUFFIX} beside {_printable(recordings[0].name)}."
     ]
 
 
@@ -94,7 +99,7 @@ def _seconds(text: str) -> float:
     return float(text.strip().replace(",", "."))
 
 
-def read(path: Path, seconds: float) -> list[Word]:
+def read_track(path: Path, seconds: float) -> list[Word]:
     """The words in a label track of a recording of this length: lines of start TAB end TAB label, in seconds.
 
     What the label says is no matter. Raises ValueError with the line that is wrong.

@@ -98,7 +98,7 @@ def _take(gathered: _Gathered, named: _Named, track: Path | None) -> None:
     facts = audio_file.facts(named.path)
     seconds, words = facts.seconds, named.words
     if words is None:
-        words = label_tracks.read(track, seconds) if track else []
+        words = label_tracks.read_track(track, seconds) if track else []
     taken = {each.name for each in gathered.recordings}
     numbered = (f"{named.name} ({number})" for number in itertools.count(2))
     name = next(name for name in itertools.chain([named.name], numbered) if name not in taken)
@@ -142,7 +142,7 @@ def gather(paths: Sequence[Path]) -> StreamSet:
     gathered = _Gathered()
     every = _every(paths, gathered)
     untold = [path for path, named in every.items() if named.words is None]
-    tracks = label_tracks.beside(untold)
+    tracks = label_tracks.find_tracks(untold)
     whole = {path.parent for path in untold if "/" in every[path].name}
     for named in every.values():
         shown = ascii(named.name)[1:-1] if not named.name.isprintable() else named.name
@@ -168,7 +168,7 @@ def gather(paths: Sequence[Path]) -> StreamSet:
         title=title,
         folder="/",
         recordings=recordings,
-        notes=[*gathered.left_out, *gathered.notes, *label_tracks.unused(untold, whole, set(tracks.values()))],
+        notes=[*gathered.left_out, *gathered.notes, *label_tracks.unused_tracks(untold, whole, set(tracks.values()))],
         left_out=gathered.left_out,
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import NDArray
 
 from trainer.config.schema import Augmentation
@@ -52,18 +51,18 @@ class Draws:
         return Draws(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
 
 
-def _sometimes(rng: Generator, probability: float, drawn: Floats, neutral: float) -> Floats:
+def _sometimes(rng: np.random.Generator, probability: float, drawn: Floats, neutral: float) -> Floats:
     """`drawn` [n] for this part of the windows, `neutral` for the rest."""
     return np.where(rng.random(len(drawn)) < probability, drawn, neutral)
 
 
-def _band(rng: Generator, count: int, options: Augmentation) -> Floats:
+def _band(rng: np.random.Generator, count: int, options: Augmentation) -> Floats:
     edges = np.array([options.band_low_hz, options.band_high_hz])
     drawn = edges * 2 ** rng.uniform(-EDGE_OCTAVES, EDGE_OCTAVES, (count, 2))
     return np.where((rng.random(count) < options.band_probability)[:, None], drawn, (0, np.inf))
 
 
-def _masks(rng: Generator, count: int, masks: int, widest: int, size: int) -> Whole:
+def _masks(rng: np.random.Generator, count: int, masks: int, widest: int, size: int) -> Whole:
     """Stretches [n, masks, 2] of up to `widest` of `size` cells: the first one and how many."""
     width = np.floor(rng.random((count, masks)) * (min(widest, size) + 1))
     first = np.floor(rng.random((count, masks)) * (size - width + 1))
@@ -71,7 +70,13 @@ def _masks(rng: Generator, count: int, masks: int, widest: int, size: int) -> Wh
 
 
 def draw(
-    rng: Generator, count: int, options: Augmentation, time_mask: int, shape: tuple[int, int], rooms: int, noisy: bool
+    rng: np.random.Generator,
+    count: int,
+    options: Augmentation,
+    time_mask: int,
+    shape: tuple[int, int],
+    rooms: int,
+    noisy: bool,
 ) -> Draws:
     """Draw for `count` windows with features of `shape` (rows, frames), from `rooms` rirs and, if `noisy`, backgrounds.
 

@@ -50,7 +50,7 @@ def threshold(trained: Trained, beat: Beat) -> tuple[float, Threshold]:
         names = ("threshold", "misses", "words", "false_accepts", "hours")
         point: Point | None = Point(*(row[f"stream_{name}"] for name in names))
     elif options.stream_epochs:
-        point = validation_stream.measure(
+        point = validation_stream.measure_stream(
             trained.network, trained.val, validation_stream.open_stream(trained.val, beat), beat
         )
     else:
@@ -108,14 +108,14 @@ def export(run: Run, checkpoint: str, beat: Beat, with_int8: bool = False) -> De
     before = parity.trained_scores(trained, windows, beat)
     after = parity.exported_scores(graphs[detector_file.MODEL], trained, windows, beat)
     chosen = by_the_user(trained, folder) or threshold(trained, beat)
-    file = described(trained, parity.of(before, after), *chosen)
+    file = described(trained, parity.compare(before, after), *chosen)
     if with_int8 or _has_int8(folder):
         heard = parity.spread(epoch_windows(trained.train.array, trained.config, 1), int8.CALIBRATION_WINDOWS)
-        small = int8.rounded(graphs[detector_file.MODEL], parity.waves(trained.train, heard))
+        small = int8.quantize(graphs[detector_file.MODEL], parity.waves(trained.train, heard))
         graphs[detector_file.INT8_MODEL] = small
         pair, int8_scores = (graphs[detector_file.MODEL], small), parity.exported_scores(small, trained, windows, beat)
         streams = parity.heard_in_stream(pair, file, trained, beat)
-        cost = int8.cost(after, int8_scores, windows.positive, (pair[0].ByteSize(), pair[1].ByteSize()), streams)
+        cost = int8.int8_cost(after, int8_scores, windows.positive, (pair[0].ByteSize(), pair[1].ByteSize()), streams)
         file = file.model_copy(update={"int8": cost})
     files = {name: graph.SerializeToString() for name, graph in graphs.items()}
     file = file.model_copy(update={"files": {name: _sha256(data) for name, data in files.items()}})

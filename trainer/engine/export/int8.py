@@ -19,12 +19,12 @@ from trainer.evaluation import clip_rates
 
 CALIBRATION_WINDOWS = 256
 """Training windows from which the ranges of the activations are taken."""
-LEARNED = ("/network/", "/convolutions/")
+QUANTIZED_PARTS = ("/network/", "/convolutions/")
 """In the names of nodes that have weights; a spectrum of eight bits would be noise."""
-KINDS = ("Conv", "MatMul", "Gemm")
+QUANTIZED_OPERATIONS = ("Conv", "MatMul", "Gemm")
 
 
-class Windows(CalibrationDataReader):  # type: ignore[misc]
+class CalibrationWindows(CalibrationDataReader):  # type: ignore[misc]
     """Batches of waves [n, samples], in the form in which onnxruntime asks for them."""
 
     def __init__(self, waves: Iterator[NDArray[np.float32]]) -> None:
@@ -35,15 +35,17 @@ class Windows(CalibrationDataReader):  # type: ignore[misc]
         return None if wave is None else {WAVEFORM: wave}
 
 
-def rounded(graph: ModelProto, waves: Iterator[NDArray[np.float32]]) -> ModelProto:
+def quantize(graph: ModelProto, waves: Iterator[NDArray[np.float32]]) -> ModelProto:
     """The model with its convolutions and matrices in eight bits; recurrent layers and features stay as they are."""
     learned = [
-        node.name for node in graph.graph.node if node.op_type in KINDS and any(part in node.name for part in LEARNED)
+        node.name
+        for node in graph.graph.node
+        if node.op_type in QUANTIZED_OPERATIONS and any(part in node.name for part in QUANTIZED_PARTS)
     ]
     with tempfile.TemporaryDirectory() as folder:
         exact, out = Path(folder) / "exact.onnx", Path(folder) / "model.onnx"
         onnx.save(graph, exact)  # given a graph, it names files by uuid1, for which libuuid writes into /var/lib
-        quantize_static(exact, out, Windows(waves), nodes_to_quantize=learned, per_channel=True)
+        quantize_static(exact, out, CalibrationWindows(waves), nodes_to_quantize=learned, per_channel=True)
         return onnx.load(out)
 
 
@@ -52,7 +54,7 @@ def _rates(positive: NDArray[np.bool_], probability: NDArray[np.float32]) -> Rat
     return Rates(accuracy=rates.accuracy, fpr=rates.fpr, fnr=rates.fnr)
 
 
-def cost(
+def int8_cost(
     before: NDArray[np.float32],
     after: NDArray[np.float32],
     positive: NDArray[np.bool_],

@@ -99,7 +99,7 @@ def exported_scores(model: ModelProto, trained: Trained, windows: Windows, beat:
     return np.concatenate(scores)
 
 
-def of(before: Scores, after: Scores) -> Parity:
+def compare(before: Scores, after: Scores) -> Parity:
     largest = float(np.abs(before - after).max())
     return Parity(largest_difference=largest, windows=len(before), within=largest <= LARGEST_DIFFERENCE)
 
@@ -109,7 +109,7 @@ def heard_in_stream(
 ) -> tuple[Point | None, Point | None]:
     """The operating points of exported models in the validation stream, at the run's false accepts per hour."""
     streams, per_hour = (
-        list(validation_stream.compose(trained.val.array, beat)),
+        list(validation_stream.compose_stream(trained.val.array, beat)),
         trained.config.training.false_accepts_per_hour,
     )
     listeners = (detector.of_graph(file, model) for model in models)
@@ -123,4 +123,4 @@ def heard_in_stream(
 def _heard(listener: Detector, composed: Composed, beat: Beat) -> Heard:
     beat()
     raw = listener.scores(np.clip(composed.wave, -1, 1))[1]
-    return validation_stream.heard_in(composed.recording, raw, listener.file.hop_seconds)
+    return validation_stream.smoothed(composed.recording, raw, listener.file.hop_seconds)

@@ -55,16 +55,16 @@ class Course:
         return replace(self, epoch=self.epoch + 1, batch=0, sums=Sums(), best=best, plateau=plateau, val=heard)
 
 
-def tensors(course: Course) -> dict[str, Any]:
+def state_tensors(course: Course) -> dict[str, Any]:
     """The course as a checkpoint keeps it: numbers, text and tensors."""
     plain = {name: getattr(course, name) for name in ("epoch", "batch", "step")}
     best = course.best and course.best.model_dump()
     kept = {"sums": asdict(course.sums), "plateau": asdict(course.plateau), "best": best}
-    heard = {"train": margins.tensors(course.train), "val": margins.tensors(course.val)}
-    return plain | kept | {"pool": mining.tensors(course.pool), "margins": heard}
+    heard = {"train": margins.margin_tensors(course.train), "val": margins.margin_tensors(course.val)}
+    return plain | kept | {"pool": mining.pool_tensors(course.pool), "margins": heard}
 
 
-def course_of(saved: dict[str, Any]) -> Course:
+def state_from(saved: dict[str, Any]) -> Course:
     """The course that a checkpoint kept; earlier versions kept no margins."""
     heard = saved.get("margins", {})
     return Course(
@@ -74,7 +74,7 @@ def course_of(saved: dict[str, Any]) -> Course:
         Sums(**saved["sums"]),
         Plateau(**saved["plateau"]),
         saved["best"] and Best(**saved["best"]),
-        mining.pool_of(saved["pool"]),
-        margins.margins_of(heard.get("train")),
-        margins.margins_of(heard.get("val")),
+        mining.pool_from(saved["pool"]),
+        margins.margins_from(heard.get("train")),
+        margins.margins_from(heard.get("val")),
     )

@@ -121,7 +121,7 @@ def train_epoch(parts: Parts, course: Course) -> Generator[Course]:
     config, journal, epoch = parts.config, parts.journal, course.epoch
     began = journal.saved = time.monotonic()
     windows, size = heard_in(parts.train, epoch, course.pool), config.training.batch_size
-    batches, first, positive = math.ceil(len(windows) / size), course.batch, margins.positives(parts.train.array)
+    batches, first, positive = math.ceil(len(windows) / size), course.batch, margins.positive_clips(parts.train.array)
 
     def make(batch: int) -> Batch:
         part = windows.take(slice(batch * size, (batch + 1) * size))
@@ -133,7 +133,7 @@ def train_epoch(parts: Parts, course: Course) -> Generator[Course]:
         for made in coming:
             stride = stride_of(config, course, batches)
             told = _learn(parts, made, course, stride)
-            heard = margins.add(course.train, positive, made.windows, told.logit)
+            heard = margins.add_margins(course.train, positive, made.windows, told.logit)
             course = course.after_batch(told.loss, told.right, heard, len(made.windows), steps=int(stride.ends))
             seconds, began = time.monotonic() - began, time.monotonic()
             speed = batch_done(journal, len(made.windows), len(made.windows) / size, seconds, course.batch == first + 1)
@@ -150,7 +150,7 @@ def train_epoch(parts: Parts, course: Course) -> Generator[Course]:
 
 def expect_rest(parts: Parts, course: Course, batches: float) -> None:
     """Estimate how long what comes after this course will take; an epoch has so many batches."""
-    left = left_of(parts.config, course, batches, parts.journal.opened)
+    left = left_of(parts.config, course.epoch, course.batch, batches, parts.journal.opened)
     expect(parts.journal, left, parts.config.training.checkpoint_minutes)
 
 

@@ -32,7 +32,7 @@ def finish_epoch(parts: Parts, trained: Course) -> Course:
     logit = score(parts.judged, parts.val, parts.val_windows, parts.beat)
     row |= validate(logit, parts.val_windows, parts.config)
     piece_done(journal, "validation", began)
-    if validation_stream.due(parts.config, epoch):
+    if validation_stream.stream_due(parts.config, epoch):
         row |= _hear_stream(parts)
     seconds, began = time.monotonic() - began, time.monotonic()
     tell(journal, phase="saving")
@@ -48,9 +48,11 @@ def finish_epoch(parts: Parts, trained: Course) -> Course:
             f"The validation loss became {row['val_loss']} after epoch {epoch}{kept(trained.best)}. "
             "Lower optimizer.learning_rate and start again.",
         )
-    best = _best(parts, row, trained.best)
+    best = _best_epoch(parts, row, trained.best)
     plateau = optimizers.after_epoch(trained.plateau, row["val_loss"], parts.config.optimizer)
-    val_margins = margins.add(trained.val, margins.positives(parts.val.array), parts.val_windows, logit.numpy())
+    val_margins = margins.add_margins(
+        trained.val, margins.positive_clips(parts.val.array), parts.val_windows, logit.numpy()
+    )
     course = trained.after_epoch(best, plateau, val_margins)
     journal.epoch_seconds = 0.0
     saving.save(parts, course, checkpoints.name(epoch))
@@ -70,12 +72,12 @@ def _hear_stream(parts: Parts) -> Row:
     tell(parts.journal, doing="Scoring the validation stream")
     opened = open_stream(parts)
     began = time.monotonic()
-    point = validation_stream.measure(parts.judged, parts.val, opened, parts.beat)
+    point = validation_stream.measure_stream(parts.judged, parts.val, opened, parts.beat)
     piece_done(parts.journal, "stream", began)
     if point is None:
         return {}
-    say(validation_stream.sentence(point))
-    return validation_stream.row(point)
+    say(validation_stream.describe_stream(point))
+    return validation_stream.stream_row(point)
 
 
 def open_stream(parts: Parts) -> Stream:
@@ -91,16 +93,20 @@ def open_stream(parts: Parts) -> Stream:
 def measure_coming(parts: Parts, course: Course) -> None:
     """Measure what comes later for the first time on a part of it, so that the ETA knows of it. Raises Interruption."""
     config, journal, done = parts.config, parts.journal, course.epoch - 1
-    if journal.times.stream is None and validation_stream.times(config, after=done):
+    if journal.times.stream is None and validation_stream.count_streams(config, after=done):
         tell(journal, doing="Measuring the time of the validation stream")
         seconds = timing.hearing_seconds(parts, open_stream(parts))
         journal.times = replace(journal.times, stream=seconds)
-    if journal.times.mining is None and mining.times(config, after=done) and not mining.due(config, course.epoch):
+    if (
+        journal.times.mining is None
+        and mining.count_minings(config, after=done)
+        and not mining.due(config, course.epoch)
+    ):
         tell(journal, doing="Measuring the time of hard-negative mining")
         journal.times = replace(journal.times, mining=timing.mining_seconds(parts))
 
 
-def _best(parts: Parts, row: Row, best: Best | None) -> Best:
+def _best_epoch(parts: Parts, row: Row, best: Best | None) -> Best:
     """The best epoch, this one included."""
     by = parts.config.training.best_by
     if best is None or models.is_better(row, best, by):

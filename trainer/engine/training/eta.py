@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, fields, replace
 
 from trainer.config.schema import Config
 from trainer.engine.training import mining, validation_stream
-from trainer.engine.training.course import Course
 
 WARM_UP_BATCHES = 3
 """So many batches after a start say little: memory is taken, kernels are chosen, files come from the disk."""
@@ -77,17 +76,17 @@ class Left:
     streams: int
 
 
-def left_of(config: Config, course: Course, batches: float, opened: bool) -> Left:
+def left_of(config: Config, epoch: int, batch: int, batches: float, opened: bool) -> Left:
     """What is left of a training of so many batches an epoch (the last may be a part), if it is not stopped early;
     `opened` when the validation stream is open."""
-    begun = course.batch > 0
-    epochs, streams = config.training.epochs - course.epoch + 1, validation_stream.times(config, after=course.epoch - 1)
+    begun = batch > 0
+    epochs, streams = config.training.epochs - epoch + 1, validation_stream.count_streams(config, after=epoch - 1)
     return Left(
-        rest=max(0.0, batches - course.batch) if begun else 0.0,
+        rest=max(0.0, batches - batch) if begun else 0.0,
         epochs=max(0, epochs - begun),
         batches=batches,
         validations=max(0, epochs),
-        minings=mining.times(config, after=course.epoch - 1 + begun),
+        minings=mining.count_minings(config, after=epoch - 1 + begun),
         openings=int(streams > 0 and not opened),
         streams=streams,
     )

@@ -190,5 +190,5 @@ def _mine(parts: Parts, epoch: int) -> Windows:
 
     mined = mining.mine(parts.judged, parts.train, heard)
     piece_done(journal, "mining", began)
-    say(mining.sentence(mined, epoch, time.monotonic() - began))
+    say(mining.describe(mined, epoch, time.monotonic() - began))
     return mined.pool

@@ -18,7 +18,7 @@ from torch import Tensor
 from trainer.engine.data.clips import ClipArray
 from trainer.engine.data.windows import Windows
 
-MOST = 4.0
+MOST_MARGIN = 4.0
 """A margin counts up to this much either way, so that one window far off does not outweigh many."""
 
 
@@ -32,12 +32,14 @@ class Margins:
     windows: NDArray[np.float64]
 
 
-def positives(array: ClipArray) -> NDArray[np.bool_]:
+def positive_clips(array: ClipArray) -> NDArray[np.bool_]:
     """Which clips of a split are positives [clips]."""
     return np.array([clip.label == "positive" for clip in array.clips], dtype=bool)
 
 
-def add(sums: Margins | None, positive: NDArray[np.bool_], windows: Windows, logit: NDArray[np.float32]) -> Margins:
+def add_margins(
+    sums: Margins | None, positive: NDArray[np.bool_], windows: Windows, logit: NDArray[np.float32]
+) -> Margins:
     """The sums with these windows, by their logits [n]; `positive` [clips] are the positives of the split.
 
     They are changed in place: to copy them for every batch would take longer than it where there are 100,000 clips. A
@@ -46,17 +48,17 @@ def add(sums: Margins | None, positive: NDArray[np.bool_], windows: Windows, log
     total = sums or Margins(*np.zeros((3, len(positive))))
     whole = windows.positive | ~positive[windows.clip]
     clip, margin = windows.clip[whole], np.where(windows.positive, logit, -logit)[whole].astype(np.float64)
-    np.add.at(total.total, clip, margin.clip(-MOST, MOST))
+    np.add.at(total.total, clip, margin.clip(-MOST_MARGIN, MOST_MARGIN))
     np.add.at(total.right, clip, margin > 0)
     np.add.at(total.windows, clip, 1.0)
     return total
 
 
-def tensors(margins: Margins | None) -> dict[str, Tensor] | None:
+def margin_tensors(margins: Margins | None) -> dict[str, Tensor] | None:
     """The sums as a checkpoint keeps them; None when there are none yet."""
     return None if margins is None else {name: torch.from_numpy(values) for name, values in vars(margins).items()}
 
 
-def margins_of(saved: dict[str, Tensor] | None) -> Margins | None:
+def margins_from(saved: dict[str, Tensor] | None) -> Margins | None:
     """The sums that a checkpoint kept."""
     return None if saved is None else Margins(**{name: values.numpy() for name, values in saved.items()})

@@ -41,7 +41,7 @@ def due(config: Config, epoch: int) -> bool:
     return config.data.mined_share > 0 and learned and (epoch - 1) % config.data.mining_epochs == 0
 
 
-def times(config: Config, after: int = 0) -> int:
+def count_minings(config: Config, after: int = 0) -> int:
     """How often a whole training mines, or still will before the epochs above `after`."""
     if not config.data.mined_share:
         return 0
@@ -100,7 +100,7 @@ def mine(model: nn.Module, feed: Feed, heard: Callable[[int, int], None]) -> Min
     return hardest(feed.array, windows, probability, epoch_counts(feed.array, feed.config).mined)
 
 
-def sentence(mined: Mined, epoch: int, seconds: float) -> str:
+def describe(mined: Mined, epoch: int, seconds: float) -> str:
     """What one look found, as a line of the log."""
     lead = ", ".join(f"{path} ({100 * probability:.1f} %)" for path, probability in mined.leaders)
     return (
@@ -109,14 +109,14 @@ def sentence(mined: Mined, epoch: int, seconds: float) -> str:
     )
 
 
-def tensors(pool: Windows | None) -> dict[str, Tensor] | None:
+def pool_tensors(pool: Windows | None) -> dict[str, Tensor] | None:
     """The pool as a checkpoint keeps it: clip and start, int64 [n]; None when there is none yet."""
     if pool is None:
         return None
     return {"clip": torch.from_numpy(pool.clip), "start": torch.from_numpy(pool.start)}
 
 
-def pool_of(saved: dict[str, Tensor] | None) -> Windows | None:
+def pool_from(saved: dict[str, Tensor] | None) -> Windows | None:
     """The pool that a checkpoint kept."""
     if saved is None:
         return None

@@ -67,7 +67,7 @@ def save(parts: Parts, now: Course, checkpoint: str) -> None:
         "optimizer": parts.optimizer.state_dict(),
         "scaler": parts.scaler.state_dict(),
         "gathered": _gathered(parts),
-        "course": course.tensors(now),
+        "course": course.state_tensors(now),
     }
     checkpoints.commit(parts.run.checkpoints, checkpoint, state, facts)
 
@@ -108,7 +108,7 @@ def go_on(parts: Parts, saved: Saved | None) -> Course:
 def _course(parts: Parts, saved: Saved) -> Course:
     """Where the training stood. Raises ValueError when the checkpoint does not tell it."""
     try:
-        return course.course_of(saved.state["course"])
+        return course.state_from(saved.state["course"])
     except (KeyError, TypeError, AttributeError, ValueError):
         raise ValueError(
             f"{saved.checkpoint} of run {parts.run.id} does not tell where the training stood; remove it and "

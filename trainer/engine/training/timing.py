@@ -97,7 +97,7 @@ def _commit(parts: Parts) -> None:
 
 def mining_seconds(parts: Parts) -> float:
     """Seconds of one look for hard negatives; 0 where none is configured."""
-    if not mining.times(parts.config):
+    if not mining.count_minings(parts.config):
         return 0.0
     every = mining.candidates_of(parts.train)
     return scaled_seconds(every, lambda part: mining.score(parts.judged, parts.train, part, lambda done: parts.beat()))
@@ -105,12 +105,12 @@ def mining_seconds(parts: Parts) -> float:
 
 def _stream_seconds(parts: Parts) -> float:
     """Seconds of hearing the validation stream once, scaled from a part of it; 0 where it is never heard."""
-    if not validation_stream.times(parts.config):
+    if not validation_stream.count_streams(parts.config):
         return 0.0
     began = time.monotonic()
     whole = parts.stream()
     opening = time.monotonic() - began
-    return opening / validation_stream.times(parts.config) + hearing_seconds(parts, whole)
+    return opening / validation_stream.count_streams(parts.config) + hearing_seconds(parts, whole)
 
 
 def hearing_seconds(parts: Parts, whole: Stream) -> float:
@@ -118,7 +118,8 @@ def hearing_seconds(parts: Parts, whole: Stream) -> float:
     columns = max(whole.columns, key=len)
     part = columns[: validation_stream.columns_of_windows(parts.config, PART_WINDOWS)]
     _, scored = (
-        _timed(lambda: validation_stream.probability(parts.judged, parts.val, part, parts.beat)) for _ in range(2)
+        _timed(lambda: validation_stream.stream_probability(parts.judged, parts.val, part, parts.beat))
+        for _ in range(2)
     )
     return scored * sum(map(len, whole.columns)) / len(part)
 
@@ -137,7 +138,7 @@ def measure(parts: Parts, prepare_seconds: float) -> dict[str, object]:
     of_epoch = max(1.0, len(windows) / config.training.batch_size)  # the last batch is seldom a full one
     epoch = drawing + of_epoch * batch + validation + checkpoint
     total = prepare_seconds + first - batch + config.training.epochs * epoch
-    total += mining.times(config) * mined + validation_stream.times(config) * heard
+    total += mining.count_minings(config) * mined + validation_stream.count_streams(config) * heard
     on_gpu = parts.train.device.type == "cuda"
     return {
         "prepare_seconds": prepare_seconds,

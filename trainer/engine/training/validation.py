@@ -36,9 +36,9 @@ def validate(logit: Tensor, windows: Windows, config: Config) -> dict[str, Any]:
     loss = objective.cross_entropy(logit, positive, weight, config.loss.label_smoothing)
     robust = objective.trimmed(logit, positive, config)
     rates = clip_rates.rates(windows.positive, logit.sigmoid().numpy())
-    losses = {"val_loss": loss.item(), "robust_loss": robust.item()}
+    values = {"val_loss": loss.item(), "robust_loss": robust.item()}
     return {
-        **losses,
+        **values,
         "val_accuracy": rates.accuracy,
         "fpr": rates.fpr,
         "fnr": rates.fnr,

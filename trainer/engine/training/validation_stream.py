@@ -25,9 +25,9 @@ from trainer.streams import composition, stream_set
 from trainer.streams.composition import Composed, Options
 from trainer.streams.stream_set import Heard, Recording
 
-MOST_SECONDS = 3600.0
+MOST_STREAM_SECONDS = 3600.0
 """Limit of each kind of negatives; with more, scoring the stream would take longer than an epoch."""
-BATCH = 256
+STREAM_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Stream:
     columns: tuple[Tensor, ...]
 
 
-def compose(array: ClipArray, beat: Callable[[], None]) -> Iterator[Composed]:
+def compose_stream(array: ClipArray, beat: Callable[[], None]) -> Iterator[Composed]:
     """The streams of a split, as an evaluation composes those of the test split; `beat` is called for every clip."""
     places = {clip.path: place for place, clip in enumerate(array.clips)}
 
@@ -47,7 +47,7 @@ def compose(array: ClipArray, beat: Callable[[], None]) -> Iterator[Composed]:
         first, count = (int(each[places[clip.path]]) for each in (array.starts, array.lengths))
         return (array.samples[first : first + count] / FULL_SCALE).astype(np.float32)
 
-    return composition.compose(array.clips, read, Options(), MOST_SECONDS)
+    return composition.compose(array.clips, read, Options(), MOST_STREAM_SECONDS)
 
 
 def hop_columns(config: Config) -> int:
@@ -73,13 +73,13 @@ def columns_of(feed: Feed, wave: Wave, beat: Callable[[], None]) -> Tensor:
 
 
 @torch.inference_mode()
-def probability(model: nn.Module, feed: Feed, columns: Tensor, beat: Callable[[], None]) -> NDArray[np.float64]:
+def stream_probability(model: nn.Module, feed: Feed, columns: Tensor, beat: Callable[[], None]) -> NDArray[np.float64]:
     """Of the word [n] in the window that ends after each hop; `beat` is called after every batch."""
     model.eval()
     every = columns.unfold(0, model_size.frames(feed.config), hop_columns(feed.config)).transpose(1, 2)
     scores = []
-    for first in range(0, len(every), BATCH):
-        features = feed.front_end.finish(every[first : first + BATCH])
+    for first in range(0, len(every), STREAM_BATCH):
+        features = feed.front_end.finish(every[first : first + STREAM_BATCH])
         scores.append(model(features).cpu().double().sigmoid())  # near 1, float32 makes equals of many
         beat()
     return torch.cat(scores).numpy()
@@ -91,31 +91,31 @@ def open_stream(feed: Feed, beat: Callable[[], None]) -> Stream:
     `beat` is called between the pieces of that work.
     """
     recordings, columns = [], []
-    for each in compose(feed.array, beat):
+    for each in compose_stream(feed.array, beat):
         recordings.append(each.recording)
         columns.append(columns_of(feed, each.wave, beat))
     return Stream(tuple(recordings), tuple(columns))
 
 
-def due(config: Config, epoch: int) -> bool:
+def stream_due(config: Config, epoch: int) -> bool:
     """Whether the stream is heard after this epoch (1, 2, ...)."""
     options = config.training
     return options.stream_epochs > 0 and (epoch % options.stream_epochs == 0 or epoch == options.epochs)
 
 
-def times(config: Config, after: int = 0) -> int:
+def count_streams(config: Config, after: int = 0) -> int:
     """How often a whole training hears the stream, or still will after the epochs above `after`."""
     every, epochs = config.training.stream_epochs, config.training.epochs
     return -(-epochs // every) - after // every if every and after < epochs else 0
 
 
-def row(point: Point) -> Row:
+def stream_row(point: Point) -> Row:
     """The columns of an epoch's row for the stream; `stream_format` is the composition that was scored."""
     measured = {f"stream_{name}": value for name, value in asdict(point).items()}
     return {"miss_rate": point.miss_rate, **measured, "stream_format": composition.FORMAT}
 
 
-def sentence(point: Point) -> str:
+def describe_stream(point: Point) -> str:
     """The line of the log."""
     return (
         f"Validation stream: {point.misses} of {point.words} words missed ({100 * point.miss_rate:.2f}%) with "
@@ -123,16 +123,16 @@ def sentence(point: Point) -> str:
     )
 
 
-def measure(model: nn.Module, feed: Feed, stream: Stream, beat: Callable[[], None]) -> Point | None:
+def measure_stream(model: nn.Module, feed: Feed, stream: Stream, beat: Callable[[], None]) -> Point | None:
     """Misses at the false accepts per hour of the configuration; None for a split without words or other sound."""
     hop = hop_seconds(feed.config)
     heard = [
-        heard_in(recording, probability(model, feed, columns, beat), hop)
+        smoothed(recording, stream_probability(model, feed, columns, beat), hop)
         for recording, columns in zip(stream.recordings, stream.columns, strict=True)
     ]
     return stream_set.operating_point(heard, feed.config.training.false_accepts_per_hour)
 
 
-def heard_in(recording: Recording, raw: NDArray[np.floating], hop: float) -> Heard:
+def smoothed(recording: Recording, raw: NDArray[np.floating], hop: float) -> Heard:
     """A recording with its probabilities [n], one every `hop` seconds, smoothed as a new detector smooths them."""
     return Heard(recording, stream_scores.smooth(raw, hop), hop, stream_scores.REFRACTORY_SECONDS)
