@@ -32,8 +32,8 @@ from trainer.dataset.scan import scan
 from trainer.detector import stream_scores
 from trainer.detector.stream_scores import Track
 from trainer.engine.models import factory
-from trainer.engine.training import checkpoints, loop, validation_stream
-from trainer.engine.training.parts import Parts
+from trainer.engine.training import checkpoints, loop, validation
+from trainer.engine.training.session import Parts
 from trainer.evaluation import wrong_labels
 from trainer.evaluation.wrong_labels import MOST_SHARE, ranked
 from trainer.run import metrics, models
@@ -120,21 +120,19 @@ class Streams:
         negative = [name for part in self.truth["negative"].values() for name in part["files"]]
         self.hours = sum(part["hours"] for part in self.truth["negative"].values())
         self.names = [*self.truth["positive"], *negative]
-        self.hop, self.feed = validation_stream.hop_seconds(parts.config), parts.val
+        self.hop, self.feed = validation.hop_seconds(parts.config), parts.val
         kept = folder / "columns" / f"{word}.pt"
         if not kept.exists():
             kept.parent.mkdir(exist_ok=True)
             torch.save([self._columns(folder / "streams" / word / f"{name}.wav") for name in self.names], kept)
         columns: list[torch.Tensor] = torch.load(kept)
         self.lengths = [stream_windows(parts, one) for one in columns]
-        self.every = torch.cat(
-            [one.unfold(0, validation_stream.columns_of_windows(parts.config, 1), 1) for one in columns]
-        )
+        self.every = torch.cat([one.unfold(0, validation.columns_of_windows(parts.config, 1), 1) for one in columns])
         self.words = np.arange(len(self.every)) < sum(self.lengths[: len(self.truth["positive"])])
         self.wanted = np.ones(len(self.every), bool)
 
     def _columns(self, path: Path) -> torch.Tensor:
-        return validation_stream.columns_of(self.feed, wakebench.read(path), lambda: None).clone()
+        return validation.columns_of(self.feed, wakebench.read(path), lambda: None).clone()
 
     @torch.inference_mode()
     def probability(self, model: nn.Module) -> np.ndarray:
@@ -172,7 +170,7 @@ class Streams:
 
 
 def stream_windows(parts: Parts, columns: torch.Tensor) -> int:
-    return len(columns) - validation_stream.columns_of_windows(parts.config, 1) + 1
+    return len(columns) - validation.columns_of_windows(parts.config, 1) + 1
 
 
 def found_share(run: Run, wrong: set[str]) -> tuple[int, int]:

@@ -32,7 +32,7 @@ from trainer.detector.detector_file import INT8_MODEL
 from trainer.engine.data import clips
 from trainer.engine.data.batches import Feed, open_feed
 from trainer.engine.data.windows import epoch_windows, validation_windows
-from trainer.engine.export import int8, onnx_graphs, parity
+from trainer.engine.export import graphs, parity
 from trainer.engine.export.parity import Trained
 from trainer.engine.models import factory
 from trainer.estimates import model_size
@@ -99,9 +99,9 @@ def make(root: Path, config: Config, folder: Path) -> list[str]:
     """Write the models; their columns of the table."""
     found = trained(Workspace(root), config)
     write(folder, config, found.network)
-    graph: ModelProto = onnx_graphs.joined(config, found.network)
-    calibration = parity.spread(epoch_windows(found.train.array, config, 1), int8.CALIBRATION_WINDOWS)
-    small = int8.quantize(graph, parity.waves(found.train, calibration))
+    graph: ModelProto = graphs.joined(config, found.network)
+    calibration = parity.spread(epoch_windows(found.train.array, config, 1), graphs.CALIBRATION_WINDOWS)
+    small = graphs.quantize(graph, parity.waves(found.train, calibration))
     windows = parity.spread(validation_windows(found.val.array, config), COMPARED)
     exact = parity.exported_scores(graph, found, windows, ignore)
     rounded = parity.exported_scores(small, found, windows, ignore)

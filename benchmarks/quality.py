@@ -29,7 +29,7 @@ from trainer.dataset.scan import scan
 from trainer.engine.data.batches import open_feed
 from trainer.engine.data.clips import ClipArray
 from trainer.engine.models import factory
-from trainer.engine.training import checkpoints, validation_stream
+from trainer.engine.training import checkpoints, validation
 from trainer.run.documents import Best
 from trainer.run.runs import Run
 from trainer.system.durable import read_json
@@ -112,10 +112,10 @@ def scorer_of(run: Run) -> Any:
     )  # fmt: skip
 
     def score(wave: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        found = validation_stream.stream_probability(
-            model, feed, validation_stream.columns_of(feed, wave, lambda: None), lambda: None
+        found = validation.stream_probability(
+            model, feed, validation.columns_of(feed, wave, lambda: None), lambda: None
         )
-        return validation_stream.hop_seconds(config) * np.arange(1, len(found) + 1), found
+        return validation.hop_seconds(config) * np.arange(1, len(found) + 1), found
 
     return score
 

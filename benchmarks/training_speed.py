@@ -35,9 +35,9 @@ from trainer.dataset.scan import scan
 from trainer.engine.data import clips
 from trainer.engine.data.batches import heard_in, training_batch
 from trainer.engine.training import loop
-from trainer.engine.training.course import Course
 from trainer.engine.training.epoch import Stride, take_step, train_epoch
-from trainer.engine.training.parts import Parts
+from trainer.engine.training.session import Parts
+from trainer.engine.training.training_state import Course
 from trainer.run import metrics, runs
 from trainer.run.runs import Run
 from trainer.system import durable, processes

@@ -10,10 +10,10 @@ from torch import nn
 from trainer.config import config_file
 from trainer.config.schema import Config
 from trainer.detector.detector_file import MODEL, NAME, DetectorFile, Parity, Threshold
-from trainer.engine.export import onnx_graphs
+from trainer.engine.export import graphs
 from trainer.engine.features.features import front_end
 from trainer.engine.models import factory
-from trainer.engine.training import validation_stream
+from trainer.engine.training import validation
 from trainer.system import durable
 
 RATE = 16000
@@ -68,13 +68,13 @@ def network_of(config: Config) -> nn.Module:
 def write(folder: Path, config: Config, network: nn.Module | None = None, threshold: float = 0.5) -> Path:
     """A model folder; returns it."""
     folder.mkdir(parents=True, exist_ok=True)
-    data = onnx_graphs.joined(config, network or network_of(config)).SerializeToString()
+    data = graphs.joined(config, network or network_of(config)).SerializeToString()
     (folder / MODEL).write_bytes(data)
     file = DetectorFile(
         run="20260101-000000-0000", label="tones", checkpoint="epoch-00001.pt", epoch=1, model=config.model.name,
-        window_seconds=config.data.window_seconds, hop_ms=1000 * validation_stream.hop_seconds(config),
+        window_seconds=config.data.window_seconds, hop_ms=1000 * validation.hop_seconds(config),
         smoothing_seconds=0.2, threshold=threshold, threshold_from=Threshold(source="default"), refractory_seconds=1.0,
-        columns=onnx_graphs.column_facts(config, front_end(config.features)),
+        columns=graphs.column_facts(config, front_end(config.features)),
         files={MODEL: hashlib.sha256(data).hexdigest()},
         parity=Parity(largest_difference=0.0, windows=0, within=True), versions={},
     )  # fmt: skip

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tests.engine.arrays import array_of, tone
 from trainer.config.schema import Augmentation
-from trainer.engine.augmentation import chain, effects
-from trainer.engine.augmentation.draws import NO_ROOM, Draws, draw
+from trainer.engine.augmentation import augment, effects
+from trainer.engine.augmentation.augment import NO_ROOM, Draws, draw
 from trainer.engine.data import sound_bank
 
 SIZE = 8000
@@ -63,7 +63,7 @@ def test_length_level_and_finiteness_hold_under_the_strongest_options(wave: torc
         source = torch.nn.functional.pad(wave, (effects.source_samples(options, SIZE) - SIZE, 0))
         noise = white(3, seed=seed)
         noise[0] = 0  # a background may be silent
-        out = chain.augment_wave(source, noise, RIRS, WHITE, drawn(options, 3, seed), SIZE, generator(seed))
+        out = augment.augment_wave(source, noise, RIRS, WHITE, drawn(options, 3, seed), SIZE, generator(seed))
         assert out.shape == wave.shape and out.isfinite().all() and out.abs().max() <= 1
 
 
@@ -73,7 +73,7 @@ def test_the_snr_is_met_within_a_tenth_of_a_decibel(seed: int, snr_db: float, le
     wave, noise = white(2, seed=seed), level * white(2, seed=seed + 1)
     draws = drawn(Augmentation(), 2, seed)
     draws = dataclasses.replace(draws, noises=np.ones(2, np.int64), noise_snr_db=np.full(2, snr_db))
-    added = chain._with_noise(wave.double(), noise.double(), draws, generator()) - wave
+    added = augment._with_noise(wave.double(), noise.double(), draws, generator()) - wave
     assert (decibels(effects.active_power(wave) / effects.power(added)) - snr_db).abs().max() < 0.1
 
 
@@ -82,7 +82,7 @@ def test_the_snr_is_met_within_a_tenth_of_a_decibel(seed: int, snr_db: float, le
 def test_coloured_noise_meets_its_snr_and_its_slope(seed: int, snr_db: float, slope: float):
     wave, draws = white(2, seed=seed).double(), drawn(Augmentation(), 2, seed)
     draws = dataclasses.replace(draws, colour_snr_db=np.full(2, snr_db), colour_slope=np.full(2, slope))
-    added = chain._with_noise(wave, None, draws, generator(seed)) - wave
+    added = augment._with_noise(wave, None, draws, generator(seed)) - wave
     assert (decibels(effects.active_power(wave) / effects.power(added)) - snr_db).abs().max() < 0.1
     spectrum = torch.fft.rfft(added).abs().square().mean(0)
     low, high = spectrum[300:600].mean(), spectrum[2400:3600].mean()
@@ -128,7 +128,9 @@ def is_prime(number: int) -> bool:
 @given(SEEDS, st.floats(0, 30))
 def test_gain_stays_in_its_range(seed: int, most_db: float):
     draws, many = drawn(Augmentation(gain_db=most_db), 200, seed), white(1).repeat(200, 1)
-    change = decibels(effects.power(effects.gain(many, chain.tensor(draws.gain_db, many.device))) / effects.power(many))
+    change = decibels(
+        effects.power(effects.gain(many, augment.tensor(draws.gain_db, many.device))) / effects.power(many)
+    )
     assert change.abs().max() <= most_db + 0.01 and change.abs().max() >= 0.9 * most_db - 0.01
 
 
@@ -160,7 +162,7 @@ def test_masks_blank_at_most_what_they_may_and_only_that():
     options = Augmentation(time_masks=2, frequency_masks=0)
     features = torch.randn(200, *SHAPE, generator=generator())
     draws = drawn(options, 200, 0)
-    masked, _ = chain.augment_features(features, torch.zeros(200), draws)
+    masked, _ = augment.augment_features(features, torch.zeros(200), draws)
     mean = features.mean((1, 2), keepdim=True)
     blank = (masked == mean).all(1)
     assert 10 < blank.sum(1).max() <= 20
@@ -172,10 +174,10 @@ def test_masks_blank_at_most_what_they_may_and_only_that():
 def test_labels_are_kept_or_blended_as_their_windows_are(seed: int):
     features, positive = torch.randn(16, *SHAPE), (torch.rand(16) < 0.5).float()
     plain = Augmentation(time_masks=0, frequency_masks=0)
-    kept = chain.augment_features(features, positive, drawn(plain, 16, seed))
+    kept = augment.augment_features(features, positive, drawn(plain, 16, seed))
     assert torch.equal(kept[0], features) and torch.equal(kept[1], positive)
     draws = drawn(plain.model_copy(update={"mixup_probability": 0.5}), 16, seed)
-    mixed, label = chain.augment_features(features, positive, draws)
+    mixed, label = augment.augment_features(features, positive, draws)
     share, partner = torch.from_numpy(draws.share).float(), draws.partner
     assert torch.allclose(label, share * positive + (1 - share) * positive[partner])
     assert torch.allclose(mixed, share[:, None, None] * features + (1 - share)[:, None, None] * features[partner])
@@ -190,10 +192,10 @@ def test_batched_equals_one_by_one(seed: int):
     options = Augmentation(**ON | {"colour_probability": 0.0})
     longer = effects.source_samples(options, SIZE)
     source, noise, draws = white(6, longer, seed), white(6, seed=seed + 1), drawn(options, 6, seed)
-    whole = chain.augment_wave(source.clone(), noise, RIRS, WHITE, draws, SIZE, generator())
+    whole = augment.augment_wave(source.clone(), noise, RIRS, WHITE, draws, SIZE, generator())
     for row in range(6):
         one = slice(row, row + 1)
-        alone = chain.augment_wave(source[one].clone(), noise[one], RIRS, WHITE, draws.take(one), SIZE, generator())
+        alone = augment.augment_wave(source[one].clone(), noise[one], RIRS, WHITE, draws.take(one), SIZE, generator())
         assert torch.allclose(whole[one], alone, atol=1e-5)
 
 
@@ -221,7 +223,7 @@ def test_each_effect_meets_the_part_of_the_windows_that_was_asked_for():
 
 def test_several_backgrounds_are_equally_loud():
     loud, quiet = torch.from_numpy(np.stack([tone(1000, 0.5), 0.01 * tone(3000, 0.5)])).float().split(1)
-    spectrum = torch.fft.rfft(chain.blend([loud, quiet])[0]).abs()
+    spectrum = torch.fft.rfft(augment.blend([loud, quiet])[0]).abs()
     assert float(spectrum[500]) == pytest.approx(float(spectrum[1500]), rel=1e-3)
 
 

@@ -16,7 +16,7 @@ from trainer.engine.data import batches
 from trainer.engine.data.windows import epoch_counts, epoch_windows
 from trainer.engine.features import embedding
 from trainer.engine.features.embedding import FIRST_END, STEP, SpeechEmbedding
-from trainer.engine.training import checkpoints, course, loop, mining, precomputed_embeddings
+from trainer.engine.training import checkpoints, loop, mining, precomputed_embeddings, training_state
 from trainer.estimates import model_size
 
 RATE = 16000
@@ -233,7 +233,7 @@ def test_a_head_learns_and_mines_on_kept_features(workspace):
     assert loop.train(mined).state == "completed"
     last = mined.journal.progress.last_epoch
     assert last["train_accuracy"] > 0.95 and last["f1"] > 0.9
-    assert course.state_from(checkpoints.load(mined.run.checkpoints, checkpoints.name(4))["course"]).pool
+    assert training_state.state_from(checkpoints.load(mined.run.checkpoints, checkpoints.name(4))["course"]).pool
 
 
 def test_the_same_training_gives_the_same_weights(workspace, parts):

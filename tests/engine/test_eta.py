@@ -5,8 +5,8 @@ import pytest
 from trainer.config import config_file
 from trainer.config.schema import Config
 from trainer.engine.training import eta
-from trainer.engine.training.course import Course
 from trainer.engine.training.eta import Times
+from trainer.engine.training.training_state import Course
 
 TIMES = Times(start=2.0, batch=1.0, validation=10.0, saving=3.0, within=5.0, mining=100.0, opening=200.0, stream=1000.0)
 

@@ -22,7 +22,7 @@ from trainer.catalog import trash
 from trainer.config import config_file
 from trainer.detector import detector, detector_file
 from trainer.engine import __main__ as engine
-from trainer.engine.export import export, onnx_graphs, parity
+from trainer.engine.export import export, graphs, parity
 from trainer.engine.features.features import front_end
 from trainer.estimates import model_size
 from trainer.run import launch, models
@@ -67,7 +67,7 @@ def windows_of(wave: np.ndarray, size: int, hop: int) -> np.ndarray:
 def test_the_exported_model_says_what_the_trained_one_says(name: str, features: dict):
     config = config_of(name, **features)
     network, wave = network_of(config), windows_of(sounds(5.0), round(RATE * config.data.window_seconds), RATE // 5)
-    graph = onnx_graphs.joined(config, network)
+    graph = graphs.joined(config, network)
     session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
     with torch.no_grad():
         expected = network(front_end(config.features)(torch.from_numpy(wave))).sigmoid().numpy()
@@ -105,7 +105,7 @@ def test_a_head_is_what_openwakeword_loads_and_the_whole_is_what_it_hears(tmp_pa
     config = config_of("gru", "speech_embedding")
     network = network_of(config)
     head = onnxruntime.InferenceSession(
-        onnx_graphs.for_openwakeword(config, network).SerializeToString(), providers=["CPUExecutionProvider"]
+        graphs.for_openwakeword(config, network).SerializeToString(), providers=["CPUExecutionProvider"]
     )
     assert head.get_inputs()[0].shape == [1, 16, 96] and head.get_outputs()[0].shape == [1, 1]
     samples = np.rint(32767 * sounds(4.0)).astype(np.int16)
@@ -220,7 +220,7 @@ def test_a_threshold_chosen_while_a_model_is_exported_stays(run: Run, monkeypatc
         durable.replace_json(run.model / "detector.json", clicked.model_dump())
         return compared(*scores)
 
-    monkeypatch.setattr(parity, "of", choose_meanwhile)
+    monkeypatch.setattr(parity, "compare", choose_meanwhile)
     assert export.export(run, before.checkpoint, lambda: None).threshold == 0.875
     after = durable.read_document(detector_file.DetectorFile, run.model / "detector.json")
     assert (after.threshold, after.threshold_from) == (0.875, chosen)

@@ -9,7 +9,7 @@ from tests.tiny import make_workspace, tiny_config
 from trainer.config import config_file
 from trainer.config.schema import Config
 from trainer.engine.data import clips
-from trainer.engine.training import checkpoints, epoch_end, loop
+from trainer.engine.training import checkpoints, epoch, loop
 from trainer.run import metrics
 from trainer.run.runs import Run
 from trainer.system import durable
@@ -52,8 +52,8 @@ def test_the_best_checkpoint_scores_what_its_epoch_scored(workspace: Workspace):
     loop.train(parts)
     best = parts.journal.progress.best
     parts.model.load_state_dict(checkpoints.load(parts.run.checkpoints, best.checkpoint)["model"])
-    logit = epoch_end.score(parts.model, parts.val, parts.val_windows, lambda: None)
-    again = epoch_end.validate(logit, parts.val_windows, parts.config)
+    logit = epoch.score(parts.model, parts.val, parts.val_windows, lambda: None)
+    again = epoch.validate(logit, parts.val_windows, parts.config)
     assert again["val_loss"] == pytest.approx(best.val_loss, rel=1e-6)
 
 
@@ -70,7 +70,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_spares_the_best_model(workspa
 
 def test_early_stopping_waits_as_long_as_it_was_told(workspace: Workspace, monkeypatch):
     losses = iter([0.5, 0.4, 0.45, 0.41, 0.3])
-    monkeypatch.setattr(epoch_end, "validate", lambda *rest: fixed_row(next(losses)))
+    monkeypatch.setattr(epoch, "validate", lambda *rest: fixed_row(next(losses)))
     parts = prepared(workspace, tiny_config(epochs=9, patience=2, best_by="val_loss"), "early")
     end = loop.train(parts)
     assert end.state == "completed" and "no better validation loss for 2 epochs" in end.reason
@@ -79,7 +79,7 @@ def test_early_stopping_waits_as_long_as_it_was_told(workspace: Workspace, monke
 
 def test_a_validation_loss_that_is_no_number_ends_the_run_and_spares_the_best_model(workspace: Workspace, monkeypatch):
     losses = iter([0.5, math.nan])
-    monkeypatch.setattr(epoch_end, "validate", lambda *rest: fixed_row(next(losses)))
+    monkeypatch.setattr(epoch, "validate", lambda *rest: fixed_row(next(losses)))
     parts = prepared(workspace, tiny_config(epochs=3), "nan-validation")
     with pytest.raises(ValueError, match="validation loss became nan after epoch 2; the best model is of epoch 1"):
         loop.train(parts)
@@ -105,7 +105,7 @@ def test_the_best_model_is_that_of_the_measure_that_was_asked_for(
     workspace: Workspace, monkeypatch, capsys, miss_rates: tuple[float | None, ...], epoch: int, told: str
 ):
     rows = iter(zip((0.5, 0.4, 0.45), miss_rates, strict=True))
-    monkeypatch.setattr(epoch_end, "validate", lambda *rest: fixed_row(*next(rows)))
+    monkeypatch.setattr(epoch, "validate", lambda *rest: fixed_row(*next(rows)))
     monkeypatch.setattr(loop.validation_stream, "due", lambda *rest: False)  # the rows have it already
     config = tiny_config(epochs=3, best_by="miss_rate", patience=3 - epoch)
     parts = prepared(workspace, config, f"best-by-{epoch}")

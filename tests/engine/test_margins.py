@@ -9,8 +9,8 @@ from trainer.audio import manifest
 from trainer.config import config_file
 from trainer.dataset import clips as clips_of
 from trainer.engine.data.windows import Windows
-from trainer.engine.training import course, loop, margins
-from trainer.engine.training.course import Course
+from trainer.engine.training import loop, training_state
+from trainer.engine.training.training_state import Course
 from trainer.evaluation import wrong_labels
 from trainer.run.runs import Run
 from trainer.system import durable
@@ -20,15 +20,15 @@ def test_windows_are_summed_by_clip_with_the_sign_of_their_label():
     windows = Windows(np.array([0, 0, 1, 0]), np.zeros(4, np.int64), np.array([True, True, False, False]))
     logit = np.array([2.0, -9.0, -1.5, 7.0], np.float32)
     positive = np.array([True, False, False])
-    found = margins.add_margins(None, positive, windows, logit)
-    assert found.total.tolist() == [2.0 - margins.MOST_MARGIN, 1.5, 0]
+    found = training_state.add_margins(None, positive, windows, logit)
+    assert found.total.tolist() == [2.0 - training_state.MOST_MARGIN, 1.5, 0]
     assert found.right.tolist() == [1, 1, 0], "an unfinished word says nothing about its clip"
     assert found.windows.tolist() == [2, 1, 0]
-    twice = margins.add_margins(found, positive, windows, logit)
-    kept = margins.margins_from(margins.margin_tensors(twice))
+    twice = training_state.add_margins(found, positive, windows, logit)
+    kept = training_state.margins_from(training_state.margin_tensors(twice))
     assert kept.total.tolist() == [-4.0, 3.0, 0] and kept.windows.tolist() == [4, 2, 0]
-    assert margins.margins_from(margins.margin_tensors(None)) is None
-    assert all(isinstance(values, torch.Tensor) for values in margins.margin_tensors(found).values())
+    assert training_state.margins_from(training_state.margin_tensors(None)) is None
+    assert all(isinstance(values, torch.Tensor) for values in training_state.margin_tensors(found).values())
 
 
 @pytest.mark.parametrize("kind", ["log_mel", "mfcc"])
@@ -79,8 +79,8 @@ def _shifted(path) -> bytes:
 
 
 def test_checkpoints_of_before_are_gone_on_from_without_margins():
-    kept = course.state_tensors(Course(epoch=3, train=margins.Margins(*np.ones((3, 4)))))
-    assert course.state_from(kept).train.total.tolist() == [1, 1, 1, 1]
+    kept = training_state.state_tensors(Course(epoch=3, train=training_state.Margins(*np.ones((3, 4)))))
+    assert training_state.state_from(kept).train.total.tolist() == [1, 1, 1, 1]
     del kept["margins"]
-    found = course.state_from(kept)
+    found = training_state.state_from(kept)
     assert (found.epoch, found.train, found.val) == (3, None, None)

@@ -12,7 +12,7 @@ from trainer.config import config_file
 from trainer.config.schema import Config
 from trainer.engine.features.features import FrontEnd
 from trainer.engine.models import factory
-from trainer.engine.models.embedding_heads import DenseHead, SelfAttention
+from trainer.engine.models.sequential import DenseHead, SelfAttention
 from trainer.estimates import model_size
 
 NAMES = list(model_size.MODELS)

@@ -20,7 +20,7 @@ from trainer.config import config_file
 from trainer.config.option_list import options
 from trainer.config.schema import Config
 from trainer.engine.training import checkpoints, epoch, loop
-from trainer.engine.training.parts import Parts
+from trainer.engine.training.session import Parts
 from trainer.system import durable
 from trainer.system.workspace import Workspace
 

@@ -7,7 +7,7 @@ import pytest
 
 from soak.forked import OFTEN, config_of, differing, make_run, result
 from tests.tiny import make_workspace
-from trainer.engine.training import checkpoints, epoch, epoch_end, loop
+from trainer.engine.training import checkpoints, epoch, loop
 from trainer.run import metrics
 from trainer.run.runs import Run
 from trainer.system import durable
@@ -54,7 +54,7 @@ PLACES = {
     "rows without a checkpoint": (checkpoints, "commit", 6, False),
     "the end of an epoch": (checkpoints, "prune", 8, True),
     "the end of the last epoch": (checkpoints, "prune", 16, False),
-    "validation": (epoch_end, "validate", 3, False),
+    "validation": (epoch, "validate", 3, False),
     "mining": (loop.mining, "mine", 2, False),
 }
 

@@ -10,10 +10,10 @@ from tests.engine.test_loop import prepared
 from tests.tiny import make_workspace, tiny_config
 from trainer.config import config_file
 from trainer.config.schema import Config
-from trainer.engine.training import epoch, objective, optimizers
-from trainer.engine.training.course import Course
+from trainer.engine.training import epoch, losses, optimizers
 from trainer.engine.training.epoch import Stride
-from trainer.engine.training.parts import Parts
+from trainer.engine.training.session import Parts
+from trainer.engine.training.training_state import Course
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +78,8 @@ def test_the_average_is_what_is_judged(workspace):
 
 def test_bfloat16_computes_in_bfloat16_and_keeps_weights_and_loss_in_float32(workspace, monkeypatch):
     seen, logits = [], []
-    loss_of = objective.training_loss
-    monkeypatch.setattr(objective, "training_loss", lambda logit, *rest: logits.append(logit) or loss_of(logit, *rest))
+    loss_of = losses.training_loss
+    monkeypatch.setattr(losses, "training_loss", lambda logit, *rest: logits.append(logit) or loss_of(logit, *rest))
     parts = prepared(workspace, config_of(training={"precision": "bfloat16"}), "narrow")
     convolution = next(part for part in parts.model.modules() if isinstance(part, nn.Conv1d | nn.Conv2d))
     convolution.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))

@@ -17,7 +17,7 @@ from trainer.engine.data import clips
 from trainer.engine.data.batches import Feed, open_feed
 from trainer.engine.data.clips import ClipArray
 from trainer.engine.data.windows import window_samples
-from trainer.engine.training import validation_stream
+from trainer.engine.training import validation
 from trainer.estimates import model_size
 from trainer.streams import composition
 from trainer.streams.composition import Composed, Options
@@ -40,7 +40,7 @@ def level_db(wave: np.ndarray) -> float:
 
 
 def composed(array: ClipArray) -> dict[str, Composed]:
-    return {each.recording.name: each for each in validation_stream.compose_stream(array, lambda: None)}
+    return {each.recording.name: each for each in validation.compose_stream(array, lambda: None)}
 
 
 def spoken(each: Composed) -> list[np.ndarray]:
@@ -71,7 +71,7 @@ def test_what_a_split_lacks_is_left_out():
 
 
 def test_of_very_much_only_every_nth_clip_is_heard(monkeypatch):
-    monkeypatch.setattr(validation_stream, "MOST_SECONDS", 10.0)
+    monkeypatch.setattr(validation, "MOST_SECONDS", 10.0)
     many = {f"negative/{i}.wav": tone(300, 1.0) for i in range(50)}
     found = composed(array_of(many | {"positive/a.wav": tone(500, 1.0)}))
     assert found["speech-1"].wave.size <= 10 * 1.3 * RATE
@@ -101,11 +101,11 @@ def test_a_training_and_an_evaluation_compose_the_same_streams_of_the_same_clips
 def test_a_window_of_the_stream_is_seen_as_that_window_alone(options: dict):
     feed = feed_of(**options)
     wave = composed(ARRAY)["speech-1"].wave
-    size, hop = window_samples(feed.config), validation_stream.hop_seconds(feed.config)
+    size, hop = window_samples(feed.config), validation.hop_seconds(feed.config)
     assert hop == pytest.approx(0.1, abs=0.03)
-    columns, seen = validation_stream.columns_of(feed, wave, lambda: None), []
+    columns, seen = validation.columns_of(feed, wave, lambda: None), []
     model = Spy(seen)
-    count = len(validation_stream.stream_probability(model, feed, columns, lambda: None))
+    count = len(validation.stream_probability(model, feed, columns, lambda: None))
     assert count == int(len(wave) / RATE / hop + 1e-6)
     padded = np.pad(wave, (size, 0))
     for number in (0, 7, 100, count - 1):
@@ -141,22 +141,19 @@ class TonesUpTo(nn.Module):
 
 def test_a_detector_that_hears_the_words_misses_none_and_one_that_hears_all_else_misses_all():
     feed = feed_of(training={"false_accepts_per_hour": 1.0})
-    opened = validation_stream.open_stream(feed, lambda: None)
-    good, bad = (validation_stream.measure_stream(TonesUpTo(sign), feed, opened, lambda: None) for sign in (1.0, -1.0))
+    opened = validation.open_stream(feed, lambda: None)
+    good, bad = (validation.measure_stream(TonesUpTo(sign), feed, opened, lambda: None) for sign in (1.0, -1.0))
     assert good is not None and bad is not None
     assert (good.misses, good.words, good.false_accepts) == (0, 16, 0) and bad.misses == 16
     assert good.hours == pytest.approx((20.3 + 1.3 + 4.6) / 3600, rel=0.02)
-    assert "0 of 16 words missed (0.00%) with 0 false accepts in 0.01 h" in validation_stream.describe_stream(good)
-    assert (
-        validation_stream.stream_row(good)["miss_rate"] == 0.0
-        and validation_stream.stream_row(good)["stream_words"] == 16
-    )
+    assert "0 of 16 words missed (0.00%) with 0 false accepts in 0.01 h" in validation.describe_stream(good)
+    assert validation.stream_row(good)["miss_rate"] == 0.0 and validation.stream_row(good)["stream_words"] == 16
 
 
 @pytest.mark.parametrize(("every", "epochs"), [(0, 10), (1, 7), (5, 40), (5, 12), (7, 3)])
 def test_what_is_still_to_be_heard_is_what_is_due(every: int, epochs: int):
     config = Config.model_validate({"training": {"stream_epochs": every, "epochs": epochs}})
     for after in range(epochs + 1):
-        due = [epoch for epoch in range(after + 1, epochs + 1) if validation_stream.stream_due(config, epoch)]
-        assert validation_stream.count_streams(config, after) == len(due)
-    assert not every or validation_stream.stream_due(config, epochs)
+        due = [epoch for epoch in range(after + 1, epochs + 1) if validation.stream_due(config, epoch)]
+        assert validation.count_streams(config, after) == len(due)
+    assert not every or validation.stream_due(config, epochs)

@@ -13,7 +13,7 @@ from soak.forked import config_of, differing, make_run, result
 from tests.tiny import make_workspace
 from trainer.config import config_file
 from trainer.engine.training import checkpoints, loop
-from trainer.engine.training.parts import Parts
+from trainer.engine.training.session import Parts
 from trainer.run.documents import Best, Progress
 from trainer.run.runs import Run
 from trainer.system import durable

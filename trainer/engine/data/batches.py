@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trainer.config.schema import Config, feature_rows
-from trainer.engine.augmentation import chain, effects
-from trainer.engine.augmentation.draws import Draws, draw
+from trainer.engine.augmentation import augment, effects
+from trainer.engine.augmentation.augment import Draws, draw
 from trainer.engine.data import sound_bank
 from trainer.engine.data.clips import FULL_SCALE, ClipArray
 from trainer.engine.data.windows import Kept, KeptWindows, Windows, epoch_of, epoch_windows, gather, window_samples
@@ -115,7 +115,7 @@ def _draws(feed: Feed, count: int, rng: np.random.Generator) -> Draws:
 def _noise(feed: Feed, places: NDArray[np.int64], noises: NDArray[np.int64], size: int) -> Tensor | None:
     """Background [n, size] from `places` [n, most, 2], of which each window hears the first `noises` [n]."""
     layers = [feed.noise(places[:, i], noises > i, size) for i in range(noises.max())]
-    return chain.blend(layers)
+    return augment.blend(layers)
 
 
 def _parts(count: int, device: torch.device) -> list[slice]:
@@ -138,7 +138,7 @@ def _waves(feed: Feed, windows: Windows, draws: Draws, rng: np.random.Generator,
     for part in _parts(len(windows), feed.device):
         stretch = feed.windows(stretches.take(part), size + longer)
         noise = _noise(feed, places[part], draws.noises[part], size)
-        yield chain.augment_wave(stretch, noise, feed.rirs, feed.white, draws.take(part), size, generator)
+        yield augment.augment_wave(stretch, noise, feed.rirs, feed.white, draws.take(part), size, generator)
 
 
 def training_draw(feed: Feed, windows: Windows, epoch: int, batch: int) -> Drawn:
@@ -150,7 +150,7 @@ def training_draw(feed: Feed, windows: Windows, epoch: int, batch: int) -> Drawn
     seen = torch.cat([feed.front_end(wave) for wave in waves])
     positive = torch.from_numpy(windows.positive).to(feed.device).float()
     if feed.config.features.kind != "speech_embedding":  # a mask in numbers that each know 0.8 s means nothing
-        seen, positive = chain.augment_features(seen, positive, draws)
+        seen, positive = augment.augment_features(seen, positive, draws)
     return Drawn(waves, seen, positive, np.rint(window_samples(feed.config) * draws.speed).astype(np.int64))
 
 

@@ -20,10 +20,10 @@ from trainer.detector import detector_file, stream_scores
 from trainer.detector.detector_file import DetectorFile, Parity, Threshold
 from trainer.detector.stream_scores import Point
 from trainer.engine.data.windows import epoch_windows, validation_windows
-from trainer.engine.export import int8, onnx_graphs, parity
+from trainer.engine.export import graphs, parity
 from trainer.engine.export.parity import Beat, Trained, open_run
 from trainer.engine.features import embedding
-from trainer.engine.training import validation_stream
+from trainer.engine.training import validation
 from trainer.run import metrics, models, runs
 from trainer.run.documents import Request
 from trainer.run.runs import Run
@@ -50,9 +50,7 @@ def threshold(trained: Trained, beat: Beat) -> tuple[float, Threshold]:
         names = ("threshold", "misses", "words", "false_accepts", "hours")
         point: Point | None = Point(*(row[f"stream_{name}"] for name in names))
     elif options.stream_epochs:
-        point = validation_stream.measure_stream(
-            trained.network, trained.val, validation_stream.open_stream(trained.val, beat), beat
-        )
+        point = validation.measure_stream(trained.network, trained.val, validation.open_stream(trained.val, beat), beat)
     else:
         point = None
     if point is None:
@@ -84,10 +82,10 @@ def _has_int8(folder: Path) -> bool:
 
 def _graphs(trained: Trained) -> dict[str, ModelProto]:
     """The files of ONNX by name: the whole detector, and the head alone where openWakeWord has its embedding."""
-    graphs = {detector_file.MODEL: onnx_graphs.joined(trained.config, trained.network)}
-    if trained.config.features.kind == "speech_embedding":
-        graphs[detector_file.OPENWAKEWORD_MODEL] = onnx_graphs.for_openwakeword(trained.config, trained.network)
-    return graphs
+    whole = {detector_file.MODEL: graphs.joined(trained.config, trained.network)}
+    if trained.config.features.kind != "speech_embedding":
+        return whole
+    return whole | {detector_file.OPENWAKEWORD_MODEL: graphs.for_openwakeword(trained.config, trained.network)}
 
 
 def _sha256(data: bytes) -> str:
@@ -103,21 +101,21 @@ def _embedding_models(config: Config) -> dict[str, str]:
 def export(run: Run, checkpoint: str, beat: Beat, with_int8: bool = False) -> DetectorFile:
     """Write the folder of a model; what was there is replaced. Raises ValueError, FileNotFoundError, OSError."""
     trained = open_run(run, checkpoint, lambda done, total, doing: beat())
-    graphs, folder = _graphs(trained), models.folder_of(run, checkpoint)
+    onnx_models, folder = _graphs(trained), models.folder_of(run, checkpoint)
+    whole = onnx_models[detector_file.MODEL]
     windows = parity.spread(validation_windows(trained.val.array, trained.config), MOST_WINDOWS)
-    before = parity.trained_scores(trained, windows, beat)
-    after = parity.exported_scores(graphs[detector_file.MODEL], trained, windows, beat)
+    scores = parity.exported_scores(whole, trained, windows, beat)
+    agreement = parity.compare(parity.trained_scores(trained, windows, beat), scores)
     chosen = by_the_user(trained, folder) or threshold(trained, beat)
-    file = described(trained, parity.compare(before, after), *chosen)
+    file = described(trained, agreement, *chosen)
     if with_int8 or _has_int8(folder):
-        heard = parity.spread(epoch_windows(trained.train.array, trained.config, 1), int8.CALIBRATION_WINDOWS)
-        small = int8.quantize(graphs[detector_file.MODEL], parity.waves(trained.train, heard))
-        graphs[detector_file.INT8_MODEL] = small
-        pair, int8_scores = (graphs[detector_file.MODEL], small), parity.exported_scores(small, trained, windows, beat)
-        streams = parity.heard_in_stream(pair, file, trained, beat)
-        cost = int8.int8_cost(after, int8_scores, windows.positive, (pair[0].ByteSize(), pair[1].ByteSize()), streams)
-        file = file.model_copy(update={"int8": cost})
-    files = {name: graph.SerializeToString() for name, graph in graphs.items()}
+        samples = parity.spread(epoch_windows(trained.train.array, trained.config, 1), graphs.CALIBRATION_WINDOWS)
+        small = graphs.quantize(whole, parity.waves(trained.train, samples))
+        int8_scores = parity.exported_scores(small, trained, windows, beat)
+        points = parity.stream_points((whole, small), file, trained, beat)
+        cost = parity.int8_cost((scores, int8_scores), windows.positive, (whole.ByteSize(), small.ByteSize()), points)
+        onnx_models[detector_file.INT8_MODEL], file = small, file.model_copy(update={"int8": cost})
+    files = {name: model.SerializeToString() for name, model in onnx_models.items()}
     file = file.model_copy(update={"files": {name: _sha256(data) for name, data in files.items()}})
     return _written(trained, folder, files, file)
 
@@ -133,12 +131,12 @@ def described(trained: Trained, agreed: Parity, threshold: float, threshold_from
         epoch=models.epoch_of(checkpoint)[0],
         model=config.model.name,
         window_seconds=config.data.window_seconds,
-        hop_ms=1000 * validation_stream.hop_seconds(config),
+        hop_ms=1000 * validation.hop_seconds(config),
         smoothing_seconds=stream_scores.SMOOTHING_SECONDS,
         threshold=threshold,
         threshold_from=threshold_from,
         refractory_seconds=stream_scores.REFRACTORY_SECONDS,
-        columns=onnx_graphs.column_facts(config, trained.val.front_end),
+        columns=graphs.column_facts(config, trained.val.front_end),
         files={},
         embedding_models=_embedding_models(config),
         parity=agreed,

@@ -17,14 +17,15 @@ from trainer.config import config_file
 from trainer.config.schema import Config
 from trainer.detector import detector, detector_file
 from trainer.detector.detector import Detector
-from trainer.detector.detector_file import LARGEST_DIFFERENCE, DetectorFile, Parity
+from trainer.detector.detector_file import LARGEST_DIFFERENCE, DetectorFile, Int8, Parity, Rates
 from trainer.detector.stream_scores import Point
 from trainer.engine.data import clips
 from trainer.engine.data.batches import Feed, open_feed
 from trainer.engine.data.windows import Windows, window_samples
 from trainer.engine.models import factory
-from trainer.engine.training import validation_stream
+from trainer.engine.training import validation
 from trainer.engine.training.checkpoints import load_into
+from trainer.evaluation import clip_rates
 from trainer.run.runs import Run
 from trainer.streams import stream_set
 from trainer.streams.composition import Composed
@@ -104,12 +105,12 @@ def compare(before: Scores, after: Scores) -> Parity:
     return Parity(largest_difference=largest, windows=len(before), within=largest <= LARGEST_DIFFERENCE)
 
 
-def heard_in_stream(
+def stream_points(
     models: tuple[ModelProto, ModelProto], file: DetectorFile, trained: Trained, beat: Beat
 ) -> tuple[Point | None, Point | None]:
     """The operating points of exported models in the validation stream, at the run's false accepts per hour."""
     streams, per_hour = (
-        list(validation_stream.compose_stream(trained.val.array, beat)),
+        list(validation.compose_stream(trained.val.array, beat)),
         trained.config.training.false_accepts_per_hour,
     )
     listeners = (detector.of_graph(file, model) for model in models)
@@ -123,4 +124,30 @@ def heard_in_stream(
 def _heard(listener: Detector, composed: Composed, beat: Beat) -> Heard:
     beat()
     raw = listener.scores(np.clip(composed.wave, -1, 1))[1]
-    return validation_stream.smoothed(composed.recording, raw, listener.file.hop_seconds)
+    return validation.smoothed(composed.recording, raw, listener.file.hop_seconds)
+
+
+def _rates(positive: NDArray[np.bool_], probability: Scores) -> Rates:
+    rates = clip_rates.rates(positive, probability)
+    return Rates(accuracy=rates.accuracy, fpr=rates.fpr, fnr=rates.fnr)
+
+
+def int8_cost(
+    scores: tuple[Scores, Scores],
+    positive: NDArray[np.bool_],
+    sizes: tuple[int, int],
+    points: tuple[Point | None, Point | None],
+) -> Int8:
+    """The cost of quantization: each argument holds the value of the float32 model and that of the 8-bit model, as
+    probabilities [n] of the same windows, bytes, and operating points in the validation stream."""
+    difference = np.abs(scores[0] - scores[1])
+    return Int8(
+        largest_difference=float(difference.max()),
+        mean_difference=float(difference.mean()),
+        float32=_rates(positive, scores[0]),
+        int8=_rates(positive, scores[1]),
+        bytes=sizes[1],
+        float32_bytes=sizes[0],
+        float32_stream=points[0],
+        int8_stream=points[1],
+    )

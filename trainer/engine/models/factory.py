@@ -6,10 +6,8 @@ from torch import nn
 
 from trainer.config.schema import Config, feature_rows
 from trainer.engine.features.features import Standardised
-from trainer.engine.models.embedding_heads import ConvAttention, DenseHead
-from trainer.engine.models.mobilenet_v3 import MobileNetV3Small
-from trainer.engine.models.resnets import BcResNet, ResNet18, TcResNet8
-from trainer.engine.models.sequence_models import Gru, Lstm, Tcn
+from trainer.engine.models.convolutional import BcResNet, MobileNetV3Small, ResNet18, TcResNet8
+from trainer.engine.models.sequential import ConvAttention, DenseHead, Gru, Lstm, Tcn
 from trainer.estimates import model_size
 
 OF_ANY_LENGTH = {

@@ -1,4 +1,4 @@
-"""One epoch of training: its batches and optimizer steps, their rows, and checkpoints within a long epoch."""
+"""One epoch of a training: its batches and optimizer steps, then validation, rows, log line and checkpoint."""
 
 from __future__ import annotations
 
@@ -18,12 +18,96 @@ from torch._dynamo.exc import TorchDynamoException
 from trainer.config.schema import Config
 from trainer.engine.data.batches import heard_in, one_ahead, seed_dropout, training_batch
 from trainer.engine.data.windows import Windows
-from trainer.engine.training import checkpoints, margins, objective, optimizers, saving
-from trainer.engine.training.course import Course
+from trainer.engine.training import checkpoints, losses, optimizers, resume, training_state, validation
 from trainer.engine.training.eta import left_of
-from trainer.engine.training.journal import append_row, batch_done, expect, piece_done, tell
-from trainer.engine.training.parts import Parts
+from trainer.engine.training.journal import append_row, append_timing, batch_done, expect, piece_done, say_epoch, tell
+from trainer.engine.training.session import Parts, kept
+from trainer.engine.training.training_state import Course
+from trainer.engine.training.validation import Stream, score, validate
+from trainer.run import models
+from trainer.run.documents import Best
 from trainer.run.failures import FailedError
+from trainer.run.metrics import Row
+from trainer.system.log_lines import say
+
+
+def finish_epoch(parts: Parts, trained: Course) -> Course:
+    """Validate, write the epoch's rows, line and checkpoint; returns the start of the next epoch.
+
+    Raises Interruption while nothing is written yet, FailedError when the loss is no number, OSError.
+    """
+    journal, epoch, options = parts.journal, trained.epoch, parts.config.training
+    began = time.monotonic()
+    tell(journal, phase="validating", doing="")
+    rate = optimizers.learning_rate(parts.config.optimizer, epoch, options.epochs, trained.plateau.scale)
+    row: Row = {"epoch": epoch, "step": trained.step, **trained.sums.means(), "learning_rate": rate}
+    logit = score(parts.judged, parts.val, parts.val_windows, parts.beat)
+    row |= validate(logit, parts.val_windows, parts.config)
+    piece_done(journal, "validation", began)
+    if validation.stream_due(parts.config, epoch):
+        row |= _hear_stream(parts)
+    seconds, began = time.monotonic() - began, time.monotonic()
+    tell(journal, phase="saving")
+    append_row(journal, "epoch", **row)
+    speed = trained.sums.windows / journal.epoch_seconds
+    append_timing(
+        journal, epoch=epoch, seconds=round(journal.epoch_seconds + seconds, 3), clips_per_second=round(speed, 1)
+    )
+    say_epoch(row, options.epochs)
+    if not math.isfinite(row["val_loss"]):
+        raise FailedError(
+            "not_finite",
+            f"The validation loss became {row['val_loss']} after epoch {epoch}{kept(trained.best)}. "
+            "Lower optimizer.learning_rate and start again.",
+        )
+    best = _best_epoch(parts, row, trained.best)
+    plateau = optimizers.after_epoch(trained.plateau, row["val_loss"], parts.config.optimizer)
+    val_margins = training_state.add_margins(
+        trained.val, training_state.positive_clips(parts.val.array), parts.val_windows, logit.numpy()
+    )
+    course = trained.after_epoch(best, plateau, val_margins)
+    journal.epoch_seconds = 0.0
+    resume.save(parts, course, checkpoints.name(epoch))
+    if best != trained.best:
+        checkpoints.mark_best(parts.run.checkpoints, best)
+        say(f"New best model: epoch {epoch}, {models.describe_best(best, options.best_by)}")
+    checkpoints.prune(parts.run.checkpoints)
+    resume.write_label_scores(parts, course)
+    heard = {"last_stream": row} if "miss_rate" in row else {}
+    tell(journal, now=True, last_epoch=row, best=best, **heard)
+    piece_done(journal, "saving", began)
+    return course
+
+
+def _hear_stream(parts: Parts) -> Row:
+    """How many words the model misses in the validation stream, as columns of the epoch's row."""
+    tell(parts.journal, doing="Scoring the validation stream")
+    opened = open_stream(parts)
+    began = time.monotonic()
+    point = validation.measure_stream(parts.judged, parts.val, opened, parts.beat)
+    piece_done(parts.journal, "stream", began)
+    if point is None:
+        return {}
+    say(validation.describe_stream(point))
+    return validation.stream_row(point)
+
+
+def open_stream(parts: Parts) -> Stream:
+    """The validation stream, of which the features are computed when it is first asked for."""
+    began, journal = time.monotonic(), parts.journal
+    opened = parts.stream()
+    if not journal.opened:
+        journal.opened = True
+        piece_done(journal, "opening", began)
+    return opened
+
+
+def _best_epoch(parts: Parts, row: Row, best: Best | None) -> Best:
+    """The best epoch, this one included."""
+    by = parts.config.training.best_by
+    if best is None or models.is_better(row, best, by):
+        return models.best_of_row(row, checkpoints.name(row["epoch"]), by)
+    return best
 
 
 @dataclass(frozen=True)
@@ -83,7 +167,7 @@ def _forward(parts: Parts, features: Tensor, positive: Tensor) -> tuple[Tensor, 
     with torch.autocast(features.device.type, parts.dtype, enabled=narrow):
         logit = parts.model(features)
     logit = logit.float()  # a loss in few bits would be rounded away
-    return objective.training_loss(logit, positive, parts.config.loss), logit.detach()
+    return losses.training_loss(logit, positive, parts.config.loss), logit.detach()
 
 
 def _move_weights(parts: Parts, stride: Stride) -> None:
@@ -121,7 +205,11 @@ def train_epoch(parts: Parts, course: Course) -> Generator[Course]:
     config, journal, epoch = parts.config, parts.journal, course.epoch
     began = journal.saved = time.monotonic()
     windows, size = heard_in(parts.train, epoch, course.pool), config.training.batch_size
-    batches, first, positive = math.ceil(len(windows) / size), course.batch, margins.positive_clips(parts.train.array)
+    batches, first, positive = (
+        math.ceil(len(windows) / size),
+        course.batch,
+        training_state.positive_clips(parts.train.array),
+    )
 
     def make(batch: int) -> Batch:
         part = windows.take(slice(batch * size, (batch + 1) * size))
@@ -133,7 +221,7 @@ def train_epoch(parts: Parts, course: Course) -> Generator[Course]:
         for made in coming:
             stride = stride_of(config, course, batches)
             told = _learn(parts, made, course, stride)
-            heard = margins.add_margins(course.train, positive, made.windows, told.logit)
+            heard = training_state.add_margins(course.train, positive, made.windows, told.logit)
             course = course.after_batch(told.loss, told.right, heard, len(made.windows), steps=int(stride.ends))
             seconds, began = time.monotonic() - began, time.monotonic()
             speed = batch_done(journal, len(made.windows), len(made.windows) / size, seconds, course.batch == first + 1)
@@ -157,7 +245,7 @@ def expect_rest(parts: Parts, course: Course, batches: float) -> None:
 def save_within(parts: Parts, course: Course) -> float:
     """Save in the middle of an epoch; returns the seconds it took. Raises OSError."""
     began = time.monotonic()
-    saving.save(parts, course, checkpoints.name_within(course.epoch, course.batch))
+    resume.save(parts, course, checkpoints.name_within(course.epoch, course.batch))
     checkpoints.prune(parts.run.checkpoints)
     piece_done(parts.journal, "within", began)
     parts.journal.saved = time.monotonic()

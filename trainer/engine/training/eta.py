@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass, fields, replace
 
 from trainer.config.schema import Config
-from trainer.engine.training import mining, validation_stream
+from trainer.engine.training import mining, validation
 
 WARM_UP_BATCHES = 3
 """So many batches after a start say little: memory is taken, kernels are chosen, files come from the disk."""
@@ -80,7 +80,7 @@ def left_of(config: Config, epoch: int, batch: int, batches: float, opened: bool
     """What is left of a training of so many batches an epoch (the last may be a part), if it is not stopped early;
     `opened` when the validation stream is open."""
     begun = batch > 0
-    epochs, streams = config.training.epochs - epoch + 1, validation_stream.count_streams(config, after=epoch - 1)
+    epochs, streams = config.training.epochs - epoch + 1, validation.count_streams(config, after=epoch - 1)
     return Left(
         rest=max(0.0, batches - batch) if begun else 0.0,
         epochs=max(0, epochs - begun),

@@ -19,13 +19,13 @@ from trainer.engine.data.batches import Feed, open_feed, standardise
 from trainer.engine.data.sound_bank import open_bank
 from trainer.engine.data.windows import Windows
 from trainer.engine.models import factory
-from trainer.engine.training import checkpoints, mining, optimizers, precomputed_embeddings, saving, validation_stream
+from trainer.engine.training import checkpoints, mining, optimizers, precomputed_embeddings, resume, validation
 from trainer.engine.training.checkpoints import Saved
-from trainer.engine.training.course import Course
-from trainer.engine.training.epoch import expect_rest, save_within, train_epoch
-from trainer.engine.training.epoch_end import finish_epoch, measure_coming
+from trainer.engine.training.epoch import expect_rest, finish_epoch, save_within, train_epoch
 from trainer.engine.training.journal import Journal, begin_events, open_journal, piece_done, preparing, tell
-from trainer.engine.training.parts import End, Interruption, Parts, Wanted, end_of, kept, obey
+from trainer.engine.training.session import End, Interruption, Parts, Wanted, end_of, kept, obey
+from trainer.engine.training.timing import measure_coming
+from trainer.engine.training.training_state import Course
 from trainer.run import earlier_run, models
 from trainer.run.runs import Run
 from trainer.system.log_lines import say
@@ -104,11 +104,11 @@ def _prepared(workspace: Workspace, config: Config, journal: Journal, device: to
         train,
         val,
         val_windows,
-        functools.cache(functools.partial(validation_stream.open_stream, val, beat)),
+        functools.cache(functools.partial(validation.open_stream, val, beat)),
         manifest.fingerprint(workspace),
         wanted,
     )
-    ready = begun if first else replace(begun, start=saving.go_on(begun, saved))
+    ready = begun if first else replace(begun, start=resume.go_on(begun, saved))
     journal.events = begin_events(run)
     return ready
 

@@ -15,12 +15,12 @@ from torch import Tensor
 
 from trainer.engine.data.batches import heard_in, one_ahead, seed_dropout, training_batch
 from trainer.engine.data.windows import Windows
-from trainer.engine.training import checkpoints, mining, saving, validation_stream
-from trainer.engine.training.epoch import Stride, take_step
+from trainer.engine.training import checkpoints, mining, resume, validation
+from trainer.engine.training.epoch import Stride, open_stream, take_step
 from trainer.engine.training.journal import tell
-from trainer.engine.training.parts import Parts
-from trainer.engine.training.validation import score
-from trainer.engine.training.validation_stream import Stream
+from trainer.engine.training.session import Parts
+from trainer.engine.training.training_state import Course
+from trainer.engine.training.validation import Stream, score
 from trainer.run.documents import Best
 
 WARM_UP_BATCHES = 2
@@ -89,7 +89,7 @@ def _commit(parts: Parts) -> None:
     """What the loop writes after an epoch, all of it for the first time and as the best."""
     name = checkpoints.name(1)
     best = Best(epoch=1, val_loss=1.0, val_accuracy=None, checkpoint=name)
-    saving.save(parts, replace(parts.start, best=best), name)
+    resume.save(parts, replace(parts.start, best=best), name)
     checkpoints.mark_best(parts.run.checkpoints, best)
     for _ in range(TOLD_BETWEEN_EPOCHS):
         tell(parts.journal, now=True)
@@ -105,23 +105,38 @@ def mining_seconds(parts: Parts) -> float:
 
 def _stream_seconds(parts: Parts) -> float:
     """Seconds of hearing the validation stream once, scaled from a part of it; 0 where it is never heard."""
-    if not validation_stream.count_streams(parts.config):
+    if not validation.count_streams(parts.config):
         return 0.0
     began = time.monotonic()
     whole = parts.stream()
     opening = time.monotonic() - began
-    return opening / validation_stream.count_streams(parts.config) + hearing_seconds(parts, whole)
+    return opening / validation.count_streams(parts.config) + hearing_seconds(parts, whole)
 
 
 def hearing_seconds(parts: Parts, whole: Stream) -> float:
     """Seconds of hearing a stream that is open, scaled from a part of it that is heard twice: the first warms up."""
     columns = max(whole.columns, key=len)
-    part = columns[: validation_stream.columns_of_windows(parts.config, PART_WINDOWS)]
+    part = columns[: validation.columns_of_windows(parts.config, PART_WINDOWS)]
     _, scored = (
-        _timed(lambda: validation_stream.stream_probability(parts.judged, parts.val, part, parts.beat))
-        for _ in range(2)
+        _timed(lambda: validation.stream_probability(parts.judged, parts.val, part, parts.beat)) for _ in range(2)
     )
     return scored * sum(map(len, whole.columns)) / len(part)
+
+
+def measure_coming(parts: Parts, course: Course) -> None:
+    """Measure what comes later for the first time on a part of it, so that the ETA knows of it. Raises Interruption."""
+    config, journal, done = parts.config, parts.journal, course.epoch - 1
+    if journal.times.stream is None and validation.count_streams(config, after=done):
+        tell(journal, doing="Measuring the time of the validation stream")
+        seconds = hearing_seconds(parts, open_stream(parts))
+        journal.times = replace(journal.times, stream=seconds)
+    if (
+        journal.times.mining is None
+        and mining.count_minings(config, after=done)
+        and not mining.due(config, course.epoch)
+    ):
+        tell(journal, doing="Measuring the time of hard-negative mining")
+        journal.times = replace(journal.times, mining=mining_seconds(parts))
 
 
 def measure(parts: Parts, prepare_seconds: float) -> dict[str, object]:
@@ -133,19 +148,19 @@ def measure(parts: Parts, prepare_seconds: float) -> dict[str, object]:
     windows = heard_in(parts.train, 1)
     drawing = _timed(lambda: heard_in(parts.train, 2))
     first, batch = batch_seconds(parts, windows)
-    validation = scaled_seconds(parts.val_windows, lambda part: score(parts.judged, parts.val, part, parts.beat))
+    val_seconds = scaled_seconds(parts.val_windows, lambda part: score(parts.judged, parts.val, part, parts.beat))
     checkpoint, mined, heard = _timed(lambda: _commit(parts)), mining_seconds(parts), _stream_seconds(parts)
     of_epoch = max(1.0, len(windows) / config.training.batch_size)  # the last batch is seldom a full one
-    epoch = drawing + of_epoch * batch + validation + checkpoint
+    epoch = drawing + of_epoch * batch + val_seconds + checkpoint
     total = prepare_seconds + first - batch + config.training.epochs * epoch
-    total += mining.count_minings(config) * mined + validation_stream.count_streams(config) * heard
+    total += mining.count_minings(config) * mined + validation.count_streams(config) * heard
     on_gpu = parts.train.device.type == "cuda"
     return {
         "prepare_seconds": prepare_seconds,
         "first_batch_seconds": first,
         "batch_seconds": batch,
         "batches": math.ceil(of_epoch),
-        "validation_seconds": validation,
+        "validation_seconds": val_seconds,
         "checkpoint_seconds": checkpoint,
         "mining_seconds": mined,
         "stream_seconds": heard,

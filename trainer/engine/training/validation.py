@@ -1,19 +1,148 @@
-"""Scoring a model on the fixed windows of the validation split."""
+"""Validation of a model: its loss and rates on the validation windows, and its misses in the validation stream.
+
+The validation stream consists of recordings composed of the validation clips; the model scores every window of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from trainer.audio.audio_formats import SAMPLE_RATE
+from trainer.audio.manifest import Clip
+from trainer.audio.sound_levels import Wave
 from trainer.config.schema import Config
+from trainer.detector import stream_scores
+from trainer.detector.stream_scores import Point
 from trainer.engine.data.batches import Feed, plain_batches
-from trainer.engine.data.windows import Windows
-from trainer.engine.training import objective
+from trainer.engine.data.clips import FULL_SCALE, ClipArray
+from trainer.engine.data.windows import Windows, window_samples
+from trainer.engine.training import losses
+from trainer.estimates import model_size
 from trainer.evaluation import clip_rates
+from trainer.run.metrics import Row
+from trainer.streams import composition, stream_set
+from trainer.streams.composition import Composed, Options
+from trainer.streams.stream_set import Heard, Recording
+
+MOST_STREAM_SECONDS = 3600.0
+"""Limit of each kind of negatives; with more, scoring the stream would take longer than an epoch."""
+STREAM_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The recordings of a stream, and the features [columns, rows] of each that its windows share."""
+
+    recordings: tuple[Recording, ...]
+    columns: tuple[Tensor, ...]
+
+
+def compose_stream(array: ClipArray, beat: Callable[[], None]) -> Iterator[Composed]:
+    """The streams of a split, as an evaluation composes those of the test split; `beat` is called for every clip."""
+    places = {clip.path: place for place, clip in enumerate(array.clips)}
+
+    def read(clip: Clip) -> Wave:
+        beat()
+        first, count = (int(each[places[clip.path]]) for each in (array.starts, array.lengths))
+        return (array.samples[first : first + count] / FULL_SCALE).astype(np.float32)
+
+    return composition.compose(array.clips, read, Options(), MOST_STREAM_SECONDS)
+
+
+def hop_columns(config: Config) -> int:
+    """Columns of features in a hop: as near to the usual hop as whole columns come."""
+    return max(1, round(stream_scores.HOP_SECONDS / model_size.column_seconds(config)))
+
+
+def columns_of_windows(config: Config, count: int) -> int:
+    """Columns that so many windows in a row share."""
+    return model_size.frames(config) + (count - 1) * hop_columns(config)
+
+
+def hop_seconds(config: Config) -> float:
+    return hop_columns(config) * model_size.column_seconds(config)
+
+
+@torch.inference_mode()
+def columns_of(feed: Feed, wave: Wave, beat: Callable[[], None]) -> Tensor:
+    """The features [columns, rows] that the windows of a wave [samples] share; the first window ends after one hop."""
+    before = window_samples(feed.config) - round(hop_seconds(feed.config) * SAMPLE_RATE)
+    padded = torch.from_numpy(np.pad(np.clip(wave, -1, 1), (before, 0))).to(feed.device)
+    return feed.front_end.columns(padded, beat)
+
+
+@torch.inference_mode()
+def stream_probability(model: nn.Module, feed: Feed, columns: Tensor, beat: Callable[[], None]) -> NDArray[np.float64]:
+    """Of the word [n] in the window that ends after each hop; `beat` is called after every batch."""
+    model.eval()
+    every = columns.unfold(0, model_size.frames(feed.config), hop_columns(feed.config)).transpose(1, 2)
+    scores = []
+    for first in range(0, len(every), STREAM_BATCH):
+        features = feed.front_end.finish(every[first : first + STREAM_BATCH])
+        scores.append(model(features).cpu().double().sigmoid())  # near 1, float32 makes equals of many
+        beat()
+    return torch.cat(scores).numpy()
+
+
+def open_stream(feed: Feed, beat: Callable[[], None]) -> Stream:
+    """Compose the stream of a split and compute its features, which do not change while a model learns.
+
+    `beat` is called between the pieces of that work.
+    """
+    recordings, columns = [], []
+    for each in compose_stream(feed.array, beat):
+        recordings.append(each.recording)
+        columns.append(columns_of(feed, each.wave, beat))
+    return Stream(tuple(recordings), tuple(columns))
+
+
+def stream_due(config: Config, epoch: int) -> bool:
+    """Whether the stream is heard after this epoch (1, 2, ...)."""
+    options = config.training
+    return options.stream_epochs > 0 and (epoch % options.stream_epochs == 0 or epoch == options.epochs)
+
+
+def count_streams(config: Config, after: int = 0) -> int:
+    """How often a whole training hears the stream, or still will after the epochs above `after`."""
+    every, epochs = config.training.stream_epochs, config.training.epochs
+    return -(-epochs // every) - after // every if every and after < epochs else 0
+
+
+def stream_row(point: Point) -> Row:
+    """The columns of an epoch's row for the stream; `stream_format` is the composition that was scored."""
+    measured = {f"stream_{name}": value for name, value in asdict(point).items()}
+    return {"miss_rate": point.miss_rate, **measured, "stream_format": composition.FORMAT}
+
+
+def describe_stream(point: Point) -> str:
+    """The line of the log."""
+    return (
+        f"Validation stream: {point.misses} of {point.words} words missed ({100 * point.miss_rate:.2f}%) with "
+        f"{point.false_accepts} false accepts in {point.hours:.2f} h, at threshold {point.threshold:.4f}."
+    )
+
+
+def measure_stream(model: nn.Module, feed: Feed, stream: Stream, beat: Callable[[], None]) -> Point | None:
+    """Misses at the false accepts per hour of the configuration; None for a split without words or other sound."""
+    hop = hop_seconds(feed.config)
+    heard = [
+        smoothed(recording, stream_probability(model, feed, columns, beat), hop)
+        for recording, columns in zip(stream.recordings, stream.columns, strict=True)
+    ]
+    return stream_set.operating_point(heard, feed.config.training.false_accepts_per_hour)
+
+
+def smoothed(recording: Recording, raw: NDArray[np.floating], hop: float) -> Heard:
+    """A recording with its probabilities [n], one every `hop` seconds, smoothed as a new detector smooths them."""
+    return Heard(recording, stream_scores.smooth(raw, hop), hop, stream_scores.REFRACTORY_SECONDS)
+
 
 BATCH = 256
 
@@ -32,9 +161,9 @@ def score(model: nn.Module, feed: Feed, windows: Windows, beat: Callable[[], Non
 def validate(logit: Tensor, windows: Windows, config: Config) -> dict[str, Any]:
     """Loss, robust loss, accuracy, FPR, FNR, F1 (threshold 0.5) and the counts behind them, by the logits [n]."""
     positive = torch.from_numpy(windows.positive).float()
-    weight = objective.validation_weights(positive, config)
-    loss = objective.cross_entropy(logit, positive, weight, config.loss.label_smoothing)
-    robust = objective.trimmed(logit, positive, config)
+    weight = losses.validation_weights(positive, config)
+    loss = losses.cross_entropy(logit, positive, weight, config.loss.label_smoothing)
+    robust = losses.trimmed(logit, positive, config)
     rates = clip_rates.rates(windows.positive, logit.sigmoid().numpy())
     values = {"val_loss": loss.item(), "robust_loss": robust.item()}
     return {

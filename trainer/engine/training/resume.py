@@ -10,12 +10,11 @@ import torch
 from torch import Tensor
 
 from trainer.engine.data.clips import ClipArray
-from trainer.engine.training import checkpoints, course
+from trainer.engine.training import checkpoints, training_state
 from trainer.engine.training.checkpoints import Saved
-from trainer.engine.training.course import Course
 from trainer.engine.training.journal import tell
-from trainer.engine.training.margins import Margins
-from trainer.engine.training.parts import Parts
+from trainer.engine.training.session import Parts
+from trainer.engine.training.training_state import Course, Margins
 from trainer.run import metrics
 from trainer.run.runs import Run
 from trainer.system import durable
@@ -27,7 +26,10 @@ def write_label_scores(parts: Parts, course: Course) -> None:
     if course.epoch == 1:
         parts.run.label_scores_file.unlink(missing_ok=True)
         return
-    clip_scores = [*_scores(parts.train.array, course.train, "train"), *_scores(parts.val.array, course.val, "val")]
+    clip_scores = [
+        *_scores(parts.train.array, course.train, "train"),
+        *_scores(parts.val.array, course.val, "val"),
+    ]
     document = {"epochs": course.epoch - 1, "clips": clip_scores}
     durable.replace_json(parts.run.label_scores_file, document)
 
@@ -67,7 +69,7 @@ def save(parts: Parts, now: Course, checkpoint: str) -> None:
         "optimizer": parts.optimizer.state_dict(),
         "scaler": parts.scaler.state_dict(),
         "gathered": _gathered(parts),
-        "course": course.state_tensors(now),
+        "course": training_state.state_tensors(now),
     }
     checkpoints.commit(parts.run.checkpoints, checkpoint, state, facts)
 
@@ -108,7 +110,7 @@ def go_on(parts: Parts, saved: Saved | None) -> Course:
 def _course(parts: Parts, saved: Saved) -> Course:
     """Where the training stood. Raises ValueError when the checkpoint does not tell it."""
     try:
-        return course.state_from(saved.state["course"])
+        return training_state.state_from(saved.state["course"])
     except (KeyError, TypeError, AttributeError, ValueError):
         raise ValueError(
             f"{saved.checkpoint} of run {parts.run.id} does not tell where the training stood; remove it and "

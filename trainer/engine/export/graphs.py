@@ -1,14 +1,21 @@
-"""A trained model as one ONNX graph: waveform in, probability out, with the columns of its features known by name."""
+"""Builds the ONNX graphs of a trained model: the whole detector, the openWakeWord head, and the 8-bit detector."""
 
 from __future__ import annotations
 
 import io
 import math
+import tempfile
 import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnx import ModelProto, compose
+from onnxruntime.quantization import CalibrationDataReader, quantize_static
 from torch import Tensor, nn
 
 from trainer.config.schema import Config, feature_rows
@@ -18,6 +25,38 @@ from trainer.engine.features import embedding
 from trainer.engine.features.embedding import SpeechEmbedding
 from trainer.engine.features.features import FrontEnd, front_end
 from trainer.estimates import model_size
+
+CALIBRATION_WINDOWS = 256
+"""Training windows from which the ranges of the activations are taken."""
+QUANTIZED_PARTS = ("/network/", "/convolutions/")
+"""In the names of nodes that have weights; a spectrum of eight bits would be noise."""
+QUANTIZED_OPERATIONS = ("Conv", "MatMul", "Gemm")
+
+
+class CalibrationWindows(CalibrationDataReader):  # type: ignore[misc]
+    """Batches of waves [n, samples], in the form in which onnxruntime asks for them."""
+
+    def __init__(self, waves: Iterator[NDArray[np.float32]]) -> None:
+        self.waves = waves
+
+    def get_next(self) -> dict[str, Any] | None:
+        wave = next(self.waves, None)
+        return None if wave is None else {WAVEFORM: wave}
+
+
+def quantize(graph: ModelProto, waves: Iterator[NDArray[np.float32]]) -> ModelProto:
+    """The model with its convolutions and matrices in eight bits; recurrent layers and features stay as they are."""
+    learned = [
+        node.name
+        for node in graph.graph.node
+        if node.op_type in QUANTIZED_OPERATIONS and any(part in node.name for part in QUANTIZED_PARTS)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        exact, out = Path(folder) / "exact.onnx", Path(folder) / "model.onnx"
+        onnx.save(graph, exact)  # given a graph, it names files by uuid1, for which libuuid writes into /var/lib
+        quantize_static(exact, out, CalibrationWindows(waves), nodes_to_quantize=learned, per_channel=True)
+        return onnx.load(out)
+
 
 OPSET = 17
 BELOW_ALL_DB = -1000.0

@@ -13,9 +13,9 @@ from torch.amp.grad_scaler import GradScaler
 from trainer.config.schema import Config
 from trainer.engine.data.batches import Feed
 from trainer.engine.data.windows import Windows
-from trainer.engine.training.course import Course
 from trainer.engine.training.journal import Journal, tell
-from trainer.engine.training.validation_stream import Stream
+from trainer.engine.training.training_state import Course
+from trainer.engine.training.validation import Stream
 from trainer.run.documents import Best
 from trainer.run.runs import Run
 from trainer.run.state import BY_SIGNAL, Ended, Want
