@@ -33,7 +33,7 @@ from trainer.detector import stream_scores
 from trainer.detector.stream_scores import Track
 from trainer.engine.models import factory
 from trainer.engine.training import checkpoints, loop, validation
-from trainer.engine.training.session import Parts
+from trainer.engine.training.session import Session
 from trainer.evaluation import wrong_labels
 from trainer.evaluation.wrong_labels import MOST_SHARE, ranked
 from trainer.run import metrics, models
@@ -100,36 +100,36 @@ def workspace_of(folder: Path, word: str, positives: int, every: bool, seed: int
     return workspace, wrong
 
 
-def train(workspace: Workspace, seed: int, threads: int) -> Parts:
+def train(workspace: Workspace, seed: int, threads: int) -> Session:
     """A run of `recommended` that keeps the checkpoint of every epoch."""
     run = Run(workspace.runs / "20260101-120000-0001")
     run.folder.mkdir(parents=True)
     options = {"preset": "recommended", "training": {"seed": seed, "threads": threads}}
     durable.replace_bytes(run.config_file, config_file.dump(config_file.build(options)))
     with mock.patch.object(checkpoints, "KEPT", 1_000_000):
-        parts = loop.prepare(workspace, run, 1, lambda: None)
-        assert loop.train(parts).state == "completed"
-    return parts
+        session = loop.prepare(workspace, run, 1, lambda: None)
+        assert loop.train(session).state == "completed"
+    return session
 
 
 class Streams:
     """The streams of a word as speech embeddings, and how to score a model on them."""
 
-    def __init__(self, folder: Path, word: str, parts: Parts) -> None:
+    def __init__(self, folder: Path, word: str, session: Session) -> None:
         self.truth = json.loads((folder / "streams" / word / "truth.json").read_text())
         negative = [name for part in self.truth["negative"].values() for name in part["files"]]
         self.hours = sum(part["hours"] for part in self.truth["negative"].values())
         self.names = [*self.truth["positive"], *negative]
-        self.hop, self.feed = validation.hop_seconds(parts.config), parts.val
+        self.hop, self.feed = validation.hop_seconds(session.config), session.val
         kept = folder / "columns" / f"{word}.pt"
         if not kept.exists():
             kept.parent.mkdir(exist_ok=True)
             torch.save([self._columns(folder / "streams" / word / f"{name}.wav") for name in self.names], kept)
         columns: list[torch.Tensor] = torch.load(kept)
-        self.lengths = [stream_windows(parts, one) for one in columns]
-        self.every = torch.cat([one.unfold(0, validation.columns_of_windows(parts.config, 1), 1) for one in columns])
+        self.lengths = [stream_windows(session, one) for one in columns]
+        self.every = torch.cat([one.unfold(0, validation.columns_of_windows(session.config, 1), 1) for one in columns])
         self.words = np.arange(len(self.every)) < sum(self.lengths[: len(self.truth["positive"])])
-        self.wanted = np.ones(len(self.every), bool)
+        self.read_request = np.ones(len(self.every), bool)
 
     def _columns(self, path: Path) -> torch.Tensor:
         return validation.columns_of(self.feed, wakebench.read(path), lambda: None).clone()
@@ -138,7 +138,7 @@ class Streams:
     def probability(self, model: nn.Module) -> np.ndarray:
         """Of every window that is wanted, 0 of the others."""
         found, model = np.zeros(len(self.every)), model.eval()
-        place = np.flatnonzero(self.wanted)
+        place = np.flatnonzero(self.read_request)
         for some in np.array_split(place, math.ceil(len(place) / 4096)):
             found[some] = model(self.every[torch.from_numpy(some)]).double().sigmoid().numpy()
         return found
@@ -151,7 +151,7 @@ class Streams:
             hard = score >= np.partition(score, -round(HARD_SHARE * len(score)))[-round(HARD_SHARE * len(score))]
             for hops in range(-3, 4):
                 wanted |= np.roll(hard, hops)
-        self.wanted = wanted
+        self.read_request = wanted
 
     def misses(self, model: nn.Module) -> list[float]:
         """Percent of the words missed in each condition at 1 false accept per hour."""
@@ -169,8 +169,8 @@ class Streams:
         ]
 
 
-def stream_windows(parts: Parts, columns: torch.Tensor) -> int:
-    return len(columns) - validation.columns_of_windows(parts.config, 1) + 1
+def stream_windows(session: Session, columns: torch.Tensor) -> int:
+    return len(columns) - validation.columns_of_windows(session.config, 1) + 1
 
 
 def found_share(run: Run, wrong: set[str]) -> tuple[int, int]:
@@ -188,23 +188,23 @@ def measured(folder: Path, word: str, positives: int, every: bool, seed: int, th
     """One training: misses after each epoch and of the averaged last ones, the rows, and how many labels were found."""
     lay_out(folder, word)
     workspace, wrong = workspace_of(folder, word, positives, every, seed)
-    parts = train(workspace, seed, threads)
-    metrics.read_to_end(tail := metrics.Tail(), parts.run.metrics_file)
+    session = train(workspace, seed, threads)
+    metrics.read_to_end(tail := metrics.Tail(), session.run.metrics_file)
     names = [checkpoints.name(row["epoch"]) for row in tail.epochs]
-    states = [checkpoints.load(parts.run.checkpoints, name)["model"] for name in names]
+    states = [checkpoints.load(session.run.checkpoints, name)["model"] for name in names]
     last = states[-AVERAGED:]
     states.append({key: torch.stack([one[key].float() for one in last]).mean(0) for key in last[0]})
 
     def model_of(state: dict[str, torch.Tensor]) -> nn.Module:
-        model = factory.build(parts.config)
+        model = factory.build(session.config)
         model.load_state_dict(state)
         return model.eval()
 
-    streams = Streams(folder, word, parts)
+    streams = Streams(folder, word, session)
     streams.want_hardest([model_of(states[2]), model_of(states[-2])])
     *misses, averaged = [streams.misses(model_of(state)) for state in states]
     rows = [{name: row.get(name) for name in MEASURES} for row in tail.epochs]
-    hit, scored = found_share(parts.run, wrong)
+    hit, scored = found_share(session.run, wrong)
     key = {"word": word, "positives": positives, "every": every, "seed": seed}
     shutil.rmtree(workspace.root)
     return key | {

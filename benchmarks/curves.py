@@ -113,7 +113,7 @@ def make_runs(workspace: Workspace, runs: int, rows: int) -> None:
         write_progress(run, lines[-1:])
         end(run, "completed", "All done.")
     first, *rest = (Run(path) for path in sorted(workspace.runs.iterdir()))
-    file = journal.begin_events(first)
+    file = journal.open_event_file(first)
     assert file
     for run in rest:
         (run.folder / "tensorboard").mkdir()

@@ -76,7 +76,7 @@ def trained(workspace: Workspace, config: Config) -> Trained:
     torch.manual_seed(0)
     train, val = feeds(workspace, config)
     network = factory.build(config)
-    windows = parity.spread(epoch_windows(train.array, config, 1), LEARNED)
+    windows = parity.evenly_spaced(epoch_windows(train.array, config, 1), LEARNED)
     with torch.inference_mode():
         features = torch.cat([train.front_end(torch.from_numpy(wave)) for wave in parity.waves(train, windows)])
     features, label = features.clone(), torch.from_numpy(windows.positive).float()
@@ -99,13 +99,13 @@ def make(root: Path, config: Config, folder: Path) -> list[str]:
     """Write the models; their columns of the table."""
     found = trained(Workspace(root), config)
     write(folder, config, found.network)
-    graph: ModelProto = graphs.joined(config, found.network)
-    calibration = parity.spread(epoch_windows(found.train.array, config, 1), graphs.CALIBRATION_WINDOWS)
+    graph: ModelProto = graphs.detector_graph(config, found.network)
+    calibration = parity.evenly_spaced(epoch_windows(found.train.array, config, 1), graphs.CALIBRATION_WINDOWS)
     small = graphs.quantize(graph, parity.waves(found.train, calibration))
-    windows = parity.spread(validation_windows(found.val.array, config), COMPARED)
-    exact = parity.exported_scores(graph, found, windows, ignore)
-    rounded = parity.exported_scores(small, found, windows, ignore)
-    difference = np.abs(parity.trained_scores(found, windows, ignore) - exact)
+    windows = parity.evenly_spaced(validation_windows(found.val.array, config), COMPARED)
+    exact = parity.score_exported(graph, found, windows, ignore)
+    rounded = parity.score_exported(small, found, windows, ignore)
+    difference = np.abs(parity.score_trained(found, windows, ignore) - exact)
     lost = np.abs(rounded - exact)
     (folder / INT8_MODEL).write_bytes(small.SerializeToString())
     return [

@@ -66,18 +66,18 @@ def readings(workspace: Workspace, config: Config, pause_at: int | None) -> tupl
     run, found, attempt, state = make_run(workspace, "measured", config), [], 0, "paused"
     while state == "paused":
         attempt += 1
-        parts = loop.prepare(workspace, run, attempt, lambda: None)
+        session = loop.prepare(workspace, run, attempt, lambda: None)
         began = time.monotonic()
         found.clear()
 
-        def wanted(began: float = began, parts: loop.Parts = parts, attempt: int = attempt) -> str | None:
-            now = parts.journal.progress
-            if now.phase == "training" and parts.journal.batches:
+        def read_request(began: float = began, session: loop.Session = session, attempt: int = attempt) -> str | None:
+            now = session.journal.progress
+            if now.phase == "training" and session.journal.batches:
                 found.append(Reading(time.monotonic() - began, now.eta_seconds, now.epoch))
             return "pause" if (attempt, now.epoch, now.batch) == (1, pause_at, 7) else None
 
-        state = loop.train(dataclasses.replace(parts, wanted=wanted)).state
-        print(f"Attempt {attempt}: {state}, {parts.journal.times}", file=sys.stderr)
+        state = loop.train(dataclasses.replace(session, read_request=read_request)).state
+        print(f"Attempt {attempt}: {state}, {session.journal.times}", file=sys.stderr)
     return found, time.monotonic() - began
 
 

@@ -16,8 +16,8 @@ from benchmarks import training_speed
 from tests.tiny import make_workspace
 from trainer.config import config_file
 from trainer.config.schema import Config
-from trainer.engine.data.batches import heard_in, training_batch
-from trainer.engine.training.epoch import Stride, take_step
+from trainer.engine.data.batches import draw_epoch, training_batch
+from trainer.engine.training.epoch import StepPlan, take_step
 from trainer.estimates import requirements
 from trainer.system.workspace import Workspace
 
@@ -37,11 +37,11 @@ def peak(workspace: Workspace, config: Config) -> int:
     gc.collect()
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
-    parts = training_speed.prepared(workspace, config)
-    heard = heard_in(parts.train, 1)
+    session = training_speed.prepared(workspace, config)
+    heard = draw_epoch(session.train, 1)
     full = heard.take(np.resize(np.arange(len(heard)), config.training.batch_size))
     for batch in range(STEPS):
-        take_step(parts, *training_batch(parts.train, full, 1, batch), Stride(step=batch + 1, rate=1e-4))
+        take_step(session, *training_batch(session.train, full, 1, batch), StepPlan(step=batch + 1, rate=1e-4))
     return round(torch.cuda.max_memory_reserved() + requirements.CONTEXT_BYTES)
 
 

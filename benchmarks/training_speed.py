@@ -33,11 +33,11 @@ from trainer.config.schema import EMBEDDING_WINDOW_SECONDS, Config, Model
 from trainer.dataset import splits
 from trainer.dataset.scan import scan
 from trainer.engine.data import clips
-from trainer.engine.data.batches import heard_in, training_batch
+from trainer.engine.data.batches import draw_epoch, training_batch
 from trainer.engine.training import loop
-from trainer.engine.training.epoch import Stride, take_step, train_epoch
-from trainer.engine.training.session import Parts
-from trainer.engine.training.training_state import Course
+from trainer.engine.training.epoch import StepPlan, take_step, train_epoch
+from trainer.engine.training.session import Session
+from trainer.engine.training.training_state import TrainingState
 from trainer.run import metrics, runs
 from trainer.run.runs import Run
 from trainer.system import durable, processes
@@ -96,20 +96,22 @@ def make_run(workspace: Workspace, name: str, config: Config) -> Run:
     return run
 
 
-def prepared(workspace: Workspace, config: Config) -> Parts:
+def prepared(workspace: Workspace, config: Config) -> Session:
     run = make_run(workspace, f"{config.model.name}-{time.monotonic_ns()}", config)
     with contextlib.redirect_stdout(sys.stderr):  # the table stands alone
         return loop.prepare(workspace, run, 1, functools.partial(runs.wish, run, 1))
 
 
-def with_windows(parts: Parts, count: int) -> Parts:
+def with_windows(session: Session, count: int) -> Session:
     """These parts with epochs of at most `count` windows; embeddings that were computed are heard again for more."""
-    config = parts.config.model_copy(update={"data": parts.config.data.model_copy(update={"epoch_windows": count})})
-    feed, kept = replace(parts.train, config=config), parts.train.kept
-    if kept:
-        first = kept.rounds[0]
-        feed = replace(feed, kept=replace(kept, rounds=(first.take(np.resize(np.arange(len(first)), count)),)))
-    return replace(parts, config=config, train=feed)
+    config = session.config.model_copy(update={"data": session.config.data.model_copy(update={"epoch_windows": count})})
+    feed, precomputed = replace(session.train, config=config), session.train.precomputed
+    if precomputed:
+        first = precomputed.rounds[0]
+        feed = replace(
+            feed, precomputed=replace(precomputed, rounds=(first.take(np.resize(np.arange(len(first)), count)),))
+        )
+    return replace(session, config=config, train=feed)
 
 
 def seconds_of(work: Callable[[], object]) -> float:
@@ -118,24 +120,24 @@ def seconds_of(work: Callable[[], object]) -> float:
     return time.monotonic() - began
 
 
-def measure(parts: Parts, seconds: float = SECONDS, turns: int = TURNS) -> Speed:
+def measure(session: Session, seconds: float = SECONDS, turns: int = TURNS) -> Speed:
     """The loop beside its limit, in turns; each turn of the loop is an epoch, with more windows of quick models."""
-    features, positive = training_batch(parts.train, heard_in(parts.train, 1).take(slice(0, BATCH_SIZE)), 1, 0)
-    parts.model.train()
+    features, positive = training_batch(session.train, draw_epoch(session.train, 1).take(slice(0, BATCH_SIZE)), 1, 0)
+    session.model.train()
 
     def steps(count: int) -> None:
         for _ in range(count):
-            take_step(parts, features, positive, Stride(step=1, rate=1e-6))
+            take_step(session, features, positive, StepPlan(step=1, rate=1e-6))
 
     steps(3)
     of_step = seconds_of(lambda: steps(3)) / 3
-    parts = with_windows(parts, BATCH_SIZE * max(4, round(seconds / turns / 2 / of_step)))
-    windows = len(heard_in(parts.train, 1))
+    session = with_windows(session, BATCH_SIZE * max(4, round(seconds / turns / 2 / of_step)))
+    windows = len(draw_epoch(session.train, 1))
     batches = max(1, windows // BATCH_SIZE)
     in_loop = alone = 0.0
 
     def epoch(number: int) -> None:
-        for _ in train_epoch(parts, Course(epoch=number)):
+        for _ in train_epoch(session, TrainingState(epoch=number)):
             pass
 
     for turn in range(turns + 1):
@@ -146,13 +148,13 @@ def measure(parts: Parts, seconds: float = SECONDS, turns: int = TURNS) -> Speed
     return Speed(windows * turns / in_loop, batches * BATCH_SIZE * turns / alone)
 
 
-def preparing_speed(parts: Parts) -> float:
+def preparing_speed(session: Session) -> float:
     """Clips per second of batches that are prepared in one thread and not trained on."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    windows = heard_in(parts.train, 1)
+    windows = draw_epoch(session.train, 1)
     pieces = [windows.take(slice(first, first + BATCH_SIZE)) for first in range(0, 20 * BATCH_SIZE, BATCH_SIZE)]
-    seconds = [seconds_of(lambda: training_batch(parts.train, piece, 1, 0)) for piece in pieces]  # noqa: B023
+    seconds = [seconds_of(lambda: training_batch(session.train, piece, 1, 0)) for piece in pieces]  # noqa: B023
     torch.set_num_threads(threads)
     return BATCH_SIZE / float(np.median(seconds))
 
@@ -201,9 +203,9 @@ def report(workspace: Workspace, models: Sequence[str]) -> Iterator[str]:
     yield "| model | features | limit, clips/s | loop, clips/s | loop / limit |"
     yield "| --- | --- | --- | --- | --- |"
     for model in models:
-        parts = prepared(workspace, config_of(model))
-        speed = measure(parts)
-        kind = parts.config.features.kind
+        session = prepared(workspace, config_of(model))
+        speed = measure(session)
+        kind = session.config.features.kind
         yield f"| {model} | {kind} | {speed.limit:,.0f} | {speed.loop:,.0f} | {speed.ratio:.2f} |"
     plain = prepared(workspace, config_of("tc_resnet"))
     trained = train_in_process(workspace, config_of("tc_resnet", 1024, EPOCHS))

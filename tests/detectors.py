@@ -68,7 +68,7 @@ def network_of(config: Config) -> nn.Module:
 def write(folder: Path, config: Config, network: nn.Module | None = None, threshold: float = 0.5) -> Path:
     """A model folder; returns it."""
     folder.mkdir(parents=True, exist_ok=True)
-    data = graphs.joined(config, network or network_of(config)).SerializeToString()
+    data = graphs.detector_graph(config, network or network_of(config)).SerializeToString()
     (folder / MODEL).write_bytes(data)
     file = DetectorFile(
         run="20260101-000000-0000", label="tones", checkpoint="epoch-00001.pt", epoch=1, model=config.model.name,

@@ -9,7 +9,7 @@ import torch
 from soak.forked import OFTEN, config_of, make_run, result
 from tests.tiny import make_workspace
 from trainer.config.schema import Config
-from trainer.engine.data.batches import one_ahead
+from trainer.engine.data.batches import prefetch
 from trainer.engine.training import checkpoints, loop
 
 
@@ -26,8 +26,8 @@ def helpers() -> list[str]:
 
 
 def test_all_comes_in_order_and_the_thread_ends(threads: int):
-    assert list(one_ahead(lambda number: number**2, range(2, 7))) == [4, 9, 16, 25, 36]
-    assert list(one_ahead(lambda number: number, [])) == [] and helpers() == []
+    assert list(prefetch(lambda number: number**2, range(2, 7))) == [4, 9, 16, 25, 36]
+    assert list(prefetch(lambda number: number, [])) == [] and helpers() == []
 
 
 def test_the_next_one_is_made_meanwhile_and_no_more(threads: int):
@@ -39,7 +39,7 @@ def test_the_next_one_is_made_meanwhile_and_no_more(threads: int):
             second.set()
         return number
 
-    with closing(one_ahead(make, range(9))) as coming:
+    with closing(prefetch(make, range(9))) as coming:
         assert next(coming) == 0
         assert second.wait(5.0 if threads > 1 else 0.0) == (threads > 1)
         assert made == [0, 1][:threads]
@@ -52,7 +52,7 @@ def test_an_exception_comes_when_its_turn_has_come(threads: int):
             raise ValueError("two")
         return number
 
-    coming = one_ahead(make, range(5))
+    coming = prefetch(make, range(5))
     assert [next(coming), next(coming)] == [0, 1]
     with pytest.raises(ValueError, match="two"):
         next(coming)
@@ -60,7 +60,7 @@ def test_an_exception_comes_when_its_turn_has_come(threads: int):
 
 
 def test_the_thread_takes_one_core_and_leaves_ours_as_they_are(threads: int):
-    found = list(one_ahead(lambda number: torch.get_num_threads(), range(2)))
+    found = list(prefetch(lambda number: torch.get_num_threads(), range(2)))
     assert found == [1, 1] and torch.get_num_threads() == threads
 
 
@@ -73,8 +73,10 @@ def test_with_two_threads_a_run_that_breaks_off_ends_as_one_in_one_go(tmp_path):
     whole = make_run(workspace, "one-go", with_two_threads(config_of(0.0)))
     loop.train(loop.prepare(workspace, whole, 1, lambda: None))
     run = make_run(workspace, "stopped", with_two_threads(config_of(OFTEN)))
-    parts = loop.prepare(workspace, run, 1, lambda: "stop" if list(run.checkpoints.glob("epoch-00002-*.pt")) else None)
-    assert loop.train(parts).state == "stopped" and helpers() == []
+    session = loop.prepare(
+        workspace, run, 1, lambda: "stop" if list(run.checkpoints.glob("epoch-00002-*.pt")) else None
+    )
+    assert loop.train(session).state == "stopped" and helpers() == []
     assert checkpoints.newest(run.checkpoints).checkpoint.startswith("epoch-00002-batch")
     loop.train(loop.prepare(workspace, run, 2, lambda: None))
     torch.set_num_threads(before)

@@ -73,7 +73,7 @@ def test_the_snr_is_met_within_a_tenth_of_a_decibel(seed: int, snr_db: float, le
     wave, noise = white(2, seed=seed), level * white(2, seed=seed + 1)
     draws = drawn(Augmentation(), 2, seed)
     draws = dataclasses.replace(draws, noises=np.ones(2, np.int64), noise_snr_db=np.full(2, snr_db))
-    added = augment._with_noise(wave.double(), noise.double(), draws, generator()) - wave
+    added = augment._add_noise(wave.double(), noise.double(), draws, generator()) - wave
     assert (decibels(effects.active_power(wave) / effects.power(added)) - snr_db).abs().max() < 0.1
 
 
@@ -82,7 +82,7 @@ def test_the_snr_is_met_within_a_tenth_of_a_decibel(seed: int, snr_db: float, le
 def test_coloured_noise_meets_its_snr_and_its_slope(seed: int, snr_db: float, slope: float):
     wave, draws = white(2, seed=seed).double(), drawn(Augmentation(), 2, seed)
     draws = dataclasses.replace(draws, colour_snr_db=np.full(2, snr_db), colour_slope=np.full(2, slope))
-    added = augment._with_noise(wave, None, draws, generator(seed)) - wave
+    added = augment._add_noise(wave, None, draws, generator(seed)) - wave
     assert (decibels(effects.active_power(wave) / effects.power(added)) - snr_db).abs().max() < 0.1
     spectrum = torch.fft.rfft(added).abs().square().mean(0)
     low, high = spectrum[300:600].mean(), spectrum[2400:3600].mean()
@@ -129,7 +129,7 @@ def is_prime(number: int) -> bool:
 def test_gain_stays_in_its_range(seed: int, most_db: float):
     draws, many = drawn(Augmentation(gain_db=most_db), 200, seed), white(1).repeat(200, 1)
     change = decibels(
-        effects.power(effects.gain(many, augment.tensor(draws.gain_db, many.device))) / effects.power(many)
+        effects.power(effects.gain(many, augment.to_tensor(draws.gain_db, many.device))) / effects.power(many)
     )
     assert change.abs().max() <= most_db + 0.01 and change.abs().max() >= 0.9 * most_db - 0.01
 
@@ -223,19 +223,19 @@ def test_each_effect_meets_the_part_of_the_windows_that_was_asked_for():
 
 def test_several_backgrounds_are_equally_loud():
     loud, quiet = torch.from_numpy(np.stack([tone(1000, 0.5), 0.01 * tone(3000, 0.5)])).float().split(1)
-    spectrum = torch.fft.rfft(augment.blend([loud, quiet])[0]).abs()
+    spectrum = torch.fft.rfft(augment.mix_noises([loud, quiet])[0]).abs()
     assert float(spectrum[500]) == pytest.approx(float(spectrum[1500]), rel=1e-3)
 
 
 def test_the_direct_path_of_a_room_is_moved_to_time_zero():
     rir = np.zeros(4000)
     rir[500], rir[900] = 0.9, 0.3
-    loaded = sound_bank.load_rooms(array_of({"rirs/a.wav": rir}), torch.device("cpu"))
+    loaded = sound_bank.load_rirs(array_of({"rirs/a.wav": rir}), torch.device("cpu"))
     assert loaded is not None and loaded.shape[1] == 401 and loaded[0, 0] > loaded[0, 400] > 0.2
 
 
 def test_a_mask_of_no_width_covers_nothing():
-    assert effects._kept(torch.tensor([[[3, 0]], [[3, 2]]]), 6).tolist() == [
+    assert effects._uncovered(torch.tensor([[[3, 0]], [[3, 2]]]), 6).tolist() == [
         [True] * 6,
         [True] * 3 + [False] * 2 + [True],
     ]

@@ -25,7 +25,7 @@ def test_without_augmentation_only_faint_dither_is_added(feed: batches.Feed):
     config = Config.model_validate({"augmentation": {**none, "time_masks": 0, "frequency_masks": 0}})
     plain = dataclasses.replace(feed, config=config)
     windows = epoch_windows(feed.array, config, 1)
-    heard = torch.cat(batches.training_draw(plain, windows, 1, 0).waves)
+    heard = torch.cat(batches.augment_batch(plain, windows, 1, 0).waves)
     clean = feed.windows(windows, 24000)
     assert heard.shape == clean.shape and 0 < (heard - clean).square().mean().sqrt() < 0.002
 
@@ -57,7 +57,7 @@ def test_a_faster_window_is_filled_from_the_sound_before_it():
     options = Config.model_validate({"augmentation": {"speed_probability": 1.0, "speed_percent": 30.0}})
     feed = batches.open_feed(array_of({"negative/a.wav": tone(300, 6.0)}), options, torch.device("cpu"), augmented=True)
     windows = Windows(np.zeros(32, np.int64), np.full(32, 48000), np.zeros(32, bool))
-    wave = torch.cat(batches.training_draw(feed, windows, 1, 0).waves)
+    wave = torch.cat(batches.augment_batch(feed, windows, 1, 0).waves)
     assert (effects.power(wave[:, :800]) > 0.3 * effects.power(wave)).all()
 
 

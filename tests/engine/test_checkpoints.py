@@ -17,7 +17,7 @@ def save(folder, epoch: int, batch: int = 0, best: int = 0) -> torch.nn.Module:
     torch.manual_seed(epoch)
     model = factory.build(Config())
     facts = {"epoch": epoch, "best": best_of(best) and best_of(best).model_dump()}
-    name = checkpoints.name_within(epoch, batch) if batch else checkpoints.name(epoch)
+    name = checkpoints.name_mid_epoch(epoch, batch) if batch else checkpoints.name(epoch)
     checkpoints.commit(folder, name, {"model": model.state_dict(), "epoch": epoch}, facts)
     return model
 
@@ -72,8 +72,8 @@ def test_one_within_an_epoch_is_kept_until_that_epoch_is_done(tmp_path):
     for epoch, batch in ((1, 0), (2, 5), (2, 9)):
         save(tmp_path, epoch, batch)
         checkpoints.prune(tmp_path)
-    assert names(tmp_path) == with_marks(checkpoints.name(1), checkpoints.name_within(2, 9))
-    assert checkpoints.newest(tmp_path).checkpoint == checkpoints.name_within(2, 9)
+    assert names(tmp_path) == with_marks(checkpoints.name(1), checkpoints.name_mid_epoch(2, 9))
+    assert checkpoints.newest(tmp_path).checkpoint == checkpoints.name_mid_epoch(2, 9)
     save(tmp_path, 2)
     checkpoints.prune(tmp_path)
     assert names(tmp_path) == with_marks(checkpoints.name(1), checkpoints.name(2))
@@ -84,11 +84,11 @@ def test_the_newest_is_the_newest_that_is_sound_and_what_is_none_is_cleared(tmp_
         save(tmp_path, epoch)
     save(tmp_path, 3, batch=2)
     (tmp_path / f"{checkpoints.name(3)}.json").unlink()
-    damaged = tmp_path / checkpoints.name_within(3, 2)
+    damaged = tmp_path / checkpoints.name_mid_epoch(3, 2)
     damaged.write_bytes(damaged.read_bytes()[:-1])
     (tmp_path / "epoch-00004.pt.tmp.12.ab").touch()
     found = checkpoints.newest(tmp_path)
-    assert (found.checkpoint, found.facts["epoch"], found.state["epoch"]) == (checkpoints.name(2), 2, 2)
+    assert (found.checkpoint, found.facts["epoch"], found.contents["epoch"]) == (checkpoints.name(2), 2, 2)
     assert "Using the previous checkpoint" in capsys.readouterr().out
     checkpoints.clear(tmp_path, found.checkpoint)
     assert names(tmp_path) == with_marks(checkpoints.name(1), checkpoints.name(2))

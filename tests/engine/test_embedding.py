@@ -35,7 +35,7 @@ def network() -> SpeechEmbedding:
     return SpeechEmbedding()
 
 
-def session(name: str) -> onnxruntime.InferenceSession:
+def onnx_session(name: str) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(str(embedding.model_file(name)), providers=["CPUExecutionProvider"])
 
 
@@ -51,7 +51,7 @@ def speech_like(seconds: float) -> np.ndarray:
 
 def detector_embeddings(samples: np.ndarray) -> np.ndarray:
     """[blocks, 96] as openWakeWord's AudioFeatures streams int16 [samples] in blocks of 80 ms, with the ONNX pair."""
-    spectrogram, network = session("melspectrogram.onnx"), session("embedding_model.onnx")
+    spectrogram, network = onnx_session("melspectrogram.onnx"), onnx_session("embedding_model.onnx")
     frames, found = np.ones((76, 32), np.float32), []
     for end in range(1280, len(samples) + 1, 1280):
         heard = samples[max(0, end - 1280 - 3 * 160) : end].astype(np.float32)
@@ -82,7 +82,7 @@ def test_a_stream_is_embedded_as_a_detector_does_it(network, stream, monkeypatch
 def test_what_is_floored_by_block_differs_from_a_floor_over_all(stream):
     """The reason why the spectrogram is not asked of its file: it depends on what else is in the call."""
     samples, _ = stream
-    spectrogram = session("melspectrogram.onnx")
+    spectrogram = onnx_session("melspectrogram.onnx")
     quiet = samples[: 8 * 1280].astype(np.float32) / 1000
     alone, beside = (
         spectrogram.run(None, {"input": batch})[0][0] for batch in (quiet[None], np.stack([quiet, 1e3 * quiet]))
@@ -148,7 +148,7 @@ def workspace(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def parts(workspace) -> loop.Parts:
+def session(workspace) -> loop.Session:
     return prepared(workspace, tiny(**MINING), "parts")
 
 
@@ -163,37 +163,37 @@ def test_its_size_is_told_before_it_is_loaded():
     assert (flops[1] - flops[0]) / 2 == model_size.EMBEDDING_MULTIPLY_ADDS
 
 
-def test_kept_features_are_those_of_the_windows(parts):
-    train, found = parts.train, parts.train.kept
-    live = dataclasses.replace(train, kept=None)
+def test_kept_features_are_those_of_the_windows(session):
+    train, found = session.train, session.train.precomputed
+    live = dataclasses.replace(train, precomputed=None)
     for number, heard in enumerate(found.rounds, start=1):
         windows = epoch_windows(train.array, train.config, number)
         assert (heard.clip == windows.clip).all() and (heard.start == windows.start).all()
         part = windows.take(slice(0, precomputed_embeddings.BATCH))
-        features = batches.training_draw(live, part, number, 0).features
+        features = batches.augment_batch(live, part, number, 0).features
         torch.testing.assert_close(heard.take(slice(0, len(part))).read(train.device), features, atol=0.02, rtol=1e-3)
-    for feed, heard in ((train, found.candidates), (parts.val, parts.val_windows)):
+    for feed, heard in ((train, found.candidates), (session.val, session.val_windows)):
         (features,) = batches.plain_batches(feed, heard, 10_000)
         plain = loop.Windows(heard.clip, heard.start, heard.positive)
         expected = torch.cat(list(batches.plain_batches(feed, plain, precomputed_embeddings.BATCH)))
         torch.testing.assert_close(features, expected, atol=0.02, rtol=1e-3)
 
 
-def test_rounds_are_heard_in_turn_each_time_in_another_order(parts):
-    heard = [batches.heard_in(parts.train, epoch) for epoch in (1, 2, 3)]
+def test_rounds_are_heard_in_turn_each_time_in_another_order(session):
+    heard = [batches.draw_epoch(session.train, epoch) for epoch in (1, 2, 3)]
     rows = [windows.row for windows in heard]
     assert set(rows[0]) == set(rows[2]) and not set(rows[0]) & set(rows[1])
     assert (rows[0] != rows[2]).any()
-    again = batches.heard_in(parts.train, 3)
+    again = batches.draw_epoch(session.train, 3)
     assert (again.row == rows[2]).all() and (again.positive == heard[2].positive).all()
 
 
-def test_the_pool_takes_the_place_of_other_negatives(parts):
-    train = parts.train
-    found = mining.candidates_of(train).take(np.array([3, 1, 2]))
+def test_the_pool_takes_the_place_of_other_negatives(session):
+    train = session.train
+    found = mining.feed_candidates(train).take(np.array([3, 1, 2]))
     mined = epoch_counts(train.array, train.config).mined
     restored = mining.pool_from(mining.pool_tensors(found))
-    plain, with_pool, resumed = (batches.heard_in(train, 2, pool) for pool in (None, found, restored))
+    plain, with_pool, resumed = (batches.draw_epoch(train, 2, pool) for pool in (None, found, restored))
     assert (with_pool.row == resumed.row).all(), "a pool from a checkpoint knows no rows"
     assert len(with_pool) == len(plain) and with_pool.positive.sum() == plain.positive.sum()
     of_pool = np.isin(with_pool.row, found.row)
@@ -201,29 +201,29 @@ def test_the_pool_takes_the_place_of_other_negatives(parts):
     assert not with_pool.positive[of_pool].any()
 
 
-def test_they_are_computed_once_for_the_same_training(workspace, parts, monkeypatch):
+def test_they_are_computed_once_for_the_same_training(workspace, session, monkeypatch):
     def draw(*rest):
         raise AssertionError("nothing is computed again")
 
-    monkeypatch.setattr(precomputed_embeddings, "training_draw", draw)
-    training = parts.config.training.model_copy(update={"epochs": 9, "batch_size": 8})
-    again = prepared(workspace, parts.config.model_copy(update={"training": training}), "again")
-    assert (again.train.kept.rounds[0].features == parts.train.kept.rounds[0].features).all()
-    other = parts.config.training.model_copy(update={"seed": 1})
+    monkeypatch.setattr(precomputed_embeddings, "augment_batch", draw)
+    training = session.config.training.model_copy(update={"epochs": 9, "batch_size": 8})
+    again = prepared(workspace, session.config.model_copy(update={"training": training}), "again")
+    assert (again.train.precomputed.rounds[0].features == session.train.precomputed.rounds[0].features).all()
+    other = session.config.training.model_copy(update={"seed": 1})
     with pytest.raises(AssertionError):
-        prepared(workspace, parts.config.model_copy(update={"training": other}), "other")
+        prepared(workspace, session.config.model_copy(update={"training": other}), "other")
 
 
 def test_a_stop_while_they_are_computed_leaves_nothing_half_done(workspace):
     config = tiny(positive_share=0.4)
     told = []
 
-    def wanted():
+    def read_request():
         told.append(None)
         return "stop" if len(told) > 1 else None
 
     with pytest.raises(loop.EndedEarlyError) as stopped:
-        prepared(workspace, config, "stopped", wanted)
+        prepared(workspace, config, "stopped", read_request)
     assert stopped.value.journal.progress.doing.startswith("Computing speech embeddings: ")
     assert not list(workspace.cache.glob("*.partial.*"))
 
@@ -236,7 +236,7 @@ def test_a_head_learns_and_mines_on_kept_features(workspace):
     assert training_state.state_from(checkpoints.load(mined.run.checkpoints, checkpoints.name(4))["course"]).pool
 
 
-def test_the_same_training_gives_the_same_weights(workspace, parts):
+def test_the_same_training_gives_the_same_weights(workspace, session):
     ends = []
     for name in ("one", "two"):
         made = prepared(workspace, tiny(**MINING), name)

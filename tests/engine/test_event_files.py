@@ -64,8 +64,8 @@ def test_lost_event_files_are_told_anew_at_a_resume_and_numbers_that_are_none_ar
     for row in rows:
         metrics.append(run.metrics_file, row)
     run.metrics_file.write_bytes(run.metrics_file.read_bytes() + b"half a row")
-    file = journal.begin_events(run)
-    assert journal.add_event(file, {"kind": "step", "step": 5, "loss": math.inf, "rate": 2}) == file
+    file = journal.open_event_file(run)
+    assert journal.append_event(file, {"kind": "step", "step": 5, "loss": math.inf, "rate": 2}) == file
     assert told(run) == {"step/loss": [(3, 0.5), (4, 0.25)], "step/rate": [(5, 2.0)]}
 
 
@@ -77,7 +77,7 @@ def test_rows_that_were_damaged_are_told_as_little_as_elsewhere(tmp_path):
     whole = run.metrics_file.read_bytes()
     wild = [b'{"v":1,"kind":"epoch","step":%d}' % 10**30, b'{"v":1,"kind":"epoch","step":3,"f1":%d}' % 10**400]
     run.metrics_file.write_bytes(whole + whole.replace(b":0.5", b":0.7") + b"\n".join([*wild, b""]))
-    journal.begin_events(run)
+    journal.open_event_file(run)
     assert told(run) == {"epoch/epoch": [(1, 1.0), (2, 2.0)], "epoch/val_loss": [(1, 0.5), (2, 0.5)]}
 
 
@@ -107,5 +107,5 @@ def test_a_full_disk_under_the_event_files_is_said_once_and_the_training_goes_on
 def test_a_folder_of_event_files_that_cannot_be_made_is_said(tmp_path, capsys):
     run = Run(tmp_path)
     durable.replace_bytes(tmp_path / "tensorboard", b"a file")
-    assert journal.begin_events(run) is None and journal.add_event(None, {"kind": "step", "step": 1}) is None
+    assert journal.open_event_file(run) is None and journal.append_event(None, {"kind": "step", "step": 1}) is None
     assert "No more TensorBoard events are written for this run: File exists: " in capsys.readouterr().out

@@ -67,7 +67,7 @@ def windows_of(wave: np.ndarray, size: int, hop: int) -> np.ndarray:
 def test_the_exported_model_says_what_the_trained_one_says(name: str, features: dict):
     config = config_of(name, **features)
     network, wave = network_of(config), windows_of(sounds(5.0), round(RATE * config.data.window_seconds), RATE // 5)
-    graph = graphs.joined(config, network)
+    graph = graphs.detector_graph(config, network)
     session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
     with torch.no_grad():
         expected = network(front_end(config.features)(torch.from_numpy(wave))).sigmoid().numpy()
@@ -105,7 +105,7 @@ def test_a_head_is_what_openwakeword_loads_and_the_whole_is_what_it_hears(tmp_pa
     config = config_of("gru", "speech_embedding")
     network = network_of(config)
     head = onnxruntime.InferenceSession(
-        graphs.for_openwakeword(config, network).SerializeToString(), providers=["CPUExecutionProvider"]
+        graphs.openwakeword_graph(config, network).SerializeToString(), providers=["CPUExecutionProvider"]
     )
     assert head.get_inputs()[0].shape == [1, 16, 96] and head.get_outputs()[0].shape == [1, 1]
     samples = np.rint(32767 * sounds(4.0)).astype(np.int16)

@@ -24,7 +24,7 @@ def run(tmp_path) -> Run:
 
 
 def told(run: Run, error: Exception) -> Progress:
-    failure_report.tell(run, 1, error)
+    failure_report.report(run, 1, error)
     progress = durable.read_document(Progress, run.progress_file)
     assert progress and progress.ended == "failed" and progress.failure and "\n" not in progress.reason
     return progress
@@ -86,12 +86,12 @@ def test_a_disk_that_takes_nothing_and_a_log_that_cannot_be_written_raise_nothin
     with io.TextIOWrapper(open("/dev/full", "wb", buffering=0), write_through=True) as full:
         monkeypatch.setattr("sys.stderr", full)
         monkeypatch.setattr("sys.stdout", full)
-        failure_report.tell(run, 1, ValueError("Anything."))
+        failure_report.report(run, 1, ValueError("Anything."))
         monkeypatch.undo()
     assert not run.progress_file.exists()
 
 
 def test_a_folder_that_is_gone_stays_gone(run: Run):
     run.config_file.unlink()
-    failure_report.tell(run, 1, ValueError("Anything."))
+    failure_report.report(run, 1, ValueError("Anything."))
     assert list(run.folder.iterdir()) == []

@@ -21,71 +21,71 @@ def workspace(tmp_path_factory):
     return make_workspace(tmp_path_factory.mktemp("workspace"))
 
 
-def prepared(workspace: Workspace, config: Config, name: str, wanted=lambda: None) -> loop.Parts:
+def prepared(workspace: Workspace, config: Config, name: str, read_request=lambda: None) -> loop.Session:
     run = Run(workspace.runs / name)
     run.folder.mkdir(parents=True)
     durable.replace_bytes(run.config_file, config_file.dump(config))
-    return loop.prepare(workspace, run, 1, wanted)
+    return loop.prepare(workspace, run, 1, read_request)
 
 
 def test_a_tiny_task_is_learned_and_every_epoch_is_written(workspace: Workspace):
-    parts = prepared(workspace, tiny_config(epochs=20), "learned")
-    assert loop.train(parts).state == "completed"
+    session = prepared(workspace, tiny_config(epochs=20), "learned")
+    assert loop.train(session).state == "completed"
     tail = metrics.Tail()
-    metrics.read_more(tail, parts.run.metrics_file)
+    metrics.read_more(tail, session.run.metrics_file)
     last, best = tail.epochs[-1], min(tail.epochs, key=lambda row: row["val_loss"])
     assert last["train_accuracy"] > 0.9 and best["f1"] > 0.95 and best["fpr"] < 0.1
     heard = {row["epoch"]: row["miss_rate"] for row in tail.epochs if "miss_rate" in row}
-    assert list(heard) == [5, 10, 15, 20] and parts.journal.progress.last_stream["epoch"] == 20
+    assert list(heard) == [5, 10, 15, 20] and session.journal.progress.last_stream["epoch"] == 20
     assert heard[20] < 0.5 and last["stream_words"] == 4 * (last["true_positives"] + last["false_negatives"])
     counts = ("true_positives", "false_positives", "true_negatives", "false_negatives")
-    assert sum(last[name] for name in counts) == len(parts.val_windows)
+    assert sum(last[name] for name in counts) == len(session.val_windows)
     assert last["learning_rate"] == pytest.approx(0, abs=1e-9)
-    metrics.read_more(timing := metrics.Tail(), parts.run.timing_file)
+    metrics.read_more(timing := metrics.Tail(), session.run.timing_file)
     assert [row["epoch"] for row in timing.epochs] == list(range(1, 21)) and timing.epochs[-1]["clips_per_second"] > 0
-    mark = durable.read_json(parts.run.checkpoints / "epoch-00020.pt.json")
-    assert mark["metrics_offset"] == parts.run.metrics_file.stat().st_size
+    mark = durable.read_json(session.run.checkpoints / "epoch-00020.pt.json")
+    assert mark["metrics_offset"] == session.run.metrics_file.stat().st_size
 
 
 def test_the_best_checkpoint_scores_what_its_epoch_scored(workspace: Workspace):
-    parts = prepared(workspace, tiny_config(epochs=3), "best")
-    loop.train(parts)
-    best = parts.journal.progress.best
-    parts.model.load_state_dict(checkpoints.load(parts.run.checkpoints, best.checkpoint)["model"])
-    logit = epoch.score(parts.model, parts.val, parts.val_windows, lambda: None)
-    again = epoch.validate(logit, parts.val_windows, parts.config)
+    session = prepared(workspace, tiny_config(epochs=3), "best")
+    loop.train(session)
+    best = session.journal.progress.best
+    session.model.load_state_dict(checkpoints.load(session.run.checkpoints, best.checkpoint)["model"])
+    logit = epoch.score(session.model, session.val, session.val_windows, lambda *progress: None)
+    again = epoch.validate(logit, session.val_windows, session.config)
     assert again["val_loss"] == pytest.approx(best.val_loss, rel=1e-6)
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_spares_the_best_model(workspace: Workspace):
-    parts = prepared(workspace, tiny_config(epochs=1), "nan")
-    loop.train(parts)
-    before = (parts.run.checkpoints / "epoch-00001.pt").read_bytes()
+    session = prepared(workspace, tiny_config(epochs=1), "nan")
+    loop.train(session)
+    before = (session.run.checkpoints / "epoch-00001.pt").read_bytes()
     with torch.no_grad():
-        next(parts.model.parameters()).fill_(math.nan)
+        next(session.model.parameters()).fill_(math.nan)
     with pytest.raises(ValueError, match=r"became nan in epoch 1, batch 1 \(step 1\), at learning rate .* \(clips .*/"):
-        loop.train(parts)
-    assert (parts.run.checkpoints / "epoch-00001.pt").read_bytes() == before
+        loop.train(session)
+    assert (session.run.checkpoints / "epoch-00001.pt").read_bytes() == before
 
 
 def test_early_stopping_waits_as_long_as_it_was_told(workspace: Workspace, monkeypatch):
     losses = iter([0.5, 0.4, 0.45, 0.41, 0.3])
-    monkeypatch.setattr(epoch, "validate", lambda *rest: fixed_row(next(losses)))
-    parts = prepared(workspace, tiny_config(epochs=9, patience=2, best_by="val_loss"), "early")
-    end = loop.train(parts)
+    monkeypatch.setattr("trainer.engine.training.epoch.validate", lambda *rest: fixed_row(next(losses)))
+    session = prepared(workspace, tiny_config(epochs=9, patience=2, best_by="val_loss"), "early")
+    end = loop.train(session)
     assert end.state == "completed" and "no better validation loss for 2 epochs" in end.reason
-    assert parts.journal.progress.epoch == 4 and parts.journal.progress.best.epoch == 2
+    assert session.journal.progress.epoch == 4 and session.journal.progress.best.epoch == 2
 
 
 def test_a_validation_loss_that_is_no_number_ends_the_run_and_spares_the_best_model(workspace: Workspace, monkeypatch):
     losses = iter([0.5, math.nan])
-    monkeypatch.setattr(epoch, "validate", lambda *rest: fixed_row(next(losses)))
-    parts = prepared(workspace, tiny_config(epochs=3), "nan-validation")
+    monkeypatch.setattr("trainer.engine.training.epoch.validate", lambda *rest: fixed_row(next(losses)))
+    session = prepared(workspace, tiny_config(epochs=3), "nan-validation")
     with pytest.raises(ValueError, match="validation loss became nan after epoch 2; the best model is of epoch 1"):
-        loop.train(parts)
-    assert durable.read_json(parts.run.checkpoints / "best.json")["epoch"] == 1
+        loop.train(session)
+    assert durable.read_json(session.run.checkpoints / "best.json")["epoch"] == 1
     tail = metrics.Tail()
-    metrics.read_more(tail, parts.run.metrics_file)
+    metrics.read_more(tail, session.run.metrics_file)
     assert tail.epochs[-1]["val_loss"] is None and tail.epochs[-1]["nonfinite"] == ["val_loss"]
 
 
@@ -105,20 +105,22 @@ def test_the_best_model_is_that_of_the_measure_that_was_asked_for(
     workspace: Workspace, monkeypatch, capsys, miss_rates: tuple[float | None, ...], epoch: int, told: str
 ):
     rows = iter(zip((0.5, 0.4, 0.45), miss_rates, strict=True))
-    monkeypatch.setattr(epoch, "validate", lambda *rest: fixed_row(*next(rows)))
-    monkeypatch.setattr(loop.validation_stream, "due", lambda *rest: False)  # the rows have it already
+    monkeypatch.setattr("trainer.engine.training.epoch.validate", lambda *rest: fixed_row(*next(rows)))
+    monkeypatch.setattr(
+        "trainer.engine.training.validation.stream_due", lambda *rest: False
+    )  # the rows have it already
     config = tiny_config(epochs=3, best_by="miss_rate", patience=3 - epoch)
-    parts = prepared(workspace, config, f"best-by-{epoch}")
-    end = loop.train(parts)
-    best = durable.read_json(parts.run.checkpoints / "best.json")
+    session = prepared(workspace, config, f"best-by-{epoch}")
+    end = loop.train(session)
+    best = durable.read_json(session.run.checkpoints / "best.json")
     assert best["epoch"] == epoch and best["miss_rate"] == miss_rates[epoch - 1]
     assert capsys.readouterr().out.count(told) == 1 and f"no better miss rate for {3 - epoch} epoch" in end.reason
 
 
 def test_clips_are_laid_out_once_and_as_they_are(workspace: Workspace):
-    parts = prepared(workspace, tiny_config(), "array")
-    array, told = parts.train.array, []
-    used = [*array.clips, *parts.val.array.clips]
+    session = prepared(workspace, tiny_config(), "array")
+    array, told = session.train.array, []
+    used = [*array.clips, *session.val.array.clips]
     again = clips.prepare(workspace, used, lambda *progress: told.append(progress))
     assert len(again.clips) == len(used)
     for index in (0, len(array.clips) - 1):

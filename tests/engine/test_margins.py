@@ -10,7 +10,7 @@ from trainer.config import config_file
 from trainer.dataset import clips as clips_of
 from trainer.engine.data.windows import Windows
 from trainer.engine.training import loop, training_state
-from trainer.engine.training.training_state import Course
+from trainer.engine.training.training_state import TrainingState
 from trainer.evaluation import wrong_labels
 from trainer.run.runs import Run
 from trainer.system import durable
@@ -79,7 +79,7 @@ def _shifted(path) -> bytes:
 
 
 def test_checkpoints_of_before_are_gone_on_from_without_margins():
-    kept = training_state.state_tensors(Course(epoch=3, train=training_state.Margins(*np.ones((3, 4)))))
+    kept = training_state.state_tensors(TrainingState(epoch=3, train=training_state.Margins(*np.ones((3, 4)))))
     assert training_state.state_from(kept).train.total.tolist() == [1, 1, 1, 1]
     del kept["margins"]
     found = training_state.state_from(kept)

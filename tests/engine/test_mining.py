@@ -17,7 +17,7 @@ from trainer.config import config_file
 from trainer.config.schema import Config
 from trainer.engine.data.batches import open_feed
 from trainer.engine.data.windows import MINED_JITTER_MS, Windows, epoch_counts, epoch_windows
-from trainer.engine.training import checkpoints, loop, mining
+from trainer.engine.training import checkpoints, loop, mining, validation
 from trainer.system.workspace import Workspace
 
 SIZE = round(1.5 * RATE)
@@ -39,7 +39,7 @@ def made(**changes: dict) -> Config:
 
 def mined_pool(count: int = 5) -> Windows:
     found = mining.candidates(array(), made())
-    return mining.hardest(array(), found, np.linspace(1, 0, len(found)).astype(np.float32), count).pool
+    return mining.select_hardest(array(), found, np.linspace(1, 0, len(found)).astype(np.float32), count).pool
 
 
 def test_candidates_cover_every_negative_and_nothing_else():
@@ -76,12 +76,12 @@ def test_the_pool_is_the_hardest_and_no_larger_than_it_may_be(drawn: int, scores
     probability = np.array(scores, np.float32)
     clip = np.arange(len(scores)) % len(array().clips)
     windows = Windows(clip, np.arange(len(scores)), np.zeros(len(scores), bool))
-    found = mining.hardest(array(), windows, probability, drawn)
+    found = mining.select_hardest(array(), windows, probability, drawn)
     assert 1 <= len(found.pool) <= max(1, min(4 * drawn, round(0.1 * len(scores))))
     kept = probability[found.pool.start]
     assert (np.diff(kept) <= 0).all() and kept.min() >= np.delete(probability, found.pool.start).max(initial=0)
-    assert (found.scored, found.over) == (len(scores), sum(score > 0.5 for score in scores))
-    assert found.leaders[0] == (array().clips[clip[np.argmax(probability)]].path, probability.max())
+    assert (found.scored, found.above_half) == (len(scores), sum(score > 0.5 for score in scores))
+    assert found.hardest_clips[0] == (array().clips[clip[np.argmax(probability)]].path, probability.max())
 
 
 @given(seed=st.integers(0, 99), epoch=st.integers(1, 50), share=st.floats(0, 0.5), limit=st.sampled_from([0, 40]))
@@ -133,7 +133,7 @@ def test_scoring_hears_clean_windows_in_eval_mode_and_the_same_each_time():
 
     first, again = mining.mine(model, feed, heard), mining.mine(model, feed, heard)
     assert (first.pool.start == again.pool.start).all() and (first.pool.clip == again.pool.clip).all()
-    assert first.leaders == again.leaders and not any(model.modes)
+    assert first.hardest_clips == again.hardest_clips and not any(model.modes)
     assert told[-1] == (first.scored, first.scored)
 
 
@@ -148,32 +148,32 @@ def mining_config(**training: object) -> Config:
 
 
 def test_a_training_mines_when_it_is_time_and_keeps_the_pool(workspace: Workspace, capsys):
-    parts = prepared(workspace, mining_config(epochs=5), "mined")
-    assert loop.train(parts).state == "completed"
+    session = prepared(workspace, mining_config(epochs=5), "mined")
+    assert loop.train(session).state == "completed"
     lines = [line for line in capsys.readouterr().out.splitlines() if "Mining before" in line]
     assert [line.split("epoch ")[1][0] for line in lines] == ["3", "5"]
     assert " above 0.5; the hardest " in lines[0] and ".wav (" in lines[0]
-    found = mining.pool_from(checkpoints.load(parts.run.checkpoints, checkpoints.name(5))["course"]["pool"])
-    assert found and (found.clip < len(parts.train.array.clips)).all() and not found.positive.any()
-    labels = {parts.train.array.clips[i].label for i in found.clip}
+    found = mining.pool_from(checkpoints.load(session.run.checkpoints, checkpoints.name(5))["course"]["pool"])
+    assert found and (found.clip < len(session.train.array.clips)).all() and not found.positive.any()
+    labels = {session.train.array.clips[i].label for i in found.clip}
     assert labels <= {"negative", "hard_negative", "background"}
     assert mining.pool_tensors(None) is None and mining.pool_from(None) is None
 
 
 def test_the_beat_goes_on_while_scoring_and_stop_is_obeyed(workspace: Workspace, monkeypatch):
-    monkeypatch.setattr(mining, "BATCH", 8)
+    monkeypatch.setattr(validation, "BATCH", 8)
     wanted, told = [], []
-    parts = prepared(workspace, mining_config(epochs=5), "stopped")
-    journal_tell = loop.tell
+    session = prepared(workspace, mining_config(epochs=5), "stopped")
+    update_progress = loop.update_progress
 
     def tell(journal, **changes):
-        journal_tell(journal, **changes)
+        update_progress(journal, **changes)
         if journal.progress.phase == "mining":
             told.append(journal.progress.doing)
             wanted.append("stop")
 
-    monkeypatch.setattr(loop, "tell", tell)
-    parts = dataclasses.replace(parts, wanted=lambda: wanted[-1] if len(wanted) > 2 else None)
-    end = loop.train(parts)
+    monkeypatch.setattr(loop, "update_progress", tell)
+    session = dataclasses.replace(session, read_request=lambda: wanted[-1] if len(wanted) > 2 else None)
+    end = loop.train(session)
     assert end.state == "stopped" and end.reason.startswith("Stopped by the user before epoch 3; the best model is")
     assert told[1].startswith("Mining hard negatives: 8 of ") and len(told) == 3

@@ -81,7 +81,7 @@ def test_parameters_and_multiply_adds_are_exact(config: Config):
     assert features.shape == (1, config.features.mel_bands, model_size.frames(config))
     with FlopCounterMode(display=False, custom_mapping=NOT_COUNTED) as counter, torch.no_grad():
         model(features)
-    assert expected.parameters == factory.parameters(model)
+    assert expected.parameters == factory.count_parameters(model)
     assert 2 * expected.multiply_adds == counter.get_total_flops()
 
 
@@ -99,4 +99,4 @@ def test_layouts_that_change_with_the_width_are_told_too(name: str):
     for width in (2.0, 4.0):
         model = {"name": name, "width": width}
         config = config_file.build({"model": model, "features": {"mel_bands": 96, "hop_ms": 25}})
-        assert model_size.size(config).parameters == factory.parameters(factory.build(config)), width
+        assert model_size.size(config).parameters == factory.count_parameters(factory.build(config)), width

@@ -41,7 +41,7 @@ def build_and_settle(name: str, features: torch.Tensor, seconds: float) -> nn.Mo
 def with_classes(model: nn.Module, classes: int) -> int:
     """Parameters that the model would have with a last layer for so many classes instead of one logit."""
     last = [layer for layer in model.modules() if isinstance(layer, nn.Linear | nn.Conv2d)][-1]
-    return factory.parameters(model) + (classes - 1) * (last.weight[0].numel() + 1)
+    return factory.count_parameters(model) + (classes - 1) * (last.weight[0].numel() + 1)
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,10 @@ def test_attention_is_that_of_torch():
 def test_heads_of_embeddings_are_as_large_as_their_models():
     """openWakeWord's network has 128 units behind 16 frames of 96 numbers; ours of convolutions has about 20,000."""
     layers = (16 * 96 + 1) * 128 + (128 + 1) * 128 + 2 * 2 * 128 + 128 + 1
-    assert factory.parameters(DenseHead(96, 16, 1.0, 0.0)) == layers
-    assert factory.parameters(factory.OF_ANY_LENGTH["conv_attention"](96, 1.0, 0.0)) == pytest.approx(20e3, rel=0.02)
+    assert factory.count_parameters(DenseHead(96, 16, 1.0, 0.0)) == layers
+    assert factory.count_parameters(factory.OF_ANY_LENGTH["conv_attention"](96, 1.0, 0.0)) == pytest.approx(
+        20e3, rel=0.02
+    )
 
 
 def test_dense_reads_frame_after_frame():

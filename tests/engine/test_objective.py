@@ -60,7 +60,7 @@ def test_the_loss_stays_a_number_at_the_largest_logits():
 
 
 def trimmed_of(logit: list[float], positive: list[int]) -> float:
-    return losses.trimmed(torch.tensor(logit), torch.tensor(positive, dtype=torch.float32), Config()).item()
+    return losses.trimmed_loss(torch.tensor(logit), torch.tensor(positive, dtype=torch.float32), Config()).item()
 
 
 @pytest.mark.parametrize(("words", "others"), [(5, 8), (77, 346), (40, 40)])

@@ -20,7 +20,7 @@ from trainer.config import config_file
 from trainer.config.option_list import options
 from trainer.config.schema import Config
 from trainer.engine.training import checkpoints, epoch, loop
-from trainer.engine.training.session import Parts
+from trainer.engine.training.session import Session
 from trainer.system import durable
 from trainer.system.workspace import Workspace
 
@@ -142,10 +142,10 @@ def digest_of(tensors: dict[str, torch.Tensor]) -> str:
     return found.hexdigest()
 
 
-def written(parts: Parts) -> list[object]:
+def written(session: Session) -> list[object]:
     """Rows, the checkpoints that are left, and how many epochs were told."""
-    rows = [json.loads(line) for line in parts.run.metrics_file.read_bytes().splitlines()]
-    return [rows, sorted(path.name for path in parts.run.checkpoints.glob("*.pt")), parts.journal.progress.epochs]
+    rows = [json.loads(line) for line in session.run.metrics_file.read_bytes().splitlines()]
+    return [rows, sorted(path.name for path in session.run.checkpoints.glob("*.pt")), session.journal.progress.epochs]
 
 
 class Laboratory:
@@ -186,15 +186,19 @@ class Laboratory:
         durable.replace_bytes(run.config_file, config_file.dump(config))
         self.fed.clear()
         self.saved.clear()
-        parts = loop.prepare(self.workspace, run, 1, lambda: None)
-        built = digest_of({name: value.cpu().clone() for name, value in parts.model.state_dict().items()})
-        end = loop.train(parts)
+        session = loop.prepare(self.workspace, run, 1, lambda: None)
+        built = digest_of({name: value.cpu().clone() for name, value in session.model.state_dict().items()})
+        end = loop.train(session)
         run_folders.end(run, end.state, end.reason)
-        last = checkpoints.load(run.checkpoints, checkpoints.name(parts.journal.progress.epoch))["model"]
-        rows = written(parts)
+        last = checkpoints.load(run.checkpoints, checkpoints.name(session.journal.progress.epoch))["model"]
+        rows = written(session)
         losses = [row["loss"] for row in rows[0] if row["kind"] == "step"]
-        exact, compiled = torch.are_deterministic_algorithms_enabled(), parts.model._compiled_call_impl is not None
-        device = (parts.journal.progress.device, next(parts.model.parameters()).device.type, torch.get_num_threads())
+        exact, compiled = torch.are_deterministic_algorithms_enabled(), session.model._compiled_call_impl is not None
+        device = (
+            session.journal.progress.device,
+            next(session.model.parameters()).device.type,
+            torch.get_num_threads(),
+        )
         return {
             "machine": (*device, exact, compiled), "built": built, "fed": tuple(self.fed),
             "optimised": (losses, digest_of(last)), "written": (rows, end.reason, tuple(self.saved)),

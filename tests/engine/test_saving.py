@@ -64,11 +64,11 @@ def broken_off(request, workspace: Workspace, monkeypatch) -> Run:
     """A run that was broken off in one of these places."""
     module, name, number, after = PLACES[request.param]
     run = make_run(workspace, f"broken-{request.param}", config_of(OFTEN))
-    parts = loop.prepare(workspace, run, 1, lambda: None)
+    session = loop.prepare(workspace, run, 1, lambda: None)
     with monkeypatch.context() as patch:
         patch.setattr(module, name, nth_call(number, getattr(module, name), after))
         with pytest.raises(BrokenOffError):
-            loop.train(parts)
+            loop.train(session)
     return run
 
 
@@ -85,18 +85,18 @@ def test_wherever_it_breaks_off_the_end_is_the_same(workspace: Workspace, broken
 def half_way(workspace: Workspace, request) -> Iterator[Run]:
     """A run that was stopped in its third epoch, with a checkpoint within it."""
     run = make_run(workspace, f"half-way-{request.node.name}", config_of(OFTEN))
-    parts = loop.prepare(workspace, run, 1, lambda: None)
+    session = loop.prepare(workspace, run, 1, lambda: None)
 
-    def wanted() -> str | None:
-        return "stop" if (parts.journal.progress.epoch, parts.journal.progress.batch) == (3, 5) else None
+    def read_request() -> str | None:
+        return "stop" if (session.journal.progress.epoch, session.journal.progress.batch) == (3, 5) else None
 
-    assert loop.train(dataclasses.replace(parts, wanted=wanted)).state == "stopped"
-    assert checkpoints.newest(run.checkpoints).checkpoint == checkpoints.name_within(3, 5)
+    assert loop.train(dataclasses.replace(session, read_request=read_request)).state == "stopped"
+    assert checkpoints.newest(run.checkpoints).checkpoint == checkpoints.name_mid_epoch(3, 5)
     return run
 
 
 def test_a_damaged_checkpoint_costs_time_alone(workspace: Workspace, half_way: Run, expected, capsys):
-    damaged = half_way.checkpoints / checkpoints.name_within(3, 5)
+    damaged = half_way.checkpoints / checkpoints.name_mid_epoch(3, 5)
     damaged.write_bytes(damaged.read_bytes()[:-1])
     go_on(workspace, half_way)
     told = capsys.readouterr().out
@@ -135,7 +135,7 @@ def test_a_run_that_is_done_stays_as_it_is(workspace: Workspace, half_way: Run, 
 
 
 def test_another_machine_is_told_and_other_clips_are_refused(workspace: Workspace, half_way: Run, capsys):
-    mark = half_way.checkpoints / f"{checkpoints.name_within(3, 5)}.json"
+    mark = half_way.checkpoints / f"{checkpoints.name_mid_epoch(3, 5)}.json"
     facts = durable.read_json(mark)
     durable.replace_json(mark, facts | {"machine": "torch 1.0"})
     loop.prepare(workspace, half_way, 2, lambda: None)

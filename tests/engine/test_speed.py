@@ -15,8 +15,8 @@ from trainer.system.workspace import Workspace
 def test_the_loop_and_its_limit_are_measured_for_both_kinds_of_features(tmp_path):
     workspace = make_workspace(tmp_path)
     for model in ("tc_resnet", "dense"):
-        parts = training_speed.prepared(workspace, training_speed.config_of(model, 64))
-        speed = training_speed.measure(parts, seconds=0.1, turns=1)
+        session = training_speed.prepared(workspace, training_speed.config_of(model, 64))
+        speed = training_speed.measure(session, seconds=0.1, turns=1)
         assert 0 < speed.loop < 3 * speed.limit, "what is timed is the work itself"
 
 

@@ -71,7 +71,7 @@ def test_what_a_split_lacks_is_left_out():
 
 
 def test_of_very_much_only_every_nth_clip_is_heard(monkeypatch):
-    monkeypatch.setattr(validation, "MOST_SECONDS", 10.0)
+    monkeypatch.setattr(validation, "MOST_STREAM_SECONDS", 10.0)
     many = {f"negative/{i}.wav": tone(300, 1.0) for i in range(50)}
     found = composed(array_of(many | {"positive/a.wav": tone(500, 1.0)}))
     assert found["speech-1"].wave.size <= 10 * 1.3 * RATE

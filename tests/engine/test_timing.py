@@ -39,14 +39,14 @@ def test_slow_batches_are_few_and_quick_ones_many(clock, monkeypatch, seconds: f
         made.append((epoch, batch, len(part)))
         return torch.empty(0), torch.empty(0)
 
-    def train_one(parts, features, positive, epoch, batch):
+    def train_one(session, features, positive, epoch, batch):
         told.append((epoch, batch))
         clock.pass_by(seconds)
 
     monkeypatch.setattr(timing, "training_batch", training_batch)
     monkeypatch.setattr(timing, "_train_one", train_one)
-    parts = FakeParts()
-    first, mean = timing.batch_seconds(parts, windows_of(70))
+    session = FakeParts()
+    first, mean = timing.batch_seconds(session, windows_of(70))
     assert (first, mean) == (pytest.approx(seconds), pytest.approx(seconds)) and len(told) == pytest.approx(
         batches, abs=1
     )

@@ -35,7 +35,7 @@ def config_of(model: str = "tc_resnet", **training: object) -> Config:
     return config_file.build(document)
 
 
-def prepared(workspace: Workspace, run: Run, attempt: int = 1) -> loop.Parts:
+def prepared(workspace: Workspace, run: Run, attempt: int = 1) -> loop.Session:
     return loop.prepare(workspace, run, attempt, lambda: None)
 
 
@@ -49,12 +49,12 @@ def whole(workspace: Workspace, config: Config, name: str) -> Run:
 def broken_off(workspace: Workspace, config: Config, name: str) -> Run:
     """A run that was stopped in its second epoch."""
     run = forked.make_run(workspace, name, config)
-    parts = prepared(workspace, run)
+    session = prepared(workspace, run)
 
-    def wanted() -> str | None:
-        return "stop" if (parts.journal.progress.epoch, parts.journal.progress.batch) == (2, 2) else None
+    def read_request() -> str | None:
+        return "stop" if (session.journal.progress.epoch, session.journal.progress.batch) == (2, 2) else None
 
-    assert loop.train(dataclasses.replace(parts, wanted=wanted)).state == "stopped"
+    assert loop.train(dataclasses.replace(session, read_request=read_request)).state == "stopped"
     return run
 
 
@@ -72,10 +72,10 @@ def test_a_resume_ends_with_the_bytes_of_one_go(workspace: Workspace, model: str
 
 
 def test_a_gpu_learns_the_same_task(workspace: Workspace):
-    parts = prepared(workspace, forked.make_run(workspace, "learned", tiny_config(epochs=6, device="cuda")))
-    assert loop.train(parts).state == "completed"
-    assert parts.journal.progress.last_epoch["f1"] > 0.95
-    assert parts.journal.progress.reading["gpu_name"]
+    session = prepared(workspace, forked.make_run(workspace, "learned", tiny_config(epochs=6, device="cuda")))
+    assert loop.train(session).state == "completed"
+    assert session.journal.progress.last_epoch["f1"] > 0.95
+    assert session.journal.progress.reading["gpu_name"]
 
 
 @pytest.mark.parametrize("kind", ["log_mel", "mfcc", "pcen"])
@@ -102,13 +102,13 @@ def test_compiled_and_inexact_it_learns(workspace: Workspace):
 
 
 def test_clips_lie_on_the_gpu_unless_it_has_no_room(workspace: Workspace, monkeypatch, capsys):
-    parts = prepared(workspace, forked.make_run(workspace, "room", config_of()))
-    assert parts.train.bank is not None and parts.train.bank is parts.val.bank
-    expected = training_batch(parts.train, parts.val_windows, 1, 0)
+    session = prepared(workspace, forked.make_run(workspace, "room", config_of()))
+    assert session.train.bank is not None and session.train.bank is session.val.bank
+    expected = training_batch(session.train, session.val_windows, 1, 0)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10**6, 10**10))
     full = prepared(workspace, forked.make_run(workspace, "no-room", config_of()))
     assert full.train.bank is None and "of clips stay in main memory" in capsys.readouterr().out
-    found = training_batch(full.train, parts.val_windows, 1, 0)
+    found = training_batch(full.train, session.val_windows, 1, 0)
     assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
 
 
@@ -124,9 +124,9 @@ def test_it_goes_on_on_another_device_and_says_what_is_not_promised(
     on(first)
     run = broken_off(workspace, config_of(device="auto"), f"begun-on-{first}")
     on("cpu" if first == "cuda" else "cuda")
-    parts = prepared(workspace, run, 2)
+    session = prepared(workspace, run, 2)
     assert (
-        parts.train.device.type != first and "The same bytes as in one go are not promised" in capsys.readouterr().out
+        session.train.device.type != first and "The same bytes as in one go are not promised" in capsys.readouterr().out
     )
-    assert loop.train(parts).state == "completed"
+    assert loop.train(session).state == "completed"
     assert [row["epoch"] for row in rows(run)] == [1, 2, 3]

@@ -86,7 +86,7 @@ def test_the_server_and_tensorboard(listening: str, stranger: Stranger):
     """Every page is drawn, and a stranger's page tries to reach the server."""
     workspace = make_workspace(stranger.workspace.root)
     run = make_run(workspace)
-    journal.begin_events(run)
+    journal.open_event_file(run)
     told = stranger.runs(sys.executable, "-m", "tests.visit", listening, listening=listening).splitlines()
     assert told == [*(page or "Home" for page in visit.PAGES), f'["{run.id}/tensorboard"]']
 

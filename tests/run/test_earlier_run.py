@@ -134,7 +134,7 @@ def test_the_command_line_refuses_in_one_line(tmp_path):
     assert [path for path in workspace.runs.iterdir() if path.is_dir()] == [], "nothing was started"
 
 
-def trained(workspace: Workspace, number: int, config: Config) -> loop.Parts:
+def trained(workspace: Workspace, number: int, config: Config) -> loop.Session:
     run = run_folders.make_run(workspace, number)
     durable.replace_bytes(run.config_file, config_file.dump(config))
     return loop.prepare(workspace, run, 1, lambda: None)

@@ -45,7 +45,7 @@ def asked(address: str, what: str) -> object:
 def test_it_starts_once_shows_the_runs_and_ends(workspace):
     """Two are started at the same moment; the curves come from the server that a browser would ask."""
     run = make_run(workspace)
-    journal.begin_events(run)
+    journal.open_event_file(run)
     tensorboard.start(workspace)
     address = verb(workspace)["address"]
     found = tensorboard.wait(workspace)

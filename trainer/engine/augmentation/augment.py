@@ -18,10 +18,10 @@ from trainer.config.schema import Augmentation
 from trainer.engine.augmentation import effects
 
 DITHER_DB = (-85.0, -55.0)
-"""Faint noise under every window: a detector must not learn what digital silence at a clip's edge means."""
+"""Level of the noise in every window, so that digital silence at the edge of clips is no cue."""
 NO_ROOM = -1
 EDGE_OCTAVES = 0.5
-"""The edges of a band lie up to this far from where the options put them."""
+"""The edges of a band vary by up to this much."""
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -29,9 +29,9 @@ Whole = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Draws:
-    """One row per window; a neutral value (in brackets) leaves it as it is.
+    """The parameters of each window; a neutral value (in brackets) leaves the window unchanged.
 
-    `speed` [n], how many times faster it is played, pitch along (1); `gain_db` [n] (0); `room` [n], which rir (-1);
+    `speed` [n], factor of speed and pitch (1); `gain_db` [n] (0); `room` [n], which rir (-1);
     `noises` [n], how many backgrounds (0), `noise_snr_db` [n]; `colour_snr_db` [n] (inf), `colour_slope` [n];
     `band_hz` [n, 2], lower and upper edge (0, inf); `clip_db` [n] (0); `dither_db` [n] and `dither_place` [n] in
     0..1, where its noise is taken; `time_masks` and `row_masks` [n, masks, 2], first column or row and how many (0);
@@ -60,7 +60,7 @@ class Draws:
 
 
 def _sometimes(rng: np.random.Generator, probability: float, drawn: Floats, neutral: float) -> Floats:
-    """`drawn` [n] for this part of the windows, `neutral` for the rest."""
+    """`drawn` [n] with this probability, else `neutral`."""
     return np.where(rng.random(len(drawn)) < probability, drawn, neutral)
 
 
@@ -71,7 +71,7 @@ def _band(rng: np.random.Generator, count: int, options: Augmentation) -> Floats
 
 
 def _masks(rng: np.random.Generator, count: int, masks: int, widest: int, size: int) -> Whole:
-    """Stretches [n, masks, 2] of up to `widest` of `size` cells: the first one and how many."""
+    """Masks [n, masks, 2] of up to `widest` of `size` cells: the first cell and the width."""
     width = np.floor(rng.random((count, masks)) * (min(widest, size) + 1))
     first = np.floor(rng.random((count, masks)) * (size - width + 1))
     return np.stack([first, width], axis=2).astype(np.int64)
@@ -88,8 +88,8 @@ def draw(
 ) -> Draws:
     """Draw for `count` windows with features of `shape` (rows, frames), from `rooms` rirs and, if `noisy`, backgrounds.
 
-    `time_mask` is the longest mask in frames. What is not used is drawn all the same, so that switching one effect on
-    leaves the others as they were.
+    `time_mask` is the longest mask in frames. Parameters that are not used are drawn too, so that enabling one effect
+    leaves the others unchanged.
     """
     speed = 1 + rng.uniform(-options.speed_percent, options.speed_percent, count) / 100
     gain_db = rng.uniform(-options.gain_db, options.gain_db, count)
@@ -117,26 +117,26 @@ def draw(
     )
 
 
-def tensor(values: NDArray[Any], device: torch.device) -> Tensor:
-    """Drawn numbers on the device: whole ones as they are, others as float32."""
+def to_tensor(values: NDArray[Any], device: torch.device) -> Tensor:
+    """Parameters on the device: integers unchanged, others as float32."""
     return torch.from_numpy(values if values.dtype == np.int64 else values.astype(np.float32)).to(device)
 
 
-def _change(
+def _apply_to_rows(
     source: Tensor,
     target: Tensor,
     rows: NDArray[np.bool_],
     drawn: NDArray[Any],
     effect: Callable[[Tensor, Tensor], Tensor],
 ) -> None:
-    """Put what `effect` makes of the chosen rows of `source`, and of what was drawn for them, in their place."""
-    if rows.any():  # an FFT of nothing is an error
-        place = tensor(np.flatnonzero(rows), source.device)
-        target[place] = effect(source[place], tensor(drawn[rows], source.device))
+    """Apply `effect` to the chosen rows of `source` with their parameters, and write the results to `target`."""
+    if rows.any():  # an FFT of no rows raises
+        place = to_tensor(np.flatnonzero(rows), source.device)
+        target[place] = effect(source[place], to_tensor(drawn[rows], source.device))
 
 
-def blend(layers: list[Tensor]) -> Tensor | None:
-    """Several noises [n, samples] of each window as one, each equally loud; None without any."""
+def mix_noises(layers: list[Tensor]) -> Tensor | None:
+    """The sum of several noises [n, samples] of each window, all equally loud; None without any."""
     if len(layers) < 2:
         return layers[0] if layers else None
     return torch.stack([effects.at_power(layer, torch.ones_like(layer[:, 0])) for layer in layers]).sum(0)
@@ -151,38 +151,44 @@ def augment_wave(
     samples: int,
     generator: Generator,
 ) -> Tensor:
-    """Windows [n, samples] as a microphone may hear them, from stretches [n, source] that are overwritten.
+    """Augmented windows [n, samples] from stretches [n, source], which are overwritten.
 
-    `noise` [n, samples] is silent where there is none; `rirs` [rooms, taps]; `white` noise [any] of which
-    dither is taken; `generator` makes coloured noise.
+    `noise` [n, samples] is silent where there is none; `rirs` [rooms, taps]; dither is taken from `white` noise [any];
+    `generator` draws coloured noise.
     """
     device = stretch.device
     wave = stretch[:, -samples:]
-    _change(stretch, wave, draws.speed != 1, draws.speed, lambda source, rate: effects.resample(source, rate, samples))
-    wave = effects.gain(wave, tensor(draws.gain_db, device))
+    _apply_to_rows(
+        stretch, wave, draws.speed != 1, draws.speed, lambda source, rate: effects.resample(source, rate, samples)
+    )
+    wave = effects.gain(wave, to_tensor(draws.gain_db, device))
     if rirs is not None:
-        _change(wave, wave, draws.room != NO_ROOM, draws.room, lambda dry, room: effects.reverberate(dry, rirs[room]))
-    wave = _with_noise(wave, noise, draws, generator)
-    _change(wave, wave, np.isfinite(draws.band_hz[:, 1]), draws.band_hz, effects.limit_band)
-    _change(wave, wave, draws.clip_db > 0, draws.clip_db, effects.clip)
-    place = tensor((draws.dither_place * (len(white) - samples)).astype(np.int64), device)
-    wave = effects.dither(wave, white.unfold(0, samples, 1).index_select(0, place), tensor(draws.dither_db, device))
+        _apply_to_rows(
+            wave, wave, draws.room != NO_ROOM, draws.room, lambda dry, room: effects.reverberate(dry, rirs[room])
+        )
+    wave = _add_noise(wave, noise, draws, generator)
+    _apply_to_rows(wave, wave, np.isfinite(draws.band_hz[:, 1]), draws.band_hz, effects.limit_band)
+    _apply_to_rows(wave, wave, draws.clip_db > 0, draws.clip_db, effects.clip)
+    place = to_tensor((draws.dither_place * (len(white) - samples)).astype(np.int64), device)
+    wave = effects.dither(wave, white.unfold(0, samples, 1).index_select(0, place), to_tensor(draws.dither_db, device))
     return wave.clamp_(-1.0, 1.0)
 
 
-def _with_noise(wave: Tensor, noise: Tensor | None, draws: Draws, generator: Generator) -> Tensor:
-    """Background and coloured noise, each at its own SNR below the sound that both are added to."""
+def _add_noise(wave: Tensor, noise: Tensor | None, draws: Draws, generator: Generator) -> Tensor:
+    """Add background and coloured noise, each at its own SNR."""
     coloured = np.isfinite(draws.colour_snr_db)
     if noise is None and not coloured.any():
         return wave
     sound = effects.active_power(wave)
     if noise is not None:
-        wave = wave + effects.at_snr(noise, sound, tensor(draws.noise_snr_db, wave.device))
+        wave = wave + effects.at_snr(noise, sound, to_tensor(draws.noise_snr_db, wave.device))
     if coloured.any():
-        slope, snr_db = (tensor(values[coloured], wave.device) for values in (draws.colour_slope, draws.colour_snr_db))
-        place = tensor(np.flatnonzero(coloured), wave.device)
-        made = effects.coloured_noise(slope, wave.shape[1], generator)
-        wave = wave.index_add(0, place, effects.at_snr(made, sound[place], snr_db))
+        slope, snr_db = (
+            to_tensor(values[coloured], wave.device) for values in (draws.colour_slope, draws.colour_snr_db)
+        )
+        place = to_tensor(np.flatnonzero(coloured), wave.device)
+        drawn = effects.coloured_noise(slope, wave.shape[1], generator)
+        wave = wave.index_add(0, place, effects.at_snr(drawn, sound[place], snr_db))
     return wave
 
 
@@ -190,8 +196,8 @@ def augment_features(features: Tensor, positive: Tensor, draws: Draws) -> tuple[
     """Masks and mixup on features [n, rows, frames] and labels [n]."""
     device = features.device
     if draws.time_masks.size or draws.row_masks.size:
-        features = effects.mask(features, tensor(draws.time_masks, device), tensor(draws.row_masks, device))
+        features = effects.mask(features, to_tensor(draws.time_masks, device), to_tensor(draws.row_masks, device))
     if (draws.share == 1).all():
         return features, positive
-    partner, share = tensor(draws.partner, device), tensor(draws.share, device)
+    partner, share = to_tensor(draws.partner, device), to_tensor(draws.share, device)
     return effects.mix(features, partner, share), effects.mix(positive, partner, share)

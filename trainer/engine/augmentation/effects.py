@@ -11,24 +11,24 @@ from trainer.audio.audio_formats import SAMPLE_RATE
 from trainer.config.schema import Augmentation
 
 
-def _kept(masks: Tensor, size: int) -> Tensor:
-    """Which of `size` cells [n, size] no mask covers; `masks` [n, masks, 2] are firsts and widths."""
+def _uncovered(masks: Tensor, size: int) -> Tensor:
+    """Which of `size` cells [n, size] no mask covers; `masks` [n, masks, 2] hold first cells and widths."""
     place = torch.arange(size, device=masks.device)
     first, width = masks[..., :1], masks[..., 1:]
     return ((place < first) | (place >= first + width)).all(1)
 
 
 def mask(features: Tensor, time_masks: Tensor, row_masks: Tensor) -> Tensor:
-    """Blank stretches of time and of rows with the mean of the window.
+    """Replace masked columns and rows with the mean of the window.
 
     Park et al., "SpecAugment" (2019).
     """
-    kept = _kept(row_masks, features.shape[1])[:, :, None] & _kept(time_masks, features.shape[2])[:, None]
-    return torch.where(kept, features, features.mean((1, 2), keepdim=True))
+    unmasked = _uncovered(row_masks, features.shape[1])[:, :, None] & _uncovered(time_masks, features.shape[2])[:, None]
+    return torch.where(unmasked, features, features.mean((1, 2), keepdim=True))
 
 
 def mix(values: Tensor, partner: Tensor, share: Tensor) -> Tensor:
-    """Blend each row of [n, ...] with that of its `partner` [n]; `share` [n] is its own part. For features and labels.
+    """Mix each row of [n, ...] with that of its `partner` [n]; `share` [n] is its own weight. For features and labels.
 
     Zhang et al., "mixup: beyond empirical risk minimization" (2018).
     """
@@ -40,7 +40,7 @@ ACTIVE_FRAME = SAMPLE_RATE // 50
 ACTIVE_BELOW_PEAK = 1e-3
 """A frame of 20 ms counts as sound while its power is within 30 dB of the loudest frame."""
 SILENT = 1e-12
-"""Power below which there is nothing to scale."""
+"""Power below which a wave is not scaled."""
 
 
 def amplitude(level_db: Tensor) -> Tensor:
@@ -49,7 +49,7 @@ def amplitude(level_db: Tensor) -> Tensor:
 
 
 def gain(wave: Tensor, level_db: Tensor) -> Tensor:
-    """Each window louder by `level_db` [n]."""
+    """Amplify each window by `level_db` [n]."""
     return wave * amplitude(level_db)
 
 
@@ -60,30 +60,30 @@ def power(wave: Tensor) -> Tensor:
 
 
 def active_power(wave: Tensor) -> Tensor:
-    """Mean power [n] of the frames that hold sound, so that silence around a word does not count as quiet speech."""
+    """Mean power [n] of the frames that hold sound, so that silence around a word does not lower it."""
     frames = power(wave.unfold(1, ACTIVE_FRAME, ACTIVE_FRAME))
     active = frames >= ACTIVE_BELOW_PEAK * frames.amax(1, keepdim=True)
     return (frames * active).sum(1) / active.sum(1).clamp(min=1)
 
 
-def at_power(wave: Tensor, wanted: Tensor) -> Tensor:
-    """Each window at the mean power `wanted` [n]; silence stays silent."""
-    return wave * torch.sqrt(wanted / power(wave).clamp(min=SILENT))[:, None]
+def at_power(wave: Tensor, target: Tensor) -> Tensor:
+    """Scale each window to the mean power `target` [n]; silence stays silent."""
+    return wave * torch.sqrt(target / power(wave).clamp(min=SILENT))[:, None]
 
 
 def at_snr(noise: Tensor, sound_power: Tensor, snr_db: Tensor) -> Tensor:
-    """Noise [n, samples] scaled so that sound of this power [n] lies `snr_db` [n] above it."""
+    """Scale noise [n, samples] to lie `snr_db` [n] below sound of this power [n]."""
     return at_power(noise, sound_power / 10 ** (snr_db / 10))
 
 
 def clip(wave: Tensor, below_peak_db: Tensor) -> Tensor:
-    """Cut off what rises above a threshold this far below the highest peak, as an overdriven microphone does."""
+    """Clip each window at a threshold this far below its peak, like an overdriven microphone."""
     threshold = wave.abs().amax(1, keepdim=True) * amplitude(-below_peak_db)
     return wave.clamp(-threshold, threshold)
 
 
 def dither(wave: Tensor, white: Tensor, level_db: Tensor) -> Tensor:
-    """Faint white noise under each window; `white` [n, samples] has deviation 1."""
+    """Add white noise at `level_db` [n]; `white` [n, samples] has deviation 1."""
     return torch.addcmul(wave, white, amplitude(level_db))
 
 
@@ -92,7 +92,7 @@ BAND_ORDER = 4
 
 
 def fft_length(least: int) -> int:
-    """The next even length that is a product of 2, 3 and 5, for which FFTs are quick."""
+    """The next even length whose prime factors are 2, 3 and 5, for which FFTs are fast."""
     length = least + least % 2
     while True:
         rest = length
@@ -105,9 +105,9 @@ def fft_length(least: int) -> int:
 
 
 def reverberate(wave: Tensor, rir: Tensor) -> Tensor:
-    """Each window through its room impulse response [n, taps], at its own level.
+    """Convolve each window with its room impulse response [n, taps], and restore its level.
 
-    The direct path must be the first tap: the word then stays where it was.
+    The direct path must be the first tap, so that the word stays in place.
     """
     samples = wave.shape[1]
     size = fft_length(samples + rir.shape[1] - 1)
@@ -117,28 +117,28 @@ def reverberate(wave: Tensor, rir: Tensor) -> Tensor:
 
 
 def limit_band(wave: Tensor, edges_hz: Tensor) -> Tensor:
-    """Cut away what lies below and above `edges_hz` [n, 2], without delay."""
+    """Attenuate frequencies below and above `edges_hz` [n, 2], without delay."""
     size = fft_length(wave.shape[1])
     hertz = torch.linspace(0, SAMPLE_RATE / 2, size // 2 + 1, device=wave.device)
     low, high = edges_hz[:, :1], edges_hz[:, 1:]
-    kept = torch.rsqrt((1 + (low / hertz) ** (2 * BAND_ORDER)) * (1 + (hertz / high) ** (2 * BAND_ORDER)))
-    limited: Tensor = torch.fft.irfft(torch.fft.rfft(wave, size) * kept, size)[:, : wave.shape[1]]
+    response = torch.rsqrt((1 + (low / hertz) ** (2 * BAND_ORDER)) * (1 + (hertz / high) ** (2 * BAND_ORDER)))
+    limited: Tensor = torch.fft.irfft(torch.fft.rfft(wave, size) * response, size)[:, : wave.shape[1]]
     return limited
 
 
 def coloured_noise(slope: Tensor, samples: int, generator: Generator) -> Tensor:
-    """Gaussian noise [n, samples] whose power goes with frequency to the power of `slope` [n]."""
+    """Gaussian noise [n, samples] whose power is proportional to frequency ** `slope` [n]."""
     size = fft_length(samples)
     bins = torch.arange(1, size // 2 + 1, device=slope.device, dtype=slope.dtype) / (size // 2)
     shape = (len(slope), len(bins), 2)
     white = torch.view_as_complex(torch.randn(shape, generator=generator, device=slope.device))
-    spectrum = torch.nn.functional.pad(white * bins ** (slope / 2)[:, None], (1, 0))  # no direct current
+    spectrum = torch.nn.functional.pad(white * bins ** (slope / 2)[:, None], (1, 0))  # no DC
     noise: Tensor = torch.fft.irfft(spectrum, size)[:, :samples]
     return noise
 
 
 def source_samples(options: Augmentation, samples: int) -> int:
-    """How long a stretch a window of `samples` can be made from."""
+    """The longest stretch that a window of `samples` is made from."""
     fastest = 1 + options.speed_percent / 100 if options.speed_probability else 1.0
     return math.ceil(samples * fastest)
 

@@ -1,4 +1,4 @@
-"""Clips in memory: decoded, resampled and laid out once in a memory-mapped array of 16-bit samples."""
+"""Clips in memory: decoded and resampled once into a memory-mapped array of 16-bit samples."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ClipArray:
 
 
 def _key(clips: Sequence[Clip]) -> str:
-    """Names the array after what it is made from: the same audio gives the same array."""
+    """The cache key of an array: the digest of its clips."""
     digest = hashlib.sha256(str(LAYOUT_VERSION).encode())
     for clip in clips:
         digest.update(f"{clip.label}\0{clip.digest}\n".encode())
@@ -68,12 +68,12 @@ def _decode(workspace: Workspace, clip: Clip) -> tuple[NDArray[np.int16], tuple[
     return np.clip(np.rint(wave * FULL_SCALE), -32768, 32767).astype(np.int16), sound_levels.endpoints(wave)
 
 
-def _lay_out(workspace: Workspace, clips: Sequence[Clip], folder: Path, report: Report) -> None:
-    """Decode every clip into `folder`; the index is written last, so an array without one is no array."""
+def _decode_all(workspace: Workspace, clips: Sequence[Clip], folder: Path, report: Report) -> None:
+    """Decode every clip into `folder`; the index is written last and marks the array as complete."""
     spans = []
     path = folder / "samples.i16"
     with open(path, "wb", buffering=0) as out, ThreadPoolExecutor(limits.cores()) as pool:
-        chunk = 256  # bounds what is decoded ahead of the disk
+        chunk = 256  # limits what is decoded ahead of the writes
         for first in range(0, len(clips), chunk):
             for samples, word in pool.map(lambda clip: _decode(workspace, clip), clips[first : first + chunk]):
                 with durable.naming(path):
@@ -91,11 +91,11 @@ def _open(clips: Sequence[Clip], folder: Path) -> ClipArray:
 
 
 def prepare(workspace: Workspace, clips: Sequence[Clip], report: Report) -> ClipArray:
-    """The array of these clips, made now or found in the cache.
+    """The array of these clips, decoded or read from the cache.
 
-    Raises FailedError for a clip that is gone or cannot be decoded, OSError.
+    Raises FailedError for a clip that is missing or cannot be decoded, OSError.
     """
     folder = workspace.cache / _key(clips)
-    if cache.ensure(folder, (folder / "index.json").exists, lambda part: _lay_out(workspace, clips, part, report)):
+    if cache.ensure(folder, (folder / "index.json").exists, lambda part: _decode_all(workspace, clips, part, report)):
         cache.prune(workspace.cache)
     return _open(clips, folder)

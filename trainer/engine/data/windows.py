@@ -1,6 +1,6 @@
 """The windows of an epoch, cut as a stream presents them: a pure function of seed and epoch.
 
-`KeptWindows` are windows whose features were computed before the training and lie in a memory-mapped array.
+The features of `PrecomputedWindows` were computed before the training and lie in a memory-mapped array.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from trainer.engine.data.clips import ClipArray
 OTHER_WORDS = ("negative", "hard_negative")
 MINED_LABELS = (*OTHER_WORDS, "background")
 MINED_JITTER_MS = 100
-"""A mined window moves by up to this much each time it is drawn, so that no sample of it can be learned by heart."""
+"""A mined window moves by up to this much each time it is drawn, which reduces overfitting."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _ending(array: ClipArray, clip: NDArray[np.int64], end: NDArray[np.int64], s
 def _after_word(
     array: ClipArray, clip: NDArray[np.int64], config: Config, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Ends that lie shortly after the word: a margin, then anywhere in the span of the shift."""
+    """Ends shortly after the word: the margin, then a random shift."""
     shift = rng.integers(0, _milliseconds(config.augmentation.shift_ms) + 1, len(clip))
     return np.asarray(array.words[clip, 1] + _milliseconds(config.data.word_margin_ms) + shift)
 
@@ -74,13 +74,13 @@ def _unfinished(array: ClipArray, clip: NDArray[np.int64], size: int, rng: np.ra
 
 
 def _anywhere(array: ClipArray, clip: NDArray[np.int64], size: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Ends anywhere, at the edges too, where a clip fills only a part of the window."""
+    """Ends anywhere, including the edges, where a clip fills only a part of the window."""
     low, high = size * 4 // 10, array.lengths[clip] + size * 3 // 10
     return low + (rng.random(len(clip)) * np.maximum(high - low, 1)).astype(np.int64)
 
 
 def _fill(clips: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """`count` draws from `clips`, each equally often as nearly as can be, in random order."""
+    """`count` draws from `clips`, each as equally often as possible, in random order."""
     if not len(clips) or count <= 0:
         return np.empty(0, np.int64)
     rounds = [rng.permutation(clips) for _ in range(-(-count // len(clips)))]
@@ -88,12 +88,12 @@ def _fill(clips: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDA
 
 
 def _repeats(array: ClipArray, clips: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """How often each clip is heard in an epoch: once, a long one as often as it holds windows."""
+    """How often an epoch uses each clip: once, or as often as it holds windows."""
     return np.maximum(1, array.lengths[clips] // size)
 
 
-def _of_other_words(array: ClipArray, config: Config, labels: tuple[str, ...], rng: np.random.Generator) -> Windows:
-    """Every clip of these labels, a long one as often as it holds windows; half of the short ones end like a word."""
+def _draw_other_words(array: ClipArray, config: Config, labels: tuple[str, ...], rng: np.random.Generator) -> Windows:
+    """Windows of every clip of these labels, see `_repeats`; half of the short ones end like a positive."""
     size = window_samples(config)
     clips = array.labelled(*labels)
     clips = np.repeat(clips, _repeats(array, clips, size))
@@ -105,9 +105,9 @@ def _of_other_words(array: ClipArray, config: Config, labels: tuple[str, ...], r
 
 @dataclass(frozen=True)
 class Counts:
-    """How many windows of each kind an epoch hears; `mined` ones are ordinary negatives until there is a pool.
+    """How many windows of each kind an epoch has; `mined` ones are ordinary negatives until there is a pool.
 
-    `other` holds the hard negatives too while no share is set for them; `hard` is then 0.
+    Without a share for hard negatives, `hard` is 0 and `other` includes them.
     """
 
     positive: int
@@ -119,7 +119,8 @@ class Counts:
 
 
 def epoch_counts(array: ClipArray, config: Config) -> Counts:
-    """The same for every epoch: each clip at least once, the shares as asked, unless `epoch_windows` limits it."""
+    """The counts of every epoch: every clip at least once, in the configured shares, unless limited by
+    `epoch_windows`."""
     data, positives = config.data, len(array.labelled("positive"))
     hard_share = data.hard_negative_share if len(array.labelled("hard_negative")) else 0.0
     size = window_samples(config)
@@ -138,12 +139,12 @@ def epoch_counts(array: ClipArray, config: Config) -> Counts:
 
 
 def _other_labels(hard: float) -> tuple[str, ...]:
-    """What the ordinary negatives are drawn from: hard ones only while they have no share of their own."""
+    """Labels of the ordinary negatives, which include hard ones unless these have a share of their own."""
     return ("negative",) if hard else OTHER_WORDS
 
 
-def _of_pool(pool: Windows | None, count: int, rng: np.random.Generator) -> Windows:
-    """`count` windows from the pool, each moved a little; none without a pool."""
+def _draw_from_pool(pool: Windows | None, count: int, rng: np.random.Generator) -> Windows:
+    """`count` windows from the pool, each moved by a random jitter; none without a pool."""
     pool = pool or Windows(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, bool))
     drawn = pool.take(_fill(np.arange(len(pool)), count, rng))
     most = _milliseconds(MINED_JITTER_MS)
@@ -151,13 +152,13 @@ def _of_pool(pool: Windows | None, count: int, rng: np.random.Generator) -> Wind
 
 
 def epoch_windows(array: ClipArray, config: Config, epoch: int, pool: Windows | None = None) -> Windows:
-    """The windows of one training epoch in the order in which they are heard.
+    """The windows of one training epoch in order.
 
-    `pool` holds the negatives that the model found hardest, see `engine.mining`.
+    `pool` holds the negatives that the model finds hardest, see `training.mining`.
     """
     rng = np.random.default_rng([config.training.seed, epoch, 1])
     size, counts = window_samples(config), epoch_counts(array, config)
-    other = _of_other_words(array, config, _other_labels(counts.hard), rng)
+    other = _draw_other_words(array, config, _other_labels(counts.hard), rng)
     positives, backgrounds = array.labelled("positive"), array.labelled("background")
     spoken, unfinished = (_fill(positives, count, rng) for count in (counts.positive, counts.unfinished))
     background = _fill(backgrounds, counts.background, rng)
@@ -167,10 +168,10 @@ def epoch_windows(array: ClipArray, config: Config, epoch: int, pool: Windows | 
         _ending(array, unfinished, _unfinished(array, unfinished, size, rng), size, positive=False),
         _ending(array, background, _anywhere(array, background, size, rng), size, positive=False),
         other.take(_fill(np.arange(len(other)), rest, rng)),
-        _of_pool(pool, counts.mined, rng),
+        _draw_from_pool(pool, counts.mined, rng),
     ]
     if counts.hard:
-        hard = _of_other_words(array, config, ("hard_negative",), rng)
+        hard = _draw_other_words(array, config, ("hard_negative",), rng)
         parts.append(hard.take(_fill(np.arange(len(hard)), counts.hard, rng)))
     every = join(parts)
     return every.take(rng.permutation(len(every)))
@@ -194,7 +195,7 @@ def validation_windows(array: ClipArray, config: Config) -> Windows:
 
 
 def gather(array: ClipArray, windows: Windows, size: int) -> NDArray[np.int16]:
-    """The samples of these windows, int16 [n, size]; what lies outside a clip is silence."""
+    """The samples of these windows, int16 [n, size]; samples outside a clip are silence."""
     out = np.zeros((len(windows), size), np.int16)
     for row, clip, start in zip(out, windows.clip.tolist(), windows.start.tolist(), strict=True):
         length, origin = int(array.lengths[clip]), int(array.starts[clip])
@@ -205,15 +206,15 @@ def gather(array: ClipArray, windows: Windows, size: int) -> NDArray[np.int16]:
 
 
 @dataclass(frozen=True)
-class KeptWindows(Windows):
-    """Windows of which each knows its features: `row` int64 [n] of `features` float16 [all, numbers, steps]."""
+class PrecomputedWindows(Windows):
+    """Windows with computed features: `row` int64 [n] of `features` float16 [all, numbers, steps]."""
 
     row: NDArray[np.int64]
     features: NDArray[np.float16]
 
-    def take(self, chosen: NDArray[np.int64] | slice) -> KeptWindows:
+    def take(self, chosen: NDArray[np.int64] | slice) -> PrecomputedWindows:
         part = super().take(chosen)
-        return KeptWindows(part.clip, part.start, part.positive, self.row[chosen], self.features)
+        return PrecomputedWindows(part.clip, part.start, part.positive, self.row[chosen], self.features)
 
     def read(self, device: torch.device) -> Tensor:
         """Features float32 [n, numbers, steps] on the device."""
@@ -221,24 +222,24 @@ class KeptWindows(Windows):
 
 
 @dataclass(frozen=True)
-class Kept:
-    """All that a training hears: `rounds` of augmented training windows, `candidates` for mining and `validation`
-    windows as they are."""
+class Precomputed:
+    """All windows of a training: `rounds` of augmented training windows, mining `candidates`, and `validation` windows
+    without augmentation."""
 
-    rounds: tuple[KeptWindows, ...]
-    candidates: KeptWindows
-    validation: KeptWindows
+    rounds: tuple[PrecomputedWindows, ...]
+    candidates: PrecomputedWindows
+    validation: PrecomputedWindows
 
 
-def join_kept(first: KeptWindows, second: KeptWindows) -> KeptWindows:
-    """Both lists, which must be of one array of features."""
+def join_precomputed(first: PrecomputedWindows, second: PrecomputedWindows) -> PrecomputedWindows:
+    """Concatenate two lists that share one array of features."""
     pairs = ((getattr(first, name), getattr(second, name)) for name in ("clip", "start", "positive", "row"))
     clip, start, positive, row = (np.concatenate(pair) for pair in pairs)
-    return KeptWindows(clip, start, positive, row, first.features)
+    return PrecomputedWindows(clip, start, positive, row, first.features)
 
 
-def of_pool(pool: Windows, candidates: KeptWindows) -> KeptWindows:
-    """The windows of a pool with their features; a pool that comes from a checkpoint knows only clips and starts."""
+def find_precomputed(pool: Windows, candidates: PrecomputedWindows) -> PrecomputedWindows:
+    """The windows of a pool with their features; a pool from a checkpoint holds only clips and starts."""
     rows = {
         place: row for row, place in enumerate(zip(candidates.clip.tolist(), candidates.start.tolist(), strict=True))
     }
@@ -247,16 +248,19 @@ def of_pool(pool: Windows, candidates: KeptWindows) -> KeptWindows:
     )
 
 
-def epoch_of(kept: Kept, array: ClipArray, config: Config, epoch: int, pool: Windows | None) -> KeptWindows:
-    """The windows of one epoch in the order in which they are heard: the rounds in turn, each time in another order.
+def precomputed_epoch(
+    precomputed: Precomputed, array: ClipArray, config: Config, epoch: int, pool: Windows | None
+) -> PrecomputedWindows:
+    """The windows of one epoch in order: the rounds in turn, each time shuffled anew.
 
-    With a pool, its windows take the place of as many other negatives.
+    The windows of a pool replace as many other negatives.
     """
     rng = np.random.default_rng([config.training.seed, epoch, 2])
-    heard = kept.rounds[(epoch - 1) % len(kept.rounds)]
+    windows = precomputed.rounds[(epoch - 1) % len(precomputed.rounds)]
     if pool:
-        other = np.flatnonzero(np.isin(heard.clip, array.labelled(*OTHER_WORDS)))
+        other = np.flatnonzero(np.isin(windows.clip, array.labelled(*OTHER_WORDS)))
         count = min(epoch_counts(array, config).mined, len(other))
-        mined = of_pool(pool, kept.candidates).take(np.resize(rng.permutation(len(pool)), count))
-        heard = join_kept(heard.take(np.delete(np.arange(len(heard)), rng.choice(other, count, replace=False))), mined)
-    return heard.take(rng.permutation(len(heard)))
+        mined = find_precomputed(pool, precomputed.candidates).take(np.resize(rng.permutation(len(pool)), count))
+        replaced = rng.choice(other, count, replace=False)
+        windows = join_precomputed(windows.take(np.delete(np.arange(len(windows)), replaced)), mined)
+    return windows.take(rng.permutation(len(windows)))

@@ -1,8 +1,8 @@
-"""A model of a run as files to take away: model.onnx, and detector.json with its digest written last.
+"""Exports a model of a run: model.onnx, and detector.json with its digest, which is written last.
 
     python -m trainer.engine.export.export RUN_FOLDER CHECKPOINT [--int8]
 
-Exit 2 with one sentence when there is nothing to export, or nothing to check it with.
+Exits with 2 and one sentence when there is no model to export, or no clips to compare it on.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from trainer.detector.detector_file import DetectorFile, Parity, Threshold
 from trainer.detector.stream_scores import Point
 from trainer.engine.data.windows import epoch_windows, validation_windows
 from trainer.engine.export import graphs, parity
-from trainer.engine.export.parity import Beat, Trained, open_run
+from trainer.engine.export.parity import Heartbeat, Trained, open_run
 from trainer.engine.features import embedding
 from trainer.engine.training import validation
 from trainer.run import metrics, models, runs
@@ -33,14 +33,14 @@ from trainer.system.log_lines import say
 from trainer.system.processes import exclusive_lock
 
 MOST_WINDOWS = 512
-"""Of the validation windows so many, evenly spread, are compared."""
+"""Evenly spaced validation windows on which the models are compared."""
 
 
-def threshold(trained: Trained, beat: Beat) -> tuple[float, Threshold]:
-    """The threshold that keeps to the run's false accepts per hour in the validation stream, and what it costs there;
-    0.5 when that stream is never scored.
+def threshold(trained: Trained, heartbeat: Heartbeat) -> tuple[float, Threshold]:
+    """The threshold for the run's false accepts per hour in the validation stream, with its misses there; 0.5 when that
+    stream is never scored.
 
-    What the training measured is used unless an earlier version composed its stream in another way.
+    The training's own measurement is used unless an earlier version composed its stream differently.
     """
     options = trained.config.training
     metrics.read_to_end(tail := metrics.Tail(), trained.run.metrics_file)
@@ -50,7 +50,9 @@ def threshold(trained: Trained, beat: Beat) -> tuple[float, Threshold]:
         names = ("threshold", "misses", "words", "false_accepts", "hours")
         point: Point | None = Point(*(row[f"stream_{name}"] for name in names))
     elif options.stream_epochs:
-        point = validation.measure_stream(trained.network, trained.val, validation.open_stream(trained.val, beat), beat)
+        point = validation.measure_stream(
+            trained.network, trained.val, validation.open_stream(trained.val, heartbeat), heartbeat
+        )
     else:
         point = None
     if point is None:
@@ -65,8 +67,8 @@ def threshold(trained: Trained, beat: Beat) -> tuple[float, Threshold]:
     )
 
 
-def by_the_user(trained: Trained, folder: Path) -> tuple[float, Threshold] | None:
-    """The threshold that was chosen in an evaluation of this very model; it stays when the model is exported again."""
+def chosen_threshold(trained: Trained, folder: Path) -> tuple[float, Threshold] | None:
+    """The threshold that the user chose in an evaluation of this model, which a new export keeps."""
     file = durable.read_document(DetectorFile, detector_file.path_in(folder))
     if file is None or file.threshold_from.source != "evaluation":
         return None
@@ -74,18 +76,18 @@ def by_the_user(trained: Trained, folder: Path) -> tuple[float, Threshold] | Non
     return (file.threshold, file.threshold_from) if same else None
 
 
-def _has_int8(folder: Path) -> bool:
-    """Whether eight bits were once asked for: then they follow the model, and are not lost when a run goes on."""
+def _wants_int8(folder: Path) -> bool:
+    """Whether an earlier export had an 8-bit model, which a new export keeps."""
     file = durable.read_document(DetectorFile, detector_file.path_in(folder))
     return file is not None and file.int8 is not None
 
 
 def _graphs(trained: Trained) -> dict[str, ModelProto]:
-    """The files of ONNX by name: the whole detector, and the head alone where openWakeWord has its embedding."""
-    whole = {detector_file.MODEL: graphs.joined(trained.config, trained.network)}
+    """The ONNX models by file name: the whole detector and, on speech embeddings, the head for openWakeWord."""
+    whole = {detector_file.MODEL: graphs.detector_graph(trained.config, trained.network)}
     if trained.config.features.kind != "speech_embedding":
         return whole
-    return whole | {detector_file.OPENWAKEWORD_MODEL: graphs.for_openwakeword(trained.config, trained.network)}
+    return whole | {detector_file.OPENWAKEWORD_MODEL: graphs.openwakeword_graph(trained.config, trained.network)}
 
 
 def _sha256(data: bytes) -> str:
@@ -93,35 +95,37 @@ def _sha256(data: bytes) -> str:
 
 
 def _embedding_models(config: Config) -> dict[str, str]:
-    """Digests of the public models that stand before a head for openWakeWord; none for other features."""
+    """Digests of the public models that precede an openWakeWord head; empty for other features."""
     names = embedding.MODEL_FILES if config.features.kind == "speech_embedding" else ()
     return {name: _sha256(embedding.model_file(name).read_bytes()) for name in names}
 
 
-def export(run: Run, checkpoint: str, beat: Beat, with_int8: bool = False) -> DetectorFile:
-    """Write the folder of a model; what was there is replaced. Raises ValueError, FileNotFoundError, OSError."""
-    trained = open_run(run, checkpoint, lambda done, total, doing: beat())
+def export(run: Run, checkpoint: str, heartbeat: Heartbeat, with_int8: bool = False) -> DetectorFile:
+    """Write, or replace, the folder of a model. Raises ValueError, FileNotFoundError, OSError."""
+    trained = open_run(run, checkpoint, lambda done, total, doing: heartbeat())
     onnx_models, folder = _graphs(trained), models.folder_of(run, checkpoint)
     whole = onnx_models[detector_file.MODEL]
-    windows = parity.spread(validation_windows(trained.val.array, trained.config), MOST_WINDOWS)
-    scores = parity.exported_scores(whole, trained, windows, beat)
-    agreement = parity.compare(parity.trained_scores(trained, windows, beat), scores)
-    chosen = by_the_user(trained, folder) or threshold(trained, beat)
-    file = described(trained, agreement, *chosen)
-    if with_int8 or _has_int8(folder):
-        samples = parity.spread(epoch_windows(trained.train.array, trained.config, 1), graphs.CALIBRATION_WINDOWS)
+    windows = parity.evenly_spaced(validation_windows(trained.val.array, trained.config), MOST_WINDOWS)
+    scores = parity.score_exported(whole, trained, windows, heartbeat)
+    agreement = parity.compare(parity.score_trained(trained, windows, heartbeat), scores)
+    chosen = chosen_threshold(trained, folder) or threshold(trained, heartbeat)
+    file = describe(trained, agreement, *chosen)
+    if with_int8 or _wants_int8(folder):
+        samples = parity.evenly_spaced(
+            epoch_windows(trained.train.array, trained.config, 1), graphs.CALIBRATION_WINDOWS
+        )
         small = graphs.quantize(whole, parity.waves(trained.train, samples))
-        int8_scores = parity.exported_scores(small, trained, windows, beat)
-        points = parity.stream_points((whole, small), file, trained, beat)
+        int8_scores = parity.score_exported(small, trained, windows, heartbeat)
+        points = parity.stream_points((whole, small), file, trained, heartbeat)
         cost = parity.int8_cost((scores, int8_scores), windows.positive, (whole.ByteSize(), small.ByteSize()), points)
         onnx_models[detector_file.INT8_MODEL], file = small, file.model_copy(update={"int8": cost})
     files = {name: model.SerializeToString() for name, model in onnx_models.items()}
     file = file.model_copy(update={"files": {name: _sha256(data) for name, data in files.items()}})
-    return _written(trained, folder, files, file)
+    return _write(trained, folder, files, file)
 
 
-def described(trained: Trained, agreed: Parity, threshold: float, threshold_from: Threshold) -> DetectorFile:
-    """What detector.json says, but for the files."""
+def describe(trained: Trained, agreed: Parity, threshold: float, threshold_from: Threshold) -> DetectorFile:
+    """The contents of detector.json, without the files."""
     run, config, checkpoint = trained.run, trained.config, trained.checkpoint
     return DetectorFile(
         run=run.id,
@@ -144,18 +148,18 @@ def described(trained: Trained, agreed: Parity, threshold: float, threshold_from
     )
 
 
-def _written(trained: Trained, folder: Path, files: dict[str, bytes], file: DetectorFile) -> DetectorFile:
-    """Write the models and then detector.json: until it names their digests they do not count. Raises OSError.
+def _write(trained: Trained, folder: Path, files: dict[str, bytes], file: DetectorFile) -> DetectorFile:
+    """Write the models and then detector.json, without which they are invalid; returns its contents. Raises OSError.
 
-    A threshold that the user chose while all this was measured stays; returns what was written.
+    A threshold that the user chose during the export is kept.
     """
-    if not (run := trained.run.folder).is_dir():  # else half a run would stand in its place, and it could not come back
+    if not (run := trained.run.folder).is_dir():  # else the run could not be restored from the trash
         raise FileNotFoundError(f"The run in {run} was removed meanwhile, so its model is not kept.")
     folder.mkdir(parents=True, exist_ok=True)
     with exclusive_lock(detector_file.lock_in(folder)):
         for name, data in files.items():
             durable.replace_bytes(folder / name, data)
-        if chosen := by_the_user(trained, folder):
+        if chosen := chosen_threshold(trained, folder):
             file = file.model_copy(update={"threshold": chosen[0], "threshold_from": chosen[1]})
         durable.replace_json(detector_file.path_in(folder), file.model_dump())
         for path in (*folder.glob("*.onnx"), *folder.glob("*.tmp.*")):
@@ -164,15 +168,15 @@ def _written(trained: Trained, folder: Path, files: dict[str, bytes], file: Dete
     return file
 
 
-def tell(file: DetectorFile) -> None:
-    """Say in the log what was exported and how well."""
+def log_export(file: DetectorFile) -> None:
+    """Log what was exported and its quality."""
     for sentence in detector_file.sentences(file):
         say(sentence)
 
 
 def main(arguments: Sequence[str]) -> int:
     try:
-        tell(export(Run(Path(arguments[0])), arguments[1], lambda: None, "--int8" in arguments))
+        log_export(export(Run(Path(arguments[0])), arguments[1], lambda: None, "--int8" in arguments))
     except (ValueError, FileNotFoundError) as error:
         print(" ".join(str(error).split()), file=sys.stderr)  # noqa: T201 - the last line is what the caller tells
         return 2

@@ -27,14 +27,14 @@ from trainer.engine.features.features import FrontEnd, front_end
 from trainer.estimates import model_size
 
 CALIBRATION_WINDOWS = 256
-"""Training windows from which the ranges of the activations are taken."""
+"""Training windows from which the ranges of activations are measured."""
 QUANTIZED_PARTS = ("/network/", "/convolutions/")
-"""In the names of nodes that have weights; a spectrum of eight bits would be noise."""
+"""Parts of node names with trained weights; the spectrum needs more than eight bits."""
 QUANTIZED_OPERATIONS = ("Conv", "MatMul", "Gemm")
 
 
 class CalibrationWindows(CalibrationDataReader):  # type: ignore[misc]
-    """Batches of waves [n, samples], in the form in which onnxruntime asks for them."""
+    """Adapts batches of waves [n, samples] to onnxruntime's calibration."""
 
     def __init__(self, waves: Iterator[NDArray[np.float32]]) -> None:
         self.waves = waves
@@ -45,31 +45,31 @@ class CalibrationWindows(CalibrationDataReader):  # type: ignore[misc]
 
 
 def quantize(graph: ModelProto, waves: Iterator[NDArray[np.float32]]) -> ModelProto:
-    """The model with its convolutions and matrices in eight bits; recurrent layers and features stay as they are."""
-    learned = [
+    """The model with 8-bit convolutions and matrix products; recurrent layers and features stay unchanged."""
+    names = [
         node.name
         for node in graph.graph.node
         if node.op_type in QUANTIZED_OPERATIONS and any(part in node.name for part in QUANTIZED_PARTS)
     ]
     with tempfile.TemporaryDirectory() as folder:
         exact, out = Path(folder) / "exact.onnx", Path(folder) / "model.onnx"
-        onnx.save(graph, exact)  # given a graph, it names files by uuid1, for which libuuid writes into /var/lib
-        quantize_static(exact, out, CalibrationWindows(waves), nodes_to_quantize=learned, per_channel=True)
+        onnx.save(graph, exact)  # for a graph in memory it uses uuid1, for which libuuid writes to /var/lib
+        quantize_static(exact, out, CalibrationWindows(waves), nodes_to_quantize=names, per_channel=True)
         return onnx.load(out)
 
 
 OPSET = 17
-BELOW_ALL_DB = -1000.0
-LACKING = 3
-"""Frames that the first block of a window of speech lacks: its 197 frames are 25 blocks of eight without these."""
+SILENCE_DB = -1000.0
+MISSING_FRAMES = 3
+"""Frames missing from the first block of a speech window, whose 197 frames are 25 blocks of eight without these."""
 
 
 class MelPower(nn.Module):
     """Waveform [n, samples] to mel power [n, bands, frames], as one convolution with cosines and sines.
 
-    Not every runtime has an FFT, and in a stream each frame is computed once, so that its price does not show. The file
-    holds one turn of a cosine; the runtime lays the waves out when it loads the graph, or they would be most of a small
-    model.
+    Not every runtime has an FFT, and a stream computes each frame once, so that the cost is small. The file holds one
+    period of a cosine, from which the runtime computes the waves when it loads the graph; stored, they would be most of
+    a small model.
     """
 
     def __init__(self, hann: Tensor, fft_size: int, hop: int, filters: Tensor, scale: float) -> None:
@@ -77,20 +77,20 @@ class MelPower(nn.Module):
         self.hop, self.before, self.fft_size = hop, (fft_size - len(hann)) // 2, fft_size
         self.after = fft_size - self.before - len(hann)
         turn = torch.arange(fft_size, dtype=torch.float64) * (2 * math.pi / fft_size)
-        heard = filters.any(1).nonzero()[:, 0]
+        used = filters.any(1).nonzero()[:, 0]
         self.register_buffer("cosine", turn.cos().float())
         self.register_buffer("hann", scale * hann)
-        self.register_buffer("heard", heard[:, None])
+        self.register_buffer("used", used[:, None])
         self.register_buffer("time", torch.arange(len(hann)))
-        self.register_buffer("filters", filters[heard].T.contiguous())
+        self.register_buffer("filters", filters[used].T.contiguous())
 
     def forward(self, wave: Tensor) -> Tensor:
-        turns = self.get_buffer("heard") * self.get_buffer("time")
-        both = torch.cat([turns, turns + self.fft_size // 4 * 3])  # a sine is a cosine three quarters of a turn later
+        turns = self.get_buffer("used") * self.get_buffer("time")
+        both = torch.cat([turns, turns + self.fft_size // 4 * 3])  # a sine is a cosine three quarters of a period later
         waves = self.get_buffer("hann") * self.get_buffer("cosine")[both % self.fft_size]
         inner = wave[:, None, self.before : -self.after or None]
         spectrum = nn.functional.conv1d(inner, waves[:, None], stride=self.hop)
-        bins = len(self.get_buffer("heard"))
+        bins = len(self.get_buffer("used"))
         power = spectrum[:, :bins].square() + spectrum[:, bins:].square()
         return torch.matmul(self.get_buffer("filters"), power)
 
@@ -112,7 +112,7 @@ class MelColumns(nn.Module):
 class EmbeddingColumns(nn.Module):
     """Waveform [n, samples] to speech embeddings [n, steps, 96]; samples are two seconds and any number of steps.
 
-    What `SpeechEmbedding` computes, in operations that hold for every such length.
+    Equal to `SpeechEmbedding`, in operations that are valid for every such length.
     """
 
     def __init__(self, front: SpeechEmbedding) -> None:
@@ -124,7 +124,7 @@ class EmbeddingColumns(nn.Module):
     def forward(self, wave: Tensor) -> Tensor:
         power = self.power(wave).transpose(1, 2)[:, None]
         decibels = 10 * torch.log10(power.clamp(min=embedding.LEAST_POWER))
-        blocks = nn.functional.pad(decibels, (0, 0, LACKING, 0), value=BELOW_ALL_DB)
+        blocks = nn.functional.pad(decibels, (0, 0, MISSING_FRAMES, 0), value=SILENCE_DB)
         peak = nn.functional.max_pool2d(blocks, (embedding.FRAMES_PER_STEP, embedding.BANDS))
         floor = (
             nn.functional.interpolate(peak, scale_factor=(float(embedding.FRAMES_PER_STEP), 1.0)) - embedding.RANGE_DB
@@ -136,7 +136,7 @@ class EmbeddingColumns(nn.Module):
 
 
 class Head(nn.Module):
-    """Columns of windows [n, frames, rows] to the probability [n] that the word ended there."""
+    """Columns of windows [n, frames, rows] to the probability [n] of the word."""
 
     def __init__(self, front: FrontEnd | SpeechEmbedding, network: nn.Module) -> None:
         super().__init__()
@@ -148,7 +148,7 @@ class Head(nn.Module):
 
 
 class OpenWakeWordHead(nn.Module):
-    """Embeddings [1, 16, 96] to a score [1, 1], as openWakeWord loads it."""
+    """Embeddings [1, 16, 96] to a score [1, 1], the interface that openWakeWord loads."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -160,23 +160,27 @@ class OpenWakeWordHead(nn.Module):
 
 
 def column_facts(config: Config, front: FrontEnd | SpeechEmbedding) -> ColumnFacts:
-    """How the columns of a stream are cut from its samples."""
+    """How columns are computed from the samples of a stream."""
     count = model_size.frames(config)
     if isinstance(front, FrontEnd):
         return ColumnFacts(step_samples=front.hop, context_samples=front.fft_size, dropped=0, per_window=count)
-    context = embedding.FIRST_END + embedding.STEP  # one step more, as a window's first block lacks frames
+    context = (
+        embedding.FIRST_END + embedding.STEP
+    )  # one step more, because the first block of a window has missing frames
     return ColumnFacts(step_samples=embedding.STEP, context_samples=context, dropped=1, per_window=count)
 
 
-def _graph(module: nn.Module, example: Tensor, given: str, output: str, dynamic: tuple[str, ...]) -> ModelProto:
-    """The module as a graph of its own, whose first dimensions, named in `dynamic`, are open.
+def _graph(
+    module: nn.Module, example: Tensor, input_name: str, output_name: str, dynamic: tuple[str, ...]
+) -> ModelProto:
+    """Export the module as a graph whose first dimensions, named in `dynamic`, are dynamic.
 
-    By the older of torch's two exporters: the newer one needs onnxscript, which is not installed.
+    Uses the older of torch's exporters, because the newer one needs onnxscript, which is not installed.
     """
-    axes = {given: dict(enumerate(dynamic)), output: dict(enumerate(dynamic))} if dynamic else {}
+    axes = {input_name: dict(enumerate(dynamic)), output_name: dict(enumerate(dynamic))} if dynamic else {}
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of its own age
+        warnings.simplefilter("ignore")  # it warns that it is deprecated
         torch.onnx.export(
             module.eval(),
             (example,),
@@ -184,8 +188,8 @@ def _graph(module: nn.Module, example: Tensor, given: str, output: str, dynamic:
             dynamo=False,
             do_constant_folding=False,
             opset_version=OPSET,
-            input_names=[given],
-            output_names=[output],
+            input_names=[input_name],
+            output_names=[output_name],
             dynamic_axes=axes,
         )
     return onnx.load_from_string(buffer.getvalue())
@@ -196,7 +200,7 @@ def _prefixed(graph: ModelProto, prefix: str) -> ModelProto:
 
 
 @torch.no_grad()
-def joined(config: Config, network: nn.Module) -> ModelProto:
+def detector_graph(config: Config, network: nn.Module) -> ModelProto:
     """The whole detector: waveform float32 [batch, samples of one window] to probability [batch]."""
     front, samples = front_end(config.features), window_samples(config)
     columns = EmbeddingColumns(front) if isinstance(front, SpeechEmbedding) else MelColumns(front)
@@ -209,21 +213,21 @@ def joined(config: Config, network: nn.Module) -> ModelProto:
         io_map=[(COLUMNS, COLUMNS)],
         producer_name="wakeword-studio",
     )
-    del whole.graph.value_info[:], whole.opset_import[1:]  # shapes that do not hold for other lengths; the same twice
+    del whole.graph.value_info[:], whole.opset_import[1:]  # shapes of other lengths differ; duplicate opsets
     whole.graph.input[0].type.tensor_type.shape.dim[1].dim_value = samples
     onnx.checker.check_model(whole, full_check=True)
     return whole
 
 
 def _column_rows(config: Config) -> int:
-    """Numbers in a column before the window is known: mel bands, also where cepstral coefficients follow."""
+    """Rows of a column before the front end finishes a window: mel bands, also for cepstral coefficients."""
     kind = config.features.kind
     return feature_rows(config.features) if kind == "speech_embedding" else config.features.mel_bands
 
 
 @torch.no_grad()
-def for_openwakeword(config: Config, network: nn.Module) -> ModelProto:
-    """The head of a model on the speech embedding alone: [1, 16, 96] to [1, 1]."""
+def openwakeword_graph(config: Config, network: nn.Module) -> ModelProto:
+    """The head of a model on speech embeddings: [1, 16, 96] to [1, 1]."""
     example = torch.zeros(1, model_size.frames(config), feature_rows(config.features))
     graph = _graph(OpenWakeWordHead(network), example, "embeddings", "score", ())
     onnx.checker.check_model(graph, full_check=True)

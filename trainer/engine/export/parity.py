@@ -1,4 +1,4 @@
-"""Opens a trained model with its clips; compares exported models with it, on windows and in the validation stream."""
+"""Opens a trained model with its clips, and compares exported models with it on windows and in the stream."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from trainer.system import limits
 
 @dataclass(frozen=True)
 class Trained:
-    """A model of a run, and the clips that it was trained and chosen with."""
+    """A model of a run with its training and validation clips."""
 
     run: Run
     config: Config
@@ -46,7 +46,7 @@ class Trained:
 
 
 def open_run(run: Run, checkpoint: str, report: Callable[[int, int, str], None]) -> Trained:
-    """Read a model of a run and its clips. Raises ValueError, FileNotFoundError, OSError."""
+    """Load a model of a run and its clips. Raises ValueError, FileNotFoundError, OSError."""
     config, workspace = config_file.load(run.config_file), run.workspace
     network = factory.build(config)
     load_into(network, run.checkpoints, checkpoint)
@@ -62,41 +62,41 @@ def open_run(run: Run, checkpoint: str, report: Callable[[int, int, str], None])
 
 
 BATCH = 32
-Beat = Callable[[], None]
+Heartbeat = Callable[[], None]
 Scores = NDArray[np.float32]
 
 
-def spread(windows: Windows, most: int) -> Windows:
-    """At most so many windows, evenly spread."""
+def evenly_spaced(windows: Windows, most: int) -> Windows:
+    """At most this many windows, evenly spaced."""
     return windows.take(np.linspace(0, len(windows) - 1, min(len(windows), most)).astype(np.int64))
 
 
 def waves(feed: Feed, windows: Windows) -> Iterator[NDArray[np.float32]]:
-    """Waves [n, samples] of these windows in batches."""
+    """The waves [n, samples] of windows in batches."""
     for first in range(0, len(windows), BATCH):
         part = windows.take(slice(first, first + BATCH))
         yield feed.windows(part, window_samples(feed.config)).numpy()
 
 
 @torch.inference_mode()
-def trained_scores(trained: Trained, windows: Windows, beat: Beat) -> Scores:
-    """Probabilities [n] of validation windows by the model as it was trained."""
+def score_trained(trained: Trained, windows: Windows, heartbeat: Heartbeat) -> Scores:
+    """Probabilities [n] of validation windows by the trained model."""
     scores = []
     for wave in waves(trained.val, windows):
         scores.append(trained.network(trained.val.front_end(torch.from_numpy(wave))).sigmoid().numpy())
-        beat()
+        heartbeat()
     return np.concatenate(scores)
 
 
-def exported_scores(model: ModelProto, trained: Trained, windows: Windows, beat: Beat) -> Scores:
-    """The same by an exported model."""
+def score_exported(model: ModelProto, trained: Trained, windows: Windows, heartbeat: Heartbeat) -> Scores:
+    """Probabilities [n] of validation windows by an exported model."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = limits.threads()
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     scores = []
     for wave in waves(trained.val, windows):
         scores.append(session.run(None, {detector_file.WAVEFORM: wave})[0])
-        beat()
+        heartbeat()
     return np.concatenate(scores)
 
 
@@ -106,23 +106,23 @@ def compare(before: Scores, after: Scores) -> Parity:
 
 
 def stream_points(
-    models: tuple[ModelProto, ModelProto], file: DetectorFile, trained: Trained, beat: Beat
+    models: tuple[ModelProto, ModelProto], file: DetectorFile, trained: Trained, heartbeat: Heartbeat
 ) -> tuple[Point | None, Point | None]:
     """The operating points of exported models in the validation stream, at the run's false accepts per hour."""
     streams, per_hour = (
-        list(validation.compose_stream(trained.val.array, beat)),
+        list(validation.compose_stream(trained.val.array, heartbeat)),
         trained.config.training.false_accepts_per_hour,
     )
     listeners = (detector.of_graph(file, model) for model in models)
     first, second = (
-        stream_set.operating_point([_heard(listener, each, beat) for each in streams], per_hour)
+        stream_set.operating_point([_score_recording(listener, each, heartbeat) for each in streams], per_hour)
         for listener in listeners
     )
     return first, second
 
 
-def _heard(listener: Detector, composed: Composed, beat: Beat) -> Heard:
-    beat()
+def _score_recording(listener: Detector, composed: Composed, heartbeat: Heartbeat) -> Heard:
+    heartbeat()
     raw = listener.scores(np.clip(composed.wave, -1, 1))[1]
     return validation.smoothed(composed.recording, raw, listener.file.hop_seconds)
 

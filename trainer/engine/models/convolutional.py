@@ -31,7 +31,7 @@ from trainer.config.architectures import (
 
 
 class SqueezeExcite(nn.Module):
-    """Each channel of [n, channels, bands, frames] is weighted by what all channels hold on average."""
+    """Squeeze-and-excitation: weigh each channel of [n, channels, bands, frames] by a function of all channel means."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class MobileNetV3Small(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self.last = nn.Sequential(nn.Conv2d(channels, last, 1, bias=False), nn.BatchNorm2d(last), nn.Hardswish())
         self.head = nn.Sequential(nn.Linear(last, hidden), nn.Hardswish(), nn.Dropout(dropout), nn.Linear(hidden, 1))
-        # The layout in which a CPU computes it fastest.
+        # the fastest layout on a CPU
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, features: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The one place where a model is made from its options."""
+"""Builds a model from its options."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OF_ANY_LENGTH = {
 
 
 def build(config: Config) -> nn.Module:
-    """The network that `config` names: features [n, rows, frames] to logit [n]."""
+    """The configured network: features [n, rows, frames] to logit [n]."""
     options, rows = config.model, feature_rows(config.features)
     if options.name == "dense":
         network: nn.Module = DenseHead(rows, model_size.frames(config), options.width, options.dropout)
@@ -33,6 +33,6 @@ def build(config: Config) -> nn.Module:
     return Standardised(network, rows) if config.features.normalisation == "data_set" else network
 
 
-def parameters(model: nn.Module) -> int:
-    """Trainable numbers in a model."""
+def count_parameters(model: nn.Module) -> int:
+    """The number of trainable parameters."""
     return sum(weights.numel() for weights in model.parameters() if weights.requires_grad)

@@ -59,11 +59,11 @@ class Gru(Recurrent):
         super().__init__(bands, nn.GRU(bands, scaled(GRU_UNITS, width, 8)), dropout)
 
 
-def as_row(features: Tensor) -> Tensor:
+def to_row(features: Tensor) -> Tensor:
     """Features [n, bands, frames] as [n, bands, 1, frames] with the bands of a frame side by side in memory.
 
-    The convolutions that follow keep this layout, which spares a CPU a copy to and fro in each: a training step
-    of small networks is 1.4 to 1.7 times as fast as with one-dimensional convolutions.
+    The convolutions that follow keep this layout, which saves a CPU two copies in each: a training step of small
+    networks is 1.4 to 1.7 times as fast as with one-dimensional convolutions.
     """
     return features[:, :, None].contiguous(memory_format=torch.channels_last)
 
@@ -74,7 +74,7 @@ def over_time(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
 
 
 class CausalBlock(nn.Module):
-    """A convolution with holes that hears nothing later than its frame, and a shortcut. [n, channels, 1, frames]."""
+    """A dilated causal convolution with a shortcut. [n, channels, 1, frames]."""
 
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class Tcn(nn.Module):
 
     Bai et al., "An Empirical Evaluation of Generic Convolutional and Recurrent Networks for Sequence Modeling" (2018),
     in the form of WeKws (Wang et al., ICASSP 2023): one convolution a block, batch instead of weight normalisation,
-    64 channels at `width` 1. Where WeKws takes the best frame, the frames' mean decides.
+    64 channels at `width` 1. WeKws takes the best frame; here the logit is that of the mean over frames.
     """
 
     def __init__(self, bands: int, width: float, dropout: float) -> None:
@@ -108,16 +108,16 @@ class Tcn(nn.Module):
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(channels, 1))
 
     def forward(self, features: Tensor) -> Tensor:
-        x: Tensor = self.blocks(self.first(as_row(features)))
+        x: Tensor = self.blocks(self.first(to_row(features)))
         logit: Tensor = self.head(x.mean((2, 3)))
         return logit[:, 0]
 
 
 class SelfAttention(nn.Module):
-    """Every frame of [n, frames, channels] takes from all others what suits it.
+    """Multi-head self-attention over [n, frames, channels].
 
-    Vaswani et al., "Attention Is All You Need" (NeurIPS 2017), section 3.2.2. Positions are not told: the convolutions
-    around it know them.
+    Vaswani et al., "Attention Is All You Need" (NeurIPS 2017), section 3.2.2. Without position encoding: the
+    convolutions before it depend on positions.
     """
 
     def __init__(self, channels: int, heads: int) -> None:
@@ -130,16 +130,16 @@ class SelfAttention(nn.Module):
         count, frames, channels = x.shape
         split = self.enter(x).reshape(count, frames, 3, self.heads, channels // self.heads)
         query, key, value = split.permute(2, 0, 3, 1, 4).unbind()
-        heard = nn.functional.scaled_dot_product_attention(query, key, value)
-        left: Tensor = self.leave(heard.transpose(1, 2).reshape(count, frames, channels))
-        return left
+        attended = nn.functional.scaled_dot_product_attention(query, key, value)
+        out: Tensor = self.leave(attended.transpose(1, 2).reshape(count, frames, channels))
+        return out
 
 
 class DenseHead(nn.Module):
     """Embeddings [n, 96, frames] to logit [n].
 
     The fully connected network of openWakeWord (Scripka, 2022), which has no paper: two layers with layer
-    normalisation, of 128 units at `width` 1. Frames come one after the other into the first layer, as there, so that
+    normalisation, of 128 units at `width` 1. The first layer takes the frames one after the other, as there, so that
     weights can be exchanged.
     """
 
@@ -182,7 +182,7 @@ class ConvAttention(nn.Module):
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(channels, 1))
 
     def forward(self, features: Tensor) -> Tensor:
-        x = self.convolutions(as_row(features))[:, :, 0].transpose(1, 2)
+        x = self.convolutions(to_row(features))[:, :, 0].transpose(1, 2)
         x = self.norm(x + self.attention(x))
         pooled = (x * self.importance(x).softmax(1)).sum(1)
         logit: Tensor = self.head(pooled)

@@ -17,8 +17,8 @@ from trainer.run.documents import Best
 from trainer.system import durable, regular_file
 from trainer.system.log_lines import say
 
-KEPT = 2
-"""How many of the newest are kept besides the best: were the last one damaged, there is one before it."""
+NEWEST_KEPT = 2
+"""How many of the newest checkpoints are kept besides the best: a damaged one has a predecessor."""
 
 
 def name(epoch: int) -> str:
@@ -26,7 +26,7 @@ def name(epoch: int) -> str:
     return f"epoch-{epoch:05d}.pt"
 
 
-def name_within(epoch: int, batch: int) -> str:
+def name_mid_epoch(epoch: int, batch: int) -> str:
     """The checkpoint after this many batches of an epoch; it sorts before the one after that epoch."""
     return f"epoch-{epoch:05d}-batch-{batch:07d}.pt"
 
@@ -40,11 +40,11 @@ def _marks(folder: Path) -> list[Path]:
     return sorted(folder.glob("epoch-*.pt.json"))
 
 
-def _canonical(value: Any) -> Any:  # noqa: ANN401 - whatever a state holds
-    """The same content in the same bytes, wherever it came from.
+def _canonical(value: Any) -> Any:  # noqa: ANN401 - any value of a state
+    """A copy that always pickles to the same bytes.
 
-    Pickle writes down which strings and storages are one object and which are merely equal, and in which order a
-    dictionary was filled; both differ between a state that has grown and one that was loaded.
+    Pickle stores which strings and storages are identical rather than equal, and the order of dictionaries; both differ
+    between a state that was trained and one that was loaded.
     """
     if isinstance(value, torch.Tensor):
         return value.detach().to("cpu", copy=True)
@@ -56,14 +56,14 @@ def _canonical(value: Any) -> Any:  # noqa: ANN401 - whatever a state holds
     return sys.intern(value) if isinstance(value, str) else value
 
 
-def commit(folder: Path, checkpoint: str, state: dict[str, Any], facts: dict[str, Any]) -> None:
-    """Write one checkpoint and then its mark, which holds `facts`; without the mark it does not count. Raises OSError.
+def commit(folder: Path, checkpoint: str, contents: dict[str, Any], facts: dict[str, Any]) -> None:
+    """Write a checkpoint and then its mark, which holds `facts`; without a mark it is ignored. Raises OSError.
 
-    `state["model"]` is the model as it is validated and used. Equal states make equal files.
+    `contents["model"]` holds the weights of the model that is evaluated. Equal contents make equal files.
     """
     folder.mkdir(exist_ok=True)
     buffer = io.BytesIO()
-    torch.save(_canonical(state), buffer)
+    torch.save(_canonical(contents), buffer)
     data = buffer.getvalue()
     durable.replace_bytes(folder / checkpoint, data)
     sealed = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
@@ -71,7 +71,7 @@ def commit(folder: Path, checkpoint: str, state: dict[str, Any], facts: dict[str
 
 
 def mark_best(folder: Path, best: Best | None) -> None:
-    """Tell which checkpoint holds the best model; None takes that back."""
+    """Write which checkpoint holds the best model; None removes the file."""
     if best is None:
         (folder / "best.json").unlink(missing_ok=True)
     else:
@@ -79,16 +79,16 @@ def mark_best(folder: Path, best: Best | None) -> None:
 
 
 def prune(folder: Path) -> None:
-    """Keep the newest after an epoch, one within an epoch that is newer, and the best model by each of these.
+    """Keep the newest checkpoints after an epoch, a newer one within an epoch, and the best model of each of these.
 
-    The mark goes first, so a half-removed one is none.
+    The mark is removed first, so that an interrupted removal leaves no checkpoint.
     """
     marks = _marks(folder)
     after = [mark for mark in marks if "-batch-" not in mark.name]
-    kept = {*after[-KEPT:], *marks[-1:]}
-    kept |= {_mark(folder, best) for mark in kept if (best := _best_of(mark))}
+    needed = {*after[-NEWEST_KEPT:], *marks[-1:]}
+    needed |= {_mark(folder, best) for mark in needed if (best := _best_of(mark))}
     for mark in marks:
-        if mark not in kept:
+        if mark not in needed:
             mark.unlink()
             mark.with_suffix("").unlink(missing_ok=True)
 
@@ -98,13 +98,16 @@ def _best_of(mark: Path) -> str | None:
     facts = durable.read_json(mark)
     try:
         return Best.model_validate(facts.get("best")).checkpoint if isinstance(facts, dict) else None
-    except ValidationError:  # there was none yet, or the mark is another's
+    except ValidationError:  # no best model yet, or a mark of another version
         return None
 
 
 def load(folder: Path, checkpoint: str) -> dict[str, Any]:
-    """The tensors of a committed checkpoint, on the CPU. Raises ValueError when it is not what was committed, or holds
-    anything but tensors and plain values; FileNotFoundError."""
+    """The contents of a committed checkpoint, with tensors on the CPU.
+
+    Raises ValueError when it differs from what was committed or holds anything but tensors and plain values, and
+    FileNotFoundError.
+    """
     path = folder / checkpoint
     facts = durable.read_json(_mark(folder, checkpoint))
     if path.is_symlink():
@@ -114,7 +117,7 @@ def load(folder: Path, checkpoint: str) -> dict[str, Any]:
         raise ValueError(f"Checkpoint {path} is damaged: it does not match the digest it was saved with.")
     try:
         state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:  # the reader of pickles and of zips raises whatever the bytes make of it
+    except Exception as error:  # the readers of pickles and zips raise many types
         reason = f"it cannot be read ({type(error).__name__})"
         raise ValueError(f"Checkpoint {path} is not a checkpoint of this application: {reason}.") from None
     if not isinstance(state, dict) or not isinstance(state.get("model"), dict):
@@ -123,12 +126,12 @@ def load(folder: Path, checkpoint: str) -> dict[str, Any]:
 
 
 def load_into(network: nn.Module, folder: Path, checkpoint: str) -> None:
-    """Give a network the weights of a checkpoint. Raises ValueError as `load`, and when they are those of another."""
-    fill(network, load(folder, checkpoint)["model"], folder / checkpoint)
+    """Load the weights of a checkpoint into a network. Raises ValueError as `load`, and when they do not fit."""
+    load_weights(network, load(folder, checkpoint)["model"], folder / checkpoint)
 
 
-def fill(network: nn.Module, weights: dict[str, Any], path: Path) -> None:
-    """Give a network these weights, which a checkpoint holds. Raises ValueError when they do not fit."""
+def load_weights(network: nn.Module, weights: dict[str, Any], path: Path) -> None:
+    """Load the weights of the checkpoint at `path` into a network. Raises ValueError when they do not fit."""
     try:
         network.load_state_dict(weights)
     except (RuntimeError, AttributeError, TypeError, ValueError) as error:
@@ -138,34 +141,36 @@ def fill(network: nn.Module, weights: dict[str, Any], path: Path) -> None:
 
 @dataclass(frozen=True)
 class Saved:
-    """A sound checkpoint: its file name, its state and the facts of its mark."""
+    """A valid checkpoint: its file name, its contents and the facts of its mark."""
 
     checkpoint: str
-    state: dict[str, Any]
+    contents: dict[str, Any]
     facts: dict[str, Any]
 
 
 def newest(folder: Path, network: nn.Module | None = None) -> Saved | None:
-    """The newest sound checkpoint, whose weights fit the network, which then has them; None when there is none. One
-    that is damaged, or not of this run, is told in the log."""
+    """The newest valid checkpoint, or None; its weights are loaded into `network`, if given.
+
+    A checkpoint that is damaged or does not fit is logged and skipped.
+    """
     for mark in reversed(_marks(folder)):
         checkpoint = mark.with_suffix("").name
         try:
-            state = load(folder, checkpoint)
+            contents = load(folder, checkpoint)
             if network:
-                fill(network, state["model"], folder / checkpoint)
+                load_weights(network, contents["model"], folder / checkpoint)
         except (ValueError, OSError) as error:
             say(f"Using the previous checkpoint: {error}")
             continue
         facts = durable.read_json(mark)
-        if isinstance(facts, dict):  # it is, as `load` has found the digest in it
-            return Saved(checkpoint, state, facts)
+        if isinstance(facts, dict):  # always: `load` has read its digest
+            return Saved(checkpoint, contents, facts)
     return None
 
 
 def clear(folder: Path, last: str | None) -> None:
-    """Remove what no resume will use: parts of files, checkpoints without a mark, and all after `last`, the
-    checkpoint to go on from."""
+    """Remove what no resume uses: unfinished files, checkpoints without a mark, and those after `last`, the checkpoint
+    to resume from."""
     for path in folder.glob("*.tmp.*"):
         path.unlink()
     for mark in _marks(folder):

@@ -1,4 +1,4 @@
-"""The last word of a training that failed: its reason, its kind and the facts, told on a full disk too."""
+"""Reports a failed training: its reason, kind and facts, even on a full disk."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from trainer.system import devices, durable
 from trainer.system.log_lines import say
 
 
-def tell(run: Run, attempt: int, error: Exception) -> None:
-    """Leave the exception in one line for the supervisor, and its trace in the log.
+def report(run: Run, attempt: int, error: Exception) -> None:
+    """Write the exception in one line for the supervisor, and its trace to the log.
 
-    When the folder of the run is gone that is all there is to say: whatever failed, failed for that.
+    When the folder of the run is gone, every other error follows from that.
     """
     if runs.is_gone(run):
         say(f"The run's folder {run.folder} was deleted or moved while it trained; the training ends.")
@@ -30,15 +30,15 @@ def tell(run: Run, attempt: int, error: Exception) -> None:
 
 
 def _write(run: Run, attempt: int, reason: str, failure: Failure) -> None:
-    """Write it into progress.json; a disk that takes not even that leaves the supervisor the exit code."""
+    """Write the reason to progress.json; if that fails, the supervisor has only the exit code."""
     earlier = durable.read_document(Progress, run.progress_file)
     blank = Progress(attempt=attempt, beat=0, phase="")
     last = earlier if earlier and earlier.attempt == attempt else blank
     changes = {"phase": "ended", "ended": "failed", "reason": reason, "failure": failure, "eta_seconds": None}
     try:
         documents.write_with_reserve(run.progress_file, last.model_copy(update=changes).model_dump())
-    except OSError as refused:
-        say(f"The reason could not be written to {run.progress_file}: {refused.strerror}. It is: {reason}")
+    except OSError as write_error:
+        say(f"The reason could not be written to {run.progress_file}: {write_error.strerror}. It is: {reason}")
 
 
 def reason_of(error: Exception) -> str:
@@ -50,7 +50,7 @@ def reason_of(error: Exception) -> str:
     elif isinstance(error, OSError) and error.filename:
         reason = f"{error.strerror}: {error.filename}."
     elif isinstance(error, (ValueError, FileNotFoundError)):
-        reason = str(error)  # our own sentences
+        reason = str(error)  # sentences of this application
     elif isinstance(error, RuntimeError) and "deterministic" in str(error):
         reason = f"training.exact: torch cannot do this the same way each time; turn it off. ({error})"
     else:
@@ -59,7 +59,7 @@ def reason_of(error: Exception) -> str:
 
 
 def failure_of(error: Exception) -> Failure:
-    """The kind of failure behind an exception, with what there was to have of what ran out."""
+    """The kind of failure behind an exception, with the free bytes of what ran out."""
     if isinstance(error, FailedError):
         return error.failure
     if isinstance(error, torch.OutOfMemoryError):
@@ -78,7 +78,7 @@ def _lacks_memory(error: Exception) -> bool:
 
 
 def _gpu_bytes() -> int | None:
-    """Bytes of the GPU's memory that this process has or could have; None when the GPU does not tell."""
+    """Bytes of GPU memory that this process holds or could allocate; None when the GPU does not report them."""
     try:
         free, _ = torch.cuda.mem_get_info()
     except (RuntimeError, AssertionError):

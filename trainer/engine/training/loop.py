@@ -1,4 +1,4 @@
-"""The training loop: epochs of batches, validation, checkpoints, and an ear for what the user wants."""
+"""The training loop: prepares a session, trains its epochs and obeys requests to pause or stop."""
 
 from __future__ import annotations
 
@@ -21,11 +21,26 @@ from trainer.engine.data.windows import Windows
 from trainer.engine.models import factory
 from trainer.engine.training import checkpoints, mining, optimizers, precomputed_embeddings, resume, validation
 from trainer.engine.training.checkpoints import Saved
-from trainer.engine.training.epoch import expect_rest, finish_epoch, save_within, train_epoch
-from trainer.engine.training.journal import Journal, begin_events, open_journal, piece_done, preparing, tell
-from trainer.engine.training.session import End, Interruption, Parts, Wanted, end_of, kept, obey
-from trainer.engine.training.timing import measure_coming
-from trainer.engine.training.training_state import Course
+from trainer.engine.training.epoch import finish_epoch, save_mid_epoch, train_epoch, update_remaining
+from trainer.engine.training.journal import (
+    Journal,
+    open_event_file,
+    open_journal,
+    record_duration,
+    report_preparation,
+    update_progress,
+)
+from trainer.engine.training.session import (
+    End,
+    Interruption,
+    ReadRequest,
+    Session,
+    best_model_clause,
+    end_after,
+    raise_if_ending,
+)
+from trainer.engine.training.timing import measure_later_phases
+from trainer.engine.training.training_state import TrainingState
 from trainer.run import earlier_run, models
 from trainer.run.runs import Run
 from trainer.system.log_lines import say
@@ -33,7 +48,7 @@ from trainer.system.workspace import Workspace
 
 
 class EndedEarlyError(Exception):
-    """The run was to end while it was prepared; `journal` is where its `end` is told."""
+    """The run was asked to end during its preparation; `end` is to be written to `journal`."""
 
     def __init__(self, journal: Journal, end: End) -> None:
         self.journal, self.end = journal, end
@@ -41,13 +56,13 @@ class EndedEarlyError(Exception):
 
 
 def choose_device(name: str) -> torch.device:
-    """The device that an option names. Raises ValueError when there is no GPU to take."""
+    """The device of the option `training.device`. Raises ValueError when there is no GPU."""
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError("training.device is cuda, but no GPU was found. Choose auto or cpu.")
     return torch.device("cuda:0" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def prepare(workspace: Workspace, run: Run, attempt: int, wanted: Wanted) -> Parts:
+def prepare(workspace: Workspace, run: Run, attempt: int, read_request: ReadRequest) -> Session:
     """Load the configuration, the clips and the model of a run.
 
     Raises EndedEarlyError, ValueError, FileNotFoundError, OSError.
@@ -60,39 +75,42 @@ def prepare(workspace: Workspace, run: Run, attempt: int, wanted: Wanted) -> Par
     optimizers.set_exact(config.training.exact)
     journal = open_journal(run, attempt, device, config.training.epochs)
     try:
-        return _prepared(workspace, config, journal, device, wanted)
-    except Interruption as asked:
-        raise EndedEarlyError(journal, end_of(asked, "during preparation", journal.progress.best)) from None
+        return _build_session(workspace, config, journal, device, read_request)
+    except Interruption as interruption:
+        end = end_after(interruption, "during preparation", journal.progress.best)
+        raise EndedEarlyError(journal, end) from None
 
 
-def _prepared(workspace: Workspace, config: Config, journal: Journal, device: torch.device, wanted: Wanted) -> Parts:
-    """The parts of a training, read and made between beats."""
+def _build_session(
+    workspace: Workspace, config: Config, journal: Journal, device: torch.device, read_request: ReadRequest
+) -> Session:
+    """Build every part of the session. Raises Interruption between two pieces of work."""
     run, first = journal.run, journal.progress.attempt == 1
 
     def report(done: int, total: int, doing: str) -> None:
-        preparing(journal, done, total, doing)
-        obey(wanted)
+        report_preparation(journal, done, total, doing)
+        raise_if_ending(read_request)
 
-    def beat() -> None:
-        tell(journal)
-        obey(wanted)
+    def heartbeat() -> None:
+        update_progress(journal)
+        raise_if_ending(read_request)
 
     splits = manifest.read_splits(workspace)
     array = clips.prepare(workspace, [*splits["train"], *splits["val"]], report)
-    parts = {name: array.of_split(frozenset(clip.path for clip in splits[name])) for name in ("train", "val")}
+    arrays = {name: array.of_split(frozenset(clip.path for clip in splits[name])) for name in ("train", "val")}
     samples = open_bank(array, config, device)
-    train = open_feed(parts["train"], config, device, augmented=True, samples=samples)
-    saved = None if first else _newest(run, config)
-    model = (factory.build(config) if saved else _first_model(workspace, config, train, beat)).to(device)
-    say(f"Model {config.model.name}: {factory.parameters(model):,} parameters, on {journal.progress.device}.")
+    train = open_feed(arrays["train"], config, device, augmented=True, samples=samples)
+    saved = None if first else _load_newest(run, config)
+    model = (factory.build(config) if saved else _initial_model(workspace, config, train, heartbeat)).to(device)
+    say(f"Model {config.model.name}: {factory.count_parameters(model):,} parameters, on {journal.progress.device}.")
     average = optimizers.average_of(model) if config.optimizer.ema_decay else None
     if config.training.compile:
-        model.compile(options={"cpp_cache_precompile_headers": False})  # they lie in /tmp, whatever cache is named
-    val = open_feed(parts["val"], config, device, augmented=False, samples=samples)
-    train, val_windows = precomputed_embeddings.keep(workspace.cache, train, val, report)
-    beat()
+        model.compile(options={"cpp_cache_precompile_headers": False})  # their place is /tmp, not the cache folder
+    val = open_feed(arrays["val"], config, device, augmented=False, samples=samples)
+    train, val_windows = precomputed_embeddings.attach(workspace.cache, train, val, report)
+    heartbeat()
     dtype = optimizers.choose_dtype(config.training, device)
-    begun = Parts(
+    session = Session(
         run,
         config,
         journal,
@@ -104,91 +122,95 @@ def _prepared(workspace: Workspace, config: Config, journal: Journal, device: to
         train,
         val,
         val_windows,
-        functools.cache(functools.partial(validation.open_stream, val, beat)),
+        functools.cache(functools.partial(validation.open_stream, val, heartbeat)),
         manifest.fingerprint(workspace),
-        wanted,
+        read_request,
     )
-    ready = begun if first else replace(begun, start=resume.go_on(begun, saved))
-    journal.events = begin_events(run)
-    return ready
+    session = session if first else replace(session, start=resume.restore(session, saved))
+    journal.events = open_event_file(run)
+    return session
 
 
-def _newest(run: Run, config: Config) -> Saved | None:
+def _load_newest(run: Run, config: Config) -> Saved | None:
     """The newest checkpoint that fits the configuration.
 
-    The network that tries it draws none of the run's random numbers: without a checkpoint a run begins as at first.
+    The network that it is tried with does not consume the run's random numbers, so that a run without a checkpoint
+    starts as it did the first time.
     """
     with torch.random.fork_rng(devices=[]):
         network = factory.build(config)
     return checkpoints.newest(run.checkpoints, network)
 
 
-def _first_model(workspace: Workspace, config: Config, feed: Feed, beat: Callable[[], None]) -> nn.Module:
-    """The model before its first step: new, or one of an earlier run. Raises ValueError, OSError."""
+def _initial_model(workspace: Workspace, config: Config, feed: Feed, heartbeat: Callable[[], None]) -> nn.Module:
+    """The model before its first step: new, or that of an earlier run. Raises ValueError, OSError."""
     model = factory.build(config)
-    standardise(model, feed, beat)
+    standardise(model, feed, heartbeat)
     if earlier := earlier_run.find(workspace, config):
         checkpoints.load_into(model, earlier.run.checkpoints, earlier.checkpoint)
         say(f"Starting from {earlier}.")
     return model
 
 
-def train(parts: Parts) -> End:
-    """Run all epochs that are left; returns how it ended. Raises FailedError when a loss is no number, OSError.
+def train(session: Session) -> End:
+    """Train all remaining epochs; returns how the training ended.
 
-    A wish to end is heard between any two pieces of work. What was under way is dropped, to be done again by a resume:
-    a batch at most, or a validation, a stream, a look for hard negatives.
+    Raises FailedError when a loss is not finite, OSError. Requests are checked between any two pieces of work.
+    Unfinished work is dropped, and a resume repeats it: a batch at most, or a validation, a scoring of the stream, a
+    mining.
     """
-    course = parts.start
+    state = session.start
     try:
-        while (end := _done(parts.config, course)) is None:
-            if course.batch == 0 and mining.due(parts.config, course.epoch):
-                course = replace(course, pool=_mine(parts, course.epoch))
-            with closing(train_epoch(parts, course)) as batches:
-                for further in batches:
-                    course = further
-                    obey(parts.wanted)
-            course = finish_epoch(parts, course)
-            measure_coming(parts, course)
-            expect_rest(parts, course, parts.journal.progress.batches)
-            if parts.wanted() == "stop_after_epoch" and _done(parts.config, course) is None:
-                return End("stopped", f"Stopped by the user after epoch {course.epoch - 1}{kept(course.best)}.")
-    except Interruption as asked:
-        return _saved(parts, course, asked)
+        while (end := _completed(session.config, state)) is None:
+            if state.batch == 0 and mining.due(session.config, state.epoch):
+                state = replace(state, pool=_mine(session, state.epoch))
+            with closing(train_epoch(session, state)) as states:
+                for next_state in states:
+                    state = next_state
+                    raise_if_ending(session.read_request)
+            state = finish_epoch(session, state)
+            measure_later_phases(session, state)
+            update_remaining(session, state, session.journal.progress.batches)
+            if session.read_request() == "stop_after_epoch" and _completed(session.config, state) is None:
+                model = best_model_clause(state.best)
+                return End("stopped", f"Stopped by the user after epoch {state.epoch - 1}{model}.")
+    except Interruption as interruption:
+        return _save_and_end(session, state, interruption)
     return end
 
 
-def _saved(parts: Parts, course: Course, asked: Interruption) -> End:
-    """Save the training as it stands, which between two epochs has been done."""
-    expect_rest(parts, course, parts.journal.progress.batches)
-    if not course.batch:
-        return end_of(asked, f"before epoch {course.epoch}", course.best)
-    tell(parts.journal, now=True, phase="saving", doing="")
-    save_within(parts, course)
-    return end_of(asked, f"in epoch {course.epoch}, batch {course.batch}", course.best)
+def _save_and_end(session: Session, state: TrainingState, interruption: Interruption) -> End:
+    """Save a checkpoint, unless the epoch has just begun: the end of the last one wrote it."""
+    update_remaining(session, state, session.journal.progress.batches)
+    if not state.batch:
+        return end_after(interruption, f"before epoch {state.epoch}", state.best)
+    update_progress(session.journal, flush=True, phase="saving", doing="")
+    save_mid_epoch(session, state)
+    return end_after(interruption, f"in epoch {state.epoch}, batch {state.batch}", state.best)
 
 
-def _done(config: Config, course: Course) -> End | None:
-    """How the training has ended before the epoch under way; None when it has not."""
-    best, options = course.best, config.training
-    if options.patience and best and course.epoch - 1 - best.epoch >= options.patience:
+def _completed(config: Config, state: TrainingState) -> End | None:
+    """How the training is complete before the current epoch; None when it is not."""
+    best, options = state.best, config.training
+    model = best_model_clause(best)
+    if options.patience and best and state.epoch - 1 - best.epoch >= options.patience:
         measure = models.MEASURES[options.best_by]
-        return End("completed", f"Early stopping: no better {measure} for {options.patience} epochs{kept(best)}.")
-    if course.epoch > options.epochs:
-        return End("completed", f"All {options.epochs} epochs done{kept(best)}.")
+        return End("completed", f"Early stopping: no better {measure} for {options.patience} epochs{model}.")
+    if state.epoch > options.epochs:
+        return End("completed", f"All {options.epochs} epochs done{model}.")
     return None
 
 
-def _mine(parts: Parts, epoch: int) -> Windows:
-    """The pool of the negatives that are hardest now. Raises Interruption."""
-    journal, began = parts.journal, time.monotonic()
-    tell(journal, now=True, phase="mining", doing="Mining hard negatives")
+def _mine(session: Session, epoch: int) -> Windows:
+    """The pool of the negatives that the model finds hardest. Raises Interruption."""
+    journal, began = session.journal, time.monotonic()
+    update_progress(journal, flush=True, phase="mining", doing="Mining hard negatives")
 
-    def heard(done: int, of: int) -> None:
-        tell(journal, doing=f"Mining hard negatives: {done:,} of {of:,}")
-        obey(parts.wanted)
+    def report(done: int, total: int) -> None:
+        update_progress(journal, doing=f"Mining hard negatives: {done:,} of {total:,}")
+        raise_if_ending(session.read_request)
 
-    mined = mining.mine(parts.judged, parts.train, heard)
-    piece_done(journal, "mining", began)
-    say(mining.describe(mined, epoch, time.monotonic() - began))
-    return mined.pool
+    result = mining.mine(session.eval_model, session.train, report)
+    record_duration(journal, "mining", began)
+    say(mining.describe(result, epoch, time.monotonic() - began))
+    return result.pool

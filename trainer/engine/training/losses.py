@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from trainer.config import schema
 
 TRIMMED_SHARE = 0.05
-"""Of the windows of each label: as many as the labels that are wrong in a data set of some care."""
+"""Share of the windows of each label that is dropped: about the share of wrong labels in a carefully made data set."""
 
 
 def training_loss(logit: Tensor, positive: Tensor, options: schema.Loss) -> Tensor:
@@ -23,46 +23,45 @@ def training_loss(logit: Tensor, positive: Tensor, options: schema.Loss) -> Tens
 
 def cross_entropy(logit: Tensor, positive: Tensor, weight: Tensor, smoothing: float) -> Tensor:
     """Weighted binary cross-entropy of logits [n] against labels [n], weights [n] of any scale."""
-    return (_each(logit, positive, smoothing) * weight).sum() / weight.sum()
+    return (_window_losses(logit, positive, smoothing) * weight).sum() / weight.sum()
 
 
-def trimmed(logit: Tensor, positive: Tensor, options: schema.Config) -> Tensor:
+def trimmed_loss(logit: Tensor, positive: Tensor, options: schema.Config) -> Tensor:
     """Cross-entropy of logits [n] against labels [n] without the worst 5 % of each label, a scalar.
 
-    A trimmed mean (Tukey 1962): windows with a wrong label are among the worst, and their loss
-    grows without limit as a model grows surer. Positives count for the share that they have in training, as in the
-    validation loss.
+    A trimmed mean (Tukey 1962): windows with a wrong label are among the worst, and their loss is unbounded. Positives
+    have the same share as in training, as in the validation loss.
     """
-    each, share = _each(logit, positive, options.loss.label_smoothing), options.data.positive_share
-    words, others = (_without_worst(each[is_word]) for is_word in (positive > 0, positive == 0))
+    each, share = _window_losses(logit, positive, options.loss.label_smoothing), options.data.positive_share
+    words, others = (_drop_worst(each[is_word]) for is_word in (positive > 0, positive == 0))
     if not len(words) or not len(others):
         return (words if len(words) else others).mean()
     weight = share * options.loss.positive_weight
     return (weight * words.mean() + (1 - share) * others.mean()) / (weight + 1 - share)
 
 
-def _without_worst(each: Tensor) -> Tensor:
-    """The lowest of these losses [n], without TRIMMED_SHARE of them rounded up; one is always left."""
+def _drop_worst(each: Tensor) -> Tensor:
+    """These losses [n] without the highest TRIMMED_SHARE of them, rounded up; at least one remains."""
     worst = math.ceil(TRIMMED_SHARE * len(each))
     return each.sort().values[: max(1, len(each) - worst)]
 
 
-def _each(logit: Tensor, positive: Tensor, smoothing: float) -> Tensor:
+def _window_losses(logit: Tensor, positive: Tensor, smoothing: float) -> Tensor:
     """Cross-entropy [n]; with label smoothing s (Szegedy et al. 2016) the targets are s/2 and 1 - s/2."""
     target = positive * (1 - smoothing) + smoothing / 2
     return nn.functional.binary_cross_entropy_with_logits(logit, target, reduction="none")
 
 
 def training_weights(positive: Tensor, loss: schema.Loss) -> Tensor:
-    """Weight [n] of each training window; one with a label in between has a weight in between."""
+    """Weight [n] of each training window, interpolated for mixed labels."""
     ones = torch.ones_like(positive)
     return torch.lerp(ones, ones * loss.positive_weight, positive)
 
 
 def validation_weights(positive: Tensor, options: schema.Config) -> Tensor:
-    """Weight [n] of each validation window: positives count for the share that they have in training.
+    """Weight [n] of each validation window: positives have the same share as in training.
 
-    So the validation loss can be laid beside the training loss however many negatives the split happens to hold.
+    The validation loss is then comparable with the training loss, whatever the ratio of labels in the split.
     """
     share, count, words = options.data.positive_share, len(positive), positive.sum().clamp(min=1)
     rest = (count - positive.sum()).clamp(min=1)

@@ -18,7 +18,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 
 def choose_dtype(options: schema.Training, device: torch.device) -> torch.dtype:
-    """The numbers that the forward pass computes in. Raises ValueError for float16 without a GPU."""
+    """The data type of the forward pass. Raises ValueError for float16 without a GPU."""
     on_gpu = device.type == "cuda"
     if options.precision == "auto":
         return torch.bfloat16 if on_gpu and torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
@@ -28,14 +28,14 @@ def choose_dtype(options: schema.Training, device: torch.device) -> torch.dtype:
 
 
 def make_scaler(dtype: torch.dtype, device: torch.device) -> GradScaler:
-    """Scales losses so that float16 gradients do not vanish (Micikevicius et al. 2018); for others it does nothing."""
+    """Scales losses so that float16 gradients do not underflow (Micikevicius et al. 2018); disabled for other types."""
     return GradScaler(device.type, enabled=dtype == torch.float16)
 
 
 def set_exact(exact: bool) -> None:
-    """Take only operations with one result; where a GPU has none for one, torch raises RuntimeError and names it.
+    """Use deterministic operations only; torch raises RuntimeError for one that has none on the GPU.
 
-    Must be called before the first product of matrices on a GPU: cuBLAS reads its setting then.
+    Must be called before the first matrix product on a GPU, when cuBLAS reads its setting.
     """
     if exact:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -47,13 +47,13 @@ def set_exact(exact: bool) -> None:
 
 RISING_SHARE = 0.3
 FIRST_PART, LAST_PART = 1 / 25, 1e-4
-"""One cycle: how much of the training the rate rises, and which part of the highest rate it starts and ends with."""
+"""One cycle: for which share of the training the rate rises, and the shares of the highest rate at start and end."""
 
 
 def make_optimizer(model: nn.Module, options: schema.Optimizer) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov and Hutter 2019), or SGD with Nesterov's momentum (Sutskever et al. 2013).
+    """AdamW (Loshchilov and Hutter 2019), or SGD with Nesterov momentum (Sutskever et al. 2013).
 
-    Norms and biases, having one dimension, are not decayed.
+    Norms and biases, which have one dimension, have no weight decay.
     """
     matrices = [weights for weights in model.parameters() if weights.ndim > 1]
     vectors = [weights for weights in model.parameters() if weights.ndim <= 1]
@@ -66,8 +66,7 @@ def make_optimizer(model: nn.Module, options: schema.Optimizer) -> torch.optim.O
 
 @dataclass(frozen=True)
 class Plateau:
-    """What a rate that falls on plateaus remembers: the lowest validation loss, the epochs since, and the part of the
-    learning rate that is left."""
+    """State of the plateau schedule: the lowest validation loss, the epochs since, and the factor of the rate."""
 
     lowest: float = math.inf
     waited: int = 0
@@ -75,7 +74,7 @@ class Plateau:
 
 
 def after_epoch(plateau: Plateau, val_loss: float, options: schema.Optimizer) -> Plateau:
-    """The plateau after one more epoch; other schedules take no notice of it."""
+    """The plateau after one more epoch; unchanged for other schedules."""
     if options.schedule != "plateau":
         return plateau
     if val_loss < plateau.lowest:
@@ -86,7 +85,7 @@ def after_epoch(plateau: Plateau, val_loss: float, options: schema.Optimizer) ->
 
 
 def learning_rate(options: schema.Optimizer, epoch: float, epochs: int, scale: float = 1.0) -> float:
-    """Rate after `epoch` (a fraction counts) of `epochs`; `scale` is what plateaus have left of it."""
+    """Learning rate after `epoch` (may be fractional) of `epochs`; `scale` is the factor of the plateau schedule."""
     if options.schedule == "one_cycle":
         return options.learning_rate * _one_cycle(epoch / epochs)
     if epoch < options.warmup_epochs:
@@ -98,40 +97,40 @@ def learning_rate(options: schema.Optimizer, epoch: float, epochs: int, scale: f
 
 
 def _one_cycle(progress: float) -> float:
-    """Part of the highest rate after `progress` (0 to 1) of a training (Smith and Topin 2019), along two cosines."""
+    """Share of the highest rate after `progress` (0 to 1) of a training (Smith and Topin 2019), along two cosines."""
     if progress < RISING_SHARE:
-        return _between(FIRST_PART, 1.0, progress / RISING_SHARE)
-    return _between(1.0, LAST_PART, (progress - RISING_SHARE) / (1 - RISING_SHARE))
+        return _cosine(FIRST_PART, 1.0, progress / RISING_SHARE)
+    return _cosine(1.0, LAST_PART, (progress - RISING_SHARE) / (1 - RISING_SHARE))
 
 
-def _between(first: float, last: float, progress: float) -> float:
+def _cosine(first: float, last: float, progress: float) -> float:
     """From `first` to `last` along half a cosine."""
     return last + (first - last) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def average_of(model: nn.Module) -> nn.Module:
-    """A copy of the model that will hold the average of its weights."""
+    """A copy of the model that holds the moving average of its weights."""
     average = copy.deepcopy(model).requires_grad_(False)
     for layer in average.modules():
         if isinstance(layer, nn.RNNBase):
-            layer.flatten_parameters()  # copied one by one, a GPU would join them anew for every batch
+            layer.flatten_parameters()  # else a GPU copies them into one block for every batch
     return average
 
 
 @torch.no_grad()
 def update_average(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:
-    """Move the average towards the model after step 1, 2, ...: weights and the running statistics of its norms.
+    """Update the average after step 1, 2, ...: weights and the running statistics of norms.
 
-    The first steps are averaged over fewer, so that a short training does not keep its random first weights; the
-    ramp is that of TensorFlow's ExponentialMovingAverage.
+    The decay ramps up as in TensorFlow's ExponentialMovingAverage, so that a short training does not keep its random
+    initial weights.
     """
-    part = 1 - min(decay, (1 + step) / (10 + step))
-    kept, new = _numbers(average), _numbers(model)
-    torch._foreach_lerp_([a for a in kept if a.is_floating_point()], [b for b in new if b.is_floating_point()], part)
-    for whole, now in zip(kept, new, strict=True):
-        if not whole.is_floating_point():  # the count of batches that a norm has seen
-            whole.copy_(now)
+    weight = 1 - min(decay, (1 + step) / (10 + step))
+    old, new = _tensors(average), _tensors(model)
+    torch._foreach_lerp_([a for a in old if a.is_floating_point()], [b for b in new if b.is_floating_point()], weight)
+    for target, source in zip(old, new, strict=True):
+        if not target.is_floating_point():  # the batch counter of a norm
+            target.copy_(source)
 
 
-def _numbers(model: nn.Module) -> list[Tensor]:
+def _tensors(model: nn.Module) -> list[Tensor]:
     return [*model.parameters(), *model.buffers()]

@@ -1,8 +1,9 @@
-"""How long a configuration would train on this machine: a process that measures it and leaves one document.
+"""The process that measures how long a configuration would train on this machine.
 
     python -m trainer.engine.training.probe ROOT CONFIG_FILE OUT_FILE
 
-Writes OUT_FILE at once, see `trainer.run.probe.Measured`. Exit 2 with one sentence when this cannot be trained at all.
+Writes OUT_FILE atomically, see `trainer.run.probe.Measured`. Exits with 2 and one sentence when the
+configuration cannot be trained.
 """
 
 from __future__ import annotations
@@ -26,22 +27,22 @@ from trainer.system.workspace import Workspace
 
 
 def write(workspace: Workspace, config: Config, out: Path) -> None:
-    """Measure and write. Raises ValueError, FileNotFoundError, OSError as a training would at its start.
+    """Measure and write. Raises ValueError, FileNotFoundError, OSError as a training does at its start.
 
-    The clips are prepared before the clock counts: the training finds them in the cache that the probe has filled.
-    Checkpoints go to a folder beside `out`, so that they meet the disk that a run's would; it is removed.
+    The clips are prepared before the measurement, because the training finds them in the cache. Checkpoints go to a
+    folder beside `out`, on the disk that a run would use; it is removed.
     """
     started, fingerprint = processes.age_seconds(), manifest.fingerprint(workspace)
     splits = manifest.read_splits(workspace)
     clips.prepare(workspace, [*splits["train"], *splits["val"]], lambda *progress: None)
     run = Run(out.with_name(f"{out.name}.partial"))
-    shutil.rmtree(run.folder, ignore_errors=True)  # of a probe that was killed
+    shutil.rmtree(run.folder, ignore_errors=True)  # left by a probe that was killed
     run.folder.mkdir(parents=True)
     try:
         durable.replace_bytes(run.config_file, config_file.dump(config))
-        again = processes.age_seconds()
-        parts = loop.prepare(workspace, run, 1, lambda: None)
-        measured = timing.measure(parts, started + processes.age_seconds() - again)
+        began = processes.age_seconds()
+        session = loop.prepare(workspace, run, 1, lambda: None)
+        measured = timing.measure(session, started + processes.age_seconds() - began)
     finally:
         shutil.rmtree(run.folder, ignore_errors=True)
     memory = {"peak_memory_bytes": processes.peak_memory_bytes()}
@@ -54,10 +55,10 @@ def main(root: str, config: str, out: str) -> int:
     try:
         write(Workspace(Path(root)), config_file.load(Path(config)), Path(out))
     except torch.OutOfMemoryError:
-        print("The GPU's memory is full; take a smaller training.batch_size.", file=sys.stderr)  # noqa: T201 - as below
+        print("The GPU's memory is full; take a smaller training.batch_size.", file=sys.stderr)  # noqa: T201 - the job shows the last line
         return 2
     except (ValueError, FileNotFoundError) as error:
-        print(" ".join(str(error).split()), file=sys.stderr)  # noqa: T201 - the last line that the job passes on
+        print(" ".join(str(error).split()), file=sys.stderr)  # noqa: T201 - the job shows the last line
         return 2
     return 0
 

@@ -1,4 +1,4 @@
-"""The parts of a training (run, data, model, optimizer), the requests it obeys, and how it ends."""
+"""The session of a training (run, data, model, optimizer), the requests that end it, and how it ends."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from torch.amp.grad_scaler import GradScaler
 from trainer.config.schema import Config
 from trainer.engine.data.batches import Feed
 from trainer.engine.data.windows import Windows
-from trainer.engine.training.journal import Journal, tell
-from trainer.engine.training.training_state import Course
+from trainer.engine.training.journal import Journal, update_progress
+from trainer.engine.training.training_state import TrainingState
 from trainer.engine.training.validation import Stream
 from trainer.run.documents import Best
 from trainer.run.runs import Run
 from trainer.run.state import BY_SIGNAL, Ended, Want
 
-Asked = Literal["pause", "stop", "signal"]
-"""What ends a training at once: two wishes of the user, or the machine that shuts down."""
-Wanted = Callable[[], Want | Literal["signal"] | None]
+EndRequest = Literal["pause", "stop", "signal"]
+"""A request that ends a training at once: from the user, or a signal as when the machine shuts down."""
+ReadRequest = Callable[[], Want | Literal["signal"] | None]
 
-ENDS: dict[Asked, tuple[Ended, str]] = {
+ENDS: dict[EndRequest, tuple[Ended, str]] = {
     "pause": ("paused", "Paused by the user"),
     "stop": ("stopped", "Stopped by the user"),
     "signal": ("stopped", BY_SIGNAL),
@@ -32,46 +32,45 @@ ENDS: dict[Asked, tuple[Ended, str]] = {
 
 
 class Interruption(Exception):
-    """The training shall end now; the piece of work that was under way is dropped."""
+    """The training must end now; unfinished work is dropped."""
 
-    def __init__(self, asked: Asked) -> None:
-        self.asked: Asked = asked
-        super().__init__(ENDS[asked][1])
+    def __init__(self, request: EndRequest) -> None:
+        self.request: EndRequest = request
+        super().__init__(ENDS[request][1])
 
 
 @dataclass(frozen=True)
 class End:
-    """How a training ended in order."""
+    """How a training ended without a failure."""
 
     state: Ended
     reason: str
 
 
-def obey(wanted: Wanted) -> None:
-    """Raise Interruption when the training shall end now. To be called between any two pieces of work."""
-    match wanted():
-        case "pause" | "stop" | "signal" as asked:
-            raise Interruption(asked)
+def raise_if_ending(read_request: ReadRequest) -> None:
+    """Raise Interruption when there is a request to end now. Called between any two pieces of work."""
+    match read_request():
+        case "pause" | "stop" | "signal" as request:
+            raise Interruption(request)
 
 
-def end_of(interruption: Interruption, where: str, best: Best | None) -> End:
-    """The end that an interruption led to, as the reader is told it."""
-    state, words = ENDS[interruption.asked]
-    return End(state, f"{words} {where}{kept(best)}.")
+def end_after(interruption: Interruption, where: str, best: Best | None) -> End:
+    """The end that an interruption leads to, with its reason as a sentence."""
+    state, words = ENDS[interruption.request]
+    return End(state, f"{words} {where}{best_model_clause(best)}.")
 
 
-def kept(best: Best | None) -> str:
-    """What a training leaves, as the end of a sentence."""
+def best_model_clause(best: Best | None) -> str:
+    """The last clause of a reason: which model there is."""
     return f"; the best model is of epoch {best.epoch}" if best else "; no epoch was finished, so there is no model"
 
 
 @dataclass(frozen=True)
-class Parts:
-    """All that the epochs need; `start` is where they begin.
+class Session:
+    """Everything that the epochs need; `start` is the state in which they begin.
 
-    `model` is what learns, `average` the moving average of its weights where there is one; `dtype` is what the forward
-    pass computes in; `splits` is the fingerprint of the clips;
-    `stream` are the validation clips as a device hears them, computed when they are first asked for.
+    `average` is the moving average of the weights of `model`, if configured; the forward pass computes in `dtype`;
+    `splits` is the fingerprint of the clips; `stream` returns the validation stream, computed at its first call.
     """
 
     run: Run
@@ -87,15 +86,15 @@ class Parts:
     val_windows: Windows
     stream: Callable[[], Stream]
     splits: str
-    wanted: Wanted
-    start: Course = field(default_factory=Course)
+    read_request: ReadRequest
+    start: TrainingState = field(default_factory=TrainingState)
 
     @property
-    def judged(self) -> nn.Module:
-        """The model that is validated, mined with and kept: the average, where there is one."""
+    def eval_model(self) -> nn.Module:
+        """The model that is validated, mined with and saved: the average if there is one."""
         return self.average or self.model
 
-    def beat(self) -> None:
-        """Tell that it lives, and listen: between any two pieces of work. Raises Interruption."""
-        tell(self.journal)
-        obey(self.wanted)
+    def heartbeat(self) -> None:
+        """Refresh the progress and check for requests, between any two pieces of work. Raises Interruption."""
+        update_progress(self.journal)
+        raise_if_ending(self.read_request)

@@ -23,13 +23,13 @@ from trainer.engine.training.optimizers import Plateau
 from trainer.run.documents import Best
 
 MOST_MARGIN = 4.0
-"""A margin counts up to this much either way, so that one window far off does not outweigh many."""
+"""Margins are clipped to this magnitude, so that one extreme window does not outweigh many."""
 
 
 @dataclass(frozen=True)
 class Margins:
-    """Sums over the windows of each clip of a split, float64 [clips]: of the margins, of how many had the sign of the
-    label, and of how many were scored."""
+    """Sums over the windows of each clip of a split, float64 [clips]: of the margins, of the windows whose margin is
+    positive (`right`), and of all scored windows."""
 
     total: NDArray[np.float64]
     right: NDArray[np.float64]
@@ -37,17 +37,17 @@ class Margins:
 
 
 def positive_clips(array: ClipArray) -> NDArray[np.bool_]:
-    """Which clips of a split are positives [clips]."""
+    """Which clips of a split are positives, bool [clips]."""
     return np.array([clip.label == "positive" for clip in array.clips], dtype=bool)
 
 
 def add_margins(
     sums: Margins | None, positive: NDArray[np.bool_], windows: Windows, logit: NDArray[np.float32]
 ) -> Margins:
-    """The sums with these windows, by their logits [n]; `positive` [clips] are the positives of the split.
+    """Add the margins of windows with these logits [n]; `positive` is bool [clips], see `positive_clips`.
 
-    They are changed in place: to copy them for every batch would take longer than it where there are 100,000 clips. A
-    window of a positive clip that does not show the whole word says nothing about its label and is left out.
+    The sums are changed in place: copying them for every batch would cost more than the batch where there are 100,000
+    clips. A window of a positive that does not show the whole word says nothing about its label and is left out.
     """
     total = sums or Margins(*np.zeros((3, len(positive))))
     whole = windows.positive | ~positive[windows.clip]
@@ -59,78 +59,84 @@ def add_margins(
 
 
 def margin_tensors(margins: Margins | None) -> dict[str, Tensor] | None:
-    """The sums as a checkpoint keeps them; None when there are none yet."""
+    """The sums as tensors for a checkpoint."""
     return None if margins is None else {name: torch.from_numpy(values) for name, values in vars(margins).items()}
 
 
 def margins_from(saved: dict[str, Tensor] | None) -> Margins | None:
-    """The sums that a checkpoint kept."""
+    """The inverse of `margin_tensors`."""
     return None if saved is None else Margins(**{name: values.numpy() for name, values in saved.items()})
 
 
 @dataclass(frozen=True)
-class Sums:
-    """What the windows of this epoch add up to so far: their losses, how many were told right, how many they are."""
+class EpochSums:
+    """Sums over the windows of this epoch so far: their losses, the correct ones (`right`), and their number."""
 
     loss: float = 0.0
     right: float = 0.0
     windows: int = 0
 
     def means(self) -> dict[str, float]:
+        """The loss and accuracy of the epoch so far."""
         return {"train_loss": self.loss / self.windows, "train_accuracy": self.right / self.windows}
 
 
 @dataclass(frozen=True)
-class Course:
-    """The epoch under way (1, 2, ...), how many of its batches are done, and how many steps were taken in all.
+class TrainingState:
+    """The current epoch (1, 2, ...), its finished batches, and all optimizer steps so far.
 
-    All else that decides what follows is a function of (seed, epoch, batch), or lies in the weights and the optimizer.
+    Everything else that decides what follows is a function of (seed, epoch, batch), or lies in the weights and the
+    optimizer.
     """
 
     epoch: int = 1
     batch: int = 0
     step: int = 0
-    sums: Sums = field(default_factory=Sums)
+    sums: EpochSums = field(default_factory=EpochSums)
     plateau: Plateau = field(default_factory=Plateau)
     best: Best | None = None
     pool: Windows | None = None
     train: Margins | None = None
-    """Of the training clips, over all windows so far."""
+    """Margins of the training clips over all windows so far."""
     val: Margins | None = None
-    """Of the validation clips, over all epochs so far."""
+    """Margins of the validation clips over all epochs so far."""
 
-    def after_batch(self, loss: float, right: float, heard: Margins, windows: int, steps: int) -> Course:
-        """One batch of `windows` further, with its mean loss and the margins of its clips; `steps` is 1 when it ended a
-        step of the optimizer."""
-        had = self.sums
-        sums = Sums(had.loss + loss * windows, had.right + right, had.windows + windows)
-        return replace(self, batch=self.batch + 1, step=self.step + steps, sums=sums, train=heard)
+    def after_batch(self, loss: float, correct: float, margins: Margins, windows: int, steps: int) -> TrainingState:
+        """The state after a batch of `windows` with this mean loss; `steps` is 1 if the batch ended a step."""
+        old = self.sums
+        sums = EpochSums(old.loss + loss * windows, old.right + correct, old.windows + windows)
+        return replace(self, batch=self.batch + 1, step=self.step + steps, sums=sums, train=margins)
 
-    def after_epoch(self, best: Best, plateau: Plateau, heard: Margins) -> Course:
-        """At the start of the next epoch, with the margins of the validation clips."""
-        return replace(self, epoch=self.epoch + 1, batch=0, sums=Sums(), best=best, plateau=plateau, val=heard)
-
-
-def state_tensors(course: Course) -> dict[str, Any]:
-    """The course as a checkpoint keeps it: numbers, text and tensors."""
-    plain = {name: getattr(course, name) for name in ("epoch", "batch", "step")}
-    best = course.best and course.best.model_dump()
-    kept = {"sums": asdict(course.sums), "plateau": asdict(course.plateau), "best": best}
-    heard = {"train": margin_tensors(course.train), "val": margin_tensors(course.val)}
-    return plain | kept | {"pool": mining.pool_tensors(course.pool), "margins": heard}
+    def after_epoch(self, best: Best, plateau: Plateau, margins: Margins) -> TrainingState:
+        """The state at the start of the next epoch; `margins` are those of the validation clips."""
+        return replace(self, epoch=self.epoch + 1, batch=0, sums=EpochSums(), best=best, plateau=plateau, val=margins)
 
 
-def state_from(saved: dict[str, Any]) -> Course:
-    """The course that a checkpoint kept; earlier versions kept no margins."""
-    heard = saved.get("margins", {})
-    return Course(
+def state_tensors(state: TrainingState) -> dict[str, Any]:
+    """The state as numbers, text and tensors for a checkpoint."""
+    return {
+        "epoch": state.epoch,
+        "batch": state.batch,
+        "step": state.step,
+        "sums": asdict(state.sums),
+        "plateau": asdict(state.plateau),
+        "best": state.best and state.best.model_dump(),
+        "pool": mining.pool_tensors(state.pool),
+        "margins": {"train": margin_tensors(state.train), "val": margin_tensors(state.val)},
+    }
+
+
+def state_from(saved: dict[str, Any]) -> TrainingState:
+    """The inverse of `state_tensors`; checkpoints of earlier versions hold no margins."""
+    margins = saved.get("margins", {})
+    return TrainingState(
         saved["epoch"],
         saved["batch"],
         saved["step"],
-        Sums(**saved["sums"]),
+        EpochSums(**saved["sums"]),
         Plateau(**saved["plateau"]),
         saved["best"] and Best(**saved["best"]),
         mining.pool_from(saved["pool"]),
-        margins_from(heard.get("train")),
-        margins_from(heard.get("val")),
+        margins_from(margins.get("train")),
+        margins_from(margins.get("val")),
     )

@@ -31,25 +31,60 @@ from trainer.streams import composition, stream_set
 from trainer.streams.composition import Composed, Options
 from trainer.streams.stream_set import Heard, Recording
 
+BATCH = 256
 MOST_STREAM_SECONDS = 3600.0
 """Limit of each kind of negatives; with more, scoring the stream would take longer than an epoch."""
-STREAM_BATCH = 256
+
+
+@torch.inference_mode()
+def score(
+    model: nn.Module, feed: Feed, windows: Windows, report: Callable[[int, int], None], probability: bool = False
+) -> Tensor:
+    """Logits, or probabilities, of windows without augmentation: float32 [n] on the CPU.
+
+    `report(done, total)` is called after every batch.
+    """
+    model.eval()
+    scores: list[Tensor] = []
+    for features in plain_batches(feed, windows, BATCH):
+        logit = model(features).float()
+        scores.append((logit.sigmoid() if probability else logit).cpu())
+        report(min(len(windows), len(scores) * BATCH), len(windows))
+    return torch.cat(scores) if scores else torch.empty(0)
+
+
+def validate(logit: Tensor, windows: Windows, config: Config) -> dict[str, Any]:
+    """Loss, robust loss, accuracy, FPR, FNR, F1 (threshold 0.5) and the counts behind them, from the logits [n]."""
+    positive = torch.from_numpy(windows.positive).float()
+    weight = losses.validation_weights(positive, config)
+    loss = losses.cross_entropy(logit, positive, weight, config.loss.label_smoothing)
+    robust = losses.trimmed_loss(logit, positive, config)
+    rates = clip_rates.rates(windows.positive, logit.sigmoid().numpy())
+    return {
+        "val_loss": loss.item(),
+        "robust_loss": robust.item(),
+        "val_accuracy": rates.accuracy,
+        "fpr": rates.fpr,
+        "fnr": rates.fnr,
+        "f1": rates.f1,
+        **asdict(rates),
+    }
 
 
 @dataclass(frozen=True)
 class Stream:
-    """The recordings of a stream, and the features [columns, rows] of each that its windows share."""
+    """The recordings of a stream, and the features [columns, rows] of each, which its windows share."""
 
     recordings: tuple[Recording, ...]
     columns: tuple[Tensor, ...]
 
 
-def compose_stream(array: ClipArray, beat: Callable[[], None]) -> Iterator[Composed]:
-    """The streams of a split, as an evaluation composes those of the test split; `beat` is called for every clip."""
+def compose_stream(array: ClipArray, heartbeat: Callable[[], None]) -> Iterator[Composed]:
+    """Compose the streams of a split as an evaluation does for the test split; `heartbeat` is called for every clip."""
     places = {clip.path: place for place, clip in enumerate(array.clips)}
 
     def read(clip: Clip) -> Wave:
-        beat()
+        heartbeat()
         first, count = (int(each[places[clip.path]]) for each in (array.starts, array.lengths))
         return (array.samples[first : first + count] / FULL_SCALE).astype(np.float32)
 
@@ -57,12 +92,12 @@ def compose_stream(array: ClipArray, beat: Callable[[], None]) -> Iterator[Compo
 
 
 def hop_columns(config: Config) -> int:
-    """Columns of features in a hop: as near to the usual hop as whole columns come."""
+    """Columns of features in a hop: the whole number that is closest to the usual hop."""
     return max(1, round(stream_scores.HOP_SECONDS / model_size.column_seconds(config)))
 
 
 def columns_of_windows(config: Config, count: int) -> int:
-    """Columns that so many windows in a row share."""
+    """Columns that `count` consecutive windows share."""
     return model_size.frames(config) + (count - 1) * hop_columns(config)
 
 
@@ -71,106 +106,76 @@ def hop_seconds(config: Config) -> float:
 
 
 @torch.inference_mode()
-def columns_of(feed: Feed, wave: Wave, beat: Callable[[], None]) -> Tensor:
+def columns_of(feed: Feed, wave: Wave, heartbeat: Callable[[], None]) -> Tensor:
     """The features [columns, rows] that the windows of a wave [samples] share; the first window ends after one hop."""
     before = window_samples(feed.config) - round(hop_seconds(feed.config) * SAMPLE_RATE)
     padded = torch.from_numpy(np.pad(np.clip(wave, -1, 1), (before, 0))).to(feed.device)
-    return feed.front_end.columns(padded, beat)
+    return feed.front_end.columns(padded, heartbeat)
 
 
 @torch.inference_mode()
-def stream_probability(model: nn.Module, feed: Feed, columns: Tensor, beat: Callable[[], None]) -> NDArray[np.float64]:
-    """Of the word [n] in the window that ends after each hop; `beat` is called after every batch."""
+def stream_probability(
+    model: nn.Module, feed: Feed, columns: Tensor, heartbeat: Callable[[], None]
+) -> NDArray[np.float64]:
+    """Probability [n] of the word in the window that ends after each hop; `heartbeat` is called after every batch."""
     model.eval()
-    every = columns.unfold(0, model_size.frames(feed.config), hop_columns(feed.config)).transpose(1, 2)
+    windows = columns.unfold(0, model_size.frames(feed.config), hop_columns(feed.config)).transpose(1, 2)
     scores = []
-    for first in range(0, len(every), STREAM_BATCH):
-        features = feed.front_end.finish(every[first : first + STREAM_BATCH])
-        scores.append(model(features).cpu().double().sigmoid())  # near 1, float32 makes equals of many
-        beat()
+    for first in range(0, len(windows), BATCH):
+        features = feed.front_end.finish(windows[first : first + BATCH])
+        scores.append(model(features).cpu().double().sigmoid())  # float32 rounds many values near 1 to the same one
+        heartbeat()
     return torch.cat(scores).numpy()
 
 
-def open_stream(feed: Feed, beat: Callable[[], None]) -> Stream:
-    """Compose the stream of a split and compute its features, which do not change while a model learns.
+def open_stream(feed: Feed, heartbeat: Callable[[], None]) -> Stream:
+    """Compose the stream of a split and compute its features, which do not change during a training.
 
-    `beat` is called between the pieces of that work.
+    `heartbeat` is called between pieces of that work.
     """
     recordings, columns = [], []
-    for each in compose_stream(feed.array, beat):
-        recordings.append(each.recording)
-        columns.append(columns_of(feed, each.wave, beat))
+    for composed in compose_stream(feed.array, heartbeat):
+        recordings.append(composed.recording)
+        columns.append(columns_of(feed, composed.wave, heartbeat))
     return Stream(tuple(recordings), tuple(columns))
 
 
 def stream_due(config: Config, epoch: int) -> bool:
-    """Whether the stream is heard after this epoch (1, 2, ...)."""
+    """Whether the stream is scored after this epoch (1, 2, ...)."""
     options = config.training
     return options.stream_epochs > 0 and (epoch % options.stream_epochs == 0 or epoch == options.epochs)
 
 
 def count_streams(config: Config, after: int = 0) -> int:
-    """How often a whole training hears the stream, or still will after the epochs above `after`."""
+    """How often a training scores the stream after the epochs above `after`."""
     every, epochs = config.training.stream_epochs, config.training.epochs
     return -(-epochs // every) - after // every if every and after < epochs else 0
 
 
 def stream_row(point: Point) -> Row:
-    """The columns of an epoch's row for the stream; `stream_format` is the composition that was scored."""
+    """The columns of an epoch's row for the stream; `stream_format` is the version of its composition."""
     measured = {f"stream_{name}": value for name, value in asdict(point).items()}
     return {"miss_rate": point.miss_rate, **measured, "stream_format": composition.FORMAT}
 
 
 def describe_stream(point: Point) -> str:
-    """The line of the log."""
+    """The log line of one scoring of the stream."""
     return (
         f"Validation stream: {point.misses} of {point.words} words missed ({100 * point.miss_rate:.2f}%) with "
         f"{point.false_accepts} false accepts in {point.hours:.2f} h, at threshold {point.threshold:.4f}."
     )
 
 
-def measure_stream(model: nn.Module, feed: Feed, stream: Stream, beat: Callable[[], None]) -> Point | None:
-    """Misses at the false accepts per hour of the configuration; None for a split without words or other sound."""
+def measure_stream(model: nn.Module, feed: Feed, stream: Stream, heartbeat: Callable[[], None]) -> Point | None:
+    """The operating point at the configured false accepts per hour; None for a split without words or other sound."""
     hop = hop_seconds(feed.config)
-    heard = [
-        smoothed(recording, stream_probability(model, feed, columns, beat), hop)
+    scored = [
+        smoothed(recording, stream_probability(model, feed, columns, heartbeat), hop)
         for recording, columns in zip(stream.recordings, stream.columns, strict=True)
     ]
-    return stream_set.operating_point(heard, feed.config.training.false_accepts_per_hour)
+    return stream_set.operating_point(scored, feed.config.training.false_accepts_per_hour)
 
 
 def smoothed(recording: Recording, raw: NDArray[np.floating], hop: float) -> Heard:
-    """A recording with its probabilities [n], one every `hop` seconds, smoothed as a new detector smooths them."""
+    """A recording with its probabilities [n], one every `hop` seconds, smoothed with the default of a new detector."""
     return Heard(recording, stream_scores.smooth(raw, hop), hop, stream_scores.REFRACTORY_SECONDS)
-
-
-BATCH = 256
-
-
-@torch.inference_mode()
-def score(model: nn.Module, feed: Feed, windows: Windows, beat: Callable[[], None]) -> Tensor:
-    """Logits float32 [n] of the windows, on the CPU; `beat` is called after every batch."""
-    model.eval()
-    logits = []
-    for features in plain_batches(feed, windows, BATCH):
-        logits.append(model(features).float().cpu())
-        beat()
-    return torch.cat(logits)
-
-
-def validate(logit: Tensor, windows: Windows, config: Config) -> dict[str, Any]:
-    """Loss, robust loss, accuracy, FPR, FNR, F1 (threshold 0.5) and the counts behind them, by the logits [n]."""
-    positive = torch.from_numpy(windows.positive).float()
-    weight = losses.validation_weights(positive, config)
-    loss = losses.cross_entropy(logit, positive, weight, config.loss.label_smoothing)
-    robust = losses.trimmed(logit, positive, config)
-    rates = clip_rates.rates(windows.positive, logit.sigmoid().numpy())
-    values = {"val_loss": loss.item(), "robust_loss": robust.item()}
-    return {
-        **values,
-        "val_accuracy": rates.accuracy,
-        "fpr": rates.fpr,
-        "fnr": rates.fnr,
-        "f1": rates.f1,
-        **asdict(rates),
-    }
