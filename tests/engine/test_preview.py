@@ -45,7 +45,7 @@ def test_ten_draws_are_the_windows_of_training(tmp_path):
     [(24000, 16000, (0.5, 1.5)), (8000, 16000, (0.0, 0.5)), (40000, 16000, (1.5, 2.0)), (64000, 16000, (0.0, 0.0))],
 )
 def test_the_part_that_a_draw_takes_lies_inside_the_clip(end: int, source: int, part: tuple[float, float]):
-    assert preview.taken(32000, end, source) == part
+    assert preview.clip_span(32000, end, source) == part
 
 
 @pytest.mark.parametrize(("label", "told"), [("rirs", "applied to"), ("positive", "not used in training")])
