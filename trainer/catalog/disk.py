@@ -26,8 +26,8 @@ class Freeable:
 
 
 def freeable(run: Run) -> Freeable:
-    """Old checkpoints: all but the best, the last intact one, the best at the time of the last (needed by a resume), and
-    those that runs which have not begun start from.
+    """Old checkpoints: all but the best, the last intact one, the best at the time of the last (needed by a resume),
+    and those that runs which have not begun start from.
 
     Raises ValueError for an active run, which deletes its own, and for one with an unknown or damaged best model.
     """
