@@ -130,7 +130,7 @@ def test_a_started_run_is_stopped_by_its_id(workspace):
         (["import", "/nowhere/at/all"], "is not a folder"),
         (["import", "/etc/hostname"], "cannot be unpacked"),
         (["import", "/etc", "--label", "good"], "choose one of positive"),
-        (["undo", "nothing"], "There is no such change."),
+        (["undo", "nothing"], "There is no change 'nothing'."),
         (["synthesise"], "Every count is 0"),
         (["synthesise", "--phrase", "привет", "--positives", "1"], "is not a letter of English"),
         (["preview", "quick", "positive/1.wav"], "Dataset splits not found"),

@@ -44,7 +44,7 @@ def test_a_change_is_undone_once(workspace):
     changes.undo(workspace, change.id)
     with pytest.raises(ValueError, match="already undone"):
         changes.undo(workspace, change.id)
-    with pytest.raises(ValueError, match="no such change"):
+    with pytest.raises(ValueError, match="There is no change"):
         changes.undo(workspace, "20200101-000000-abcd")
 
 

@@ -12,7 +12,7 @@ import soundfile
 from tests.tiny import clip_of, ignore, make_raw, write_wav
 from trainer.dataset import clips
 from trainer.dataset import scan as scan_module
-from trainer.dataset.clips import Found
+from trainer.dataset.clips import ScannedClips
 from trainer.dataset.scan import scan
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 
@@ -20,7 +20,7 @@ RECORDINGS = PROJECT_ROOT.parent / "shared" / "data"
 needs_recordings = pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the real recordings (../shared/data) are absent")
 
 
-def scanned(workspace: Workspace, report=ignore) -> Found:
+def scanned(workspace: Workspace, report=ignore) -> ScannedClips:
     return clips.of_table(workspace, scan(workspace, report))
 
 

@@ -47,7 +47,7 @@ def test_a_zip_brings_its_audio_and_says_what_was_skipped(workspace, tmp_path):
     }  # fmt: skip
     made = importing.import_zip(workspace, zip_of(tmp_path / "a.zip", entries), "positive", ignore)
     assert clips(workspace) == ["positive/set/anna/1.wav", "positive/set/anna/2.WAV", "positive/set/ben/1.flac"]
-    assert made.skipped == 3 and (
+    assert len(made.skipped) == 3 and (
         "Imported 3 into positive. 3 files skipped: 1 of an unsupported type (.txt), 2 hidden "
         "(__MACOSX/set/anna/._1.wav). To undo"
     ) in made.sentence()  # fmt: skip
@@ -57,7 +57,7 @@ def test_folders_named_after_labels_say_the_label(workspace, tmp_path):
     entries = {"mine/positive/anna/1.wav": WAV, "mine/background/rain.ogg": WAV, "mine/other/1.wav": WAV}
     made = importing.import_zip(workspace, zip_of(tmp_path / "a.zip", entries), "", ignore)
     assert clips(workspace) == ["background/rain.ogg", "positive/anna/1.wav"]
-    assert [(each.path, each.reason) for each in made.left_out] == [("mine/other/1.wav", "no_label")]
+    assert [(each.path, each.reason) for each in made.skipped] == [("mine/other/1.wav", "no_label")]
 
 
 @pytest.mark.parametrize("name", ["../../up.wav", "/etc/up.wav", "a/../../../up.wav", "..\\..\\up.wav", "C:\\up.wav"])
@@ -147,7 +147,7 @@ def test_a_folder_is_copied_or_linked_and_the_originals_stay(workspace, tmp_path
     folder = folder_of(tmp_path)
     made = importing.import_folder(workspace, folder, "negative", how, ignore)
     assert clips(workspace) == ["negative/anna/1.wav", "negative/anna/2.wav", "negative/ben/deep/3.flac"]
-    assert [each.path for each in made.left_out] == [".git", "out.wav"] and (folder / "anna/1.wav").read_bytes() == WAV
+    assert [each.path for each in made.skipped] == [".git", "out.wav"] and (folder / "anna/1.wav").read_bytes() == WAV
     same = (folder / "anna/1.wav").stat().st_ino == (workspace.raw / "negative/anna/1.wav").stat().st_ino
     assert same == (how == "link")
     changes.undo(workspace, made.change.id)
@@ -222,7 +222,7 @@ def test_labels_match_in_any_spelling_and_the_true_reason_is_told(workspace, tmp
         "positive/unnamed.wav", "rirs/r.WAV",
     ]  # fmt: skip
     assert clips(workspace) == wanted
-    assert {each.path: each.reason for each in made.left_out} == {
+    assert {each.path: each.reason for each in made.skipped} == {
         "Negatif/lost.wav": "no_label", "notes.txt": "kind", "positive/cover.JPG": "kind", "positive/pipe.wav": "link",
     }  # fmt: skip
     sentence = made.sentence()
@@ -232,7 +232,7 @@ def test_labels_match_in_any_spelling_and_the_true_reason_is_told(workspace, tmp
     files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
     packed = zip_of(tmp_path / "a.zip", {path.relative_to(folder).as_posix(): path.read_bytes() for path in files})
     made = importing.import_zip(workspace, packed, "", ignore)
-    assert clips(workspace) == wanted and made.skipped == 3
+    assert clips(workspace) == wanted and len(made.skipped) == 3
 
 
 def test_what_cannot_be_opened_or_is_hidden_is_told(workspace, tmp_path):
@@ -240,7 +240,7 @@ def test_what_cannot_be_opened_or_is_hidden_is_told(workspace, tmp_path):
     os.mkfifo(folder / "pipe.wav")
     (folder / ".secret.wav").write_bytes(WAV)
     made = importing.import_folder(workspace, folder, "Positive", "copy", ignore)
-    reasons = {each.path: each.reason for each in made.left_out}
+    reasons = {each.path: each.reason for each in made.skipped}
     assert reasons == {".git": "hidden", ".secret.wav": "hidden", "out.wav": "link", "pipe.wav": "not_a_file"}
     document = importing.document(made)
     assert (

@@ -77,8 +77,8 @@ def test_a_take_is_kept_under_its_speaker_and_can_be_undone(tmp_path):
     workspace = Workspace(tmp_path)
     take = recording.read(take_bytes(spoken()))
     with pytest.raises(ValueError, match="Enter the speaker"):
-        recording.keep(workspace, take, "positive", " ../ ")
-    kept = [recording.keep(workspace, take, "positive", "Anna/../B") for _ in range(3)]
+        recording.save(workspace, take, "positive", " ../ ")
+    kept = [recording.save(workspace, take, "positive", "Anna/../B") for _ in range(3)]
     files = list((workspace.raw / "positive").rglob("*.wav"))
     assert len(files) == 3 and {file.parent.parent for file in files} == {workspace.raw / "positive"}
     assert soundfile.info(files[0]).subtype == "PCM_16"

@@ -118,7 +118,7 @@ def test_names_that_fall_together_lose_no_file(workspace, tmp_path):
     names = ["ア.wav", "ｱ.wav", "a?.wav", "a.wav", "A.wav", "é.wav", "e\u0301.wav", "?.wav", "*.wav", "-.wav"]
     packed = zip_of(tmp_path / "a.zip", [f"positive/{name}".encode() for name in names])
     made = importing.import_zip(workspace, packed, "", ignore)
-    assert len(clips(workspace)) == len(names) == made.counts["positive"] and not made.left_out
+    assert len(clips(workspace)) == len(names) == made.counts["positive"] and not made.skipped
     assert made.renamed == 5 and all(name.endswith(".wav") for name in clips(workspace))
     with packed.open("rb") as file:
         assert archives.undecided_names(file) == {}

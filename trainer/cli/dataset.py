@@ -21,7 +21,7 @@ from trainer.system.job import Report
 from trainer.system.workspace import LABELS, Workspace
 
 if TYPE_CHECKING:
-    from trainer.dataset.clips import Found
+    from trainer.dataset.clips import ScannedClips
 
 CLIPS = click.argument("clips", nargs=-1, required=True, metavar="CLIP...")
 RATIOS = click.option("--ratios", default="70/15/15", show_default=True, help="Train, validation and test in percent.")
@@ -55,11 +55,11 @@ def demo(session: Session, phrase: str, positives: int, ratios: str, seed: int, 
     work_on(session, "demo", as_job, work)
 
 
-def _summary(workspace: Workspace, found: Found) -> dict[str, Any]:
+def _summary(workspace: Workspace, scanned: ScannedClips) -> dict[str, Any]:
     from trainer.dataset import clips
     from trainer.evaluation import wrong_labels
 
-    return clips.summary(workspace, found, wrong_labels.health(workspace, found.clips))
+    return clips.summary(workspace, scanned, wrong_labels.health(workspace, scanned.clips))
 
 
 @click.command()
@@ -131,7 +131,7 @@ def import_verb(
     from trainer.dataset.scan import scan as scan_clips
 
     zip_names.check_encoding(encoding)
-    how: importing.How = "link" if link else "copy"
+    how: importing.Mode = "link" if link else "copy"
 
     def work(source: str, title: str, report: Report) -> tuple[dict[str, Any], str]:
         path = Path(source).expanduser()
@@ -316,7 +316,7 @@ def confirm(session: Session, clips: tuple[str, ...]) -> None:
     show(session, {"change": change.id}, f"{change.title}. Undo it in the list of changes.")
 
 
-def _scanned(session: Session) -> Found:
+def _scanned(session: Session) -> ScannedClips:
     """The clips of the last scan. Raises ValueError when there was none."""
     from trainer.dataset import clips
 

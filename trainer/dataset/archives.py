@@ -1,4 +1,4 @@
-"""Zip files of clips: extracts the audio in them below one folder and reports every file it skips with the reason."""
+"""Zip archives of clips: extracts their audio files, and lists every skipped file with the reason."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ WHY: dict[Reason, str] = {
     "not_a_file": "not a regular file",
     "unreadable": "in a folder that cannot be opened",
 }
-MOST_KINDS = 5
+MOST_SUFFIXES = 5
 MOST_BYTES = 20_000_000_000
 SPARE_BYTES = 500_000_000
-"""Left free on the disk."""
+"""Disk space that stays free."""
 TOO_MUCH = (
     f"The archive unpacks to more than {MOST_BYTES / 1e9:.0f} GB, {zip_file.MOST_RATIO} times its size, or the free "
     "disk space; nothing is imported."
@@ -36,44 +36,44 @@ TOO_MUCH = (
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file, or a folder as a whole, by the path that its user knows."""
+    """A skipped file or folder, by the path that the user knows."""
 
     path: str
     reason: Reason
 
 
 def skip_documents(skipped: Sequence[Skipped]) -> list[dict[str, str]]:
-    """What was skipped, for scripts."""
+    """The skipped files as JSON documents."""
     return [{"path": each.path, "reason": each.reason, "message": f"It is {WHY[each.reason]}."} for each in skipped]
 
 
 def skip_summary(skipped: Sequence[Skipped]) -> str:
-    """How many were skipped for which reason, with an example of each; empty when none was."""
+    """The number of skipped files for each reason, with an example; empty if there are none."""
     if not skipped:
         return ""
     counts = {reason: sum(each.reason == reason for each in skipped) for reason in WHY}
-    told = [f"{count:,} {WHY[reason]} ({_example(skipped, reason)})" for reason, count in counts.items() if count]
-    return f"{counted(len(skipped), 'file')} skipped: {', '.join(told)}."
+    reasons = [f"{count:,} {WHY[reason]} ({_example(skipped, reason)})" for reason, count in counts.items() if count]
+    return f"{counted(len(skipped), 'file')} skipped: {', '.join(reasons)}."
 
 
 def _example(skipped: Sequence[Skipped], reason: Reason) -> str:
     paths = [each.path for each in skipped if each.reason == reason]
     if reason != "kind":
         return paths[0]
-    kinds = list(dict.fromkeys(PurePosixPath(path).suffix.lower() or PurePosixPath(path).name for path in paths))
-    return ", ".join(kinds[:MOST_KINDS]) + (" and others" if kinds[MOST_KINDS:] else "")
+    suffixes = list(dict.fromkeys(PurePosixPath(path).suffix.lower() or PurePosixPath(path).name for path in paths))
+    return ", ".join(suffixes[:MOST_SUFFIXES]) + (" and others" if suffixes[MOST_SUFFIXES:] else "")
 
 
 @dataclass(frozen=True)
 class Extracted:
-    """`files`: (path in the archive, file written)."""
+    """`files`: (path in the archive, extracted file)."""
 
     files: list[tuple[str, Path]]
     skipped: list[Skipped]
 
 
 def _write(chunks: Iterable[bytes], target: Path, left: int) -> int:
-    """Write one entry; returns its bytes. Raises ValueError when that are more than are left."""
+    """Write one entry and return its size in bytes. Raises ValueError if it exceeds the bytes `left`."""
     written = 0
     with open(target, "xb") as out:
         for chunk in chunks:
@@ -84,21 +84,21 @@ def _write(chunks: Iterable[bytes], target: Path, left: int) -> int:
     return written
 
 
-def _room(file: Path, folder: Path) -> int:
-    """Most bytes that all entries together may write; entries that share their data are no way around it."""
+def _size_limit(file: Path, folder: Path) -> int:
+    """The largest number of bytes that all entries together may write, even if entries share their data."""
     free = shutil.disk_usage(folder).free - SPARE_BYTES
     return min(MOST_BYTES, free, max(zip_file.FREE_BYTES, zip_file.MOST_RATIO * file.stat().st_size))
 
 
 def _entries(archive: zipfile.ZipFile, encoding: str) -> list[zipfile.ZipInfo]:
-    """The files of an archive, their names as text with / between the parts. Raises as zip_names.decode."""
+    """The files of an archive, with decoded names and / as separator. Raises like zip_names.decode."""
     return zip_file.entries_of(
         archive, lambda entries: [name.replace("\\", "/") for name in zip_names.decode(entries, encoding)]
     )
 
 
 def _reason(name: str) -> Reason | None:
-    """Why an entry is no clip."""
+    """Why an entry is not a clip; None if it is one."""
     *folders, last = PurePosixPath(name).parts
     if any(map(file_names.is_hidden, (*folders, last))):
         return "hidden"
@@ -106,12 +106,12 @@ def _reason(name: str) -> Reason | None:
 
 
 def extract(file: Path, folder: Path, report: Report, encoding: str = "") -> Extracted:
-    """Write the audio files of a zip into `folder` under plain numbers; `encoding` is that of its names where the zip
-    does not say it.
+    """Extract the audio files of a zip into `folder`, named by number.
 
-    Raises UndecidedNamesError, ValueError with what is wrong with the archive, OSError.
+    `encoding` applies to names for which the zip declares none. Raises UndecidedNamesError, ValueError with the problem
+    of the archive, OSError.
     """
-    files, skipped, left = list[tuple[str, Path]](), list[Skipped](), _room(file, folder)
+    files, skipped, left = list[tuple[str, Path]](), list[Skipped](), _size_limit(file, folder)
     with open(file, "rb") as packed, zip_file.open_zip(packed) as archive:
         entries = _entries(archive, encoding)
         for number, entry in enumerate(entries):
@@ -126,6 +126,6 @@ def extract(file: Path, folder: Path, report: Report, encoding: str = "") -> Ext
 
 
 def undecided_names(file: IO[bytes]) -> dict[str, str]:
-    """How the names in a zip may read, by encoding; empty when it is clear. Raises ValueError for what is no zip."""
+    """Possible readings of the names in a zip, by encoding; empty if they are certain. Raises ValueError."""
     with zip_file.open_zip(file) as archive:
         return zip_names.undecided(archive.infolist())

@@ -1,7 +1,7 @@
-"""Changes to the clips on disk: each is recorded first, loses nothing, and can be undone.
+"""Changes to the clips on disk: each is recorded before it is made, deletes nothing, and can be undone.
 
-A change is a list of moves inside the data folder. Deleting moves a file to data/trash, importing moves it from
-data/incoming into data/raw; undoing moves everything back, and is a change itself.
+A change is a list of moves inside the data folder: deleting moves files to data/trash, importing moves them from
+data/incoming to data/raw. Undoing moves them back, and is a change itself.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from trainer.system.processes import exclusive_lock
 from trainer.system.workspace import Workspace
 
 LONGEST_PATH = 4000
-"""Bytes; Linux takes 4095, and the trash adds some."""
+"""Bytes. Linux allows 4,095, and paths in the trash are longer."""
 RAW, TRASH, INCOMING = "raw", "trash", "incoming"
 
 
 class Move(BaseModel, frozen=True):
-    """One file from here to there; both below the data folder."""
+    """One move of a file; both paths are relative to the data folder."""
 
     source: str
     target: str
 
 
 class Change(BaseModel, frozen=True):
-    """What was done, when (UTC), to how many files, and whether it has been undone since. Its moves lie beside it."""
+    """A change: its title, time (UTC) and number of files. Its moves are in a file beside it."""
 
     id: str
     title: str
@@ -69,24 +69,23 @@ def _move(source: Path, target: Path) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        shutil.copy2(source, target)  # the trash or the clips lie on another disk
+        shutil.copy2(source, target)  # trash and clips are on different disks
         source.unlink()
 
 
 def apply(workspace: Workspace, title: str, moves: Sequence[Move], change_id: str = "") -> Change:
     """Record the change, then make its moves.
 
-    Raises ValueError when a target exists (nothing is moved then), OSError half-way: what was moved stays recorded
-    and can be undone.
+    Raises ValueError before any move if a target exists, OSError after some moves, which can then be undone.
     """
     data = _data(workspace)
     workspace.changes.mkdir(parents=True, exist_ok=True)
     with exclusive_lock(workspace.changes / "lock"):
-        freed = {move.source for move in moves}
+        sources = {move.source for move in moves}
         for move in moves:
-            if move.target not in freed and os.path.lexists(data / move.target):
+            if move.target not in sources and os.path.lexists(data / move.target):
                 raise ValueError(f"{move.target} already exists; nothing was changed. Rename or remove it first.")
-        _check_places(data, moves)
+        _check_paths(data, moves)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         change = Change(id=change_id or new_id(), title=title, created=now, files=len(moves))
         durable.replace_bytes(_moves_file(workspace, change.id), _Moves(moves=list(moves)).model_dump_json().encode())
@@ -97,19 +96,19 @@ def apply(workspace: Workspace, title: str, moves: Sequence[Move], change_id: st
     return change
 
 
-def _check_places(data: Path, moves: Sequence[Move]) -> None:
-    """Raises ValueError for a file that cannot lie where a move would put it."""
+def _check_paths(data: Path, moves: Sequence[Move]) -> None:
+    """Raises ValueError for a target that is too long, or whose folder is a file."""
     targets = {move.target for move in moves}
     sources = {move.source for move in moves}
-    known = set[str]()
+    checked = set[str]()
     for move in moves:
         if len(os.fsencode(data / move.target)) > LONGEST_PATH:
             raise ValueError(f"{move.target:.60}... is nested too deeply; nothing was changed. Move it up first.")
         for folder in PurePosixPath(move.target).parents[:-1]:
             name = folder.as_posix()
-            if name in known:
+            if name in checked:
                 break
-            known.add(name)
+            checked.add(name)
             if name in targets or (name not in sources and os.path.lexists(data / name) and not (data / name).is_dir()):
                 raise ValueError(
                     f"{name:.80} is both a file and a folder; nothing was changed. Rename one of them first."
@@ -117,7 +116,7 @@ def _check_places(data: Path, moves: Sequence[Move]) -> None:
 
 
 def _remove_empty(data: Path, moves: Sequence[Move]) -> None:
-    """Folders that the moves have emptied, up to the label."""
+    """Remove the folders that the moves emptied, up to the label."""
     for folder in {(data / move.source).parent for move in moves}:
         while len(folder.relative_to(data).parts) > (2 if folder.is_relative_to(data / RAW) else 1):
             try:
@@ -128,26 +127,26 @@ def _remove_empty(data: Path, moves: Sequence[Move]) -> None:
 
 
 def to_trash(change_id: str, paths: Sequence[str]) -> list[Move]:
-    """The moves that delete these clips (paths below data/raw)."""
+    """The moves that delete clips, by their paths below data/raw."""
     return [Move(source=f"{RAW}/{path}", target=f"{TRASH}/{change_id}/{path}") for path in paths]
 
 
-def _back(move: Move, change_id: str) -> Move:
-    """The move that takes one back; what came from outside goes to the trash."""
+def _reverse(move: Move, change_id: str) -> Move:
+    """The move that undoes another; imported files go to the trash."""
     if move.source.startswith(f"{INCOMING}/"):
         return Move(source=move.target, target=f"{TRASH}/{change_id}/{move.target.removeprefix(f'{RAW}/')}")
     return Move(source=move.target, target=move.source)
 
 
 def undo(workspace: Workspace, change_id: str) -> tuple[Change, int]:
-    """Take a change back; returns the change that does so and how many files could not be moved back.
+    """Undo a change; returns the change that does so, and the number of files that could not be moved back.
 
-    A file that is gone since, or whose old place is taken, stays as it is. Raises ValueError for a change that is not
-    known or undone already, OSError.
+    A file that no longer exists, or whose old path is taken, stays where it is. Raises ValueError for a change that
+    does not exist or is already undone, OSError.
     """
     change = read(workspace, change_id)
     if change is None or change.undone:
-        raise ValueError("This change is already undone." if change else "There is no such change.")
+        raise ValueError("This change is already undone." if change else f"There is no change {change_id!r:.40}.")
     data, undoing = _data(workspace), new_id()
     try:
         made = _Moves.model_validate_json(regular_file.read_bytes(_moves_file(workspace, change_id))).moves
@@ -155,12 +154,12 @@ def undo(workspace: Workspace, change_id: str) -> tuple[Change, int]:
         raise ValueError(
             f"The record of {change_id} cannot be read, so this change cannot be undone automatically."
         ) from None
-    wanted = [_back(move, undoing) for move in reversed(made)]
-    freed = {move.source for move in wanted}
+    wanted = [_reverse(move, undoing) for move in reversed(made)]
+    sources = {move.source for move in wanted}
     moves = [
         move
         for move in wanted
-        if os.path.lexists(data / move.source) and (move.target in freed or not os.path.lexists(data / move.target))
+        if os.path.lexists(data / move.source) and (move.target in sources or not os.path.lexists(data / move.target))
     ]
     undone = apply(workspace, f"Undone: {change.title}", moves, undoing)
     durable.replace_json(_file(workspace, change.id), change.model_copy(update={"undone": True}).model_dump())

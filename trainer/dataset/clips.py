@@ -1,4 +1,4 @@
-"""The result of the last scan: the table in data/scan.parquet, and its clips with label, speaker and findings."""
+"""The result of the last scan: the table in data/scan.parquet, its clips with label and speaker, and its summary."""
 
 from __future__ import annotations
 
@@ -43,25 +43,23 @@ COLUMNS = {
     "fingerprint": "str",
     "near": "int64",
 }
-"""`path` below data/raw with / between its parts; `reason` and `message` are empty for a clip. `near` numbers sets of
-clips that sound nearly the same; -1: alone. For the others see audio_file.AudioFacts and dataset.measures.Measures."""
+"""`path` is relative to data/raw with / as separator; `reason` and `message` are empty for a clip. `near` is the number
+of a set of near duplicates, or -1. The others are fields of audio_file.AudioFacts and dataset.measures.Measures."""
 _EMPTY: dict[str, Any] = {"str": "", "int64": 0, "float64": 0.0}
 VERSION = b"2"
-
-
-MOST_ALIKE_SHARE = 0.05
-"""Of the clips of a label; a larger set of near duplicates does not tie its clips to one split."""
+MOST_NEAR_SHARE = 0.05
+"""A set of near duplicates with more than this share of the clips of its label does not stay in one split."""
 
 
 def scan_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """A table of these rows, sorted by path; what a row lacks (a refused file has no sound) is empty."""
+    """A table of these rows, sorted by path; missing values, as of a refused file, are empty."""
     columns = {name: [row.get(name, _EMPTY[kind]) for row in rows] for name, kind in COLUMNS.items()}
     table = pd.DataFrame(columns).astype(COLUMNS)
     return table.sort_values("path", ignore_index=True)
 
 
 def save_table(workspace: Workspace, table: pd.DataFrame, partial: bool = False) -> None:
-    """Replace the table atomically. `partial`: results of a cancelled scan, read only by the next one."""
+    """Replace the table atomically. `partial`: results of a cancelled scan, which only the next scan reads."""
     arrow = pyarrow.Table.from_pandas(table[list(COLUMNS)], preserve_index=False)
     arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), b"version": VERSION})
     out = io.BytesIO()
@@ -72,7 +70,7 @@ def save_table(workspace: Workspace, table: pd.DataFrame, partial: bool = False)
 
 
 def load_table(workspace: Workspace, partial: bool = False) -> pd.DataFrame | None:
-    """The table of the last scan; None when there was none or its file is unusable (corrupt, of another version)."""
+    """The table of the last scan; None without one, or if its file is damaged or of another version."""
     try:
         file = workspace.partial_scan_file if partial else workspace.scan_file
         with regular_file.open_binary(file) as opened:
@@ -85,9 +83,12 @@ def load_table(workspace: Workspace, partial: bool = False) -> pd.DataFrame | No
 
 
 @dataclass(frozen=True)
-class Found:
-    """`clips`: those of COLUMNS and `label`, `speaker` (empty: unknown), `group` (the speaker, else the
-    clip alone: what stays in one split). `refused`: path, reason, message."""
+class ScannedClips:
+    """The clips and the refused files of a scan.
+
+    `clips` has COLUMNS and `label`, `speaker` (empty if unknown) and `group`, which stays in one split: the speaker, or
+    the path of a clip of an unknown speaker. `refused` has path, reason and message.
+    """
 
     clips: pd.DataFrame
     refused: pd.DataFrame
@@ -96,24 +97,24 @@ class Found:
         return len(self.clips)
 
 
-def of_table(workspace: Workspace, files: pd.DataFrame) -> Found:
-    """Clips and refused files of a table, speakers by the rule in force."""
-    fine = files["reason"] == ""
-    clips = files[fine].reset_index(drop=True)
+def of_table(workspace: Workspace, files: pd.DataFrame) -> ScannedClips:
+    """The clips and refused files of a table, with speakers by the saved rule."""
+    accepted = files["reason"] == ""
+    clips = files[accepted].reset_index(drop=True)
     clips["label"] = file_names.labels_of(clips["path"])
     clips["speaker"] = speakers.current(workspace, clips["path"])
     clips["group"] = clips["speaker"].where(clips["speaker"] != "", clips["path"])
-    return Found(clips, files.loc[~fine, ["path", "reason", "message"]].reset_index(drop=True))
+    return ScannedClips(clips, files.loc[~accepted, ["path", "reason", "message"]].reset_index(drop=True))
 
 
-def load(workspace: Workspace) -> Found | None:
-    """What the last scan found; None when there was none."""
+def load(workspace: Workspace) -> ScannedClips | None:
+    """The result of the last scan; None without one."""
     files = load_table(workspace)
     return None if files is None else of_table(workspace, files)
 
 
 def as_manifest(clips: pd.DataFrame) -> list[Clip]:
-    """Rows as the manifests hold them."""
+    """The clips as rows of a manifest."""
     columns = [
         clips[name].tolist()
         for name in ("path", "label", "group", "seconds", "sample_rate", "channels", "digest", "size", "mtime_ns")
@@ -122,39 +123,39 @@ def as_manifest(clips: pd.DataFrame) -> list[Clip]:
 
 
 def near_sets(clips: pd.DataFrame) -> dict[str, int]:
-    """Sets of near duplicates by path, as far as they tie their clips to one split.
+    """The number of the set of near duplicates that must stay in one split, by path.
 
-    Clips of known speakers are tied by these, and voices may be alike; so only clips of nobody known are in sets here.
-    A large set is none: not copies of one recording, but one kind of sound.
+    Only clips without a known speaker are in a set: other clips stay together by speaker, and voices may be similar. A
+    large set is left out, as it contains one kind of sound rather than copies of one recording.
     """
-    nobody = clips[(clips["near"] >= 0) & (clips["speaker"] == "")]
-    sizes = nobody.groupby("near")["path"].transform("size")
-    most = MOST_ALIKE_SHARE * nobody["label"].map(clips["label"].value_counts())
-    alike = nobody[sizes <= most.clip(lower=2)]
-    return dict(zip(alike["path"], alike["near"].astype(int), strict=True))
+    unknown = clips[(clips["near"] >= 0) & (clips["speaker"] == "")]
+    sizes = unknown.groupby("near")["path"].transform("size")
+    most = MOST_NEAR_SHARE * unknown["label"].map(clips["label"].value_counts())
+    near = unknown[sizes <= most.clip(lower=2)]
+    return dict(zip(near["path"], near["near"].astype(int), strict=True))
 
 
-def warnings(workspace: Workspace, found: Found) -> list[str]:
-    """What stands in the way of a good training, beyond single clips."""
-    told = []
-    counts = found.clips["label"].value_counts()
+def warnings(workspace: Workspace, scanned: ScannedClips) -> list[str]:
+    """Problems of the whole data set, as sentences."""
+    sentences = []
+    counts = scanned.clips["label"].value_counts()
     positives, negatives = counts.get("positive", 0), counts.get("negative", 0) + counts.get("hard_negative", 0)
     if not positives:
-        told.append(f"No usable clips in {workspace.raw / 'positive'}. Put recordings of the word there.")
+        sentences.append(f"No usable clips in {workspace.raw / 'positive'}. Put recordings of the word there.")
     if not negatives:
-        told.append(f"No usable clips in {workspace.raw / 'negative'}. Put other words and speech there.")
+        sentences.append(f"No usable clips in {workspace.raw / 'negative'}. Put other words and speech there.")
     if positives and negatives and max(positives, negatives) > 50 * min(positives, negatives):
         fewer = "positive" if positives < negatives else "negative"
-        told.append(
+        sentences.append(
             f"{positives:,} positive and {negatives:,} negative clips: training repeats the {fewer} ones very often. "
             f"Add {fewer} clips, or remove some of the others."
         )
-    told += filter(None, [speakers.problem(workspace, found.clips["path"])])
-    return told + _outside(workspace)
+    sentences += filter(None, [speakers.problem(workspace, scanned.clips["path"])])
+    return sentences + _unscanned(workspace)
 
 
-def _outside(workspace: Workspace) -> list[str]:
-    """What lies in data/raw outside of the labels' folders, where no scan looks, as sentences."""
+def _unscanned(workspace: Workspace) -> list[str]:
+    """Files and folders in data/raw outside of label folders, which no scan reads, as sentences."""
     folders, loose = list[str](), list[str]()
     for path in sorted(workspace.raw.iterdir()) if workspace.raw.is_dir() else ():
         shown = path.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
@@ -165,8 +166,11 @@ def _outside(workspace: Workspace) -> list[str]:
     if not loose:
         return folders
     were = "was" if len(loose) == 1 else "were"
-    told = f"{counted(len(loose), 'file')} in {workspace.raw} itself ({loose[0]}) {were} not scanned. "
-    return [*folders, f"{told}Move them into a folder named after their label: {', '.join(LABELS)}."]
+    return [
+        *folders,
+        f"{counted(len(loose), 'file')} in {workspace.raw} itself ({loose[0]}) {were} not scanned. "
+        f"Move them into a folder named after their label: {', '.join(LABELS)}.",
+    ]
 
 
 def _label_summary(clips: pd.DataFrame) -> dict[str, Any]:
@@ -180,18 +184,18 @@ def _label_summary(clips: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def summary(workspace: Workspace, found: Found, health: Sequence[Finding]) -> dict[str, Any]:
-    """Counts by label, refused files, warnings and the findings about the clips, as a document."""
-    labels = {label: _label_summary(found.clips[found.clips["label"] == label]) for label in LABELS}
-    refused = found.refused.to_dict("records")
-    told = [
+def summary(workspace: Workspace, scanned: ScannedClips, health: Sequence[Finding]) -> dict[str, Any]:
+    """Counts by label, refused files, warnings and findings, as a JSON document."""
+    labels = {label: _label_summary(scanned.clips[scanned.clips["label"] == label]) for label in LABELS}
+    refused = scanned.refused.to_dict("records")
+    findings = [
         {
-            "finding": one.code,
-            "severity": one.severity,
-            "title": one.title,
-            "clips": len(one.paths),
-            "remedy": one.remedy,
+            "finding": finding.code,
+            "severity": finding.severity,
+            "title": finding.title,
+            "clips": len(finding.paths),
+            "remedy": finding.remedy,
         }
-        for one in health
+        for finding in health
     ]
-    return {"labels": labels, "refused": refused, "warnings": warnings(workspace, found), "findings": told}
+    return {"labels": labels, "refused": refused, "warnings": warnings(workspace, scanned), "findings": findings}

@@ -1,4 +1,4 @@
-"""Safe names for files and folders from untrusted names."""
+"""Names of files and folders: safe names from untrusted ones, labels of folders, audio and hidden files."""
 
 from __future__ import annotations
 
@@ -15,24 +15,23 @@ if TYPE_CHECKING:
 
 LONGEST = 100
 UNNAMED = "unnamed"
-"""Takes the place of a name of which nothing is left."""
-_NOT_ON_EVERY_DISK = set('<>:"\\|?*')
+"""Replaces a name of which nothing is left."""
+_RESERVED = set('<>:"\\|?*')
 
 
 def _cleaned(text: str) -> str:
-    kept = [c for c in text if unicodedata.category(c)[0] != "C" and c not in _NOT_ON_EVERY_DISK and c != "/"]
-    return " ".join("".join(kept).split())
+    allowed = [c for c in text if unicodedata.category(c)[0] != "C" and c not in _RESERVED and c != "/"]
+    return " ".join("".join(allowed).split())
 
 
 def safe_part(name: str) -> str:
-    """One name of a path: no control or direction marks, nothing another system refuses, not hidden, not too long.
-
-    Returns an empty text when nothing is left.
+    """A safe part of a path: without control characters or characters that other systems reserve, not hidden, not too
+    long. Empty if nothing is left.
     """
     composed = unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode())
     suffix = _cleaned(PurePosixPath(composed.rstrip(". ")).suffix)
     name = _cleaned(composed).strip(". -")
-    if suffix.strip(".") and not PurePosixPath(name).suffix:  # of -.wav the stem alone must go
+    if suffix.strip(".") and not PurePosixPath(name).suffix:  # of "-.wav", only the stem is lost
         name = UNNAMED + suffix
     if len(name.encode()) <= LONGEST:
         return name
@@ -42,13 +41,13 @@ def safe_part(name: str) -> str:
 
 
 def safe_path(path: str) -> str:
-    """A path with every part made safe; `..` and absolute beginnings are gone with what they hide behind."""
+    """A relative path of safe parts, without `..` and a root."""
     parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".", "..")]
     return "/".join(safe_part(part) or UNNAMED for part in parts)
 
 
 def label_of(folder: str) -> str:
-    """The label that a folder is named after, such as hard_negative by `Hard-Negatives`; else an empty text."""
+    """The label that a folder is named after, such as hard_negative for `Hard-Negatives`; else empty."""
     letters = "".join(filter(str.isalnum, unicodedata.normalize("NFKC", folder).casefold()))
     return next((label for label in LABELS if letters.rstrip("s") == label.replace("_", "").rstrip("s")), "")
 
@@ -68,19 +67,19 @@ def labels_of(paths: pd.Series) -> pd.Series:
 
 
 def is_audio(name: str) -> bool:
-    """Whether a file of this name is audio of a kind that is read."""
+    """Whether the suffix of a file name is one of a supported audio format."""
     return PurePosixPath(safe_part(name)).suffix.lower() in SUFFIXES
 
 
 def is_hidden(part: str) -> bool:
-    """Whether the system hides a file or folder of this name, or has put it beside others."""
+    """Whether a file or folder is hidden by its name, or created by macOS beside others."""
     return part.startswith(".") or part == "__MACOSX"
 
 
 def free(path: str, taken: set[str]) -> str:
-    """`path`, or with a number if it is taken on a disk that does not tell capitals from small letters.
+    """`path`, with a number if it is taken, ignoring case as some file systems do.
 
-    The result is added to `taken`, which holds paths with casefold applied.
+    Adds the result to `taken`, which contains casefolded paths.
     """
     stem, suffix = path.removesuffix(PurePosixPath(path).suffix), PurePosixPath(path).suffix
     name, number = path, 1

@@ -1,4 +1,4 @@
-"""Findings about a data set: problems of clips, their effect on a training, and the repair."""
+"""Findings about a data set: problems of clips, their effect on training, and the remedy."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ FEW_POSITIVES = 50
 LOWEST_RATE = 16000
 MUCH_BY_ONE = 0.5
 REFUSED = "refused"
+"""The code that stands for all refused files."""
 WRONG_LABELS = "wrong_labels"
-"""Code under which all refused files are quarantined."""
 PASSING = ("vanished", "changing", "not_answering")
-"""Reasons that say nothing of the file itself: it is not quarantined, but read again by the next scan."""
+"""Reasons that do not lie in the file itself, which the next scan reads again."""
 GENERATED = {"no_background": ("background", 100), "no_rirs": ("rirs", 50)}
-"""What `generate` makes: label and number of clips."""
+"""Label and number of the clips that the remedy `generate` makes."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """`paths` below data/raw are the clips concerned; `remedy` acts on them, or only on `surplus` where there is some.
+    """A problem of the clips `paths` (below data/raw) and its `effect` on training, in one or two sentences.
 
-    `effect` is what they do to a training, in one or two sentences.
+    `remedy` applies to `surplus` if there is any, else to `paths`.
     """
 
     code: str
@@ -48,7 +48,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class _Check:
-    """One rule over single clips: which rows it is about, and what is said of them."""
+    """A rule for single clips: `rows` selects those with the problem."""
 
     code: str
     severity: Severity
@@ -182,66 +182,67 @@ _CHECKS = (
 
 
 def _contradicts(clips: pd.DataFrame, by: str) -> pd.Series:
-    """Which clips share `by` with one that is said to be the word where they are not, or the other way round."""
+    """Which clips share `by` with a clip whose label contradicts theirs: one is the word, the other is not."""
     return clips.assign(word=clips["label"] == "positive").groupby(by)["word"].transform("nunique") > 1
 
 
 def _copies(clips: pd.DataFrame) -> Iterator[Finding]:
-    """The same audio more than once: said to be the word and not to be, or merely again."""
-    two = _contradicts(clips, "digest")
-    if two.any():
+    """Findings about identical audio, with contradicting labels or not."""
+    contradicting = _contradicts(clips, "digest")
+    if contradicting.any():
         yield Finding(
             "two_labels",
             "error",
             "The same audio as positive and as something else",
             "The same sound is labelled as the word and as something else. Listen, and delete the wrong one; "
             "Quarantine removes all of them.",
-            tuple(clips.loc[two, "path"]),
+            tuple(clips.loc[contradicting, "path"]),
             "quarantine",
         )
-    again = clips[~two & clips.duplicated("digest")]
-    if len(again):
+    copies = clips[~contradicting & clips.duplicated("digest")]
+    if len(copies):
         yield Finding(
             "duplicates",
             "warning",
             "Exact duplicates",
             "The same audio under several names; all copies stay in one split. They count several times in training. "
             "Quarantine keeps the first of each.",
-            tuple(again["path"]),
+            tuple(copies["path"]),
             "quarantine",
         )
 
 
-def _alike(clips: pd.DataFrame) -> Iterator[Finding]:
+def _near_copies(clips: pd.DataFrame) -> Iterator[Finding]:
+    """Findings about near duplicates, with contradicting labels or not."""
     sets = clips[(clips["near"] >= 0) & ~clips.duplicated("digest")]
     sets = sets[sets.groupby("near")["path"].transform("size") > 1]
-    two = _contradicts(sets, "near")
-    if two.any():
+    contradicting = _contradicts(sets, "near")
+    if contradicting.any():
         yield Finding(
             "near_labels",
             "warning",
             "Nearly the same audio as positive and as something else",
             "Re-encoded, trimmed or amplified copies with contradicting labels. Listen, and delete the wrong one; "
             "Quarantine removes all of them.",
-            tuple(sets.loc[two, "path"]),
+            tuple(sets.loc[contradicting, "path"]),
             "quarantine",
         )
-    same = sets[~two]
-    if len(same):
+    copies = sets[~contradicting]
+    if len(copies):
         yield Finding(
             "near_duplicates",
             "info",
             "Near duplicates",
             "Clips that differ only in level, length or encoding. Where the speaker is unknown they stay "
             "in one split; there is less variety than their number suggests. Quarantine keeps the first of each.",
-            tuple(same["path"]),
+            tuple(copies["path"]),
             "quarantine",
-            tuple(same.loc[same.duplicated("near"), "path"]),
+            tuple(copies.loc[copies.duplicated("near"), "path"]),
         )
 
 
-def _whole(clips: pd.DataFrame) -> Iterator[Finding]:
-    """What is wrong with the set rather than with single clips."""
+def _of_whole_set(clips: pd.DataFrame) -> Iterator[Finding]:
+    """Findings about the data set as a whole."""
     positives = clips[clips["label"] == "positive"]
     if 0 < len(positives) < FEW_POSITIVES:
         yield Finding(
@@ -274,16 +275,16 @@ def _whole(clips: pd.DataFrame) -> Iterator[Finding]:
 
 
 def find(clips: pd.DataFrame) -> list[Finding]:
-    """Every finding about these clips (dataset.clips.Found.clips), the gravest first."""
-    found = [
+    """All findings about these clips (see clips.ScannedClips), most severe first."""
+    of_clips = [
         Finding(check.code, check.severity, check.title, check.effect, tuple(clips.loc[rows, "path"]), check.remedy)
         for check in _CHECKS
         if (rows := check.rows(clips)).any()
     ]
-    return by_gravity([*found, *_copies(clips), *_alike(clips), *_whole(clips)])
+    return by_severity([*of_clips, *_copies(clips), *_near_copies(clips), *_of_whole_set(clips)])
 
 
-def by_gravity(found: Iterable[Finding]) -> list[Finding]:
-    """The gravest first."""
+def by_severity(every: Iterable[Finding]) -> list[Finding]:
+    """The findings, most severe first."""
     order: list[Severity] = ["error", "warning", "info"]
-    return sorted(found, key=lambda finding: order.index(finding.severity))
+    return sorted(every, key=lambda finding: order.index(finding.severity))

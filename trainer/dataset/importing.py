@@ -1,4 +1,4 @@
-"""Importing clips into data/raw from folders, archives and uploads. Nothing is overwritten; an import can be undone."""
+"""Imports clips into data/raw from folders, archives and uploads. Overwrites nothing, and can be undone."""
 
 from __future__ import annotations
 
@@ -21,44 +21,39 @@ from trainer.system.workspace import LABELS, Workspace
 
 MOST_FILES = 200_000
 SPARE_BYTES = 500_000_000
-"""Left free on the disk by an import."""
+"""Disk space that stays free."""
 ROOTS_VARIABLE = "WAKEWORD_IMPORT_ROOTS"
-
-FORGOTTEN_SECONDS = 86_400
-
-How = Literal["copy", "link"]
+STALE_SECONDS = 86_400
+"""Age at which staged files of a killed import are removed."""
+Mode = Literal["copy", "link"]
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did: clips by label, files that were left, and how many got another name."""
+    """The result of an import: clips by label, skipped files, and how many clips were renamed."""
 
     change: Change
     counts: Counter[str]
-    left_out: Sequence[Skipped]
+    skipped: Sequence[Skipped]
     renamed: int
 
-    @property
-    def skipped(self) -> int:
-        return len(self.left_out)
-
     def sentence(self) -> str:
-        told = ", ".join(f"{count:,} into {label}" for label, count in self.counts.items())
+        counts = ", ".join(f"{count:,} into {label}" for label, count in self.counts.items())
         taken = "its name already existed" if self.renamed == 1 else "their names already existed"
         were = "was" if self.renamed == 1 else "were"
         numbered = f"{self.renamed:,} {were} numbered, as {taken}." if self.renamed else ""
-        parts = [f"Imported {told}.", archives.skip_summary(self.left_out), numbered, "To undo it, open Changes."]
+        parts = [f"Imported {counts}.", archives.skip_summary(self.skipped), numbered, "To undo it, open Changes."]
         return " ".join(filter(None, parts))
 
 
-def document(made: Imported) -> dict[str, Any]:
-    """What an import did, for scripts."""
+def document(imported: Imported) -> dict[str, Any]:
+    """The result of an import as a JSON document."""
     return {
-        "change": made.change.id,
-        "imported": made.counts,
-        "renamed": made.renamed,
-        "skipped": made.skipped,
-        "skipped_files": archives.skip_documents(made.left_out),
+        "change": imported.change.id,
+        "imported": imported.counts,
+        "renamed": imported.renamed,
+        "skipped": len(imported.skipped),
+        "skipped_files": archives.skip_documents(imported.skipped),
     }
 
 
@@ -69,11 +64,11 @@ def allowed_roots() -> list[Path]:
 
 
 def path_named(text: str) -> Path:
-    """The path that a user typed. Raises ValueError when there can be none of this name."""
+    """The path that a user typed. Raises ValueError if it is not a valid path."""
     try:
         path = Path(text.strip()).expanduser().resolve()
         path.exists()
-    except (RuntimeError, ValueError, OSError):  # the home of nobody, a byte of zero, too long, forbidden
+    except (RuntimeError, ValueError, OSError):  # an unknown home folder, a zero byte, too long, forbidden
         raise ValueError(f"{text.strip()!r:.80} is not a readable path. Check the spelling.") from None
     return path
 
@@ -86,7 +81,7 @@ def check_inside(path: Path, roots: Sequence[Path]) -> None:
 
 
 def check_folder(text: str, roots: Sequence[Path] | None = None) -> Path:
-    """The folder that a user named. Raises ValueError when it is none, or outside the allowed roots."""
+    """The folder that a user typed. Raises ValueError if it is not a folder, or outside the allowed roots."""
     if not text.strip():
         raise ValueError("Enter the folder that contains your clips, such as ~/recordings.")
     folder = path_named(text)
@@ -98,42 +93,42 @@ def check_folder(text: str, roots: Sequence[Path] | None = None) -> Path:
 
 
 def check_label(label: str) -> str:
-    """The label that is meant, in whatever case; an empty text for none. Raises ValueError when there is no such."""
-    meant = label.strip().lower().replace("-", "_")
-    if meant and meant not in LABELS:
+    """The label that a user typed, in any case; empty for none. Raises ValueError for an unknown label."""
+    normalized = label.strip().lower().replace("-", "_")
+    if normalized and normalized not in LABELS:
         raise ValueError(f"There is no label {label!r:.40}; choose one of {', '.join(LABELS)}.")
-    return meant
+    return normalized
 
 
 @contextmanager
 def staging(workspace: Workspace) -> Iterator[tuple[str, Path]]:
-    """(id of the change to come, an empty folder of its own in data/incoming); what is left there goes at the end."""
+    """(id of a new change, an empty folder for it in data/incoming); the folder is removed at the end."""
     change_id = changes.new_id()
     folder = workspace.root / "data" / INCOMING / change_id
     folder.mkdir(parents=True)
-    _sweep(folder.parent)
-    _sweep(workspace.uploads)
+    _remove_stale(folder.parent)
+    _remove_stale(workspace.uploads)
     try:
         yield change_id, folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what killed imports left behind."""
-    for left in folder.iterdir() if folder.is_dir() else ():
-        if time.time() - left.stat().st_mtime > FORGOTTEN_SECONDS:
-            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+def _remove_stale(folder: Path) -> None:
+    """Remove old files of killed imports."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if time.time() - path.stat().st_mtime > STALE_SECONDS:
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _label_of(path: str, label: str) -> tuple[str, str]:
-    """(label, path below it) of a file; without a label given, a folder of the path must be one."""
+    """(label, path below the label) of a file; if `label` is empty, it is that of a folder in the path, if any."""
     if label:
         return label, path
     parts = path.split("/")
     for place, part in enumerate(parts[:-1]):
-        if found := file_names.label_of(part):
-            return found, "/".join(parts[place + 1 :])
+        if named := file_names.label_of(part):
+            return named, "/".join(parts[place + 1 :])
     return "", path
 
 
@@ -143,32 +138,32 @@ def take(
     label: str,
     title: str,
     change_id: str,
-    left: Sequence[Skipped] = (),
+    skipped: Sequence[Skipped] = (),
     speaker: str = "",
 ) -> Imported:
-    """Move staged files (their path as the user knows it, the file) into data/raw as one change.
+    """Move staged files, given as (path that the user knows, file), into data/raw as one change.
 
-    Without a label, one of the folders in each path must be named after one; other files are skipped, as are those in
-    `left` before them. Raises ValueError when there is nothing to take, OSError.
+    If `label` is empty, it is that of a folder in each path, and files without one are added to `skipped`. Raises
+    ValueError when no file is left, OSError.
     """
     data = workspace.root / "data"
     taken = {path.relative_to(workspace.raw).as_posix().casefold() for path in workspace.raw.rglob("*")}
-    moves, counts, renamed, others = [], Counter[str](), 0, list(left)
+    moves, counts, renamed, left_out = [], Counter[str](), 0, list(skipped)
     for path, file in files:
-        found, below = _label_of(file_names.safe_path(path), label)
-        if not found:
-            others.append(Skipped(path, "no_label"))
+        own_label, below = _label_of(file_names.safe_path(path), label)
+        if not own_label:
+            left_out.append(Skipped(path, "no_label"))
             continue
-        wanted = "/".join(part for part in (found, file_names.safe_part(speaker), below) if part)
+        wanted = "/".join(part for part in (own_label, file_names.safe_part(speaker), below) if part)
         name = file_names.free(wanted, taken)
         renamed += name != wanted
-        counts[found] += 1
+        counts[own_label] += 1
         moves.append(Move(source=file.relative_to(data).as_posix(), target=f"{RAW}/{name}"))
     if not moves:
-        why = archives.skip_summary(others) or "no audio files found."
+        reason = archives.skip_summary(left_out) or "no audio files found."
         hint = "" if label else f" Choose a label, or name the folders inside {', '.join(LABELS)}."
-        raise ValueError(f"Nothing to import: {why}{hint}")
-    return Imported(changes.apply(workspace, title, moves, change_id), counts, others, renamed)
+        raise ValueError(f"Nothing to import: {reason}{hint}")
+    return Imported(changes.apply(workspace, title, moves, change_id), counts, left_out, renamed)
 
 
 def _text(folder: Path, path: Path) -> str:
@@ -176,7 +171,7 @@ def _text(folder: Path, path: Path) -> str:
 
 
 def _reason(path: Path) -> Reason | None:
-    """Why a file, or a folder that is not looked into, is no clip."""
+    """Why a file, or a folder that is not searched, is skipped; None for a clip."""
     if file_names.is_hidden(path.name):
         return "hidden"
     if path.is_symlink():
@@ -187,23 +182,23 @@ def _reason(path: Path) -> Reason | None:
 
 
 def _audio_below(folder: Path) -> tuple[list[Path], list[Skipped]]:
-    """Audio files below a folder, and what else there is; links and hidden files are no clips."""
-    found, left = list[Path](), list[Skipped]()
+    """The audio files below a folder, and the skipped files; links are not followed."""
+    clips, skipped = list[Path](), list[Skipped]()
 
     def unreadable(error: OSError) -> None:
-        left.append(Skipped(_text(folder, Path(os.fsdecode(error.filename))), "unreadable"))
+        skipped.append(Skipped(_text(folder, Path(os.fsdecode(error.filename))), "unreadable"))
 
     for place, folders, files in os.walk(folder, onerror=unreadable):
-        outside = [name for name in folders if file_names.is_hidden(name) or Path(place, name).is_symlink()]
-        folders[:] = sorted(set(folders) - set(outside))
-        for path in (Path(place, name) for name in sorted([*files, *outside])):
+        excluded = [name for name in folders if file_names.is_hidden(name) or Path(place, name).is_symlink()]
+        folders[:] = sorted(set(folders) - set(excluded))
+        for path in (Path(place, name) for name in sorted([*files, *excluded])):
             if reason := _reason(path):
-                left.append(Skipped(_text(folder, path), reason))
+                skipped.append(Skipped(_text(folder, path), reason))
             else:
-                found.append(path)
-            if len(found) > MOST_FILES:
+                clips.append(path)
+            if len(clips) > MOST_FILES:
                 raise ValueError(f"{folder} contains more than {MOST_FILES:,} clips; import its folders one by one.")
-    return found, left
+    return clips, skipped
 
 
 def _check_space(workspace: Workspace, files: Sequence[Path]) -> None:
@@ -216,7 +211,7 @@ def _check_space(workspace: Workspace, files: Sequence[Path]) -> None:
 
 
 def import_folder(
-    workspace: Workspace, folder: Path, label: str, how: How, report: Report, speaker: str = ""
+    workspace: Workspace, folder: Path, label: str, mode: Mode, report: Report, speaker: str = ""
 ) -> Imported:
     """Copy or hard-link the audio files below a folder. Raises ValueError with the reason, OSError."""
     label = check_label(label)
@@ -224,21 +219,21 @@ def import_folder(
         raise ValueError(
             f"{folder} and this workspace's data contain each other; choose the folder of the original recordings."
         )
-    sources, others = _audio_below(folder)
-    if how == "copy":
+    sources, skipped = _audio_below(folder)
+    if mode == "copy":
         _check_space(workspace, sources)
     with staging(workspace) as (change_id, incoming):
         files = []
         for number, source in enumerate(sources):
             report(number, len(sources), "Importing")
             target = incoming / f"{number:06d}"
-            _bring(source, target, how)
+            _copy_or_link(source, target, mode)
             files.append((_text(folder, source), target))
-        return take(workspace, files, label, f"Import of {folder.name}", change_id, others, speaker)
+        return take(workspace, files, label, f"Import of {folder.name}", change_id, skipped, speaker)
 
 
-def _bring(source: Path, target: Path, how: How) -> None:
-    if how == "copy":
+def _copy_or_link(source: Path, target: Path, mode: Mode) -> None:
+    if mode == "copy":
         shutil.copyfile(source, target)
         return
     try:
@@ -252,26 +247,27 @@ def _bring(source: Path, target: Path, how: How) -> None:
 def import_zip(
     workspace: Workspace, file: Path, label: str, report: Report, name: str = "", speaker: str = "", encoding: str = ""
 ) -> Imported:
-    """Take the audio files of a zip; `encoding` is that of its names where the zip does not say it.
+    """Import the audio files of a zip; `encoding` applies to names for which the zip declares none.
 
     Raises ValueError with the reason, OSError.
     """
     label = check_label(label)
     with staging(workspace) as (change_id, incoming):
-        found = archives.extract(file, incoming, report, encoding)
+        extracted = archives.extract(file, incoming, report, encoding)
         title = f"Import of {file_names.safe_part(name or file.name) or 'a zip'}"
-        return take(workspace, found.files, label, title, change_id, found.skipped, speaker)
+        return take(workspace, extracted.files, label, title, change_id, extracted.skipped, speaker)
 
 
 def import_paths(
     workspace: Workspace, files: Sequence[tuple[str, Path]], label: str, title: str, change_id: str, speaker: str = ""
 ) -> Imported:
-    """Take staged files, those that are audio by their name. Raises ValueError with the reason, OSError."""
+    """Import those staged files whose name is that of an audio file. Raises ValueError with the reason, OSError."""
     label = check_label(label)
-    left = [
+    skipped = [
         Skipped(name, "hidden" if file_names.is_hidden(name) else "kind")
         for name, _ in files
         if file_names.is_hidden(name) or not file_names.is_audio(name)
     ]
-    passed = {each.path for each in left}
-    return take(workspace, [each for each in files if each[0] not in passed], label, title, change_id, left, speaker)
+    names = {each.path for each in skipped}
+    clips = [each for each in files if each[0] not in names]
+    return take(workspace, clips, label, title, change_id, skipped, speaker)

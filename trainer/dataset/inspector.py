@@ -1,6 +1,6 @@
-"""The inspector process: reads untrusted audio files with limited memory and processor time (see audio_reader).
+"""The process that reads untrusted audio files with limited memory and processor time (see audio_reader).
 
-Requests come as JSON objects, a line each, on standard input; each is answered with one line, which samples may follow.
+It answers JSON lines on standard input with JSON lines on standard output, after which samples may follow.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from trainer.dataset import measures
 from trainer.system import limited_process
 
 MOST_MEMORY = 400 << 20
-"""Address space of the process in bytes beyond its libraries at the start; with them it stays below 512 MB."""
-_HASHED_AT_ONCE = 1 << 20
+"""Address space in bytes beyond that at the start; with its libraries, the process stays below 512 MB."""
+_SAMPLES_PER_UPDATE = 1 << 20
 
 
 def audio_digest(wave: measures.Wave, sample_rate: int) -> str:
-    """SHA-256 of the samples as 16 bits: the same audio in any container has the same."""
+    """SHA-256 of the samples as 16-bit integers, equal for the same audio in different containers."""
     digest = hashlib.sha256(f"{sample_rate}\n".encode())
-    for first in range(0, len(wave), _HASHED_AT_ONCE):
-        samples = np.rint(np.clip(wave[first : first + _HASHED_AT_ONCE], -1, 1) * 32767).astype("<i2")
+    for first in range(0, len(wave), _SAMPLES_PER_UPDATE):
+        samples = np.rint(np.clip(wave[first : first + _SAMPLES_PER_UPDATE], -1, 1) * 32767).astype("<i2")
         digest.update(samples.tobytes())
     return digest.hexdigest()
 
 
 def inspect(path: Path) -> dict[str, Any]:
-    """Facts and measures of a clip, or `reason` and `message` of a refusal."""
+    """Facts and measures of a clip, or the `reason` and `message` why it is refused."""
     try:
         before = path.stat(follow_symlinks=False)
         wave, facts = audio_file.read(path)
@@ -50,8 +50,8 @@ def inspect(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {"reason": "vanished", "message": "It was removed during the scan; scan again."}
     except OSError as error:
-        told = f"It cannot be read ({error.strerror}); check its permissions and the disk."
-        return {"reason": "unreadable", "message": told}
+        message = f"It cannot be read ({error.strerror}); check its permissions and the disk."
+        return {"reason": "unreadable", "message": message}
     except MemoryError:
         return {"reason": "too_large", "message": "It needs too much memory; cut it into pieces."}
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
@@ -73,7 +73,7 @@ def _send(answer: dict[str, Any], wave: measures.Wave | None = None) -> None:
 
 
 def _limit_time(seconds: float) -> None:
-    """From now on so much processor time, of all threads; more of it ends the process (SIGPROF)."""
+    """Limit the processor time of all threads from now on; beyond it the process ends (SIGPROF)."""
     signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
@@ -100,7 +100,7 @@ def _answer(request: dict[str, Any], path: Path) -> None:
 
 
 def _serve(request: dict[str, Any]) -> None:
-    """Answer a request within its processor time, or say why not."""
+    """Answer a request within its processor time, with the reason if the file cannot be read."""
     path = Path(request["path"])
     _limit_time(request["seconds"])
     try:
@@ -118,7 +118,7 @@ def _serve(request: dict[str, Any]) -> None:
 
 
 def _receive(requests: queue.SimpleQueue[dict[str, Any]]) -> None:
-    """Take requests until the other process ends, and end with it, whatever is being read."""
+    """Queue requests until standard input is closed, then end the process, even during a read."""
     for line in sys.stdin.buffer:
         requests.put(json.loads(line))
     os._exit(0)

@@ -1,4 +1,4 @@
-"""Measurements of one clip's sound (levels, faults, extent of the speech, fingerprint), and near duplicates by them."""
+"""Measures of the sound of a clip (level, faults, extent of speech, fingerprint), and near duplicates."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ Wave = NDArray[np.float32]
 
 FRAME_SECONDS = 0.02
 ACTIVE_BELOW_LOUDEST_DB = 35.0
-"""A frame within this much of the loudest one holds sound."""
+"""A frame within this range of the loudest one contains sound."""
 SILENT_DB = -120.0
-_DEPTH_DB = 25.0  # of the fingerprint: noise below does not count
+_DEPTH_DB = 25.0  # of the fingerprint: lower noise is ignored
 FULL_SCALE = 0.999
 BANDS, SEGMENTS = 16, 12
 FINGERPRINT_BYTES = BANDS * SEGMENTS
 MOST_FRAMES = 6000
-"""Spectra looked at for the fingerprint: all there are in a minute, fewer a second in a longer recording."""
+"""Number of spectra in a fingerprint: about all of a minute; longer recordings use a larger hop."""
 _FRAMES_AT_ONCE = 2048  # all spectra of a long recording at once would take gigabytes
-_LOWEST_HZ, _HIGHEST_HZ = 120.0, 3600.0  # what a telephone and the coarsest encoder keep
+_LOWEST_HZ, _HIGHEST_HZ = 120.0, 3600.0  # the band that telephones and low-rate codecs keep
 LEAST_COSINE = 0.985
-"""Two fingerprints at least this alike count as the same recording."""
+"""Cosine similarity from which two fingerprints are near duplicates."""
 DIMENSIONS = 16
-_AT_ONCE = 2048
+_ROWS_PER_QUERY = 2048
 
 
 @dataclass(frozen=True)
 class Measures:
-    """Facts of a wave. Levels in dB relative to full scale, `clipped` as a share of the samples, times in seconds.
+    """Measures of a wave: levels in dB relative to full scale, `clipped` as a share of the samples, times in seconds.
 
-    `level_db` is the root mean square over the frames that hold sound; `lead_seconds` and `tail_seconds` are the
-    quiet before the first and after the last of them. `fingerprint` has FINGERPRINT_BYTES bytes.
+    `level_db` is the root mean square over the frames with sound; `lead_seconds` and `tail_seconds` are the silence
+    before the first and after the last of them. `fingerprint` has FINGERPRINT_BYTES bytes.
     """
 
     peak_db: float
@@ -50,7 +50,7 @@ class Measures:
 
 
 def fingerprint_of(text: str) -> bytes:
-    """The fingerprint as bytes from how tables and answers hold it (base64)."""
+    """The fingerprint in base64 as bytes."""
     return base64.b64decode(text)
 
 
@@ -66,12 +66,12 @@ def _frames(wave: Wave, size: int) -> Wave:
 
 
 def _active(power: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which frames hold sound, by their mean square [n]."""
+    """Which frames contain sound, by their mean square [n]."""
     return np.asarray(power >= max(float(power.max()), 1e-18) / 10 ** (ACTIVE_BELOW_LOUDEST_DB / 10))
 
 
 def measure(wave: Wave, sample_rate: int) -> Measures:
-    """Measure a mono wave [samples] in -1..1. Takes the memory of one more such wave: recordings may be long."""
+    """Measure a mono wave [samples] in -1..1. Needs the memory of one more such wave, as recordings may be long."""
     offset = float(wave.mean())
     size = max(1, round(FRAME_SECONDS * sample_rate))
     frames = _frames(wave - np.float32(offset), size)
@@ -116,10 +116,10 @@ def _band_power(frames: Wave, sample_rate: int) -> Wave:
 
 
 def fingerprint(wave: Wave, sample_rate: int) -> bytes:
-    """A coarse log-mel picture of the sounding part, much the same after re-encoding, trimming or a change of level.
+    """A coarse log-mel spectrogram of the sound, robust to re-encoding, trimming and changes of level.
 
-    BANDS by SEGMENTS cells, the quietest raised to _DEPTH_DB below the loudest, their mean taken out, scaled to the
-    largest, as signed bytes.
+    It has BANDS x SEGMENTS cells as signed bytes: floored at _DEPTH_DB below the loudest, without their mean, scaled to
+    the largest.
     """
     size = max(64, round(2 * FRAME_SECONDS * sample_rate))
     hop = max(size // 4, len(wave) // MOST_FRAMES)
@@ -141,10 +141,10 @@ def fingerprint(wave: Wave, sample_rate: int) -> bytes:
 
 
 def near(fingerprints: Sequence[bytes]) -> NDArray[np.int64]:
-    """A number for each clip [n]: the same for clips that sound nearly the same, -1 for a clip that is alone.
+    """The number of the set of near duplicates of each clip [n]; -1 for a clip without any.
 
-    Fingerprints are compared by the cosine of the angle between them. Pairs are first sought among projections onto
-    their principal components, which can only bring them closer, so none is missed. Complexity: n log n and the pairs.
+    Fingerprints are compared by cosine similarity. Candidate pairs come from a k-d tree over principal components,
+    which misses none, because projections only reduce distances. Complexity: n log n plus the number of pairs.
     """
     count = len(fingerprints)
     if count < 2:
@@ -156,16 +156,17 @@ def near(fingerprints: Sequence[bytes]) -> NDArray[np.int64]:
     tree = cKDTree(tree_points)
     reach = float(np.sqrt(2 - 2 * LEAST_COSINE))
     parent = np.arange(count)
-    for first in range(0, count, _AT_ONCE):
-        for row, found in enumerate(tree.query_ball_point(tree_points[first : first + _AT_ONCE], reach), first):
-            others = np.array([other for other in found if other > row and length[row] > 0], dtype=np.int64)
+    for first in range(0, count, _ROWS_PER_QUERY):
+        neighbours = tree.query_ball_point(tree_points[first : first + _ROWS_PER_QUERY], reach)
+        for row, near_rows in enumerate(neighbours, first):
+            others = np.array([other for other in near_rows if other > row and length[row] > 0], dtype=np.int64)
             for other in others[cells[others] @ cells[row] >= LEAST_COSINE].tolist():
                 _join(parent, row, other)
     return _numbers(parent)
 
 
 def _projected(cells: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rows on their first principal components [n, DIMENSIONS]; distances only shrink."""
+    """The first principal components of the rows [n, DIMENSIONS]."""
     _, axes = np.linalg.eigh(np.cov(cells, rowvar=False))
     return np.asarray(cells @ axes[:, -DIMENSIONS:].astype(np.float32))
 
@@ -183,7 +184,7 @@ def _join(parent: NDArray[np.int64], a: int, b: int) -> None:
 
 
 def _numbers(parent: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The first member's place for sets of two and more, -1 for the others."""
+    """The index of the first member for sets of two or more, else -1."""
     roots = np.array([_root(parent, item) for item in range(len(parent))], dtype=np.int64)
     sizes = np.bincount(roots, minlength=len(parent))
     return np.where(sizes[roots] > 1, roots, -1)

@@ -1,4 +1,4 @@
-"""Previews of augmented clips, computed by a process that may import torch."""
+"""Previews of augmented clips, computed by a process of the engine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from trainer.system import durable, processes
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 
 
-class _Fact(BaseModel):
+class _DrawFacts(BaseModel):
     epoch: int
     positive: bool
     start_seconds: float
@@ -24,16 +24,16 @@ class _Fact(BaseModel):
 
 
 class _Index(BaseModel):
-    """What the engine leaves as index.json."""
+    """index.json, which the engine writes."""
 
     clip: str
-    draws: list[_Fact]
+    draws: list[_DrawFacts]
 
 
 @dataclass(frozen=True)
 class Draw:
-    """One draw: what is heard (a WAV file), what the model sees [rows, frames], when it would come, and which part of
-    the clip it takes (both 0 when none)."""
+    """One augmented window: its audio (a WAV file), its features [rows, frames], its epoch, and the part of the clip in
+    it (both times are 0 if there is none)."""
 
     wav: Path
     features: NDArray[np.float32]
@@ -44,7 +44,7 @@ class Draw:
 
 
 def make(workspace: Workspace, config: Path, clip: str) -> Path:
-    """Have the engine draw; returns the folder. Raises ValueError with its last word when it cannot, OSError."""
+    """Compute a preview and return its folder. Raises ValueError with the last line of the engine, OSError."""
     partial = workspace.preview.with_name("preview.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -68,7 +68,7 @@ def make(workspace: Workspace, config: Path, clip: str) -> Path:
 
 
 def read(workspace: Workspace) -> tuple[str, list[Draw]]:
-    """(clip, its draws) of the last preview; without one, an empty text and an empty list."""
+    """(clip, its draws) of the last preview; both are empty without one."""
     try:
         index = _Index.model_validate(durable.read_json(workspace.preview / "index.json"))
         features = [np.load(workspace.preview / f"{n:02d}.npy", allow_pickle=False) for n in range(len(index.draws))]
@@ -76,5 +76,5 @@ def read(workspace: Workspace) -> tuple[str, list[Draw]]:
         return "", []
     wavs = [workspace.preview / f"{n:02d}.wav" for n in range(len(index.draws))]
     return index.clip, [
-        Draw(wav, seen, **fact.model_dump()) for wav, seen, fact in zip(wavs, features, index.draws, strict=True)
+        Draw(wav, array, **facts.model_dump()) for wav, array, facts in zip(wavs, features, index.draws, strict=True)
     ]

@@ -1,4 +1,4 @@
-"""Takes recorded in the browser: level and faults, trimming, saving."""
+"""Takes recorded in the browser: reading, problems, saving."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LONGEST_SECONDS = 60
 
 @dataclass(frozen=True)
 class Take:
-    """One recording: mono float32 [samples] in -1..1, trimmed, and what was measured before trimming."""
+    """One recording: a trimmed mono wave [samples] in -1..1, and its measures before trimming."""
 
     wave: NDArray[np.float32]
     sample_rate: int
@@ -34,45 +34,45 @@ class Take:
 
 
 def read(data: bytes) -> Take:
-    """A take from the browser: WAV, 16 bit. Read by Python itself, not by a decoder. Raises ValueError."""
-    again = "Record it again."
+    """A take from the browser, as 16-bit WAV. Raises ValueError."""
+    advice = "Record it again."
     try:
         with wav.open(io.BytesIO(data)) as file:
             rate, frames = file.getframerate(), file.getnframes()
             channels, width = file.getnchannels(), file.getsampwidth()
             if width != 2 or not LOWEST_RATE <= rate <= HIGHEST_RATE or not 1 <= channels <= 2:
-                raise ValueError(f"The recording has an unsupported format ({8 * width} bit, {rate} Hz). {again}")
+                raise ValueError(f"The recording has an unsupported format ({8 * width} bit, {rate} Hz). {advice}")
             if frames > LONGEST_SECONDS * rate:
                 raise ValueError(f"The recording is longer than {LONGEST_SECONDS} s; say the word once per take.")
             samples = np.frombuffer(file.readframes(frames), "<i2")
     except (wav.Error, EOFError) as error:
-        raise ValueError(f"The recording cannot be read ({error}). {again}") from None
+        raise ValueError(f"The recording cannot be read ({error}). {advice}") from None
     if not len(samples):
-        raise ValueError(f"The recording is empty; allow the browser to use the microphone. {again}")
-    every = (samples.reshape(-1, channels) / 32768).astype(np.float32)
-    mono = mixdown.mixed(every, mixdown.decide(every, rate))
-    found = measure(mono, rate)
-    spoken = len(mono) / rate - found.lead_seconds - found.tail_seconds
-    return Take(repairs.trimmed(mono, rate), rate, found, spoken)
+        raise ValueError(f"The recording is empty; allow the browser to use the microphone. {advice}")
+    channels_wave = (samples.reshape(-1, channels) / 32768).astype(np.float32)
+    mono = mixdown.mixed(channels_wave, mixdown.decide(channels_wave, rate))
+    measures = measure(mono, rate)
+    spoken = len(mono) / rate - measures.lead_seconds - measures.tail_seconds
+    return Take(repairs.trimmed(mono, rate), rate, measures, spoken)
 
 
 def problems(take: Take, label: str) -> list[str]:
-    """What speaks against keeping a take, as sentences; none: it is good."""
-    found, told = take.measures, []
-    if found.peak_db < findings.SILENT_DB:
+    """The problems of a take, as sentences."""
+    measures, sentences = take.measures, []
+    if measures.peak_db < findings.SILENT_DB:
         return ["The recording is silent. Check that the right microphone is selected and not muted."]
-    if found.clipped > findings.CLIPPED_SHARE:
-        told.append("It is clipped: too loud. Move away from the microphone or lower its level.")
-    if found.level_db < findings.QUIET_DB:
-        told.append("It is very quiet. Move closer to the microphone or raise its level.")
+    if measures.clipped > findings.CLIPPED_SHARE:
+        sentences.append("It is clipped: too loud. Move away from the microphone or lower its level.")
+    if measures.level_db < findings.QUIET_DB:
+        sentences.append("It is very quiet. Move closer to the microphone or raise its level.")
     if label == "positive" and take.spoken_seconds < findings.SHORTEST_WORD_SECONDS:
-        told.append("It is too short for a word.")
+        sentences.append("It is too short for a word.")
     if label == "positive" and take.spoken_seconds > findings.LONGEST_WORD_SECONDS:
-        told.append("It is too long for one word; say the word once per take.")
-    return told
+        sentences.append("It is too long for one word; say the word once per take.")
+    return sentences
 
 
-def keep(workspace: Workspace, take: Take, label: str, speaker: str) -> Change:
+def save(workspace: Workspace, take: Take, label: str, speaker: str) -> Change:
     """Save a take as 16-bit WAV under its label and speaker. Raises ValueError when no speaker is named, OSError."""
     importing.check_label(label)
     folder = file_names.safe_part(speaker)

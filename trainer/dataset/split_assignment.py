@@ -39,7 +39,7 @@ def of_few(clips: pd.DataFrame, splits: int) -> dict[str, list[str]]:
 
 
 def by_recording(clips: pd.DataFrame, voices: Voices) -> pd.DataFrame:
-    """Clips (dataset.clips.Found.clips) of which each recording of these voices is a group of its own."""
+    """Clips (dataset.clips.ScannedClips.clips) of which each recording of these voices is a group of its own."""
     alone = pd.Series(False, index=clips.index)
     for label, speakers in voices.items():
         alone |= (clips["label"] == label) & clips["speaker"].isin(speakers)

@@ -119,27 +119,27 @@ def versions(workspace: Workspace) -> list[Facts]:
     return sorted(found, key=lambda facts: facts.created, reverse=True)
 
 
-def sentence(described: Mapping[str, Any]) -> str:
+def sentence(summary: Mapping[str, Any]) -> str:
     """The document of `describe` in a line, for the page; its table tells the labels."""
-    counts = {part: sum(described[part].values()) for part in SPLITS}
+    counts = {part: sum(summary[part].values()) for part in SPLITS}
     told = ", ".join(f"{count:,} to {part}" for part, count in counts.items())
     every = counted(sum(counts.values()), "clip")
-    return f"Split {every}: {told}. Groups in more than one split: {described['groups_in_two_splits']}."
+    return f"Split {every}: {told}. Groups in more than one split: {summary['groups_in_two_splits']}."
 
 
-def missing_sentences(described: Mapping[str, Any]) -> list[str]:
+def missing_sentences(summary: Mapping[str, Any]) -> list[str]:
     """What a split has nothing of, as sentences: what is measured on it says nothing of such clips."""
     return [
         f"The {part} split has no {' and no '.join(labels)}: there are too few speakers (folders) to distribute. "
         "If a folder contains several people, assign speakers on the Dataset page under Clips, Speakers."
-        for part, labels in described["missing"].items()
+        for part, labels in summary["missing"].items()
         if labels
     ]
 
 
-def warnings(described: Mapping[str, Any]) -> list[str]:
+def warnings(summary: Mapping[str, Any]) -> list[str]:
     """What is to be known of the figures that are measured on a split, as sentences."""
-    return [*split_assignment.sentences(described["by_recording"]), *missing_sentences(described)]
+    return [*split_assignment.sentences(summary["by_recording"]), *missing_sentences(summary)]
 
 
 def describe(

@@ -21,7 +21,7 @@ _SILENT_DB = -50.0
 
 
 def speech_of(clips: pd.DataFrame) -> list[float]:
-    """Seconds from the first to the last sound in each positive of dataset.clips.Found.clips."""
+    """Seconds from the first to the last sound in each positive of dataset.clips.ScannedClips.clips."""
     heard = clips[(clips["label"] == "positive") & (clips["peak_db"] >= _SILENT_DB)]
     speech: list[float] = (heard["seconds"] - heard["lead_seconds"] - heard["tail_seconds"]).tolist()
     return speech

@@ -113,7 +113,7 @@ def _far_below(scores: Sequence[ClipScore]) -> list[ClipScore]:
 
 
 def find(workspace: Workspace, clips: pd.DataFrame) -> Suspects | None:
-    """The clips of the scan (dataset.clips.Found.clips) that the newest training doubts; None where none has scores.
+    """The clips of a scan whose label the newest training doubts; None when no run has scores.
 
     Clips that are gone, have changed or have another label since are left out, and confirmed ones.
     """
@@ -140,7 +140,7 @@ def _present(workspace: Workspace, clips: pd.DataFrame, found: Sequence[ClipScor
 def health(workspace: Workspace, clips: pd.DataFrame) -> list[Finding]:
     """Every finding about these clips, with that about their labels, the gravest first."""
     suspects = find(workspace, clips)
-    return findings.by_gravity([*findings.find(clips), *(finding(suspects) if suspects else ())])
+    return findings.by_severity([*findings.find(clips), *(finding(suspects) if suspects else ())])
 
 
 def finding(suspects: Suspects) -> Iterator[Finding]:

@@ -53,7 +53,7 @@ def check(workspace: Workspace, edited: Draft) -> Checked:
     sentence = earlier_run.problem(workspace, config)
     problems = [config_file.problem_of(sentence)] if sentence else []
     needs = requirements.estimate(config, requirements.clip_bytes(workspace))
-    scan = clip_cache.found(workspace)
+    scan = clip_cache.scanned(workspace)
     unfit = window_fit.problem(config, window_fit.speech_of(scan.clips)) if scan else None
     warnings = [*requirements.warnings(config, here), *([unfit] if unfit else [])]
     return Checked(config, needs, problems, warnings, here)

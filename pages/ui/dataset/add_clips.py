@@ -16,6 +16,29 @@ from trainer.system import display_text
 from trainer.system.display_text import counted
 from trainer.system.workspace import LABELS, Workspace
 
+BY_FOLDER = "from folder names"
+KINDS = [*sorted(suffix[1:] for suffix in audio_formats.SUFFIXES), "zip"]
+IMPORT_MODES = {"Copy": "copy", "Link": "link"}
+
+
+def show_demo(workspace: Workspace, busy: bool) -> None:
+    """The form that makes the demo data set."""
+    st.caption(
+        "Synthesises speech in many voices on this machine, with noise and room acoustics. Demo data is for trying the "
+        "app: a detector for real use needs recordings of real people."
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.text_input("Phrase", "hey atlas", key="phrase", max_chars=60, width=220)
+        st.button("Make demo data", on_click=_make_demo, args=(workspace,), disabled=busy)
+
+
+def _make_demo(workspace: Workspace) -> None:
+    phrase = " ".join(st.session_state["phrase"].split())
+    if phrase:
+        job_progress.start(workspace, "demo", [f"--phrase={phrase}"])
+    else:
+        flash.error(job_progress.PLACE, "Enter a phrase first.")
+
 
 def show_synthesis(workspace: Workspace, busy: bool) -> None:
     """Draw the form: speech of a phrase and its look-alikes in many voices, noise and room impulse responses."""
@@ -43,7 +66,7 @@ def show_synthesis(workspace: Workspace, busy: bool) -> None:
     )
     with st.container(horizontal=True):
         st.button("Suggest look-alikes", on_click=_suggest, disabled=busy)
-        st.button("Synthesise clips", on_click=_order, args=(workspace,), disabled=busy)
+        st.button("Synthesise clips", on_click=_synthesise, args=(workspace,), disabled=busy)
 
 
 def _suggest() -> None:
@@ -55,7 +78,7 @@ def _suggest() -> None:
         flash.error(job_progress.PLACE, error)
 
 
-def _order(workspace: Workspace) -> None:
+def _synthesise(workspace: Workspace) -> None:
     state = st.session_state
     speech = any(state[f"order_{label}"] for label in ("positive", "hard_negative", "negative"))
     if speech and not state["order_phrase"].strip():
@@ -80,29 +103,6 @@ def _order(workspace: Workspace) -> None:
     job_progress.start(workspace, "synthesise", [*settings, *chosen, *texts])
 
 
-BY_FOLDER = "from folder names"
-KINDS = [*sorted(suffix[1:] for suffix in audio_formats.SUFFIXES), "zip"]
-HOW = {"Copy": "copy", "Link": "link"}
-
-
-def show_demo(workspace: Workspace, busy: bool) -> None:
-    st.caption(
-        "Synthesises speech in many voices on this machine, with noise and room acoustics. Demo data is for trying the "
-        "app: a detector for real use needs recordings of real people."
-    )
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.text_input("Phrase", "hey atlas", key="phrase", max_chars=60, width=220)
-        st.button("Make demo data", on_click=_make_demo, args=(workspace,), disabled=busy)
-
-
-def _make_demo(workspace: Workspace) -> None:
-    phrase = " ".join(st.session_state["phrase"].split())
-    if phrase:
-        job_progress.start(workspace, "demo", [f"--phrase={phrase}"])
-    else:
-        flash.error(job_progress.PLACE, "Enter a phrase first.")
-
-
 def show_import(workspace: Workspace, busy: bool) -> None:
     """The form to upload files or zips, or to import a folder of the machine that runs the app."""
     st.caption(
@@ -123,7 +123,7 @@ def show_import(workspace: Workspace, busy: bool) -> None:
         st.text_input("Folder on this machine", key="import_folder", placeholder="~/recordings")
         st.radio(
             "Copy or link",
-            list(HOW),
+            list(IMPORT_MODES),
             key="import_how",
             horizontal=True,
             help="Links on the same disk use no extra space.",
@@ -144,11 +144,11 @@ def _import_folder(workspace: Workspace) -> None:
     except ValueError as error:
         flash.error(job_progress.PLACE, error)
         return
-    link = ["--link"] if HOW[st.session_state["import_how"]] == "link" else []
-    job_progress.start(workspace, "import", [str(folder), *_where(), *link])
+    link = ["--link"] if IMPORT_MODES[st.session_state["import_how"]] == "link" else []
+    job_progress.start(workspace, "import", [str(folder), *_label_and_speaker(), *link])
 
 
-def _where() -> list[str]:
+def _label_and_speaker() -> list[str]:
     return [f"--label={_label()}", f"--speaker={st.session_state['import_speaker']}"]
 
 
@@ -160,7 +160,7 @@ def _names_form(zips: list[UploadedFile]) -> None:
     """Ask for the encoding of file names in zips that do not specify it."""
     readings: dict[str, str] = {}
     for each in zips:
-        readings = _readings(each.file_id, each) | readings
+        readings = _name_readings(each.file_id, each) | readings
     if readings:
         st.selectbox(
             "File name encoding",
@@ -172,7 +172,7 @@ def _names_form(zips: list[UploadedFile]) -> None:
 
 
 @st.cache_data(max_entries=16, show_spinner=False, scope="session")
-def _readings(file_id: str, _upload: UploadedFile) -> dict[str, str]:
+def _name_readings(file_id: str, _upload: UploadedFile) -> dict[str, str]:
     try:
         return archives.undecided_names(_upload)
     except ValueError:  # the import reports what is wrong
@@ -180,7 +180,7 @@ def _readings(file_id: str, _upload: UploadedFile) -> dict[str, str]:
 
 
 def _import_files(workspace: Workspace, key: str) -> None:
-    """Start a job that unpacks zips; move single files into place and scan them."""
+    """Import single files at once, and start a job that imports the zips or scans."""
     uploads: list[UploadedFile] = st.session_state.get(key) or []
     zips = [upload for upload in uploads if _is_zip(upload)]
     files = [upload for upload in uploads if not _is_zip(upload)]
@@ -192,12 +192,11 @@ def _import_files(workspace: Workspace, key: str) -> None:
         return
     try:
         if files:
-            _take(workspace, files)
-    except ValueError as error:
+            _import_uploads(workspace, files)
+    except (ValueError, OSError) as error:
         flash.error(job_progress.PLACE, error)
-    except OSError as error:
-        flash.error(job_progress.PLACE, error)
-        return
+        if isinstance(error, OSError):
+            return
     st.session_state["uploads"] = st.session_state.get("uploads", 0) + 1  # empties the widget
     if zips:
         _unpack(workspace, zips)
@@ -216,10 +215,12 @@ def _unpack(workspace: Workspace, zips: list[UploadedFile]) -> None:
         return
     encoding = st.session_state.get("import_names") or ""
     titles = [f"--title={upload.name}" for upload in zips]
-    job_progress.start(workspace, "import", [*map(str, places), *_where(), *titles, f"--names={encoding}", "--consume"])
+    job_progress.start(
+        workspace, "import", [*map(str, places), *_label_and_speaker(), *titles, f"--names={encoding}", "--consume"]
+    )
 
 
-def _take(workspace: Workspace, uploads: list[UploadedFile]) -> None:
+def _import_uploads(workspace: Workspace, uploads: list[UploadedFile]) -> None:
     with importing.staging(workspace) as (change_id, folder):
         staged = []
         for number, upload in enumerate(uploads):
@@ -227,5 +228,7 @@ def _take(workspace: Workspace, uploads: list[UploadedFile]) -> None:
             file.write_bytes(upload.getbuffer())
             staged.append((PurePosixPath(upload.name.replace("\\", "/")).name, file))
         title = f"Upload of {counted(len(staged), 'file')}"
-        made = importing.import_paths(workspace, staged, _label(), title, change_id, st.session_state["import_speaker"])
-    flash.success(job_progress.PLACE, made.sentence())
+        imported = importing.import_paths(
+            workspace, staged, _label(), title, change_id, st.session_state["import_speaker"]
+        )
+    flash.success(job_progress.PLACE, imported.sentence())

@@ -10,7 +10,7 @@ from pages.ui.shared import audio
 from pages.ui.shared.frame import plain
 from trainer.audio import audio_file, audio_formats, audio_reader
 from trainer.dataset import repairs
-from trainer.dataset.clips import Found
+from trainer.dataset.clips import ScannedClips
 from trainer.dataset.findings import Finding
 from trainer.system.display_text import counted
 from trainer.system.workspace import LABELS, Workspace
@@ -43,8 +43,8 @@ def choose_finding(code: str) -> None:
     st.session_state["clips_view"] = "Listen"
 
 
-def show(workspace: Workspace, found: Found, health: list[Finding], busy: bool) -> None:
-    chosen = _filtered(found.clips, health)
+def show(workspace: Workspace, scanned: ScannedClips, health: list[Finding], busy: bool) -> None:
+    chosen = _filtered(scanned.clips, health)
     more = f" The first {MOST_ROWS:,} are shown; filter or sort to see others." if len(chosen) > MOST_ROWS else ""
     st.caption(f"{counted(len(chosen), 'clip')}.{more} Select a row to listen, or several to change them.")
     shown = chosen.head(MOST_ROWS)[list(COLUMNS)].rename(columns=COLUMNS)

@@ -12,155 +12,28 @@ from pages.ui.shared import audio, clip_cache, flash, job_progress
 from pages.ui.shared.frame import plain
 from trainer.config import config_file
 from trainer.dataset import previews, speakers
-from trainer.dataset.clips import Found
+from trainer.dataset.clips import ScannedClips
 from trainer.dataset.speakers import PLACE, Rule
 from trainer.system.display_text import counted
 from trainer.system.workspace import Workspace
 
-KINDS = {"folder": "Folder inside the label folder", "pattern": "Part of the file name", "csv": "Table (CSV)"}
-SHOWN = 200
-
-
-def show_speakers(workspace: Workspace, found: Found) -> None:
-    """Choose a rule, preview its result, and save it."""
-    rule = speakers.load_rule(workspace)
-    st.caption(
-        "All clips of a speaker stay in one split. A clip without a known speaker counts as a speaker of its own."
-    )
-    kinds = list(KINDS)
-    kind = st.radio(
-        "Identify speakers by",
-        kinds,
-        kinds.index(rule.kind),
-        format_func=KINDS.__getitem__,
-        horizontal=True,
-        key="speaker_kind",
-    )
-    pattern, names = rule.pattern, None
-    if kind == "pattern":
-        text = (
-            f"{PLACE} stands for the speaker, * for any text. "
-            "A pattern with / is matched against the path inside the label folder."
-        )
-        pattern = st.text_input("Pattern", rule.pattern or f"{PLACE}_*", key="speaker_pattern", help=text)
-    if kind == "csv":
-        upload = st.file_uploader("Table with the columns path and speaker", ["csv"], key="speaker_csv")
-        names = upload.getvalue() if upload else None
-    chosen = Rule(kind=kind, pattern=pattern if kind == "pattern" else "")
-    try:
-        table = speakers.read_names(names) if names else speakers.kept_names(workspace) if kind == "csv" else {}
-        _preview(found.clips["path"], chosen, table)
-        _unmatched(found.clips["path"], table)
-    except ValueError as error:
-        st.warning(plain(str(error)))
-        return
-    if chosen != rule or names:
-        st.button("Save rule", type="primary", on_click=_keep, args=(workspace, chosen, names))
-        st.caption("Splits made with another rule may leak. Split from scratch after you save.")
-    flash.show("speakers")
-
-
-def _unmatched(paths: pd.Series, table: dict[str, str]) -> None:
-    """Warn about rows of a table that match no clip. Raises ValueError when no row matches."""
-    unmatched = speakers.match(paths.tolist(), table).unmatched
-    sentence = speakers.sentence(unmatched, len(table))
-    if sentence and len(unmatched) == len(table):
-        raise ValueError(sentence)
-    if sentence:
-        st.warning(plain(sentence))
-
-
-def _preview(paths: pd.Series, rule: Rule, names: dict[str, str]) -> None:
-    found = speakers.of_paths(paths, rule, names)
-    known = int((found != "").sum())
-    st.markdown(
-        f"**{counted(found[found != ''].nunique(), 'speaker')}**, {counted(known, 'clip')}; "
-        f"{len(found) - known:,} without a known speaker."
-    )
-    if known < len(found):
-        st.caption("Clips without a known speaker may leak between splits.")
-    rows = [_sample(paths[found != ""], SHOWN), _sample(paths[found == ""], SHOWN // 4)]  # matched clips come first
-    chosen = pd.concat(rows)
-    table = pd.DataFrame({"Clip": chosen, "Speaker": found[chosen.index]})
-    st.dataframe(
-        table, hide_index=True, width="stretch", height=220, alt="Speakers of some clips", key="speaker_preview"
-    )
-
-
-def _sample(paths: pd.Series, count: int) -> pd.Series:
-    """At most `count` of them, evenly spaced."""
-    return paths.iloc[:: max(1, -(-len(paths) // count))]
-
-
-def _keep(workspace: Workspace, rule: Rule, names: bytes | None) -> None:
-    flash.attempt("speakers", lambda: speakers.save_rule(workspace, rule, names))
-
-
-PER_ROW = 5
-MOST_CLIPS = 2000
-
-
-def show_augmentation(workspace: Workspace, found: Found, busy: bool) -> None:
-    """Choose a configuration and a clip, and draw what training makes of it."""
-    st.caption(
-        "Examples come from the training code: each shows the audio and the features that a training with this "
-        "configuration uses, in the order of its epochs. Only clips of the training split are available."
-    )
-    try:
-        heard = clip_cache.training_paths(workspace, found)
-    except (FileNotFoundError, ValueError) as error:
-        st.info(plain(str(error)))
-        return
-    names = [*config_file.saved(workspace), *config_file.presets()]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.selectbox("Configuration", names, key="preview_config", width=220)
-        text = st.text_input("Clip name contains", "positive/", key="preview_text", width=220)
-        paths = _matching(heard, text)
-        st.selectbox("Clip", paths, key="preview_clip", width=360)
-        st.button("Generate examples", on_click=_draw, args=(workspace,), disabled=busy or not paths)
-    clip, draws = previews.read(workspace)
-    if not draws:
-        return
-    st.markdown(f"**{plain(clip)}**")
-    for first in range(0, len(draws), PER_ROW):
-        for column, draw in zip(st.columns(PER_ROW), draws[first : first + PER_ROW], strict=False):
-            with column:
-                st.audio(str(draw.wav))
-                st.image(audio.image(draw.features), width="stretch", caption=_caption(draw))
-
-
-def _caption(draw: previews.Draw) -> str:
-    part = (
-        f"{draw.start_seconds:.2f} to {draw.end_seconds:.2f} s of the clip" if draw.end_seconds else "outside the clip"
-    )
-    return f"Epoch {draw.epoch}, {'positive' if draw.positive else 'negative'}: {part}"
-
-
-def _matching(paths: pd.Series, text: str) -> list[str]:
-    return list(paths[paths.str.contains(text, case=False, regex=False)].head(MOST_CLIPS))
-
-
-def _draw(workspace: Workspace) -> None:
-    state = st.session_state
-    if state.get("preview_config") and state.get("preview_clip"):
-        job_progress.start(workspace, "preview", [state["preview_config"], state["preview_clip"]])
-    else:
-        flash.error(job_progress.PLACE, "Choose a configuration and a clip first.")
-
-
 FORMATS = {"Clips": "localized", "Minutes": "%.1f", "Speakers": "localized", "Unknown speaker": "localized"}
 VIEWS = ("Health", "Listen", "Pictures", "Speakers", "Augmentation")
+SPEAKER_RULES = {"folder": "Folder inside the label folder", "pattern": "Part of the file name", "csv": "Table (CSV)"}
+PREVIEW_ROWS = 200
+EXAMPLES_PER_ROW = 5
+MOST_CLIPS = 2000
 
 
 def show(workspace: Workspace, busy: bool) -> None:
     """Draw counts by label, and below them the selected view."""
-    found = clip_cache.found(workspace)
-    if found is None or not len(found):
+    scanned = clip_cache.scanned(workspace)
+    if scanned is None or not len(scanned):
         st.info("No clips yet. Make demo data, import or record clips, then scan.")
-        if found is not None:
-            health.show_refused(workspace, found.refused, busy)
+        if scanned is not None:
+            health.show_refused(workspace, scanned.refused, busy)
         return
-    summary = clip_cache.summary(workspace, found)
+    summary = clip_cache.summary(workspace, scanned)
     numbers = {name: st.column_config.NumberColumn(format=how) for name, how in FORMATS.items()}
     st.dataframe(
         label_table(summary),
@@ -170,19 +43,19 @@ def show(workspace: Workspace, busy: bool) -> None:
         key="labels",
         column_config=numbers,
     )
-    findings = clip_cache.health(workspace, found)
+    findings = clip_cache.health(workspace, scanned)
     st.segmented_control("View", VIEWS, default="Health", key="clips_view", label_visibility="collapsed", required=True)
     match st.session_state["clips_view"]:
         case "Health":
-            health.show(workspace, found, summary["warnings"], findings, busy)
+            health.show(workspace, scanned, summary["warnings"], findings, busy)
         case "Listen":
-            clip_browser.show(workspace, found, findings, busy)
+            clip_browser.show(workspace, scanned, findings, busy)
         case "Pictures":
-            _pictures(found.clips)
+            _pictures(scanned.clips)
         case "Speakers":
-            show_speakers(workspace, found)
+            _show_speakers(workspace, scanned)
         case "Augmentation":
-            show_augmentation(workspace, found, busy)
+            _show_augmentation(workspace, scanned, busy)
 
 
 def label_table(summary: dict[str, Any]) -> pd.DataFrame:
@@ -213,3 +86,129 @@ def _pictures(clips: pd.DataFrame) -> None:
     left.altair_chart(audio.minutes(clips, "label"), width="stretch", key="minutes_label")
     right.markdown(f"**Minutes by speaker** (top {audio.MOST_SPEAKERS})")
     right.altair_chart(audio.minutes(clips, "speaker"), width="stretch", key="minutes_speaker")
+
+
+def _show_speakers(workspace: Workspace, scanned: ScannedClips) -> None:
+    """Choose a rule, preview its result, and save it."""
+    rule = speakers.load_rule(workspace)
+    st.caption(
+        "All clips of a speaker stay in one split. A clip without a known speaker counts as a speaker of its own."
+    )
+    rules = list(SPEAKER_RULES)
+    kind = st.radio(
+        "Identify speakers by",
+        rules,
+        rules.index(rule.kind),
+        format_func=SPEAKER_RULES.__getitem__,
+        horizontal=True,
+        key="speaker_kind",
+    )
+    pattern, names = rule.pattern, None
+    if kind == "pattern":
+        text = (
+            f"{PLACE} stands for the speaker, * for any text. "
+            "A pattern with / is matched against the path inside the label folder."
+        )
+        pattern = st.text_input("Pattern", rule.pattern or f"{PLACE}_*", key="speaker_pattern", help=text)
+    if kind == "csv":
+        upload = st.file_uploader("Table with the columns path and speaker", ["csv"], key="speaker_csv")
+        names = upload.getvalue() if upload else None
+    chosen = Rule(kind=kind, pattern=pattern if kind == "pattern" else "")
+    try:
+        table = speakers.read_names(names) if names else speakers.kept_names(workspace) if kind == "csv" else {}
+        _preview(scanned.clips["path"], chosen, table)
+        _unmatched(scanned.clips["path"], table)
+    except ValueError as error:
+        st.warning(plain(str(error)))
+        return
+    if chosen != rule or names:
+        st.button("Save rule", type="primary", on_click=_save_rule, args=(workspace, chosen, names))
+        st.caption("Splits made with another rule may leak. Split from scratch after you save.")
+    flash.show("speakers")
+
+
+def _unmatched(paths: pd.Series, table: dict[str, str]) -> None:
+    """Warn about rows of a table that match no clip. Raises ValueError when no row matches."""
+    unmatched = speakers.match(paths.tolist(), table).unmatched
+    sentence = speakers.sentence(unmatched, len(table))
+    if sentence and len(unmatched) == len(table):
+        raise ValueError(sentence)
+    if sentence:
+        st.warning(plain(sentence))
+
+
+def _preview(paths: pd.Series, rule: Rule, names: dict[str, str]) -> None:
+    named = speakers.of_paths(paths, rule, names)
+    known = int((named != "").sum())
+    st.markdown(
+        f"**{counted(named[named != ''].nunique(), 'speaker')}**, {counted(known, 'clip')}; "
+        f"{len(named) - known:,} without a known speaker."
+    )
+    if known < len(named):
+        st.caption("Clips without a known speaker may leak between splits.")
+    rows = [
+        _sample(paths[named != ""], PREVIEW_ROWS),
+        _sample(paths[named == ""], PREVIEW_ROWS // 4),
+    ]  # matched clips come first
+    chosen = pd.concat(rows)
+    table = pd.DataFrame({"Clip": chosen, "Speaker": named[chosen.index]})
+    st.dataframe(
+        table, hide_index=True, width="stretch", height=220, alt="Speakers of some clips", key="speaker_preview"
+    )
+
+
+def _sample(paths: pd.Series, count: int) -> pd.Series:
+    """At most `count` of them, evenly spaced."""
+    return paths.iloc[:: max(1, -(-len(paths) // count))]
+
+
+def _save_rule(workspace: Workspace, rule: Rule, names: bytes | None) -> None:
+    flash.attempt("speakers", lambda: speakers.save_rule(workspace, rule, names))
+
+
+def _show_augmentation(workspace: Workspace, scanned: ScannedClips, busy: bool) -> None:
+    """Draw augmented examples of a clip, as a training with a configuration uses them."""
+    st.caption(
+        "Examples come from the training code: each shows the audio and the features that a training with this "
+        "configuration uses, in the order of its epochs. Only clips of the training split are available."
+    )
+    try:
+        training_paths = clip_cache.training_paths(workspace, scanned)
+    except (FileNotFoundError, ValueError) as error:
+        st.info(plain(str(error)))
+        return
+    names = [*config_file.saved(workspace), *config_file.presets()]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox("Configuration", names, key="preview_config", width=220)
+        text = st.text_input("Clip name contains", "positive/", key="preview_text", width=220)
+        paths = _matching(training_paths, text)
+        st.selectbox("Clip", paths, key="preview_clip", width=360)
+        st.button("Generate examples", on_click=_generate, args=(workspace,), disabled=busy or not paths)
+    clip, draws = previews.read(workspace)
+    if not draws:
+        return
+    st.markdown(f"**{plain(clip)}**")
+    for first in range(0, len(draws), EXAMPLES_PER_ROW):
+        for column, draw in zip(st.columns(EXAMPLES_PER_ROW), draws[first : first + EXAMPLES_PER_ROW], strict=False):
+            with column:
+                st.audio(str(draw.wav))
+                st.image(audio.image(draw.features), width="stretch", caption=_caption(draw))
+
+
+def _caption(draw: previews.Draw) -> str:
+    part = (
+        f"{draw.start_seconds:.2f} to {draw.end_seconds:.2f} s of the clip" if draw.end_seconds else "outside the clip"
+    )
+    return f"Epoch {draw.epoch}, {'positive' if draw.positive else 'negative'}: {part}"
+
+
+def _matching(paths: pd.Series, text: str) -> list[str]:
+    return list(paths[paths.str.contains(text, case=False, regex=False)].head(MOST_CLIPS))
+
+
+def _generate(workspace: Workspace) -> None:
+    state = st.session_state
+    if state.get("preview_config") and state.get("preview_clip"):
+        job_progress.start(workspace, "preview", [state["preview_config"], state["preview_clip"]])
+    else:
+        flash.error(job_progress.PLACE, "Choose a configuration and a clip first.")

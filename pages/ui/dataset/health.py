@@ -9,7 +9,7 @@ from pages.ui.dataset import change_list, clip_browser
 from pages.ui.shared import clip_cache, job_progress
 from pages.ui.shared.frame import plain
 from trainer.dataset import repairs
-from trainer.dataset.clips import Found
+from trainer.dataset.clips import ScannedClips
 from trainer.dataset.findings import GENERATED, PASSING, REFUSED, WRONG_LABELS, Finding
 from trainer.evaluation import wrong_labels
 from trainer.evaluation.wrong_labels import ClipScore
@@ -21,13 +21,13 @@ STEP = 10
 SHOWN = "suspects_shown"
 
 
-def show_suspects(workspace: Workspace, found: Found, busy: bool) -> None:
+def show_suspects(workspace: Workspace, scanned: ScannedClips, busy: bool) -> None:
     """Draw the clips whose label the newest training doubts most: listen, relabel, quarantine or confirm."""
-    suspects = clip_cache.suspects(workspace, found)
+    suspects = clip_cache.suspects(workspace, scanned)
     clips = suspects.clips if suspects else ()
     shown = st.session_state.setdefault(SHOWN, STEP)
     for score in clips[:shown]:
-        _suspect(workspace, found, score, busy)
+        _suspect(workspace, scanned, score, busy)
     if len(clips) > shown:
         st.button(f"Show more ({len(clips) - shown:,} left)", key="more_suspects", on_click=_show_more)
 
@@ -36,7 +36,7 @@ def _show_more() -> None:
     st.session_state[SHOWN] += STEP
 
 
-def _suspect(workspace: Workspace, found: Found, score: ClipScore, busy: bool) -> None:
+def _suspect(workspace: Workspace, scanned: ScannedClips, score: ClipScore, busy: bool) -> None:
     path = score.path
     with st.container(border=True):
         st.markdown(f"**{plain(path)}** · {wrong_labels.sentence(score)}")
@@ -49,23 +49,23 @@ def _suspect(workspace: Workspace, found: Found, score: ClipScore, busy: bool) -
             others = [label for label in LABELS if label != score.label]
             first = others.index("negative" if score.label == "positive" else "positive")
             st.selectbox("New label", others, first, key=f"suspect_label_{path}", width=180)
-            arguments = (workspace, found, path)
+            arguments = (workspace, scanned, path)
             for name, act in (("Relabel", _relabel), ("Quarantine", _quarantine), ("Label is correct", _confirm)):
                 st.button(name, key=f"suspect_{act.__name__}_{path}", disabled=busy, on_click=act, args=arguments)
 
 
-def _relabel(workspace: Workspace, found: Found, path: str) -> None:
+def _relabel(workspace: Workspace, scanned: ScannedClips, path: str) -> None:
     label = st.session_state[f"suspect_label_{path}"]
     change_list.change(workspace, lambda: repairs.relabel(workspace, [path], label).title)
 
 
-def _quarantine(workspace: Workspace, found: Found, path: str) -> None:
+def _quarantine(workspace: Workspace, scanned: ScannedClips, path: str) -> None:
     change_list.change(workspace, lambda: repairs.delete(workspace, [path], f"Quarantine: {path}").title)
 
 
-def _confirm(workspace: Workspace, found: Found, path: str) -> None:
+def _confirm(workspace: Workspace, scanned: ScannedClips, path: str) -> None:
     """Remember that the label is correct; no scan is needed."""
-    change_list.attempt(lambda: wrong_labels.confirm(workspace, found.clips, [path]).title)
+    change_list.attempt(lambda: wrong_labels.confirm(workspace, scanned.clips, [path]).title)
 
 
 BADGES = {"error": ":red-badge[Error]", "warning": ":orange-badge[Warning]", "info": ":blue-badge[Note]"}
@@ -79,16 +79,16 @@ REMEDIES = {
 MOST_REFUSED = 1000
 
 
-def show(workspace: Workspace, found: Found, warnings: list[str], findings: list[Finding], busy: bool) -> None:
+def show(workspace: Workspace, scanned: ScannedClips, warnings: list[str], findings: list[Finding], busy: bool) -> None:
     for warning in warnings:
         st.warning(plain(warning))
     for finding in findings:
         _finding(workspace, finding, busy)
         if finding.code == WRONG_LABELS:
-            show_suspects(workspace, found, busy)
+            show_suspects(workspace, scanned, busy)
     if not findings and not warnings:
-        st.success("No problems found.")
-    show_refused(workspace, found.refused, busy)
+        st.success("No problems scanned.")
+    show_refused(workspace, scanned.refused, busy)
 
 
 def _finding(workspace: Workspace, finding: Finding, busy: bool) -> None:

@@ -64,7 +64,7 @@ def _next() -> None:
 
 def _keep(workspace: Workspace, take: Take, label: str, speaker: str) -> None:
     try:
-        change = recording.keep(workspace, take, label, speaker)
+        change = recording.save(workspace, take, label, speaker)
     except (ValueError, OSError) as error:
         flash.error(job_progress.PLACE, error)
         return

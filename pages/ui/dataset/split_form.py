@@ -37,13 +37,13 @@ def show(workspace: Workspace, busy: bool) -> None:
     st.checkbox("Split from scratch", key="scratch", help=scratch)
     st.caption("Unless ratios or seed change, clips keep their split and only new ones are assigned.")
     try:
-        described = _described(str(workspace.root), _stamp(workspace), workspace)
+        summary = _summary(str(workspace.root), _stamp(workspace), workspace)
     except (FileNotFoundError, ValueError) as error:
         st.info(plain(str(error)))
         return
     facts = splits.facts(workspace)
-    st.dataframe(table(described), hide_index=True, width="stretch", alt="Clips by label and split", key="splits")
-    _leakage(described, facts)
+    st.dataframe(table(summary), hide_index=True, width="stretch", alt="Clips by label and split", key="splits")
+    _leakage(summary, facts)
     _versions(workspace, facts)
     st.page_link(frame.CONFIGURATION, label="Go to Configuration", icon=":material/arrow_forward:")
 
@@ -55,11 +55,11 @@ def _stamp(workspace: Workspace) -> tuple[int, ...]:
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _described(root: str, stamp: tuple[int, ...], _workspace: Workspace) -> dict[str, Any]:
-    found = clip_cache.found(_workspace)
+def _summary(root: str, stamp: tuple[int, ...], _workspace: Workspace) -> dict[str, Any]:
+    scanned = clip_cache.scanned(_workspace)
     parts, facts = manifest.read_splits(_workspace), splits.facts(_workspace)
     few = facts.by_recording if facts else {}
-    alike = clips.near_sets(split_assignment.by_recording(found.clips, few)) if found else None
+    alike = clips.near_sets(split_assignment.by_recording(scanned.clips, few)) if scanned else None
     return splits.describe(parts, alike, few)
 
 
@@ -74,38 +74,38 @@ def _split(workspace: Workspace) -> None:
     job_progress.start(workspace, "split", [f"--ratios={ratios}", f"--seed={seed}", *scratch])
 
 
-def table(found: dict[str, Any]) -> pd.DataFrame:
+def table(summary: dict[str, Any]) -> pd.DataFrame:
     """One row per label and one for all: clips, and their share of the label."""
-    labels = [label for label in LABELS if any(label in found[part] for part in SPLITS)]
-    every = sum(sum(found[part].values()) for part in SPLITS)
+    labels = [label for label in LABELS if any(label in summary[part] for part in SPLITS)]
+    every = sum(sum(summary[part].values()) for part in SPLITS)
     rows = []
     for label in labels:
-        shares = {part: found["shares"][part].get(label, 0.0) for part in SPLITS}
-        rows.append([label, *(f"{found[part].get(label, 0):,} ({shares[part]:.0%})" for part in SPLITS)])
-    totals = {part: sum(found[part].values()) for part in SPLITS}
+        shares = {part: summary["shares"][part].get(label, 0.0) for part in SPLITS}
+        rows.append([label, *(f"{summary[part].get(label, 0):,} ({shares[part]:.0%})" for part in SPLITS)])
+    totals = {part: sum(summary[part].values()) for part in SPLITS}
     rows.append(["all", *(f"{totals[part]:,} ({totals[part] / max(1, every):.0%})" for part in SPLITS)])
     return pd.DataFrame(rows, columns=["Label", *TITLES.values()])
 
 
-def _leakage(found: dict[str, Any], facts: splits.Facts | None) -> None:
-    twice, near = found["groups_in_two_splits"], found["near_in_two_splits"]
+def _leakage(summary: dict[str, Any], facts: splits.Facts | None) -> None:
+    twice, near = summary["groups_in_two_splits"], summary["near_in_two_splits"]
     if twice:
         st.error(f"{twice:,} groups are in two splits, so validation results would be too good. Split from scratch.")
     else:
-        speakers = (
-            " Some speakers are in several splits, but with different recordings." if found["by_recording"] else ""
+        shared = (
+            "Some speakers are in several splits, but with different recordings." if summary["by_recording"] else ""
         )
-        st.caption(f"No leakage: no group of clips is in two splits.{speakers}")
-    for sentence in splits.warnings(found):
+        st.caption(f"No leakage: no group of clips is in two splits. {shared}")
+    for sentence in splits.warnings(summary):
         st.warning(plain(sentence))
     if near:
         st.warning(
             f"{near:,} sets of near duplicates without a known speaker are in two splits. "
             "Split from scratch to keep each in one."
         )
-    if found["without_speaker"]:
+    if summary["without_speaker"]:
         st.caption(
-            f"{found['without_speaker']:,} positive clips have no known speaker, so clips of one person may be in two "
+            f"{summary['without_speaker']:,} positive clips have no known speaker, so one person may be in two "
             "splits. Set speakers under Clips, Speakers."
         )
     if facts is None:
@@ -117,10 +117,10 @@ def _leakage(found: dict[str, Any], facts: splits.Facts | None) -> None:
             f"({plain(facts.left_out[0])}). Split from scratch to use them."
         )
     off = [
-        f"{TITLES[part]} has {found['shares'][part].get(label, 0.0):.0%} of {label}"
+        f"{TITLES[part]} has {summary['shares'][part].get(label, 0.0):.0%} of {label}"
         for label in LABELS
         for part, share in zip(SPLITS, facts.ratios, strict=True)
-        if any(label in found[p] for p in SPLITS) and abs(found["shares"][part].get(label, 0.0) - share) > MOST_OFF
+        if any(label in summary[p] for p in SPLITS) and abs(summary["shares"][part].get(label, 0.0) - share) > MOST_OFF
     ]
     if off:
         st.caption(f"Shares differ from the ratios because groups are large: {plain('; '.join(off))}.")

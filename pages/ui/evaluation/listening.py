@@ -169,7 +169,7 @@ def _keep(workspace: Workspace, data: bytes, digest: str) -> None:
     def keep() -> str:
         label = st.session_state["listen_label"]
         take = recording.read(data)
-        title = recording.keep(workspace, take, label, st.session_state["listen_speaker"]).title
+        title = recording.save(workspace, take, label, st.session_state["listen_speaker"]).title
         st.session_state["listen_saved"] = {*st.session_state.get("listen_saved", ()), digest}
         return " ".join([f"{title}.", *recording.problems(take, label)])
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from trainer.audio import manifest
 from trainer.dataset import clips, speakers
-from trainer.dataset.clips import Found
+from trainer.dataset.clips import ScannedClips
 from trainer.dataset.findings import Finding
 from trainer.evaluation import wrong_labels
 from trainer.evaluation.wrong_labels import Suspects
@@ -38,52 +38,52 @@ def _label_stamp(workspace: Workspace) -> Stamp:
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _found(root: str, workspace_stamp: Stamp, _workspace: Workspace) -> Found | None:
+def _scanned(root: str, workspace_stamp: Stamp, _workspace: Workspace) -> ScannedClips | None:
     return clips.load(_workspace)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _findings(root: str, workspace_stamp: Stamp, _workspace: Workspace, _found: Found) -> list[Finding]:
-    return wrong_labels.health(_workspace, _found.clips)
+def _findings(root: str, workspace_stamp: Stamp, _workspace: Workspace, _scanned: ScannedClips) -> list[Finding]:
+    return wrong_labels.health(_workspace, _scanned.clips)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _suspects(root: str, workspace_stamp: Stamp, _workspace: Workspace, _found: Found) -> Suspects | None:
-    return wrong_labels.find(_workspace, _found.clips)
+def _suspects(root: str, workspace_stamp: Stamp, _workspace: Workspace, _scanned: ScannedClips) -> Suspects | None:
+    return wrong_labels.find(_workspace, _scanned.clips)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _summary(root: str, workspace_stamp: Stamp, _workspace: Workspace, _found: Found) -> dict[str, Any]:
-    return clips.summary(_workspace, _found, wrong_labels.health(_workspace, _found.clips))
+def _summary(root: str, workspace_stamp: Stamp, _workspace: Workspace, _scanned: ScannedClips) -> dict[str, Any]:
+    return clips.summary(_workspace, _scanned, wrong_labels.health(_workspace, _scanned.clips))
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _training_paths(root: str, stamps: Stamp, _workspace: Workspace, _found: Found) -> pd.Series:
+def _training_paths(root: str, stamps: Stamp, _workspace: Workspace, _scanned: ScannedClips) -> pd.Series:
     heard = {clip.path for clip in manifest.read_split(_workspace, "train") if clip.label != "rirs"}
-    paths = _found.clips["path"]
+    paths = _scanned.clips["path"]
     return paths[paths.isin(heard)]
 
 
-def found(workspace: Workspace) -> Found | None:
+def scanned(workspace: Workspace) -> ScannedClips | None:
     """The last scan; None when there was none."""
-    return _found(str(workspace.root), stamp(workspace), workspace)
+    return _scanned(str(workspace.root), stamp(workspace), workspace)
 
 
-def health(workspace: Workspace, of: Found) -> list[Finding]:
+def health(workspace: Workspace, of: ScannedClips) -> list[Finding]:
     """All findings about the clips."""
     return _findings(str(workspace.root), _label_stamp(workspace), workspace, of)
 
 
-def suspects(workspace: Workspace, of: Found) -> Suspects | None:
+def suspects(workspace: Workspace, of: ScannedClips) -> Suspects | None:
     """The clips whose label the newest training doubts."""
     return _suspects(str(workspace.root), _label_stamp(workspace), workspace, of)
 
 
-def summary(workspace: Workspace, of: Found) -> dict[str, Any]:
+def summary(workspace: Workspace, of: ScannedClips) -> dict[str, Any]:
     return _summary(str(workspace.root), _label_stamp(workspace), workspace, of)
 
 
-def training_paths(workspace: Workspace, of: Found) -> pd.Series:
+def training_paths(workspace: Workspace, of: ScannedClips) -> pd.Series:
     """Paths of the clips in the training split, except rirs. Raises FileNotFoundError, ValueError."""
     file = manifest.split_file(workspace, "train")
     split_stamp = file.stat().st_mtime_ns if file.exists() else 0

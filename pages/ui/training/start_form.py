@@ -50,7 +50,7 @@ def shortages(workspace: Workspace, name: str | None) -> list[str]:
 
 def warnings(workspace: Workspace, name: str | None) -> list[str]:
     """Warnings before a start with this saved configuration."""
-    config, scan = _saved_config(workspace, name), clip_cache.found(workspace)
+    config, scan = _saved_config(workspace, name), clip_cache.scanned(workspace)
     unfit = window_fit.problem(config, window_fit.speech_of(scan.clips)) if config and scan else None
     return [*([str(unfit)] if unfit else []), *(splits.voice_sentences(workspace) if config else [])]
 
