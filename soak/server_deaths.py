@@ -20,7 +20,7 @@ from tests.browser import app
 from tests.browser.app import App
 from tests.run_folders import end_all
 from tests.tiny import tiny_config
-from tests.waiting import wait_for_epoch, wait_until
+from tests.waiting import PATIENCE, wait_for_epoch, wait_until
 from trainer.config.schema import Config
 from trainer.run import launch, runs
 from trainer.run.runs import Run
@@ -48,7 +48,7 @@ def draw(server: App, run: Run) -> None:
         drawn = b""
         while True:
             message = ForwardMsg()
-            message.ParseFromString(session.recv(timeout=60))
+            message.ParseFromString(session.recv(timeout=PATIENCE))
             drawn += message.SerializeToString() if message.WhichOneof("type") == "delta" else b""
             if message.WhichOneof("type") == "script_finished":
                 break

@@ -60,7 +60,7 @@ def _race(workspace: Workspace, racers: list[Connection], token: str) -> list[st
     if {run_id for run_id, _ in said} != {run.id for run in made} or sum(not already for _, already in said) != 1:
         found.append(f"{token}: {said} was answered")
     for run in made:
-        wait_until(run, "queued", seconds=10)
+        wait_until(run, "queued")
         launch.stop(run, now=True)
         wait_until(run, "stopped", seconds=10)
         found += [f"{token}: attempt {n} began" for n in [runs.status(run).attempt] if n != 1]

@@ -30,6 +30,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from tests.waiting import PATIENCE
 from trainer.system import private, processes
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 
@@ -206,7 +207,7 @@ def command(
     data: bytes = b"",
     folder: Path = PROJECT_ROOT,
     environment: Mapping[str, str] | None = None,
-    timeout: float = 120,
+    timeout: float = PATIENCE,
 ) -> subprocess.CompletedProcess[str]:
     """`python -m trainer WORDS`, as `subprocess.run` with captured text runs it."""
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:

@@ -3,9 +3,9 @@
 import math
 import os
 import signal
-import time
 from pathlib import Path
 
+from tests.waiting import ticks
 from trainer.config import config_file
 from trainer.config.schema import Config
 from trainer.run import metrics, runs
@@ -124,11 +124,11 @@ def workspace_at(root: Path) -> Workspace:
 
 def end_all(workspace: Workspace) -> None:
     """Kill what trains in this workspace: nothing of a test lives on, nor what has no process yet to be killed by."""
-    deadline = time.monotonic() + 30
     for run in runs.all_runs(workspace):
-        while runs.status(run).state in ACTIVE and time.monotonic() < deadline:
+        for _ in ticks(30):
+            if runs.status(run).state not in ACTIVE:
+                break
             found = durable.read_document(Processes, run.process_file)
             for identity in (found.supervisor, found.trainer) if found else ():
                 if identity:
                     processes.send_signal(identity, signal.SIGKILL)
-            time.sleep(0.05)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.waiting import PATIENCE
 from trainer.system.workspace import PROJECT_ROOT
 
 AUDIT = PROJECT_ROOT / "tests/audit"
@@ -92,7 +93,7 @@ def run(
         words = [*STRACE, str(log), *words]
     else:
         environment = environment | {"PYTHONPATH": str(AUDIT), "AUDIT_LOG": str(log)}
-    done = subprocess.run(words, cwd=PROJECT_ROOT, env=environment, input=given, capture_output=True, timeout=200)
+    done = subprocess.run(words, cwd=PROJECT_ROOT, env=environment, input=given, capture_output=True, timeout=PATIENCE)
     lines = log.read_text(errors="replace").splitlines()
     log.unlink()
     return done, _of_calls(lines) if traced else _of_events(lines)

@@ -18,6 +18,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from tests.browser import app
+from tests.waiting import PATIENCE
 from trainer.run import tensorboard
 from trainer.system.workspace import Workspace, open_workspace
 
@@ -32,7 +33,7 @@ def draw(server: ClientConnection, page: str) -> None:
     wish.rerun_script.page_name = page
     server.send(wish.SerializeToString())
     while answer.WhichOneof("type") != "script_finished":
-        answer.ParseFromString(server.recv(timeout=60))
+        answer.ParseFromString(server.recv(timeout=PATIENCE))
         assert answer.delta.new_element.WhichOneof("type") != "exception", answer
     assert answer.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY, answer
 

@@ -1,7 +1,10 @@
 """Waiting for what a run does, and looking at who does it."""
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
@@ -9,47 +12,83 @@ from trainer.run import metrics, runs
 from trainer.run.documents import Processes
 from trainer.run.runs import Run, Status
 from trainer.run.state import ACTIVE
-from trainer.system import durable, log_lines
+from trainer.system import durable, job, log_lines
+from trainer.system.workspace import Workspace
+
+T = TypeVar("T")
+
+PATIENCE = 300
+"""Seconds until a wait has failed where no promise of seconds is tested: enough for any machine, however busy."""
+PRESSURE = (Path("/proc/pressure/cpu"), Path("/proc/pressure/io"))
+IDLE_TICKS = 1200
+"""A run that has ended otherwise than expected is looked at so often before the test fails: a resume may follow."""
 
 
-def wait_until(run: Run, *states: str, seconds: float = 60) -> Status:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+def stalled_seconds() -> float:
+    """Seconds since boot in which a process waited for a processor or a disk; 0 where the kernel does not count."""
+    totals = [re.search(r"some .*total=(\d+)", path.read_text()) for path in PRESSURE if path.exists()]
+    return sum(int(total[1]) for total in totals if total) / 1e6
+
+
+def ticks(seconds: float) -> Iterator[None]:
+    """Tick twenty times a second until the time is over.
+
+    A promise of seconds is one of a machine with a processor to spare: within `PATIENCE`, seconds in which a process
+    waited for a processor or a disk do not count.
+    """
+    began, stalled = time.monotonic(), stalled_seconds()
+    while (passed := time.monotonic() - began) < max(seconds, PATIENCE):
+        if passed - (stalled_seconds() - stalled) >= seconds:
+            return
+        yield
+        time.sleep(0.05)
+
+
+def wait_until(run: Run, *states: str, seconds: float = PATIENCE) -> Status:
+    idle = 0
+    for _ in ticks(seconds):
         status = runs.status(run)
         if status.state in states:
             return status
-        time.sleep(0.05)
-    raise AssertionError(f"{status.state} after {seconds} s: {log_lines.last_lines(run.log_file, 20)}")
+        idle = 0 if status.state in ACTIVE else idle + 1
+        if idle > IDLE_TICKS:
+            break
+    raise AssertionError(f"{status.state}, not {' or '.join(states)}: {log_lines.last_lines(run.log_file, 20)}")
 
 
-def wait_for_epoch(run: Run, epoch: int, seconds: float = 60) -> Status:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+def wait_for_epoch(run: Run, epoch: int) -> Status:
+    for _ in ticks(PATIENCE):
         status = runs.status(run)
         if status.progress and status.progress.epoch >= epoch:
             return status
         assert status.state in ACTIVE, log_lines.last_lines(run.log_file, 20)
-        time.sleep(0.05)
     raise AssertionError(f"epoch {epoch} was never reached")
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.05)
+def wait_for(condition: Callable[[], T], seconds: float = PATIENCE) -> T:
+    """Wait until the condition is true; returns what it returned."""
+    for _ in ticks(seconds):
+        if result := condition():
+            return result
+    raise AssertionError(f"not within {seconds} s")
+
+
+def wait_for_job(workspace: Workspace, verb: job.Verb, reached: Callable[[job.Job], object]) -> job.Job:
+    """Wait until what the job of this verb says of itself is as wanted."""
+    for _ in ticks(PATIENCE):
+        if (report := job.read(workspace, verb)) and reached(report):
+            return report
+    raise AssertionError(job.log_file(workspace, verb).read_text())
 
 
 def is_gone(pid: int, seconds: float = 5) -> bool:
     """Whether the process is dead, or is so soon: `kill` comes back before a process has come to its end."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    for _ in ticks(seconds):
         try:
             if psutil.Process(pid).status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
                 return True
         except psutil.NoSuchProcess:
             return True
-        time.sleep(0.02)
     return False
 
 

@@ -22,6 +22,7 @@ from pages.ui.access.requests import Netloc, Rules
 from pages.ui.shared import audio
 from tests import fork_server
 from tests.browser import app as server
+from tests.waiting import PATIENCE
 from trainer.system import access_token
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 
@@ -209,7 +210,7 @@ def test_the_token_outlives_the_server_and_is_its_owners_alone(tmp_path):
 
 def exchange(port: int, request: str) -> str:
     """Send raw bytes, return the answer until the server closes."""
-    with closing(socket.create_connection(("127.0.0.1", port), timeout=20)) as wire:
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)) as wire:
         wire.sendall(request.replace("\n", "\r\n").encode("latin-1"))
         data = b""
         while piece := wire.recv(65536):
@@ -227,7 +228,6 @@ def port_of(app) -> int:
     return int(app.address.rpartition(":")[2])
 
 
-@pytest.mark.timeout(120)
 def test_a_real_server_checks_every_request(app):
     port = port_of(app)
     host = f"Host: 127.0.0.1:{port}\nConnection: close\nCookie: {app.cookie}\n"
@@ -262,7 +262,6 @@ def test_a_real_server_checks_every_request(app):
     assert exchange(port, f"GET /_stcore/health HTTP/1.0\nHost: localhost:{port}\n\n").endswith("ok")
 
 
-@pytest.mark.timeout(120)
 def test_a_real_server_opens_its_websocket_to_its_own_pages_alone(app):
     address, own = f"ws://127.0.0.1:{port_of(app)}/_stcore/stream", {"Cookie": app.cookie}
 
@@ -284,7 +283,6 @@ def test_a_real_server_opens_its_websocket_to_its_own_pages_alone(app):
         assert status(origin, own) == 403, origin
 
 
-@pytest.mark.timeout(120)
 def test_the_terminal_tells_the_address_once_and_the_log_nothing_more(app):
     told = (app.workspace.root / "server.log").read_text()
     assert app.entrance in told and told.count(access_token.read(app.workspace)) == 1
@@ -292,7 +290,6 @@ def test_the_terminal_tells_the_address_once_and_the_log_nothing_more(app):
     assert done.returncode == 0 and done.stdout.strip() == access_token.read(app.workspace)
 
 
-@pytest.mark.timeout(120)
 def test_the_network_is_served_at_the_addresses_of_this_machine_alone(tmp_path):
     """By IPv6 as by IPv4, with the token; other names are let in only when the user names them."""
     workspace, port = Workspace(tmp_path), server.free_port()
@@ -311,7 +308,7 @@ def test_the_network_is_served_at_the_addresses_of_this_machine_alone(tmp_path):
                 (f"evil.example:{port}", 403),
                 ("192.0.2.99", 403),
             ):
-                with closing(http.client.HTTPConnection(address, port, timeout=20)) as connection:
+                with closing(http.client.HTTPConnection(address, port, timeout=PATIENCE)) as connection:
                     connection.request("GET", f"/?token={token}", headers={"Host": host})
                     assert connection.getresponse().status == code, (address, host)
         assert "block the microphone on http addresses" in told
@@ -344,7 +341,7 @@ def refused_start(root, **environment: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", "--server.address=0.0.0.0",
          f"--server.port={server.free_port()}"],
-        cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=60,
+        cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=PATIENCE,
         env=os.environ | {"WAKEWORD_ROOT": str(root)} | environment,
     )  # fmt: skip
     assert done.returncode == 2, done.stdout + done.stderr
@@ -359,7 +356,6 @@ def test_further_names_are_hosts_with_or_without_port():
             start.named_hosts(f"studio.lan,{wrong}")
 
 
-@pytest.mark.timeout(120)
 def test_the_network_is_not_served_without_a_token(tmp_path):
     assert "would let everyone on the network run programs as you" in refused_start(tmp_path, WAKEWORD_TOKEN="off")
     assert "WAKEWORD_TOKEN has 5 of at least 8 characters" in refused_start(tmp_path, WAKEWORD_TOKEN="false")
@@ -401,7 +397,6 @@ def test_the_name_that_the_server_is_told_to_listen_at_is_its_host(given, host, 
         assert requests.host_of(headers(host=other), "192.0.2.7", rules) is None
 
 
-@pytest.mark.timeout(120)
 def test_a_disk_that_takes_nothing_keeps_no_server_from_its_start(tmp_path, monkeypatch, capsys):
     """The page that a browser is opened with cannot be written; the address is printed all the same."""
     (tmp_path / "data").write_text("no folder")
@@ -418,7 +413,6 @@ def test_a_disk_that_takes_nothing_keeps_no_server_from_its_start(tmp_path, monk
     assert "  http://127.0.0.1:8501/?token=t\n" in capsys.readouterr().out
 
 
-@pytest.mark.timeout(120)
 def test_without_its_entry_the_network_is_shown_nothing(tmp_path):
     """`streamlit run Home.py` has no guard: it draws its pages on this machine, and none for a network."""
     from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -440,7 +434,7 @@ def test_without_its_entry_the_network_is_shown_nothing(tmp_path):
                 session.send(asked.SerializeToString())
                 message = ForwardMsg()
                 while message.WhichOneof("type") != "script_finished":
-                    message.ParseFromString(session.recv(timeout=60))
+                    message.ParseFromString(session.recv(timeout=PATIENCE))
                     told += message.SerializeToString()
             return told.decode(errors="replace")
         finally:

@@ -6,10 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +17,7 @@ from playwright.sync_api import BrowserContext
 
 from tests import fork_server
 from tests.fork_server import Forked
+from tests.waiting import PATIENCE, ticks
 from trainer.system import access_token
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 
@@ -44,7 +44,7 @@ class App:
     @cached_property
     def cookie(self) -> str:
         """The cookie that a browser gets at the entrance, as a request carries it."""
-        with closing(http.client.HTTPConnection(self.address.partition("//")[2], timeout=10)) as connection:
+        with closing(http.client.HTTPConnection(self.address.partition("//")[2], timeout=PATIENCE)) as connection:
             connection.request("GET", self.entrance.removeprefix(self.address))
             return connection.getresponse().headers["set-cookie"].partition(";")[0]
 
@@ -55,7 +55,7 @@ class App:
     def end(self, number: signal.Signals) -> None:
         """End the server as a user would (SIGINT) or as the machine might (SIGKILL)."""
         os.killpg(self.process.pid, number)
-        self.process.wait(20)
+        self.process.wait(PATIENCE)
 
 
 def start(workspace: Workspace, port: int, host: str = "127.0.0.1", anew: bool = False, **environment: str) -> App:
@@ -81,12 +81,9 @@ def start(workspace: Workspace, port: int, host: str = "127.0.0.1", anew: bool =
 
 
 def wait_until_it_answers(address: str, log: Path) -> None:
-    for _ in range(200):
-        try:
-            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=1):
-                return
-        except OSError:
-            time.sleep(0.1)
+    for _ in ticks(PATIENCE):
+        with suppress(OSError), urllib.request.urlopen(f"{address}/_stcore/health", timeout=PATIENCE):
+            return
     raise AssertionError(f"no answer: {log.read_text()[-2000:]}")
 
 

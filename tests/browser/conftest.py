@@ -10,11 +10,12 @@ import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from tests import fork_server
+from tests.waiting import PATIENCE
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=1000 * PATIENCE)
 
 
 def launch(playwright: Playwright, flags: list[str]) -> Browser:
@@ -28,6 +29,13 @@ def launch(playwright: Playwright, flags: list[str]) -> Browser:
     return playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu", *flags])
 
 
+def new_page(browser: Browser) -> Page:
+    """A page in a context of its own, whose waits fail after the patience of all tests."""
+    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    context.set_default_timeout(1000 * PATIENCE)
+    return context.new_page()
+
+
 @contextmanager
 def hearing(playwright: Playwright, recording: Path) -> Iterator[Page]:
     """A page of a browser whose microphone plays this WAV file again and again."""
@@ -36,9 +44,7 @@ def hearing(playwright: Playwright, recording: Path) -> Iterator[Page]:
         f"--use-file-for-fake-audio-capture={recording}",
     ]  # fmt: skip
     browser = launch(playwright, flags)
-    page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
-    page.set_default_timeout(30_000)
-    yield page
+    yield new_page(browser)
     browser.close()
 
 
@@ -57,10 +63,9 @@ def browser(playwright):
 
 @pytest.fixture
 def page(browser):
-    context = browser.new_context(viewport={"width": 1400, "height": 1000})
-    context.set_default_timeout(30_000)
-    yield context.new_page()
-    context.close()
+    opened = new_page(browser)
+    yield opened
+    opened.context.close()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,6 +14,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from tests.browser import app as server
 from tests.browser.conftest import BROWSERS
+from tests.waiting import PATIENCE
 from trainer.evaluation import evaluations
 from trainer.run import runs
 from trainer.system.workspace import Workspace
@@ -74,7 +75,7 @@ def take(page: Page, width: int, path: Path) -> None:
     page.wait_for_selector("h1")
     for _ in range(2):
         page.wait_for_timeout(2500)
-        page.wait_for_function(DRAWN, timeout=90_000)
+        page.wait_for_function(DRAWN, timeout=1000 * PATIENCE)
         height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
         page.set_viewport_size({"width": width, "height": min(2600, max(700, height))})
     page.wait_for_timeout(2500)

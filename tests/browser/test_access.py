@@ -17,6 +17,7 @@ from tests.browser import app as server
 from tests.browser.test_walk import button, no_traceback, settled
 from tests.run_folders import make_run, workspace_at
 from tests.tiny import write_wav
+from tests.waiting import wait_for
 from trainer.system import access_token
 from trainer.system.workspace import Workspace
 
@@ -52,7 +53,6 @@ def cookies_of(context: BrowserContext) -> list[dict]:
     return [each for each in context.cookies() if each["name"].startswith("wakeword-")]
 
 
-@pytest.mark.timeout(180)
 def test_the_printed_address_opens_the_app_and_stays_out_of_the_history(page: Page, workspace: Workspace):
     run = make_run(workspace)
     with server.running(workspace) as app:
@@ -77,7 +77,6 @@ def test_the_printed_address_opens_the_app_and_stays_out_of_the_history(page: Pa
         no_traceback(page)
 
 
-@pytest.mark.timeout(180)
 def test_the_browser_that_is_opened_gets_in_and_no_process_shows_the_token(page: Page, workspace: Workspace, tmp_path):
     """Every user of the machine can read what a browser was called with."""
     opener, called = tmp_path / "bin" / "xdg-open", tmp_path / "called"
@@ -87,10 +86,7 @@ def test_the_browser_that_is_opened_gets_in_and_no_process_shows_the_token(page:
     path = f"{opener.parent}:{os.environ['PATH']}"
     app = server.start(workspace, server.free_port(), PATH=path, STREAMLIT_SERVER_HEADLESS="false")
     try:
-        for _ in range(100):
-            if called.exists():
-                break
-            page.wait_for_timeout(100)
+        wait_for(called.exists)
         address = called.read_text().strip()
         file = Path(address.removeprefix("file://"))
         assert address.startswith("file:///") and access_token.read(workspace) not in address
@@ -105,7 +101,6 @@ def test_the_browser_that_is_opened_gets_in_and_no_process_shows_the_token(page:
             app.end(signal.SIGKILL)
 
 
-@pytest.mark.timeout(180)
 def test_an_open_page_and_the_cookie_outlive_a_restart(page: Page, workspace: Workspace):
     with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Runs")
@@ -128,7 +123,6 @@ def test_an_open_page_and_the_cookie_outlive_a_restart(page: Page, workspace: Wo
             again.end(signal.SIGKILL)
 
 
-@pytest.mark.timeout(180)
 def test_a_link_of_another_site_leads_in_and_its_frame_does_not(page: Page, workspace: Workspace):
     with server.running(workspace, page.context) as app:
         theirs = f'<a href="{app.address}/Runs">runs</a><iframe src="{app.address}/Runs"></iframe>'
@@ -153,7 +147,6 @@ STEAL = """async ([http, ws]) => {
 }"""
 
 
-@pytest.mark.timeout(180)
 def test_a_page_at_another_port_of_this_host_drives_nothing(page: Page, workspace: Workspace):
     """To a browser it is the same site, so even a strict cookie is sent with what it asks."""
     with server.running(workspace, page.context) as app, elsewhere("theirs") as port:
@@ -164,7 +157,6 @@ def test_a_page_at_another_port_of_this_host_drives_nothing(page: Page, workspac
         assert page.evaluate(STEAL, addresses) == ["refused"] * 3
 
 
-@pytest.mark.timeout(180)
 def test_a_browser_of_the_network_is_told_why_it_has_no_microphone(page: Page, workspace: Workspace):
     own = next((each for each in network_addresses() if ":" not in each), None) or pytest.skip("no IPv4 network")
     app = server.start(workspace, server.free_port(), "0.0.0.0")
@@ -182,7 +174,6 @@ def test_a_browser_of_the_network_is_told_why_it_has_no_microphone(page: Page, w
         app.end(signal.SIGKILL)
 
 
-@pytest.mark.timeout(180)
 def test_a_file_of_30_mb_is_taken_in_through_the_guard(page: Page, workspace: Workspace, tmp_path):
     write_wav(tmp_path / "long.wav", np.zeros(16000 * 60 * 15), 16000)
     with server.running(workspace, page.context) as app:
@@ -194,7 +185,6 @@ def test_a_file_of_30_mb_is_taken_in_through_the_guard(page: Page, workspace: Wo
         no_traceback(page)
 
 
-@pytest.mark.timeout(180)
 def test_an_open_tab_does_not_keep_a_server_from_ending(page: Page, workspace: Workspace):
     with server.running(workspace, page.context) as app:
         page.goto(app.address)

@@ -37,12 +37,12 @@ def test_the_end_of_the_watched_run_notifies_once(page: Page, workspace):
     end(ended, "completed", "All done.")
     with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Training?run={run.id}")
-        wait_for_metric(page, "Status", "Running", 30)
+        wait_for_metric(page, "Status", "Running")
         button(page, "Notifications").click()
         for name in ("Notify in this browser", "Play a sound"):
             switch(page, name).check()
         page.reload()
-        wait_for_metric(page, "Status", "Running", 30)
+        wait_for_metric(page, "Status", "Running")
         button(page, "Notifications").click()
         for name in ("Notify in this browser", "Play a sound"):
             expect(switch(page, name)).to_be_checked()
@@ -59,7 +59,7 @@ def test_the_end_of_the_watched_run_notifies_once(page: Page, workspace):
         assert page.evaluate("[notifications, tones]") == [told, 1]
         for address in (f"{app.address}/Training?run={run.id}", f"{app.address}/Training?run={ended.id}"):
             page.goto(address)
-            wait_for_metric(page, "Status", "Completed", 30)
+            wait_for_metric(page, "Status", "Completed")
             settled(page)
             assert page.evaluate("[notifications, tones]") == [[], 0], "it had ended before the page was opened"
 

@@ -26,20 +26,18 @@ def stopped(tmp_path):
     end_all(workspace)
 
 
-@pytest.mark.timeout(300)
 def test_a_run_is_resumed_on_its_page(page: Page, stopped):
     with server.running(stopped.workspace, page.context) as app:
         page.goto(f"{app.address}/Runs?run={stopped.id}")
         settled(page)
-        wait_for_metric(page, "State", "Stopped", 10)
+        wait_for_metric(page, "State", "Stopped")
         before = runs.status(stopped).progress.epoch
         button(page, "Resume").click()
-        wait_for_metric(page, "State", "Running", 30)
+        wait_for_metric(page, "State", "Running")
         assert wait_for_epoch(stopped, before + 1).attempt == 2
         no_traceback(page)
 
 
-@pytest.mark.timeout(300)
 def test_tensorboard_is_opened_and_ends(page: Page, stopped):
     workspace = stopped.workspace
     with server.running(workspace, page.context) as app:
@@ -49,12 +47,12 @@ def test_tensorboard_is_opened_and_ends(page: Page, stopped):
             button(page, "TensorBoard").click()
             button(page, "Start TensorBoard").click()
             link = page.get_by_role("link", name="Open TensorBoard")
-            expect(link).to_be_visible(timeout=60_000)
+            expect(link).to_be_visible()
             with page.expect_popup() as opened:
                 link.click()
             board = opened.value
             assert board.url.startswith("http://127.0.0.1:")
-            expect(board.get_by_text(re.compile(stopped.id)).first).to_be_visible(timeout=60_000)
+            expect(board.get_by_text(re.compile(stopped.id)).first).to_be_visible()
             button(page, "Stop TensorBoard").click()
             expect(button(page, "Start TensorBoard")).to_be_visible()
             assert tensorboard.running(workspace) is None
@@ -63,14 +61,13 @@ def test_tensorboard_is_opened_and_ends(page: Page, stopped):
             tensorboard.stop(workspace)
 
 
-@pytest.mark.timeout(300)
 def test_a_run_is_packed_and_taken_in_elsewhere(page: Page, stopped, tmp_path):
     with server.running(stopped.workspace, page.context) as app:
         page.goto(f"{app.address}/Runs?run={stopped.id}&section=Files")
         settled(page)
         button(page, "Pack into one file").click()
         download = page.get_by_role("button", name=re.compile("^Download \\("))
-        expect(download).to_be_visible(timeout=60_000)
+        expect(download).to_be_visible()
         with page.expect_download() as taken:
             download.click()
         taken.value.save_as(tmp_path / "kitchen.zip")

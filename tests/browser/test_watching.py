@@ -52,7 +52,7 @@ def difference(one: bytes, other: bytes) -> float:
 
 
 def wait_for_epochs(page: Page, last: int) -> None:
-    wait_for_metric(page, "Epoch", f"{last + 1}/999", 10)
+    wait_for_metric(page, "Epoch", f"{last + 1}/999")
     page.wait_for_timeout(4500)  # charts follow a tick later, when another look was just before
 
 

@@ -16,6 +16,7 @@ import pytest
 import soundfile
 
 from tests.bad_audio import SPECIAL, encoded, fuzzed, write_corpus
+from tests.waiting import PATIENCE
 from trainer.audio import audio_file, audio_reader
 from trainer.dataset import inspector, scan
 from trainer.system.workspace import PROJECT_ROOT
@@ -56,7 +57,11 @@ def test_2000_damaged_files_each_get_an_answer_in_time_and_memory(tmp_path):
     for name, data in fuzzed(2000, seed=0):
         (tmp_path / name).write_bytes(data)
     done = subprocess.run(
-        [sys.executable, "-c", MEASURE, str(tmp_path)], capture_output=True, text=True, cwd=PROJECT_ROOT, timeout=120
+        [sys.executable, "-c", MEASURE, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=PROJECT_ROOT,
+        timeout=PATIENCE,
     )
     found = json.loads(done.stdout)
     assert len(found["reasons"]) == 2000 and sum(map(bool, found["reasons"].values())) > 500
@@ -189,7 +194,6 @@ def test_what_is_no_regular_file_never_blocks(tmp_path, name: str):
 
 
 @pytest.mark.parametrize(("kind", "suffix"), [("WAV", "wav"), ("OGG", "ogg"), ("FLAC", "flac")])
-@pytest.mark.timeout(120)
 def test_ten_minutes_of_noise_are_a_clip_within_the_limits(tmp_path, kind: str, suffix: str):
     folder, rng = tmp_path / "long", np.random.default_rng(0)
     folder.mkdir()

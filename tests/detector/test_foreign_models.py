@@ -16,6 +16,7 @@ from tests.hostile_models import boundless, failing_on_words, hostile, misshapen
 from tests.pages.tools import draw, field
 from tests.run_folders import end, make_run, workspace_at
 from tests.tiny import RATE, clip_of, ignore
+from tests.waiting import PATIENCE
 from trainer.detector import detector, onnx_file
 from trainer.detector.detector_file import MODEL, NAME, ColumnFacts, DetectorFile
 from trainer.run import archive, runs
@@ -92,7 +93,7 @@ def run(tmp_path, looping) -> Run:
 
 
 def command(root: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    return fork_server.command("--root", root, *arguments, timeout=60)
+    return fork_server.command("--root", root, *arguments, timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.int8.onnx", "openwakeword.onnx"])
@@ -122,7 +123,7 @@ def test_the_documented_program_refuses_it_too(looping, tmp_path):
     code = documented.program(documented.LISTEN_PAGE)
     (tmp_path / "listen.py").write_text(code)
     done = subprocess.run(
-        [sys.executable, tmp_path / "listen.py", looping], input=bytes(32000), capture_output=True, timeout=60,
+        [sys.executable, tmp_path / "listen.py", looping], input=bytes(32000), capture_output=True, timeout=PATIENCE,
         env={"PYTHONPATH": str(PROJECT_ROOT)}, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 1 and b"has an operation 'Loop'" in done.stderr
@@ -138,7 +139,7 @@ def test_a_model_that_fails_on_a_sound_ends_no_verb_with_a_trace(model, told, tm
     assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
     assert f"word.wav: The model {told}" in done.stderr and "noise.wav  nothing detected" in done.stdout
     samples = (clip_of(rng, 600.0) * 32767).astype(np.int16).tobytes()
-    done = fork_server.command("detect", folder, "-", data=samples, timeout=60)
+    done = fork_server.command("detect", folder, "-", data=samples, timeout=PATIENCE)
     assert done.returncode == 2 and "Traceback" not in done.stderr and f"The model {told}" in done.stderr
 
 

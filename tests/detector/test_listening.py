@@ -13,6 +13,7 @@ import soundfile
 
 from tests import bad_audio
 from tests.detectors import RATE, sounds
+from tests.waiting import PATIENCE
 from trainer.system.workspace import PROJECT_ROOT
 
 
@@ -86,7 +87,7 @@ def test_a_sound_device_is_listened_to_until_ctrl_c(tone_model: Path, tmp_path):
     live = started(tone_model, "--device", "tones", ALSA_CONFIG_PATH=str(tmp_path / "alsa.conf"))
     lines = [live.stdout.readline().decode() for _ in range(2)]
     live.send_signal(signal.SIGINT)
-    _, told = live.communicate(timeout=20)
+    _, told = live.communicate(timeout=PATIENCE)
     of_file = started(tone_model, "-")
     expected = of_file.communicate(samples_of(8.0).tobytes())[0].decode().splitlines(keepends=True)
     assert lines == expected[:2] and live.returncode == 0 and b"Traceback" not in told, told

@@ -3,12 +3,12 @@
 import json
 import signal
 import subprocess
-import time
 
 import pytest
 
 from tests.cli.test_command_line import answer, call, refused
 from tests.tiny import make_workspace, tiny_config
+from tests.waiting import wait_for, wait_for_job
 from trainer.audio import manifest
 from trainer.config import config_file
 from trainer.config.schema import Config
@@ -116,13 +116,9 @@ def test_a_killed_probe_is_told_with_what_to_do():
 
 def test_a_cancelled_probe_ends_with_its_engine(workspace, document):
     job.start(workspace, "probe", ["tiny"])
-    deadline = time.monotonic() + 60
     partial = workspace.jobs / "probe.result.json.partial"
-    while not partial.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_for(partial.exists)
     job.cancel(workspace, "probe")
-    while (found := job.read(workspace, "probe")) and found.state == "running" and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert found.state == "cancelled"
+    assert wait_for_job(workspace, "probe", lambda found: found.state != "running").state == "cancelled"
     with processes.exclusive_lock(workspace.jobs / "probe.lock"):
         assert json.loads(probe.result_file(workspace).read_bytes())["epochs"] == 2

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from tests import bad_audio
 from tests.cli.test_command_line import answer, call, refused
 from tests.evaluated import run_with_model, workspace_with_run, write_recording
 from tests.tiny import ignore
+from tests.waiting import wait_for_job
 from trainer.audio import audio_file, manifest
 from trainer.detector import detector
 from trainer.detector.detector_file import NAME, DetectorFile
@@ -241,13 +241,7 @@ def test_tracks_that_are_damaged_or_of_something_else_are_one_sentence(made):
 
 
 def wait_until(workspace: Workspace, reached) -> job.Job:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        found = job.read(workspace, "evaluate")
-        if found and reached(found):
-            return found
-        time.sleep(0.02)
-    raise AssertionError(job.log_file(workspace, "evaluate").read_text())
+    return wait_for_job(workspace, "evaluate", reached)
 
 
 def test_a_job_is_cancelled_killed_and_repeated(made, tmp_path):

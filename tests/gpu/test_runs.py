@@ -38,7 +38,7 @@ def test_a_run_names_its_gpu_and_leaves_its_model(workspace: Workspace, gpu: dev
     wait_for_epoch(run, 1)
     environment = psutil.Process(people(run).trainer.pid).environ()
     assert environment["CUDA_VISIBLE_DEVICES"] == gpu.uuid
-    ended = wait_until(run, "completed", seconds=120)
+    ended = wait_until(run, "completed")
     assert ended.progress.device == gpu.name and ended.progress.reading["gpu_name"] == gpu.name
     assert ended.progress.last_epoch["f1"] > 0.95
     file = durable.read_document(DetectorFile, detector_file.path_in(run.model))
@@ -74,12 +74,12 @@ def test_memory_that_is_full_fails_the_run_with_a_batch_size_that_fits(tmp_path,
     monkeypatch.setattr(requirements, "gpu_memory_bytes", lambda config: 0)
     run = launch.start(workspace, large, "large").run
     monkeypatch.undo()
-    status = wait_until(run, "failed", seconds=120)
+    status = wait_until(run, "failed")
     assert status.outcome.failure.kind == "gpu_memory" and "The GPU's memory is full." in status.outcome.reason
     assert status.outcome.failure.free_bytes > 10**8
     size = failures.fitting_batch_size(status.outcome.failure, large)
     assert 2 <= size < 4096
     fitting = large.model_copy(update={"training": large.training.model_copy(update={"batch_size": size})})
     again = launch.start(workspace, fitting, "fits").run
-    wait_for_epoch(again, 1, seconds=120)
+    wait_for_epoch(again, 1)
     end_all(workspace)

@@ -11,6 +11,7 @@ import streamlit as st
 
 from tests.pages.tools import DRAW_ALL, PAGES, draw, links, metric, texts, write_job
 from tests.run_folders import end, epoch_row, make_alive, make_run, write_progress
+from tests.waiting import PATIENCE
 from trainer.config import config_file
 from trainer.config.schema import Config
 from trainer.system.workspace import PROJECT_ROOT
@@ -22,7 +23,7 @@ def test_every_page_draws_fast_and_without_torch(workspace):
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", DRAW_ALL, str(PROJECT_ROOT / "Home.py"), json.dumps(PAGES)],
         cwd=PROJECT_ROOT, env=os.environ | {"WAKEWORD_ROOT": str(workspace.root)}, capture_output=True, text=True,
-        timeout=120,
+        timeout=PATIENCE,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)

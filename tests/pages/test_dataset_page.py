@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from tests.dataset.test_zip_names import zip_of
 from tests.pages.tools import checked, draw, field, press, texts, write_job
 from tests.tiny import ignore
+from tests.waiting import PATIENCE
 from trainer.audio import manifest
 from trainer.dataset import repairs, speakers
 from trainer.dataset.scan import scan
@@ -258,7 +259,7 @@ def test_each_channel_of_a_clip_is_heard_and_one_can_be_taken(workspace, monkeyp
     soundfile.write(path, np.stack([wave, -wave], 1), rate)
     scan(workspace, ignore)
     arguments = (str(workspace.root), "positive/voice0/0.wav")
-    app = checked(AppTest.from_function(one_clip, args=arguments, default_timeout=60).run())
+    app = checked(AppTest.from_function(one_clip, args=arguments, default_timeout=PATIENCE).run())
     assert any("Its channels cancel each other" in each.value for each in app.caption)
     assert len(app.get("audio")) == 1 and not app.button
     app.get("button_group")[0].set_value(2).run()

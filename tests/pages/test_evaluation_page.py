@@ -19,6 +19,7 @@ from tests import bad_audio, documented, hostile_models, tone_model
 from tests.pages.tools import charts, checked, draw, field, metric, press, texts, write_job
 from tests.run_folders import dead_process, end, make_alive, make_run
 from tests.tiny import RATE, clip_of, make_workspace
+from tests.waiting import PATIENCE
 from trainer.config import config_file
 from trainer.detector.detector_file import NAME, DetectorFile
 from trainer.evaluation import errors, evaluations, hard_negatives
@@ -222,7 +223,7 @@ def test_the_ten_lines_of_python_are_the_documented_ones_and_hear_a_stream(run):
     assert lines.strip() == documented.program(documented.LISTEN_PAGE).strip()
     sound = (32767 * soundfile.read(io.BytesIO(audio(10.0)))[0]).astype("<i2").tobytes()
     command = [sys.executable, "-c", lines, str(run.model)]
-    done = subprocess.run(command, input=sound, capture_output=True, cwd=PROJECT_ROOT, timeout=60)
+    done = subprocess.run(command, input=sound, capture_output=True, cwd=PROJECT_ROOT, timeout=PATIENCE)
     assert done.stderr == b"" and len(done.stdout.decode().splitlines()) == 5
 
 

@@ -4,6 +4,7 @@ import os
 
 from streamlit.testing.v1 import AppTest
 
+from tests.waiting import PATIENCE
 from trainer.system import durable, processes
 from trainer.system.job import Job, Verb
 from trainer.system.workspace import PROJECT_ROOT, Workspace
@@ -40,7 +41,7 @@ print(json.dumps(found))
 
 def draw(page: str, run: str = "", section: str = "", **address: str | list[str]) -> AppTest:
     """The page at an address with these parameters."""
-    app = AppTest.from_file(str(PROJECT_ROOT / "Home.py"), default_timeout=30)
+    app = AppTest.from_file(str(PROJECT_ROOT / "Home.py"), default_timeout=PATIENCE)
     if PAGES[page]:
         app.switch_page(PAGES[page])
     for name, value in ({"run": run, "section": section} | address).items():

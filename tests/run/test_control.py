@@ -4,14 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from tests import fork_server
 from tests.run_folders import end_all
 from tests.tiny import make_workspace, tiny_config
-from tests.waiting import epoch_rows, people, wait_for_epoch, wait_until
+from tests.waiting import PATIENCE, epoch_rows, people, ticks, wait_for_epoch, wait_until
 from trainer.config import config_file
 from trainer.run import launch, run_queue, runs
 from trainer.run.runs import Run
@@ -157,14 +156,13 @@ def test_the_forecast_counts_a_run_that_was_paused_and_goes_on(workspace: Worksp
     wait_until(first, "paused")
     launch.resume(first)
     second = launch.start(workspace, tiny_config(**ENDLESS), "tiny", "second").run
-    deadline, found = time.monotonic() + 60, None
-    while time.monotonic() < deadline:
+    found = None
+    for _ in ticks(PATIENCE):
         found = run_queue.position(workspace, second)
         if found:
             told = run_queue.start_seconds(found)
             assert told is None or told > 0, found
         if found and found.training == (first,):
             break
-        time.sleep(0.02)
     waiting = [each.run for each in run_queue.read(workspace).order]
     assert found and found.training == (first,) and waiting == [second.id]

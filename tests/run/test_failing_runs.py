@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from tests.pages.tools import draw, texts
 from tests.run.test_launch import ENDLESS, epoch_rows, people, wait_for_epoch, wait_until
 from tests.run_folders import end, end_all, make_run
 from tests.tiny import make_workspace, tiny_config
+from tests.waiting import wait_for
 from trainer.engine.training import checkpoints
 from trainer.run import documents, failures, launch, metrics, runs
 from trainer.run.documents import Processes
@@ -101,10 +101,7 @@ def delete(folder: Path) -> None:
 
 
 def wait_for_end(identities: list[processes.ProcessIdentity], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while any(processes.is_alive(each) for each in identities):
-        assert time.monotonic() < deadline, "a process is left"
-        time.sleep(0.05)
+    wait_for(lambda: not any(processes.is_alive(each) for each in identities), seconds)
 
 
 def test_a_run_whose_folder_is_deleted_ends_and_leaves_nothing(workspace):

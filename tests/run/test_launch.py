@@ -4,14 +4,13 @@ import json
 import os
 import signal
 import threading
-import time
 
 import psutil
 import pytest
 
 from tests.run_folders import end_all
 from tests.tiny import make_workspace, tiny_config
-from tests.waiting import epoch_rows, people, wait_for_epoch, wait_until
+from tests.waiting import epoch_rows, people, wait_for, wait_for_epoch, wait_until
 from trainer.audio import manifest
 from trainer.run import launch, runs
 from trainer.system import durable, log_lines, processes
@@ -120,8 +119,9 @@ def test_a_signal_to_supervisor_and_trainer_alike_stops_the_run_in_order(workspa
     """As a shutdown sends it: the supervisor passes its own on, so the trainer gets two."""
     run = launch.start(workspace, tiny_config(**ENDLESS), "tiny").run
     wait_until(run, "running")
-    while "Starting training..." not in run.log_file.read_text():  # it listens, and imports torch for some seconds
-        time.sleep(0.02)
+    wait_for(
+        lambda: "Starting training..." in run.log_file.read_text()
+    )  # it listens, and imports torch for some seconds
     os.killpg(os.getpgid(people(run).supervisor.pid), signal.SIGTERM)
     assert wait_until(run, "stopped", "failed", seconds=30).state == "stopped"
 

@@ -67,7 +67,7 @@ def test_a_resume_waits_for_a_slow_supervisor_and_a_second_one_starts_none(works
     """Longer than the ten seconds after which it once gave up, while the run went on."""
     run = launch.start(workspace, tiny_config(epochs=10_000), "tiny").run
     launch.pause(run)
-    wait_until(run, "paused", seconds=120)
+    wait_until(run, "paused")
     start = processes.start_detached
     monkeypatch.setattr(
         processes, "start_detached", lambda arguments, *rest: start(["-c", SLOW_SUPERVISOR, *arguments[2:]], *rest)

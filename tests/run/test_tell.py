@@ -16,7 +16,7 @@ import pytest
 from tests.cli.test_command_line import answer, call, refused
 from tests.run_folders import end_all, make_run, workspace_at
 from tests.tiny import make_workspace, tiny_config
-from tests.waiting import is_gone, wait_until
+from tests.waiting import PATIENCE, is_gone, wait_for, wait_until
 from trainer.audio import manifest
 from trainer.run import launch, notifications
 from trainer.run.documents import Outcome
@@ -101,9 +101,7 @@ def test_the_end_of_a_run_is_told_with_no_browser(tmp_path, listener, state):
         launch.start(workspace, tiny_config(epochs=1), "tiny", "Kitchen").run if completes else start_to_fail(workspace)
     )
     status = wait_until(run, state)
-    deadline = time.monotonic() + 20
-    while "The command" not in log_lines.last_lines(run.log_file, 1)[0] and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_for(lambda: "The command" in log_lines.last_lines(run.log_file, 1)[0])
     (path, kind, document), *more = listener.heard
     assert (path, kind, more) == ("/hook", "application/json", [])
     assert (document["run"], document["label"], document["state"]) == (run.id, "Kitchen", state)
@@ -182,11 +180,10 @@ def test_a_command_dies_with_the_supervisor_that_is_ended(workspace):
         f"notifications.notify_end(Run(Path({str(run.folder)!r})), outcome)"
     )
     process = subprocess.Popen([PYTHON, "-c", code], cwd=PROJECT_ROOT)
-    pid_file, deadline = workspace.root / "pid", time.monotonic() + 20
-    while not (pid_file.exists() and pid_file.read_text()) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    pid_file = workspace.root / "pid"
+    wait_for(lambda: pid_file.exists() and pid_file.read_text())
     process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 128 + signal.SIGTERM
+    assert process.wait(PATIENCE) == 128 + signal.SIGTERM
     child = int(pid_file.read_text())
     assert is_gone(child)
 

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -15,6 +14,7 @@ import pytest
 
 from tests import fork_server
 from tests.run_folders import make_run
+from tests.waiting import PATIENCE, wait_for
 from trainer.engine.training import journal
 from trainer.run import tensorboard
 from trainer.run.tensorboard import Server
@@ -32,7 +32,7 @@ def workspace(tmp_path) -> Iterator[Workspace]:
 
 
 def verb(workspace: Workspace, *arguments: str) -> dict:
-    done = fork_server.command("--root", workspace.root, "--json", "tensorboard", *arguments, timeout=60)
+    done = fork_server.command("--root", workspace.root, "--json", "tensorboard", *arguments)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -57,15 +57,14 @@ def test_it_starts_once_shows_the_runs_and_ends(workspace):
     for path in ("", "data/runs", "data/plugins_listing", "//data/runs", "index.html", "x/../data/runs"):
         with pytest.raises(urllib.error.HTTPError, match="404"):
             urllib.request.urlopen(root + path)
-    deadline, name = time.monotonic() + 30, f"{run.id}/tensorboard"
-    while name not in asked(address, "runs") and time.monotonic() < deadline:
-        time.sleep(0.2)
+    name = f"{run.id}/tensorboard"
+    wait_for(lambda: name in asked(address, "runs"))
     query = urllib.parse.urlencode({"run": name, "tag": "epoch/val_loss"})
     curve = asked(address, f"plugin/scalars/scalars?{query}")
     assert [step for _, step, _ in curve] == [30, 60, 90]
     children = process.children(recursive=True)
     assert verb(workspace, "--stop") == {"stopped": True} and tensorboard.running(workspace) is None
-    assert not psutil.wait_procs(children, timeout=10)[1], "a process is left"
+    assert not psutil.wait_procs(children, timeout=PATIENCE)[1], "a process is left"
     assert verb(workspace, "--stop") == {"stopped": False}
 
 

@@ -188,5 +188,5 @@ def test_a_hostile_voice_is_one_sentence_on_the_command_line_and_on_the_page(tmp
     app.text_input(key="order_phrase").set_value("hello moon")
     app.text_input(key="order_piper").set_value(str(file))
     press(app, "Synthesise clips")
-    wait_for(lambda: (found := job.read(workspace, "synthesise")) is not None and found.state != "running", 120)
+    wait_for(lambda: (found := job.read(workspace, "synthesise")) is not None and found.state != "running")
     assert any("takes too much memory. Choose another voice." in text for text in texts(app.run()))

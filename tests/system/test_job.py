@@ -1,11 +1,11 @@
 """Jobs that pages start: their file tells the truth whoever dies."""
 
 import signal
-import time
 
 import pytest
 
 from tests.tiny import make_raw
+from tests.waiting import wait_for_job
 from trainer.dataset import clips
 from trainer.system import job, processes
 from trainer.system.workspace import Workspace
@@ -19,13 +19,7 @@ def workspace(tmp_path):
 
 
 def wait_for_end(workspace: Workspace, verb: job.Verb) -> job.Job:
-    deadline = time.monotonic() + 40
-    while time.monotonic() < deadline:
-        found = job.read(workspace, verb)
-        if found and found.state != "running":
-            return found
-        time.sleep(0.05)
-    raise AssertionError(job.log_file(workspace, verb).read_text())
+    return wait_for_job(workspace, verb, lambda found: found.state != "running")
 
 
 def test_a_job_does_its_work_and_leaves_its_last_word(workspace):
@@ -45,9 +39,7 @@ def test_a_refused_job_says_why_in_one_sentence(workspace):
 def test_a_killed_job_is_failed_and_can_be_started_again(tmp_path):
     workspace = Workspace(tmp_path)
     job.start(workspace, "demo", ["--positives=3000"])
-    deadline = time.monotonic() + 40
-    while not (found := job.read(workspace, "demo")).identity and time.monotonic() < deadline:
-        time.sleep(0.05)
+    found = wait_for_job(workspace, "demo", lambda found: found.identity)
     assert processes.send_signal(found.identity, signal.SIGKILL)
     ended = wait_for_end(workspace, "demo")
     assert "ended unexpectedly" in ended.message
@@ -59,10 +51,7 @@ def test_a_killed_job_is_failed_and_can_be_started_again(tmp_path):
 def test_a_cancelled_job_says_so_and_leaves_nothing_behind(tmp_path):
     workspace = Workspace(tmp_path)
     job.start(workspace, "demo", ["--positives=3000"])
-    deadline = time.monotonic() + 40
-    while not (found := job.read(workspace, "demo")).done and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert found.done, "it was speaking"
+    wait_for_job(workspace, "demo", lambda found: found.done)  # it speaks
     job.cancel(workspace, "demo")
     ended = wait_for_end(workspace, "demo")
     assert ended.state == "cancelled" and "The clips are unchanged" in ended.message

@@ -15,7 +15,7 @@ from pages.ui.shared import run_notice
 from soak.server import stand_in_starter
 from tests.run_folders import end_all, make_run, slow_start
 from tests.tiny import make_workspace, tiny_config
-from tests.waiting import people, wait_for, wait_for_epoch, wait_until
+from tests.waiting import PATIENCE, people, wait_for, wait_for_epoch, wait_until
 from trainer.catalog import trash
 from trainer.cli.run import status_document
 from trainer.cli.terminal import Session
@@ -103,7 +103,7 @@ def call(view: str, workspace: Workspace, *words: str) -> tuple[int, str]:
     """Exit code and what was said by the command line, called from there."""
     program = (SHIFTED if "wall clock" in view else PRELUDE) + PROGRAM
     command = [*VIEWS[view], sys.executable, "-c", program, "--root", str(workspace.root), *words]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT_ROOT, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT_ROOT, timeout=PATIENCE)
     if done.returncode and done.stderr.startswith(("unshare:", "mount:", "hostname:")):
         pytest.skip(f"not allowed here: {done.stderr.strip()}")
     return done.returncode, done.stdout.strip() or done.stderr.strip()

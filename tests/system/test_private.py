@@ -12,7 +12,7 @@ import pytest
 
 from tests.run_folders import end_all
 from tests.tiny import make_raw, make_workspace, tiny_config
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 from trainer.config import config_file
 from trainer.run import launch
 from trainer.system import private, processes
@@ -36,7 +36,7 @@ def trainer(workspace: Workspace, *arguments: str) -> str:
     """A command line as a user's shell starts it: what it makes may be read by all."""
     done = subprocess.run(
         [sys.executable, "-m", "trainer", "--root", str(workspace.root), *arguments],
-        cwd=PROJECT_ROOT, capture_output=True, text=True, umask=0o022, timeout=200,
+        cwd=PROJECT_ROOT, capture_output=True, text=True, umask=0o022, timeout=PATIENCE,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -56,7 +56,6 @@ def workspace():
     shutil.rmtree(folder)
 
 
-@pytest.mark.timeout(300)
 def test_all_that_a_user_makes_is_for_this_user_alone_and_exports_are_as_the_user_shares(workspace: Workspace):
     make_raw(workspace)
     config_file.save(workspace, "mine", tiny_config())
@@ -135,7 +134,6 @@ def python():
     pytest.skip("no interpreter that a second user may start")
 
 
-@pytest.mark.timeout(200)
 def test_a_second_user_reads_nothing_and_holds_no_lock(workspace: Workspace, python: str):
     (workspace.root / "open.txt").write_text("anybody may read this")
     assert subprocess.run(as_stranger("cat", str(workspace.root / "open.txt"))).returncode == 0
@@ -146,7 +144,9 @@ def test_a_second_user_reads_nothing_and_holds_no_lock(workspace: Workspace, pyt
         done = subprocess.run(as_stranger("ls", str(path)), capture_output=True, text=True)
         assert done.returncode != 0 and "Permission denied" in done.stderr
     for path in (lock, next(workspace.raw.rglob("*.wav"))):
-        done = subprocess.run(as_stranger(python, "-c", HOLD, str(path)), capture_output=True, text=True, timeout=20)
+        done = subprocess.run(
+            as_stranger(python, "-c", HOLD, str(path)), capture_output=True, text=True, timeout=PATIENCE
+        )
         assert "PermissionError" in done.stderr and "held" not in done.stdout
     trainer(workspace, "queue", "--slots", "cpu=2")
     assert mode(lock) == 0o600

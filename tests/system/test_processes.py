@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from tests.waiting import ticks
 from trainer.system import processes
 from trainer.system.processes import ProcessIdentity
 from trainer.system.workspace import PROJECT_ROOT
@@ -23,12 +24,7 @@ def sleeper():
 
 
 def until(condition, seconds: float = 5.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
+    return any(condition() for _ in ticks(seconds))
 
 
 def test_a_live_process_is_alive_until_it_is_a_zombie(sleeper):
