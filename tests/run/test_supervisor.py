@@ -36,7 +36,7 @@ def test_a_run_that_begins_again_is_at_no_moment_lost(run: Run, monkeypatch):
 
 def test_a_look_that_began_before_the_attempt_tells_of_the_attempt(run: Run, monkeypatch):
     end(run, "paused", "Paused by the user.")
-    read = durable.read
+    read = durable.read_document
 
     def read_late(kind, path):
         if kind is Outcome:
@@ -44,7 +44,7 @@ def test_a_look_that_began_before_the_attempt_tells_of_the_attempt(run: Run, mon
             supervisor._begin_attempt(run)
         return read(kind, path)
 
-    monkeypatch.setattr(durable, "read", read_late)
+    monkeypatch.setattr(durable, "read_document", read_late)
     assert runs.status(run).state == "queued" and runs.status(run).attempt == 2
 
 
