@@ -1,9 +1,7 @@
 """Waiting for what a run does, and looking at who does it."""
 
-import re
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TypeVar
 
 import psutil
@@ -19,27 +17,14 @@ T = TypeVar("T")
 
 PATIENCE = 300
 """Seconds until a wait has failed where no promise of seconds is tested: enough for any machine, however busy."""
-PRESSURE = (Path("/proc/pressure/cpu"), Path("/proc/pressure/io"))
 IDLE_TICKS = 1200
 """A run that has ended otherwise than expected is looked at so often before the test fails: a resume may follow."""
 
 
-def stalled_seconds() -> float:
-    """Seconds since boot in which a process waited for a processor or a disk; 0 where the kernel does not count."""
-    totals = [re.search(r"some .*total=(\d+)", path.read_text()) for path in PRESSURE if path.exists()]
-    return sum(int(total[1]) for total in totals if total) / 1e6
-
-
 def ticks(seconds: float) -> Iterator[None]:
-    """Tick twenty times a second until the time is over.
-
-    A promise of seconds is one of a machine with a processor to spare: within `PATIENCE`, seconds in which a process
-    waited for a processor or a disk do not count.
-    """
-    began, stalled = time.monotonic(), stalled_seconds()
-    while (passed := time.monotonic() - began) < max(seconds, PATIENCE):
-        if passed - (stalled_seconds() - stalled) >= seconds:
-            return
+    """Tick twenty times a second until the time is over."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
         yield
         time.sleep(0.05)
 
