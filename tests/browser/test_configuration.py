@@ -10,6 +10,8 @@ from tests.tiny import make_workspace
 from trainer.config import config_file
 from trainer.system.workspace import Workspace
 
+UNSAVED = re.compile(r"Unsaved changes")  # not “No unsaved changes.”
+
 
 def choose(page: Page, name: str, option: str) -> None:
     page.get_by_role("combobox", name=name, exact=True).click()
@@ -38,14 +40,14 @@ def test_a_configuration_from_preset_to_file_and_back(page: Page, tmp_path):
         button(page, "Save Configuration").click()
         expect(page.get_by_text(re.compile("Saved to .*small.yaml")).first).to_be_visible()
         type_in(page, "spinbutton", EPOCHS, "46")
-        expect(page.get_by_text("Unsaved changes").first).to_be_visible()
+        expect(page.get_by_text(UNSAVED).first).to_be_visible()
         page.get_by_role("link", name="Runs").first.click()
         expect(page.get_by_text(re.compile("No runs yet")).first).to_be_visible()
         page.get_by_role("link", name="Configuration").first.click()
         expect(page.get_by_role("spinbutton", name=EPOCHS)).to_have_value("46")
         page.reload()
         expect(page.get_by_role("spinbutton", name=EPOCHS)).to_have_value("46")
-        expect(page.get_by_text("Unsaved changes").first).to_be_visible()
+        expect(page.get_by_text(UNSAVED).first).to_be_visible()
         page.get_by_role("tab", name="Difference").click()
         expect(page.get_by_test_id("stDataFrame").last).to_be_visible()
         settled(page)
@@ -72,7 +74,7 @@ def test_a_click_while_reset_is_drawn_finds_the_fields_reset(page: Page, tmp_pat
     with server.running(Workspace(tmp_path), page.context) as app:
         page.goto(f"{app.address}/Configuration")
         type_in(page, "spinbutton", EPOCHS, "46")
-        expect(page.get_by_text("Unsaved changes").first).to_be_visible()
+        expect(page.get_by_text(UNSAVED).first).to_be_visible()
         settled(page)
         buttons = [button(page, name).element_handle() for name in ("Reset", "Validate Configuration")]
         page.evaluate(PRESS_BOTH, buttons)  # what is above the fields says so before the fields are drawn
