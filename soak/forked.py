@@ -28,9 +28,13 @@ from trainer.system import durable
 from trainer.system.workspace import Workspace
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    ["trainer.engine.training.loop", "trainer.engine.training.failure_report", "trainer.run.launch", "tests.tiny"]
+PRELOADED = (
+    "trainer.engine.training.loop",
+    "trainer.engine.training.failure_report",
+    "trainer.run.launch",
+    "tests.tiny",
 )
+FORKS.set_forkserver_preload(list(PRELOADED))
 Wanted = Callable[[], str | None]
 OFTEN = 1e-9
 """Minutes between checkpoints within an epoch: one after every step."""

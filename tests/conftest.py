@@ -23,6 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
     onnxruntime, which tests import too, is told first not to tell anybody.
     """
     importlib.import_module("trainer")
+    importlib.import_module("tests.unsynced")
     config.addinivalue_line("markers", "anew: the trainings of this test are started by new interpreters")
     if not all(Path(name.partition("::")[0]).resolve().is_relative_to(OF_GPU) for name in config.args):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""

@@ -331,7 +331,7 @@ def pages() -> ForkServer:
 
 if __name__ == "__main__":
     processes.die_with_parent(os.getppid())
-    for name in sys.argv[2:]:
+    for name in ("tests.unsynced", *sys.argv[2:]):
         importlib.import_module(name)
     gc.freeze()  # a collection in a child would copy the memory of all that was imported
     assert len(os.listdir("/proc/self/task")) == 1, "a process with threads is not to be forked"

@@ -39,10 +39,20 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def models(model: Path) -> dict[str, tuple[bytes, str]]:
+    found = hostile(model)
+    assert set(found) == set(KINDS)
+    return found
+
+
+def test_a_trial_may_compute_for_seconds():
+    assert (onnx_file.COMPUTE_SECONDS, onnx_file.COMPUTE_SECONDS_PER_MEGABYTE) == (15.0, 0.1)
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_hostile_model_is_refused_in_a_sentence(kind: str, model: Path, tmp_path):
-    models = hostile(model)
-    assert set(models) == set(KINDS)
+def test_a_hostile_model_is_refused_in_a_sentence(kind: str, model: Path, models, tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx_file, "COMPUTE_SECONDS", 3.0)  # a model that computes for longer is not waited for here
     folder = sealed(model, tmp_path / "sealed", models[kind][0])
     begun, before = time.process_time(), psutil.Process().memory_info().rss
     with pytest.raises(ValueError, match=models[kind][1]) as refused:
@@ -75,9 +85,9 @@ def test_a_document_that_does_not_fit_its_model_is_refused(changes: dict, model:
 
 
 @pytest.fixture(scope="module")
-def looping(model, tmp_path_factory) -> Path:
+def looping(model, models, tmp_path_factory) -> Path:
     """The folder of a model that would never end."""
-    return sealed(model, tmp_path_factory.mktemp("looping") / "model", hostile(model)["loop"][0])
+    return sealed(model, tmp_path_factory.mktemp("looping") / "model", models["loop"][0])
 
 
 @pytest.fixture

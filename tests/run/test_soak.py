@@ -2,8 +2,9 @@
 
 import pytest
 
-from soak import crash_points, faulty_disk, kills, liveness, pauses, server_deaths, starts, stops
+from soak import crash_points, faulty_disk, forked, kills, liveness, pauses, server_deaths, starts, stops
 
+forked.FORKS.set_forkserver_preload([*forked.PRELOADED, "tests.unsynced"])
 pytestmark = pytest.mark.anew  # soak.census counts processes by their command lines
 
 

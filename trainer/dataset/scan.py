@@ -249,10 +249,10 @@ def _inspected(workspace: Workspace, entries: list[Entry], rows: list[dict[str, 
 
 
 def _with_near(found: pd.DataFrame) -> pd.DataFrame:
-    from trainer.dataset import measures  # its scipy takes a second that a scan without changes need not wait
+    from trainer.dataset import near_duplicates  # its scipy takes a second that a scan without changes need not wait
 
     compared = found.index[(found["reason"] == "") & file_names.labels_of(found["path"]).isin(COMPARED)]
-    numbers = measures.near([fingerprint_of(text) for text in found.loc[compared, "fingerprint"]])
+    numbers = near_duplicates.near([fingerprint_of(text) for text in found.loc[compared, "fingerprint"]])
     found["near"] = -1
     found.loc[compared, "near"] = numbers
     return found

@@ -1,8 +1,8 @@
 """Tries an untrusted model in a process of its own before another one loads it, with limited memory and time:
 with every possible number of windows, and with the longest wave (see `onnx_file`).
 
-Standard input: one line of JSON, {"path": ..., "file": detector.json}, then the bytes of the model. Standard output:
-{"refusal": a sentence, or nothing}.
+Standard input: one line of JSON, {"path": ..., "file": detector.json, "seconds": limit of processor time}, then the
+bytes of the model. Standard output: {"refusal": a sentence, or nothing}.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ from trainer.system import limited_process
 
 MEMORY, MEMORY_PER_BYTE = 1 << 30, 8
 """Address space in bytes, and what each byte of the file may take on top: it is parsed, cut in two and loaded."""
-SECONDS, SECONDS_PER_MEGABYTE = 15.0, 0.1
-"""Of computing."""
 SLOWEST = 10.0
 """Largest ratio of computing time to audio time; beyond it live detection is impossible."""
 
@@ -89,7 +87,7 @@ def main() -> None:
     head = json.loads(sys.stdin.buffer.readline())
     data = sys.stdin.buffer.read()
     limited_process.limit_memory(MEMORY + MEMORY_PER_BYTE * len(data))
-    limited_process.limit_processor(SECONDS + SECONDS_PER_MEGABYTE * len(data) / 1e6)
+    limited_process.limit_processor(head["seconds"])
     answer = refusal(Path(head["path"]), DetectorFile.model_validate(head["file"]), data)
     sys.stdout.write(json.dumps({"refusal": answer}) + "\n")
 

@@ -38,7 +38,9 @@ _SECOND = ("Expand", "Pad", "Reshape", "Split", "Squeeze", "Tile", "TopK", "Unsq
 AGAIN = "Export it again: python -m trainer export RUN DIR"
 MOST_BYTES = 512 << 20
 TRIAL_SECONDS = 300.0
-"""Until a trial is ended that neither answers nor computes; how much it may compute is limited by itself."""
+"""Limit of the clock for a trial that neither answers nor computes."""
+COMPUTE_SECONDS, COMPUTE_SECONDS_PER_MEGABYTE = 15.0, 0.1
+"""Limits of processor time of a trial."""
 TRIAL = "trainer.detector.model_trial"
 
 
@@ -164,7 +166,8 @@ def read(path: Path) -> tuple[DetectorFile, ModelProto]:
 
 def _try(file: DetectorFile, data: bytes, path: Path) -> None:
     """Let a limited process load the model and hear with it. Raises ModelRefused with why it is not loaded here."""
-    head = json.dumps({"path": str(path), "file": file.model_dump()}).encode() + b"\n"
+    seconds = COMPUTE_SECONDS + COMPUTE_SECONDS_PER_MEGABYTE * len(data) / 1e6
+    head = json.dumps({"path": str(path), "file": file.model_dump(), "seconds": seconds}).encode() + b"\n"
     try:
         ended = limited_process.run(TRIAL, [head, data], TRIAL_SECONDS)
     except OSError as error:
