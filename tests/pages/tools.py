@@ -1,13 +1,19 @@
 """Drawing a page without a browser, and finding things on it."""
 
+import functools
 import os
 
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from tests.waiting import PATIENCE
 from trainer.system import durable, processes
 from trainer.system.job import Job, Verb
 from trainer.system.workspace import PROJECT_ROOT, Workspace
+
+# AppTest reads the metadata of every installed package, for components, whenever an app is first drawn: three quarters
+# of the time of a test of a page. Once for each process is enough.
+manifest_scanner.scan_component_manifests = functools.cache(manifest_scanner.scan_component_manifests)
 
 PAGES = {
     "Wakeword Studio": None,
