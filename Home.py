@@ -34,15 +34,15 @@ def next_step(workspace: Workspace, newest: Sequence[Status]) -> Step:
     training = next((status for status in newest if status.state in ACTIVE - {"queued", "unknown"}), None)
     queued = next((status for status in newest if status.state == "queued"), None)
     if training:
-        return Step("Watch the running training.", frame.TRAINING, training.run.id)
+        return Step("Watch the training.", frame.TRAINING, training.run.id)
     if queued:
-        return Step("A run is waiting in the queue: see why.", frame.TRAINING, queued.run.id)
+        return Step("See why a run waits in the queue.", frame.TRAINING, queued.run.id)
     if not newest:
         return Step("Everything is ready: start a training.", frame.TRAINING)
     last = newest[0]
     if last.progress and last.progress.best:
         return Step("See how good the newest model is.", frame.EVALUATION, last.run.id)
-    return Step("The newest run produced no model: see why, and start again.", frame.TRAINING, last.run.id)
+    return Step("The newest run produced no model. See why, then start another.", frame.TRAINING, last.run.id)
 
 
 def show_step(step: Step) -> None:

@@ -121,7 +121,7 @@ def test_a_recording_is_kept_only_when_that_is_asked_for(run, workspace):
     (kept,) = workspace.raw.rglob("take-*.wav")
     assert kept.parent == workspace.raw / "hard_negative" / "anna"
     assert app.success[0].value.startswith("Recorded hard_negative by anna.")
-    assert any("Press Scan Datasets on the Dataset page" in caption.value for caption in app.caption)
+    assert any("Click Scan Datasets on the Dataset page" in caption.value for caption in app.caption)
     assert not [button for button in app.button if button.label == "Save this recording"]
 
 
@@ -289,7 +289,7 @@ def test_an_evaluation_is_ordered_with_its_choices(run, workspace, monkeypatch):
 @pytest.mark.parametrize(
     ("label", "kind", "text", "told"),
     [
-        ("Signal-to-noise ratios (dB)", "text_input", "loud", "Type the ratios as numbers, such as 10, 5"),
+        ("Signal-to-noise ratios (dB)", "text_input", "loud", "Enter the ratios as numbers, such as 10, 5"),
         ("Signal-to-noise ratios (dB)", "text_input", "10, 99", "from -20 to 60 dB"),
         ("Long recordings", "text_area", "/etc", "/etc is not inside"),
         ("Long recordings", "text_area", "~/no-such-folder", "Check the spelling."),

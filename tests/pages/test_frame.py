@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from pages.ui.shared.frame import os_sentence, plain
+from pages.ui.shared.frame import error_sentence, plain
 
 
 @pytest.mark.parametrize(
@@ -57,5 +57,5 @@ def test_lines_are_joined():
 
 
 def test_errors_of_the_system_name_the_file():
-    assert os_sentence(PermissionError(13, "Permission denied", "/x")) == "Permission denied: /x."
-    assert os_sentence(FileNotFoundError("There is none.")) == "There is none."
+    assert error_sentence(PermissionError(13, "Permission denied", "/x")) == "Permission denied: /x."
+    assert error_sentence(FileNotFoundError("There is none.")) == "There is none."

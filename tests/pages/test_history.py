@@ -81,7 +81,7 @@ def test_browsers_that_look_at_about_the_same_time_see_the_same(tmp_path, monkey
 
 @pytest.mark.parametrize(("epochs", "seconds"), [(10, 1.5), (300, 6.0), (10_000, 10.0)])
 def test_a_long_run_is_looked_at_less_often(epochs: int, seconds: float):
-    assert history._apart(epochs) == seconds
+    assert history._poll_seconds(epochs) == seconds
 
 
 def test_a_few_numbers_are_those_of_all(tmp_path):

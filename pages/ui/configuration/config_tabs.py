@@ -10,7 +10,7 @@ from pages.ui.configuration import draft, editing
 from pages.ui.configuration.draft import Draft, Source
 from pages.ui.configuration.editing import Checked, problem_sentence
 from pages.ui.shared import flash, run_picker, tables
-from pages.ui.shared.frame import os_sentence, plain
+from pages.ui.shared.frame import error_sentence, plain
 from trainer.config import config_file, option_list, saved_configs, yaml_text
 from trainer.config.config_file import ConfigError
 from trainer.config.option_list import Values
@@ -43,7 +43,7 @@ def show_difference(workspace: Workspace, edited: Draft) -> None:
         st.error(plain(problem_sentence(error.problems[0])))
         return
     except OSError as error:
-        st.error(plain(os_sentence(error)))
+        st.error(plain(error_sentence(error)))
         return
     tables.show_differences({f"1: {first}": pair[0], f"2: {second}": pair[1]}, key="difference")
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import streamlit as st
 from pydantic import BaseModel, ValidationError
 
-from pages.ui.shared.frame import os_sentence, plain
+from pages.ui.shared.frame import error_sentence, plain
 from trainer.config import config_file, option_list, saved_configs
 from trainer.config.option_list import Option, Value, Values, options
 from trainer.config.schema import Config
@@ -222,7 +222,7 @@ def keep(workspace: Workspace, edited: Draft) -> None:
         write(workspace, draft_id, edited)
     except OSError as error:
         st.session_state[KEY] = replace(opened, draft=edited)
-        st.warning(f"Changes cannot be stored for your next visit: {plain(os_sentence(error))}")
+        st.warning(f"Changes cannot be stored for your next visit: {plain(error_sentence(error))}")
         return
     st.session_state[KEY] = Opened(str(workspace.root), draft_id, stamp(workspace, draft_id), edited)
     st.query_params["draft"] = draft_id

@@ -10,7 +10,7 @@ import streamlit as st
 from pages.ui.configuration import draft, form
 from pages.ui.configuration.draft import Draft, Source
 from pages.ui.shared import clip_cache, flash, metrics
-from pages.ui.shared.frame import os_sentence, plain
+from pages.ui.shared.frame import error_sentence, plain
 from trainer.config import config_file, saved_configs
 from trainer.config.config_file import ConfigError, Problem
 from trainer.config.option_list import options
@@ -114,7 +114,7 @@ def load(workspace: Workspace, source: Source) -> None:
     except ConfigError as error:
         post_problems(f"{source.name} cannot be loaded.", error.problems)
     except OSError as error:
-        flash.error(PLACE, f"{source.name} cannot be loaded: {os_sentence(error)}")
+        flash.error(PLACE, f"{source.name} cannot be loaded: {error_sentence(error)}")
     else:
         take(workspace, taken)
 
@@ -169,8 +169,7 @@ def save(workspace: Workspace) -> None:
         post_problems(head, error.problems)
     except (ValueError, OSError) as error:
         st.session_state[OFFER_REPLACE] = name if isinstance(error, ValueError) else ""
-        text = os_sentence(error) if isinstance(error, OSError) else str(error)
-        flash.error(PLACE, f"Not saved: {text}")
+        flash.error(PLACE, f"Not saved: {error_sentence(error)}")
     else:
         st.session_state["chosen_saved"] = name
         for key in (OFFER_REPLACE, DISCARDED):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import streamlit as st
 
 from pages.ui.configuration import editing
 from pages.ui.configuration.editing import Checked
-from pages.ui.shared import flash, metrics
-from pages.ui.shared.frame import os_sentence, plain
+from pages.ui.shared import flash, job_progress, metrics
+from pages.ui.shared.frame import plain
 from pages.ui.shared.metrics import Metric
 from trainer.config import config_file
 from trainer.config.config_file import ConfigError
@@ -18,12 +17,13 @@ from trainer.config.schema import Config
 from trainer.estimates import model_size, requirements
 from trainer.estimates.requirements import Estimate, Machine
 from trainer.run import probe
-from trainer.system import durable, job
+from trainer.system import durable
 from trainer.system.display_text import counted
+from trainer.system.job import Verb
 from trainer.system.log_lines import clock_time
 from trainer.system.workspace import Workspace
 
-REFRESH_SECONDS = 1.0
+PROBE: tuple[Verb, ...] = ("probe",)
 UNKNOWN = "–"
 MEASURE = "Measure time"
 CONTAINER = " (limit of its container)"
@@ -40,12 +40,12 @@ def show(workspace: Workspace, checked: Checked) -> None:
                 MEASURE,
                 on_click=_measure,
                 args=(workspace,),
-                disabled=config is None or _running(workspace),
+                disabled=config is None or bool(job_progress.running(workspace, PROBE)),
                 help="Trains with this configuration for a few seconds in a separate process, to estimate the time on "
                 "this machine, without creating a run. Speech embeddings are computed first, which takes minutes; a "
                 "later training reuses them.",
             )
-        _progress(workspace, config)
+        _show_probe(workspace, config)
 
 
 def _sizes(needs: Estimate | None, here: Machine) -> list[Metric]:
@@ -110,34 +110,17 @@ def _embedding_cost(config: Config) -> str:
     )
 
 
-def _running(workspace: Workspace) -> bool:
-    probe_job = job.read(workspace, "probe")
-    return probe_job is not None and probe_job.state == "running"
-
-
-def _progress(workspace: Workspace, config: Config | None) -> None:
+def _show_probe(workspace: Workspace, config: Config | None) -> None:
     """Draw the progress of the probe; after it, why there is no time to show."""
-    busy = _running(workspace)
-    current = _probed_digest(workspace) == probe.digest(config) if config else False
-    st.fragment(_poll, run_every=REFRESH_SECONDS if busy else None, key="probe")(workspace, busy, current)
+    busy, _ = job_progress.show_progress(workspace, PROBE)
+    current = config is not None and _probed_digest(workspace) == probe.digest(config)
+    ended = job_progress.last_ended(workspace, PROBE)
+    if busy and not current:
+        st.caption("The form has changed since. The measurement uses the previous values.")
+    elif current and ended and ended.state == "failed":
+        st.error(plain(f"The time could not be measured: {ended.message}"))
     if config and not busy and probe.read(workspace) and not probe.of(workspace, config):
         st.caption(f"The last measurement used another configuration or other splits. Click {MEASURE} to repeat it.")
-
-
-def _poll(workspace: Workspace, busy: bool, current: bool) -> None:
-    """Draw the state of the probe; `current`: whether it measures the values of the form."""
-    probe_job = job.read(workspace, "probe")
-    if probe_job and probe_job.state == "running":
-        with st.container(horizontal=True, vertical_alignment="center"):
-            share = min(1.0, probe_job.done / probe_job.total) if probe_job.total else 0.0
-            st.progress(share, text=plain(probe_job.doing or "Starting"))
-            st.button("Cancel", key="cancel_probe", on_click=job.cancel, args=(workspace, "probe"))
-        if not current:
-            st.caption("The form has changed since. The measurement is of the previous values.")
-    elif busy:
-        st.rerun()
-    elif current and probe_job and probe_job.state == "failed":
-        st.error(plain(f"The time could not be measured: {probe_job.message}"))
 
 
 def _probe_file(workspace: Workspace) -> Path:
@@ -153,19 +136,17 @@ def _probed_digest(workspace: Workspace) -> str:
 
 
 def _measure(workspace: Workspace) -> None:
-    """Start a probe of the form, saved or not; a running one is not disturbed."""
+    """Start a probe of the values of the form, saved or not, unless one is running."""
     checked, path = editing.check(workspace, editing.save_fields(workspace)), _probe_file(workspace)
     if checked.config is None:
         editing.post_problems("The configuration is not valid.", checked.problems)
         return
-    if _running(workspace):
+    if job_progress.running(workspace, PROBE):
         return
     try:
         workspace.jobs.mkdir(parents=True, exist_ok=True)
         durable.replace_bytes(path, config_file.dump(checked.config))
-        job.start(workspace, "probe", [str(path)])
     except OSError as error:
-        flash.error(editing.PLACE, f"The data folder cannot be used: {os_sentence(error)}")
-    except subprocess.SubprocessError:
-        log = job.log_file(workspace, "probe")
-        flash.error(editing.PLACE, f"The probe did not start. See {log}.")
+        flash.error(job_progress.PLACE, error)
+        return
+    job_progress.start(workspace, "probe", [str(path)])

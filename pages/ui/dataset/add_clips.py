@@ -84,12 +84,11 @@ def _synthesise(workspace: Workspace) -> None:
     if speech and not state["order_phrase"].strip():
         flash.error(job_progress.PLACE, "Enter a phrase first, or set the counts of speech to 0.")
         return
-    if state["order_piper"].strip():
-        try:
-            importing.check_inside(importing.path_named(state["order_piper"]), importing.allowed_roots())
-        except ValueError as error:
-            flash.error(job_progress.PLACE, error)
-            return
+    if state["order_piper"].strip() and not flash.attempt(
+        job_progress.PLACE,
+        lambda: importing.check_inside(importing.path_named(state["order_piper"]), importing.allowed_roots()),
+    ):
+        return
     texts = [f"--look-alike={line}" for line in state["order_texts"].splitlines() if line.strip()]
     counts = {
         "positives": "positive",

@@ -36,9 +36,9 @@ def show(workspace: Workspace, busy: bool) -> None:
 
 def _undo(workspace: Workspace, change_id: str) -> None:
     def undo() -> str:
-        made, left = changes.undo(workspace, change_id)
+        undone, left = changes.undo(workspace, change_id)
         rest = f" {left:,} files could not be moved back and stay where they are." if left else ""
-        return f"{made.title}.{rest}"
+        return f"{undone.title}.{rest}"
 
     if flash.attempt(job_progress.PLACE, undo):
         job_progress.start(workspace, "scan", [])

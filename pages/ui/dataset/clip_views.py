@@ -139,12 +139,12 @@ def _unmatched(paths: pd.Series, table: dict[str, str]) -> None:
 
 def _preview(paths: pd.Series, rule: Rule, names: dict[str, str]) -> None:
     named = speakers.of_paths(paths, rule, names)
-    known = int((named != "").sum())
+    count = int((named != "").sum())
     st.markdown(
-        f"**{counted(named[named != ''].nunique(), 'speaker')}**, {counted(known, 'clip')}; "
-        f"{len(named) - known:,} without a known speaker."
+        f"**{counted(named[named != ''].nunique(), 'speaker')}**, {counted(count, 'clip')}; "
+        f"{len(named) - count:,} without a known speaker."
     )
-    if known < len(named):
+    if count < len(named):
         st.caption("Clips without a known speaker may leak between splits.")
     rows = [
         _sample(paths[named != ""], PREVIEW_ROWS),

@@ -87,7 +87,7 @@ def show(workspace: Workspace, scanned: ScannedClips, warnings: list[str], findi
         if finding.code == WRONG_LABELS:
             show_suspects(workspace, scanned, busy)
     if not findings and not warnings:
-        st.success("No problems scanned.")
+        st.success("No problems found.")
     show_refused(workspace, scanned.refused, busy)
 
 

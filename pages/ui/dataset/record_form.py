@@ -52,10 +52,13 @@ def _check(workspace: Workspace, data: bytes, label: str, speaker: str) -> None:
 
 
 def _show_measures(take: Take) -> None:
-    peak, clipped = take.measures.peak_db, 100 * take.measures.clipped
-    st.progress(min(1.0, max(0.0, 1 + peak / 60)), text=f"Peak {peak:.0f} dB, clipped {clipped:.1f} %")
+    st.progress(min(1.0, max(0.0, 1 + take.measures.peak_db / 60)), text=f"Level: {_level_text(take)}")
     st.caption(f"{take.seconds:.2f} s after trimming.")
     st.altair_chart(audio.waveform(take.wave, take.sample_rate), width="stretch", key="take_wave")
+
+
+def _level_text(take: Take) -> str:
+    return f"peak {take.measures.peak_db:.0f} dB, clipped {100 * take.measures.clipped:.1f} %"
 
 
 def _next() -> None:
@@ -69,8 +72,7 @@ def _keep(workspace: Workspace, take: Take, label: str, speaker: str) -> None:
         flash.error(job_progress.PLACE, error)
         return
     st.session_state["takes_kept"] = [*st.session_state.get("takes_kept", []), change.id]
-    peak, clipped = take.measures.peak_db, 100 * take.measures.clipped
-    st.session_state["take_last"] = f" · last take: {take.seconds:.2f} s, peak {peak:.0f} dB, clipped {clipped:.1f} %"
+    st.session_state["take_last"] = f" · last take: {take.seconds:.2f} s, {_level_text(take)}"
     _next()
 
 
@@ -85,9 +87,6 @@ def _show_kept(workspace: Workspace) -> None:
 
 def _undo_last(workspace: Workspace) -> None:
     kept = st.session_state["takes_kept"]
-    try:
-        changes.undo(workspace, kept[-1])
-    except (ValueError, OSError) as error:
-        flash.error(job_progress.PLACE, error)
+    flash.attempt(job_progress.PLACE, lambda: changes.undo(workspace, kept[-1]))
     st.session_state["takes_kept"] = kept[:-1]
     st.session_state["take_last"] = ""

@@ -50,8 +50,9 @@ def show(workspace: Workspace, busy: bool) -> None:
 
 def _stamp(workspace: Workspace) -> tuple[int, ...]:
     """Changes whenever the manifests or the scan change."""
-    files = [manifest.split_file(workspace, part) for part in SPLITS]
-    return *clip_cache.stamp(workspace), *(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
+    return *clip_cache.stamp(workspace), *clip_cache.stamp_of(
+        *(manifest.split_file(workspace, part) for part in SPLITS)
+    )
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -65,13 +66,9 @@ def _summary(root: str, stamp: tuple[int, ...], _workspace: Workspace) -> dict[s
 
 def _split(workspace: Workspace) -> None:
     ratios, seed = st.session_state["ratios"], st.session_state["seed"]
-    try:
-        parse_ratios(ratios)
-    except ValueError as error:
-        flash.error(job_progress.PLACE, error)
-        return
     scratch = ["--from-scratch"] if st.session_state["scratch"] else []
-    job_progress.start(workspace, "split", [f"--ratios={ratios}", f"--seed={seed}", *scratch])
+    if flash.attempt(job_progress.PLACE, lambda: parse_ratios(ratios)):
+        job_progress.start(workspace, "split", [f"--ratios={ratios}", f"--seed={seed}", *scratch])
 
 
 def table(summary: dict[str, Any]) -> pd.DataFrame:

@@ -45,7 +45,7 @@ def show(run: Run, row: Row, own: OperatingPoint | None) -> None:
             st.caption("This model is no longer exported, so its threshold is unknown.")
         _show_test_clips(scores, model[1].threshold if model else 0.5)
     else:
-        st.info("The clips of the test split have no scores yet. Press Evaluate on Streams to score them.")
+        st.info("The clips of the test split have no scores yet. Click Evaluate on Streams to score them.")
     with st.expander("Details: rates per window of the validation split", expanded=not scores):
         _show_validation(row)
 

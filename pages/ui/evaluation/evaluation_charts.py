@@ -42,11 +42,11 @@ def trace_chart(
     scale = alt.Scale(domain=[0, 1])
     base = alt.Chart(points).encode(x=x)
     tooltip = [alt.Tooltip(f"{name}:Q", format=".3f") for name in points.columns]
-    said = alt.Chart(pd.DataFrame(spoken, columns=["Start", "End"], dtype=float))
+    words = alt.Chart(pd.DataFrame(spoken, columns=["Start", "End"], dtype=float))
     dots = alt.Chart(pd.DataFrame([each._asdict() for each in fired], columns=["time", "score"], dtype=float))
     faint = base.mark_line(color=GREY, opacity=0.55, strokeWidth=1)
     return alt.layer(
-        said.mark_rect(opacity=0.2, color=ORANGE).encode(x="Start:Q", x2="End:Q"),
+        words.mark_rect(opacity=0.2, color=ORANGE).encode(x="Start:Q", x2="End:Q"),
         *([faint.encode(y=alt.Y("Score:Q", scale=scale, title="Score"))] if "Score" in points else []),
         base.mark_line(color=BLUE, strokeWidth=2).encode(
             y=alt.Y("Smoothed:Q", scale=scale, title="Score"), tooltip=tooltip
@@ -67,21 +67,21 @@ X_TITLE = "False accepts per hour"
 TICKS = (0, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
 COLORS = (BLUE, ORANGE, GREEN, RED, GREY)
 SHOWN_AT_LEAST = 2.0
-"""Smallest end of the axis (false accepts per hour), if there are so many."""
+"""Smallest end of the axis in false accepts per hour, if a model has so many."""
 
 
 def curve_rows(points: Sequence[CurvePoint], hours: float, name: str) -> pd.DataFrame:
     """Operating points with rates in percent; empty when the streams hold no word."""
-    known = [point for point in points if point.miss_rate is not None]
+    rated = [point for point in points if point.miss_rate is not None]
     return pd.DataFrame(
         {
             "Model": name,
-            "False accepts per hour": [point.false_accepts_per_hour for point in known],
-            "Misses (%)": [100 * (point.miss_rate or 0) for point in known],
-            "Low": [_hundredfold(point.low) for point in known],
-            "High": [_hundredfold(point.high) for point in known],
-            "Threshold": [point.threshold for point in known],
-            "False accepts": [curve.rate_text(point.false_accepts, hours) for point in known],
+            "False accepts per hour": [point.false_accepts_per_hour for point in rated],
+            "Misses (%)": [100 * (point.miss_rate or 0) for point in rated],
+            "Low": [_hundredfold(point.low) for point in rated],
+            "High": [_hundredfold(point.high) for point in rated],
+            "Threshold": [point.threshold for point in rated],
+            "False accepts": [curve.rate_text(point.false_accepts, hours) for point in rated],
         }
     )
 
@@ -92,8 +92,8 @@ def _hundredfold(rate: float | None) -> float | None:
 
 def axis_end(evaluations: Sequence[Evaluation], per_hour: float) -> float:
     """End of the axis of false accepts: beyond the budget, but not far beyond the last point."""
-    known = max((point.false_accepts_per_hour for each in evaluations for point in each.curve), default=0.0)
-    return max(min(max(SHOWN_AT_LEAST, 4 * per_hour), known), 1.2 * per_hour)
+    most = max((point.false_accepts_per_hour for each in evaluations for point in each.curve), default=0.0)
+    return max(min(max(SHOWN_AT_LEAST, 4 * per_hour), most), 1.2 * per_hour)
 
 
 def det_chart(table: pd.DataFrame, marks: pd.DataFrame, per_hour: float, end: float) -> alt.LayerChart | alt.FacetChart:

@@ -10,7 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.ui.shared import flash, job_progress
-from pages.ui.shared.frame import os_sentence, plain
+from pages.ui.shared.frame import error_sentence, plain
 from trainer.audio import audio_formats
 from trainer.dataset import importing
 from trainer.evaluation import evaluations
@@ -96,21 +96,21 @@ def read(run: Run, evaluation: Evaluation) -> ScoredEvaluation:
 
 
 def load(run: Run, evaluation: Evaluation) -> ScoredEvaluation | None:
-    """As `read`; an error is one sentence on the page."""
+    """As `read`; draws an error and returns None where `read` raises."""
     try:
         return read(run, evaluation)
-    except OSError as error:
-        st.error(plain(os_sentence(error)))
-    except ValueError as error:
-        st.error(plain(str(error)))
-    return None
+    except (OSError, ValueError) as error:
+        st.error(plain(error_sentence(error)))
+        return None
 
 
 COMPOSED_HELP = (
     "Words of the test split in quiet, in noise and in rooms, and all other speech and noise of the test split. "
     "Composed once, so every run is evaluated on the same streams."
 )
-RATIOS_HELP = "One or more signal-to-noise ratios, from -20 to 60 dB. 10 is a quiet room; at 0, noise equals the word."
+RATIOS_HELP = (
+    "One or more signal-to-noise ratios, from -20 to 60 dB. 10 is a quiet room; at 0, the noise is as loud as the word."
+)
 BEST = "best"
 CHECKPOINT_HELP = "The best epoch of the run, or another checkpoint to compare it with."
 PATHS_HELP = (
@@ -156,7 +156,7 @@ def ratios(text: str) -> tuple[float, ...]:
     try:
         numbers = [float(part) for part in text.replace(",", " ").split()]
     except ValueError:
-        raise ValueError(f"Type the ratios as numbers, such as 10, 5; got {text!r:.40}.") from None
+        raise ValueError(f"Enter the ratios as numbers, such as 10, 5; got {text!r:.40}.") from None
     return composition.ratios(numbers)
 
 

@@ -13,7 +13,7 @@ import streamlit as st
 from pydantic import ValidationError
 
 from pages.ui.shared import frame, job_progress, metrics
-from pages.ui.shared.frame import os_sentence, plain
+from pages.ui.shared.frame import error_sentence, plain
 from pages.ui.shared.metrics import Metric
 from trainer.detector import detector, detector_file, onnx_file
 from trainer.detector.detector import Detector
@@ -26,7 +26,7 @@ from trainer.system import durable, regular_file
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 
 DOWNLOADED_ONLY = (detector_file.INT8_MODEL, detector_file.OPENWAKEWORD_MODEL)
-"""Models that the page does not run. They are checked all the same before anybody downloads them."""
+"""Models that the page does not run, but checks before it offers a download."""
 FILES = {
     detector_file.MODEL: "The detector: waveform in, probability out, features inside.",
     detector_file.INT8_MODEL: "The detector with int8 weights.",
@@ -43,8 +43,8 @@ from trainer.detector import detector
 
 model = detector.load(Path(sys.argv[1]))
 blocks = iter(lambda: sys.stdin.buffer.read(2 * 1280), b"")
-for found in detector.listen(model, (np.frombuffer(block, np.int16) for block in blocks)):
-    print(f"{found.time:.1f} s: {found.score:.3f}", flush=True)
+for detection in detector.listen(model, (np.frombuffer(block, np.int16) for block in blocks)):
+    print(f"{detection.time:.1f} s: {detection.score:.3f}", flush=True)
 """
 """listen.py of the documentation: detects the word in live 16-bit audio at 16 kHz."""
 
@@ -72,14 +72,14 @@ def load_or_offer(workspace: Workspace, status: Status) -> Detector | None:
     try:
         model = load(run.model)
     except (OSError, ValueError) as error:
-        st.error(plain(os_sentence(error) if isinstance(error, OSError) else str(error)))
+        st.error(plain(error_sentence(error)))
         _export_button(workspace, status, "Export the model again")
         return None
     best = durable.read_document(Best, run.checkpoints / "best.json")
     digest = best and models.digest_of(run, best.checkpoint)
     if best and digest and digest != model.file.checkpoint_sha256 and status.state not in ACTIVE:
         st.warning(
-            f"This model is out of date: it is of epoch {model.file.epoch}, and the best epoch of the run is now "
+            f"This model is out of date: it comes from epoch {model.file.epoch}, but the best epoch of the run is now "
             f"{best.epoch}."
         )
         _export_button(workspace, status, "Export the model again")
@@ -178,11 +178,8 @@ def _show_download(run: Run, file: DetectorFile) -> None:
     """A button for the zip, or why there is none: a download click cannot show an error."""
     try:
         verified(run.model, file)
-    except OSError as error:
-        st.error(plain(os_sentence(error)))
-        return
-    except ValueError as error:
-        st.error(plain(str(error)))
+    except (OSError, ValueError) as error:
+        st.error(plain(error_sentence(error)))
         return
     st.download_button(
         "Download the model",

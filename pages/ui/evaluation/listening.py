@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pages.ui.evaluation import evaluation_charts
 from pages.ui.shared import audio, flash
-from pages.ui.shared.frame import os_sentence, plain
+from pages.ui.shared.frame import error_sentence, plain
 from trainer.audio import audio_formats, audio_reader
 from trainer.dataset import recording
 from trainer.detector import detector, stream_scores
@@ -51,7 +51,7 @@ class Scores(NamedTuple):
 
 @st.cache_data(max_entries=64, show_spinner=False, scope="session")
 def _score(model: str, sound: str, suffix: str, _detector: Detector, _data: bytes) -> Scores:
-    """Score a sound; the cache is keyed by digests and holds scores only, and the sound is on disk only meanwhile."""
+    """Score a sound; the cache holds scores only, by the digests of model and sound."""
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="wakeword-") as folder:
         file = Path(folder, f"sound{suffix}")
@@ -112,7 +112,7 @@ def _show_sound(model: Detector, title: str, name: str, data: bytes, threshold: 
         st.error(plain(f"{title}: {error}"))
         return
     except OSError as error:
-        st.error(plain(f"{title} cannot be read: {os_sentence(error)}"))
+        st.error(plain(f"{title} cannot be read: {error_sentence(error)}"))
         return
     st.markdown(f"**{plain(title)}**")
     if mime := MIME.get(PurePosixPath(name).suffix.lower()):
@@ -125,7 +125,7 @@ def _show_sound(model: Detector, title: str, name: str, data: bytes, threshold: 
 
 
 def _show_detections(model: Detector, scores: Scores, threshold: float, title: str, key: str) -> None:
-    """The score trace, with the detections beside it."""
+    """The score trace and the detections."""
     values = scores.values
     seconds = (len(values) - model.hops_after) * model.file.hop_seconds
     if seconds <= 0:
@@ -157,7 +157,7 @@ def _show_keep_form(workspace: Workspace, data: bytes) -> None:
     digest = hashlib.sha256(data).hexdigest()
     flash.show(PLACE)
     if digest in st.session_state.get("listen_saved", ()):
-        st.caption("Saved. Press Scan Datasets on the Dataset page; to undo this, open Changes there.")
+        st.caption("Saved. Click Scan Datasets on the Dataset page; to undo this, open Changes there.")
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox("Save as", list(LABELS), format_func=LABELS.__getitem__, key="listen_label", width=260)

@@ -10,7 +10,7 @@ import streamlit as st
 
 from pages.ui.evaluation import evaluation_charts, evaluation_picker, threshold_panel
 from pages.ui.shared import run_picker
-from pages.ui.shared.frame import os_sentence, plain
+from pages.ui.shared.frame import error_sentence, plain
 from trainer.evaluation import budget, comparison, point_text
 from trainer.evaluation.comparison import Comparison, Drawn
 from trainer.evaluation.evaluations import CurvePoint, Evaluation
@@ -145,10 +145,8 @@ def _sentences(ranked: Mapping[str, Model], per_hour: float) -> list[str]:
         key = tuple(f"{run.folder} {each.id} {each.created}" for run, each in pair)
         try:
             sentences.append(comparison.sentence(_compare(key, per_hour, *pair), best, name))
-        except OSError as error:
-            st.warning(plain(f"{name}: {os_sentence(error)}"))
-        except ValueError as error:
-            st.warning(plain(f"{name}: {error}"))
+        except (OSError, ValueError) as error:
+            st.warning(plain(f"{name}: {error_sentence(error)}"))
     return sentences
 
 

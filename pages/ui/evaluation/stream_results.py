@@ -38,7 +38,7 @@ def show(workspace: Workspace, run: Run, own: OperatingPoint | None) -> None:
     if not every:
         st.info(
             "Not evaluated yet. An evaluation runs the model over hours of sound, as a device would, and measures the "
-            "miss rate and the false accepts per hour. Press Evaluate."
+            "miss rate and the false accepts per hour. Click Evaluate."
         )
         return
     evaluation = evaluation_picker.choose(every)
@@ -171,6 +171,6 @@ def _prepare(workspace: Workspace, run: Run, checkpoint: str) -> None:
         )
         name = saved_configs.free_name(workspace, f"retrain-{run.id}")
         config_file.save(workspace, name, config)
-        return f"Saved as {name}. Choose it on the Training page and press Start Training."
+        return f"Saved as {name}. Choose it on the Training page and click Start Training."
 
     flash.attempt(RETRAINING, prepare)

@@ -70,8 +70,8 @@ def _line(epochs: Epochs, measure: Measure, axis: str, style: Style, most: int) 
     name, scale = AXES[axis]
     none = np.full(len(epochs.numbers.get("epoch", ())), np.nan)
     at, x, values = (epochs.numbers.get(key, none) for key in ("epoch", name, measure.key))
-    known = np.isfinite(values) & np.isfinite(x) & ((values > 0) | (not style.log_scale))
-    at, x, values = at[known], scale * x[known], measure.scale * values[known]
+    drawable = np.isfinite(values) & np.isfinite(x) & ((values > 0) | (not style.log_scale))
+    at, x, values = at[drawable], scale * x[drawable], measure.scale * values[drawable]
     smoothed = smooth(values, style.smoothing)
     first = 0 if style.first is None else int(np.searchsorted(at, style.first))
     last = len(at) if style.last is None else int(np.searchsorted(at, style.last, side="right"))

@@ -89,12 +89,8 @@ def _trash_button(workspace: Workspace, chosen: list[Run]) -> None:
     )
 
 
-def _names(chosen: Sequence[Run]) -> str:
-    return chosen[0].id if len(chosen) == 1 else f"{len(chosen)} runs"
-
-
-def _for_each(chosen: Sequence[Run], done: str, act: Callable[[Run], object]) -> None:
-    """Call `act` for each run; one that is refused does not stop the others."""
+def for_each(chosen: Sequence[Run], done: str, act: Callable[[Run], object]) -> None:
+    """Call `act` for each run, and post `done` with the runs or the errors; an error does not stop the others."""
 
     def do() -> str:
         refused = []
@@ -105,29 +101,29 @@ def _for_each(chosen: Sequence[Run], done: str, act: Callable[[Run], object]) ->
                 refused.append(str(error))
         if refused:
             raise ValueError(" ".join(refused))
-        return f"{done}: {_names(chosen)}."
+        return f"{done}: {chosen[0].id if len(chosen) == 1 else f'{len(chosen)} runs'}."
 
     flash.attempt("runs", do)
 
 
 def _note(chosen: list[Run], word: str, changes: dict[str, object]) -> None:
     done = {"Star": "Starred", "Unstar": "Unstarred", "Archive": "Archived", "Unarchive": "Unarchived"}[word]
-    _for_each(chosen, done, lambda run: notes.change(run, (), (), **changes))
+    for_each(chosen, done, lambda run: notes.change(run, (), (), **changes))
 
 
 def _tag_several(chosen: list[Run]) -> None:
     if tag := st.session_state["tag_several_text"].strip():
-        _for_each(chosen, f"Tagged {tag}", lambda run: notes.change(run, add=[tag]))
+        for_each(chosen, f"Tagged {tag}", lambda run: notes.change(run, add=[tag]))
 
 
 def _move_to_trash(workspace: Workspace, chosen: list[Run]) -> None:
     every = run_index.rows(workspace)  # read once for all of them
-    _for_each(chosen, "Moved to trash", lambda run: trash.throw(workspace, run, every))
+    for_each(chosen, "Moved to the trash", lambda run: trash.throw(workspace, run, every))
 
 
 def _notes_form(workspace: Workspace, run: Run, row: Row) -> None:
     """The form for name, tags and note of a run, filled with the current ones."""
-    known = sorted({tag for each in run_index.rows(workspace) for tag in each.tags} | set(row.tags))
+    tags = sorted({tag for each in run_index.rows(workspace) for tag in each.tags} | set(row.tags))
     with st.form(f"notes_{row.run}", border=False):
         version = hashlib.sha256(repr((row.label, row.tags, row.note)).encode()).hexdigest()[:8]
         keys = {
@@ -136,7 +132,7 @@ def _notes_form(workspace: Workspace, run: Run, row: Row) -> None:
         st.text_input("Name", row.label if row.label != row.run else "", notes.LONGEST_NAME, key=keys["name"])
         st.multiselect(
             "Tags",
-            known,
+            tags,
             list(row.tags),
             key=keys["tags"],
             accept_new_options=True,

@@ -136,8 +136,8 @@ def _file(workspace: Workspace) -> Path:
 def chosen(workspace: Workspace) -> list[str]:
     """The columns chosen last, in any browser."""
     document = durable.read_document(_Chosen, _file(workspace))
-    known = [name for name in document.columns if name in COLUMNS] if document else []
-    return list(dict.fromkeys(known)) or list(SHOWN)
+    names = [name for name in document.columns if name in COLUMNS] if document else []
+    return list(dict.fromkeys(names)) or list(SHOWN)
 
 
 def save(workspace: Workspace, names: Sequence[str]) -> None:

@@ -42,9 +42,9 @@ def show(workspace: Workspace, rows: Sequence[Row], wanted: str) -> None:
     section = frame.section("Compare", SECTIONS, "comparison")
     match section:
         case "Options":
-            _show_options(known_options(named))
+            _show_options(option_values(named))
         case "Results":
-            show_results(named, known_options(named))
+            show_results(named, option_values(named))
         case "Same false accepts":
             model_comparison.show_groups({name: run_index.run_of(workspace, row) for name, row in named.items()})
         case _:
@@ -75,10 +75,10 @@ def _follow() -> None:
         del st.query_params["compare"]
 
 
-def known_options(named: Mapping[str, Row]) -> dict[str, Values]:
+def option_values(named: Mapping[str, Row]) -> dict[str, Values]:
     """Every option of each run whose configuration can be read."""
-    known = {name: row for name, row in named.items() if row.model or row.changed}
-    return {name: {**run_rows.option_defaults(), **row.changed, "preset": row.preset} for name, row in known.items()}
+    readable = {name: row for name, row in named.items() if row.model or row.changed}
+    return {name: {**run_rows.option_defaults(), **row.changed, "preset": row.preset} for name, row in readable.items()}
 
 
 def _show_options(configurations: Mapping[str, Values]) -> None:
@@ -133,12 +133,12 @@ MOST_AXES = 8
 def axis_positions(values: Axis) -> list[float]:
     """The position of each value on its axis, from 0 to 1: numbers by value, the rest in alphabetical order; NaN where
     it is None."""
-    known = [value for value in values if value is not None]
-    if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in known):
+    present = [value for value in values if value is not None]
+    if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in present):
         numbers = np.array([np.nan if value is None else float(value) for value in values])
-        low, high = (np.nanmin(numbers), np.nanmax(numbers)) if known else (0.0, 0.0)
+        low, high = (np.nanmin(numbers), np.nanmax(numbers)) if present else (0.0, 0.0)
         return ((numbers - low) / (high - low) if high > low else numbers * 0 + 0.5).tolist()  # type: ignore[no-any-return]
-    words = sorted({str(value) for value in known})
+    words = sorted({str(value) for value in present})
     step = 1 / (len(words) - 1) if len(words) > 1 else 0.0
     return [np.nan if value is None else step * words.index(str(value)) if step else 0.5 for value in values]
 
@@ -210,29 +210,34 @@ def parallel_chart(names: Sequence[str], axes: Mapping[str, Axis], colour_by: st
 
 def show_results(rows: Mapping[str, Row], configurations: Mapping[str, Values]) -> None:
     """The best run, the table of results, and the parallel-coordinates chart."""
-    known = [name for name, field in MEASURES.items() if any(_value(row, field) is not None for row in rows.values())]
-    if not known:
+    names = [name for name, field in MEASURES.items() if any(_value(row, field) is not None for row in rows.values())]
+    if not names:
         st.info("None of these runs has a result yet. Results appear after the first finished epoch.")
         return
-    by = st.selectbox("Best by", known, key="best_by", bind="query-params", width=220)
+    by = st.selectbox("Best by", names, key="best_by", bind="query-params", width=220)
     ranked = ranking(rows, by)
     name, row = next(iter(ranked.items()))
     st.success(f"Best by {by}: **{plain(name)}** ({plain(_shown(row, by))}).")
-    table = pd.DataFrame({"Run": list(ranked)}).join(run_columns.table(list(ranked.values()), _shown_columns(known)))
+    table = pd.DataFrame({"Run": list(ranked)}).join(run_columns.table(list(ranked.values()), _shown_columns(names)))
     st.dataframe(
         table, hide_index=True, width="stretch", column_config=run_columns.drawn(), placeholder="–", alt="Results"
     )
-    if "Miss rate" in known:
+    if "Miss rate" in names:
         st.caption(
             "Each miss rate is at the threshold of the model, on the sound in Measured on. To compare models on equal "
             "streams, open Same false accepts."
         )
-    _show_parallel(rows, configurations, known, by)
+    _show_parallel(rows, configurations, names, by)
 
 
-def _shown_columns(known: Sequence[str]) -> list[str]:
+def _shown_columns(names: Sequence[str]) -> list[str]:
     """The columns of the table: a miss rate always with the sound that it was measured on."""
-    return ["State", "Epochs", *known, *(["False accepts per hour", "Measured on"] if "Miss rate" in known else [])]
+    return [
+        "State",
+        "Epochs",
+        *names,
+        *(["False accepts per hour", "Measured on"] if "Miss rate" in names else []),
+    ]
 
 
 def _value(row: Row, field: str) -> float | None:
@@ -251,13 +256,13 @@ def ranking(rows: Mapping[str, Row], by: str) -> dict[str, Row]:
     """The best run first, runs without this result last."""
     field = run_rows.find_field(MEASURES[by])
     sign = -1 if field.high_first and by not in LOWEST_FIRST else 1
-    known = {name: value for name, row in rows.items() if (value := _value(row, field.name)) is not None}
-    first = sorted(known, key=lambda name: sign * known[name])
-    return {name: rows[name] for name in [*first, *(name for name in rows if name not in known)]}
+    results = {name: value for name, row in rows.items() if (value := _value(row, field.name)) is not None}
+    first = sorted(results, key=lambda name: sign * results[name])
+    return {name: rows[name] for name in [*first, *(name for name in rows if name not in results)]}
 
 
 def _show_parallel(
-    rows: Mapping[str, Row], configurations: Mapping[str, Values], known: Sequence[str], by: str
+    rows: Mapping[str, Row], configurations: Mapping[str, Values], measured: Sequence[str], by: str
 ) -> None:
     different = option_list.differing(configurations.values())
     if not different:
@@ -265,7 +270,7 @@ def _show_parallel(
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         options = st.multiselect("Options", different, different[:MOST_AXES], key="parallel_options", width=420)
-        shown = st.multiselect("Results", known, [by], key="parallel_results", width=300)
+        shown = st.multiselect("Results", measured, [by], key="parallel_results", width=300)
     axes: dict[str, list[Value | None]] = {
         key: [configurations.get(name, {}).get(key) for name in rows] for key in options
     }

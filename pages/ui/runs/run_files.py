@@ -100,12 +100,8 @@ def show_pack(workspace: Workspace, run: Run) -> None:
 
 def _pack(workspace: Workspace, run: Run) -> None:
     file = _file(workspace, run)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        flash.error(job_progress.PLACE, error)
-        return
-    job_progress.start(workspace, "pack", [run.id, str(file)])
+    if flash.attempt(job_progress.PLACE, lambda: file.parent.mkdir(parents=True, exist_ok=True)):
+        job_progress.start(workspace, "pack", [run.id, str(file)])
 
 
 def show_unpack(workspace: Workspace) -> None:

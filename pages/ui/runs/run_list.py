@@ -10,7 +10,7 @@ import streamlit as st
 
 from pages.ui.runs import run_actions, run_columns, run_files, run_index
 from pages.ui.shared import active_runs, flash
-from pages.ui.shared.frame import os_sentence, plain
+from pages.ui.shared.frame import error_sentence, plain
 from pages.ui.shared.run_notice import state_word
 from trainer.catalog import run_rows, search, trash
 from trainer.catalog.run_rows import Row
@@ -104,8 +104,8 @@ def show(workspace: Workspace, rows: Sequence[Row]) -> None:
 def table(shown: Sequence[Row], names: Sequence[str], key: str, mode: Literal["single-row", "multi-row"]) -> list[Row]:
     """Draw rows and return the chosen ones. The table gets a new key, and loses its choice, whenever its rows change:
     a choice never moves to another run."""
-    known = [(row.run, row.label, row.tags, row.note, row.starred, row.archived) for row in shown]
-    same = hashlib.sha256(repr((known, names)).encode()).hexdigest()[:12]
+    facts = [(row.run, row.label, row.tags, row.note, row.starred, row.archived) for row in shown]
+    version = hashlib.sha256(repr((facts, names)).encode()).hexdigest()[:12]
     chosen = st.dataframe(
         run_columns.table(shown, names),
         hide_index=True,
@@ -113,7 +113,7 @@ def table(shown: Sequence[Row], names: Sequence[str], key: str, mode: Literal["s
         column_config=run_columns.drawn(),
         on_select="rerun",
         selection_mode=mode,
-        key=f"{key}_{same}",
+        key=f"{key}_{version}",
         placeholder="–",
         alt="Runs",
     )
@@ -156,7 +156,7 @@ def _save_columns(workspace: Workspace) -> None:
     try:
         run_columns.save(workspace, st.session_state["columns"])
     except OSError as error:
-        st.warning(f"The columns cannot be saved: {os_sentence(error)}")
+        st.warning(f"The columns cannot be saved: {error_sentence(error)}")
 
 
 def _reset_columns(workspace: Workspace) -> None:
@@ -180,21 +180,12 @@ def show_trash(workspace: Workspace) -> None:
             icon=":material/undo:",
             type="primary",
             disabled=not selected,
-            on_click=_for_each,
+            on_click=run_actions.for_each,
             args=(selected, "Restored", lambda run: trash.restore(workspace, run)),
         )
         with st.popover("Delete permanently", icon=":material/delete_forever:"):
             st.markdown("This cannot be undone.")
             label = f"Delete {len(selected)} selected" if selected else f"Delete all {len(rows)}"
             every = selected or trash.all_of(workspace)
-            st.button(label, type="primary", on_click=_for_each, args=(every, "Deleted permanently", trash.delete))
-
-
-def _for_each(selected: list[Run], done: str, act: Callable[[Run], object]) -> None:
-    def do() -> str:
-        for run in selected:
-            act(run)
-        more = f" and {len(selected) - 3} more" if selected[3:] else ""
-        return f"{done}: {', '.join(run.id for run in selected[:3])}{more}."
-
-    flash.attempt("runs", do)
+            arguments = (every, "Deleted permanently", trash.delete)
+            st.button(label, type="primary", on_click=run_actions.for_each, args=arguments)

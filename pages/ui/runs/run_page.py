@@ -23,7 +23,7 @@ from pages.ui.shared import (
     run_notice,
     tables,
 )
-from pages.ui.shared.frame import os_sentence, plain
+from pages.ui.shared.frame import error_sentence, plain
 from pages.ui.shared.metrics import NONE_YET, Metric
 from trainer.audio import manifest
 from trainer.catalog import run_rows, trash
@@ -156,7 +156,7 @@ def show_log(run: Run) -> None:
     try:
         lines, count = _matching_lines(str(file), file.stat().st_mtime_ns, words or "")
     except OSError as error:
-        st.error(plain(os_sentence(error)))
+        st.error(plain(error_sentence(error)))
         return
     if not lines:
         st.info("No line contains these words." if words else "The log is empty.")
@@ -174,7 +174,7 @@ def show_configuration(workspace: Workspace, run: Run, row: Row, rows: Sequence[
         mine = run_rows.read_options(run.config_file)
         text = regular_file.read_bytes(run.config_file, MOST_BYTES).decode("utf-8", "replace")
     except (ValueError, OSError) as error:
-        reason = os_sentence(error) if isinstance(error, OSError) else f"{run.config_file}: {error}."
+        reason = error_sentence(error) if isinstance(error, OSError) else f"{run.config_file}: {error}."
         st.error(plain(f"The configuration cannot be read. {reason}"))
         return
     others = {each.run: each for each in rows if each.run != row.run and each.state != run_index.FOREIGN}
@@ -201,8 +201,8 @@ def show_configuration(workspace: Workspace, run: Run, row: Row, rows: Sequence[
 
 def _presets(row: Row) -> list[str]:
     """The presets and the defaults, first the one that the run started from."""
-    known = [f"preset {name}" for name in config_file.presets()]
-    return sorted([DEFAULTS, *known], key=lambda name: name != (f"preset {row.preset}" if row.preset else DEFAULTS))
+    presets = [f"preset {name}" for name in config_file.presets()]
+    return sorted([DEFAULTS, *presets], key=lambda name: name != (f"preset {row.preset}" if row.preset else DEFAULTS))
 
 
 def _values(workspace: Workspace, name: str) -> Values:

@@ -32,7 +32,7 @@ def _poll(drawn: Sequence[Status], cards: bool, drawn_at: float) -> None:
     current = [runs.status(status.run) for status in drawn]
     for status in current if cards else []:
         _show_card(status)
-    # an epoch shorter than a page rerun must not cause reruns without end
+    # epochs shorter than a page rerun must not cause endless reruns
     fresh = time.monotonic() - drawn_at < REFRESH_SECONDS / 2
     if any(_has_advanced(*pair, fresh) for pair in zip(drawn, current, strict=True)):
         st.rerun()

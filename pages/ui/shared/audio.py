@@ -36,7 +36,7 @@ def microphone_note() -> None:
     st.warning(
         "The browser blocks the microphone on this page, because its address is neither HTTPS nor local. "
         f"Upload recordings, or run `ssh -N -L {port}:127.0.0.1:{port} USER@MACHINE` on the machine with the browser, "
-        f"where USER@MACHINE is a login on the machine of the app, and open `http://127.0.0.1:{port}` there."
+        f"where USER@MACHINE is your login on the machine that runs the app, and open `http://127.0.0.1:{port}` there."
     )
 
 
@@ -124,8 +124,8 @@ def _histogram(clips: pd.DataFrame, column: str, title: str, clip_at: tuple[floa
 
 def _color(labels: pd.Series, legend: bool = True) -> alt.Color:
     """A colour for each label in the data set."""
-    there = {label: color for label, color in zip(LABELS, LABEL_COLORS, strict=True) if (labels == label).any()}
-    scale = alt.Scale(domain=list(there), range=list(there.values()))
+    colors = {label: color for label, color in zip(LABELS, LABEL_COLORS, strict=True) if (labels == label).any()}
+    scale = alt.Scale(domain=list(colors), range=list(colors.values()))
     return alt.Color("Label:N", scale=scale, legend=alt.Legend(orient="top", columns=3, title=None) if legend else None)
 
 

@@ -1,4 +1,4 @@
-"""Charts of a training: the form of their style, and lines with markers, tooltips and zoom."""
+"""Charts of a training: lines with markers, tooltips and zoom, and the form of their style."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def specification(key: str, smoothed: bool, log: bool, lines: tuple[str, ...]) -
 
 
 def show(epochs: Epochs, style: Style) -> None:
-    """Draw every chart of a training, two per row where there is room."""
+    """Draw every chart of a training, two per row if they fit."""
     with st.grid(2, min_column_width=300, key="charts"):
         for plot in PLOTS:
             _show_one(epochs.version, plot.key, style, epochs)

@@ -22,19 +22,18 @@ Stamp = tuple[int, ...]
 def stamp(workspace: Workspace) -> Stamp:
     """Changes whenever the scan or the speaker rule changes."""
     data = workspace.root / "data"
-    files = (workspace.scan_file, data / speakers.FILE, data / speakers.CSV_FILE)
-    return _changed(*files)
+    return stamp_of(workspace.scan_file, data / speakers.FILE, data / speakers.CSV_FILE)
 
 
-def _changed(*files: Path) -> Stamp:
+def stamp_of(*files: Path) -> Stamp:
     return tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
 
 
 def _label_stamp(workspace: Workspace) -> Stamp:
     """Changes also when a training scores its clips or a label is confirmed."""
     run = next(wrong_labels.scored_runs(workspace), None)
-    scores = _changed(run.label_scores_file) if run else (0,)
-    return (*stamp(workspace), *scores, *_changed(workspace.root / "data" / wrong_labels.CONFIRMED))
+    scores = stamp_of(run.label_scores_file) if run else (0,)
+    return (*stamp(workspace), *scores, *stamp_of(workspace.root / "data" / wrong_labels.CONFIRMED))
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -59,13 +58,13 @@ def _summary(root: str, workspace_stamp: Stamp, _workspace: Workspace, _scanned:
 
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _training_paths(root: str, stamps: Stamp, _workspace: Workspace, _scanned: ScannedClips) -> pd.Series:
-    heard = {clip.path for clip in manifest.read_split(_workspace, "train") if clip.label != "rirs"}
+    training = {clip.path for clip in manifest.read_split(_workspace, "train") if clip.label != "rirs"}
     paths = _scanned.clips["path"]
-    return paths[paths.isin(heard)]
+    return paths[paths.isin(training)]
 
 
 def scanned(workspace: Workspace) -> ScannedClips | None:
-    """The last scan; None when there was none."""
+    """The last scan; None without one."""
     return _scanned(str(workspace.root), stamp(workspace), workspace)
 
 
@@ -85,6 +84,5 @@ def summary(workspace: Workspace, of: ScannedClips) -> dict[str, Any]:
 
 def training_paths(workspace: Workspace, of: ScannedClips) -> pd.Series:
     """Paths of the clips in the training split, except rirs. Raises FileNotFoundError, ValueError."""
-    file = manifest.split_file(workspace, "train")
-    split_stamp = file.stat().st_mtime_ns if file.exists() else 0
-    return _training_paths(str(workspace.root), (*stamp(workspace), split_stamp), workspace, of)
+    stamps = (*stamp(workspace), *stamp_of(manifest.split_file(workspace, "train")))
+    return _training_paths(str(workspace.root), stamps, workspace, of)

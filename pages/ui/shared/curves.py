@@ -147,9 +147,9 @@ def curve_table(
 
 def _line_columns(epochs: Numbers, values: Numbers, scale: float, style: Style, positive: bool) -> dict[str, Numbers]:
     """Epoch, value and smoothed value [points] of one line; values that are not finite are left out."""
-    known = np.isfinite(values) & (values > 0) if positive else np.isfinite(values)
-    if not known.all():
-        epochs, values = epochs[known], values[known]
+    drawable = np.isfinite(values) & (values > 0) if positive else np.isfinite(values)
+    if not drawable.all():
+        epochs, values = epochs[drawable], values[drawable]
     first = 0 if style.first is None else int(np.searchsorted(epochs, style.first))
     last = len(epochs) if style.last is None else int(np.searchsorted(epochs, style.last, side="right"))
     chosen = first + thin(values[first:last])

@@ -9,7 +9,7 @@ from typing import Literal
 
 import streamlit as st
 
-from pages.ui.shared.frame import os_sentence, plain
+from pages.ui.shared.frame import error_sentence, plain
 
 Tone = Literal["success", "warning", "error"]
 _WAITING, _SHOWN = "flash_waiting", "flash_shown"
@@ -51,19 +51,16 @@ def warning(place: str, text: str) -> None:
 
 def error(place: str, text: str | Exception, *items: str) -> None:
     """Post an error: a sentence, or an exception that holds one."""
-    sentence = os_sentence(text) if isinstance(text, OSError) else str(text)
-    post(place, Message("error", sentence, items))
+    post(place, Message("error", text if isinstance(text, str) else error_sentence(text), items))
 
 
 def attempt(place: str, act: Callable[[], object]) -> bool:
     """Run `act`, post the error that it raises or the sentence that it returns; whether it succeeded."""
     try:
         result = act()
-    except (ValueError, OSError) as problem:
-        error(place, problem)
-        return False
-    except subprocess.SubprocessError:
-        error(place, "The process did not start. See the log of the server.")
+    except (ValueError, OSError, subprocess.SubprocessError) as problem:
+        failed_start = isinstance(problem, subprocess.SubprocessError)
+        error(place, "The process did not start. See the log of the server." if failed_start else problem)
         return False
     if isinstance(result, str):
         success(place, result)
@@ -71,7 +68,7 @@ def attempt(place: str, act: Callable[[], object]) -> bool:
 
 
 def take(place: str) -> list[Message]:
-    """The messages that wait at `place`, each once; they wait no longer."""
+    """Remove and return the messages that wait at `place`, each once."""
     messages: list[Message] = st.session_state.get(_WAITING, {}).pop(place, [])
     st.session_state.setdefault(_SHOWN, {})[place] = messages
     return [message for number, message in enumerate(messages) if message not in messages[:number]]

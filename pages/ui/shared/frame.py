@@ -78,6 +78,8 @@ def plain(text: str) -> str:
     return _LINK.sub("\N{WORD JOINER}", _NUMBERED.sub(r"\1\\", escaped))
 
 
-def os_sentence(error: OSError) -> str:
-    """An error of the operating system as one sentence that names the file."""
-    return f"{error.strerror}: {error.filename}." if error.strerror else str(error)
+def error_sentence(error: Exception) -> str:
+    """An error as a sentence; one of the operating system names the file."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}."
+    return str(error)

@@ -19,9 +19,9 @@ from trainer.run.runs import Run
 MOST_BYTES = {"metrics": 24 << 10, "timing": 8 << 10}
 """Most bytes of each file to read per poll of an active run; a file that grew more is read over several polls."""
 POLL_SECONDS, MOST_POLL_SECONDS = 1.5, 10.0
-"""Shortest time between two polls of an active run, and the longest for long runs, whose curves change little with one
-epoch. Browsers that ask in between get the cached epochs and charts."""
-EPOCHS_A_SECOND = 50
+"""Shortest and longest time between two polls of an active run; in between, browsers get the cached epochs and charts.
+The curves of a long run change little with one epoch."""
+EPOCHS_PER_SECOND = 50
 """The time between two polls is the number of epochs divided by this, in seconds."""
 
 
@@ -58,7 +58,7 @@ def read(run: Run, to_end: bool = True) -> Epochs:
     history = _history(str(run.folder))
     with history.lock:
         now = time.monotonic()
-        if history.epochs is not None and not to_end and now - history.polled < _apart(history.metrics.rows):
+        if history.epochs is not None and not to_end and now - history.polled < _poll_seconds(history.metrics.rows):
             return history.epochs
         _read_more(history, run, to_end or history.epochs is None)
         history.polled = now
@@ -70,13 +70,13 @@ def read(run: Run, to_end: bool = True) -> Epochs:
 
 
 @st.cache_resource(max_entries=1024, show_spinner=False)
-def _few(folder: str, names: tuple[str, ...]) -> History:
+def _partial_history(folder: str, names: tuple[str, ...]) -> History:
     return History(Columns(("epoch", *names)))
 
 
 def measured(run: Run, names: tuple[str, ...]) -> Epochs:
-    """All epochs of a run, with only these columns of metrics.jsonl: half of the time of `read`."""
-    history = _few(str(run.folder), names)
+    """All epochs of a run, with only these columns of metrics.jsonl; takes half of the time of `read`."""
+    history = _partial_history(str(run.folder), names)
     with history.lock:
         metrics.read_to_end(history.metrics, run.metrics_file)
         epochs, chosen = _last_of_each(history.metrics["epoch"])
@@ -84,9 +84,9 @@ def measured(run: Run, names: tuple[str, ...]) -> Epochs:
         return Epochs({"epoch": epochs, **numbers}, unreadable=history.metrics.unreadable)
 
 
-def _apart(epochs: int) -> float:
-    """Seconds between two polls of an active run with so many epochs."""
-    return min(MOST_POLL_SECONDS, max(POLL_SECONDS, epochs / EPOCHS_A_SECOND))
+def _poll_seconds(epochs: int) -> float:
+    """Seconds between two polls of an active run."""
+    return min(MOST_POLL_SECONDS, max(POLL_SECONDS, epochs / EPOCHS_PER_SECOND))
 
 
 def _read_more(history: History, run: Run, to_end: bool) -> None:
@@ -104,8 +104,8 @@ def _joined(history: History, version: str) -> Epochs:
     epochs, chosen = _last_of_each(measured["epoch"])
     numbers = {"epoch": epochs} | {name: measured[name][chosen] for name in MEASURED}
     at, places = _last_of_each(timed["epoch"])
-    beside = _beside(epochs, at)
-    numbers |= {name: beside(timed[name][places]) for name in TIMED}
+    align = _alignment(epochs, at)
+    numbers |= {name: align(timed[name][places]) for name in TIMED}
     return Epochs(numbers, version, measured.unreadable + timed.unreadable)
 
 
@@ -114,24 +114,24 @@ def _last_of_each(epochs: Numbers) -> tuple[Numbers, slice | NDArray[np.int64]]:
     if np.all(np.diff(epochs, prepend=0) > 0):
         return epochs, slice(None)
     unique, last = np.unique(epochs[::-1], return_index=True)
-    known = np.isfinite(unique)
-    return unique[known], (len(epochs) - 1 - last)[known]
+    finite = np.isfinite(unique)
+    return unique[finite], (len(epochs) - 1 - last)[finite]
 
 
-def _beside(epochs: Numbers, at: Numbers) -> Callable[[Numbers], Numbers]:
+def _alignment(epochs: Numbers, at: Numbers) -> Callable[[Numbers], Numbers]:
     """A function that aligns values of the epochs `at` with `epochs`, both in order; NaN where missing."""
     late = len(epochs) - len(at)
     if late >= 0 and np.array_equal(epochs[: len(at)], at):  # the usual case while a run is active
         return lambda values: np.concatenate([values, np.full(late, np.nan)]) if late else values
     places = np.searchsorted(at, epochs)
-    known = np.isin(epochs, at)
+    timed = np.isin(epochs, at)
 
-    def beside(values: Numbers) -> Numbers:
+    def align(values: Numbers) -> Numbers:
         aligned = np.full(len(epochs), np.nan)
-        aligned[known] = values[places[known]]
+        aligned[timed] = values[places[timed]]
         return aligned
 
-    return beside
+    return align
 
 
 def epoch_row(run: Run, epoch: int) -> Row | None:

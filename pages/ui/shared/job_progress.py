@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages.ui.shared import flash
-from pages.ui.shared.frame import os_sentence, plain
+from pages.ui.shared.frame import error_sentence, plain
 from trainer.system import job
 from trainer.system.job import Job, Verb
 from trainer.system.workspace import Workspace
@@ -16,8 +16,8 @@ from trainer.system.workspace import Workspace
 PLACE = "job"
 """The place of the flash messages of clicks that start jobs."""
 REFRESH_SECONDS = 1.0
-CANCELLING = "Clips stay unchanged. The next scan reuses what this one has read."
-CANCELLING_MODEL = "The run and earlier results stay unchanged."
+CANCEL_HELP = "Clips stay unchanged. The next scan reuses what this one has read."
+CANCEL_OTHER_HELP = "Earlier results stay unchanged."
 TITLES: dict[Verb, str] = {
     "demo": "Making demo data",
     "scan": "Scanning",
@@ -34,22 +34,22 @@ TITLES: dict[Verb, str] = {
 }
 MODEL_VERBS: tuple[Verb, ...] = ("export", "evaluate")
 """Jobs of the Evaluation page, which do not change the data set."""
-RUN_VERBS: tuple[Verb, ...] = ("pack", "unpack")
-DATA_VERBS = tuple(verb for verb in TITLES if verb not in MODEL_VERBS + RUN_VERBS)
+OTHER_VERBS: tuple[Verb, ...] = ("pack", "unpack", "probe")
+DATA_VERBS = tuple(verb for verb in TITLES if verb not in MODEL_VERBS + OTHER_VERBS)
 
 
 def running(workspace: Workspace, verbs: Sequence[Verb] = DATA_VERBS) -> list[Job]:
     """The running jobs of these verbs."""
-    found = (job.read(workspace, verb) for verb in verbs)
-    return [each for each in found if each and each.state == "running"]
+    jobs = (job.read(workspace, verb) for verb in verbs)
+    return [each for each in jobs if each and each.state == "running"]
 
 
 def last_ended(workspace: Workspace, verbs: Sequence[Verb]) -> Job | None:
     """The job of these verbs that changed last, if it has ended."""
     files = [(workspace.jobs / f"{verb}.json", verb) for verb in verbs]
-    known = [(path.stat().st_mtime_ns, verb) for path, verb in files if path.exists()]
-    found = job.read(workspace, max(known)[1]) if known else None
-    return found if found and found.state != "running" else None
+    changed = [(path.stat().st_mtime_ns, verb) for path, verb in files if path.exists()]
+    last = job.read(workspace, max(changed)[1]) if changed else None
+    return last if last and last.state != "running" else None
 
 
 def start(workspace: Workspace, verb: Verb, arguments: Sequence[str]) -> None:
@@ -57,31 +57,38 @@ def start(workspace: Workspace, verb: Verb, arguments: Sequence[str]) -> None:
     try:
         job.start(workspace, verb, list(arguments))
     except OSError as error:
-        flash.error(PLACE, f"The data folder cannot be used: {os_sentence(error)}")
+        flash.error(PLACE, f"The data folder cannot be used: {error_sentence(error)}")
     except subprocess.SubprocessError:
         flash.error(PLACE, f"The job did not start. See {job.log_file(workspace, verb)}.")
 
 
 def show(workspace: Workspace, verbs: Sequence[Verb] = DATA_VERBS) -> None:
     """Draw progress bars while jobs of these verbs run; else the result of the last one."""
-    busy = bool(running(workspace, verbs))
-    st.fragment(_live, run_every=REFRESH_SECONDS if busy else None, key="jobs")(workspace, busy, verbs)
-    failed = any(message.tone == "error" for message in flash.show(PLACE))
+    busy, messages = show_progress(workspace, verbs)
+    failed = any(message.tone == "error" for message in messages)
     if not failed and not busy and (ended := last_ended(workspace, verbs)):
         show_as = {"done": st.success, "cancelled": st.info, "unknown": st.warning}.get(ended.state, st.error)
         show_as(plain(ended.message))
 
 
+def show_progress(workspace: Workspace, verbs: Sequence[Verb]) -> tuple[bool, list[flash.Message]]:
+    """Draw a progress bar for each running job and the messages of the last click; whether a job runs, and the
+    messages."""
+    busy = bool(running(workspace, verbs))
+    st.fragment(_live, run_every=REFRESH_SECONDS if busy else None, key="jobs")(workspace, busy, verbs)
+    return busy, flash.show(PLACE)
+
+
 def _live(workspace: Workspace, busy: bool, verbs: Sequence[Verb]) -> None:
     """Poll the jobs; when the last one has ended, rerun the page without the timer."""
-    now = running(workspace, verbs)
-    for each in now:
+    jobs = running(workspace, verbs)
+    for each in jobs:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.progress(min(1.0, each.done / each.total) if each.total else 0.0, text=plain(progress_text(each)))
             key = f"cancel_{each.verb}"
-            told = CANCELLING if each.verb in DATA_VERBS else CANCELLING_MODEL
-            st.button("Cancel", key=key, on_click=job.cancel, args=(workspace, each.verb), help=told)
-    if busy and not now:
+            text = CANCEL_HELP if each.verb in DATA_VERBS else CANCEL_OTHER_HELP
+            st.button("Cancel", key=key, on_click=job.cancel, args=(workspace, each.verb), help=text)
+    if busy and not jobs:
         st.rerun()
 
 

@@ -82,8 +82,8 @@ def _devices(reading: dict[str, Any] | None) -> list[Metric]:
 def progress_metrics(status: Status | None) -> list[Metric]:
     """State and progress of a run, in the order shown; without a run, placeholders."""
     state = status.state if status else None
-    known = status.progress if status else None
-    progress = known or Progress(attempt=1, beat=0, phase="")
+    reported = status.progress if status else None
+    progress = reported or Progress(attempt=1, beat=0, phase="")
     last = progress.last_epoch or {}
     speed = progress.clips_per_second if state in TRAINING_STATES else None
     eta = progress.eta_seconds if state == "running" and progress.phase not in ("starting", "preparing") else None
@@ -91,7 +91,7 @@ def progress_metrics(status: Status | None) -> list[Metric]:
         Metric("Status", state_word(state) if state else NONE_YET),
         Metric("Epoch", _of(progress.epoch, progress.epochs)),
         Metric("Batch", _of(progress.batch, progress.batches)),
-        Metric("Elapsed", clock_time(progress.elapsed_seconds if known else None)),
+        Metric("Elapsed", clock_time(progress.elapsed_seconds if reported else None)),
         Metric("ETA", clock_time(eta), "Remaining time for all epochs. Early stopping may end the run sooner."),
         Metric("Speed", NONE_YET if speed is None else f"{speed:,.0f} clips/s", "Training windows per second."),
         Metric("Train loss", loss(progress.train_loss), "Mean over the batches of this epoch so far."),

@@ -22,7 +22,7 @@ TRAINING_STATES: frozenset[State] = frozenset({"running", "pausing", "stopping"}
 
 @dataclass(frozen=True)
 class Notice:
-    """A message about a run beyond its metrics; `text` may hold text from files."""
+    """A message about a run; `text` may hold text from files."""
 
     tone: Tone
     text: str
@@ -34,8 +34,8 @@ def state_word(state: State) -> str:
 
 
 def _unresponsive(status: Status) -> Notice:
-    known = status.progress is not None and status.progress.attempt == status.attempt
-    silence = f"for {max(0.0, status.silent_seconds or 0.0):.0f} s" if known else "yet"
+    reported = status.progress is not None and status.progress.attempt == status.attempt
+    silence = f"for {max(0.0, status.silent_seconds or 0.0):.0f} s" if reported else "yet"
     return Notice(
         "warning",
         f"The training process is alive but has not reported {silence} and uses no CPU time. It may be suspended or "
@@ -46,18 +46,18 @@ def _unresponsive(status: Status) -> Notice:
 
 def _queued(status: Status) -> Notice:
     """The position in the queue, why the run waits and, if known, until when."""
-    found = run_queue.position(status.run.workspace, status.run)
-    if found is None or not status.run.process_file.exists():
+    position = run_queue.position(status.run.workspace, status.run)
+    if position is None or not status.run.process_file.exists():
         return Notice("info", "The run is starting.")
-    seconds, end = run_queue.start_seconds(found), run_queue.end_seconds(found, status)
+    seconds, end = run_queue.start_seconds(position), run_queue.end_seconds(position, status)
     if seconds is None:
         until = " Its start time is unknown."
     elif end is None:
         until = f" It starts in about {clock_time(seconds)} (estimate)."
     else:
         until = f" It starts in about {clock_time(seconds)} and ends in about {clock_time(end)} (estimates)."
-    place = "Next in the queue" if found.place == 1 else f"Number {found.place} in the queue"
-    text = f"{place}. {run_queue.wait_sentence(found)}{until} It starts automatically, even without a browser."
+    place = "Next in the queue" if position.place == 1 else f"Number {position.place} in the queue"
+    text = f"{place}. {run_queue.wait_sentence(position)}{until} It starts automatically, even without a browser."
     return Notice("info", text)
 
 
@@ -141,8 +141,8 @@ def show(status: Status) -> None:
 
 def show_failure(status: Status) -> None:
     """Draw the card of a run in one of the states FAILED: why, what to try, and the last lines of its log."""
-    found = notice(status)
-    st.error(plain(found.text if found else ""))
+    message = notice(status)
+    st.error(plain(message.text if message else ""))
     if tips := failures.advice(status):
         st.markdown("\n".join(["**What to try**", *[f"1. {plain(tip)}" for tip in tips]]))
     if lines := log_lines.last_lines(status.run.log_file, LOG_LINES):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import streamlit as st
 
 from pages.ui.shared.frame import plain
@@ -36,10 +34,10 @@ def choose(workspace: Workspace) -> Run | None:
     if wanted and run is None:
         st.warning(f"There is no run {plain(wanted[:80])}. Showing another run.")
     if run is None:
-        known = newest(workspace)
-        active = [status for status in known if status.state in ACTIVE]
+        statuses = newest(workspace)
+        active = [status for status in statuses if status.state in ACTIVE]
         training = [status for status in active if status.state != "queued"]
-        run = next((status.run for status in training or active or known), None)
+        run = next((status.run for status in training or active or statuses), None)
     if run is not None and run.id != wanted:
         st.query_params["run"] = run.id
     return run
@@ -51,13 +49,7 @@ def _follow() -> None:
 
 def selector(workspace: Workspace, run: Run) -> None:
     """A list of runs; a choice changes the address."""
-    names = {other.id: name_of(other) for other in _listed(workspace, run)}
+    listed = runs.all_runs(workspace)[:MOST_RUNS]
+    names = {other.id: name_of(other) for other in (listed if run in listed else [*listed, run])}
     st.session_state["watched_run"] = run.id
-    st.selectbox(
-        "Run", list(names), format_func=lambda run_id: names[run_id], key="watched_run", on_change=_follow, width=280
-    )
-
-
-def _listed(workspace: Workspace, run: Run) -> Sequence[Run]:
-    known = runs.all_runs(workspace)[:MOST_RUNS]
-    return known if run in known else [*known, run]
+    st.selectbox("Run", list(names), format_func=names.__getitem__, key="watched_run", on_change=_follow, width=280)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.ui.shared.frame import os_sentence, plain
+from pages.ui.shared.frame import error_sentence, plain
 from pages.ui.shared.run_notice import notice, state_word
 from trainer.run import notifications, runs
 from trainer.run.notifications import ENDS, Notifications
@@ -157,7 +157,7 @@ def _without_browser(workspace: Workspace, wanted: Notifications) -> None:
         if test:
             _test(workspace, wanted.model_copy(update={"webhook": notifications.checked_webhook(webhook)}))
     except (ValueError, OSError) as error:
-        st.error(plain(os_sentence(error) if isinstance(error, OSError) else str(error)))
+        st.error(plain(error_sentence(error)))
 
 
 def _save(workspace: Workspace, wanted: Notifications, webhook: str, ends: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.ui.shared import charts, clip_cache, flash, frame, run_controls, run_picker
 from pages.ui.shared.curves import Style
-from pages.ui.shared.frame import os_sentence, plain
+from pages.ui.shared.frame import error_sentence, plain
 from pages.ui.shared.run_notice import state_word
 from trainer.audio import manifest
 from trainer.config import config_file
@@ -71,7 +71,7 @@ def _start(workspace: Workspace, newest_run: str) -> None:
     except ConfigError as error:
         problems = [f"{name}.yaml: {problem}" for problem in error.problems]
     except OSError as error:
-        problems = [f"The configuration {name} cannot be read: {os_sentence(error)}"]
+        problems = [f"The configuration {name} cannot be read: {error_sentence(error)}"]
     if problems:
         _post_problems([*problems, *preflight.problems(workspace, None)])
         return
