@@ -34,8 +34,8 @@ def timed(work):
     return found
 
 times, workspace = [], Workspace(Path(sys.argv[1]))
-found = timed(lambda: index.look(workspace))
-found = timed(lambda: index.look(workspace, found))
+found = timed(lambda: index.update(workspace))
+found = timed(lambda: index.update(workspace, found))
 query = "model.name=tc_resnet val_loss<0.5 batch_size>33 -tag:x try"
 timed(lambda: run_rows.sorted_by(search.find(found.rows, query), "f1"))
 print(json.dumps([len(found.rows), times]))

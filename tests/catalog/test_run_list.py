@@ -58,7 +58,7 @@ def test_a_row_tells_what_the_table_shows(workspace):
     notes.change(run, add=["night", "Night", "two  words"], note="loud", starred=True)
     config = Config().model_copy(update={"training": Config().training.model_copy(update={"batch_size": 32})})
     run.config_file.write_bytes(config_file.dump(config))
-    (row,) = index.look(workspace).rows
+    (row,) = index.update(workspace).rows
     assert (row.run, row.state, row.problem, row.label) == (run.id, "completed", "", "first")
     assert (row.tags, row.note, row.starred, row.archived) == (("night", "two words"), "loud", True, False)
     best = epoch_row(60)
@@ -77,7 +77,7 @@ def test_a_rename_is_followed_by_all_that_shows_a_label(workspace):
     run = make_run(workspace, label="first")
     notes.change(run, name="../../evil\n name ")
     assert runs.status(run).label == runs.document(runs.status(run))["label"] == "../../evil name"
-    assert index.look(workspace).rows[0].label == "../../evil name"
+    assert index.update(workspace).rows[0].label == "../../evil name"
     notes.change(run, name="")
     assert runs.status(run).label == "first"
 
@@ -87,7 +87,7 @@ def test_damaged_notes_are_not_written_over(workspace):
     run.notes_file.write_text('{"tags": ["mine",]}')
     with pytest.raises(ValueError, match="cannot be read"):
         notes.change(run, starred=True)
-    assert "notes.json is damaged" in index.look(workspace).rows[0].problem
+    assert "notes.json is damaged" in index.update(workspace).rows[0].problem
     shutil.rmtree(run.folder)
     with pytest.raises(ValueError, match="no longer exists"):
         notes.change(run, starred=True)
@@ -121,7 +121,7 @@ def test_a_broken_folder_is_a_row_that_says_so(workspace, told):
     run = make_run(workspace)
     end(run, "completed", "All epochs are done.")
     DAMAGES[told](run)
-    (row,) = index.look(workspace).rows
+    (row,) = index.update(workspace).rows
     assert told in row.problem and row.run == run.id
     json.dumps(row).encode()
 
@@ -137,11 +137,11 @@ def test_foreign_folders_and_wild_values_are_rows(workspace):
     (workspace.runs / "20260101-120000-ffff").write_text("a file")
     (workspace.runs / "20260101-120000-fffe").symlink_to("nowhere")
     (workspace.runs / "20260101-120000-fffd").symlink_to("20260101-120000-fffd")
-    found = {row.run: row for row in index.look(workspace).rows}
+    found = {row.run: row for row in index.update(workspace).rows}
     assert set(found) == {"backup of runs", "99999999-999999-abcd", "20260101-120000-0001", "20260101-120000-0002"}
     assert found["backup of runs"].state == "foreign" and found["99999999-999999-abcd"].state == "damaged"
     assert found[odd.id].label == "?half" and found[odd.id].duration_seconds is None
-    assert index.look(Workspace(workspace.root / "nowhere")).rows == []
+    assert index.update(Workspace(workspace.root / "nowhere")).rows == []
 
 
 def test_an_attempt_that_cannot_be_is_no_endless_look(workspace):
@@ -149,7 +149,7 @@ def test_an_attempt_that_cannot_be_is_no_endless_look(workspace):
     run = make_run(workspace)
     end(run, "completed", "All epochs are done.")
     run.process_file.write_text(json.dumps(durable.read_json(run.process_file) | {"attempt": 0}))
-    (row,) = index.look(workspace).rows
+    (row,) = index.update(workspace).rows
     assert (row.state, row.attempt) == ("completed", 1)
 
 
@@ -179,7 +179,7 @@ def test_whatever_a_file_holds_the_row_can_be_shown_and_searched(tmp_path_factor
         whole = path.read_bytes()
         at = len(whole) * data.draw(st.integers(0, 1000)) // 1000
         path.write_bytes(whole[:at] + data.draw(st.binary(max_size=8)) + whole[at + data.draw(st.integers(0, 9)) :])
-    (row,) = index.look(workspace).rows
+    (row,) = index.update(workspace).rows
     assert row.run == run.id and json.loads(json.dumps(row, allow_nan=False)) is not None
     str(row).encode()
     for name in run_rows.fields():
@@ -190,10 +190,10 @@ def test_whatever_a_file_holds_the_row_can_be_shown_and_searched(tmp_path_factor
 def test_runs_of_earlier_versions_stay_in_the_list(workspace):
     run = make_run(workspace)
     run.config_file.write_bytes(b"model:\n  name: conformer\nloss:\n  name: cross_entropy\n  focal_gamma: 2.0\n")
-    (row,) = index.look(workspace).rows
+    (row,) = index.update(workspace).rows
     assert (row.run, row.problem, row.model, row.changed) == (run.id, "", "conformer", {"model.name": "conformer"})
     run.config_file.write_bytes(b"loss:\n  name: focal\n  focal_gamma: 2.0\n")
-    (row,) = index.look(workspace).rows
+    (row,) = index.update(workspace).rows
     assert (row.run, row.changed) == (run.id, {"loss.name": "focal"})
     assert row.problem == "config.yaml is of another version: this one has no option loss.name"
 
@@ -263,7 +263,7 @@ def act_on(workspace, run, action, number):
         case "evaluate":
             evaluate(run, number, f"20260102-000000-{number:04x}")
         case "trash" if runs.status(run).state not in ACTIVE:
-            trash.throw(workspace, run)
+            trash.add(workspace, run)
         case "live" if (
             run.process_file.exists() and run.progress_file.exists() and durable.read_json(run.progress_file)
         ):
@@ -288,9 +288,9 @@ def test_the_index_says_what_the_folders_say(tmp_path_factory, actions):
                 reading.read(runs.Run(workspace.runs / name)) if runs.ID.fullmatch(name) else reading.foreign(name)
                 for name in index._folders(workspace)
             ]
-            held = index.look(workspace, held)
+            held = index.update(workspace, held)
             assert held.rows == truth
-            assert index.look(workspace).rows == truth
+            assert index.update(workspace).rows == truth
 
 
 def edited(path):
@@ -331,20 +331,20 @@ def test_any_change_of_a_folder_is_seen(workspace, monkeypatch, change):
     (run.folder / "evaluation/20260102-000000-0002").mkdir()  # one that is still being made
     monkeypatch.setattr(index, "YOUNG_SECONDS", 0.0)
     time.sleep(0.02)
-    first = index.look(workspace)
+    first = index.update(workspace)
     assert list(first.entries) == [run.id]
     CHANGES[change](run)
-    (row,) = index.look(workspace, first).rows
+    (row,) = index.update(workspace, first).rows
     assert row == reading.read(run) != first.rows[0]
 
 
 def test_a_young_row_is_read_again(workspace, monkeypatch):
     run = make_run(workspace)
-    first = index.look(workspace)
+    first = index.update(workspace)
     assert not first.entries
     monkeypatch.setattr(index, "_stamp", lambda folder, files: ("equal", 0))  # a clock too coarse to tell two changes
     edited(run.config_file)
-    assert index.look(workspace, first).rows[0].changed == {"training.seed": 1}
+    assert index.update(workspace, first).rows[0].changed == {"training.seed": 1}
 
 
 def test_a_look_after_the_first_reads_no_run(workspace, monkeypatch):
@@ -354,13 +354,13 @@ def test_a_look_after_the_first_reads_no_run(workspace, monkeypatch):
     make_alive(alive)
     monkeypatch.setattr(index, "YOUNG_SECONDS", 0.05)
     time.sleep(0.1)
-    first = index.look(workspace).rows
+    first = index.update(workspace).rows
     read, real = [], reading.read
     monkeypatch.setattr(reading, "read", lambda run: read.append(run.id) or real(run))
-    assert index.look(workspace).rows == first and read == [alive.id]
+    assert index.update(workspace).rows == first and read == [alive.id]
     read.clear()
     notes.change(runs.Run(workspace.runs / first[5].run), starred=True)
-    assert index.look(workspace).rows[5].starred and sorted(read) == sorted([alive.id, first[5].run])
+    assert index.update(workspace).rows[5].starred and sorted(read) == sorted([alive.id, first[5].run])
 
 
 def test_an_index_that_cannot_be_written_or_is_another_version_s_harms_nobody(workspace, monkeypatch):
@@ -368,9 +368,9 @@ def test_an_index_that_cannot_be_written_or_is_another_version_s_harms_nobody(wo
         end(make_run(workspace, number), "completed", "done")
     monkeypatch.setattr(index, "YOUNG_SECONDS", 0.0)
     index.file_of(workspace).mkdir()
-    assert len(index.look(workspace).rows) == 25
+    assert len(index.update(workspace).rows) == 25
     index.file_of(workspace).rmdir()
-    index.look(workspace)
+    index.update(workspace)
     assert len(index.read(workspace)) == 25
     monkeypatch.setattr(index, "VERSION", index.VERSION + 1)
     assert index.read(workspace) == {}

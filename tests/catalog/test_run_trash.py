@@ -46,8 +46,8 @@ def test_a_run_goes_to_the_trash_and_comes_back_as_it_was(workspace):
     run = ended(workspace)
     notes.change(run, name="mine")
     before = files(run)
-    there = trash.throw(workspace, run)
-    assert runs.all_runs(workspace) == [] and index.look(workspace).rows == [] and trash.all_of(workspace) == [there]
+    there = trash.add(workspace, run)
+    assert runs.all_runs(workspace) == [] and index.update(workspace).rows == [] and trash.all_of(workspace) == [there]
     assert trash.rows(workspace)[0].label == "mine"
     back = trash.restore(workspace, trash.find(workspace, run.id[:12]))
     assert back == run and files(run) | before == files(run) and trash.all_of(workspace) == []
@@ -69,22 +69,22 @@ def test_a_live_or_needed_run_stays(workspace, model):
     run = ended(workspace)
     follower = follower_of(workspace, run, model)
     with pytest.raises(ValueError, match=r"is running\. Stop it before"):
-        trash.throw(workspace, follower)
+        trash.add(workspace, follower)
     with pytest.raises(ValueError, match="starts from a model of run"):
-        trash.throw(workspace, run)
+        trash.add(workspace, run)
     with pytest.raises(ValueError, match="starts from a model of run"):
-        trash.throw(workspace, run, index.look(workspace).rows)
+        trash.add(workspace, run, index.update(workspace).rows)
     write_progress(follower, [])
     make_alive(follower)
-    trash.throw(workspace, run)
+    trash.add(workspace, run)
     with pytest.raises(ValueError, match="no longer exists"):
-        trash.throw(workspace, run)
+        trash.add(workspace, run)
     assert not run.folder.exists()
 
 
 def test_equal_names_stand_side_by_side_in_the_trash(workspace):
-    first = trash.throw(workspace, ended(workspace))
-    second = trash.throw(workspace, ended(workspace))
+    first = trash.add(workspace, ended(workspace))
+    second = trash.add(workspace, ended(workspace))
     assert [run.id for run in trash.all_of(workspace)] == [f"{first.id}.2", first.id] == [second.id, first.id]
     run = trash.restore(workspace, trash.find(workspace, second.id))
     with pytest.raises(ValueError, match="already exists"):
@@ -100,12 +100,12 @@ def test_a_linked_run_is_not_lost_in_the_trash(workspace, tmp_path_factory):
     run.folder.rename(elsewhere)
     run.folder.symlink_to(os.path.relpath(elsewhere, workspace.runs))
     with pytest.raises(ValueError, match="is a link to another folder"):
-        trash.throw(workspace, run)
+        trash.add(workspace, run)
     assert runs.status(run).state == "completed"
 
 
 def test_who_brings_a_run_back_while_it_is_deleted_gets_all_of_it_or_nothing(workspace, monkeypatch):
-    there = trash.throw(workspace, ended(workspace))
+    there = trash.add(workspace, ended(workspace))
     remove, told = shutil.rmtree, []
 
     def meanwhile(folder, **options):

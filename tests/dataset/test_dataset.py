@@ -112,7 +112,7 @@ def test_a_scan_that_finds_no_change_writes_and_compares_nothing(workspace, monk
     (workspace.raw / "positive" / "broken.wav").write_bytes(b"no audio")
     first = scan(workspace, ignore)
     written = workspace.scan_file.stat().st_mtime_ns
-    monkeypatch.setattr(scan_module, "_with_near", lambda found: pytest.fail("compared again"))
+    monkeypatch.setattr(scan_module, "_number_near", lambda table: pytest.fail("compared again"))
     pd.testing.assert_frame_equal(scan(workspace, ignore), first)
     assert workspace.scan_file.stat().st_mtime_ns == written
 

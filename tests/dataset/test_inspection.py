@@ -123,14 +123,14 @@ def test_each_verdict_says_what_was_measured_and_that_it_was_tried_twice(saboteu
 
 def test_a_disk_that_gives_nothing_is_not_waited_for_twice_for_every_file(saboteur, monkeypatch, tmp_path):
     monkeypatch.setattr(audio_reader, "STILL_SECONDS", 0.25)
-    count = scan.MOST_STILL + 2
+    count = scan.MOST_SILENT + 2
     for number in range(count):
         (tmp_path / f"hang{number}.wav").write_bytes(encoded())
     asked, second_try = [], scan._second_try
     monkeypatch.setattr(scan, "_second_try", lambda path: asked.append(path) or second_try(path))
     found = answers(sorted(tmp_path.glob("*.wav")))
     assert {answer["reason"] for answer in found.values()} == {"not_answering"} and len(found) == count
-    assert len(asked) == scan.MOST_STILL
+    assert len(asked) == scan.MOST_SILENT
 
 
 def test_what_the_machine_does_to_the_process_once_refuses_no_good_file(saboteur, tmp_path):

@@ -232,7 +232,7 @@ def test_a_run_thrown_away_while_its_model_is_exported_can_come_back(run: Run, m
     workspace, place, there = run.workspace, export.validation_windows, []
 
     def meanwhile(*given):
-        there.append(trash.throw(workspace, run))
+        there.append(trash.add(workspace, run))
         return place(*given)
 
     monkeypatch.setattr(export, "validation_windows", meanwhile)

@@ -107,9 +107,7 @@ def test_what_only_the_engine_can_tell_is_one_line_too(workspace, document):
 
 def test_a_killed_probe_is_told_with_what_to_do():
     done = subprocess.CompletedProcess([], -signal.SIGKILL, None, "")
-    assert probe._refusal(done) == (
-        "The probe was ended by SIGKILL; if memory is short, take a smaller training.batch_size."
-    )
+    assert probe._refusal(done) == ("The probe was ended by SIGKILL. If memory is short, lower training.batch_size.")
     done = subprocess.CompletedProcess([], 1, None, "Traceback\nRuntimeError: odd")
     assert probe._refusal(done) == "The probe failed: RuntimeError: odd"
 

@@ -70,7 +70,7 @@ def test_memory_that_is_full_fails_the_run_with_a_batch_size_that_fits(tmp_path,
     here = requirements.machine(workspace)
     if requirements.gpu_memory_bytes(large) < 1.2 * here.gpu_memory_total:
         pytest.skip(f"{here.gpu_name} is too large to be filled by this training")
-    assert "needs an estimated" in preflight.lacking(workspace, large, here)[0]
+    assert "needs an estimated" in preflight.shortages(workspace, large, here)[0]
     monkeypatch.setattr(requirements, "gpu_memory_bytes", lambda config: 0)
     run = launch.start(workspace, large, "large").run
     monkeypatch.undo()

@@ -29,27 +29,27 @@ def workspace(tmp_path_factory) -> Workspace:
 
 
 def test_a_machine_that_has_enough_is_not_in_the_way(workspace):
-    assert preflight.lacking(workspace, Config(), HERE) == [] == preflight.lacking(workspace, CUDA, GPU)
+    assert preflight.shortages(workspace, Config(), HERE) == [] == preflight.shortages(workspace, CUDA, GPU)
     assert preflight.problems(workspace, tiny_config()) == []
 
 
 def test_too_little_disk_is_refused_with_numbers(workspace):
     need = requirements.least_disk_bytes(Config())
-    (text,) = preflight.lacking(workspace, Config(), replace(HERE, disk_free=need - 7_000_000))
+    (text,) = preflight.shortages(workspace, Config(), replace(HERE, disk_free=need - 7_000_000))
     assert text.startswith(f"The run needs {need / 1e6:,.0f} MB of disk; {need / 1e6 - 7:,.0f} MB are free in ")
     assert f"{workspace.runs}. Free 7 MB there" in text and need > 200e6
-    assert preflight.lacking(workspace, Config(), replace(HERE, disk_free=need)) == []
+    assert preflight.shortages(workspace, Config(), replace(HERE, disk_free=need)) == []
 
 
 @pytest.mark.parametrize(("here", "where"), [(HERE, "on this machine"), (GPU, "on A GPU")])
 def test_too_little_memory_is_refused_with_the_batch_size_that_fits(workspace, here, where):
-    (text,) = preflight.lacking(workspace, LARGE, here)
+    (text,) = preflight.shortages(workspace, LARGE, here)
     fits = requirements.batch_size_that_fits(LARGE, here)
     assert f"GB are free {where}. By estimate batch size {fits:,} fits" in text
 
 
 def test_a_gpu_that_is_not_there_is_told_before_the_start(workspace):
-    (text,) = preflight.lacking(workspace, CUDA, HERE)
+    (text,) = preflight.shortages(workspace, CUDA, HERE)
     assert text == "training.device is cuda, but no GPU was found. Choose auto or cpu on the Configuration page."
 
 

@@ -164,7 +164,7 @@ def test_an_id_that_is_taken_gets_another_and_that_is_said(here, tmp_path):
 def test_an_active_run_is_not_packed_and_what_is_no_run_neither(here, tmp_path):
     run = make_run(here)
     make_alive(run)
-    with pytest.raises(ValueError, match=r"is running; pause or stop it first"):
+    with pytest.raises(ValueError, match=r"is running\. Pause or stop it first"):
         packed(run, tmp_path / "run.zip")
     broken = ended_run(here.__class__(tmp_path / "other"))
     broken.request_file.write_text("{")
@@ -259,7 +259,9 @@ def test_what_is_no_run_is_refused(here, there, tmp_path):
     refused(there, tmp_path / "text.zip", "cannot be unpacked")
     with zipfile.ZipFile(tmp_path / "clips.zip", "w") as zipped:
         zipped.writestr("one.wav", b"RIFF")
-    refused(there, tmp_path / "clips.zip", r"not a packed run of Wakeword Studio \(wakeword-run.json is not in it\)")
+    refused(
+        there, tmp_path / "clips.zip", r"not a packed run of Wakeword Studio \(it does not contain wakeword-run.json\)"
+    )
     refused(there, altered(file, {}, version=2), "not a packed run of Wakeword Studio")
     refused(there, altered(file, {}, id="../../evil"), "is not an id")
     refused(there, altered(file, {f"{run.id}/request.json": b"{}"}), "request.json or config.yaml is not that of a run")
@@ -277,7 +279,7 @@ def test_bytes_that_are_others_and_bombs_are_refused(here, there, tmp_path, monk
     refused(there, tmp_path / "half.zip", "cannot be unpacked")
     refused(there, altered(file, {f"{run.id}/train.log": bytes(50_000_000)}), "unpacks to over 100 times its size")
     monkeypatch.setattr(archive, "SPARE_BYTES", 10**15)
-    refused(there, file, r"^The run needs \d+ MB of disk; [\d,]+ MB are free in ")
+    refused(there, file, r"^The run needs \d+ MB of disk space, and [\d,]+ MB must stay free; [\d,]+ MB are free in ")
 
 
 def test_a_checkpoint_with_a_program_in_it_is_not_run(here, there, tmp_path):

@@ -154,7 +154,7 @@ def test_more_slots_and_fewer(workspace: Workspace):
     assert run_queue.take(workspace, runs[2], ["cpu"]) is None, "the one that trains on fills the one slot"
     os.close(second.descriptor)
     assert run_queue.take(workspace, runs[2], ["cpu"])
-    with pytest.raises(ValueError, match=r"^0 slots for cpu: choose from 1 to 16\.$"):
+    with pytest.raises(ValueError, match=r"^0 slots for cpu are not possible\. Choose from 1 to 16\.$"):
         run_queue.set_slots(workspace, "cpu", 0)
 
 
@@ -165,7 +165,7 @@ def test_the_order_is_changed_for_those_who_wait(workspace: Workspace):
     end(done, "completed", "All epochs done.")
     run_queue.move(workspace, third, "first")
     assert [waiting.run for waiting in run_queue.read(workspace).order] == [third.id, first.id, second.id]
-    with pytest.raises(ValueError, match=r"is completed; only a queued run can be moved"):
+    with pytest.raises(ValueError, match=r"is completed\. Only a queued run can be moved"):
         run_queue.move(workspace, done, "first")
 
 

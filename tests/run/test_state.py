@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from trainer.run.state import Facts, State, derive, wished
+from trainer.run.state import Facts, State, combine_wants, derive
 
 RUNNING = Facts(
     readable=True, outcome=None, life="alive", trainer_known=True, suspended=False, want=None, silent_seconds=1.0,
@@ -76,4 +76,4 @@ WISHES = (None, "go_on", "pause", "stop_after_epoch", "stop")
     ],
 )
 def test_the_last_wish_wins_but_stop_beats_pause(new: str, wanted: tuple[str, ...]):
-    assert tuple(wished(earlier, new) for earlier in WISHES) == wanted
+    assert tuple(combine_wants(earlier, new) for earlier in WISHES) == wanted

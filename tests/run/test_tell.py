@@ -227,8 +227,8 @@ def test_a_webhook_is_tried_again_when_that_makes_sense(monkeypatch, listener, a
 
 
 def test_a_server_that_hangs_or_is_not_there_is_told(workspace, monkeypatch):
-    monkeypatch.setattr(notifications, "WEBHOOK_SECONDS", 1.0)
-    with socket.create_server(("127.0.0.1", 0)) as deaf:
+    with monkeypatch.context() as patched, socket.create_server(("127.0.0.1", 0)) as deaf:
+        patched.setattr(notifications, "WEBHOOK_SECONDS", 1.0)
         (told,) = notifications.send_test(
             workspace, Notifications(webhook=f"http://127.0.0.1:{deaf.getsockname()[1]}/secret")
         )
@@ -268,6 +268,6 @@ def test_the_verb_sets_shows_tests_and_clears(workspace, listener):
 def test_what_cannot_be_set_is_refused_in_a_sentence(workspace):
     assert "'no-such-thing' was not found" in refused(workspace, "tell", "--command", "no-such-thing now")
     assert "Close every quote" in refused(workspace, "tell", "--command", "echo 'x")
-    assert "Choose from the ends completed" in refused(workspace, "tell", "--ends", "lost")
+    assert "Choose one or more of completed" in refused(workspace, "tell", "--ends", "lost")
     assert "cannot be combined" in refused(workspace, "tell", "--off", "--test")
     assert not notifications.file_of(workspace).exists()

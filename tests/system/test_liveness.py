@@ -213,7 +213,7 @@ def test_a_run_of_another_machine_is_told_by_its_beat_and_else_unknown(tmp_path)
     document = status_document(Session(Workspace(tmp_path), as_json=True), run)
     assert document["state"] == "unknown" and document["notice"].startswith(text.split(" Its files")[0])
     with pytest.raises(ValueError, match=r"is unknown\. Stop it before moving it to the trash"):
-        trash.throw(Workspace(tmp_path), run)
+        trash.add(Workspace(tmp_path), run)
 
 
 def test_a_job_of_another_machine_is_unknown_once_its_file_does_not_change(tmp_path):

@@ -57,7 +57,7 @@ def test_a_pipe_in_place_of_a_file_is_not_waited_for(name, tmp_path, limit, monk
     special(workspace.root / name.format(id=run.id))
     runs.status(run)
     reading.read(run)
-    index.look(workspace)
+    index.update(workspace)
     metrics.read_to_end(metrics.Tail(), run.metrics_file)
     clips.load(workspace)
     changes.recent(workspace)

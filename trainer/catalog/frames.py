@@ -1,4 +1,4 @@
-"""Runs and their epochs as pandas frames, for notebooks and scripts: two lines from a question to its numbers."""
+"""Runs and their epochs as pandas frames, for notebooks and scripts."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from trainer.run import runs
 from trainer.run.runs import Run
 from trainer.system.workspace import open_workspace
 
-if TYPE_CHECKING:  # pandas takes half a second to import, which only who asks for a frame shall wait for
+if TYPE_CHECKING:  # pandas takes half a second to import
     import pandas as pd
 
 
 def table(root: str | Path | None = None) -> pd.DataFrame:
-    """Every run, newest first, one a line by its id: state, results of the best epoch and every option (`model.name`).
+    """One row per run, newest first, by id: state, results of the best epoch and every option (`model.name`).
 
-    Rates are from 0 to 1, times in seconds, NaN where nothing is known. `root` is the workspace, else it is found as
-    the command line finds it. Raises FileNotFoundError when it does not exist.
+    Rates are from 0 to 1, times in seconds, unknown values NaN. `root` is the workspace, by default that of the command
+    line. Raises FileNotFoundError when it does not exist.
     """
     import pandas as pd
 
     keys = run_rows.option_defaults()
-    found = index.look(open_workspace(root)).rows
-    frame = pd.DataFrame([row._asdict() | {key: option(row, key) for key in keys} for row in found])
+    rows = index.update(open_workspace(root)).rows
+    frame = pd.DataFrame([row._asdict() | {key: option(row, key) for key in keys} for row in rows])
     if frame.empty:
         return pd.DataFrame(columns=[*Row._fields[1:], *keys], index=pd.Index([], name="run"))
     for name in ("started", "ended"):
@@ -35,19 +35,18 @@ def table(root: str | Path | None = None) -> pd.DataFrame:
 
 
 def metrics(run: str | Run, root: str | Path | None = None) -> pd.DataFrame:
-    """The epochs of a run (an id, an unambiguous start of one, `latest`), one a line by its number.
+    """One row per epoch of a run (an id, an unambiguous start of one, or `latest`), by epoch.
 
-    What metrics.jsonl tells, and beside it the seconds and speed of timing.jsonl. Raises ValueError where there is no
-    such run, OSError.
+    The columns are those of metrics.jsonl and timing.jsonl. Raises ValueError when there is no such run, OSError.
     """
     import pandas as pd
 
-    found = run if isinstance(run, Run) else runs.find(open_workspace(root), run)
-    return pd.concat([_epochs(found.metrics_file), _epochs(found.timing_file)], axis=1).rename_axis("epoch")
+    run = run if isinstance(run, Run) else runs.find(open_workspace(root), run)
+    return pd.concat([_epochs(run.metrics_file), _epochs(run.timing_file)], axis=1).rename_axis("epoch")
 
 
 def _epochs(path: Path) -> pd.DataFrame:
-    """The rows of a file by their epoch; of those that tell one twice the later counts."""
+    """The rows of a file by epoch; of several rows for one epoch, the last."""
     import pandas as pd
 
     rows_of.read_to_end(tail := rows_of.Tail(), path)
@@ -56,7 +55,7 @@ def _epochs(path: Path) -> pd.DataFrame:
 
 
 def _plain(row: rows_of.Row) -> dict[str, object]:
-    """Without what only the file needs, and what is nested."""
+    """The row without bookkeeping and nested values."""
     return {
         name: value
         for name, value in row.items()

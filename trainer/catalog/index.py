@@ -69,25 +69,25 @@ def file_of(workspace: Workspace) -> Path:
     return workspace.runs / ".index.json"
 
 
-def look(workspace: Workspace, earlier: Index | None = None) -> Index:
+def update(workspace: Workspace, earlier: Index | None = None) -> Index:
     """The current rows of all folders in runs/; `earlier` saves reading the index file."""
-    known = read(workspace) if earlier is None else earlier.entries
-    rows, entries, anew = [], {}, 0
+    cached = read(workspace) if earlier is None else earlier.entries
+    rows, entries, changes = [], {}, 0
     for name in _folders(workspace):
         folder = f"{workspace.runs}/{name}"
         if not ID.fullmatch(name):
             rows.append(reading.foreign(name))
             continue
-        entry = known.get(name)
+        entry = cached.get(name)
         if entry is None or _stamp(folder, entry.files)[0] != entry.stamp:
-            entry, believed = _read(Run(Path(folder)))
-            anew += believed
-            if not believed:
+            entry, cacheable = _read(Run(Path(folder)))
+            changes += cacheable
+            if not cacheable:
                 rows.append(entry.row)
                 continue
         entries[name] = entry
         rows.append(entry.row)
-    if anew + len(known.keys() - entries.keys()) > MANY:
+    if changes + len(cached.keys() - entries.keys()) > MANY:
         write(workspace, entries)
     return Index(rows, entries)
 
@@ -184,13 +184,13 @@ def followers(workspace: Workspace, run: Run, listed: Sequence[Row] | None = Non
     """The ids of the runs that wait to start from a model of this one, and the stems of the checkpoints that they name
     (empty for the best one).
 
-    `listed` are the rows of all runs, where they are at hand.
+    `listed` are the rows of all runs if available.
     """
-    rows = look(workspace).rows if listed is None else listed
-    found = {}
+    rows = update(workspace).rows if listed is None else listed
+    checkpoints = {}
     for row in rows:
         begun = row.epoch or row.state not in ACTIVE | {"paused"}
         run_id, _, stem = str(row.changed.get("training.start_from", "")).partition("/")
         if run_id == run.id and not begun:
-            found[row.run] = stem
-    return found
+            checkpoints[row.run] = stem
+    return checkpoints

@@ -138,7 +138,7 @@ def option(row: Row, key: str) -> Value | None:
 
 
 Kind = Literal["text", "words", "number", "share", "seconds", "bytes", "time", "flag"]
-Found = float | int | str | bool | tuple[str, ...] | None
+FieldValue = float | int | str | bool | tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
@@ -147,13 +147,13 @@ class Field:
 
     name: str
     kind: Kind
-    of: Callable[[Row], Found]
+    of: Callable[[Row], FieldValue]
     high_first: bool = False
 
 
 def _own(name: str, kind: Kind, attribute: str = "", high_first: bool = False) -> Field:
     place = Row._fields.index(attribute or name)
-    return Field(name, kind, lambda row: cast(Found, row[place]), high_first)
+    return Field(name, kind, lambda row: cast(FieldValue, row[place]), high_first)
 
 
 _OWN = (
@@ -234,7 +234,7 @@ def sorted_by(found: list[Row], name: str, reverse: bool = False) -> list[Row]:
     return sorted(known, key=lambda row: _rank(field.of(row)), reverse=down) + unknown
 
 
-def _rank(value: Found) -> tuple[float, str]:
+def _rank(value: FieldValue) -> tuple[float, str]:
     if isinstance(value, (int, float)):
         return float(value), ""
     return 0.0, (" ".join(value) if isinstance(value, tuple) else str(value)).casefold()

@@ -1,20 +1,21 @@
 """Searching runs: `model.name=bc_resnet val_loss<0.2 tag:night state:failed -archived free words`.
 
-Every term must hold; a `-` before one turns it around. A term is `field:text`, `field=value`, `field<number` (and
-`<= > >= !=`), `starred`, `archived`, or a word that is looked for in label, tags, note, id, model and configuration.
+All terms must match; a `-` before a term negates it. A term is `field:text`, `field=value`, `field<number` (and
+`<= > >= !=`), `starred`, `archived`, or a word to search in label, tags, note, id, model, configuration and preset.
 """
 
 from __future__ import annotations
 
 import difflib
 import math
+import operator
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 from trainer.catalog import run_rows
-from trainer.catalog.run_rows import Field, Found, Row
+from trainer.catalog.run_rows import Field, Row
 from trainer.run.state import State
 
 Test = Callable[[Row], bool]
@@ -27,6 +28,14 @@ _UNITS = {
     "share": {"": 1.0, "%": 0.01},
     "seconds": {"": 1.0, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0},
     "bytes": {"": 1.0, "b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12},
+}
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "=": operator.eq,
+    ":": operator.eq,
 }
 NOTHING = "none"
 """The value for an unknown field."""
@@ -77,10 +86,10 @@ def _term(token: str) -> tuple[str, Test]:
     """The field that a term names (or none), and its test."""
     if token.lower() in FLAGS:
         return token.lower(), run_rows.find_field(token).of  # type: ignore[return-value]
-    found = _TERM.fullmatch(token)
-    if found is None:
-        return "", _free(_bare(token).casefold())
-    name, sign, value = found[1], found[2], _bare(found[3])
+    term = _TERM.fullmatch(token)
+    if term is None:
+        return "", _word_test(_bare(token).casefold())
+    name, sign, value = term[1], term[2], _bare(term[3])
     try:
         field = run_rows.find_field(name)
     except ValueError as error:
@@ -92,7 +101,7 @@ def _term(token: str) -> tuple[str, Test]:
     return field.name, _test(field, sign, value)
 
 
-def _free(word: str) -> Test:
+def _word_test(word: str) -> Test:
     def test(row: Row) -> bool:
         places = (row.label, *row.tags, row.note, row.run, row.model, row.config, row.preset)
         return any(word in place.casefold() for place in places)
@@ -122,14 +131,10 @@ def _text_test(field: Field, sign: str, value: str) -> Test:
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(STATES)}."
         raise ValueError(f"There is no state {value!r}; {hint}")
     if field.kind == "words":
-        return lambda row: wanted in (each.casefold() for each in _words(field.of(row)))
+        return lambda row: wanted in (each.casefold() for each in field.of(row) or ())  # type: ignore[union-attr]
     if sign == "=" or field.name == "state":
         return lambda row: str(field.of(row) or "").casefold() == wanted
     return lambda row: wanted in str(field.of(row) or "").casefold()
-
-
-def _words(found: Found) -> tuple[str, ...]:
-    return found if isinstance(found, tuple) else ()
 
 
 def _flag_test(field: Field, value: str) -> Test:
@@ -140,16 +145,16 @@ def _flag_test(field: Field, value: str) -> Test:
 
 
 def _time_test(field: Field, sign: str, value: str) -> Test:
-    """Times are compared as far as they are given: `started=2026-01` is all of that month."""
+    """Compares times at the given precision: `started=2026-01` is all of that month."""
     if not _TIME.fullmatch(value):
         raise ValueError(f"{field.name} is a local time such as 2026-01-31 or 2026-01-31T18:30, not {value!r}.")
     wanted = value.replace("T", " ")
 
     def test(row: Row) -> bool:
-        found = field.of(row)
-        if not isinstance(found, (int, float)):
+        seconds = field.of(row)
+        if not isinstance(seconds, (int, float)):
             return False
-        return _holds(run_rows.local_time(found)[: len(wanted)], sign, wanted)
+        return _COMPARE[sign](run_rows.local_time(seconds)[: len(wanted)], wanted)
 
     return test
 
@@ -158,32 +163,19 @@ def _number_test(field: Field, sign: str, value: str) -> Test:
     wanted = _number(field, value)
 
     def test(row: Row) -> bool:
-        found = field.of(row)
-        if not isinstance(found, (int, float)):
+        number = field.of(row)
+        if not isinstance(number, (int, float)):
             return False
-        same = math.isclose(found, wanted, rel_tol=1e-9)
-        return same if sign in ":=" else not (same and len(sign) == 1) and (same or _holds(found, sign, wanted))
+        same = math.isclose(number, wanted, rel_tol=1e-9)
+        return same if sign in ":=" else not (same and len(sign) == 1) and (same or _COMPARE[sign](number, wanted))
 
     return test
 
 
 def _number(field: Field, value: str) -> float:
     units = _UNITS[field.kind]
-    found = _NUMBER.fullmatch(value)
-    if found is None or found[2].lower() not in units:
-        known = ", ".join(unit for unit in units if unit)
-        raise ValueError(f"{field.name} is a number{f' (units: {known})' if known else ''}, not {value!r}.")
-    return float(found[1]) * units[found[2].lower()]
-
-
-def _holds(found: float | str, sign: str, wanted: float | str) -> bool:
-    match sign:
-        case "<":
-            return found < wanted  # type: ignore[operator]
-        case "<=":
-            return found <= wanted  # type: ignore[operator]
-        case ">":
-            return found > wanted  # type: ignore[operator]
-        case ">=":
-            return found >= wanted  # type: ignore[operator]
-    return found == wanted
+    number = _NUMBER.fullmatch(value)
+    if number is None or number[2].lower() not in units:
+        names = ", ".join(unit for unit in units if unit)
+        raise ValueError(f"{field.name} is a number{f' (units: {names})' if names else ''}, not {value!r}.")
+    return float(number[1]) * units[number[2].lower()]

@@ -23,12 +23,12 @@ def folder_of(workspace: Workspace) -> Path:
 
 
 def all_of(workspace: Workspace) -> list[Run]:
-    """The runs in the trash, newest first. A second run with the same id has a number behind its id."""
+    """The runs in the trash, newest first. The folder of a second run with the same id has a number after the id."""
     try:
-        found = [Run(path) for path in folder_of(workspace).iterdir() if ID.match(path.name) and path.is_dir()]
+        trashed = [Run(path) for path in folder_of(workspace).iterdir() if ID.match(path.name) and path.is_dir()]
     except OSError:
         return []
-    return sorted(found, key=lambda run: run.id, reverse=True)
+    return sorted(trashed, key=lambda run: run.id, reverse=True)
 
 
 def rows(workspace: Workspace) -> list[Row]:
@@ -47,10 +47,10 @@ def find(workspace: Workspace, text: str) -> Run:
     raise ValueError(f"There is no run {text!r} in the trash. List it with: python -m trainer runs --trash")
 
 
-def throw(workspace: Workspace, run: Run, listed: Sequence[Row] | None = None) -> Run:
-    """Move a run to the trash; returns it there. Raises ValueError while it is active or needed, OSError.
+def add(workspace: Workspace, run: Run, listed: Sequence[Row] | None = None) -> Run:
+    """Move a run to the trash and return it there. Raises ValueError while it is active or needed, OSError.
 
-    `listed` are the rows of all runs if available, which saves reading the index for each of many runs.
+    `listed`, the rows of all runs, saves reading the index.
     """
     folder = folder_of(workspace)
     if run.folder.is_symlink():  # moved to the trash, a relative link would break
@@ -59,7 +59,7 @@ def throw(workspace: Workspace, run: Run, listed: Sequence[Row] | None = None) -
         )
     try:
         folder.mkdir(exist_ok=True)
-        with processes.exclusive_lock(run.resume_lock):  # so that nobody resumes it meanwhile
+        with processes.exclusive_lock(run.resume_lock):
             _check(workspace, run, listed)
             place, number = folder / run.id, 1
             while not _moved(run.folder, place):
@@ -80,16 +80,16 @@ def _check(workspace: Workspace, run: Run, listed: Sequence[Row] | None) -> None
     for verb in ("evaluate", "export"):
         working = job.read(workspace, verb)
         if working and working.state == "running":
-            raise ValueError(f"A job ({verb}) is running and may write into the run. Wait for its end, or cancel it.")
+            raise ValueError(f"The {verb} job is running and may write into the run. Wait until it ends, or cancel it.")
     if waiting := list(index.followers(workspace, run, listed)):
         raise ValueError(
-            f"Run {waiting[0]} starts from a model of run {run.id}; wait until it has begun, or put that into "
-            "the trash first."
+            f"Run {waiting[0]} starts from a model of run {run.id}. Wait until it has started, or move it to the "
+            "trash first."
         )
 
 
 def _moved(source: Path, place: Path) -> bool:
-    """Move a folder to where there is none yet; False when there is one."""
+    """Move a folder; returns False when `place` exists."""
     if os.path.lexists(place):
         return False
     try:
@@ -133,9 +133,9 @@ def delete(run: Run) -> None:
 
 def empty(workspace: Workspace) -> int:
     """Delete all runs in the trash permanently; returns their number. Raises OSError."""
-    found = all_of(workspace)
-    for run in found:
+    trashed = all_of(workspace)
+    for run in trashed:
         delete(run)
     for rest in folder_of(workspace).glob(".*"):  # from a delete that was killed
         shutil.rmtree(rest, ignore_errors=True)
-    return len(found)
+    return len(trashed)

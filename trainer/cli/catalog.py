@@ -86,7 +86,7 @@ def runs_verb(
     """List every run, newest first, or those that match QUERY: model.name=bc_resnet "val_loss<0.2" tag:night -words."""
     if wrong := next((term for term in query if term.startswith("--")), None):
         raise click.NoSuchOption(wrong)
-    every = trash.rows(session.workspace) if in_trash else index.look(session.workspace).rows
+    every = trash.rows(session.workspace) if in_trash else index.update(session.workspace).rows
     found = search.find(every, " ".join(query), archived or in_trash)
     if sort:
         found = run_rows.sorted_by(found, sort, reverse)
@@ -132,7 +132,7 @@ def note(
 def trash_verb(session: Session, run: str) -> None:
     """Move RUN (an id, an unambiguous start of one, or `latest`) to the trash; `restore` brings it back."""
     found = runs.find(session.workspace, run)
-    there = trash.throw(session.workspace, found)
+    there = trash.add(session.workspace, found)
     text = f"{found.id} is in the trash. Restore it with: python -m trainer restore {there.id}"
     show(session, {"run": found.id, "folder": str(there.folder)}, text)
 

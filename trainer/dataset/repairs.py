@@ -29,9 +29,9 @@ KEPT_SECONDS = 0.3
 
 def trimmed(wave: Wave, sample_rate: int) -> Wave:
     """The sounding part of a mono wave [samples] with KEPT_SECONDS around it."""
-    found, kept = measure(wave, sample_rate), round(KEPT_SECONDS * sample_rate)
-    first = max(0, round(found.lead_seconds * sample_rate) - kept)
-    return wave[first : len(wave) - max(0, round(found.tail_seconds * sample_rate) - kept)]
+    measures, margin = measure(wave, sample_rate), round(KEPT_SECONDS * sample_rate)
+    first = max(0, round(measures.lead_seconds * sample_rate) - margin)
+    return wave[first : len(wave) - max(0, round(measures.tail_seconds * sample_rate) - margin)]
 
 
 def converted(wave: Wave, sample_rate: int) -> Wave:
@@ -40,25 +40,25 @@ def converted(wave: Wave, sample_rate: int) -> Wave:
 
 
 def mend(workspace: Workspace, code: str, report: Report) -> Change:
-    """Apply the remedy of one finding to all its clips. Raises ValueError when there is nothing to mend, OSError.
+    """Apply the remedy of one finding to all its clips. Raises ValueError when there is nothing to repair, OSError.
 
-    What is to be generated is no matter of these clips: see findings.GENERATED.
+    The remedies in `findings.GENERATED` add clips instead and are not applied here.
     """
-    found = clips.load(workspace)
+    scanned = clips.load(workspace)
     if code == findings.WRONG_LABELS:
         raise ValueError(LISTEN_FIRST)
-    if found and code == findings.REFUSED:
-        lasting = ~found.refused["reason"].isin(findings.PASSING)
-        return _quarantine_refused(workspace, found.refused.loc[lasting, "path"].tolist())
-    every = findings.find(found.clips) if found else []
-    finding = next((one for one in every if one.code == code and one.remedy), None)
+    if scanned and code == findings.REFUSED:
+        lasting = ~scanned.refused["reason"].isin(findings.PASSING)
+        return _quarantine_refused(workspace, scanned.refused.loc[lasting, "path"].tolist())
+    every = findings.find(scanned.clips) if scanned else []
+    finding = next((each for each in every if each.code == code and each.remedy), None)
     if finding is None or not finding.paths:
         raise ValueError(NOTHING)
     if finding.remedy == "quarantine":
         return delete(workspace, finding.surplus or finding.paths, f"Quarantine: {finding.title.lower()}")
-    assert found
+    assert scanned
     if finding.remedy == "channel":
-        best = found.clips.set_index("path")["best_channel"].loc[list(finding.paths)]
+        best = scanned.clips.set_index("path")["best_channel"].loc[list(finding.paths)]
         channels = {str(path): int(channel) for path, channel in best.items()}
         return _rewrite(workspace, channels, f"Best channel: {finding.title.lower()}", report, _same)
     word, remedy = ("Trimmed", trimmed) if finding.remedy == "trim" else ("Converted", converted)
@@ -67,13 +67,13 @@ def mend(workspace: Workspace, code: str, report: Report) -> Change:
 
 
 def use_channel(workspace: Workspace, paths: Sequence[str], channel: int) -> Change:
-    """Put one channel (from 1) in the place of each clip. Raises ValueError, OSError."""
+    """Replace each clip with one of its channels (from 1). Raises ValueError, OSError."""
     title = f"Channel {channel} of {paths[0] if len(paths) == 1 else f'{len(paths):,} clips'}"
     return _rewrite(workspace, dict.fromkeys(paths, channel), title, lambda done, total, text: None, _same)
 
 
 def _quarantine_refused(workspace: Workspace, paths: Sequence[str]) -> Change:
-    """Refused files to the trash; folders that cannot be opened and names that are no text stay."""
+    """Move refused files to the trash; folders that cannot be opened and names that are not text stay."""
     files = [path for path in paths if os.path.lexists(workspace.raw / path)]
     files = [path for path in files if (workspace.raw / path).is_symlink() or not (workspace.raw / path).is_dir()]
     if not files:
@@ -88,7 +88,7 @@ def _same(wave: Wave, sample_rate: int) -> Wave:
 def _rewrite(
     workspace: Workspace, channels: Mapping[str, int], title: str, report: Report, remedy: Callable[[Wave, int], Wave]
 ) -> Change:
-    """Put a new mono 16-bit WAV file in the place of each clip, from the channel by its path (0: as it is heard)."""
+    """Replace each clip with a mono 16-bit WAV file of the given channel (0: the mix that training uses)."""
     with importing.staging(workspace) as (change_id, folder):
         moves = []
         for number, (path, channel) in enumerate(channels.items()):

@@ -27,7 +27,7 @@ from trainer.system.workspace import Workspace
 
 BATCH = 32
 SECONDS = audio_reader.SECONDS
-MOST_STILL = 3
+MOST_SILENT = 3
 NOT_TRIED = "The disk did not respond for the files before it; check the disk, then scan again."
 _Result = tuple[int, Answer | ReaderFailed]
 
@@ -45,11 +45,11 @@ def _inspect_batch(reader: Reader, paths: Sequence[Path]) -> Iterator[Answer | R
                 yield reader.answer(waiting.pop(0)["seconds"])
             except ReaderFailed as error:
                 yield error
-                break  # those behind it are asked for again, of a new process
+                break  # the files after it are requested again from a new process
 
 
 def _second_try(path: Path) -> Answer:
-    """The answer of a process that reads nothing else, beside no other."""
+    """The answer of a new process while no other reads."""
     request = _request(path)
     with Reader(COMMAND) as reader:
         reader.ask(request)
@@ -60,22 +60,22 @@ def _second_try(path: Path) -> Answer:
 
 
 def _second_tries(paths: Sequence[Path], doubtful: Sequence[int]) -> Iterator[tuple[int, Answer]]:
-    """Answers about files that got none at first; on a disk that gives nothing, only a few are tried again."""
-    still = 0
+    """Answers for files that got none at first; only a few are tried again on a disk that does not respond."""
+    silent = 0
     for place in doubtful:
-        if still == MOST_STILL:
+        if silent == MOST_SILENT:
             yield place, {"reason": "not_answering", "message": NOT_TRIED}
             continue
         answer = _second_try(paths[place])
-        still = still + 1 if answer["reason"] == "not_answering" else 0
+        silent = silent + 1 if answer["reason"] == "not_answering" else 0
         yield place, answer
 
 
 def inspect_all(paths: Sequence[Path]) -> Iterator[tuple[int, Answer]]:
-    """(index in `paths`, answer) of every file, in the order in which they get ready; one process for each core.
+    """Yields (index in `paths`, answer) for every file as it becomes ready, from one process per core.
 
     An answer holds `reason` and `message` (empty for a clip) and a clip's facts and measures. Closing the iterator
-    ends the processes. A file that gets no answer is tried again when all others are done.
+    ends the processes. A file that gets no answer is tried again after all others.
     """
     batches: queue.SimpleQueue[int] = queue.SimpleQueue()
     for first in range(0, len(paths), BATCH):
@@ -127,7 +127,7 @@ def _answers(ready: queue.Queue[_Result | BaseException | None], workers: int) -
 
 
 def _drain(ready: queue.Queue[_Result | BaseException | None]) -> None:
-    """Make room, so that no worker waits for a reader who has left."""
+    """Empty the queue, so that no worker blocks after the reader has stopped."""
     while True:
         try:
             ready.get_nowait()
@@ -137,15 +137,15 @@ def _drain(ready: queue.Queue[_Result | BaseException | None]) -> None:
 
 MOST_FILES = 1_000_000
 TRY_AGAIN = ("vanished", "changing", "not_answering", "decoder_hang", "decoder_crash", "bad_name")
-"""Refusals that need not hold the next time, though the file is the same."""
+"""Reasons of refusals that may not recur for the same file."""
 COMPARED = ("positive", "negative", "hard_negative", "background")
-"""Labels among which near duplicates are sought; room impulse responses are all alike to an ear."""
+"""Labels that are compared for near duplicates; room impulse responses are all alike."""
 _KEY = ["path", "size", "mtime_ns"]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A file as the folder tells it; `path` below data/raw may hold bytes that are no text (surrogates)."""
+    """A file in a listing; `path` below data/raw may hold bytes that are not text (surrogates)."""
 
     path: str
     size: int
@@ -153,12 +153,12 @@ class Entry:
 
 
 def _walk(folder: Path, below: str) -> Iterator[Entry]:
-    """Every file below a folder; hidden ones are the system's, not clips. Links and odd things come as they are."""
+    """Every file below a folder, except hidden ones; links and special files included."""
     try:
         inside = list(os.scandir(folder))
     except OSError as error:
         if not isinstance(error, FileNotFoundError):
-            yield Entry(below, 0, 0)  # a folder that cannot be opened is told as one refused file
+            yield Entry(below, 0, 0)  # a folder that cannot be opened is one refused file
         return
     for entry in inside:
         if entry.name.startswith(".") and not _is_hidden_audio(entry):
@@ -170,49 +170,49 @@ def _walk(folder: Path, below: str) -> Iterator[Entry]:
             facts = entry.stat(follow_symlinks=False)
         except FileNotFoundError:
             continue
-        except OSError:  # a folder may tell names and nothing more; reading the file will say what is wrong
+        except OSError:  # reading the file reports what is wrong
             yield Entry(f"{below}/{entry.name}", 0, 0)
             continue
         yield Entry(f"{below}/{entry.name}", facts.st_size, facts.st_mtime_ns)
 
 
 def _is_hidden_audio(entry: os.DirEntry[str]) -> bool:
-    """Whether a hidden file may be meant as a clip: a name that begins with ._ is what macOS puts beside files."""
+    """Whether a hidden file may be a clip; names that begin with ._ are metadata of macOS."""
     return (
         not entry.name.startswith("._") and file_names.is_audio(entry.name) and not entry.is_dir(follow_symlinks=False)
     )
 
 
 def _files(workspace: Workspace) -> list[Entry]:
-    found = []
+    entries = []
     for folder in file_names.label_folders(workspace):
         for entry in _walk(workspace.raw / folder, folder):
-            found.append(entry)
-            if len(found) > MOST_FILES:
+            entries.append(entry)
+            if len(entries) > MOST_FILES:
                 raise ValueError(
                     f"There are more than {MOST_FILES:,} files below {workspace.raw}. "
                     "Check that this is the right folder, and remove files that are not clips."
                 )
-    return found
+    return entries
 
 
 def printable(path: str) -> str:
-    """A path that can be printed and stored; bytes that are no text are escaped."""
+    """The path with bytes that are not text escaped, so that it can be printed and stored."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _known(workspace: Workspace) -> pd.DataFrame:
-    """What is known of files by path, size and time of change, from the last scan and a cancelled one after it."""
-    tables = [found for partial in (True, False) if (found := clips.load_table(workspace, partial)) is not None]
+    """The rows of the last scan, and of a cancelled one after it, that need no new reading."""
+    tables = [table for partial in (True, False) if (table := clips.load_table(workspace, partial)) is not None]
     if not tables:
         return clips.scan_table([])
-    known = pd.concat(tables, ignore_index=True)
-    return known[~known["reason"].isin(TRY_AGAIN)].drop_duplicates("path")
+    rows = pd.concat(tables, ignore_index=True)
+    return rows[~rows["reason"].isin(TRY_AGAIN)].drop_duplicates("path")
 
 
 def _bad_name(entry: Entry) -> dict[str, Any] | None:
-    """The row of a file whose name alone keeps it from being a clip."""
-    if entry.path.isascii() and "/." not in entry.path:  # nearly all, of a million perhaps
+    """The row of a file that is refused because of its name; None for a good name."""
+    if entry.path.isascii() and "/." not in entry.path:  # the usual case, tested first for speed
         return None
     if printable(entry.path) != entry.path:
         message = "Its name is not valid Unicode text; rename it."
@@ -220,74 +220,75 @@ def _bad_name(entry: Entry) -> dict[str, Any] | None:
         message = "Its name begins with a dot, so it is hidden; rename it."
     else:
         return None
-    told = {"reason": "bad_name", "message": message}
-    return {"path": printable(entry.path), "size": entry.size, "mtime_ns": entry.mtime_ns, **told}
+    path = printable(entry.path)
+    return {"path": path, "size": entry.size, "mtime_ns": entry.mtime_ns, "reason": "bad_name", "message": message}
 
 
 def _pace(report: Report, total: int) -> Callable[[int], None]:
-    """Progress with files per second and the time left, by estimate."""
-    began = time.monotonic()
+    """A function that reports the number of read files with the rate and an estimate of the remaining time."""
+    started = time.monotonic()
 
-    def told(done: int) -> None:
-        rate = done / max(1e-3, time.monotonic() - began)
+    def report_done(done: int) -> None:
+        rate = done / max(1e-3, time.monotonic() - started)
         seconds = (total - done) / rate if rate else 0
         amount = f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
         left = f", about {amount} left" if done > 50 else ""
         report(done, total, f"Reading new and changed files, {rate:,.0f} per second{left}")
 
-    return told
+    return report_done
 
 
 def _inspected(workspace: Workspace, entries: list[Entry], rows: list[dict[str, Any]], report: Report) -> None:
     """Add a row for each of these files to `rows`."""
-    told = _pace(report, len(entries))
+    report_done = _pace(report, len(entries))
     paths = [workspace.raw / entry.path for entry in entries]
     for done, (place, answer) in enumerate(inspect_all(paths), 1):
         entry = entries[place]
         rows.append({"path": entry.path, "size": entry.size, "mtime_ns": entry.mtime_ns, "near": -1, **answer})
-        told(done)
+        report_done(done)
 
 
-def _with_near(found: pd.DataFrame) -> pd.DataFrame:
-    from trainer.dataset import near_duplicates  # its scipy takes a second that a scan without changes need not wait
+def _number_near(table: pd.DataFrame) -> None:
+    """Set the column `near` to the numbers of the sets of near duplicates."""
+    from trainer.dataset import near_duplicates  # imports scipy, which takes a second
 
-    compared = found.index[(found["reason"] == "") & file_names.labels_of(found["path"]).isin(COMPARED)]
-    numbers = near_duplicates.near([fingerprint_of(text) for text in found.loc[compared, "fingerprint"]])
-    found["near"] = -1
-    found.loc[compared, "near"] = numbers
-    return found
+    compared = table.index[(table["reason"] == "") & file_names.labels_of(table["path"]).isin(COMPARED)]
+    table["near"] = -1
+    table.loc[compared, "near"] = near_duplicates.near(
+        [fingerprint_of(text) for text in table.loc[compared, "fingerprint"]]
+    )
 
 
 def scan(workspace: Workspace, report: Report) -> pd.DataFrame:
     """Read every new and changed file below data/raw/<label>; returns the table of all files (see clips.COLUMNS).
 
-    Raises ValueError when there is not one clip, OSError. A scan that is cancelled keeps what it has read for the next.
+    The scan after a cancelled one reuses what that has read. Raises ValueError when there is no clip, OSError.
     """
     report(0, 0, "Looking for files")
     entries = _files(workspace)
     rows = [row for entry in entries if (row := _bad_name(entry))]
-    text = [entry for entry in entries if not _bad_name(entry)] if rows else entries
-    now = pd.DataFrame({name: [getattr(entry, name) for entry in text] for name in _KEY})
+    named = [entry for entry in entries if not _bad_name(entry)] if rows else entries
+    files = pd.DataFrame({name: [getattr(entry, name) for entry in named] for name in _KEY})
     before, cancelled = _known(workspace), workspace.partial_scan_file.exists()
-    known = now.merge(before, on=_KEY) if len(now) else before.iloc[:0]
-    have = set(known["path"])
-    new = [entry for entry in text if entry.path not in have]
+    unchanged = files.merge(before, on=_KEY) if len(files) else before.iloc[:0]
+    unchanged_paths = set(unchanged["path"])
+    new = [entry for entry in named if entry.path not in unchanged_paths]
     try:
         _inspected(workspace, new, rows, report)
-        found = pd.concat([known, clips.scan_table(rows)], ignore_index=True).sort_values("path", ignore_index=True)
-        clip_count = int((found["reason"] == "").sum())
+        table = pd.concat([unchanged, clips.scan_table(rows)], ignore_index=True).sort_values("path", ignore_index=True)
+        clip_count = int((table["reason"] == "").sum())
         if cancelled or any(not row["reason"] for row in rows) or clip_count != int((before["reason"] == "").sum()):
             report(len(new), len(new), "Comparing clips")
-            found = _with_near(found)
+            _number_near(table)
     except BaseException:
-        clips.save_table(workspace, pd.concat([known, clips.scan_table(rows)]), partial=True)
+        clips.save_table(workspace, pd.concat([unchanged, clips.scan_table(rows)]), partial=True)
         raise
-    if rows or cancelled or len(known) != len(before) or not workspace.scan_file.exists():
-        clips.save_table(workspace, found)  # also without a clip, so that no page goes on showing what is gone
+    if rows or cancelled or len(unchanged) != len(before) or not workspace.scan_file.exists():
+        clips.save_table(workspace, table)  # also without a clip, so that no page shows removed ones
     workspace.partial_scan_file.unlink(missing_ok=True)
     if not clip_count:
         raise ValueError(
-            f"No usable clips in {workspace.raw} ({counted(len(found), 'file')} refused). Make demo data, or put "
+            f"No usable clips in {workspace.raw} ({counted(len(table), 'file')} refused). Make demo data, or put "
             f"{audio_formats.ANY} files into data/raw/positive and data/raw/negative."
         )
-    return found
+    return table

@@ -21,7 +21,7 @@ from trainer.system.display_text import counted
 from trainer.system.workspace import Workspace
 
 EXACT = 1_000
-"""Ranks above every number of parts that a path has."""
+"""The rank of an exact match, above the number of parts of any path."""
 PLACE = "{speaker}"
 FILE, CSV_FILE = "speakers.json", "speakers.csv"
 LONGEST_PATTERN = 200
@@ -30,15 +30,15 @@ NO_TABLE = "There is no table of speakers yet. Upload a CSV file with the column
 
 @dataclass(frozen=True)
 class Matched:
-    """`speakers`: one for each clip, an empty text where no row is about it. `unmatched`: rows about no clip."""
+    """`speakers`: one for each clip, empty where no row matches it. `unmatched`: rows that match no clip."""
 
     speakers: list[str]
     unmatched: list[str]
 
 
 def _parts(path: str) -> list[str]:
-    """Equal for paths that differ in case, separators, composed accents, a leading ./ or the spelling of a label, and
-    for a name before and after an import made it safe."""
+    """Normalised parts of a path: equal for paths that differ in case, separators, accents, a leading ./ or the
+    spelling of a label, and for the name of a file before and after its import."""
     *folders, name = file_names.safe_path(path).split("/")
     return [*(file_names.label_of(folder) or folder.casefold() for folder in folders), name.casefold()]
 
@@ -49,10 +49,10 @@ def _suffixes(parts: Sequence[str]) -> list[str]:
 
 
 def match(paths: Sequence[str], table: Mapping[str, str]) -> Matched:
-    """Give each clip (a path below data/raw) the speaker of the row that tells its path most exactly.
+    """Give each clip (a path below data/raw) the speaker of the row that matches most of its path.
 
-    A row is a file name, which stands for every clip of that name, or a path that shares its end with those of clips,
-    the last folder at least; the ending may be left out.
+    A row is a file name, which matches every clip of that name, or a path, which matches clips that share its end, at
+    least file name and folder. The suffix may be omitted.
     """
     clips = defaultdict[str, list[int]](list)
     for number, path in enumerate(paths):
@@ -75,7 +75,7 @@ def match(paths: Sequence[str], table: Mapping[str, str]) -> Matched:
 
 
 def sentence(unmatched: Sequence[str], rows: int) -> str:
-    """Which rows are about no clip, and how they should be written; empty when there are none."""
+    """The number of rows that match no clip, with an example and the correct form; empty when there are none."""
     if not unmatched:
         return ""
     which = "None of the rows" if len(unmatched) == rows else f"{len(unmatched):,} of {counted(rows, 'row')}"
@@ -88,11 +88,11 @@ def sentence(unmatched: Sequence[str], rows: int) -> str:
 
 
 class Rule(BaseModel):
-    """How speakers are known; kept in data/speakers.json, the table of names in data/speakers.csv beside it.
+    """How speakers are identified; stored in data/speakers.json, with the table of names in data/speakers.csv.
 
-    folder: the first folder below the label. pattern: the part of the file name at {speaker}, where * stands for
-    anything; with a / in it the pattern is for the path below the label. csv: columns `path` (a file name, or a path
-    below data/raw) and `speaker`, see `match`.
+    folder: the first folder below the label. pattern: the part of the file name at {speaker}, where * matches
+    anything; a pattern with / is matched against the path below the label. csv: a table with the columns `path` (a file
+    name, or a path below data/raw) and `speaker`, see `match`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -102,7 +102,7 @@ class Rule(BaseModel):
 
 
 def load_rule(workspace: Workspace) -> Rule:
-    """The rule in force: speakers are folders unless the user has said otherwise."""
+    """The current rule; by default, speakers are folders."""
     try:
         return Rule.model_validate(durable.read_json(workspace.root / "data" / FILE))
     except ValidationError:
@@ -110,7 +110,7 @@ def load_rule(workspace: Workspace) -> Rule:
 
 
 def save_rule(workspace: Workspace, rule: Rule, names: bytes | None = None) -> None:
-    """Keep a rule, and with it the CSV table that it reads. Raises ValueError when it cannot work, OSError."""
+    """Save a rule and the CSV table that it reads. Raises ValueError for an invalid pattern or table, OSError."""
     if rule.kind == "pattern":
         compiled(rule.pattern)
     data = workspace.root / "data"
@@ -125,20 +125,20 @@ def save_rule(workspace: Workspace, rule: Rule, names: bytes | None = None) -> N
 
 
 def compiled(pattern: str) -> re.Pattern[str]:
-    """A pattern as a regular expression. Raises ValueError with what to write instead."""
+    """The pattern as a regular expression. Raises ValueError with the correct form."""
     if pattern.count(PLACE) != 1 or len(pattern) > LONGEST_PATTERN:
         raise ValueError(f"The pattern {pattern!r:.80} must contain {PLACE} once, such as {PLACE}_*.wav.")
     if f"*{PLACE}" in pattern or f"{PLACE}*" in pattern or "**" in pattern:
         raise ValueError(f"In {pattern!r:.80} the position of {PLACE} is ambiguous; put text before or after it.")
     first, *rest = re.split(r"(\{speaker\}|\*)", pattern)
-    pairs = list(zip(rest[::2], rest[1::2], strict=True))  # a place holder and the text after it
-    made = [(r"(?P<speaker>[^/]+?)" if holder == PLACE else r"[^/]*?") + re.escape(text) for holder, text in pairs]
-    # Atomic but for the last: the text after a place holder is taken where it first stands, and never tried again.
-    return re.compile(re.escape(first) + "".join(f"(?>{part})" for part in made[:-1]) + made[-1])
+    pairs = list(zip(rest[::2], rest[1::2], strict=True))  # a placeholder and the text after it
+    parts = [(r"(?P<speaker>[^/]+?)" if holder == PLACE else r"[^/]*?") + re.escape(text) for holder, text in pairs]
+    # atomic groups except for the last: the text after a placeholder matches where it first occurs; no backtracking
+    return re.compile(re.escape(first) + "".join(f"(?>{part})" for part in parts[:-1]) + parts[-1])
 
 
 def _rows(text: str) -> list[dict[str, str]]:
-    """Rows of a table whose columns are parted by commas, semicolons or tabs; names of columns in small letters."""
+    """Rows of a table separated by commas, semicolons or tabs; column names in lower case."""
     header = text.partition("\n")[0]
     delimiter = max(",;\t", key=header.count)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
@@ -152,17 +152,17 @@ def read_names(data: bytes) -> dict[str, str]:
     try:
         rows = _rows(data.decode(encoding).lstrip())
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"The table of speakers cannot be read ({error}); save it as CSV in UTF-8.") from None
+        raise ValueError(f"The table of speakers cannot be read ({error}). Save it as CSV in UTF-8.") from None
     if not rows or not {"path", "speaker"} <= set(rows[0]):
         raise ValueError(
-            "The table of speakers needs a first line with the columns path and speaker, followed by rows."
+            "The table of speakers needs a header with the columns path and speaker, and at least one row."
         )
-    told = ((row["path"].strip(), row["speaker"].strip()) for row in rows if row["path"] and row["speaker"])
-    return {path: speaker for path, speaker in told if path and speaker}
+    pairs = ((row["path"].strip(), row["speaker"].strip()) for row in rows if row["path"] and row["speaker"])
+    return {path: speaker for path, speaker in pairs if path and speaker}
 
 
-def kept_names(workspace: Workspace) -> dict[str, str]:
-    """The table that was kept last. Raises ValueError when there is none."""
+def saved_names(workspace: Workspace) -> dict[str, str]:
+    """The saved table. Raises ValueError when there is none."""
     try:
         return read_names(regular_file.read_bytes(workspace.root / "data" / CSV_FILE))
     except FileNotFoundError:
@@ -170,7 +170,7 @@ def kept_names(workspace: Workspace) -> dict[str, str]:
 
 
 def of_paths(paths: pd.Series, rule: Rule, names: dict[str, str]) -> pd.Series:
-    """The speaker of each path below data/raw; an empty text where it is unknown."""
+    """The speaker of each path below data/raw; empty where unknown."""
     if rule.kind == "folder":
         parts = [path.split("/", 2) for path in paths]
         return pd.Series([part[1] if len(part) > 2 else "" for part in parts], index=paths.index, dtype="str")
@@ -180,27 +180,27 @@ def of_paths(paths: pd.Series, rule: Rule, names: dict[str, str]) -> pd.Series:
     name = paths.str.rsplit("/", n=1).str[-1]
     expression = compiled(rule.pattern)
     matched = [expression.fullmatch(text) for text in (below if "/" in rule.pattern else name)]
-    return pd.Series([found["speaker"] if found else "" for found in matched], index=paths.index, dtype="str")
+    return pd.Series([match["speaker"] if match else "" for match in matched], index=paths.index, dtype="str")
 
 
 def current(workspace: Workspace, paths: pd.Series) -> pd.Series:
-    """The speaker of each path by the rule in force."""
+    """The speaker of each path by the current rule."""
     rule = load_rule(workspace)
     names: dict[str, str] = {}
     try:
         if rule.kind == "csv":
-            names = kept_names(workspace)
+            names = saved_names(workspace)
         return of_paths(paths, rule, names)
-    except (OSError, ValueError):  # a table or pattern that was damaged by hand: nobody is known
+    except (OSError, ValueError):  # a damaged table or pattern: all speakers are unknown
         return pd.Series("", index=paths.index, dtype="str")
 
 
 def problem(workspace: Workspace, paths: pd.Series) -> str:
-    """What keeps the rule in force from telling who speaks in these clips, as a sentence; empty when nothing does."""
+    """Why the current rule cannot identify the speakers of these clips, as a sentence; empty when it can."""
     rule = load_rule(workspace)
     try:
         if rule.kind == "csv":
-            table = kept_names(workspace)
+            table = saved_names(workspace)
             return sentence(match(paths.tolist(), table).unmatched, len(table))
         of_paths(paths.iloc[:0], rule, {})
     except (OSError, ValueError) as error:

@@ -14,38 +14,38 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LONGEST_PHRASE_SECONDS = 4.0
-"""More speech than this is more than a phrase (dataset.findings); the window is not proposed by it."""
+"""Clips with more speech than this hold more than the phrase (dataset.findings) and do not affect the proposal."""
 SHARE = 0.02
-"""Fewer positives than this that do not fit are outliers, which the health of the data set tells."""
+"""A smaller share of positives that do not fit are outliers, which the Health view reports."""
 _SILENT_DB = -50.0
 
 
 def speech_of(clips: pd.DataFrame) -> list[float]:
     """Seconds from the first to the last sound in each positive of dataset.clips.ScannedClips.clips."""
-    heard = clips[(clips["label"] == "positive") & (clips["peak_db"] >= _SILENT_DB)]
-    speech: list[float] = (heard["seconds"] - heard["lead_seconds"] - heard["tail_seconds"]).tolist()
+    audible = clips[(clips["label"] == "positive") & (clips["peak_db"] >= _SILENT_DB)]
+    speech: list[float] = (audible["seconds"] - audible["lead_seconds"] - audible["tail_seconds"]).tolist()
     return speech
 
 
 def speech_seconds(workspace: Workspace) -> list[float]:
-    """The same of the last scan; empty without one."""
-    from trainer.dataset import clips  # its pandas takes a second that other verbs need not wait
+    """`speech_of` the clips of the last scan; empty without one."""
+    from trainer.dataset import clips  # imports pandas, which takes a second
 
-    found = clips.load(workspace)
-    return speech_of(found.clips) if found else []
+    scanned = clips.load(workspace)
+    return speech_of(scanned.clips) if scanned else []
 
 
 def problem(config: Config, speech: Sequence[float]) -> Problem | None:
-    """How many positives are longer than the window, and the option with the value that fits; None when they fit."""
+    """The positives that are longer than the window, and the value that fits; None when nearly all fit."""
     window, margin = config.data.window_seconds, config.data.word_margin_ms / 1000
     over = [seconds for seconds in speech if seconds + margin > window]
     if len(over) <= SHARE * len(speech):
         return None
-    told = (
+    sentence = (
         f"{len(over):,} of {len(speech):,} positives contain more speech than fits into the window of "
         f"{window:g} s (up to {max(over):.1f} s), so the model never receives the whole phrase."
     )
-    return Problem("data.window_seconds", f"{told} {_remedy(config, speech)}")
+    return Problem("data.window_seconds", f"{sentence} {_remedy(config, speech)}")
 
 
 def _remedy(config: Config, speech: Sequence[float]) -> str:

@@ -1,4 +1,4 @@
-"""The JSON documents of a run folder: who writes each, what it holds, and the disk reserve for the last of them."""
+"""The JSON documents of a run folder: the writer and content of each, and the disk reserve for the last of them."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ RESERVE_BYTES = 64 << 10
 
 
 def keep_reserve(folder: Path) -> None:
-    """Put the reserve aside, random bytes lest a file system packs them; without room for it there is none."""
+    """Reserve disk space with random bytes, which no file system compresses; a full disk gets no reserve."""
     with suppress(OSError):
         durable.replace_bytes(folder / RESERVE, os.urandom(RESERVE_BYTES))
 
 
 def release_reserve(folder: Path) -> None:
-    """Give the room back."""
+    """Free the reserved disk space."""
     with suppress(OSError):
         (folder / RESERVE).unlink(missing_ok=True)
 
 
 def write_with_reserve(path: Path, document: object) -> None:
-    """Replace a JSON document of the run's folder, in the room of the reserve if need be. Raises OSError."""
+    """Replace a JSON document of the run folder; on a full disk, use the reserve. Raises OSError."""
     try:
         durable.replace_json(path, document)
     except OSError:
@@ -58,7 +58,7 @@ FailureKind = Literal[
 
 
 class Failure(BaseModel, frozen=True):
-    """One failure: `path` is the file, folder or clip it is about, `free_bytes` what there was of what ran out."""
+    """One failure: `path` is the file, folder or clip concerned, `free_bytes` the free memory or disk space."""
 
     kind: FailureKind
     path: str = ""
@@ -68,7 +68,7 @@ class Failure(BaseModel, frozen=True):
 class Request(BaseModel, frozen=True):
     """request.json, written by the page or the command line before the start; `created` is UTC, `clock` since boot.
 
-    `host` and `machine_id` tell where; both are "" in files of earlier versions.
+    `host` and `machine_id` are "" in files of earlier versions.
     """
 
     label: str
@@ -83,7 +83,7 @@ class Request(BaseModel, frozen=True):
     split_fingerprint: str
     versions: dict[str, str]
     warnings: list[str] = []
-    """What was told before the start, such as which voices alone are measured."""
+    """The warnings before the start."""
 
 
 class Processes(BaseModel, frozen=True):
@@ -99,16 +99,16 @@ class Processes(BaseModel, frozen=True):
     """The device whose slot it holds: `cpu`, `gpu0`; None while it waits for one."""
     clock: float
     gone: bool = False
-    """Whether the folder is a copy that was made when nothing lived in it, taken from an archive."""
+    """Whether the folder comes from an archive, so that none of its processes is alive."""
 
 
 class Beat(BaseModel, frozen=True):
-    """beat.json, written by the supervisor every two seconds for as long as it lives; seconds since boot."""
+    """beat.json, written by the supervisor every two seconds; times in seconds since boot."""
 
     attempt: int
     clock: float
     working: float
-    """When the trainer was last known to work: it told something, used the processor or asked for it."""
+    """When the trainer last showed activity: it reported, used the processor or waited for it."""
 
 
 class Outcome(BaseModel, frozen=True):
@@ -124,7 +124,7 @@ class Outcome(BaseModel, frozen=True):
 
 
 class Control(BaseModel, frozen=True):
-    """control.json, written by the page or the command line: what an attempt shall do; `sequence` counts wishes."""
+    """control.json, written by the page or the command line: the requested action; `sequence` counts requests."""
 
     attempt: int = 1
     want: Want
@@ -165,11 +165,11 @@ class Progress(BaseModel, frozen=True):
     elapsed_seconds: float = 0.0
     """Of all attempts together, without the time between them."""
     times: dict[str, float] = {}
-    """Seconds of the pieces of a training as lately measured, from which `eta_seconds` follows: see engine.eta."""
+    """The latest durations of the parts of a training, from which `eta_seconds` follows: see engine.eta."""
     reading: dict[str, Any] | None = None
     last_epoch: dict[str, Any] | None = None
     last_stream: dict[str, Any] | None = None
-    """The row of the last epoch after which the validation stream was heard."""
+    """The row of the last epoch that was scored on the validation stream."""
     best: Best | None = None
     ended: Ended | None = None
     reason: str = ""
@@ -177,8 +177,8 @@ class Progress(BaseModel, frozen=True):
 
 
 class Notes(BaseModel):
-    """notes.json, written by the page or the command line: what a person says of a run. `name` takes the place of the
-    label that it was started with; what a later version adds is kept."""
+    """notes.json, written by the page or the command line: a user's notes on a run. `name` replaces the label of the
+    start. Fields of later versions are kept."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -192,18 +192,18 @@ class Notes(BaseModel):
 def newest_attempt(folder: Path) -> int:
     """The number of the newest attempt of the run in this folder; 0 when none has begun.
 
-    Where process.json cannot be read, what the attempts have left tells it. A number that is too low would let the next
-    attempt start anew instead of going on from its checkpoint.
+    If process.json is damaged, it is the highest number in the other files: with a number that is too low, the next
+    attempt would not continue from the checkpoint.
     """
-    if told := durable.read_document(Processes, folder / "process.json"):
-        return told.attempt
+    if process := durable.read_document(Processes, folder / "process.json"):
+        return process.attempt
     damaged = (folder / "process.json").exists()
-    found = [int(path.name) for path in (folder / "attempts").glob("*") if path.name.isdecimal()]
+    attempts = [int(path.name) for path in (folder / "attempts").glob("*") if path.name.isdecimal()]
     if outcome := durable.read_document(Outcome, folder / "outcome.json"):
-        found.append(outcome.attempt)
+        attempts.append(outcome.attempt)
     if progress := durable.read_document(Progress, folder / "progress.json"):
-        found.append(progress.attempt)
-    # A wish may have been left before the first attempt began, so by itself it is no proof of one.
-    if damaged and (wish := durable.read_document(Control, folder / "control.json")):
-        found.append(wish.attempt)
-    return max(found, default=int(damaged))
+        attempts.append(progress.attempt)
+    # a request may precede the first attempt, so on its own it proves none
+    if damaged and (control := durable.read_document(Control, folder / "control.json")):
+        attempts.append(control.attempt)
+    return max(attempts, default=int(damaged))

@@ -22,7 +22,7 @@ from trainer.run import documents, preflight, run_queue, runs
 from trainer.run.documents import Control, Processes, Request
 from trainer.run.preflight import CheckedStart
 from trainer.run.runs import Run
-from trainer.run.state import ACTIVE, State, Want, wished
+from trainer.run.state import ACTIVE, State, Want, combine_wants
 from trainer.system import devices, durable, processes, regular_file
 from trainer.system.workspace import Workspace
 
@@ -127,12 +127,12 @@ def _make_folder(workspace: Workspace) -> Run:
 
 
 def ask(run: Run, want: Want) -> None:
-    """Request an action of the current attempt, read after every batch; of two requests `state.wished` chooses."""
+    """Request an action of the current attempt, which reads it after every batch; see `state.combine_wants`."""
     with processes.exclusive_lock(run.control_lock):
         attempt = max(1, documents.newest_attempt(run.folder))
         current = durable.read_document(Control, run.control_file)
         known = current if current and current.attempt == attempt else None
-        wanted = wished(known.want if known else None, want)
+        wanted = combine_wants(known.want if known else None, want)
         if known is None or wanted != known.want:
             _write_wish(run, attempt, wanted, current.sequence + 1 if current else 1)
 
@@ -198,7 +198,7 @@ def resume(run: Run) -> int:
     Returns the number of the attempt. Raises ValueError when it runs, is completed, or cannot be read.
     """
     with processes.exclusive_lock(run.resume_lock):
-        if _taken_back(run):
+        if _withdraw_request(run):
             return documents.newest_attempt(run.folder)
         state = runs.status(run).state
         if state in ACTIVE - {"unknown"} or state == "damaged":
@@ -208,10 +208,10 @@ def resume(run: Run) -> int:
                 f"Run {run.id} is completed. Give it more epochs with: python -m trainer extend {run.id} --epochs N, "
                 f"or start a new run with training.start_from: {run.id}."
             )
-        return _begin_again(run)
+        return _start_attempt(run)
 
 
-def _taken_back(run: Run) -> bool:
+def _withdraw_request(run: Run) -> bool:
     """Withdraw a pause, or a stop after the epoch, that has not taken effect yet; returns whether there was one.
 
     The supervisor decides under the same lock, so the run either continues or has ended when this returns.
@@ -226,18 +226,18 @@ def _taken_back(run: Run) -> bool:
         return True
 
 
-def _check_room(run: Run, config: Config) -> None:
-    if found := preflight.machine_problems(run.workspace, config):
-        raise ValueError(found[0])
+def _check_machine(run: Run, config: Config) -> None:
+    if problems := preflight.machine_problems(run.workspace, config):
+        raise ValueError(problems[0])
 
 
-def _begin_again(run: Run) -> int:
+def _start_attempt(run: Run) -> int:
     """Start a new supervisor and wait until its attempt has begun; until then the run shows its previous outcome.
 
     Of two simultaneous resumes one gets the lock of the run. Raises ValueError when the supervisor has died.
     """
     config = config_file.load(run.config_file)
-    _check_room(run, config)
+    _check_machine(run, config)
     choices = devices.choices(config.training.device)
     with _held(run) as lock:
         before = documents.newest_attempt(run.folder)
@@ -284,9 +284,9 @@ def extend(run: Run, epochs: int) -> int:
         longer = config.model_copy(update={"training": config.training.model_copy(update=changes)})
         data = config_file.dump(longer)
         config_file.parse(data, run.config_file.name)
-        _check_room(run, longer)  # first, so that a refusal leaves the run unchanged
+        _check_machine(run, longer)  # first, so that a refusal leaves the run unchanged
         put_away = run.attempts / str(status.attempt) / run.config_file.name
         put_away.parent.mkdir(parents=True, exist_ok=True)
         durable.replace_bytes(put_away, regular_file.read_bytes(run.config_file))
         durable.replace_bytes(run.config_file, data)
-        return _begin_again(run)
+        return _start_attempt(run)

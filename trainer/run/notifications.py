@@ -1,8 +1,8 @@
 """Notifications when a run ends: the settings, the webhook and the command.
 
-The supervisor sends them. The webhook is posted by a process of its own, which can be killed when a server or a name
-service blocks it: `python -m trainer.run.notifications` reads {"url", "tries", "document"} from standard input (a list
-of processes shows arguments, and the address may be a secret) and prints one sentence. Exit 0: delivered; 1: not.
+The supervisor sends them. A separate process posts the webhook, so that it can be killed when a server blocks:
+`python -m trainer.run.notifications` reads {"url", "tries", "document"} from standard input (arguments are visible to
+other users, and the address may be secret) and prints one sentence. Exit 0: delivered; 1: failed.
 """
 
 from __future__ import annotations
@@ -67,14 +67,14 @@ def read(workspace: Workspace) -> Notifications:
         raise ValueError(f"{path} is damaged. Clear it with: python -m trainer tell --off") from None
 
 
-def write(workspace: Workspace, announcement: Notifications) -> None:
+def write(workspace: Workspace, settings: Notifications) -> None:
     """Save the settings, readable by this user only: the address of a webhook is often secret. Raises OSError."""
     workspace.runs.mkdir(parents=True, exist_ok=True)
-    durable.replace_json(file_of(workspace), announcement.model_dump())
+    durable.replace_json(file_of(workspace), settings.model_dump())
 
 
 def checked_webhook(text: str) -> str:
-    """The address without surrounding blanks, or an empty text. Raises ValueError when it is not a webhook address."""
+    """The address without surrounding spaces; may be empty. Raises ValueError when it is not a webhook address."""
     url = text.strip()
     try:
         parts = urlsplit(url)
@@ -98,16 +98,16 @@ def checked_command(text: str) -> tuple[str, ...]:
         return ()
     program = shutil.which(words[0])
     if program is None:
-        raise ValueError(f"The program {words[0]!r} was not found. Give the path of an executable.")
+        raise ValueError(f"The program {words[0]!r} was not found. Enter the path of an executable.")
     return (str(Path(program).absolute()), *words[1:])
 
 
 def checked_ends(names: Sequence[str]) -> tuple[Ended, ...]:
-    """The ends with these names, in the usual order. Raises ValueError for an unknown name and for an empty list."""
+    """The end states with these names, in the order of ENDS. Raises ValueError for an unknown name or an empty list."""
     wanted = {name.strip() for name in names}
     if not wanted or not wanted <= set(ENDS):
         given = ", ".join(sorted(wanted - set(ENDS))) or "none"
-        raise ValueError(f"Choose from the ends {', '.join(ENDS)}, not {given}.")
+        raise ValueError(f"Choose one or more of {', '.join(ENDS)}; got {given}.")
     return tuple(end for end in ENDS if end in wanted)
 
 
@@ -117,7 +117,7 @@ WEBHOOK_SECONDS = 45.0
 COMMAND_SECONDS = 60.0
 
 Message = dict[str, Any]
-"""The content: run, label, state, reason, epoch, epochs, best, folder, and `text` in one line."""
+"""The content: run, label, state, reason, epoch, epochs, best, folder, and `text`, a one-line summary."""
 
 
 @dataclass(frozen=True)
@@ -129,24 +129,24 @@ class Delivery:
 
 
 @dataclass(frozen=True)
-class _Ran:
-    """How a process ended: its exit code, None after a timeout, and the last line that it wrote."""
+class _Ended:
+    """The exit code of a process, None after a timeout, and the last line that it wrote."""
 
     exit_code: int | None
-    last: str
+    last_line: str
 
 
 def notify_end(run: Run, outcome: Outcome) -> None:
     """Send the notifications of the end of a run and log the results.
 
-    The last step of a supervisor: an error here is a line in the log and changes nothing else.
+    This is the last step of a supervisor; an error here is only logged.
     """
     workspace = run.workspace
     signal.signal(signal.SIGTERM, _leave)
     try:
-        wanted = read(workspace)
-        for told in notify(workspace, wanted, message_of(run, outcome)) if outcome.state in wanted.ends else []:
-            say(told.text)
+        settings = read(workspace)
+        for delivery in notify(workspace, settings, message_of(run, outcome)) if outcome.state in settings.ends else []:
+            say(delivery.text)
     except (ValueError, OSError) as error:
         say(f"The notification of the end failed: {error}")
 
@@ -157,14 +157,14 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 def message_of(run: Run, outcome: Outcome) -> Message:
     document = runs.document(runs.status(run))
-    told = {name: document[name] for name in ("run", "label", "epoch", "epochs", "best", "folder")}
+    facts = {name: document[name] for name in ("run", "label", "epoch", "epochs", "best", "folder")}
     text = f"{document['label']}: {outcome.state}. {outcome.reason}"
-    return {**told, "state": outcome.state, "reason": outcome.reason, "text": text}
+    return {**facts, "state": outcome.state, "reason": outcome.reason, "text": text}
 
 
-def send_test(workspace: Workspace, wanted: Notifications) -> list[Delivery]:
-    """Send a test message now. Raises ValueError without a webhook and a command."""
-    if wanted.is_silent:
+def send_test(workspace: Workspace, settings: Notifications) -> list[Delivery]:
+    """Send a test message. Raises ValueError when neither a webhook nor a command is set."""
+    if settings.is_silent:
         raise ValueError("No notification is set. Set a webhook or a command first.")
     reason = "This is a test of the notification that is sent when a run ends."
     message = {
@@ -178,24 +178,24 @@ def send_test(workspace: Workspace, wanted: Notifications) -> list[Delivery]:
         "folder": str(workspace.runs),
         "text": f"Wakeword Studio: test. {reason}",
     }
-    return notify(workspace, wanted, message, webhook_tries=1)
+    return notify(workspace, settings, message, webhook_tries=1)
 
 
 def notify(
-    workspace: Workspace, wanted: Notifications, message: Message, webhook_tries: int = WEBHOOK_TRIES
+    workspace: Workspace, settings: Notifications, message: Message, webhook_tries: int = WEBHOOK_TRIES
 ) -> list[Delivery]:
-    """Send all notifications, the webhook first: a command may turn the machine off."""
-    told = [_post_webhook(wanted.webhook, message, webhook_tries)] if wanted.webhook else []
-    return [*told, _run_command(workspace, wanted.command, message)] if wanted.command else told
+    """Send all notifications, the webhook first, because a command may turn the machine off."""
+    sent = [_post_webhook(settings.webhook, message, webhook_tries)] if settings.webhook else []
+    return [*sent, _run_command(workspace, settings.command, message)] if settings.command else sent
 
 
 def _post_webhook(url: str, message: Message, tries: int) -> Delivery:
-    asked = json.dumps({"url": url, "tries": tries, "document": message}).encode()
-    ran = _run([sys.executable, "-m", "trainer.run.notifications"], asked, WEBHOOK_SECONDS, PROJECT_ROOT, {})
-    if ran.exit_code is None:
+    request = json.dumps({"url": url, "tries": tries, "document": message}).encode()
+    ended = _run([sys.executable, "-m", "trainer.run.notifications"], request, WEBHOOK_SECONDS, PROJECT_ROOT, {})
+    if ended.exit_code is None:
         host = urlsplit(url).hostname
         return Delivery(False, f"The webhook at {host} did not answer within {WEBHOOK_SECONDS:g} s.")
-    return Delivery(ran.exit_code == 0, ran.last)
+    return Delivery(ended.exit_code == 0, ended.last_line)
 
 
 def _run_command(workspace: Workspace, words: Sequence[str], message: Message) -> Delivery:
@@ -205,20 +205,21 @@ def _run_command(workspace: Workspace, words: Sequence[str], message: Message) -
     }
     name = Path(words[0]).name
     try:
-        ran = _run(words, json.dumps(message).encode(), COMMAND_SECONDS, workspace.root, environment)
+        ended = _run(words, json.dumps(message).encode(), COMMAND_SECONDS, workspace.root, environment)
     except OSError as error:
         return Delivery(False, f"The command {name} could not be run: {error.strerror}.")
-    if ran.exit_code is None:
+    if ended.exit_code is None:
         return Delivery(False, f"The command {name} did not end within {COMMAND_SECONDS:g} s and was killed.")
-    if ran.exit_code:
-        return Delivery(False, f"The command {name} failed with exit code {ran.exit_code}. {ran.last}".strip())
+    if ended.exit_code:
+        reason = f"failed with exit code {ended.exit_code}. {ended.last_line}".strip()
+        return Delivery(False, f"The command {name} {reason}")
     return Delivery(True, f"The command {name} was run.")
 
 
-def _run(words: Sequence[str], given: bytes, seconds: float, root: Path, environment: dict[str, str]) -> _Ran:
-    """Run a program with `given` on its standard input; after the timeout kill it and its process group.
+def _run(words: Sequence[str], stdin: bytes, seconds: float, root: Path, environment: dict[str, str]) -> _Ended:
+    """Run a program with `stdin` as its standard input; after the timeout, kill it and its process group.
 
-    Its output goes to a file: a process that it leaves running would keep a pipe open. Raises OSError.
+    Its output goes to a file, because a process that it leaves running would keep a pipe open. Raises OSError.
     """
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
@@ -232,15 +233,15 @@ def _run(words: Sequence[str], given: bytes, seconds: float, root: Path, environ
         )
         in_time = True
         try:
-            process.communicate(given, seconds)
+            process.communicate(stdin, seconds)
         except subprocess.TimeoutExpired:
             in_time = False
         finally:
-            if process.returncode is None:  # after a timeout, or while we are killed
+            if process.returncode is None:  # after a timeout, or when this process is killed
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-        return _Ran(process.returncode if in_time else None, _last_line(output.fileno()))
+        return _Ended(process.returncode if in_time else None, _last_line(output.fileno()))
 
 
 def _last_line(descriptor: int) -> str:
@@ -290,8 +291,8 @@ def post(url: str, document: dict[str, Any], tries: int) -> str:
     body = json.dumps(document, ensure_ascii=False).encode()
     pause = FIRST_PAUSE_SECONDS
     for left in range(tries - 1, -1, -1):
-        problem, again = _problem(url, body)
-        if not problem or not again or not left:
+        problem, retry = _problem(url, body)
+        if not problem or not retry or not left:
             break
         time.sleep(pause)
         pause *= 2
@@ -299,9 +300,9 @@ def post(url: str, document: dict[str, Any], tries: int) -> str:
 
 
 def main() -> int:
-    asked = json.load(sys.stdin)
-    host = urlsplit(asked["url"]).hostname
-    problem = post(asked["url"], asked["document"], asked["tries"])
+    request = json.load(sys.stdin)
+    host = urlsplit(request["url"]).hostname
+    problem = post(request["url"], request["document"], request["tries"])
     print(f"The webhook at {host} failed: {problem}." if problem else f"Notified the webhook at {host}.")  # noqa: T201
     return 1 if problem else 0
 

@@ -1,4 +1,4 @@
-"""The checks before a start: data, runs folder, device, memory and disk; and the device a run would use."""
+"""The checks before a start: data, runs folder, device, memory and disk; and the device that a run would use."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ from trainer.system.workspace import Workspace
 
 @dataclass(frozen=True)
 class CheckedStart:
-    """A start that passed all checks: the configuration with `training.start_from: latest` resolved to the id of a run,
-    the fingerprint of the splits, and the warnings to show."""
+    """A start that passed all checks; `config.training.start_from: latest` is resolved to the id of a run."""
 
     config: Config
     split_fingerprint: str
@@ -43,28 +42,27 @@ def check_start(workspace: Workspace, config: Config) -> CheckedStart:
 
     Raises StartRefusedError with every problem.
     """
-    found = problems(workspace, config)
-    if not found and (problem := earlier_run.problem(workspace, config)):
-        found = [problem]
-    if found:
-        raise StartRefusedError(found)
+    refusals = problems(workspace, config)
+    if not refusals and (problem := earlier_run.problem(workspace, config)):
+        refusals = [problem]
+    if refusals:
+        raise StartRefusedError(refusals)
     resolved = earlier_run.resolved(workspace, config)
     return CheckedStart(resolved, manifest.fingerprint(workspace), tuple(warnings(workspace, resolved)))
 
 
 def problems(workspace: Workspace, config: Config | None) -> list[str]:
-    """Problems that prevent a start, as sentences; without a configuration those of the data and the runs folder."""
-    found = []
+    """Problems that prevent a start, as sentences; without a configuration, those of the data and the runs folder."""
     try:
-        found += manifest.problems(workspace, manifest.read_splits(workspace))
+        data_problems = manifest.problems(workspace, manifest.read_splits(workspace))
     except (FileNotFoundError, ValueError) as error:
-        found.append(str(error))
-    return found + machine_problems(workspace, config)
+        data_problems = [str(error)]
+    return data_problems + machine_problems(workspace, config)
 
 
 def warnings(workspace: Workspace, config: Config) -> list[str]:
     """Warnings that do not prevent a start, as sentences."""
-    from trainer.dataset import splits  # imports pandas, which takes a second that other commands do not need
+    from trainer.dataset import splits  # imports pandas, which takes a second
 
     unfit = window_fit.problem(config, window_fit.speech_seconds(workspace))
     return [*([str(unfit)] if unfit else []), *splits.voice_sentences(workspace)]
@@ -76,7 +74,7 @@ def machine_problems(workspace: Workspace, config: Config | None) -> list[str]:
         _prepare_runs(workspace)
     except ValueError as error:
         return [str(error)]
-    return lacking(workspace, config, machine(workspace, config)) if config else []
+    return shortages(workspace, config, machine(workspace, config)) if config else []
 
 
 def _prepare_runs(workspace: Workspace) -> None:
@@ -116,7 +114,7 @@ def _without(run: Run, device: str, here: Machine) -> Machine:
     return replace(here, memory_free=min(here.memory_total, here.memory_free + held), gpu_memory_free=gpu)
 
 
-def lacking(workspace: Workspace, config: Config, here: Machine) -> list[str]:
+def shortages(workspace: Workspace, config: Config, here: Machine) -> list[str]:
     """Shortages of this machine, each a sentence with numbers and the next step."""
     return [text for text in (_device(config, here), _memory(config, here), _disk(workspace, config, here)) if text]
 
@@ -155,7 +153,7 @@ def _disk(workspace: Workspace, config: Config, here: Machine) -> str:
 
 
 def trains_on(config: Config, here: Machine) -> str:
-    """The device that a run would use, as the run will name it."""
+    """The name of the device that a run would use."""
     if requirements.on_gpu(config, here):
         return here.gpu_name
     threads = config.training.threads or here.cores

@@ -20,10 +20,10 @@ from trainer.system.workspace import PROJECT_ROOT, Workspace
 
 
 class Measured(BaseModel, frozen=True):
-    """What a probe found. Seconds of each piece of a training, of one epoch (`batches` of them, validation and
-    checkpoint), and of all `epochs` with the start, mining and the stream, without early stopping.
+    """The result of a probe: seconds of each part of a training, of one epoch (`batches`, validation and checkpoint),
+    and of all `epochs` including start, mining and stream, without early stopping.
 
-    `config` and `split_fingerprint` say what it holds for, see `digest` and `manifest.fingerprint`.
+    It is valid for `config` and `split_fingerprint`, see `digest` and `manifest.fingerprint`.
     """
 
     prepare_seconds: float
@@ -45,7 +45,7 @@ class Measured(BaseModel, frozen=True):
 
 
 def digest(config: Config) -> str:
-    """Names the options of a configuration, whichever preset they began as: 64 hexadecimal digits."""
+    """SHA-256 of the options of a configuration, whatever its preset, in hexadecimal."""
     return hashlib.sha256(config_file.dump(config.model_copy(update={"preset": ""}))).hexdigest()
 
 
@@ -60,44 +60,37 @@ def read(workspace: Workspace) -> Measured | None:
 
 def of(workspace: Workspace, config: Config) -> Measured | None:
     """The result for this configuration and the current split; None when there is none."""
-    found = read(workspace)
+    measured = read(workspace)
     try:
         fingerprint = manifest.fingerprint(workspace)
     except FileNotFoundError:
         return None
-    fits = found and (found.config, found.split_fingerprint) == (digest(config), fingerprint)
-    return found if fits else None
+    valid = measured and (measured.config, measured.split_fingerprint) == (digest(config), fingerprint)
+    return measured if valid else None
 
 
 def _check(workspace: Workspace, config: Config) -> None:
-    """Raises ValueError or FileNotFoundError with what stands against training this, before torch is waited for."""
-    found = manifest.problems(workspace, manifest.read_splits(workspace))
+    """Raises ValueError or FileNotFoundError when this cannot be trained, before torch is imported."""
+    problems = manifest.problems(workspace, manifest.read_splits(workspace))
     if problem := earlier_run.problem(workspace, config):
-        found.append(problem)
-    if found:
-        raise ValueError(found[0])
+        problems.append(problem)
+    if problems:
+        raise ValueError(problems[0])
 
 
 def measure(workspace: Workspace, config: Path) -> Measured:
-    """Measure the configuration in this file; takes some ten seconds, longer when the clips were never read before.
+    """Measure the configuration in this file; takes about ten seconds, longer when the clips are not cached.
 
-    One probe at a time, as two would slow each other down: a second one waits. Raises ValueError or FileNotFoundError
+    A second probe waits for the first, because they would slow each other down. Raises ValueError or FileNotFoundError
     with one sentence when it cannot be measured, OSError.
     """
     _check(workspace, config_file.load(config))
     out = result_file(workspace)
     workspace.jobs.mkdir(parents=True, exist_ok=True)
-    command = [
-        sys.executable,
-        "-m",
-        "trainer.engine.training.probe",
-        str(workspace.root),
-        str(config.absolute()),
-        str(out),
-    ]
+    command = ["-m", "trainer.engine.training.probe", str(workspace.root), str(config.absolute()), str(out)]
     with processes.exclusive_lock(workspace.jobs / "probe.lock"):
         done = subprocess.run(
-            command,
+            [sys.executable, *command],
             cwd=PROJECT_ROOT,
             env=processes.environment_of_engine(workspace),
             stdout=subprocess.DEVNULL,
@@ -106,23 +99,24 @@ def measure(workspace: Workspace, config: Path) -> Measured:
         )
         if done.returncode:
             raise ValueError(_refusal(done))
-        found = read(workspace)
-    if found is None:
+        measured = read(workspace)
+    if measured is None:
         raise ValueError(f"The probe left no result in {out}. Start it again.")
-    return found
+    return measured
 
 
 def _refusal(done: subprocess.CompletedProcess[str]) -> str:
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
-        return f"The probe was ended by {name}; if memory is short, take a smaller training.batch_size."
+        return f"The probe was ended by {name}. If memory is short, lower training.batch_size."
     last = (done.stderr.strip().splitlines() or ["no message"])[-1]
     return last if done.returncode == 2 else f"The probe failed: {last}"
 
 
-def sentence(found: Measured) -> str:
+def sentence(measured: Measured) -> str:
     """The result of a probe, as a sentence."""
     return (
-        f"An epoch takes about {found.epoch_seconds:.1f} s, all {found.epochs:,} of them at most "
-        f"{clock_time(found.total_seconds)}, on {found.device}; peak memory {found.peak_memory_bytes / 1e9:.1f} GB."
+        f"An epoch takes about {measured.epoch_seconds:.1f} s, and all {measured.epochs:,} epochs take at most "
+        f"{clock_time(measured.total_seconds)}, on {measured.device}. "
+        f"Peak memory: {measured.peak_memory_bytes / 1e9:.1f} GB."
     )

@@ -1,9 +1,8 @@
 """The queue of runs: the order of waiting runs, the slots of each device, and the position of a run.
 
-`runs/queue.json` holds the order and the number of slots, and is changed under a lock by whoever joins, leaves or
-reorders. A slot itself is a lock of the kernel's on a file in `runs/.slots/`, held by a supervisor and its trainer: it
-is free as soon as both have ended, and a stale file blocks nothing. The file holds the id of the run. Every queued
-run has a supervisor that waits for its turn; there is no daemon.
+`runs/queue.json` holds the order and the number of slots, and is changed under a lock. A slot is a kernel lock on a
+file in `runs/.slots/`, held by a supervisor and its trainer: it is free as soon as both have ended, and a stale file
+blocks nothing. The file holds the id of the run. Each queued run has a supervisor that waits; there is no daemon.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import heapq
 import os
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +45,7 @@ class Holding:
 
 
 class Queue(BaseModel, frozen=True):
-    """queue.json: the waiting runs in order, and the number of slots of devices that do not have one.
+    """queue.json: the waiting runs in order, and the number of slots of each device that does not have one slot.
 
     An entry counts only while the state of that run is queued.
     """
@@ -67,9 +66,9 @@ class Slot:
 
 
 def read(workspace: Workspace) -> Queue:
-    """The queue as last written; empty when the file is missing or damaged, and then waiting runs join again.
+    """The queue as last written; empty when the file is missing or damaged, whereupon waiting runs join again.
 
-    Raises OSError when the file is there but cannot be read now.
+    Raises OSError when the file exists but cannot be read.
     """
     try:
         return Queue.model_validate_json(regular_file.read_bytes(workspace.runs / "queue.json"))
@@ -97,18 +96,19 @@ def waits(workspace: Workspace, waiting: Waiting) -> bool:
 def holdings(workspace: Workspace) -> list[Holding]:
     """The locked slots of this machine.
 
-    A file keeps the id of the last run that held the slot, so an ended run does not hold it now.
+    A file keeps the id of the last run that held the slot, so an ended run there does not hold it.
     """
-    found = []
+    held = []
     for path in sorted((workspace.runs / ".slots").glob(f"{_machine(workspace)}.*")):
         if processes.is_locked(path):
             run = runs.by_id(workspace, _holder(path))
             active = run is not None and runs.status(run).state in ACTIVE
-            found.append(Holding(run if active else None, path.name.split(".")[-2]))
-    return found
+            held.append(Holding(run if active else None, path.name.split(".")[-2]))
+    return held
 
 
 def _holder(slot: Path) -> str:
+    """The id of the last run that held the slot."""
     try:
         return regular_file.read_bytes(slot, 100).decode("ascii", "replace")
     except OSError:
@@ -116,7 +116,7 @@ def _holder(slot: Path) -> str:
 
 
 def _machine(workspace: Workspace) -> str:
-    """The prefix of this machine's slot files: its boot id, as no lock outlives a boot and a host name may change.
+    """The prefix of this machine's slot files: its boot id, because no lock outlives a boot and a host name may change.
 
     Without a boot id, a fixed name on a local file system, else the host name.
     """
@@ -146,10 +146,10 @@ def _joined(workspace: Workspace, queue: Queue, run: Run, devices: Sequence[str]
 
 def moved(order: tuple[Waiting, ...], run_id: str, place: Place) -> tuple[Waiting, ...]:
     """The order after moving one run."""
-    now = next(number for number, waiting in enumerate(order) if waiting.run == run_id)
+    current = next(number for number, waiting in enumerate(order) if waiting.run == run_id)
     others = [waiting for waiting in order if waiting.run != run_id]
-    to = {"first": 0, "earlier": max(0, now - 1), "later": now + 1, "last": len(others)}[place]
-    return (*others[:to], order[now], *others[to:])
+    new = {"first": 0, "earlier": max(0, current - 1), "later": current + 1, "last": len(others)}[place]
+    return (*others[:new], order[current], *others[new:])
 
 
 def move(workspace: Workspace, run: Run, place: Place) -> None:
@@ -157,21 +157,21 @@ def move(workspace: Workspace, run: Run, place: Place) -> None:
     with _changing(workspace) as queue:
         order = tuple(waiting for waiting in queue.order if waits(workspace, waiting))
         if all(waiting.run != run.id for waiting in order):
-            raise ValueError(f"Run {run.id} is {runs.status(run).state}; only a queued run can be moved in the queue.")
+            raise ValueError(f"Run {run.id} is {runs.status(run).state}. Only a queued run can be moved in the queue.")
         _write(workspace, queue.model_copy(update={"order": moved(order, run.id, place)}))
 
 
 def set_slots(workspace: Workspace, device: str, count: int) -> None:
     """Set how many runs train on a device at once; running ones continue. Raises ValueError, OSError."""
     if not 1 <= count <= MOST_SLOTS:
-        raise ValueError(f"{count} slots for {device}: choose from 1 to {MOST_SLOTS}.")
+        raise ValueError(f"{count} slots for {device} are not possible. Choose from 1 to {MOST_SLOTS}.")
     workspace.runs.mkdir(parents=True, exist_ok=True)
     with _changing(workspace) as queue:
         _write(workspace, queue.model_copy(update={"slots": {**queue.slots, device: count}}))
 
 
 def take(workspace: Workspace, run: Run, devices: Sequence[str]) -> Slot | None:
-    """A slot when it is this run's turn on one of the devices, else None. Raises OSError.
+    """Take a slot if it is this run's turn on one of the devices, else return None. Raises OSError.
 
     It is its turn when a device has a free slot and no earlier run waits for that device.
     """
@@ -195,7 +195,7 @@ def take(workspace: Workspace, run: Run, devices: Sequence[str]) -> Slot | None:
 
 
 def _free_slot(workspace: Workspace, device: str, count: int) -> Slot | None:
-    """Lock a slot of a device if fewer than `count` are locked; call it under the queue's lock."""
+    """Lock a slot of a device if fewer than `count` are locked; called under the lock of the queue."""
     folder, machine = workspace.runs / ".slots", _machine(workspace)
     folder.mkdir(exist_ok=True)
     _clear_slots(folder, machine)
@@ -208,7 +208,7 @@ def _free_slot(workspace: Workspace, device: str, count: int) -> Slot | None:
                 free.append(processes.try_lock(path))
         if free.count(None) < count:
             mine = next(each for each in free if each is not None)
-    finally:  # after an error too, else the next call would find our own slot taken
+    finally:  # also after an error, else this process would block its own next call
         for descriptor in free:
             if descriptor is not None and descriptor != mine:
                 os.close(descriptor)
@@ -216,7 +216,7 @@ def _free_slot(workspace: Workspace, device: str, count: int) -> Slot | None:
 
 
 def _clear_slots(folder: Path, machine: str) -> None:
-    """Remove the slot files of earlier boots, on a local file system only: other machines have other boot ids."""
+    """Remove the slot files of earlier boots on a local file system; on a shared one they may be of other machines."""
     if liveness.is_local(folder):
         for path in folder.iterdir():
             if not path.name.startswith(f"{machine}.") and not processes.is_locked(path):
@@ -244,45 +244,45 @@ def position(workspace: Workspace, run: Run) -> Position | None:
     if number is None:
         return None
     devices = order[number].devices
-    before = (waiting.run for waiting in order[:number] if set(waiting.devices) & set(devices))
+    before = tuple(
+        Run(workspace.runs / waiting.run) for waiting in order[:number] if set(waiting.devices) & set(devices)
+    )
     taken = [each.run for each in holdings(workspace) if each.device in devices]
     training = tuple(dict.fromkeys(run for run in taken if run))
     slots = sum(queue.slots_of(device) for device in devices)
-    return Position(number + 1, devices, _runs(workspace, before), training, taken.count(None), slots)
+    return Position(number + 1, devices, before, training, taken.count(None), slots)
 
 
-def _runs(workspace: Workspace, ids: Iterable[str]) -> tuple[Run, ...]:
-    return tuple(Run(workspace.runs / run_id) for run_id in ids)
-
-
-def start_seconds(found: Position) -> float | None:
-    """Estimated seconds until its turn, from the ETA of all who come before; None while one of those is not known, or
-    who has a slot is not."""
-    left = {run: _left_seconds(run) for run in (*found.training, *found.before)}
+def start_seconds(position: Position) -> float | None:
+    """Estimated seconds until its turn, from the ETAs of all runs before it; None when one of those, or the holder of a
+    slot, is unknown."""
+    left = {run: _left_seconds(run) for run in (*position.training, *position.before)}
     known = {run: seconds for run, seconds in left.items() if seconds is not None}
-    if found.unknown or not found.training or len(known) < len(left):
+    if position.unknown or not position.training or len(known) < len(left):
         return None
-    return turn_seconds([known[run] for run in found.training], [known[run] for run in found.before], found.slots)
+    return turn_seconds(
+        [known[run] for run in position.training], [known[run] for run in position.before], position.slots
+    )
 
 
-def wait_sentence(found: Position) -> str:
+def wait_sentence(position: Position) -> str:
     """Why a run waits, as a sentence."""
-    where = " or ".join(known_devices.title(device) for device in found.devices)
-    many = "1 run trains at a time" if found.slots == 1 else f"{found.slots} runs train at a time"
-    names = ", ".join(runs.status(run).label for run in found.training)
+    where = " or ".join(known_devices.title(device) for device in position.devices)
+    many = "1 run trains at a time" if position.slots == 1 else f"{position.slots} runs train at a time"
+    names = ", ".join(runs.status(run).label for run in position.training)
     return f"Waits for {where}, where {many}{f' (now: {names})' if names else ''}."
 
 
-def end_seconds(found: Position, status: Status) -> float | None:
+def end_seconds(position: Position, status: Status) -> float | None:
     """Estimated seconds until a queued run is done, including the wait; None when unknown."""
-    starts, left = start_seconds(found), status.progress.eta_seconds if status.progress else None
+    starts, left = start_seconds(position), status.progress.eta_seconds if status.progress else None
     return None if starts is None or left is None else starts + left
 
 
 def turn_seconds(training: Sequence[float], waiting: Sequence[float], slots: int) -> float:
-    """Seconds until a slot is free for the next run, when each free slot takes the first waiting run at once.
+    """Seconds until a slot is free for the next run, if each free slot takes the first waiting run at once.
 
-    `training` and `waiting` are the remaining seconds of the runs in slots and of the runs in line.
+    `training` and `waiting` are the remaining seconds of the runs in slots and of the waiting runs.
     """
     free = [*training, *([0.0] * max(0, slots - len(training)))]
     heapq.heapify(free)
@@ -301,15 +301,15 @@ def _left_seconds(run: Run) -> float | None:
     return status.progress.eta_seconds if status.progress else None
 
 
-def position_document(found: Position, status: Status) -> dict[str, Any]:
+def position_document(position: Position, status: Status) -> dict[str, Any]:
     """The position as JSON; `eta_seconds` includes the wait."""
     return {
-        "place": found.place,
-        "devices": list(found.devices),
-        "before": [run.id for run in found.before],
-        "training": [run.id for run in found.training],
-        "start_seconds": start_seconds(found),
-        "eta_seconds": end_seconds(found, status),
+        "place": position.place,
+        "devices": list(position.devices),
+        "before": [run.id for run in position.before],
+        "training": [run.id for run in position.training],
+        "start_seconds": start_seconds(position),
+        "eta_seconds": end_seconds(position, status),
     }
 
 

@@ -62,7 +62,7 @@ class Run:
 
     @property
     def control_lock(self) -> Path:
-        """Held by whoever decides what comes next: a wish that is left, an attempt that begins or ends."""
+        """Held while an action is requested and while an attempt starts or ends."""
         return self.folder / ".control.lock"
 
     @property
@@ -128,7 +128,7 @@ class Status:
     host: str
     """The host name of the machine; empty when unknown."""
     silent_seconds: float | None
-    """Seconds since its trainer was last known to work; None when unknown."""
+    """Seconds since the last activity of its trainer; None when unknown."""
 
 
 def label(run: Run, request: Request | None) -> str:
@@ -152,8 +152,8 @@ def is_gone(run: Run) -> bool:
 def all_runs(workspace: Workspace) -> list[Run]:
     """Every run folder, newest first; folders with other names are ignored."""
     folders = workspace.runs.iterdir() if workspace.runs.is_dir() else ()
-    found = [Run(path) for path in folders if ID.fullmatch(path.name) and path.is_dir()]
-    return sorted(found, key=lambda run: run.id, reverse=True)
+    every = [Run(path) for path in folders if ID.fullmatch(path.name) and path.is_dir()]
+    return sorted(every, key=lambda run: run.id, reverse=True)
 
 
 def by_id(workspace: Workspace, run_id: str) -> Run | None:
@@ -182,46 +182,45 @@ def beats(run: Run) -> tuple[Path, ...]:
     return run.beat_file, run.progress_file
 
 
-def _identities(found: Processes | None) -> tuple[ProcessIdentity, ...]:
-    return tuple(each for each in (found.supervisor, found.trainer) if each) if found else ()
+def _identities(process: Processes | None) -> tuple[ProcessIdentity, ...]:
+    return tuple(each for each in (process.supervisor, process.trainer) if each) if process else ()
 
 
-def _trainer_known(found: Processes) -> bool:
-    """Whether the run has a device. If all processes are gone and the run lives, another attempt is starting."""
-    return bool(found.device or found.trainer) and liveness.check_identities(_identities(found)) != "dead"
+def _trainer_known(process: Processes) -> bool:
+    """Whether the run has a device. If all processes are dead but the run is alive, another attempt is starting."""
+    return bool(process.device or process.trainer) and liveness.check_identities(_identities(process)) != "dead"
 
 
-def _life(run: Run, request: Request | None, found: Processes | None) -> Life:
-    """Whether the supervisor or the trainer of a run lives."""
-    if found and found.gone:
+def _life(run: Run, request: Request | None, process: Processes | None) -> Life:
+    """Whether the supervisor or the trainer of a run is alive."""
+    if process and process.gone:
         return "dead"
-    told = found or request
+    source = process or request
     witness = Witness(
         lock=run.supervisor_lock,
-        boot_id=told.boot_id if told else "",
-        host=told.host if told else "",
-        machine_id=told.machine_id if told else "",
-        identities=_identities(found),
+        boot_id=source.boot_id if source else "",
+        host=source.host if source else "",
+        machine_id=source.machine_id if source else "",
+        identities=_identities(process),
         beats=beats(run),
     )
     return liveness.life(witness)
 
 
-def _silent_seconds(found: Processes, progress: Progress | None, beat: Beat | None) -> float | None:
-    """Seconds since the trainer of this attempt was last known to work.
+def _silent_seconds(process: Processes, progress: Progress | None, beat: Beat | None) -> float | None:
+    """Seconds since the last activity of the trainer of this attempt.
 
-    Counted on the clock since boot, or, where the run has another one than we, from what its supervisor last wrote.
+    The present is the clock since boot; for a run with another boot clock, it is the last beat of its supervisor.
     """
-    told = progress.beat if progress and progress.attempt == found.attempt else found.clock
-    beat = beat if beat and beat.attempt == found.attempt else None
-    own = found.supervisor
-    if found.boot_id == processes.boot_id() and own.namespaces in ("", processes.namespaces()):
+    reported = progress.beat if progress and progress.attempt == process.attempt else process.clock
+    beat = beat if beat and beat.attempt == process.attempt else None
+    if process.boot_id == processes.boot_id() and process.supervisor.namespaces in ("", processes.namespaces()):
         now = processes.boot_clock()
     elif beat:
         now = beat.clock
     else:
         return None
-    return now - max(told, found.clock, beat.working if beat else 0.0)
+    return now - max(reported, process.clock, beat.working if beat else 0.0)
 
 
 def status(run: Run) -> Status:
@@ -232,36 +231,35 @@ def status(run: Run) -> Status:
     """
     request = durable.read_document(Request, run.request_file)
     begun = run.process_file.exists()
-    found = durable.read_document(Processes, run.process_file)
-    life = _life(run, request, found)
+    process = durable.read_document(Processes, run.process_file)
+    life = _life(run, request, process)
     outcome = durable.read_document(Outcome, run.outcome_file)
     damaged = request is None or (outcome is None and durable.is_damaged(Outcome, run.outcome_file))
     attempt = max(1, documents.newest_attempt(run.folder))
-    if found and found.attempt < attempt:
-        return status(run)  # another attempt has begun meanwhile
+    if process and process.attempt < attempt:
+        return status(run)  # another attempt has started since
     if outcome and outcome.attempt != attempt:
-        outcome = None  # how an earlier attempt ended
+        outcome = None  # of an earlier attempt
     progress = durable.read_document(Progress, run.progress_file)
-    silent = _silent_seconds(found, progress, durable.read_document(Beat, run.beat_file)) if found else None
+    silent = _silent_seconds(process, progress, durable.read_document(Beat, run.beat_file)) if process else None
     facts = Facts(
         # A live run can still be paused and stopped, so its state matters more than a damaged file.
         readable=not damaged or processes.is_locked(run.supervisor_lock),
         outcome=outcome.state if outcome else None,
         life=life,
-        trainer_known=_trainer_known(found) if found else begun,
-        suspended=found is not None and _is_suspended(found),
+        trainer_known=_trainer_known(process) if process else begun,
+        suspended=process is not None and _is_suspended(process),
         want=wish(run, attempt),
         silent_seconds=silent,
     )
-    host = found.host if found else request.host if request else ""
-    device = found.device if found else None
-    told = label(run, request)
-    return Status(run, derive(facts), attempt, device, request, progress, outcome, told, host, silent)
+    host = process.host if process else request.host if request else ""
+    device = process.device if process else None
+    return Status(run, derive(facts), attempt, device, request, progress, outcome, label(run, request), host, silent)
 
 
-def _is_suspended(found: Processes) -> bool:
+def _is_suspended(process: Processes) -> bool:
     """Whether the trainer, or the supervisor while it waits, is suspended."""
-    acting = found.trainer if found.trainer and processes.is_alive(found.trainer) else found.supervisor
+    acting = process.trainer if process.trainer and processes.is_alive(process.trainer) else process.supervisor
     return processes.is_suspended(acting)
 
 
@@ -272,7 +270,7 @@ def wish(run: Run, attempt: int) -> Want | None:
 
 
 def document(status: Status) -> dict[str, Any]:
-    """Rates from 0 to 1, times in seconds, None where nothing is known yet."""
+    """The status as JSON: rates from 0 to 1, times in seconds, None for unknown values."""
     progress = status.progress or Progress(attempt=1, beat=0, phase="")
     last, best = progress.last_epoch or {}, progress.best
     return {

@@ -43,7 +43,7 @@ BEATEN: dict[Want, frozenset[Want]] = {
 """The earlier wishes that each wish replaces: the last one wins, but stop beats pause and stop now is final."""
 
 
-def wished(earlier: Want | None, new: Want) -> Want:
+def combine_wants(earlier: Want | None, new: Want) -> Want:
     """The wish that applies after a new one."""
     return new if earlier is None or earlier in BEATEN[new] else earlier
 

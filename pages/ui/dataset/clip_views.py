@@ -115,7 +115,7 @@ def _show_speakers(workspace: Workspace, scanned: ScannedClips) -> None:
         names = upload.getvalue() if upload else None
     chosen = Rule(kind=kind, pattern=pattern if kind == "pattern" else "")
     try:
-        table = speakers.read_names(names) if names else speakers.kept_names(workspace) if kind == "csv" else {}
+        table = speakers.read_names(names) if names else speakers.saved_names(workspace) if kind == "csv" else {}
         _preview(scanned.clips["path"], chosen, table)
         _unmatched(scanned.clips["path"], table)
     except ValueError as error:

@@ -118,7 +118,7 @@ def _tag_several(chosen: list[Run]) -> None:
 
 def _move_to_trash(workspace: Workspace, chosen: list[Run]) -> None:
     every = run_index.rows(workspace)  # read once for all of them
-    for_each(chosen, "Moved to the trash", lambda run: trash.throw(workspace, run, every))
+    for_each(chosen, "Moved to the trash", lambda run: trash.add(workspace, run, every))
 
 
 def _notes_form(workspace: Workspace, run: Run, row: Row) -> None:

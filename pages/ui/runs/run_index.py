@@ -38,7 +38,7 @@ def rows(workspace: Workspace) -> list[Row]:
     held = _held(str(workspace.root))
     first = held.index is None  # the first one takes half a minute for ten thousand runs
     with held.lock, st.spinner("Reading the runs…") if first else nullcontext():
-        held.index = index.look(workspace, held.index)
+        held.index = index.update(workspace, held.index)
         return held.index.rows
 
 

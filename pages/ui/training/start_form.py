@@ -45,7 +45,7 @@ def show_device(workspace: Workspace, name: str | None) -> None:
 def shortages(workspace: Workspace, name: str | None) -> list[str]:
     """Shortages of memory and disk that prevent a start with this saved configuration."""
     config = _saved_config(workspace, name)
-    return preflight.lacking(workspace, config, preflight.machine(workspace, config)) if config else []
+    return preflight.shortages(workspace, config, preflight.machine(workspace, config)) if config else []
 
 
 def warnings(workspace: Workspace, name: str | None) -> list[str]:
