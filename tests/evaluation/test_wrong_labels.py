@@ -8,7 +8,7 @@ import pytest
 
 from tests import fork_server
 from tests.run_folders import end, make_alive, make_run
-from tests.tiny import ignore, make_raw
+from tests.tiny import ignore, make_workspace
 from trainer.dataset import changes, clips, findings, repairs
 from trainer.dataset.scan import scan
 from trainer.evaluation import wrong_labels
@@ -40,9 +40,7 @@ def score_clips(workspace: Workspace, run: Run, doubted: tuple[str, ...], epochs
 @pytest.fixture
 def workspace(tmp_path) -> Workspace:
     """Clips, a scan, and a run that doubts two of them."""
-    made = Workspace(tmp_path)
-    make_raw(made)
-    scan(made, ignore)
+    made = make_workspace(tmp_path)
     run = make_run(made)
     end(run, "completed", "done")
     score_clips(made, run, DOUBTED)
