@@ -13,6 +13,7 @@ import ctypes
 import json
 import sys
 import wave
+from functools import lru_cache
 from typing import Any
 
 import espeakng_loader
@@ -41,6 +42,7 @@ def load() -> tuple[ctypes.CDLL, int]:
     return library, rate
 
 
+@lru_cache(maxsize=1)  # it loads the dictionary of the language: 5 ms in Russian, which thousands of words need not wait
 def choose_voice(library: ctypes.CDLL, voice: str) -> None:
     if library.espeak_SetVoiceByName(voice.encode()) != 0:
         raise Refused(f"espeak-ng has no voice {voice}.")
@@ -57,6 +59,7 @@ def speak(library: ctypes.CDLL, rate: int, request: dict[str, Any]) -> dict[str,
 
     callback = _CALLBACK(collect)
     library.espeak_SetSynthCallback(callback)
+    choose_voice.cache_clear()  # each utterance begins with the same state
     choose_voice(library, request["voice"])
     library.espeak_SetParameter(PARAMETER_RATE, request["rate"], 0)
     library.espeak_SetParameter(PARAMETER_PITCH, request["pitch"], 0)
