@@ -20,7 +20,6 @@ from trainer.catalog import trash
 from trainer.cli.run import status_document
 from trainer.cli.terminal import Session
 from trainer.run import launch, runs, tensorboard
-from trainer.run.runs import Run
 from trainer.system import job, liveness, processes
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 
@@ -76,12 +75,24 @@ def test_every_combination_of_evidence_has_one_verdict():
     assert seen == set(lives)
 
 
-PRELUDE = "import sys; sys.argv = ['trainer', *sys.argv[1:]]; "
-SHIFTED = PRELUDE + (
+SHIFTED = (
     "import time, psutil; now, boot = time.time, psutil.boot_time(); time.time = lambda: now() + 86400 * 365; "
-    "psutil.boot_time = lambda: boot + 86400 * 365; "
+    "psutil.boot_time = lambda: boot + 86400 * 365"
 )
-PROGRAM = "import runpy; runpy.run_module('trainer', run_name='__main__')"
+PROGRAM = """
+import contextlib, io, json, runpy, sys
+answers = []
+for words in json.loads(sys.argv[1]):
+    sys.argv, code = ["trainer", *words], 0
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        try:
+            runpy.run_module("trainer", run_name="__main__")
+        except SystemExit as error:
+            code = error.code or 0
+    answers.append((code, out.getvalue().strip() or err.getvalue().strip()))
+print(json.dumps(answers))
+"""
+"""Commands of the command line, one after the other in one process, which spares the imports of each."""
 WITHOUT_BOOT_ID = 'mount -t tmpfs none /proc/sys/kernel/random && exec "$@"'
 OTHER_BOOT_ID = (
     'echo 01234567 >/run/$$ && mount --bind /run/$$ /proc/sys/kernel/random/boot_id && rm /run/$$ && exec "$@"'
@@ -99,18 +110,21 @@ VIEWS = {
 """From where the command line is called, by the words that go before it."""
 
 
-def call(view: str, workspace: Workspace, *words: str) -> tuple[int, str]:
-    """Exit code and what was said by the command line, called from there."""
-    program = (SHIFTED if "wall clock" in view else PRELUDE) + PROGRAM
-    command = [*VIEWS[view], sys.executable, "-c", program, "--root", str(workspace.root), *words]
+def call(view: str, workspace: Workspace, *commands: tuple[str, ...]) -> list[tuple[int, str]]:
+    """Exit code of each command and what it said, called from there."""
+    program = f"{SHIFTED if 'wall clock' in view else ''}\n{PROGRAM}"
+    words = json.dumps([["--root", str(workspace.root), *command] for command in commands])
+    command = [*VIEWS[view], sys.executable, "-c", program, words]
     done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT_ROOT, timeout=PATIENCE)
     if done.returncode and done.stderr.startswith(("unshare:", "mount:", "hostname:")):
         pytest.skip(f"not allowed here: {done.stderr.strip()}")
-    return done.returncode, done.stdout.strip() or done.stderr.strip()
+    assert done.returncode == 0, done.stderr
+    return [(code, said) for code, said in json.loads(done.stdout)]
 
 
-def state(view: str, workspace: Workspace, run: Run) -> str:
-    code, said = call(view, workspace, "--json", "status", run.id)
+def state(answer: tuple[int, str]) -> str:
+    """The state that `--json status` told."""
+    code, said = answer
     assert code == 0, said
     return json.loads(said)["state"]
 
@@ -135,10 +149,10 @@ def workspace(tmp_path, data, monkeypatch):
 def test_a_live_run_is_told_as_such_from_anywhere_and_can_be_stopped_from_there(workspace: Workspace, view: str):
     run = launch.start(workspace, tiny_config(epochs=10_000, device="cpu"), "tiny").run
     wait_for_epoch(run, 1)
-    assert state(view, workspace, run) == "running"
-    code, said = call(view, workspace, "resume", run.id)
-    assert (code, said) == (2, f"Run {run.id} is running; there is nothing to resume.")
-    code, said = call(view, workspace, "stop", "--now", run.id)
+    commands = (("--json", "status", run.id), ("resume", run.id), ("stop", "--now", run.id))
+    told, resumed, (code, said) = call(view, workspace, *commands)
+    assert state(told) == "running"
+    assert resumed == (2, f"Run {run.id} is running; there is nothing to resume.")
     assert code == 0 and ("Stopping" in said or "stopped" in said), said
     assert wait_until(run, "stopped", seconds=20).outcome.reason == "As asked."
 
@@ -151,7 +165,7 @@ def test_a_run_whose_processes_were_killed_is_told_as_lost_from_anywhere(workspa
     processes.send_signal(found.supervisor, signal.SIGKILL)
     processes.send_signal(found.trainer, signal.SIGKILL)
     wait_until(run, "lost", seconds=5)
-    assert state(view, workspace, run) == "lost"
+    assert [state(told) for told in call(view, workspace, ("--json", "status", run.id))] == ["lost"]
 
 
 def test_a_job_is_told_and_cancelled_from_another_pid_namespace(tmp_path):
@@ -174,9 +188,9 @@ def test_tensorboard_is_found_and_ended_from_another_pid_namespace(tmp_path):
     workspace = Workspace(tmp_path)
     tensorboard.start(workspace)
     address = tensorboard.wait(workspace).address
-    code, said = call("another pid namespace", workspace, "--json", "tensorboard")
-    assert code == 0 and json.loads(said)["address"] == address, said
-    code, said = call("another pid namespace", workspace, "--json", "tensorboard", "--stop")
+    commands = (("--json", "tensorboard"), ("--json", "tensorboard", "--stop"))
+    (code_found, found), (code, said) = call("another pid namespace", workspace, *commands)
+    assert code_found == 0 and json.loads(found)["address"] == address, found
     assert code == 0 and json.loads(said) == {"stopped": True}, said
     assert tensorboard.running(workspace) is None
 
