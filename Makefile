@@ -28,6 +28,9 @@ $(INSTALLED): requirements.lock
 app: setup
 	$(BIN)/python -m streamlit run app.py --server.address $(HOST) --server.port $(PORT) --server.headless $(if $(HEADLESS),true,false) --logger.hideWelcomeMessage true
 
+# Bytecode is written, also where the environment forbids it: else each process that tests start compiles all it imports.
+test test-fast test-gpu: export PYTHONDONTWRITEBYTECODE =
+
 # Two tests at a time, as there are cores on the smallest machine: promises of seconds are kept beside another test too.
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal
