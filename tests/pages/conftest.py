@@ -1,6 +1,8 @@
 """Workspaces that pages are drawn for."""
 
+import hashlib
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +10,8 @@ from tests.run_folders import slow_start, workspace_at
 from tests.tiny import make_workspace, tiny_config
 from trainer.audio import audio_file
 from trainer.config import config_file
+from trainer.detector import onnx_file
+from trainer.detector.detector_file import DetectorFile
 from trainer.system import processes
 from trainer.system.workspace import Workspace
 
@@ -50,3 +54,23 @@ def no_decoder(monkeypatch):
         raise AssertionError("a file was decoded in the process of the pages")
 
     monkeypatch.setattr(audio_file, "_decoded", refuse)
+
+
+@pytest.fixture(scope="session")
+def accepted() -> set[str]:
+    """Digests of models, with their documents, that a process with limits has tried and not refused."""
+    return set()
+
+
+@pytest.fixture(autouse=True)
+def tried_once(monkeypatch, accepted: set[str]):
+    """Most of these tests hear with the same model: it is tried once, in a process that takes a second to start."""
+    try_model = onnx_file._try
+
+    def try_once(file: DetectorFile, data: bytes, path: Path) -> None:
+        digest = hashlib.sha256(file.model_dump_json().encode() + data).hexdigest()
+        if digest not in accepted:
+            try_model(file, data, path)
+            accepted.add(digest)
+
+    monkeypatch.setattr(onnx_file, "_try", try_once)
