@@ -42,7 +42,7 @@ def load() -> tuple[ctypes.CDLL, int]:
     return library, rate
 
 
-@lru_cache(maxsize=1)  # it loads the dictionary of the language: 5 ms in Russian, which thousands of words need not wait
+@lru_cache(maxsize=1)  # it loads the dictionary of the language: 50 ms in Russian, too long for each of many words
 def choose_voice(library: ctypes.CDLL, voice: str) -> None:
     if library.espeak_SetVoiceByName(voice.encode()) != 0:
         raise Refused(f"espeak-ng has no voice {voice}.")
