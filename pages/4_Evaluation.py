@@ -25,7 +25,7 @@ if not row:
     st.stop()
 job_progress.show(workspace, job_progress.MODEL_VERBS)
 point = metrics.point_of_run(status)
-metrics.show_point(point)
+metrics.show_point(point, run.id)
 match section:
     case "Streams":
         stream_results.show(workspace, run, point)

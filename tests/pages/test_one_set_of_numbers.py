@@ -18,7 +18,7 @@ from tests.tiny import ignore, make_workspace
 from trainer.__main__ import app as command_line
 from trainer.detector.detector_file import INT8_MODEL, MODEL, NAME, DetectorFile, Int8, Rates, Threshold
 from trainer.detector.stream_scores import Point
-from trainer.evaluation import evaluations, operating_point, point_text
+from trainer.evaluation import evaluations, headline, operating_point, point_text
 from trainer.evaluation.operating_point import OperatingPoint
 from trainer.run import archive, metrics, models, runs
 from trainer.run.documents import Best
@@ -86,11 +86,12 @@ def answer(workspace: Workspace, *arguments: str):
 
 
 def shown(page: str, section: str, run: Run) -> tuple[list[str], list[str]]:
-    """The values of the three metrics on a page, with what stands below them, and its captions."""
+    """The values of the three metrics on a page, with what stands below them, and its sentences."""
     app = draw(page, run.id, section)
     found = [metric for metric in app.metric if metric.label in NAMES]
     assert [metric.label for metric in found] == list(NAMES), (page, section, [each.label for each in app.metric])
-    return [f"{metric.value} {metric.delta}".strip() for metric in found], [each.value for each in app.caption]
+    sentences = [each.value for each in (*app.caption, *app.markdown)]
+    return [f"{metric.value} {metric.delta}".strip() for metric in found], sentences
 
 
 def told(point: OperatingPoint | None) -> list[str]:
@@ -104,21 +105,23 @@ def assert_one_set(
 ) -> OperatingPoint:
     """Collect the numbers of a run from these pages and from the command line: they are all those of one value."""
     point = operating_point.of_run(runs.status(run))
-    document = point.model_dump(mode="json")
-    assert answer(workspace, "status", run.id)["operating_point"] == document
+    document, first = point.model_dump(mode="json"), headline.of(point)
+    documents = {"operating_point": document, "headline": first and first.model_dump()}
+    assert answer(workspace, "status", run.id).items() >= documents.items()
     listed = next(each for each in answer(workspace, "runs") if each["run"] == run.id)
-    assert listed["operating_point"] == document
+    assert listed.items() >= documents.items()
     for name in ("threshold", "miss_rate", "false_accepts_per_hour", "hours", "evaluation"):
         assert listed[name] == document[name]
     assert (listed["measured_on"] or None) == document["measured_on"]
     if exported:
         about = answer(workspace, "export", run.id)
-        assert (about["operating_point"], about["threshold"]) == (document, point.threshold)
-        assert about["threshold"] == detector_of(run).threshold
+        assert about.items() >= documents.items()
+        assert about["threshold"] == point.threshold == detector_of(run).threshold
     for page, section in places:
-        values, captions = shown(page, section, run)
+        values, sentences = shown(page, section, run)
         assert values == told(point), (page, section)
-        assert plain(" ".join(point_text.sentences(point))) in captions, (page, section)
+        assert plain(" ".join(point_text.sentences(point))) in sentences, (page, section)
+        assert [f"**{plain(first.text)}**" in each for each in sentences].count(True) == 1 if first else True
     text = (point_text.false_accepts_per_hour(point), point_text.measured_on(point))
     for page in ("Runs", "Wakeword Studio"):
         rows = draw(page).dataframe[0].value

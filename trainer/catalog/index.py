@@ -25,7 +25,7 @@ from trainer.run.state import ACTIVE
 from trainer.system import durable, regular_file
 from trainer.system.workspace import Workspace
 
-VERSION = 3
+VERSION = 4
 YOUNG_SECONDS = 2.0
 """The resolution of file system clocks; two changes within it may leave the same stamp."""
 OLD_SECONDS = 60.0

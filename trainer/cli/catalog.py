@@ -11,7 +11,7 @@ from trainer.catalog import disk, index, notes, reading, run_rows, search, trash
 from trainer.catalog.run_rows import Row, point_of
 from trainer.cli.run import state_document
 from trainer.cli.terminal import Session, show
-from trainer.evaluation import point_text
+from trainer.evaluation import headline, point_text
 from trainer.run import runs, tensorboard
 from trainer.run.runs import Run
 from trainer.system import access_token
@@ -50,7 +50,8 @@ RUN = click.argument("run", metavar="RUN")
 def _document(session: Session, row: Row) -> dict[str, Any]:
     """A run of the list as JSON: its status and its row."""
     run = runs.by_id(session.workspace, row.run)
-    return row._asdict() | (state_document(session, runs.status(run)) if run else {})
+    told = row._asdict() | headline.documents(point_of(row))
+    return told | (state_document(session, runs.status(run)) if run else {})
 
 
 def _line(row: Row) -> str:

@@ -15,7 +15,7 @@ from trainer.cli.run import RUN
 from trainer.cli.terminal import AS_JOB, Failure, Session, complain, show, work_on
 from trainer.detector import detector_file
 from trainer.detector.detector_file import DetectorFile
-from trainer.evaluation import operating_point, point_text
+from trainer.evaluation import headline, operating_point, point_text
 from trainer.run import models, runs
 from trainer.system import display_text, durable, private, regular_file
 from trainer.system.job import Report
@@ -134,7 +134,7 @@ def export(session: Session, run: str, folder: Path | None, checkpoint: str, wit
             "folder": str(target),
             "files": names,
             "threshold": file.threshold,
-            "operating_point": point and point.model_dump(mode="json"),
+            **headline.documents(point),
         }
         told = [*detector_file.sentences(file), *(point_text.lines(point) if point else [])]
         told.append(f"Written to {target}: {', '.join(names)}.")

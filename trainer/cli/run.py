@@ -14,7 +14,7 @@ import click
 from trainer.cli import terminal
 from trainer.cli.terminal import AS_JOB, Session, Work, show, work_on, work_on_each
 from trainer.config import config_file
-from trainer.evaluation import operating_point
+from trainer.evaluation import headline, operating_point
 from trainer.run import archive, failures, launch, notifications, run_queue, runs
 from trainer.run.notifications import Notifications
 from trainer.run.run_queue import Place
@@ -72,10 +72,10 @@ RUN = click.argument("run", metavar="RUN")
 
 
 def status_document(session: Session, run: Run) -> dict[str, Any]:
-    """The status of a run with its operating point, its position in the queue and advice on a failure."""
+    """The status of a run with its operating point and headline, its position in the queue and advice on a failure."""
     status = runs.status(run)
     point = operating_point.of_run(status)
-    return state_document(session, status) | {"operating_point": point and point.model_dump(mode="json")}
+    return state_document(session, status) | headline.documents(point)
 
 
 def state_document(session: Session, status: Status) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from trainer.detector import detector_file
 from trainer.detector.detector_file import DetectorFile, Threshold
-from trainer.evaluation import curve, intervals, point_text
+from trainer.evaluation import curve, headline, intervals, point_text
 from trainer.evaluation.evaluations import CurvePoint, Evaluation, EvaluationFolder
 from trainer.evaluation.operating_point import OperatingPoint
 from trainer.streams.stream_set import StreamSet
@@ -143,7 +143,7 @@ def report_document(
         "budget": {"false_accepts_per_hour": per_hour, "point": point and point.model_dump()},
         "notes": notes(folder),
         "left_out": left_out(folder),
-        "operating_point": own and own.model_dump(mode="json"),
+        **headline.documents(own),
     }
 
 

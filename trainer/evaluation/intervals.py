@@ -80,6 +80,28 @@ def interval(wrong: NDArray[np.bool_], sources: Sequence[str]) -> tuple[float, f
     return (None, None) if bound is None else (float(bound[0, 0]), float(bound[1, 0]))
 
 
+PROMISE = 0.9
+"""Confidence of what a user is promised: that there are not more false accepts per hour than this."""
+
+
+def most_expected(count: int, confidence: float = PROMISE) -> float:
+    """With this confidence not more are to be expected where so many were counted (Garwood, as below).
+
+    The same holds for the threshold right above the next peak, chosen on these very recordings: until the n-th event
+    of a Poisson process, what was to be expected is gamma distributed with shape n.
+    """
+    from scipy import special  # as above
+
+    return float(special.gammaincinv(count + 1, confidence))
+
+
+def least_expected(count: int, confidence: float = PROMISE) -> float:
+    """With this confidence not fewer are to be expected where so many were counted (Garwood, as below)."""
+    from scipy import special  # as above
+
+    return float(special.gammaincinv(count, 1 - confidence)) if count else 0.0
+
+
 def of_count(count: int) -> tuple[float, float]:
     """Bounds of what is to be expected where so many were counted, exact where they come independently (Garwood,
     "Fiducial limits for the Poisson distribution", Biometrika 1936); for none the rule of three."""

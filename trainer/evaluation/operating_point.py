@@ -71,6 +71,9 @@ class OperatingPoint(BaseModel, frozen=True):
     false_accepts_per_hour: Finite | None = None
     bound_per_hour: Finite | None = None
     """With 95 % confidence there are not more false accepts per hour than this."""
+    long_false_accepts: Count | None = None
+    """Of the false accepts, those in the `long_hours` of long recordings; the rest is in clips one after another."""
+    long_hours: Hours | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ class Measured:
 
     point: CurvePoint
     conditions: Sequence[errors.Row]
+    long_false_accepts: int
+    long_hours: float
 
 
 Measure = Callable[[EvaluationFolder, Evaluation, float], Measured | None]
@@ -91,7 +96,11 @@ def measure(folder: EvaluationFolder, evaluation: Evaluation, threshold: float) 
     except (OSError, ValueError):
         return None
     point = curve.at_threshold(heard, threshold)
-    return Measured(point, errors.by_condition(heard, threshold)) if point else None
+    if point is None:
+        return None
+    long = [each for each in heard if each.recording.is_long]
+    accepts = curve.false_accepts(long, threshold)
+    return Measured(point, errors.by_condition(heard, threshold), accepts, curve.hours(long))
 
 
 def epoch_row(run: Run, epoch: int) -> Row | None:
@@ -153,7 +162,7 @@ def _evaluated(run: Run, file: DetectorFile, heard: Iterable[Evaluation], measur
 
 
 def _of_evaluation(file: DetectorFile, evaluation: Evaluation, measured: Measured) -> dict[str, object]:
-    point = measured.point
+    point, hours = measured.point, measured.long_hours
     return {
         "measured_on": "evaluation",
         "evaluation": evaluation.id,
@@ -166,6 +175,7 @@ def _of_evaluation(file: DetectorFile, evaluation: Evaluation, measured: Measure
         "high": point.high,
         "conditions": [_condition(row) for row in measured.conditions],
         **_accepts(point.false_accepts, evaluation.hours),
+        **({"long_false_accepts": measured.long_false_accepts, "long_hours": hours} if hours else {}),
     }
 
 

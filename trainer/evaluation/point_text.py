@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainer.evaluation import curve, intervals
+from trainer.evaluation import curve, headline, intervals
 from trainer.evaluation.operating_point import OperatingPoint
 from trainer.system.display_text import counted
 
@@ -67,11 +67,13 @@ def measured_on(point: OperatingPoint | None) -> str:
 
 
 def lines(point: OperatingPoint) -> list[str]:
-    """The numbers and what they are, for the command line."""
+    """The headline, the numbers and what they are, for the command line."""
+    first = headline.of(point)
+    told = [f"{first.text} Verdict: {first.verdict}. {first.advice}"] if first else []
     below = [bounds(point), in_hours(point.false_accepts, point.hours)]
     between, counts = (f" ({text})" if text else "" for text in below)
     numbers = f"threshold {threshold(point)}, miss rate {miss_rate(point)}{between}"
-    return [f"{numbers}, false accepts per hour {false_accepts_per_hour(point)}{counts}", *sentences(point)]
+    return [*told, f"{numbers}, false accepts per hour {false_accepts_per_hour(point)}{counts}", *sentences(point)]
 
 
 def sentences(point: OperatingPoint | None) -> list[str]:

@@ -53,6 +53,11 @@ class Recording(BaseModel, frozen=True):
     words: list[Word] = []
     parts: list[Part] = []
 
+    @property
+    def is_long(self) -> bool:
+        """Whether it is a long recording in which false accepts count, not clips one after the other."""
+        return self.counts_false_accepts and not self.parts
+
 
 class StreamSet(BaseModel, frozen=True):
     """Streams that belong together; `key` names exactly these: equal keys, equal audio and words."""

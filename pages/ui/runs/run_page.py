@@ -217,7 +217,7 @@ def _values(workspace: Workspace, name: str) -> Values:
 def show_facts(workspace: Workspace, status: Status, row: Row) -> None:
     """The Facts section: results, rates per window, origin and environment."""
     metrics.show(results(row))
-    metrics.show_point(point_of(row))
+    metrics.show_point(point_of(row), row.run)
     with st.expander("Details", expanded=True):
         st.caption(run_columns.BEST)
         metrics.show(window_rates(row))

@@ -9,9 +9,9 @@ from typing import Any
 import streamlit as st
 
 from pages.ui.shared import history
-from pages.ui.shared.frame import plain
+from pages.ui.shared.frame import DATASET, EVALUATION, plain
 from pages.ui.shared.run_notice import TRAINING_STATES, state_word
-from trainer.evaluation import operating_point, point_text
+from trainer.evaluation import headline, operating_point, point_text
 from trainer.evaluation.evaluations import Evaluation, EvaluationFolder
 from trainer.evaluation.operating_point import Measured, OperatingPoint
 from trainer.run import models
@@ -176,7 +176,33 @@ def point_metrics(point: OperatingPoint | None) -> list[Metric]:
     ]
 
 
-def show_point(point: OperatingPoint | None) -> None:
-    """Draw the metrics, and below them what they were measured on."""
+COLOURS = {"good": "green", "usable": "blue", "not yet": "orange", "unknown": "gray"}
+NEXT: dict[headline.Action, tuple[str, str, str]] = {
+    "evaluate": ("Go to Evaluation", EVALUATION, "Streams"),
+    "add speech": ("Add long recordings", EVALUATION, "Streams"),
+    "reduce false alarms": ("Show the false accepts", EVALUATION, "Streams"),
+    "add recordings": ("Go to Dataset", DATASET, ""),
+    "take it away": ("Get the model", EVALUATION, "Model"),
+}
+"""Where each action is done: the label of the link, the page, and its section."""
+
+
+def show_headline(point: OperatingPoint | None, run: str) -> None:
+    """Draw the headline of a run with its verdict, and a link to the step that helps most."""
+    shown = headline.of(point)
+    if shown is None:
+        return
+    with st.container(border=True, key="headline"):
+        st.markdown(f"**{plain(shown.text)}** :{COLOURS[shown.verdict]}-badge[{shown.verdict}]")
+        st.caption(plain(shown.advice))
+        if shown.action:
+            label, page, section = NEXT[shown.action]
+            query = {"run": run} | ({"section": section} if section else {})
+            st.page_link(page, label=label, icon=":material/arrow_forward:", query_params=query)
+
+
+def show_point(point: OperatingPoint | None, run: str) -> None:
+    """Draw the headline, the metrics, and below them what they were measured on."""
+    show_headline(point, run)
     show(point_metrics(point), least_width=170)
     st.caption(plain(" ".join(point_text.sentences(point))))

@@ -58,7 +58,7 @@ def _draw(status: Status, style: Style) -> None:
 def _show_numbers(status: Status | None) -> None:
     """State and progress, the operating point, and the rates per window."""
     metrics.show(metrics.progress_metrics(status))
-    metrics.show_point(metrics.point_of_run(status))
+    metrics.show_point(metrics.point_of_run(status), status.run.id if status else "")
     with st.expander("Details", expanded=True):
         st.caption(WINDOWS)
         metrics.show(metrics.window_rates(status))

@@ -1,0 +1,96 @@
+"""The headline of a model: its words, its verdict and its next step, and that it never says more than was measured."""
+
+import numpy as np
+import pytest
+
+from tests.heard import heard, random_other, recording, words
+from trainer.evaluation import curve, headline, intervals
+from trainer.evaluation.operating_point import OperatingPoint
+
+
+def point(missed: int | None = 3, of: int = 60, long: tuple[int, float] | None = (0, 4.7), **values) -> OperatingPoint:
+    """An operating point of an evaluation, with this many false accepts in hours of long recordings."""
+    count, hours = long or (None, None)
+    rate = None if missed is None else missed / of
+    known = {
+        "checkpoint": "epoch_0003.ckpt", "epoch": 3, "threshold": 0.5, "threshold_from": "evaluation",
+        "measured_on": "evaluation", "words": of if missed is not None else 0, "misses": missed, "miss_rate": rate,
+        "false_accepts": count, "hours": hours, "long_false_accepts": count, "long_hours": hours,
+    }  # fmt: skip
+    return OperatingPoint.model_validate(known | values)
+
+
+CLIPS = {"long": None, "false_accepts": 0, "hours": 14.5 / 60}
+VALIDATED, NOISY = CLIPS | {"measured_on": "validation_stream"}, CLIPS | {"false_accepts": 9}
+TRUSTED = "At most 1 false alarm in 2 hours (checked on 4.7 h)."
+
+
+@pytest.mark.parametrize(
+    ("missed", "heard_text", "verdict", "action"),
+    [
+        (0, "Hears all of 60 words.", "good", "take it away"),
+        (1, "Hears 98 of 100.", "good", "take it away"),
+        (5, "Hears 9 of 10.", "good", "take it away"),
+        (12, "Hears 8 of 10.", "usable", "add recordings"),
+        (23, "Hears 6 of 10.", "not yet", "add recordings"),
+        (None, "Words heard: unknown.", "unknown", "evaluate"),
+    ],
+)
+def test_words_are_told_as_people_count(missed, heard_text, verdict, action):
+    told = headline.of(point(missed))
+    assert (told.text, told.verdict, told.action) == (f"{heard_text} {TRUSTED}", verdict, action)
+
+
+@pytest.mark.parametrize(
+    ("measured", "alarms", "verdict", "action"),
+    [
+        ({"long": (0, 30.0)}, "At most 1 false alarm in 13 hours (checked on 30 h).", "good", "take it away"),
+        ({"long": (3, 4.7)}, "At most 1.5 false alarms an hour (checked on 4.7 h).", "usable", "add speech"),
+        ({"long": (0, 0.25)}, "False alarms unknown: 15 minutes checked.", "unknown", "add speech"),
+        (CLIPS, "False alarms unknown: 14 minutes checked.", "unknown", "add speech"),
+        (VALIDATED, "False alarms unknown: 14 minutes checked.", "unknown", "evaluate"),
+        ({"long": (40, 4.0)}, "About 10 false alarms an hour (4 h checked).", "not yet", "reduce false alarms"),
+        (NOISY, "About 37 false alarms an hour (14 minutes checked).", "not yet", "reduce false alarms"),
+    ],
+)  # fmt: skip
+def test_false_alarms_are_told_with_the_sound_that_was_checked(measured, alarms, verdict, action):
+    told = headline.of(point(5, **measured))
+    assert (told.text, told.verdict, told.action) == (f"Hears 9 of 10. {alarms}", verdict, action)
+    assert told.advice
+
+
+def test_hours_of_clips_prove_nothing_however_many_they_are():
+    told = headline.of(point(long=None, false_accepts=0, hours=100.0))
+    assert told.verdict == "unknown" and told.hours == 0 and told.bound_per_hour is None
+    assert told.advice == "Add 5 h of speech without the word."
+
+
+def test_nothing_measured_has_no_headline():
+    assert headline.of(None) is None
+    assert headline.of(point(long=None, measured_on=None)) is None
+    assert headline.documents(None) == {"operating_point": None, "headline": None}
+
+
+@pytest.mark.parametrize("per_hour", [0.011, 0.34, 0.5, 0.51, 0.99, 1.0, 1.001, 1.44, 7.0])
+def test_a_bound_in_words_is_never_smaller_than_the_bound(per_hour):
+    count, unit = headline._at_most(per_hour).split(" false alarm")
+    hours = float(unit.split()[1]) if " in " in unit else 1.0
+    assert float(count) / hours >= per_hour - 1e-9
+
+
+@pytest.mark.parametrize("count", [0, 1, 4])
+def test_at_the_threshold_right_above_the_next_peak_nine_of_ten_promises_hold(count):
+    """The threshold is chosen on the very recordings, as `budget` does, and its true rate is known here."""
+    rng, hours, peaks_per_hour, trials = np.random.default_rng(1), 10.0, 30.0, 4000
+    held = 0
+    for _ in range(trials):
+        peaks = np.sort(rng.random(rng.poisson(hours * peaks_per_hour)))[::-1]
+        held += peaks_per_hour * (1 - peaks[count]) <= intervals.most_expected(count) / hours
+    assert held / trials == pytest.approx(intervals.PROMISE, abs=0.02)
+
+
+def test_clips_one_after_the_other_are_no_long_recording():
+    said = heard(recording("words", 40.0, words=words(6), counts_false_accepts=False), {})
+    long, clips = heard(recording("talk", 7200.0), {10: 0.9}), random_other(np.random.default_rng(0), "clips", 60.0)
+    assert [each.recording.is_long for each in (said, long, clips)] == [False, True, False]
+    assert curve.hours([long]) == 2.0 and curve.false_accepts([long], 0.5) == 1

@@ -1,0 +1,139 @@
+"""The headline of a model: how many words it hears, how often it wakes for nothing, on how much sound that was checked,
+a verdict, and what helps most."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from trainer.evaluation import intervals
+from trainer.evaluation.operating_point import Finite, OperatingPoint, Rate
+from trainer.system.display_text import counted
+
+Verdict = Literal["good", "usable", "not yet", "unknown"]
+Action = Literal["", "evaluate", "add speech", "reduce false alarms", "add recordings", "take it away"]
+GOOD_HEARD, GOOD_PER_HOUR = 0.9, 0.5
+USABLE_HEARD, USABLE_PER_HOUR = 0.75, 2.0
+"""A verdict needs at least this share of the words heard, and at most so many false alarms per hour, proven."""
+
+
+class Headline(BaseModel, frozen=True):
+    """`heard` is the share of the words, 0 to 1. False alarms (false accepts) are counted in `hours` of long recordings
+    without the word: clips one after the other have fewer than a day of speech has, so their time proves nothing.
+    With 90 % confidence there are at most `bound_per_hour`. None: not measured."""
+
+    heard: Rate | None
+    false_alarms_per_hour: Finite | None
+    bound_per_hour: Finite | None
+    hours: Finite
+    verdict: Verdict
+    text: str
+    advice: str
+    """The one step that helps most, as a sentence; `action` names it for programs."""
+    action: Action
+
+
+def of(point: OperatingPoint | None) -> Headline | None:
+    """The headline of an operating point; None when nothing was measured."""
+    if point is None or point.measured_on is None:
+        return None
+    heard = None if point.miss_rate is None else 1 - point.miss_rate
+    hours, count = point.long_hours or 0.0, point.long_false_accepts or 0
+    bound = intervals.most_expected(count) / hours if hours else None
+    verdict = _verdict(heard, bound, _too_many(point))
+    advice, action = _advice(point, heard, bound)
+    return Headline(
+        heard=heard,
+        false_alarms_per_hour=count / hours if hours else None,
+        bound_per_hour=bound,
+        hours=hours,
+        verdict=verdict,
+        text=f"{_heard_text(point)} {_alarms_text(point, bound)}",
+        advice=advice,
+        action=action,
+    )
+
+
+def documents(point: OperatingPoint | None) -> dict[str, Any]:
+    """An operating point and its headline, as every JSON document gives them; null when they are not known."""
+    headline = of(point)
+    return {"operating_point": point and point.model_dump(mode="json"), "headline": headline and headline.model_dump()}
+
+
+def _too_many(point: OperatingPoint) -> bool:
+    """Whether there are certainly too many false alarms. Clips one after the other can show that: speech has more."""
+    pairs = ((point.false_accepts, point.hours), (point.long_false_accepts, point.long_hours))
+    return any(count and hours and intervals.least_expected(count) / hours > USABLE_PER_HOUR for count, hours in pairs)
+
+
+def _verdict(heard: float | None, bound: float | None, too_many: bool) -> Verdict:
+    if too_many:
+        return "not yet"
+    if heard is None or bound is None or bound > USABLE_PER_HOUR:
+        return "unknown"
+    if heard < USABLE_HEARD:
+        return "not yet"
+    return "good" if heard >= GOOD_HEARD and bound <= GOOD_PER_HOUR else "usable"
+
+
+def _heard_text(point: OperatingPoint) -> str:
+    if point.miss_rate is None:
+        return "Words heard: unknown."
+    heard = 1 - point.miss_rate
+    if heard == 1:
+        return f"Hears all of {counted(point.words, 'word')}." if point.words else "Hears every word."
+    parts = 100 if heard >= 0.95 else 10
+    return f"Hears {math.floor(parts * heard + 1e-9)} of {parts}."
+
+
+def _alarms_text(point: OperatingPoint, bound: float | None) -> str:
+    if _too_many(point):
+        long = point.long_hours and point.long_false_accepts
+        count, hours = (point.long_false_accepts, point.long_hours) if long else (point.false_accepts, point.hours)
+        return f"About {(count or 0) / (hours or 1):,.0f} false alarms an hour ({duration(hours)} checked)."
+    if bound is None or bound > USABLE_PER_HOUR:
+        return f"False alarms unknown: {duration(point.long_hours or point.hours)} checked."
+    return f"At most {_at_most(bound)} (checked on {duration(point.long_hours)})."
+
+
+def _at_most(per_hour: float) -> str:
+    """A bound in words; rounding makes it larger, never smaller."""
+    if per_hour > 1:
+        return f"{math.ceil(10 * per_hour) / 10:g} false alarms an hour"
+    hours = 1 / per_hour
+    whole = math.floor(hours) if hours >= 10 else math.floor(10 * hours) / 10
+    return "1 false alarm an hour" if whole == 1 else f"1 false alarm in {whole:g} hours"
+
+
+def duration(hours: float | None) -> str:
+    """Time as people say it; rounded down."""
+    if not hours:
+        return "nothing"
+    if hours < 1:
+        return counted(math.floor(60 * hours), "minute")
+    return f"{math.floor(10 * hours) / 10:g} h"
+
+
+def hours_needed(hours: float) -> int:
+    """Hours of sound without the word that are missing, at least, to prove GOOD_PER_HOUR."""
+    return max(1, math.ceil(intervals.most_expected(0) / GOOD_PER_HOUR - hours))
+
+
+def _advice(point: OperatingPoint, heard: float | None, bound: float | None) -> tuple[str, Action]:
+    if not point.checkpoint:
+        return "The training exports a model when it ends; evaluate it then.", ""
+    if point.measured_on != "evaluation":
+        return "Evaluate the model to learn how well it does.", "evaluate"
+    if _too_many(point):
+        return "Add its false accepts to the hard negatives, and train again.", "reduce false alarms"
+    if bound is None or bound > USABLE_PER_HOUR:
+        return f"Add {hours_needed(point.long_hours or 0)} h of speech without the word.", "add speech"
+    if heard is None:
+        return "Evaluate it on recordings of the word.", "evaluate"
+    if heard < GOOD_HEARD:
+        return "Add recordings of the word by more people, and train again.", "add recordings"
+    if bound > GOOD_PER_HOUR:
+        return f"Add {hours_needed(point.long_hours or 0)} h of speech without the word.", "add speech"
+    return "Take the model to your device.", "take it away"
