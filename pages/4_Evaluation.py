@@ -25,7 +25,7 @@ if not row:
     st.stop()
 job_progress.show(workspace, job_progress.MODEL_VERBS)
 point = metrics.point_of_run(status)
-metrics.show_point(point, run.id)
+metrics.show_point(point, run.id, (frame.EVALUATION, section))
 match section:
     case "Streams":
         stream_results.show(workspace, run, point)

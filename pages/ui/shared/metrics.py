@@ -187,22 +187,22 @@ NEXT: dict[headline.Action, tuple[str, str, str]] = {
 """Where each action is done: the label of the link, the page, and its section."""
 
 
-def show_headline(point: OperatingPoint | None, run: str) -> None:
-    """Draw the headline of a run with its verdict, and a link to the step that helps most."""
+def show_headline(point: OperatingPoint | None, run: str, here: tuple[str, str]) -> None:
+    """Draw the headline of a run with its verdict, and a link to the step that helps most, unless that is `here`."""
     shown = headline.of(point)
     if shown is None:
         return
     with st.container(border=True, key="headline"):
         st.markdown(f"**{plain(shown.text)}** :{COLOURS[shown.verdict]}-badge[{shown.verdict}]")
         st.caption(plain(shown.advice))
-        if shown.action:
-            label, page, section = NEXT[shown.action]
+        label, page, section = NEXT.get(shown.action, ("", "", ""))
+        if label and (page, section) != here:
             query = {"run": run} | ({"section": section} if section else {})
             st.page_link(page, label=label, icon=":material/arrow_forward:", query_params=query)
 
 
-def show_point(point: OperatingPoint | None, run: str) -> None:
-    """Draw the headline, the metrics, and below them what they were measured on."""
-    show_headline(point, run)
+def show_point(point: OperatingPoint | None, run: str, here: tuple[str, str] = ("", "")) -> None:
+    """Draw the headline, the metrics, and below them what they were measured on; `here` is the page and its section."""
+    show_headline(point, run, here)
     show(point_metrics(point), least_width=170)
     st.caption(plain(" ".join(point_text.sentences(point))))
