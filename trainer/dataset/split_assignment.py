@@ -1,4 +1,4 @@
-"""Assigns clips to train, val and test so that no speaker and no audio is in two of them."""
+"""Assigns clips to train, val and test so that no speaker and no audio is in two splits."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from trainer.system.display_text import counted
 from trainer.system.workspace import LABELS
 
 TO_TRAIN = "hard_negative/false_accepts"
-"""What lies here was sent from an evaluation to be trained with; in val or test it would teach nothing."""
+"""Folder of the clips that were sent from an evaluation; they always belong to train."""
 Voices = Mapping[str, Sequence[str]]
 """Speakers by label."""
 _TOGETHER = (("positive",), ("negative", "hard_negative"))
-"""Labels of which each split needs clips of one at least."""
+"""Groups of labels; each split needs clips of at least one label of each group."""
 Ratios = tuple[float, float, float]
 SPEECH = ("positive", "negative", "hard_negative")
 NEAR = "near "
@@ -26,20 +26,20 @@ Alike = Mapping[str, int]
 """Numbers of sets of near duplicates, by path."""
 
 
-def of_few(clips: pd.DataFrame, splits: int) -> dict[str, list[str]]:
-    """The speakers of the labels that have fewer of them than there are splits to fill, by label."""
-    found = dict[str, list[str]]()
+def rare_speakers(clips: pd.DataFrame, splits: int) -> dict[str, list[str]]:
+    """The speakers of the labels with fewer speakers than splits, by label."""
+    rare = dict[str, list[str]]()
     usable = clips[~clips["path"].str.startswith(f"{TO_TRAIN}/")]
     for labels in _TOGETHER:
         rows = usable[usable["label"].isin(labels)]
         if rows["group"].nunique() < splits and (rows["speaker"] != "").any():
             by_label = rows[rows["speaker"] != ""].groupby("label")["speaker"]
-            found |= {str(label): sorted(set(speakers)) for label, speakers in by_label}
-    return found
+            rare |= {str(label): sorted(set(speakers)) for label, speakers in by_label}
+    return rare
 
 
 def by_recording(clips: pd.DataFrame, voices: Voices) -> pd.DataFrame:
-    """Clips (dataset.clips.ScannedClips.clips) of which each recording of these voices is a group of its own."""
+    """The clips (dataset.clips.ScannedClips.clips) with a group of its own for each recording of these voices."""
     alone = pd.Series(False, index=clips.index)
     for label, speakers in voices.items():
         alone |= (clips["label"] == label) & clips["speaker"].isin(speakers)
@@ -47,15 +47,15 @@ def by_recording(clips: pd.DataFrame, voices: Voices) -> pd.DataFrame:
 
 
 def sentences(voices: Voices) -> list[str]:
-    """What a split by recording measures, for each label that was split so."""
+    """What a split by recording measures, for each label that is split by recording."""
     return [_sentence(label, speakers) for label, speakers in voices.items()]
 
 
 def _sentence(label: str, speakers: Sequence[str]) -> str:
-    one, names = len(speakers) == 1, ", ".join(speakers)
+    single, names = len(speakers) == 1, ", ".join(speakers)
     kind = f"{label.replace('_', ' ')}s"
-    who = f"one speaker ({names})" if one else f"{counted(len(speakers), 'speaker')} ({names}), too few to separate"
-    voice = "this voice" if one else "these voices"
+    who = f"one speaker ({names})" if single else f"{counted(len(speakers), 'speaker')} ({names}), too few to separate"
+    voice = "this voice" if single else "these voices"
     measured = voice if label == "positive" else f"false accepts on {voice}"
     return (
         f"All {kind} are from {who}. They are split by recording, so validation and test measure only {measured}. "
@@ -64,7 +64,7 @@ def _sentence(label: str, speakers: Sequence[str]) -> str:
 
 
 def parse_ratios(text: str) -> Ratios:
-    """`70/15/15` as parts of one. Raises ValueError."""
+    """`70/15/15` as shares from 0 to 1. Raises ValueError."""
     try:
         parts = [float(part) for part in text.split("/")]
     except ValueError:
@@ -72,18 +72,18 @@ def parse_ratios(text: str) -> Ratios:
     if len(parts) != 3 or not all(0 <= part <= 100 for part in parts) or abs(sum(parts) - 100) > 1e-6:
         raise ValueError(f"Ratios {text!r:.60} are not three percentages that add up to 100, such as 70/15/15.")
     if not parts[0] or not parts[1]:
-        raise ValueError(f"Ratios {text} leave train or val empty; give both a share, such as 70/15/15.")
+        raise ValueError(f"Ratios {text} leave train or val empty. Give both a share, such as 70/15/15.")
     return parts[0] / 100, parts[1] / 100, parts[2] / 100
 
 
 def keys(clip: Clip, alike: Alike) -> list[str]:
-    """What ties a clip to others: its group first, its audio, and the near duplicates it is one of."""
+    """The keys that tie a clip to others: its group first, then its audio and its set of near duplicates."""
     near = [f"{NEAR}{alike[clip.path]}"] if clip.path in alike else []
     return [f"group {clip.group}", f"audio {clip.digest}", *near]
 
 
 def _components(clips: Iterable[Clip], alike: Alike) -> list[list[Clip]]:
-    """Clips that must stay together: tied by a key, or through others (union-find)."""
+    """The connected components of clips that share a key (union-find)."""
     parent: dict[str, str] = {}
 
     def root(key: str) -> str:
@@ -97,10 +97,10 @@ def _components(clips: Iterable[Clip], alike: Alike) -> list[list[Clip]]:
         first, *others = keys(clip, alike)
         for key in others:
             parent[root(key)] = root(first)
-    found = defaultdict(list)
+    components = defaultdict(list)
     for clip in ordered:
-        found[root(keys(clip, alike)[0])].append(clip)
-    return list(found.values())
+        components[root(keys(clip, alike)[0])].append(clip)
+    return list(components.values())
 
 
 def _check(clips: Sequence[Clip]) -> None:
@@ -120,9 +120,9 @@ def _best_split(
 ) -> str:
     """The split that a component with these counts by label brings closest to its target.
 
-    Measured as the change of the summed squared deviation, each label as a part of its own total, so that the 300
-    words count as much as the 3,000 other clips; and all clips together as one label more, so that what is a little
-    off in each label does not add up.
+    The measure is the change of the sum of squared deviations. Each label is relative to its own total, so that 300
+    positives weigh as much as 3,000 other clips. All clips together count as one more label, so that small deviations
+    of the labels do not add up.
     """
     every, all_clips = counts.total(), totals.total()
 
@@ -139,7 +139,7 @@ def _best_split(
 def _reserve(
     part: str, label: str, waiting: list[list[Clip]], have: dict[str, Counter[str]], targets: dict[str, Counter[str]]
 ) -> list[Clip] | None:
-    """Take the component that gives `part` its first clips of `label`, the one nearest to what it should have."""
+    """Remove and return the component closest to the target of `label` in `part`; None if `part` has the label."""
     fitting = [component for component in waiting if any(clip.label == label for clip in component)]
     if have[part][label] or not fitting:
         return None
@@ -150,7 +150,7 @@ def _reserve(
 
 @dataclass(frozen=True)
 class Shared:
-    """Clips by split; `left_out` are new ones that would join what already lies in two splits."""
+    """Clips by split; `left_out` are new clips that belong to groups in two splits."""
 
     splits: dict[str, list[Clip]]
     left_out: list[Clip]
@@ -159,10 +159,10 @@ class Shared:
 def _keep(
     clips: Sequence[Clip], assigned: Mapping[str, str], alike: Alike
 ) -> tuple[dict[str, list[Clip]], list[Clip], list[Clip]]:
-    """Clips that stay where they are with the new ones that belong to them; new ones still free; those left out.
+    """Assigned clips by split with the new clips tied to them; the other new clips; and the clips left out.
 
-    Raises ValueError when clips that stay would have to be in two splits at once. (Near duplicates that came to lie in
-    two splits are no such case: a new clip can make two others look alike that did not before.)
+    Raises ValueError when assigned clips leak. Near duplicates in two splits are no leak: a new clip can be similar to
+    two clips that are not similar to each other.
     """
     placed: dict[str, list[Clip]] = {part: [] for part in SPLITS}
     owners: dict[str, set[str]] = defaultdict(set)
@@ -181,11 +181,11 @@ def _keep(
         placed[part].append(clip)
     free, left_out = [], []
     for component in _components(new, alike):
-        near = set().union(*(owners.get(key, ()) for clip in component for key in keys(clip, alike)))
-        if not near:
+        parts = set().union(*(owners.get(key, ()) for clip in component for key in keys(clip, alike)))
+        if not parts:
             free += component
-        elif len(near) == 1:
-            placed[near.pop()] += component
+        elif len(parts) == 1:
+            placed[parts.pop()] += component
         else:
             left_out += component
     return placed, free, left_out
@@ -199,13 +199,12 @@ def split(
     alike: Alike | None = None,
     tested: Iterable[str] = (),
 ) -> Shared:
-    """Clips by split, near the ratios for every label as far as groups allow; the same for the same clips and seed.
+    """Clips by split, as close to the ratios in every label as groups allow; deterministic for clips and seed.
 
-    Clips whose path is in `assigned` stay in that split, and new clips of the same speaker or audio, or nearly the
-    same, join them. Then train gets some of every label, val some of the speech, test some of the labels in `tested`,
-    and the rest goes where it is missing most, big components first, while there is room to make up for them. Raises
-    ValueError when a label that training cannot do without is missing, too few groups hold the word for train and val
-    both to have it, or `assigned` leaks.
+    Clips whose path is in `assigned` stay in that split, and new clips of the same speaker, audio or near duplicates
+    join them. Then train gets some clips of every label, val of every speech label, test of the labels in `tested`.
+    The rest goes where it is missing most, large components first. Raises ValueError when positives or negatives are
+    missing or belong to too few groups for train and val, or when `assigned` leaks.
     """
     _check(clips)
     placed, free, left_out = _keep(sorted(clips, key=lambda clip: clip.path), assigned or {}, alike or {})

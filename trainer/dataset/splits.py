@@ -1,4 +1,4 @@
-"""The current split: made from the last scan, stored in data/splits with all earlier versions, and its quality."""
+"""The current split: its manifests in data/splits, made from the last scan, all earlier versions, and its quality."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ NO_SCAN = "No scan found. Scan the data set first: Scan Datasets on the Dataset 
 
 
 class Facts(BaseModel, frozen=True):
-    """How a split was made; data/splits/split.json. `left_out`: paths that would have leaked; `by_recording`: speakers
-    by label that lie in several splits, as there are too few of them."""
+    """data/splits/split.json: how a split was made. `left_out`: paths of clips in no split, because they would leak;
+    `by_recording`: speakers by label that are in several splits, because there are too few."""
 
     fingerprint: str
     ratios: Ratios
@@ -40,40 +40,40 @@ def _facts_file(workspace: Workspace) -> Path:
 
 
 def facts(workspace: Workspace) -> Facts | None:
-    """How the split in force was made; None when there is none, or its manifests have been changed since by hand."""
+    """The facts of the current split; None without a split, or when its manifests were edited by hand."""
     try:
-        found = Facts.model_validate(durable.read_json(_facts_file(workspace)))
-        return found if found.fingerprint == manifest.fingerprint(workspace) else None
+        stored = Facts.model_validate(durable.read_json(_facts_file(workspace)))
+        return stored if stored.fingerprint == manifest.fingerprint(workspace) else None
     except (ValidationError, FileNotFoundError):
         return None
 
 
 def _assigned(workspace: Workspace, ratios: Ratios, seed: int, scratch: bool) -> dict[str, str]:
-    """Where clips lie now, if that is to stay: the same ratios and seed, and not from scratch."""
-    now = facts(workspace)
-    if scratch or now is None or (now.ratios, now.seed) != (ratios, seed):
+    """The split of each path, if ratios and seed are those of the current split; empty from scratch."""
+    current = facts(workspace)
+    if scratch or current is None or (current.ratios, current.seed) != (ratios, seed):
         return {}
     return {clip.path: part for part, clips in manifest.read_splits(workspace).items() for clip in clips}
 
 
 def split_dataset(workspace: Workspace, ratios: Ratios, seed: int, scratch: bool = False) -> dict[str, Any]:
-    """Split what the last scan found and write the manifests.
+    """Split the clips of the last scan, write the manifests, and return `describe` of them.
 
-    Clips that were assigned by the same ratios and seed stay where they are, unless from scratch; false accepts that
-    were sent to the hard negatives are always for train. Raises FileNotFoundError without a scan, ValueError, OSError.
+    With the same ratios and seed, clips keep their split, unless from scratch; false accepts that were sent to the
+    hard negatives always go to train. Raises FileNotFoundError without a scan, ValueError, OSError.
     """
-    found = clips_of.load(workspace)
-    if found is None:
+    scanned = clips_of.load(workspace)
+    if scanned is None:
         raise FileNotFoundError(NO_SCAN)
     assigned = _assigned(workspace, ratios, seed, scratch)
-    assigned |= {path: "train" for path in found.clips["path"] if path.startswith(f"{TO_TRAIN}/")}
-    by_recording = split_assignment.of_few(found.clips, sum(ratio > 0 for ratio in ratios))
-    clips = split_assignment.by_recording(found.clips, by_recording)
+    assigned |= {path: "train" for path in scanned.clips["path"] if path.startswith(f"{TO_TRAIN}/")}
+    by_recording = split_assignment.rare_speakers(scanned.clips, sum(ratio > 0 for ratio in ratios))
+    clips = split_assignment.by_recording(scanned.clips, by_recording)
     alike = clips_of.near_sets(clips)
     shared = split(clips_of.as_manifest(clips), ratios, seed, assigned, alike, by_recording)
     for part, chosen in shared.splits.items():
         manifest.write_split(workspace, part, chosen)
-    made = Facts(
+    new_facts = Facts(
         fingerprint=manifest.fingerprint(workspace),
         ratios=ratios,
         seed=seed,
@@ -81,16 +81,14 @@ def split_dataset(workspace: Workspace, ratios: Ratios, seed: int, scratch: bool
         left_out=[clip.path for clip in shared.left_out],
         by_recording=by_recording,
     )
-    durable.replace_json(_facts_file(workspace), made.model_dump())
-    _keep_version(workspace, made.fingerprint)
-    return describe(manifest.read_splits(workspace), alike, by_recording) | {
-        "fingerprint": made.fingerprint,
-        "left_out": made.left_out,
-    }
+    durable.replace_json(_facts_file(workspace), new_facts.model_dump())
+    _save_version(workspace, new_facts.fingerprint)
+    summary = describe(manifest.read_splits(workspace), alike, by_recording)
+    return summary | {"fingerprint": new_facts.fingerprint, "left_out": new_facts.left_out}
 
 
-def _keep_version(workspace: Workspace, fingerprint: str) -> None:
-    """A copy under its fingerprint, so that the split of an old run can be looked up and put back."""
+def _save_version(workspace: Workspace, fingerprint: str) -> None:
+    """Copy the split to a folder named by its fingerprint, so that the split of an old run can be restored."""
     place = workspace.splits / "versions" / fingerprint
     if place.exists():
         return
@@ -103,32 +101,32 @@ def _keep_version(workspace: Workspace, fingerprint: str) -> None:
 
 
 def voice_sentences(workspace: Workspace) -> list[str]:
-    """Which voices alone the split in force measures, as sentences; none when speakers are kept apart."""
-    now = facts(workspace)
-    return split_assignment.sentences(now.by_recording) if now else []
+    """What a current split by recording measures, as sentences; none when every speaker is in one split."""
+    current = facts(workspace)
+    return split_assignment.sentences(current.by_recording) if current else []
 
 
 def versions(workspace: Workspace) -> list[Facts]:
-    """Every split there has been, newest first."""
-    found = []
+    """The facts of all splits, newest first."""
+    every = []
     for file in (workspace.splits / "versions").glob("*/split.json"):
         try:
-            found.append(Facts.model_validate(durable.read_json(file)))
+            every.append(Facts.model_validate(durable.read_json(file)))
         except ValidationError:
             continue
-    return sorted(found, key=lambda facts: facts.created, reverse=True)
+    return sorted(every, key=lambda facts: facts.created, reverse=True)
 
 
 def sentence(summary: Mapping[str, Any]) -> str:
-    """The document of `describe` in a line, for the page; its table tells the labels."""
+    """The result of `describe` in one line, without the labels."""
     counts = {part: sum(summary[part].values()) for part in SPLITS}
-    told = ", ".join(f"{count:,} to {part}" for part, count in counts.items())
+    parts = ", ".join(f"{count:,} to {part}" for part, count in counts.items())
     every = counted(sum(counts.values()), "clip")
-    return f"Split {every}: {told}. Groups in more than one split: {summary['groups_in_two_splits']}."
+    return f"Split {every}: {parts}. Groups in more than one split: {summary['groups_in_two_splits']}."
 
 
 def missing_sentences(summary: Mapping[str, Any]) -> list[str]:
-    """What a split has nothing of, as sentences: what is measured on it says nothing of such clips."""
+    """The labels that a split lacks, as sentences."""
     return [
         f"The {part} split has no {' and no '.join(labels)}: there are too few speakers (folders) to distribute. "
         "If a folder contains several people, assign speakers on the Dataset page under Clips, Speakers."
@@ -138,7 +136,7 @@ def missing_sentences(summary: Mapping[str, Any]) -> list[str]:
 
 
 def warnings(summary: Mapping[str, Any]) -> list[str]:
-    """What is to be known of the figures that are measured on a split, as sentences."""
+    """The limits of figures that are measured on a split, as sentences."""
     return [*split_assignment.sentences(summary["by_recording"]), *missing_sentences(summary)]
 
 
@@ -147,14 +145,14 @@ def describe(
     alike: Alike | None = None,
     by_recording: split_assignment.Voices | None = None,
 ) -> dict[str, Any]:
-    """Clips by split and label, what share of its label that is, and what is known of leakage.
+    """Clips by split and label, their shares of the label, and the leakage.
 
     `groups_in_two_splits` counts speakers and sounds (there should be none), `near_in_two_splits` sets of near
-    duplicates; `without_speaker` counts positives of nobody known, for which leakage cannot be excluded; `missing`
-    lists the labels that a split has nothing of although others do; `by_recording` tells by label the speakers who lie
-    in several splits, each recording of theirs being a group.
+    duplicates; `without_speaker` counts positives of unknown speakers, for which leakage cannot be excluded; `missing`
+    lists the labels that a split lacks although others have them; `by_recording` lists by label the speakers in several
+    splits, each of whose recordings is a group.
     """
-    told = dict(by_recording or {})
+    speakers = dict(by_recording or {})
     places: dict[str, set[str]] = defaultdict(set)
     for part, clips in splits.items():
         for clip in clips:
@@ -169,7 +167,7 @@ def describe(
         "near_in_two_splits": sum(len(parts) > 1 for key, parts in places.items() if key.startswith(NEAR)),
         "missing": {part: [name for name in totals if name not in counts[part]] for part in splits if counts[part]},
         "without_speaker": sum(clip.group == clip.path and clip.label == "positive" for clip in every)
-        if "positive" not in told
+        if "positive" not in speakers
         else 0,
-        "by_recording": told,
+        "by_recording": speakers,
     }

@@ -24,40 +24,40 @@ ENCODINGS = {
     "cp1250": "Central European, Windows",
     "cp852": "Central European, DOS",
 }
-"""Encodings that zip programs write names in, and whose they are; likelier ones first where two readings are equal."""
+"""Encodings of names in zips with their scripts; of equal readings, the first wins."""
 UTF8_FLAG = 0x800
 UNICODE_PATH = 0x7075
 """Extra field of Info-ZIP with the name in UTF-8: version, CRC-32 of the plain name, the name (APPNOTE 4.6.9)."""
 MOST_JUDGED = 500
 LEAST_SCORE, LEAST_LEAD = 0.6, 0.3
-"""A reading is taken without a question when it scores this much, and this much more than every other one."""
+"""A reading is accepted when it scores at least this much, and leads all others by at least this much."""
 LEAST_KOREAN = 12
-"""Characters; a third of those in Chinese text lie behind the Korean syllables."""
+"""Fewest characters to tell Korean from Chinese: a third of Chinese characters are encoded after Korean syllables."""
 _ACCENTED = frozenset("äöüßáàâãåæçéèêëíìîïñóòôõøúùûýœšžčřěůőűąęłńśźżćđÿ")
 _RARE = "\U00020000"
-"""Ideographs from here on are in hardly any name."""
+"""The first of the ideographs that names rarely contain."""
 _PUNCTUATION = frozenset("‘’“”–—…、。・「」（）【】《》〈〉～！？，：　")
 
 
 class UndecidedNamesError(ValueError):
-    """Names that can be read in several ways; `readings` holds an example of each by encoding, the likeliest first."""
+    """The encoding of the names is ambiguous; `readings` has an example name by encoding, the most likely first."""
 
     def __init__(self, readings: Mapping[str, str]) -> None:
         self.readings = dict(readings)
-        told = "; ".join(f"{encoding}: {example}" for encoding, example in list(self.readings.items())[:6])
+        shown = "; ".join(f"{encoding}: {example}" for encoding, example in list(self.readings.items())[:6])
         super().__init__(
-            f"The zip does not declare the encoding of its file names ({told}). Choose the one that reads correctly: "
+            f"The zip does not declare the encoding of its file names ({shown}). Choose the one that reads correctly: "
             "under File name encoding on the page, or with --names ENCODING on the command line."
         )
 
 
 def raw_name(entry: zipfile.ZipInfo) -> bytes:
-    """The bytes of a name as the zip holds them; zipfile has read them as cp437, in which every byte is a character."""
+    """The stored bytes of a name; zipfile decodes them as cp437, which has a character for every byte."""
     return entry.orig_filename.encode("utf-8" if entry.flag_bits & UTF8_FLAG else "cp437")
 
 
 def _unicode_path(entry: zipfile.ZipInfo, raw: bytes) -> str | None:
-    """The name in the Unicode Path field, where there is one that was written for this very name."""
+    """The name in the Unicode Path field, if its checksum is that of the stored name."""
     extra, place = entry.extra, 0
     while place + 4 <= len(extra):
         kind, size = struct.unpack_from("<HH", extra, place)
@@ -71,8 +71,8 @@ def _unicode_path(entry: zipfile.ZipInfo, raw: bytes) -> str | None:
     return None
 
 
-def _told(entry: zipfile.ZipInfo) -> str | None:
-    """The name where the zip says how to read it, or where it is plain ASCII."""
+def _declared(entry: zipfile.ZipInfo) -> str | None:
+    """The name if the zip declares its encoding or it is ASCII; else None."""
     raw = raw_name(entry)
     if entry.flag_bits & UTF8_FLAG or raw.isascii():
         return entry.orig_filename
@@ -80,39 +80,39 @@ def _told(entry: zipfile.ZipInfo) -> str | None:
 
 
 def check_encoding(encoding: str) -> str:
-    """The encoding as given. Raises ValueError when it is unknown, or not one that extends ASCII."""
+    """Returns the encoding. Raises ValueError when it is unknown or does not extend ASCII."""
     try:
         if not encoding or b"a/b.wav".decode(encoding) == "a/b.wav":
             return encoding
     except (LookupError, ValueError):
         pass
     raise ValueError(
-        f"{encoding!r:.40} is not a supported encoding of zip file names; choose one of {', '.join(ENCODINGS)}."
+        f"{encoding!r:.40} is not a supported encoding of file names. Choose one of {', '.join(ENCODINGS)}."
     )
 
 
 def decode(entries: Sequence[zipfile.ZipInfo], encoding: str = "") -> list[str]:
     """The names of these entries, with the separators that they were stored with.
 
-    Names that do not say how they are to be read are read as `encoding`, else all as UTF-8 when they are that, else as
-    the one encoding in which they are far likelier than in any other. Raises UndecidedNamesError when there is none,
-    ValueError when they are not of the `encoding`.
+    Names without a declared encoding are decoded as `encoding`; without one, as UTF-8 if all are valid, else as the
+    encoding in which they are by far the most likely. Raises UndecidedNamesError when there is none, ValueError when
+    they are not valid in `encoding`.
     """
-    told = [_told(entry) for entry in entries]
-    unknown = [raw_name(entry) for entry, name in zip(entries, told, strict=True) if name is None]
+    names = [_declared(entry) for entry in entries]
+    unknown = [raw_name(entry) for entry, name in zip(entries, names, strict=True) if name is None]
     if not unknown:
-        return [name for name in told if name is not None]
+        return [name for name in names if name is not None]
     chosen = check_encoding(encoding) or _decide(unknown)
     try:
         return [
-            raw_name(entry).decode(chosen) if name is None else name for entry, name in zip(entries, told, strict=True)
+            raw_name(entry).decode(chosen) if name is None else name for entry, name in zip(entries, names, strict=True)
         ]
     except UnicodeDecodeError:
-        raise ValueError(f"Some file names in the zip are not valid {chosen}; choose another encoding.") from None
+        raise ValueError(f"Some file names in the zip are not valid {chosen}. Choose another encoding.") from None
 
 
 def undecided(entries: Sequence[zipfile.ZipInfo]) -> dict[str, str]:
-    """An example of how the names would read, by encoding; empty when it is clear how they are to be read."""
+    """An example name by encoding; empty when the encoding is clear."""
     try:
         decode(entries)
     except UndecidedNamesError as error:
@@ -124,7 +124,7 @@ def _decide(names: Sequence[bytes]) -> str:
     """The encoding of these names. Raises UndecidedNamesError."""
     readings = {encoding: texts for encoding in ENCODINGS if (texts := _read(names, encoding)) is not None}
     if any("\x7f" < c < _RARE for text in readings.get("utf-8", []) for c in text):
-        return "utf-8"  # other encodings are hardly ever valid UTF-8, but for four letters as one rare character
+        return "utf-8"  # text in other encodings is hardly ever valid UTF-8, except as rare characters of four bytes
     scores = {encoding: _score(texts[:MOST_JUDGED], encoding) for encoding, texts in readings.items()}
     ordered = sorted(scores, key=lambda encoding: -scores[encoding])
     best = ordered[0]
@@ -132,7 +132,7 @@ def _decide(names: Sequence[bytes]) -> str:
     if scores[best] >= LEAST_SCORE and scores[best] - max(others, default=0) >= LEAST_LEAD:
         return best
     examples = {encoding: max(readings[encoding][:MOST_JUDGED], key=_letters) for encoding in ordered}
-    distinct = {example: encoding for encoding, example in reversed(examples.items())}  # equal texts: the likelier one
+    distinct = {example: encoding for encoding, example in reversed(examples.items())}  # the first of equal texts
     raise UndecidedNamesError({encoding: text for encoding, text in examples.items() if distinct[text] == encoding})
 
 
@@ -141,7 +141,7 @@ def _letters(text: str) -> int:
 
 
 def _read(names: Sequence[bytes], encoding: str) -> list[str] | None:
-    """The names as text; None when one of them is not of this encoding, or holds what is no character of a name."""
+    """The names as text; None when one is not valid in this encoding or has characters that names do not contain."""
     try:
         texts = [name.decode(encoding) for name in names]
     except UnicodeDecodeError:
@@ -151,7 +151,7 @@ def _read(names: Sequence[bytes], encoding: str) -> list[str] | None:
 
 
 def _score(texts: Sequence[str], encoding: str) -> float:
-    """How likely these texts are names, from 0 to 1: the mean over the bytes that are not of ASCII characters."""
+    """The likelihood that these texts are names, from 0 to 1: the mean over the bytes of characters outside ASCII."""
     weights = [part for text in dict.fromkeys(texts) for part in _weights(text, encoding)]
     size = sum(count for count, _ in weights)
     score = sum(count * likely for count, likely in weights) / max(1, size)
@@ -159,13 +159,13 @@ def _score(texts: Sequence[str], encoding: str) -> float:
 
 
 def _looks_korean(texts: Sequence[str]) -> bool:
-    """Whether all characters lie where a Korean encoding has its syllables; Chinese text uses what lies behind too."""
+    """Whether all characters are where Korean encodings have their syllables; Chinese text also uses later codes."""
     leads = [c.encode("gbk")[0] for text in texts for c in text if not c.isascii()]
     return len(leads) >= LEAST_KOREAN and all(0xB0 <= lead <= 0xC8 for lead in leads)
 
 
 def _weights(text: str, encoding: str) -> Iterator[tuple[int, float]]:
-    """(bytes, likelihood) of the characters that are not ASCII."""
+    """(bytes, likelihood) of each character outside ASCII."""
     for word in re.findall(r"[^\W\d_]+|[\W\d_]+", text):
         alphabetic = _likely_word(word)
         for character in word:
@@ -176,7 +176,7 @@ def _weights(text: str, encoding: str) -> Iterator[tuple[int, float]]:
 
 
 def _likely_word(word: str) -> float:
-    """How likely a run of letters is a word of a European language: of one script, with capitals where they belong."""
+    """The likelihood that a run of letters is a word of a European language: one script, and usual capitals."""
     if not word.isalpha():
         return 0.5 if all(c.isascii() or c in _PUNCTUATION for c in word) else 0.0
     if all("\uff66" <= c <= "\uff9f" for c in word):  # half-width kana
@@ -197,7 +197,7 @@ def _likely_word(word: str) -> float:
 
 
 def _likely_wide(character: str, stored: bytes, encoding: str) -> float:
-    """How likely a character of two bytes is, by the level that the standard behind the encoding puts it on."""
+    """The likelihood of a character of two bytes, by its level in the standard of the encoding."""
     lead, trail = stored[0], stored[1]
     if "\u3040" <= character <= "\u30ff":
         return 1.0 if encoding == "cp932" else 0.3

@@ -116,7 +116,7 @@ def _show_probe(workspace: Workspace, config: Config | None) -> None:
     current = config is not None and _probed_digest(workspace) == probe.digest(config)
     ended = job_progress.last_ended(workspace, PROBE)
     if busy and not current:
-        st.caption("The form has changed since. The measurement uses the previous values.")
+        st.caption("The form has changed since the measurement started, which uses the previous values.")
     elif current and ended and ended.state == "failed":
         st.error(plain(f"The time could not be measured: {ended.message}"))
     if config and not busy and probe.read(workspace) and not probe.of(workspace, config):

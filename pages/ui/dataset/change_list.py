@@ -37,7 +37,7 @@ def show(workspace: Workspace, busy: bool) -> None:
 def _undo(workspace: Workspace, change_id: str) -> None:
     def undo() -> str:
         undone, left = changes.undo(workspace, change_id)
-        rest = f" {left:,} files could not be moved back and stay where they are." if left else ""
+        rest = f" {counted(left, 'file')} could not be moved back." if left else ""
         return f"{undone.title}.{rest}"
 
     if flash.attempt(job_progress.PLACE, undo):

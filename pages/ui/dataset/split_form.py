@@ -15,6 +15,7 @@ from trainer.dataset import clips, split_assignment, splits
 from trainer.dataset.split_assignment import parse_ratios
 from trainer.run import documents, runs
 from trainer.system import durable
+from trainer.system.display_text import counted
 from trainer.system.workspace import LABELS, Workspace
 
 TITLES = {"train": "Training", "val": "Validation", "test": "Test"}
@@ -73,21 +74,26 @@ def _split(workspace: Workspace) -> None:
 
 def table(summary: dict[str, Any]) -> pd.DataFrame:
     """One row per label and one for all: clips, and their share of the label."""
-    labels = [label for label in LABELS if any(label in summary[part] for part in SPLITS)]
-    every = sum(sum(summary[part].values()) for part in SPLITS)
-    rows = []
-    for label in labels:
-        shares = {part: summary["shares"][part].get(label, 0.0) for part in SPLITS}
-        rows.append([label, *(f"{summary[part].get(label, 0):,} ({shares[part]:.0%})" for part in SPLITS)])
-    totals = {part: sum(summary[part].values()) for part in SPLITS}
-    rows.append(["all", *(f"{totals[part]:,} ({totals[part] / max(1, every):.0%})" for part in SPLITS)])
+    rows = [
+        [label, *(f"{summary[part].get(label, 0):,} ({_share(summary, part, label):.0%})" for part in SPLITS)]
+        for label in LABELS
+        if any(label in summary[part] for part in SPLITS)
+    ]
+    totals = [sum(summary[part].values()) for part in SPLITS]
+    rows.append(["all", *(f"{total:,} ({total / max(1, sum(totals)):.0%})" for total in totals)])
     return pd.DataFrame(rows, columns=["Label", *TITLES.values()])
+
+
+def _share(summary: dict[str, Any], part: str, label: str) -> float:
+    """The share of the clips of a label that are in a split."""
+    share: float = summary["shares"][part].get(label, 0.0)
+    return share
 
 
 def _leakage(summary: dict[str, Any], facts: splits.Facts | None) -> None:
     twice, near = summary["groups_in_two_splits"], summary["near_in_two_splits"]
     if twice:
-        st.error(f"{twice:,} groups are in two splits, so validation results would be too good. Split from scratch.")
+        st.error(f"Leakage: {counted(twice, 'group')} in two splits makes results look too good. Split from scratch.")
     else:
         shared = (
             "Some speakers are in several splits, but with different recordings." if summary["by_recording"] else ""
@@ -97,27 +103,27 @@ def _leakage(summary: dict[str, Any], facts: splits.Facts | None) -> None:
         st.warning(plain(sentence))
     if near:
         st.warning(
-            f"{near:,} sets of near duplicates without a known speaker are in two splits. "
+            f"Possible leakage: {counted(near, 'set')} of near duplicates without a known speaker in two splits. "
             "Split from scratch to keep each in one."
         )
     if summary["without_speaker"]:
         st.caption(
-            f"{summary['without_speaker']:,} positive clips have no known speaker, so one person may be in two "
-            "splits. Set speakers under Clips, Speakers."
+            f"Positive clips without a known speaker: {summary['without_speaker']:,}. One person may be in two splits. "
+            "Set speakers under Clips, Speakers."
         )
     if facts is None:
         st.caption("These manifests come from another version of the app or were edited by hand.")
         return
     if facts.left_out:
         st.warning(
-            f"{len(facts.left_out):,} clips are in no split, because they belong to groups in two splits "
-            f"({plain(facts.left_out[0])}). Split from scratch to use them."
+            f"Clips in no split: {len(facts.left_out):,}, such as {plain(facts.left_out[0])}. They belong to groups in "
+            "two splits. Split from scratch to use them."
         )
     off = [
-        f"{TITLES[part]} has {summary['shares'][part].get(label, 0.0):.0%} of {label}"
+        f"{TITLES[part]} has {_share(summary, part, label):.0%} of {label}"
         for label in LABELS
         for part, share in zip(SPLITS, facts.ratios, strict=True)
-        if any(label in summary[p] for p in SPLITS) and abs(summary["shares"][part].get(label, 0.0) - share) > MOST_OFF
+        if any(label in summary[p] for p in SPLITS) and abs(_share(summary, part, label) - share) > MOST_OFF
     ]
     if off:
         st.caption(f"Shares differ from the ratios because groups are large: {plain('; '.join(off))}.")

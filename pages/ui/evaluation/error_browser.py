@@ -38,7 +38,7 @@ def _events(folder: str, created: str, threshold: float, kind: Kind, _scored: Sc
 
 
 def show(workspace: Workspace, scored: ScoredEvaluation, threshold: float) -> None:
-    """One of the two lists; the first chosen row is played, and all chosen false accepts can be sent."""
+    """Draw one of the two lists and the first selected event; selected false accepts can be sent."""
     key = (str(scored.folder.path), scored.evaluation.created, threshold)
     every = {kind: _events(*key, kind, scored) for kind in FIND}
     kind: Kind = st.segmented_control(
@@ -55,7 +55,7 @@ def show(workspace: Workspace, scored: ScoredEvaluation, threshold: float) -> No
         st.caption(NONE[kind])
         return
     more = f" First {MOST_ROWS} of {len(every[kind]):,}." if len(every[kind]) > MOST_ROWS else ""
-    st.caption(f"Sorted by score, {ORDER[kind]}.{more} Choose a row to play it.")
+    st.caption(f"Sorted by score, {ORDER[kind]}.{more} Select a row to play it.")
     rows = _table(kind, listed, f"{scored.evaluation.id}_{threshold:.6f}")
     if kind == "false accepts":
         _send_button(workspace, scored, threshold, [listed[row] for row in rows])

@@ -175,7 +175,7 @@ def show_checkpoints(workspace: Workspace, run: Run) -> None:
         fine_tuned = st.button(
             "Fine-tune from this checkpoint",
             icon=":material/tune:",
-            help="Opens a configuration that continues from it with fewer epochs and a lower learning rate.",
+            help="Opens a configuration that continues from this checkpoint: fewer epochs, lower learning rate.",
         )
     if fine_tuned:
         fine_tune(workspace, run, earlier_run.name_of(run, chosen))

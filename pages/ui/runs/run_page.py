@@ -164,7 +164,7 @@ def show_log(run: Run) -> None:
     numbered = (f"{number:>6}  {line}" for number, line in lines) if words else (line for _, line in lines)
     with st.container(height=LOG_HEIGHT, border=True, autoscroll=True, key="whole_log"):
         st.code("\n".join(numbered), language=None, wrap_lines=True)
-    shown = "" if count == len(lines) else f"; the last {len(lines):,} are shown, the download has all"
+    shown = "" if count == len(lines) else f"; the last {len(lines):,} are shown, the download contains all"
     st.caption(f"{count:,} lines{' contain these words' if words else ''}{shown}.")
 
 

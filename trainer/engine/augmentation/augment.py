@@ -18,10 +18,10 @@ from trainer.config.schema import Augmentation
 from trainer.engine.augmentation import effects
 
 DITHER_DB = (-85.0, -55.0)
-"""Level of the noise in every window, so that digital silence at the edge of clips is no cue."""
+"""Level of the noise in every window, so that a model cannot learn digital silence at the edges of clips."""
 NO_ROOM = -1
 EDGE_OCTAVES = 0.5
-"""The edges of a band vary by up to this much."""
+"""Largest random shift of the edges of a band."""
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -31,11 +31,11 @@ Whole = NDArray[np.int64]
 class Draws:
     """The parameters of each window; a neutral value (in brackets) leaves the window unchanged.
 
-    `speed` [n], factor of speed and pitch (1); `gain_db` [n] (0); `room` [n], which rir (-1);
-    `noises` [n], how many backgrounds (0), `noise_snr_db` [n]; `colour_snr_db` [n] (inf), `colour_slope` [n];
-    `band_hz` [n, 2], lower and upper edge (0, inf); `clip_db` [n] (0); `dither_db` [n] and `dither_place` [n] in
-    0..1, where its noise is taken; `time_masks` and `row_masks` [n, masks, 2], first column or row and how many (0);
-    `partner` [n] and `share` [n] of the window itself in its blend with the partner (1).
+    `speed` [n], factor of speed and pitch (1); `gain_db` [n] (0); `room` [n], index of the rir (-1); `noises` [n],
+    number of backgrounds (0), `noise_snr_db` [n]; `colour_snr_db` [n] (inf), `colour_slope` [n]; `band_hz` [n, 2],
+    lower and upper edge (0, inf); `clip_db` [n] (0); `dither_db` [n], `dither_place` [n], the position in the noise
+    from 0 to 1; `time_masks` and `row_masks` [n, masks, 2], first column or row and width (0); `partner` [n],
+    `share` [n], the weight of the window in its mix with the partner (1).
     """
 
     speed: Floats
@@ -151,10 +151,10 @@ def augment_wave(
     samples: int,
     generator: Generator,
 ) -> Tensor:
-    """Augmented windows [n, samples] from stretches [n, source], which are overwritten.
+    """Augmented windows [n, samples] from `stretch` [n, source], which is overwritten.
 
-    `noise` [n, samples] is silent where there is none; `rirs` [rooms, taps]; dither is taken from `white` noise [any];
-    `generator` draws coloured noise.
+    `noise` [n, samples] is zero in windows without noise; `rirs` [rooms, taps]; `white` [any length] is the noise for
+    dither; `generator` draws coloured noise.
     """
     device = stretch.device
     wave = stretch[:, -samples:]

@@ -138,16 +138,16 @@ def coloured_noise(slope: Tensor, samples: int, generator: Generator) -> Tensor:
 
 
 def source_samples(options: Augmentation, samples: int) -> int:
-    """The longest stretch that a window of `samples` is made from."""
+    """The largest number of source samples for a window of `samples`."""
     fastest = 1 + options.speed_percent / 100 if options.speed_probability else 1.0
     return math.ceil(samples * fastest)
 
 
 def resample(wave: Tensor, speed: Tensor, samples: int) -> Tensor:
-    """Play [n, source] `speed` [n] times faster; the last sample stays the last, before the source lies silence.
+    """Play [n, source] `speed` [n] times faster; the last sample stays last, and silence precedes the source.
 
-    Band-limited to twice the rate by FFT, then cubic between the samples (Catmull and Rom 1974). What would rise above
-    half the sample rate is cut away.
+    Upsamples twofold by FFT without the frequencies that would alias, then interpolates with cubic splines (Catmull and
+    Rom, 1974).
     """
     source = wave.shape[1]
     size = fft_length(source)
@@ -161,7 +161,7 @@ def resample(wave: Tensor, speed: Tensor, samples: int) -> Tensor:
 
 
 def _cubic(wave: Tensor, place: Tensor) -> Tensor:
-    """Values [n, k] of [n, samples] at fractional places [n, k]; beyond an edge lies more of the edge."""
+    """Values [n, k] of [n, samples] at fractional places [n, k]; edge values extend beyond the edges."""
     left = place.floor()
     t, first = place - left, left.long()
     a, b, c, d = (wave.gather(1, (first + step).clamp(0, wave.shape[1] - 1)) for step in (-1, 0, 1, 2))
