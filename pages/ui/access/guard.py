@@ -68,11 +68,11 @@ def decide(scope: Scope, rules: Rules) -> Answer | None:
 def _check_token(scope: Scope, token: str, host: Netloc, secure: bool) -> Answer | None:
     name, query = requests.cookie_name(host, secure), scope["query_string"].decode("latin-1")
     offered = requests.offered_token(query) if scope.get("method") in ("GET", "HEAD") else None
-    known = requests.has_cookie(scope["headers"], name, token)
+    has_cookie = requests.has_cookie(scope["headers"], name, token)
     if offered is not None and requests.same(offered, token):
         attributes = f"Path=/; Max-Age={COOKIE_SECONDS}; HttpOnly; SameSite=Strict{'; Secure' if secure else ''}"
         return moved(_address(scope, query), f"{name}={requests.cookie_value(token)}; {attributes}")
-    if known:
+    if has_cookie:
         return None if offered is None else moved(_address(scope, query))
     return ask(scope["headers"], requests.rest_of(query), wrong=offered is not None)
 
@@ -88,8 +88,8 @@ def _with_headers(send: Send) -> Send:
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            there = {name.lower() for name, _ in message.get("headers", ())}
-            added = [(name, value) for name, value in HEADERS if name not in there]
+            present = {name.lower() for name, _ in message.get("headers", ())}
+            added = [(name, value) for name, value in HEADERS if name not in present]
             message = {**message, "headers": [*message.get("headers", ()), *added]}
         await send(message)
 
@@ -97,7 +97,7 @@ def _with_headers(send: Send) -> Send:
 
 
 _POLICY = b"default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-_UNKEPT = (b"cache-control", b"no-store")
+_NO_STORE = (b"cache-control", b"no-store")
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 {refresh}<title>Wakeword Studio: access token</title>
@@ -132,7 +132,7 @@ class Answer:
 
 
 def _sentence(text: str) -> Answer:
-    return Answer(403, [(b"content-type", b"text/plain; charset=utf-8"), _UNKEPT], text.encode())
+    return Answer(403, [(b"content-type", b"text/plain; charset=utf-8"), _NO_STORE], text.encode())
 
 
 WRONG_HOST = _sentence(
@@ -145,7 +145,7 @@ _NO_TOKEN = _sentence("The access token is missing. Open the address that the ap
 
 def moved(address: str, cookie: str = "") -> Answer:
     """A redirect to `address`, with a cookie if given."""
-    headers = [(b"location", address.encode()), _UNKEPT]
+    headers = [(b"location", address.encode()), _NO_STORE]
     return Answer(303, [*headers, (b"set-cookie", cookie.encode())] if cookie else headers, b"")
 
 
@@ -164,7 +164,7 @@ def ask(headers: Headers, rest: Sequence[tuple[str, str]], wrong: bool) -> Answe
         hidden="".join(f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">' for name, value in rest),
         parameter=PARAMETER,
     )
-    kind = [(b"content-type", b"text/html; charset=utf-8"), _UNKEPT]
+    kind = [(b"content-type", b"text/html; charset=utf-8"), _NO_STORE]
     return Answer(403, [*kind, (b"content-security-policy", _POLICY)], page.encode())
 
 

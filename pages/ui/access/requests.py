@@ -121,8 +121,8 @@ def offered_token(query: str) -> str | None:
 
 def without_token(query: str) -> str:
     """The query without the token, otherwise as sent."""
-    kept = (part for part in query.split("&") if unquote_plus(part.partition("=")[0]) != PARAMETER)
-    return "&".join(filter(None, kept))
+    parts = (part for part in query.split("&") if unquote_plus(part.partition("=")[0]) != PARAMETER)
+    return "&".join(filter(None, parts))
 
 
 def rest_of(query: str) -> list[tuple[str, str]]:

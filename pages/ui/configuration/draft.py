@@ -150,13 +150,13 @@ def _newest_first(workspace: Workspace) -> list[Path]:
 
 def newest(workspace: Workspace) -> Draft:
     """The draft edited last in any tab; without one, the recommended preset."""
-    known = (_read(path) for path in _newest_first(workspace))
-    first = Source("preset", config_file.presets()[0])
-    return next((draft for draft in known if draft), None) or load(workspace, first)
+    drafts = (_read(path) for path in _newest_first(workspace))
+    recommended = Source("preset", config_file.presets()[0])
+    return next((draft for draft in drafts if draft), None) or load(workspace, recommended)
 
 
 def stamp(workspace: Workspace, draft_id: str) -> str:
-    """Digest of the draft's file; empty when there is none."""
+    """Digest of the draft's file; empty without a file."""
     try:
         return hashlib.sha256(regular_file.read_bytes(_file(workspace, draft_id))).hexdigest()
     except OSError:
@@ -205,8 +205,8 @@ def current(workspace: Workspace) -> Draft:
 
 def _open(workspace: Workspace) -> Opened:
     wanted = st.query_params.get("draft", "")
-    if kept := read(workspace, wanted):
-        return Opened(str(workspace.root), wanted, stamp(workspace, wanted), kept)
+    if stored := read(workspace, wanted):
+        return Opened(str(workspace.root), wanted, stamp(workspace, wanted), stored)
     return Opened(str(workspace.root), new_id(), "", newest(workspace))
 
 
@@ -216,8 +216,8 @@ def keep(workspace: Workspace, edited: Draft) -> None:
     opened: Opened = st.session_state[KEY]
     if edited == opened.draft:
         return
-    known = stamp(workspace, opened.draft_id) == opened.stamp
-    draft_id = opened.draft_id if known else new_id()
+    unchanged = stamp(workspace, opened.draft_id) == opened.stamp
+    draft_id = opened.draft_id if unchanged else new_id()
     try:
         write(workspace, draft_id, edited)
     except OSError as error:

@@ -207,13 +207,13 @@ def source_line(workspace: Workspace, edited: Draft) -> str:
     """The source of the values, unsaved changes, and whether the source has changed."""
     start = f"Loaded: {KINDS[edited.source.kind]} “{plain(edited.source.name)}”."
     saved = edited.source.kind == "saved"
-    now = saved_configs.digest(workspace, edited.source.name) if saved else edited.seen
-    if saved and now == saved_configs.ABSENT:
+    digest = saved_configs.digest(workspace, edited.source.name) if saved else edited.seen
+    if saved and digest == saved_configs.ABSENT:
         start += " **Its file is gone**; “Save Configuration” writes it again."
-    elif now != edited.seen:
+    elif digest != edited.seen:
         start += " **Its file has changed since**; “Load” or “Reset” loads the new version."
     if edited.changed():
         return f"{start} **Unsaved changes**: {changed_labels(edited)}."
     if saved:
-        return start if now != edited.seen else f"{start} No unsaved changes."
+        return start if digest != edited.seen else f"{start} No unsaved changes."
     return f"{start} No changes. Save it under your own name to train with it."

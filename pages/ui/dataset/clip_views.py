@@ -1,4 +1,4 @@
-"""The Clips section: counts by label and the selected view, with those of charts, speakers and augmentation."""
+"""The Clips section: counts by label, and the views Pictures, Speakers and Augmentation."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def _preview(paths: pd.Series, rule: Rule, names: dict[str, str]) -> None:
 
 
 def _sample(paths: pd.Series, count: int) -> pd.Series:
-    """At most `count` of them, evenly spaced."""
+    """At most `count` paths, evenly spaced."""
     return paths.iloc[:: max(1, -(-len(paths) // count))]
 
 

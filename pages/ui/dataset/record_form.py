@@ -1,4 +1,4 @@
-"""The form that records takes in the browser: good ones are kept at once, others shown with their problems."""
+"""The form that records takes in the browser; good ones are kept automatically, others show their problems."""
 
 from __future__ import annotations
 

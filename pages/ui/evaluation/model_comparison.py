@@ -116,7 +116,7 @@ def _by_streams(named: Mapping[str, Run]) -> dict[str, dict[str, Model]]:
 
 
 def _names(first: Model, second: Model) -> tuple[str, str]:
-    """How a sentence calls the two: by run, or by epoch when they are of one run."""
+    """The names of the two: by run, or by epoch when both are of one run."""
     if first[0] != second[0]:
         labels = [runs.status(run).label for run, _ in (first, second)]
         return (labels[0], labels[1]) if labels[0] != labels[1] else (first[0].id, second[0].id)

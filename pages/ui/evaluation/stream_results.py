@@ -75,7 +75,7 @@ def _why_numbers_differ(own: OperatingPoint, evaluation: Evaluation) -> str:
 
 
 def _show_notes(workspace: Workspace, scored: ScoredEvaluation) -> None:
-    """Recordings that were left out, and what makes the result look better than it is."""
+    """Draw the recordings that were left out, and reasons why the result may look too good."""
     left_out = scored.streams.left_out
     if left_out:
         with st.expander(f"{counted(len(left_out), 'recording')} left out"):

@@ -64,7 +64,7 @@ def show(scored: ScoredEvaluation, choice: Choice) -> None:
 
 
 def _measured_on(evaluation: Evaluation) -> str:
-    """How much sound the curve comes from, and the lowest rate that it can show."""
+    """The amount of sound behind the curve, and the lowest rate that it can show."""
     bound = curve.short(intervals.RULE_OF_THREE / evaluation.hours)
     return (
         f"Measured on {counted(evaluation.words, 'word')} and {evaluation.hours:.2f} h without the word. No false "
@@ -132,7 +132,7 @@ def _current(file: DetectorFile | None, same: bool, epoch: int) -> str:
 
 
 def _write(scored: ScoredEvaluation) -> None:
-    """Write the threshold for the budget in the fields: a click can arrive before the page has followed an edit."""
+    """Write the threshold for the budget in the fields, which may be newer than the drawn page."""
 
     def write() -> str:
         per_hour = st.session_state["accepts"] / st.session_state["in_hours"]

@@ -72,7 +72,7 @@ def _file(workspace: Workspace, run: Run) -> Path:
 
 
 def show_pack(workspace: Workspace, run: Run) -> None:
-    """Pack the run, and download the zip once it is there."""
+    """Draw the button that packs the run, and the download of the zip."""
     file, busy = _file(workspace, run), bool(job_progress.running(workspace, ("pack",)))
     job_progress.show(workspace, ("pack",))
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -129,7 +129,7 @@ def _unpack(workspace: Workspace, key: str) -> None:
 
 
 def file_facts(path: Path) -> tuple[int, str] | None:
-    """The size of a file and when it was changed; None when it is gone, as a run in training deletes some."""
+    """The size and change time of a file; None when it no longer exists, because a training deletes some."""
     try:
         stat = path.stat()
     except OSError:
