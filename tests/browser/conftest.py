@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from tests import fork_server
+from tests.browser import widgets
 from tests.waiting import PATIENCE
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -31,7 +32,8 @@ def launch(playwright: Playwright, flags: list[str]) -> Browser:
 
 def new_page(browser: Browser) -> Page:
     """A page in a context of its own, whose waits fail after the patience of all tests."""
-    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    context = browser.new_context(viewport={"width": 1400, "height": 1000}, reduced_motion="reduce")
+    context.add_init_script(widgets.WATCH_DRAWING)
     context.set_default_timeout(1000 * PATIENCE)
     return context.new_page()
 

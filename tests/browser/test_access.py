@@ -14,7 +14,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.access.test_access import network_addresses
 from tests.browser import app as server
-from tests.browser.test_walk import button, no_traceback, settled
+from tests.browser.widgets import click, no_traceback, open_tab, press, settled, shows, wait_on
 from tests.run_folders import make_run, workspace_at
 from tests.tiny import write_wav
 from tests.waiting import wait_for
@@ -73,8 +73,8 @@ def test_the_printed_address_opens_the_app_and_stays_out_of_the_history(page: Pa
         page.goto(app.entrance)
         expect(page.get_by_role("heading", name="Wakeword Studio")).to_be_visible()
         assert page.url == f"{app.address}/"
-        expect(page.get_by_text("without an access token")).to_have_count(0)
         no_traceback(page)
+        expect(page.get_by_text("without an access token")).to_have_count(0)
 
 
 def test_the_browser_that_is_opened_gets_in_and_no_process_shows_the_token(page: Page, workspace: Workspace, tmp_path):
@@ -105,12 +105,15 @@ def test_an_open_page_and_the_cookie_outlive_a_restart(page: Page, workspace: Wo
     with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Runs")
         expect(page.get_by_role("heading", name="Runs")).to_be_visible()
+        settled(page)
         app.end(signal.SIGINT)
+        expect(page.get_by_test_id("stApp")).not_to_have_attribute("data-test-connection-state", "CONNECTED")
         again = server.start(workspace, int(app.address.rpartition(":")[2]))
         try:
+            expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-connection-state", "CONNECTED")
             training = page.get_by_test_id("stSidebarNavLink").filter(has_text="Training")
             expect(training).not_to_have_attribute("disabled", "")
-            training.click()
+            click(page, training)
             expect(page.get_by_role("heading", name="Training")).to_be_visible()
             page.reload()
             expect(page.get_by_role("heading", name="Training")).to_be_visible()
@@ -129,8 +132,7 @@ def test_a_link_of_another_site_leads_in_and_its_frame_does_not(page: Page, work
         with elsewhere(theirs) as port:
             page.goto(f"http://localhost:{port}/")
             expect(page.get_by_role("link")).to_be_visible()
-            page.wait_for_timeout(1000)
-            assert all(frame.url.startswith("chrome-error:") for frame in page.frames[1:]) and len(page.frames) == 2
+            wait_on(page, lambda: [frame.url[:13] for frame in page.frames[1:]] == ["chrome-error:"])
             page.get_by_role("link").click()
             expect(page.get_by_role("heading", name="Runs")).to_be_visible()
 
@@ -163,12 +165,12 @@ def test_a_browser_of_the_network_is_told_why_it_has_no_microphone(page: Page, w
     try:
         page.goto(app.entrance.replace("127.0.0.1", own))
         page.goto(f"{app.address.replace('127.0.0.1', own)}/Dataset")
-        page.get_by_role("tab", name="Record").click()
-        expect(page.get_by_text("The browser blocks the microphone on this page").first).to_be_visible()
+        open_tab(page, "Record")
+        shows(page, "The browser blocks the microphone on this page")
         page.goto(app.entrance)
         page.goto(f"{app.address}/Dataset")
-        page.get_by_role("tab", name="Record").click()
-        expect(page.get_by_text("on the machine that runs the app, or over HTTPS").first).to_be_visible()
+        open_tab(page, "Record")
+        shows(page, "on the machine that runs the app, or over HTTPS")
         expect(page.get_by_text("The browser blocks the microphone")).to_have_count(0)
     finally:
         app.end(signal.SIGKILL)
@@ -178,10 +180,10 @@ def test_a_file_of_30_mb_is_taken_in_through_the_guard(page: Page, workspace: Wo
     write_wav(tmp_path / "long.wav", np.zeros(16000 * 60 * 15), 16000)
     with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Dataset")
-        page.get_by_role("tab", name="Import").click()
+        open_tab(page, "Import")
         page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(tmp_path / "long.wav")
-        button(page, "Import files").click()
-        expect(page.get_by_text("Imported 1 into positive.").first).to_be_visible()
+        press(page, "Import files")
+        shows(page, "Imported 1 into positive.")
         no_traceback(page)
 
 

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import app as server
-from tests.browser.test_walk import button, settled, wait_for_metric
+from tests.browser.widgets import click, press, settled, shows, wait_for_metric
 from tests.run_folders import end, make_alive, make_run, workspace_at
 
 STUB = """
@@ -38,23 +38,22 @@ def test_the_end_of_the_watched_run_notifies_once(page: Page, workspace):
     with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Training?run={run.id}")
         wait_for_metric(page, "Status", "Running")
-        button(page, "Notifications").click()
+        press(page, "Notifications")
         for name in ("Notify in this browser", "Play a sound"):
             switch(page, name).check()
         page.reload()
         wait_for_metric(page, "Status", "Running")
-        button(page, "Notifications").click()
+        press(page, "Notifications")
         for name in ("Notify in this browser", "Play a sound"):
             expect(switch(page, name)).to_be_checked()
         page.keyboard.press("Escape")
-        button(page, "Start Training").click()  # refused: what it says is gone when the page is drawn for the end
+        press(page, "Start Training")  # refused: what it says is gone when the page is drawn for the end
         expect(page.get_by_test_id("stAlertContentError")).to_have_count(2)
         assert page.evaluate("[notifications, tones]") == [[], 0]
         end(run, "completed", "Trained 3 epochs.")
-        wait_for_metric(page, "Status", "Completed", 10)
+        wait_for_metric(page, "Status", "Completed")
         page.wait_for_function("notifications.length > 0")
-        page.get_by_text("Log scale for loss").click()
-        settled(page)
+        click(page, page.get_by_text("Log scale for loss"))
         told = [["Completed: <b>Kitchen</b>", "Trained 3 epochs.", run.id]]
         assert page.evaluate("[notifications, tones]") == [told, 1]
         for address in (f"{app.address}/Training?run={run.id}", f"{app.address}/Training?run={ended.id}"):
@@ -69,9 +68,9 @@ def test_a_browser_that_blocks_notifications_is_told_so(page: Page, workspace):
     make_alive(make_run(workspace))
     with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Training")
-        button(page, "Notifications").click()
+        press(page, "Notifications")
         switch(page, "Notify in this browser").click()
-        expect(page.get_by_text("This browser blocks notifications from this page").first).to_be_visible()
+        shows(page, "This browser blocks notifications from this page")
         expect(switch(page, "Notify in this browser")).not_to_be_checked()
         switch(page, "Play a sound").check()
         page.wait_for_function("tones == 1")

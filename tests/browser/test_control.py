@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import app as server
-from tests.browser.test_walk import button, metric, no_traceback, settled, type_in, wait_for_metric
+from tests.browser.widgets import choose, no_traceback, pick, press, shows, type_in, wait_for_metric
 from tests.run_folders import end_all
 from tests.tiny import make_workspace, tiny_config
 from tests.waiting import wait_until
@@ -29,12 +29,9 @@ def workspace(tmp_path):
 def start(page: Page, address: str, config: str, label: str) -> str:
     """Start a training from this tab; returns the address of its run."""
     page.goto(f"{address}/Training")
-    settled(page)
-    page.get_by_role("combobox", name="Configuration").click()
-    page.get_by_role("option", name=config, exact=True).click()
+    choose(page, "Configuration", config)
     type_in(page, "textbox", "Run name (optional)", label)
-    settled(page)
-    button(page, "Start Training").click()
+    press(page, "Start Training")
     expect(page.get_by_role("combobox", name="Run", exact=True)).to_have_value(re.compile(f"^{label} "))
     no_traceback(page)
     return page.url
@@ -51,15 +48,13 @@ def test_three_runs_from_two_tabs_end_as_they_were_told(page: Page, workspace: W
         wait_for_metric(page, "Status", "Running")
         second = start(other, app.address, "endless", "second")
         wait_for_metric(other, "Status", "Queued")
-        expect(other.get_by_text("Next in the queue. Waits for the CPU").first).to_be_visible()
+        shows(other, "Next in the queue. Waits for the CPU")
         third = start(other, app.address, "short", "third")
-        expect(other.get_by_text("Number 2 in the queue.").first).to_be_visible()
+        shows(other, "Number 2 in the queue.")
         wait_for_metric(page, "Epoch", r"[2-9]/10,000|\d\d+/10,000")
-        settled(page)
-        button(page, "Pause").click()
-        wait_for_metric(page, "Status", "Pausing|Paused", 5)
-        wait_for_metric(page, "Status", "Paused", 10)
-        assert metric(page, "ETA") == "--:--:--"
+        press(page, "Pause")
+        wait_for_metric(page, "Status", "Paused")
+        wait_for_metric(page, "ETA", "--:--:--")
         app.end(signal.SIGKILL)
     assert wait_until(labelled(workspace, "second"), "running"), "its turn comes without a server"
     port = int(app.address.rpartition(":")[2])
@@ -67,22 +62,18 @@ def test_three_runs_from_two_tabs_end_as_they_were_told(page: Page, workspace: W
     try:
         other.goto(second)
         wait_for_metric(other, "Status", "Running")
-        settled(other)
-        other.get_by_text("now", exact=True).click()
-        settled(other)
-        button(other, "Stop Training").click()
-        wait_for_metric(other, "Status", "Stopped", 15)
-        expect(other.get_by_text("Stopped by the user").first).to_be_visible()  # the log says it too
+        pick(other, "now")
+        press(other, "Stop Training")
+        wait_for_metric(other, "Status", "Stopped")
+        shows(other, "Stopped by the user")
         other.goto(third)
         wait_for_metric(other, "Status", "Completed")
         page.goto(first)
         wait_for_metric(page, "Status", "Paused")
-        settled(page)
-        button(page, "Resume").click()
+        press(page, "Resume")
         wait_for_metric(page, "Status", "Running")
-        settled(page)
-        button(page, "Stop Training").click()
-        wait_for_metric(page, "Status", "Stopped", 15)
+        press(page, "Stop Training")
+        wait_for_metric(page, "Status", "Stopped")
         for each in (page, other):
             no_traceback(each)
     finally:

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser import app as server
 from tests.browser.screenshots import PAGES
-from tests.browser.test_walk import no_traceback, settled
+from tests.browser.widgets import no_traceback, settled
 from tests.run_folders import end, make_run
 from tests.tiny import make_workspace
 from tests.tone_model import evaluated

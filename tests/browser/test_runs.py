@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import app as server
-from tests.browser.test_walk import button, no_traceback, settled, type_in
+from tests.browser.widgets import EPOCHS, button, click, no_traceback, pick, press, shows, tick, type_in
 from tests.run_folders import end, make_run, workspace_at
 from trainer.catalog import notes, trash
 from trainer.config import config_file
@@ -17,8 +17,6 @@ from trainer.run.documents import Best
 from trainer.run.runs import Run
 from trainer.system import durable
 
-ROW, HEAD, LEFT = 35, 35, 18
-"""Pixels of the table: the height of a row and of its head, and the middle of the column that chooses."""
 LABELS = ("kitchen", "hall", "street", "garden")
 
 
@@ -45,18 +43,12 @@ def made(tmp_path: Path) -> list[Run]:
 
 
 def choose(page: Page, *rows: int) -> None:
-    """Tick rows of the table, the first is 0."""
-    for row in rows:
-        settled(page)
-        table = page.get_by_test_id("stDataFrame").first
-        table.scroll_into_view_if_needed()
-        box = table.bounding_box()
-        page.mouse.click(box["x"] + LEFT, box["y"] + HEAD + ROW * row + ROW // 2)
-    settled(page)
+    """Tick rows of the table of runs, the first is 0."""
+    tick(page, page.get_by_test_id("stDataFrame").first, *rows)
 
 
 def counted(page: Page, text: str) -> None:
-    expect(page.get_by_text(re.compile(f"^{text} runs, ")).first).to_be_visible()
+    shows(page, re.compile(f"^{text} runs, "))
 
 
 def test_search_compare_and_difference(page: Page, made: list[Run]):
@@ -67,22 +59,22 @@ def test_search_compare_and_difference(page: Page, made: list[Run]):
         counted(page, "3 of 4")
         assert "q=" in page.url, "a search can be sent as a link"
         type_in(page, "searchbox", "Search", "val_los<3")
-        expect(page.get_by_text("did you mean val_loss?").first).to_be_visible()
+        shows(page, "did you mean val_loss?")
         type_in(page, "searchbox", "Search", "training.seed<=3")
         counted(page, "3 of 4")
         choose(page, 0, 1, 2)
-        button(page, "Compare 3 runs").click()
+        press(page, "Compare 3 runs")
         expect(page.get_by_text("3 runs compared")).to_be_visible()
         expect(page.get_by_test_id("stVegaLiteChart").locator("canvas, svg").nth(1)).to_be_visible()
-        page.wait_for_url(re.compile(f"compare=.*{made[0].id}"))
-        page.get_by_role("radio", name="Results").click()
+        page.wait_for_url(re.compile(f"compare=.*{made[0].id}"), wait_until="commit")
+        pick(page, "Results")
         expect(page.get_by_text("Best by Val loss: street")).to_be_visible()
-        page.get_by_role("radio", name="Options").click()
+        pick(page, "Options")
         expect(page.get_by_text("Only options that differ are listed.")).to_be_visible()
         page.reload()
         expect(page.get_by_text("3 runs compared")).to_be_visible()
         no_traceback(page)
-        button(page, "All runs").click()
+        press(page, "All runs")
         counted(page, "4 of 4")
         no_traceback(page)
 
@@ -93,34 +85,33 @@ def test_rename_tag_trash_and_restore(page: Page, made: list[Run]):
         page.goto(f"{app.address}/Runs")
         counted(page, "4 of 4")
         choose(page, 0)
-        button(page, "Star").click()
-        expect(page.get_by_text(re.compile("Starred: ")).first).to_be_visible()
+        press(page, "Star")
+        shows(page, re.compile("^Starred: "))
         expect(button(page, "Compare all 4 listed runs")).to_be_visible()
         choose(page, 3)
-        button(page, "Open kitchen").click()
+        press(page, "Open kitchen")
         expect(page.get_by_role("heading", name="kitchen")).to_be_visible()
-        settled(page)
-        button(page, "Name, tags, note").click()
+        press(page, "Name, tags, note")
         page.get_by_role("textbox", name="Name").fill("pantry")
         tags = page.get_by_role("combobox", name="Tags")
         tags.fill("night")
         tags.press("Enter")
         page.get_by_role("textbox", name="Note").fill("quiet")
-        button(page, "Save").click()
+        press(page, "Save")
         expect(page.get_by_role("heading", name="pantry")).to_be_visible()
         found = notes.read(made[0])
         assert (found.name, found.tags, found.note) == ("pantry", ("night",), "quiet")
         assert notes.read(made[3]).starred
-        button(page, "Move to Trash").click()
-        expect(page.get_by_text("is in the trash").first).to_be_visible()
+        press(page, "Move to Trash")
+        shows(page, "is in the trash")
         assert [run.id for run in trash.all_of(workspace)] == [made[0].id]
         page.goto(f"{app.address}/Runs")
         counted(page, "3 of 3")
-        page.get_by_role("radio", name="Trash (1)").click()
+        pick(page, "Trash (1)")
         expect(button(page, "Delete permanently")).to_be_visible()
         choose(page, 0)
-        button(page, "Restore").click()
-        expect(page.get_by_text("The trash is empty.").first).to_be_visible()
+        press(page, "Restore")
+        shows(page, "The trash is empty.")
         assert made[0].folder.is_dir() and notes.read(made[0]).tags == ("night",)
         no_traceback(page)
 
@@ -128,14 +119,13 @@ def test_rename_tag_trash_and_restore(page: Page, made: list[Run]):
 def test_clone_into_the_configuration_and_free_space(page: Page, made: list[Run]):
     with server.running(made[0].workspace, page.context) as app:
         page.goto(f"{app.address}/Runs?run={made[0].id}")
-        settled(page)
-        button(page, "Free space").click()
-        page.get_by_text("Show what can be deleted").click()
-        button(page, "Free 2.0 MB").click()
-        expect(page.get_by_text(re.compile("Freed 2.0 MB of run")).first).to_be_visible()
+        press(page, "Free space")
+        click(page, page.get_by_text("Show what can be deleted"))
+        press(page, "Free 2.0 MB")
+        shows(page, re.compile("Freed 2.0 MB of run"))
         assert sorted(path.name for path in made[0].checkpoints.glob("*.pt")) == ["epoch-00010.pt"]
         page.keyboard.press("Escape")
-        button(page, "Clone and Edit").click()
-        expect(page.get_by_text(re.compile(f"Loaded: configuration of run .{made[0].id}.")).first).to_be_visible()
-        expect(page.get_by_role("spinbutton", name=re.compile("^Epochs")).first).to_have_value("51")
+        press(page, "Clone and Edit")
+        shows(page, re.compile(f"Loaded: configuration of run .{made[0].id}."))
+        expect(page.get_by_role("spinbutton", name=EPOCHS).first).to_have_value("51")
         no_traceback(page)

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import app as server
-from tests.browser.test_walk import button, no_traceback, settled, wait_for_metric
+from tests.browser.widgets import button, click, no_traceback, press, shows, wait_for_metric
 from tests.run_folders import end_all
 from tests.tiny import make_workspace, tiny_config
 from tests.waiting import wait_for_epoch, wait_until
@@ -29,10 +29,9 @@ def stopped(tmp_path):
 def test_a_run_is_resumed_on_its_page(page: Page, stopped):
     with server.running(stopped.workspace, page.context) as app:
         page.goto(f"{app.address}/Runs?run={stopped.id}")
-        settled(page)
         wait_for_metric(page, "State", "Stopped")
         before = runs.status(stopped).progress.epoch
-        button(page, "Resume").click()
+        press(page, "Resume")
         wait_for_metric(page, "State", "Running")
         assert wait_for_epoch(stopped, before + 1).attempt == 2
         no_traceback(page)
@@ -43,17 +42,16 @@ def test_tensorboard_is_opened_and_ends(page: Page, stopped):
     with server.running(workspace, page.context) as app:
         try:
             page.goto(f"{app.address}/Runs?run={stopped.id}&section=Charts")
-            settled(page)
-            button(page, "TensorBoard").click()
-            button(page, "Start TensorBoard").click()
+            press(page, "TensorBoard")
+            press(page, "Start TensorBoard")
             link = page.get_by_role("link", name="Open TensorBoard")
             expect(link).to_be_visible()
             with page.expect_popup() as opened:
                 link.click()
             board = opened.value
-            assert board.url.startswith("http://127.0.0.1:")
-            expect(board.get_by_text(re.compile(stopped.id)).first).to_be_visible()
-            button(page, "Stop TensorBoard").click()
+            board.wait_for_url(re.compile(r"^http://127\.0\.0\.1:"), wait_until="commit")
+            shows(board, re.compile(stopped.id))
+            press(page, "Stop TensorBoard")
             expect(button(page, "Start TensorBoard")).to_be_visible()
             assert tensorboard.running(workspace) is None
             no_traceback(page)
@@ -64,22 +62,20 @@ def test_tensorboard_is_opened_and_ends(page: Page, stopped):
 def test_a_run_is_packed_and_taken_in_elsewhere(page: Page, stopped, tmp_path):
     with server.running(stopped.workspace, page.context) as app:
         page.goto(f"{app.address}/Runs?run={stopped.id}&section=Files")
-        settled(page)
-        button(page, "Pack into one file").click()
+        press(page, "Pack into one file")
         download = page.get_by_role("button", name=re.compile("^Download \\("))
-        expect(download).to_be_visible()
         with page.expect_download() as taken:
-            download.click()
+            click(page, download)
         taken.value.save_as(tmp_path / "kitchen.zip")
         no_traceback(page)
     other = Workspace(tmp_path / "other")
     other.root.mkdir()
     with server.running(other, page.context) as app:
         page.goto(f"{app.address}/Runs")
-        button(page, "Import a run").click()
+        press(page, "Import a run")
         page.locator("input[type=file]").set_input_files(tmp_path / "kitchen.zip")
-        button(page, "Import").click()
-        expect(page.get_by_text(re.compile("^1 of 1 run,")).first).to_be_visible()
+        press(page, "Import")
+        shows(page, re.compile("^1 of 1 run,"))
         (found,) = runs.all_runs(other)
         assert runs.status(found).label == "kitchen" and runs.status(found).state == "stopped"
         no_traceback(page)

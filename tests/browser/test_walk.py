@@ -8,82 +8,58 @@ from playwright.sync_api import Page, expect
 
 from tests.browser import app as server
 from tests.browser.conftest import new_page
+from tests.browser.widgets import (
+    EPOCHS,
+    button,
+    choose,
+    no_traceback,
+    pick,
+    press,
+    settled,
+    shows,
+    type_in,
+    wait_for_metric,
+)
 from tests.run.test_launch import ENDLESS
 from tests.run_folders import end_all
 from tests.tiny import make_workspace, tiny_config
-from tests.waiting import PATIENCE, people, ticks, wait_for_epoch, wait_until
+from tests.waiting import people, wait_for_epoch, wait_until
 from trainer.config import config_file
 from trainer.run import launch, runs
 from trainer.run.state import ACTIVE
 from trainer.system import log_lines, processes
 from trainer.system.workspace import Workspace
 
-EPOCHS = re.compile("^Epochs")
 WALK_EPOCHS = 8
 """Enough for an F1 of 0.9 with room to spare; the last epochs still go on while a new server starts."""
 
 
-def button(page: Page, name: str):
-    return page.get_by_role("button", name=name, exact=True)
-
-
-def metric(page: Page, label: str) -> str:
-    """What the page shows under a label."""
-    found = page.get_by_test_id("stMetric").filter(has=page.get_by_text(label, exact=True)).first
-    return found.get_by_test_id("stMetricValue").inner_text()
-
-
-def wait_for_metric(page: Page, label: str, pattern: str, seconds: float = PATIENCE) -> str:
-    value = ""
-    for _ in ticks(seconds):
-        if re.fullmatch(pattern, value := metric(page, label)):
-            return value
-    raise AssertionError(f"{label} is {value!r} after {seconds} s, not {pattern!r}")
-
-
-def no_traceback(page: Page) -> None:
-    assert page.get_by_test_id("stException").count() == 0, page.get_by_test_id("stException").first.inner_text()
-
-
-def settled(page: Page) -> None:
-    """Wait until the page has been drawn: what is typed into a field that is drawn anew meanwhile is mixed up."""
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
-
-
-def type_in(page: Page, role: str, name: str | re.Pattern, text: str) -> None:
-    settled(page)
-    found = page.get_by_role(role, name=name)
-    found.fill(text)
-    expect(found).to_have_value(text)
-    found.press("Enter")
-
-
 def make_data(page: Page, address: str) -> None:
     page.goto(f"{address}/Dataset")
-    button(page, "Make demo data").click()
-    expect(page.get_by_text(re.compile(r"Made 2,400 clips")).first).to_be_visible()
-    button(page, "Scan Datasets").click()
-    expect(page.get_by_text(re.compile(r"2,400 clips, .* 0 refused")).first).to_be_visible()
-    button(page, "Split Datasets").click()
-    expect(page.get_by_text(re.compile(r"No leakage")).first).to_be_visible()
+    press(page, "Make demo data")
+    shows(page, re.compile(r"^Made 2,400 clips"))
+    press(page, "Scan Datasets")
+    shows(page, re.compile(r"2,400 clips, .* 0 refused"))
+    press(page, "Split Datasets")
+    shows(page, re.compile(r"^Split 2,400 clips: "))
+    shows(page, re.compile(r"No leakage"))
     no_traceback(page)
 
 
 def make_configuration(page: Page, address: str) -> None:
     page.goto(f"{address}/Configuration")
-    page.get_by_role("combobox", name="Preset").click()
-    page.get_by_role("option", name="quick").click()
-    button(page, "Load Preset").click()
-    expect(page.get_by_text(re.compile("Loaded: preset .quick.")).first).to_be_visible()
+    choose(page, "Preset", "quick")
+    press(page, "Load Preset")
+    shows(page, re.compile("Loaded: preset .quick."))
     type_in(page, "spinbutton", EPOCHS, "0")
-    button(page, "Validate Configuration").click()
-    expect(page.get_by_text("must be at least 1; 0 given.").first).to_be_visible()
+    press(page, "Validate Configuration")
+    shows(page, re.compile(r"configuration is not valid\. .*must be at least 1; 0 given\."))
     type_in(page, "spinbutton", EPOCHS, str(WALK_EPOCHS))
-    button(page, "Validate Configuration").click()
-    expect(page.get_by_text("Configuration is valid").first).to_be_visible()
+    press(page, "Validate Configuration")
+    shows(page, "Configuration is valid")
     type_in(page, "textbox", "Name", "walk")
-    button(page, "Save Configuration").click()
-    expect(page.get_by_text("Saved to").first).to_be_visible()
+    press(page, "Save Configuration")
+    shows(page, re.compile(r"^Saved to .*walk\.yaml"))
     no_traceback(page)
 
 
@@ -91,20 +67,21 @@ def test_from_nothing_to_a_trained_model(page: Page, tmp_path):
     workspace = Workspace(tmp_path)
     with server.running(workspace, page.context) as app:
         page.goto(app.address)
-        expect(page.get_by_text("Dataset").first).to_be_visible()
+        expect(page.get_by_role("link", name="Go to Dataset")).to_be_visible()
         make_data(page, app.address)
         make_configuration(page, app.address)
         page.goto(f"{app.address}/Training")
         expect(button(page, "Start Training")).to_be_enabled()
-        expect(page.get_by_text("No data yet").first).to_be_visible()
+        shows(page, "No data yet")
+        settled(page)
         button(page, "Start Training").dblclick()
         wait_for_metric(page, "Status", "Running")
         page.evaluate("window.sameDocument = true")
         wait_for_metric(page, "Epoch", f"[2-{WALK_EPOCHS}]/{WALK_EPOCHS}")
         assert len(runs.all_runs(workspace)) == 1, "a double click is one run"
-        assert re.fullmatch(r"\d\d:\d\d:\d\d", metric(page, "ETA"))
-        wait_for_metric(page, "Val loss", r"0\.\d+", 5)
-        wait_for_metric(page, "FPR", r"[\d.]+ ?%", 5)
+        wait_for_metric(page, "ETA", r"\d\d:\d\d:\d\d")
+        wait_for_metric(page, "Val loss", r"0\.\d+")
+        wait_for_metric(page, "FPR", r"[\d.]+ ?%")
         expect(page.get_by_test_id("stVegaLiteChart").locator("canvas, svg").nth(2)).to_be_visible()
         assert page.evaluate("window.sameDocument") is True, "the page was never loaded anew"
         app.end(signal.SIGKILL)
@@ -116,10 +93,10 @@ def test_from_nothing_to_a_trained_model(page: Page, tmp_path):
         assert run.id in page.url, "a new browser shows the same run"
         wait_for_metric(page, "Status", "Completed")
         best = runs.document(runs.status(run))["best"]
-        wait_for_metric(page, "Best epoch", str(best["epoch"]), 5)
-        expect(page.get_by_text(best["checkpoint"]).first).to_be_visible()
-        expect(page.get_by_text(re.compile(f"Epoch {WALK_EPOCHS}/{WALK_EPOCHS} - Loss: ")).first).to_be_visible()
-        wait_for_metric(page, "ETA", "--:--:--", 5)
+        wait_for_metric(page, "Best epoch", str(best["epoch"]))
+        shows(page, best["checkpoint"])
+        shows(page, re.compile(f"Epoch {WALK_EPOCHS}/{WALK_EPOCHS} - Loss: "))
+        wait_for_metric(page, "ETA", "--:--:--")
         page.screenshot(path=tmp_path / "completed.png", full_page=True)
         no_traceback(page)
     assert runs.status(run).progress.last_epoch["f1"] >= 0.9
@@ -139,10 +116,12 @@ def test_the_same_form_from_two_tabs_makes_one_run(browser, workspace: Workspace
         for tab in tabs:
             tab.goto(f"{app.address}/Training")
             expect(button(tab, "Start Training")).to_be_enabled()
+            settled(tab)
         for tab in tabs:
             button(tab, "Start Training").click()
         for tab in tabs:
             wait_for_metric(tab, "Status", "Running")
+            settled(tab)
         told = [tab.get_by_text("Training already in progress").count() for tab in tabs]
         assert sorted(told) == [0, 1], "clicks of two tabs are taken in any order; the second is told"
         assert len(runs.all_runs(workspace)) == 1
@@ -157,19 +136,17 @@ def test_stop_after_the_epoch_and_now_from_the_page(page: Page, workspace: Works
             wait_for_epoch(run, 2)
             page.goto(f"{app.address}/Training?run={run.id}")
             wait_for_metric(page, "Status", "Running")
-            page.get_by_role("radio", name=choice).or_(
-                page.get_by_role("button", name=choice, exact=True)
-            ).first.click()
-            button(page, "Stop Training").click()
-            wait_for_metric(page, "Status", "Stopped", 30)
+            pick(page, choice)
+            press(page, "Stop Training")
+            wait_for_metric(page, "Status", "Stopped")
             assert "Stopped by the user" in runs.status(run).outcome.reason
-            assert int(metric(page, "Best epoch")) >= 1
+            wait_for_metric(page, "Best epoch", r"[1-9]\d*")
 
 
 def test_ctrl_c_on_the_server_leaves_the_training_alone(page: Page, workspace: Workspace):
     with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Training")
-        button(page, "Start Training").click()
+        press(page, "Start Training")
         wait_for_metric(page, "Status", "Running")
         run = runs.all_runs(workspace)[0]
         before = wait_for_epoch(run, 1)
@@ -191,7 +168,7 @@ def test_a_kill_is_shown_within_5_s(page: Page, workspace: Workspace, both: bool
         processes.send_signal(found.trainer, signal.SIGKILL)
         wait_for_metric(page, "Status", word, 5)
         if not both:
-            expect(page.get_by_text(re.compile("SIGKILL")).first).to_be_visible()
+            shows(page, re.compile("SIGKILL"))
         no_traceback(page)
 
 
@@ -205,25 +182,26 @@ def test_bad_input_gets_its_one_sentence(page: Page, tmp_path, workspace: Worksp
             "Dataset splits not found. Scan and split on the Dataset page first.",
         ):
             expect(page.get_by_text(sentence)).to_have_count(1)
-        button(page, "Start Training").click()
+        press(page, "Start Training")
+        expect(page.get_by_test_id("stAlertContentError").get_by_text("Dataset splits not found.")).to_have_count(1)
         expect(page.get_by_text("Dataset splits not found.")).to_have_count(1)
         page.goto(f"{app.address}/Dataset")
-        button(page, "Scan Datasets").click()
-        expect(page.get_by_text(re.compile("No usable clips in")).first).to_be_visible()
+        press(page, "Scan Datasets")
+        shows(page, re.compile("No usable clips in"))
         no_traceback(page)
     (workspace.configs / "tiny.yaml").write_text("training: {epochs: 99999, epoch: 1}")
     missing = next((workspace.raw / "positive").rglob("*.wav"))
     missing.unlink()
     with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Training")
-        button(page, "Start Training").click()
-        expect(page.get_by_text("must be at most 10000; 99999 given.").first).to_be_visible()
-        expect(page.get_by_text("did you mean epochs?").first).to_be_visible()
+        press(page, "Start Training")
+        shows(page, "must be at most 10000; 99999 given.")
+        shows(page, "did you mean epochs?")
         config_file.save(workspace, "tiny", tiny_config())
         workspace.runs.rmdir()
         workspace.runs.write_text("a file where the folder of runs should be")
-        button(page, "Start Training").click()
-        expect(page.get_by_text(re.compile("cannot be written to")).first).to_be_visible()
+        press(page, "Start Training")
+        shows(page, re.compile("cannot be written to"))
         no_traceback(page)
     assert not any("Traceback" in line for line in log_lines.last_lines(workspace.root / "server.log"))
 
@@ -237,8 +215,8 @@ def test_names_from_files_run_nothing_and_load_nothing(page: Page, workspace: Wo
     wait_until(run, "completed")
     with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Dataset")
-        button(page, "Scan Datasets").click()
-        expect(page.get_by_text(re.compile("1 refused")).first).to_be_visible()
+        press(page, "Scan Datasets")
+        shows(page, re.compile("1 refused"))
         for name in ("", "Training", "Runs", "Evaluation"):
             page.goto(f"{app.address}/{name}")
             settled(page)

@@ -1,5 +1,6 @@
 """Watching a run in a real browser: what the user does to a chart outlives the ticks."""
 
+import re
 from io import BytesIO
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser import app as server
-from tests.browser.test_walk import metric, no_traceback, settled, type_in, wait_for_metric
+from tests.browser.widgets import no_traceback, settled, type_in, wait_for_fragments, wait_for_metric
 from tests.run_folders import epoch_row, make_alive, make_run, timing_row, workspace_at, write_progress
+from tests.waiting import PATIENCE, ticks
 from trainer.run import metrics
 from trainer.run.runs import Run
 
@@ -36,12 +38,13 @@ def plot(page: Page, number: int) -> Locator:
 
 def settled_picture(page: Page, number: int) -> bytes:
     """The chart once it no longer changes."""
-    picture = b""
-    for _ in range(40):
-        page.wait_for_timeout(250)
-        picture, before = plot(page, number).screenshot(), picture
-        if picture == before:
-            return picture
+    settled(page)
+    pictures = []
+    for _ in ticks(PATIENCE):
+        page.wait_for_timeout(100)
+        pictures = [*pictures[-2:], plot(page, number).screenshot()]
+        if len(pictures) == 3 and len(set(pictures)) == 1:
+            return pictures[0]
     raise AssertionError("the chart never stood still")
 
 
@@ -53,7 +56,7 @@ def difference(one: bytes, other: bytes) -> float:
 
 def wait_for_epochs(page: Page, last: int) -> None:
     wait_for_metric(page, "Epoch", f"{last + 1}/999")
-    page.wait_for_timeout(4500)  # charts follow a tick later, when another look was just before
+    wait_for_fragments(page, 2)  # charts follow a tick later if they were read just before
 
 
 def test_a_zoom_outlives_ticks_and_the_plain_wheel_scrolls(page: Page, run: Run):
@@ -89,17 +92,19 @@ def test_a_zoom_outlives_ticks_and_the_plain_wheel_scrolls(page: Page, run: Run)
 def test_epochs_that_were_asked_for_stay_in_the_address(page: Page, run: Run):
     with server.running(run.workspace, page.context) as app:
         page.goto(f"{app.address}/Training?run={run.id}")
+        expect(page.get_by_test_id("stVegaLiteChart").nth(6)).to_be_visible()
         whole = settled_picture(page, 0)
         type_in(page, "spinbutton", "From epoch", "3")
         type_in(page, "spinbutton", "To epoch", "9")
-        settled(page)
         chosen = settled_picture(page, 0)
-        assert chosen != whole and "from_epoch=3" in page.url and "to_epoch=9" in page.url and run.id in page.url
+        assert chosen != whole
+        for part in ("from_epoch=3", "to_epoch=9", run.id):
+            page.wait_for_url(re.compile(part), wait_until="commit")
         go_on(run, 31, 33)
         wait_for_epochs(page, 33)
         assert difference(settled_picture(page, 0), chosen) < difference(whole, chosen) / 2
         page.reload()
         expect(page.get_by_role("spinbutton", name="To epoch")).to_have_value("9")
         assert difference(settled_picture(page, 0), chosen) < difference(whole, chosen) / 2
-        assert metric(page, "Epoch") == "34/999"
+        wait_for_metric(page, "Epoch", "34/999")
         no_traceback(page)

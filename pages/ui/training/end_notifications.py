@@ -37,8 +37,8 @@ function tone() {
 """
 
 _SWITCHES_HTML = """
-<label><input type="checkbox" role="switch"> Notify in this browser</label>
-<label><input type="checkbox" role="switch"> Play a sound</label>
+<label><input type="checkbox" role="switch" disabled> Notify in this browser</label>
+<label><input type="checkbox" role="switch" disabled> Play a sound</label>
 <p role="status"></p>
 """
 
@@ -58,6 +58,7 @@ export default function ({{ parentElement }}) {{
   const [notify, sound] = parentElement.querySelectorAll("input");
   const draw = (hint) => {{
     notify.disabled = !can;
+    sound.disabled = false;  // before this script runs, a click would be lost
     notify.checked = Boolean(wanted().notify) && allowed();
     sound.checked = Boolean(wanted().sound);
     const blocked = can && Notification.permission === "denied";
