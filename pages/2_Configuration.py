@@ -22,7 +22,7 @@ with st.container(horizontal=True):  # a list and its button stay together on a 
         st.button("Load", on_click=editing.load_chosen, args=(workspace, "saved"), disabled=not saved)
     if names:
         with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
-            st.selectbox("Run", list(names), key="chosen_run", width=240, format_func=names.__getitem__)
+            st.selectbox("Run", list(names), key="chosen_run", width=270, format_func=names.__getitem__)
             st.button("Load from Run", on_click=editing.load_chosen, args=(workspace, "run"))
 st.caption(frame.plain(config_file.situation(preset)))
 

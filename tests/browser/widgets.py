@@ -26,7 +26,7 @@ def _numbers(*messages: type[Message]) -> dict[str, int]:
 
 WATCH_DRAWING = """(() => {
   const numbers = NUMBERS, early = EARLY;
-  const drawing = (window.drawing = { waiting: true, run: "", quiet: 0, fragments: 0 });
+  const drawing = (window.drawing = { waiting: true, run: "", another: false, quiet: 0, fragments: 0 });
   const fields = (bytes) => {  // the last value of each field of a protobuf message
     const found = {};
     let at = 0;
@@ -57,11 +57,14 @@ WATCH_DRAWING = """(() => {
     const message = fields(new Uint8Array(data));
     const run = fields(part(fields(part(message, "metadata")), "run"));
     const id = new TextDecoder().decode(part(run, "script_run_id")), fragment = part(run, "fragment_ids").length > 0;
-    if (numbers.new_session in message && !fragment) Object.assign(drawing, { waiting: false, run: id });
-    if (!(numbers.script_finished in message)) return;
-    if (message[numbers.script_finished] === early) drawing.waiting = true;
-    if (drawing.run === id) drawing.run = "";
-    if (fragment) drawing.fragments += 1;
+    if (numbers.new_session in message) {
+      drawing.another = false;
+      if (!fragment) Object.assign(drawing, { waiting: false, run: id });
+    } else if (numbers.script_finished in message) {
+      drawing.another = message[numbers.script_finished] === early;
+      if (drawing.run === id) drawing.run = "";
+      if (fragment) drawing.fragments += 1;
+    }
   };
   const send = WebSocket.prototype.send, watched = new WeakSet();
   WebSocket.prototype.send = function (data) {
@@ -84,7 +87,7 @@ the drawing before. Timed fragments, which redraw a part of the page without inp
 """
 DRAWN = """() => {
   const drawing = window.drawing;
-  drawing.quiet = drawing.waiting || drawing.run ? 0 : drawing.quiet + 1;
+  drawing.quiet = drawing.waiting || drawing.run || drawing.another ? 0 : drawing.quiet + 1;
   return drawing.quiet > 2;  // the browser needs a moment to show what has arrived
 }"""
 

@@ -71,7 +71,7 @@ def _show_test_clips(scores: list[ClipScore], own: float) -> None:
         shown.append(
             Metric("Equal error rate", metrics.percent(points.equal_error_rate), "Where both rates are equal.")
         )
-    metrics.show(shown, least_width=150)
+    metrics.show(shown, least_width=190)
     st.table(_test_matrix(labels, score, threshold), width="content", alt="Confusion matrix of the test clips")
     if points:
         _show_charts(points, (rates.fpr or 0.0, rates.fnr or 0.0), labels)
@@ -90,6 +90,7 @@ def _show_charts(points: Points, here: tuple[float, float], labels: list[str]) -
         st.altair_chart(roc(points, here), width="stretch", key="clips_roc", alt="ROC per clip")
         chart = det(points, here, words, len(labels) - words)
         st.altair_chart(chart, width="stretch", key="clips_det", alt="DET per clip")
+    st.caption("Red dot: the threshold to try. The DET chart has no 0 %: it shows a rate of 0 as half a clip.")
 
 
 def _show_validation(row: Row) -> None:

@@ -102,7 +102,9 @@ def det_chart(table: pd.DataFrame, marks: pd.DataFrame, per_hour: float, end: fl
     color = alt.Color(
         "Model:N",
         scale=alt.Scale(domain=models, range=list(COLORS[: len(models)])),
-        legend=alt.Legend(orient="top", title=None, labelLimit=500, symbolOpacity=1) if len(models) > 1 else None,
+        legend=alt.Legend(orient="top", columns=1, title=None, labelLimit=500, symbolOpacity=1)
+        if len(models) > 1
+        else None,
     )
     values = [tick for tick in TICKS if not tick or end / 100 <= tick <= end]
     ticks = alt.Axis(values=values, labelExpr="datum.value || '0'", grid=True)

@@ -126,7 +126,7 @@ def _color(labels: pd.Series, legend: bool = True) -> alt.Color:
     """A colour for each label in the data set."""
     colors = {label: color for label, color in zip(LABELS, LABEL_COLORS, strict=True) if (labels == label).any()}
     scale = alt.Scale(domain=list(colors), range=list(colors.values()))
-    return alt.Color("Label:N", scale=scale, legend=alt.Legend(orient="top", columns=3, title=None) if legend else None)
+    return alt.Color("Label:N", scale=scale, legend=alt.Legend(orient="top", columns=2, title=None) if legend else None)
 
 
 def durations(clips: pd.DataFrame) -> alt.Chart:
