@@ -36,9 +36,10 @@ test: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 	$(BIN)/python -m pytest tests/gpu
 
+# Without the tests that measure time and memory of trainings.
 FAST := audio config engine estimates pages streams
 test-fast: setup
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(addprefix tests/,$(FAST))
+	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/engine/test_speed.py $(addprefix tests/,$(FAST))
 
 test-gpu: setup
 	$(BIN)/python -m pytest tests/gpu
