@@ -1,8 +1,9 @@
 """A budget picks a threshold, says what it costs, and writes it into the model that was evaluated."""
 
+import numpy as np
 import pytest
 
-from tests.heard import evaluation, heard, recording, words
+from tests.heard import evaluation, heard, random_other, recording, words
 from trainer.detector import detector_file
 from trainer.detector.detector_file import MODEL, ColumnFacts, DetectorFile, Parity, Threshold
 from trainer.evaluation import budget
@@ -27,9 +28,34 @@ def test_a_choice_says_what_it_costs_and_for_how_much_the_hours_suffice():
     assert first.startswith("At threshold 0.6000, 1 of 6 words are missed (16.7 %, with 95 % confidence ")
     assert first.endswith("; its false accepts are 0.5 per hour (2 in 4.00 h; 95 %: 0.061 to 1.8).")
     assert second == (
-        "4.00 h without the word are too few to guarantee 0.5 per hour, which takes 6 h without a false accept."
+        "This threshold is an estimate: clips alone are not enough to promise 0.5 per hour, which takes 4.61 h of long "
+        "recordings without a false accept."
     )
     assert "below 0.75 per hour (none in 4.00 h)" in budget.sentences(budget.choose(choice.evaluation, 0.1))[0]
+
+
+def test_enough_long_recordings_turn_the_estimate_into_a_promise():
+    streams = heard_in(16.0, 8)
+    estimate = budget.choose(evaluation(streams), 0.5)
+    choice = budget.promise(evaluation(streams), streams, 0.5)
+    assert estimate.point.false_accepts == 8 and choice.point.false_accepts == 4
+    assert choice.bound_per_hour == pytest.approx(7.994 / 16, abs=1e-4), "half of chi-square(10), 90 %"
+    assert choice.long_hours == pytest.approx(16) and choice.point.threshold > estimate.point.threshold
+    assert budget.sentences(choice)[1] == (
+        "With 90 % confidence there are at most 0.5 per hour in recordings like these 16.00 h of long recordings."
+    )
+    for few in (heard_in(4.0, 8), heard_in(4.5, 0)):
+        choice = budget.promise(evaluation(few), few, 0.5)
+        assert choice.bound_per_hour is None and choice.point == budget.choose(evaluation(few), 0.5).point
+        assert "This threshold is an estimate: 4." in budget.sentences(choice)[1]
+
+
+def test_a_promise_keeps_to_the_budget_in_clips_too():
+    clips = random_other(np.random.default_rng(3), "clips", 3600.0)
+    streams = [*heard_in(6.0, 0), clips]
+    choice = budget.promise(evaluation(streams), streams, 0.5)
+    assert choice.bound_per_hour is not None
+    assert choice.point.threshold == budget.choose(evaluation(streams), 0.5).point.threshold
 
 
 def test_few_speakers_have_no_interval_and_without_words_there_is_no_rate():

@@ -87,7 +87,9 @@ def evaluate(
         folder = evaluations.folder_of(found, made.id)
         left_out.extend(budgets.left_out(folder))
         if as_job:
-            return {}, " ".join([f"Run {found.id}: {budgets.budget_text(made, budget)}", *budgets.notes(folder)])
+            return {}, " ".join(
+                [f"Run {found.id}: {budgets.budget_text(folder, made, budget)}", *budgets.notes(folder)]
+            )
         model = models.model_with(found, made.model_sha256)
         point = operating_point.of_model(found, model[0]) if model else None
         return budgets.report_document(folder, made, budget, point), budgets.report_text(folder, made, budget, point)

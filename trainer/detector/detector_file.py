@@ -34,7 +34,11 @@ class ColumnFacts(BaseModel, frozen=True):
 
 
 class Threshold(BaseModel, frozen=True):
-    """Where the threshold comes from, and what it costs there; `evaluation`: chosen by the user, so it stays."""
+    """Where the threshold comes from, and what it costs there; `evaluation`: chosen by the user, so it stays.
+
+    `bound_per_hour`: with 90 % confidence there are at most so many false accepts per hour, counted in the `long_hours`
+    of long recordings; null: nothing was promised.
+    """
 
     source: Literal["default", "validation_stream", "evaluation"]
     false_accepts_per_hour: float | None = None
@@ -43,6 +47,8 @@ class Threshold(BaseModel, frozen=True):
     false_accepts: int | None = None
     hours: float | None = None
     evaluation: str | None = None
+    bound_per_hour: float | None = None
+    long_hours: float | None = None
 
 
 class Parity(BaseModel, frozen=True):
@@ -140,7 +146,9 @@ def _threshold_sentence(file: DetectorFile) -> str:
     if heard.false_accepts is None or heard.hours is None:
         return f"{said}."
     missed = "" if heard.miss_rate is None else f", and missed {_percent(heard.miss_rate)} of the words"
-    return f"{said}: there it had {heard.false_accepts} in {heard.hours:.2f} h{missed}."
+    bound = heard.bound_per_hour
+    kept = "" if bound is None else f" With 90 % confidence there are at most {bound:.2g} per hour."
+    return f"{said}: there it had {heard.false_accepts} in {heard.hours:.2f} h{missed}.{kept}"
 
 
 def sentences(file: DetectorFile) -> list[str]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from trainer.detector import detector_file
 from trainer.detector.detector_file import DetectorFile, Threshold
-from trainer.evaluation import curve, headline, intervals, point_text
+from trainer.evaluation import curve, evaluations, headline, intervals, point_text
 from trainer.evaluation.evaluations import CurvePoint, Evaluation, EvaluationFolder
 from trainer.evaluation.operating_point import OperatingPoint
-from trainer.streams.stream_set import StreamSet
+from trainer.streams.stream_set import Heard, StreamSet
 from trainer.system import durable
 from trainer.system.display_text import counted
 from trainer.system.processes import exclusive_lock
@@ -20,15 +23,41 @@ from trainer.system.processes import exclusive_lock
 
 @dataclass(frozen=True)
 class Choice:
-    """The operating point that a budget of `per_hour` false accepts allows in an evaluation."""
+    """The operating point that a budget of `per_hour` false accepts allows in an evaluation.
+
+    `bound_per_hour`: with 90 % confidence there are at most so many in recordings like the `long_hours` of the
+    evaluation; None where these are too few to promise the budget, so that the threshold is an estimate.
+    """
 
     per_hour: float
     point: CurvePoint
     evaluation: Evaluation
+    bound_per_hour: float | None = None
+    long_hours: float = 0.0
+
+
+def promise(evaluation: Evaluation, heard: Sequence[Heard], per_hour: float) -> Choice:
+    """The lowest threshold that keeps to a budget everywhere in an evaluation and, where its long recordings suffice,
+    does so with 90 % confidence in recordings like them. Raises ValueError when there is none to choose."""
+    estimate = choose(evaluation, per_hour)
+    long = [each for each in heard if each.recording.is_long]
+    hours = curve.hours(long)
+    bounds = intervals.most_expected(np.arange(math.ceil(per_hour * hours) + 1)) / hours if hours else np.empty(0)
+    allowed = int((bounds <= per_hour).sum()) - 1
+    strict = curve.at_rate(curve.curve(long), allowed / hours) if allowed >= 0 else None
+    if strict is None:
+        return replace(estimate, long_hours=hours)
+    threshold = max(strict.threshold, estimate.point.threshold)
+    point = curve.at_threshold(heard, threshold) or estimate.point
+    bound = intervals.most_expected(curve.false_accepts(long, threshold)) / hours
+    return Choice(per_hour, point, evaluation, float(bound), hours)
 
 
 def choose(evaluation: Evaluation, per_hour: float) -> Choice:
-    """The lowest threshold that keeps to a budget. Raises ValueError when there is none to choose."""
+    """The lowest threshold whose measured false accepts keep to a budget: models are compared at it.
+
+    Raises ValueError when there is none to choose.
+    """
     if not per_hour > 0:
         raise ValueError(f"The budget must be above 0 false accepts per hour, not {per_hour:g}.")
     point = curve.at_rate(evaluation.curve, per_hour)
@@ -57,15 +86,25 @@ def sentences(choice: Choice) -> list[str]:
         f"At threshold {point.threshold:.4f}, {miss_text(point, choice.evaluation.words)}; its false accepts are "
         f"{curve.rate_text(point.false_accepts, hours)}."
     ]
-    needed = intervals.RULE_OF_THREE / choice.per_hour
-    if hours < needed:
-        said.append(
-            f"{hours:.2f} h without the word are too few to guarantee {choice.per_hour:g} per hour, which takes "
-            f"{curve.short(needed, 3)} h without a false accept."
-        )
+    said.append(_promise_text(choice))
     if point == choice.evaluation.curve[-1] and point.false_accepts_per_hour < 0.9 * choice.per_hour:
         said.append(f"The curve ends at {curve.short(point.false_accepts_per_hour, 3)} per hour.")
     return said
+
+
+def _promise_text(choice: Choice) -> str:
+    """What can be promised of the false accepts at the threshold."""
+    if choice.bound_per_hour is not None:
+        return (
+            f"With 90 % confidence there are at most {curve.short(choice.bound_per_hour)} per hour in recordings like "
+            f"these {choice.long_hours:.2f} h of long recordings."
+        )
+    needed = curve.short(float(intervals.most_expected(0)) / choice.per_hour, 3)
+    known = f"{choice.long_hours:.2f} h of long recordings are too few"
+    return (
+        f"This threshold is an estimate: {known if choice.long_hours else 'clips alone are not enough'} to promise "
+        f"{choice.per_hour:g} per hour, which takes {needed} h of long recordings without a false accept."
+    )
 
 
 def write(folder: Path, choice: Choice) -> DetectorFile:
@@ -103,6 +142,8 @@ def _changed(folder: Path, choice: Choice) -> DetectorFile:
         words=evaluation.words,
         false_accepts=point.false_accepts,
         hours=evaluation.hours,
+        bound_per_hour=choice.bound_per_hour,
+        long_hours=choice.long_hours or None,
     )
     above = math.ceil(1e6 * point.threshold) / 1e6
     return file.model_copy(update={"threshold": above, "threshold_from": source})
@@ -124,10 +165,10 @@ def left_out(folder: EvaluationFolder) -> list[str]:
     return streams.left_out if streams else []
 
 
-def budget_text(evaluation: Evaluation, per_hour: float) -> str:
+def budget_text(folder: EvaluationFolder, evaluation: Evaluation, per_hour: float) -> str:
     """The cost of a budget, or why no threshold keeps it."""
     try:
-        return " ".join(sentences(choose(evaluation, per_hour)))
+        return " ".join(sentences(promise(evaluation, evaluations.read_heard(folder, evaluation), per_hour)))
     except ValueError as error:
         return str(error)
 
@@ -136,11 +177,20 @@ def report_document(
     folder: EvaluationFolder, evaluation: Evaluation, per_hour: float, own: OperatingPoint | None
 ) -> dict[str, Any]:
     """The evaluation as a JSON document, with the model's operating point `own` and the point at the budget."""
-    point = curve.at_rate(evaluation.curve, per_hour)
+    try:
+        choice = promise(evaluation, evaluations.read_heard(folder, evaluation), per_hour)
+    except ValueError:
+        choice = None
+    about = {
+        "false_accepts_per_hour": per_hour,
+        "point": choice and choice.point.model_dump(),
+        "bound_per_hour": choice and choice.bound_per_hour,
+        "long_hours": choice and choice.long_hours,
+    }
     return evaluation.model_dump() | {
         "folder": str(folder.path),
         "times_real_time": evaluation.times_real_time,
-        "budget": {"false_accepts_per_hour": per_hour, "point": point and point.model_dump()},
+        "budget": about,
         "notes": notes(folder),
         "left_out": left_out(folder),
         **headline.documents(own),
@@ -163,7 +213,7 @@ def report_text(folder: EvaluationFolder, evaluation: Evaluation, per_hour: floa
             *notes(folder),
             "threshold  false acc. / h    missed   95 % from        to",
             *rows,
-            f"Budget of {per_hour:g} false accepts per hour: {budget_text(evaluation, per_hour)}",
+            f"Budget of {per_hour:g} false accepts per hour: {budget_text(folder, evaluation, per_hour)}",
             *(["The exported model:", *point_text.lines(own)] if own else []),
             f"Stored in {folder.path}",
         ]

@@ -41,7 +41,7 @@ def of(point: OperatingPoint | None) -> Headline | None:
         return None
     heard = None if point.miss_rate is None else 1 - point.miss_rate
     hours, count = point.long_hours or 0.0, point.long_false_accepts or 0
-    bound = intervals.most_expected(count) / hours if hours else None
+    bound = float(intervals.most_expected(count)) / hours if hours else None
     verdict = _verdict(heard, bound, _too_many(point))
     advice, action = _advice(point, heard, bound)
     return Headline(
@@ -118,7 +118,7 @@ def duration(hours: float | None) -> str:
 
 def hours_needed(hours: float) -> int:
     """Hours of sound without the word that are missing, at least, to prove GOOD_PER_HOUR."""
-    return max(1, math.ceil(intervals.most_expected(0) / GOOD_PER_HOUR - hours))
+    return max(1, math.ceil(float(intervals.most_expected(0)) / GOOD_PER_HOUR - hours))
 
 
 def _advice(point: OperatingPoint, heard: float | None, bound: float | None) -> tuple[str, Action]:

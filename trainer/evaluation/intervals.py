@@ -84,7 +84,7 @@ PROMISE = 0.9
 """Confidence of what a user is promised: that there are not more false accepts per hour than this."""
 
 
-def most_expected(count: int, confidence: float = PROMISE) -> float:
+def most_expected(count: int | NDArray[np.int64], confidence: float = PROMISE) -> NDArray[np.float64]:
     """With this confidence not more are to be expected where so many were counted (Garwood, as below).
 
     The same holds for the threshold right above the next peak, chosen on these very recordings: until the n-th event
@@ -92,7 +92,7 @@ def most_expected(count: int, confidence: float = PROMISE) -> float:
     """
     from scipy import special  # as above
 
-    return float(special.gammaincinv(count + 1, confidence))
+    return np.asarray(special.gammaincinv(np.asarray(count) + 1, confidence))
 
 
 def least_expected(count: int, confidence: float = PROMISE) -> float:

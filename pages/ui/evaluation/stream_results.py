@@ -50,7 +50,7 @@ def show(workspace: Workspace, run: Run, own: OperatingPoint | None) -> None:
     if scored is None:
         return
     _show_notes(workspace, scored)
-    choice = threshold_panel.choose(evaluation, per_hour)
+    choice = threshold_panel.choose(scored, per_hour)
     if choice is None:
         return
     threshold_panel.show(scored, choice)

@@ -35,10 +35,10 @@ def budget_form() -> float:
     return float(accepts) / float(hours)
 
 
-def choose(evaluation: Evaluation, per_hour: float) -> Choice | None:
+def choose(scored: ScoredEvaluation, per_hour: float) -> Choice | None:
     """The operating point for the budget, or a sentence on the page when there is none."""
     try:
-        return budget.choose(evaluation, per_hour)
+        return budget.promise(scored.evaluation, scored.heard, per_hour)
     except ValueError as error:
         st.warning(plain(str(error)))
         return None
@@ -136,7 +136,7 @@ def _write(scored: ScoredEvaluation) -> None:
 
     def write() -> str:
         per_hour = st.session_state["accepts"] / st.session_state["in_hours"]
-        choice = budget.choose(scored.evaluation, per_hour)
+        choice = budget.promise(scored.evaluation, scored.heard, per_hour)
         model = models.model_with(scored.run, scored.evaluation.model_sha256)
         file = budget.write(model[0] if model else scored.run.model, choice)
         return (
