@@ -97,7 +97,7 @@ def _promise_text(choice: Choice) -> str:
     if choice.bound_per_hour is not None:
         return (
             f"With 90 % confidence there are at most {curve.short(choice.bound_per_hour)} per hour in recordings like "
-            f"these {choice.long_hours:.2f} h of long recordings."
+            f"these ({choice.long_hours:.2f} h of long recordings)."
         )
     needed = curve.short(float(intervals.most_expected(0)) / choice.per_hour, 3)
     known = f"{choice.long_hours:.2f} h of long recordings are too few"
