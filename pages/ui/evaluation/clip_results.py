@@ -71,7 +71,7 @@ def _show_test_clips(scores: list[ClipScore], own: float) -> None:
         shown.append(
             Metric("Equal error rate", metrics.percent(points.equal_error_rate), "Where both rates are equal.")
         )
-    metrics.show(shown, least_width=190)
+    metrics.show(shown, least_width=170)
     st.table(_test_matrix(labels, score, threshold), width="content", alt="Confusion matrix of the test clips")
     if points:
         _show_charts(points, (rates.fpr or 0.0, rates.fnr or 0.0), labels)
