@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.ui.shared import active_runs, frame, run_picker, tables
 from trainer.audio import manifest
-from trainer.config import config_file
+from trainer.config import saved_configs
 from trainer.run.runs import Status
 from trainer.run.state import ACTIVE
 from trainer.system.workspace import Workspace
@@ -29,7 +29,7 @@ def next_step(workspace: Workspace, newest: Sequence[Status]) -> Step:
         return Step("Get clips: make demo data, or scan your own recordings.", frame.DATASET)
     if not manifest.split_file(workspace, "train").exists():
         return Step("Split the clips into training, validation and test sets.", frame.DATASET)
-    if not config_file.saved(workspace):
+    if not saved_configs.names(workspace):
         return Step("Choose a preset and save it as your own configuration.", frame.CONFIGURATION)
     training = next((status for status in newest if status.state in ACTIVE - {"queued", "unknown"}), None)
     queued = next((status for status in newest if status.state == "queued"), None)

@@ -1,10 +1,12 @@
-"""Which epoch is kept when labels are wrong, and how many of these are found: `python -m benchmarks.best_epoch F`.
+"""The best epoch by each criterion with wrong labels, and how many of these are detected.
 
-For each word, number of positives and seed: 5 % of the positives of train and val, at least one of each, are swapped
-for other words (`--wrong every`: besides, 5 % of the negatives and of the backgrounds say the word); `recommended` is
-trained, every epoch is scored on the streams of ../shared/wakebench at 1 false accept per hour, and the epoch that each
-measure keeps is laid beside the best one of the same run. F keeps data sets, streams and a line per training,
-so that what is there is not measured again.
+python -m benchmarks.best_epoch FOLDER
+
+For each word, number of positives and seed, 5 % of the positives of train and val, at least one of each, are replaced
+by other words (`--wrong every`: 5 % of the negatives and backgrounds also contain the word). `recommended` is trained,
+every epoch is scored on the streams of ../shared/wakebench at 1 false accept per hour, and the epoch that each
+criterion chooses is compared with the best one of the same run. FOLDER stores data sets, streams and a line per
+training, which are reused.
 """
 
 from __future__ import annotations
@@ -44,11 +46,11 @@ from trainer.system.workspace import Workspace
 
 WRONG_SHARE = 0.05
 SHORT_SECONDS = 3.0
-"""What is swapped in for the word is not longer: another word, not a sentence."""
+"""Longest replacement of a word, so that it is another word rather than a sentence."""
 AVERAGED = 10
 MEASURES = ("robust_loss", "val_loss", "f1", "miss_rate")
 HARD_SHARE = 1 / 32
-"""Of the windows without the word so many, with their neighbours, are scored for every epoch: those that two epochs
+"""Share of the windows without the word that is scored for every epoch, with their neighbours: those that two epochs
 score highest. The others are far below any threshold at 1 false accept per hour."""
 
 
@@ -57,7 +59,7 @@ def shuffled(names: list[str], seed: object) -> list[str]:
 
 
 def _labels(rows: list[dict[str, str]], positives: int, every: bool, seed: int) -> tuple[dict[str, str], set[str]]:
-    """The label of each clip that is used, by its path, and which of these labels are wrong."""
+    """The label of each used clip by its path, and the paths with a wrong label."""
     label = {row["path"]: row["kind"] for row in rows}
     words = shuffled([path for path in label if label[path] == "positive"], "few")
     few = words[: positives or len(words)]
@@ -77,23 +79,23 @@ def _labels(rows: list[dict[str, str]], positives: int, every: bool, seed: int) 
 
 
 def workspace_of(folder: Path, word: str, positives: int, every: bool, seed: int) -> tuple[Workspace, set[str]]:
-    """A workspace with wrong labels, and the paths of the clips that have one."""
+    """A workspace with wrong labels, and the paths of the mislabelled clips."""
     name = f"{word}-{positives or 'all'}-{'every' if every else 'positives'}-{seed}"
     workspace, part_of, wrong = Workspace(folder / "wrong" / name), {}, set()
     shutil.rmtree(workspace.root, ignore_errors=True)
     for part, share in (("train", 1 - VAL_SHARE), ("val", VAL_SHARE)):
         with open(folder / "splits" / word / f"{part}.csv", newline="") as file:
-            labels, odd = _labels(list(csv.DictReader(file)), round(share * positives), every, seed)
+            labels, mislabelled = _labels(list(csv.DictReader(file)), round(share * positives), every, seed)
         for path, label in labels.items():
             target = workspace.raw / label / Path(path).name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / "splits" / word / path, target)
             part_of[f"{label}/{target.name}"] = part
-            wrong |= {f"{label}/{target.name}"} if path in odd else set()
+            wrong |= {f"{label}/{target.name}"} if path in mislabelled else set()
     scan(workspace, lambda *progress: None)
-    found = clips_of.load(workspace)
-    assert found is not None
-    every_clip = clips_of.as_manifest(found.clips)
+    scanned = clips_of.load(workspace)
+    assert scanned is not None
+    every_clip = clips_of.as_manifest(scanned.clips)
     for split in ("train", "val", "test"):
         part = "val" if split == "test" else split
         manifest.write_split(workspace, split, [clip for clip in every_clip if part_of[clip.path] == part])
@@ -113,7 +115,7 @@ def train(workspace: Workspace, seed: int, threads: int) -> Session:
 
 
 class Streams:
-    """The streams of a word as speech embeddings, and how to score a model on them."""
+    """The streams of a word as columns of features, for scoring models."""
 
     def __init__(self, folder: Path, word: str, session: Session) -> None:
         self.truth = json.loads((folder / "streams" / word / "truth.json").read_text())
@@ -121,42 +123,43 @@ class Streams:
         self.hours = sum(part["hours"] for part in self.truth["negative"].values())
         self.names = [*self.truth["positive"], *negative]
         self.hop, self.feed = validation.hop_seconds(session.config), session.val
-        kept = folder / "columns" / f"{word}.pt"
-        if not kept.exists():
-            kept.parent.mkdir(exist_ok=True)
-            torch.save([self._columns(folder / "streams" / word / f"{name}.wav") for name in self.names], kept)
-        columns: list[torch.Tensor] = torch.load(kept)
-        self.lengths = [stream_windows(session, one) for one in columns]
-        self.every = torch.cat([one.unfold(0, validation.columns_of_windows(session.config, 1), 1) for one in columns])
+        cached = folder / "columns" / f"{word}.pt"
+        if not cached.exists():
+            cached.parent.mkdir(exist_ok=True)
+            torch.save([self._columns(folder / "streams" / word / f"{name}.wav") for name in self.names], cached)
+        columns: list[torch.Tensor] = torch.load(cached)
+        self.lengths = [stream_windows(session, each) for each in columns]
+        size = validation.columns_of_windows(session.config, 1)
+        self.every = torch.cat([each.unfold(0, size, 1) for each in columns])
         self.words = np.arange(len(self.every)) < sum(self.lengths[: len(self.truth["positive"])])
-        self.read_request = np.ones(len(self.every), bool)
+        self.selected = np.ones(len(self.every), bool)
 
     def _columns(self, path: Path) -> torch.Tensor:
         return validation.columns_of(self.feed, wakebench.read(path), lambda: None).clone()
 
     @torch.inference_mode()
     def probability(self, model: nn.Module) -> np.ndarray:
-        """Of every window that is wanted, 0 of the others."""
-        found, model = np.zeros(len(self.every)), model.eval()
-        place = np.flatnonzero(self.read_request)
-        for some in np.array_split(place, math.ceil(len(place) / 4096)):
-            found[some] = model(self.every[torch.from_numpy(some)]).double().sigmoid().numpy()
-        return found
+        """Probabilities of the selected windows, 0 for the others."""
+        scores, model = np.zeros(len(self.every)), model.eval()
+        indices = np.flatnonzero(self.selected)
+        for batch in np.array_split(indices, math.ceil(len(indices) / 4096)):
+            scores[batch] = model(self.every[torch.from_numpy(batch)]).double().sigmoid().numpy()
+        return scores
 
-    def want_hardest(self, models: list[nn.Module]) -> None:
-        """From now on leave out the windows that are easy for all these models."""
-        wanted = self.words.copy()
+    def select_hardest(self, models: list[nn.Module]) -> None:
+        """Deselect the windows that are easy for all these models."""
+        selected = self.words.copy()
         for model in models:
             score = np.where(self.words, -1, self.probability(model))
             hard = score >= np.partition(score, -round(HARD_SHARE * len(score)))[-round(HARD_SHARE * len(score))]
             for hops in range(-3, 4):
-                wanted |= np.roll(hard, hops)
-        self.read_request = wanted
+                selected |= np.roll(hard, hops)
+        self.selected = selected
 
     def misses(self, model: nn.Module) -> list[float]:
         """Percent of the words missed in each condition at 1 false accept per hour."""
-        found, tracks = self.probability(model), {}
-        for name, part in zip(self.names, np.split(found, np.cumsum(self.lengths)[:-1]), strict=True):
+        scores, tracks = self.probability(model), {}
+        for name, part in zip(self.names, np.split(scores, np.cumsum(self.lengths)[:-1]), strict=True):
             times = self.hop * np.arange(1, len(part) + 1)
             tracks[name] = times, wakebench.smooth(times, part, stream_scores.SMOOTHING_SECONDS)
         other = [Track(tracks[name][1], np.empty((0, 2)), self.hop) for name in self.names[len(CONDITIONS) :]]
@@ -173,19 +176,19 @@ def stream_windows(session: Session, columns: torch.Tensor) -> int:
     return len(columns) - validation.columns_of_windows(session.config, 1) + 1
 
 
-def found_share(run: Run, wrong: set[str]) -> tuple[int, int]:
-    """How many of the wrong labels are among the first tenth of their label, and how many have a score."""
+def detected_labels(run: Run, wrong: set[str]) -> tuple[int, int]:
+    """Number of wrong labels in the first tenth of their label, and number of wrong labels with a score."""
     scores = wrong_labels.read_scores(run)
     assert scores is not None
-    hit = 0
+    detected = 0
     for label in {clip.label for clip in scores.clips}:
-        some = ranked([clip for clip in scores.clips if clip.label == label])
-        hit += sum(clip.path in wrong for clip in some[: math.ceil(MOST_SHARE * len(some))])
-    return hit, sum(clip.path in wrong for clip in scores.clips)
+        first = ranked([clip for clip in scores.clips if clip.label == label])
+        detected += sum(clip.path in wrong for clip in first[: math.ceil(MOST_SHARE * len(first))])
+    return detected, sum(clip.path in wrong for clip in scores.clips)
 
 
 def measured(folder: Path, word: str, positives: int, every: bool, seed: int, threads: int) -> dict[str, Any]:
-    """One training: misses after each epoch and of the averaged last ones, the rows, and how many labels were found."""
+    """One training: misses after each epoch and of the averaged last ones, metrics, and detected wrong labels."""
     lay_out(folder, word)
     workspace, wrong = workspace_of(folder, word, positives, every, seed)
     session = train(workspace, seed, threads)
@@ -193,7 +196,7 @@ def measured(folder: Path, word: str, positives: int, every: bool, seed: int, th
     names = [checkpoints.name(row["epoch"]) for row in tail.epochs]
     states = [checkpoints.load(session.run.checkpoints, name)["model"] for name in names]
     last = states[-AVERAGED:]
-    states.append({key: torch.stack([one[key].float() for one in last]).mean(0) for key in last[0]})
+    states.append({key: torch.stack([state[key].float() for state in last]).mean(0) for key in last[0]})
 
     def model_of(state: dict[str, torch.Tensor]) -> nn.Module:
         model = factory.build(session.config)
@@ -204,7 +207,7 @@ def measured(folder: Path, word: str, positives: int, every: bool, seed: int, th
     streams.want_hardest([model_of(states[2]), model_of(states[-2])])
     *misses, averaged = [streams.misses(model_of(state)) for state in states]
     rows = [{name: row.get(name) for name in MEASURES} for row in tail.epochs]
-    hit, scored = found_share(session.run, wrong)
+    hit, scored = detected_labels(session.run, wrong)
     key = {"word": word, "positives": positives, "every": every, "seed": seed}
     shutil.rmtree(workspace.root)
     return key | {
@@ -217,8 +220,8 @@ def measured(folder: Path, word: str, positives: int, every: bool, seed: int, th
     }
 
 
-def kept(row: dict[str, Any], by: str) -> int:
-    """The place of the epoch that is kept by a measure."""
+def best_index(row: dict[str, Any], by: str) -> int:
+    """The index of the best epoch by a criterion."""
     best: Best | None = None
     for epoch, each in enumerate(row["rows"], start=1):
         measures = each | {"epoch": epoch, "val_accuracy": None}
@@ -230,21 +233,22 @@ def kept(row: dict[str, Any], by: str) -> int:
 
 def table(rows: list[dict[str, Any]]) -> Iterator[str]:
     """Misses in percent, and the excess over the best epoch (by the mean of the conditions, the last of equals)."""
-    yield "| word | positives | wrong | seed | kept by | epoch | clean | 10 dB | 5 dB | reverb | most above the best |"
+    yield "| word | positives | wrong | seed | chosen by | epoch | clean | 10 dB | 5 dB | reverb | largest excess |"
     yield "|" + " --- |" * 11
     for row in rows:
         misses = np.array(row["misses"])
         means = misses.mean(1)
         best = misses[len(means) - 1 - int(np.argmin(means[::-1]))]
-        choices = {by: kept(row, by) for by in MEASURES} | {"last": len(misses) - 1}
-        found = {name: (place + 1, misses[place]) for name, place in choices.items()}
-        found |= {f"last {AVERAGED} averaged": ("", np.array(row["averaged"])), "lowest of each": ("", misses.min(0))}
-        found |= {"best": (len(means) - int(np.argmin(means[::-1])), best)}
+        choices = {by: best_index(row, by) for by in MEASURES} | {"last": len(misses) - 1}
+        rows_by_name = {name: (index + 1, misses[index]) for name, index in choices.items()}
+        rows_by_name[f"last {AVERAGED} averaged"] = ("", np.array(row["averaged"]))
+        rows_by_name["lowest of each"] = ("", misses.min(0))
+        rows_by_name |= {"best": (len(means) - int(np.argmin(means[::-1])), best)}
         wrong = "every" if row["every"] else "positives"
         head = f"| {row['word']} | {row['positives'] or 'all'} | {wrong} | {row['seed']}"
-        for name, (epoch, cells) in found.items():
-            shown = " | ".join(f"{cell:.1f}" for cell in cells)
-            yield f"{head} | {name} | {epoch} | {shown} | {(cells - best).max():+.1f} |"
+        for name, (epoch, cells) in rows_by_name.items():
+            text = " | ".join(f"{cell:.1f}" for cell in cells)
+            yield f"{head} | {name} | {epoch} | {text} | {(cells - best).max():+.1f} |"
         yield f"{head} | {row['hit']} of {row['scored']} wrong labels in the first tenth | | | | | | |"
 
 
@@ -256,16 +260,16 @@ def main() -> None:
     parser.add_argument("--wrong", choices=("positives", "every"), default="positives")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=1, help="of each training; 0: all cores")
-    given = parser.parse_args()
-    results = given.folder.resolve() / "best_epoch.jsonl"
+    arguments = parser.parse_args()
+    results = arguments.folder.resolve() / "best_epoch.jsonl"
     results.parent.mkdir(parents=True, exist_ok=True)
     rows = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
     known = {(row["word"], row["positives"], row["every"], row["seed"]) for row in rows}
-    every = given.wrong == "every"
-    for seed in given.seeds:
-        for word, positives in ((w, n) for w in given.words for n in given.positives):
+    every = arguments.wrong == "every"
+    for seed in arguments.seeds:
+        for word, positives in ((w, n) for w in arguments.words for n in arguments.positives):
             if (word, positives, every, seed) not in known:
-                rows.append(measured(results.parent, word, positives, every, seed, given.threads))
+                rows.append(measured(results.parent, word, positives, every, seed, arguments.threads))
                 with open(results, "a") as file:
                     file.write(json.dumps(rows[-1]) + "\n")
     print("\n".join(table(rows)))

@@ -1,10 +1,10 @@
-"""One curve of many long runs opened by us, by TensorBoard, MLflow and trackio: same numbers, same machine.
+"""Time to open one curve of many long runs, compared with TensorBoard, MLflow and trackio on the same machine.
 
 python -m benchmarks.curves [--runs 50] [--rows 10000] [--alone]
 
-Ours and TensorBoard's files hold whole rows as a training writes them, the stores of the others only the curve that is
-read. MLflow and trackio are installed from the package index into a folder deleted afterwards, unless --alone. Each
-reader is a process of its own; its imports are not timed.
+Our files and TensorBoard's contain all metrics of a training, the stores of the others only this curve. MLflow and
+trackio are installed from the package index into a temporary folder, unless --alone. Each reader is a process of its
+own; imports are not timed.
 """
 
 import argparse
@@ -104,7 +104,7 @@ assert points == runs * rows
 
 
 def make_runs(workspace: Workspace, runs: int, rows: int) -> None:
-    """Completed runs of so many epochs, each with its event file; the numbers are the same in all."""
+    """Completed runs of `rows` epochs with equal metrics, each with its event file."""
     lines = [epoch_row(epoch) for epoch in range(1, rows + 1)]
     measured = b"".join(map(metrics.encode, lines))
     for number in range(runs):
@@ -121,7 +121,7 @@ def make_runs(workspace: Workspace, runs: int, rows: int) -> None:
 
 
 def run_code(python: str, code: str, root: Path, runs: int, rows: int) -> str:
-    """What a process prints; the paths of trackio are below `root`."""
+    """The output of a process; the paths of trackio are below `root`."""
     done = subprocess.run(
         [python, "-W", "ignore", "-c", code, str(root), str(runs), str(rows)], cwd=PROJECT_ROOT, capture_output=True,
         text=True, env={"PATH": "/usr/bin:/bin", "HOME": str(root), "TRACKIO_DIR": f"{root}/trackio"},
@@ -131,16 +131,16 @@ def run_code(python: str, code: str, root: Path, runs: int, rows: int) -> str:
 
 
 def opened(python: str, reader: tuple[str, str], root: Path, runs: int, rows: int) -> tuple[float, float, int]:
-    """(wall, CPU) seconds of the faster one of two readings, and the points that came."""
+    """(wall, CPU) seconds of the faster of two readings, and the number of points."""
     code = TIMED.format(imports=reader[0], work=reader[1])
     wall, cpu, points = min(json.loads(run_code(python, code, root, runs, rows).splitlines()[-1]) for _ in range(2))
     return wall, cpu, points
 
 
 def served(workspace: Workspace, last_step: int) -> tuple[float, int]:
-    """Seconds from the start of TensorBoard's server until it has served the curve of every run to its end, and the
-    points that it served."""
-    began, points = time.perf_counter(), 0
+    """Seconds from the start of TensorBoard's server until it has served the complete curve of every run, and the
+    number of points."""
+    start, points = time.perf_counter(), 0
     left = {f"{path.name}/tensorboard" for path in workspace.runs.iterdir()}
     tensorboard.start(workspace)
     try:
@@ -152,14 +152,14 @@ def served(workspace: Workspace, last_step: int) -> tuple[float, int]:
                     left.discard(name)
                     points += len(curve)
             time.sleep(0.1)
-            assert time.perf_counter() - began < 300, f"{len(left)} runs are not there"
-        return time.perf_counter() - began, points
+            assert time.perf_counter() - start < 300, f"{len(left)} runs are missing"
+        return time.perf_counter() - start, points
     finally:
         tensorboard.stop(workspace)
 
 
 def _curve(address: str, name: str) -> list[list[float]]:
-    """(wall time, step, value) of the points that TensorBoard would draw; none before it knows the run."""
+    """(wall time, step, value) of the points that TensorBoard serves; none before it knows the run."""
     query = urllib.parse.urlencode({"run": name, "tag": "epoch/val_loss"})
     try:
         with urllib.request.urlopen(f"{address}data/plugin/scalars/scalars?{query}") as answer:
@@ -182,27 +182,27 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--alone", action="store_true")
-    asked = parser.parse_args()
-    size = asked.runs, asked.rows
-    print(f"One curve of {asked.runs} runs of {asked.rows:,} epochs, opened:\n")
+    arguments = parser.parse_args()
+    size = arguments.runs, arguments.rows
+    print(f"One curve of {arguments.runs} runs of {arguments.rows:,} epochs, opened:\n")
     print("| | seconds | of CPU | points |\n| --- | --- | --- | --- |")
 
-    def tell(name: str, wall: float, cpu: float | None, points: int) -> None:
+    def print_row(name: str, wall: float, cpu: float | None, points: int) -> None:
         print(f"| {name} | {wall:.2f} | {'' if cpu is None else f'{cpu:.2f}'} | {points:,} |", flush=True)
 
     with tempfile.TemporaryDirectory() as folder:
         workspace, root = Workspace(Path(folder)), Path(folder)
         make_runs(workspace, *size)
-        tell("Wakeword Studio, read and thinned for the chart", *opened(sys.executable, OURS, root, *size))
-        tell("TensorBoard's reader (EventAccumulator)", *opened(sys.executable, TENSORBOARD, root, *size))
-        wall, points = served(workspace, epoch_row(asked.rows)["step"])
-        tell("TensorBoard's server, from its start until every curve is served", wall, None, points)
-        if asked.alone:
+        print_row("Wakeword Studio, read and thinned for the chart", *opened(sys.executable, OURS, root, *size))
+        print_row("TensorBoard's reader (EventAccumulator)", *opened(sys.executable, TENSORBOARD, root, *size))
+        wall, points = served(workspace, epoch_row(arguments.rows)["step"])
+        print_row("TensorBoard's server, from its start until every curve is served", wall, None, points)
+        if arguments.alone:
             return
         python = install(root / "env", "mlflow", "trackio")
         for name, write, read in (("MLflow, SQLite", MLFLOW_WRITE, MLFLOW), ("trackio", TRACKIO_WRITE, TRACKIO)):
             run_code(python, write, root, *size)
-            tell(name, *opened(python, read, root, *size))
+            print_row(name, *opened(python, read, root, *size))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
-"""Parity, eight bits, size, speed and memory of every model as exported, after a short training on real recordings.
+"""Parity, int8, size, speed and memory of every exported model, after a short training on real recordings.
 
 python -m benchmarks.detector WORKSPACE [--seconds 60] [--only gru,dense]
 
-WORKSPACE holds clips that are scanned and split. Every model learns from 512 training windows, eight times. 512 windows
-of the validation split are compared: parity; eight bits; and misses at the threshold that 1 % of the negatives reach,
-each model's own. Speed is that of one core, in time of the processor, so that other work on the machine does not count:
-of a file (`x real time`), and live, a hop at a time (milliseconds a hop). Memory is what the process has grown by. Each
-model is measured in processes of its own.
+WORKSPACE contains scanned and split clips. Every model is trained eight times on 512 windows. On 512 windows of the
+validation split: parity, difference of the int8 model, and misses at the threshold that 1 % of the negatives reach, for
+each model. Speed is measured on one core in processor time, for a file (`x real time`) and live (milliseconds per hop).
+Memory is the growth of the process. Each model is measured in processes of its own.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ LEARNED, PASSES, BATCH, COMPARED = 512, 8, 32, 512
 
 
 def configs() -> list[Config]:
-    """Every model on log-mel, the other features with the usual model, and the heads on the speech embedding."""
+    """Every model on log-mel, the other features with the default model, and the heads on the speech embedding."""
     pairs = [(name, "log_mel") for name in model_size.MODELS] + [("tc_resnet", kind) for kind in KINDS]
     pairs += [(name, "speech_embedding") for name in EMBEDDING_MODELS]
     return [
@@ -60,7 +59,7 @@ def configs() -> list[Config]:
 
 
 def ignore(*_: object) -> None:
-    """Progress nobody watches."""
+    """Report no progress."""
 
 
 def feeds(workspace: Workspace, config: Config) -> list[Feed]:
@@ -91,32 +90,32 @@ def trained(workspace: Workspace, config: Config) -> Trained:
 
 
 def misses(positive: np.ndarray, scores: np.ndarray) -> float:
-    """Part of the positives below what 1 % of the negatives reach."""
+    """Share of the positives below the threshold that 1 % of the negatives reach."""
     return float(np.mean(scores[positive] <= np.quantile(scores[~positive], 0.99)))
 
 
-def make(root: Path, config: Config, folder: Path) -> list[str]:
-    """Write the models; their columns of the table."""
-    found = trained(Workspace(root), config)
-    write(folder, config, found.network)
-    graph: ModelProto = graphs.detector_graph(config, found.network)
-    calibration = parity.evenly_spaced(epoch_windows(found.train.array, config, 1), graphs.CALIBRATION_WINDOWS)
-    small = graphs.quantize(graph, parity.waves(found.train, calibration))
-    windows = parity.evenly_spaced(validation_windows(found.val.array, config), COMPARED)
-    exact = parity.score_exported(graph, found, windows, ignore)
-    rounded = parity.score_exported(small, found, windows, ignore)
-    difference = np.abs(parity.score_trained(found, windows, ignore) - exact)
-    lost = np.abs(rounded - exact)
+def export_models(root: Path, config: Config, folder: Path) -> list[str]:
+    """Write the models; returns their columns of the table."""
+    trained_model = trained(Workspace(root), config)
+    write(folder, config, trained_model.network)
+    graph: ModelProto = graphs.detector_graph(config, trained_model.network)
+    calibration = parity.evenly_spaced(epoch_windows(trained_model.train.array, config, 1), graphs.CALIBRATION_WINDOWS)
+    small = graphs.quantize(graph, parity.waves(trained_model.train, calibration))
+    windows = parity.evenly_spaced(validation_windows(trained_model.val.array, config), COMPARED)
+    exact = parity.score_exported(graph, trained_model, windows, ignore)
+    rounded = parity.score_exported(small, trained_model, windows, ignore)
+    difference = np.abs(parity.score_trained(trained_model, windows, ignore) - exact)
+    error = np.abs(rounded - exact)
     (folder / INT8_MODEL).write_bytes(small.SerializeToString())
     return [
-        f"{difference.max():.0e}", f"{lost.max():.3f}", f"{lost.mean():.4f}",
+        f"{difference.max():.0e}", f"{error.max():.3f}", f"{error.mean():.4f}",
         *(f"{100 * misses(windows.positive, scores):.1f}" for scores in (exact, rounded)),
         f"{graph.ByteSize() / 1e6:.2f}", f"{small.ByteSize() / 1e6:.2f}",
     ]  # fmt: skip
 
 
-def hear(root: Path, folder: Path, seconds: float) -> list[str]:
-    """Hear a wave as a file, with the model and with eight bits, and live; columns of the table."""
+def measure_speed(root: Path, folder: Path, seconds: float) -> list[str]:
+    """Score a wave as a file, with the float32 and the int8 model, and live; returns columns of the table."""
     splits, process = manifest.read_splits(Workspace(root)), psutil.Process()
     array = clips.prepare(Workspace(root), splits["val"], ignore)
     wave = (np.resize(array.samples, round(seconds * RATE)) / np.float32(32768)).astype(np.float32)
@@ -127,9 +126,9 @@ def hear(root: Path, folder: Path, seconds: float) -> list[str]:
     stream.push(wave[: 10 * hop])
     live = []
     for first in range(10 * hop, min(len(wave), 20 * RATE), hop):
-        began = time.process_time()
+        start = time.process_time()
         stream.push(wave[first : first + hop])
-        live.append(time.process_time() - began)
+        live.append(time.process_time() - start)
     grown = (process.memory_info().rss - before) / 1e6
     small = detector.of_graph(loaded.file, onnx_file.parsed((folder / INT8_MODEL).read_bytes(), folder), threads=1)
     return [
@@ -141,11 +140,11 @@ def hear(root: Path, folder: Path, seconds: float) -> list[str]:
 
 
 def timed(loaded: detector.Detector, wave: np.ndarray) -> float:
-    """Seconds of the processor that hearing a wave takes, without the first time."""
+    """Processor seconds to score a wave, after a warm-up."""
     loaded.scores(wave[: 5 * RATE])
-    began = time.process_time()
+    start = time.process_time()
     loaded.scores(wave)
-    return time.process_time() - began
+    return time.process_time() - start
 
 
 COLUMNS = (
@@ -159,16 +158,16 @@ def main() -> None:
     parser.add_argument("workspace", type=Path)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--only", default="", help="models, by name")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     print(f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}")
     spawn = multiprocessing.get_context("spawn")
     for config in configs():
-        if given.only and config.model.name not in given.only.split(","):
+        if arguments.only and config.model.name not in arguments.only.split(","):
             continue
-        with tempfile.TemporaryDirectory() as folder, spawn.Pool(1) as making, spawn.Pool(1) as hearing:
-            made = making.apply(make, (given.workspace, config, Path(folder)))
-            heard = hearing.apply(hear, (given.workspace, Path(folder), given.seconds))
-        print("| " + " | ".join([config.model.name, config.features.kind, *made, *heard]) + " |", flush=True)
+        with tempfile.TemporaryDirectory() as folder, spawn.Pool(1) as export_pool, spawn.Pool(1) as speed_pool:
+            accuracy = export_pool.apply(export_models, (arguments.workspace, config, Path(folder)))
+            speed = speed_pool.apply(measure_speed, (arguments.workspace, Path(folder), arguments.seconds))
+        print("| " + " | ".join([config.model.name, config.features.kind, *accuracy, *speed]) + " |", flush=True)
 
 
 if __name__ == "__main__":

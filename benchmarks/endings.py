@@ -1,8 +1,8 @@
-"""How many recordings that end with the word are found, with and without the silence that `detect` hears after a file.
+"""Detections in recordings that end with the word, with and without the silence that `detect` appends.
 
 python -m benchmarks.endings WORKSPACE MODEL
 
-The positives of the validation and test splits, cut so long after the word.
+The positives of the validation and test splits, cut a short time after the word.
 """
 
 import argparse
@@ -22,22 +22,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workspace", type=Path)
     parser.add_argument("model", type=Path)
-    given = parser.parse_args()
-    workspace, loaded = Workspace(given.workspace), detector.load(given.model)
+    arguments = parser.parse_args()
+    workspace, loaded = Workspace(arguments.workspace), detector.load(arguments.model)
     splits = manifest.read_splits(workspace)
     words = [clip for part in ("val", "test") for clip in splits[part] if clip.label == "positive"]
     array = clips.prepare(workspace, words, lambda *_: None)
-    print("| seconds after the word | words | found | found with silence |\n| --- | --- | --- | --- |")
+    print("| seconds after the word | words | detected | detected with silence |\n| --- | --- | --- | --- |")
     for seconds in AFTER_SECONDS:
-        found = np.zeros(2, int)
+        counts = np.zeros(2, int)
         for index in range(len(array.starts)):
             first = array.starts[index]
             end = min(array.words[index, 1] + round(16000 * seconds), array.lengths[index])
             wave = array.samples[first : first + end]
-            for place, hops in enumerate((0, loaded.hops_after)):
-                heard = loaded.stream().push(np.pad(wave, (0, hops * loaded.hop_samples)))
-                found[place] += bool(loaded.detections(heard))
-        print(f"| {seconds} | {len(array.starts)} | {found[0]} | {found[1]} |", flush=True)
+            for column, hops in enumerate((0, loaded.hops_after)):
+                scores = loaded.stream().push(np.pad(wave, (0, hops * loaded.hop_samples)))
+                counts[column] += bool(loaded.detections(scores))
+        print(f"| {seconds} | {len(array.starts)} | {counts[0]} | {counts[1]} |", flush=True)
 
 
 if __name__ == "__main__":

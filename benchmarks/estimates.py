@@ -1,4 +1,4 @@
-"""Memory and disk of real trainings beside their estimates: `python -m benchmarks.estimates [MODEL...]`."""
+"""Memory and disk of trainings compared with the estimates: `python -m benchmarks.estimates [MODEL...]`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ VARIANTS = (
     {"features": {"mel_bands": 80}, "training": {"batch_size": 128}},
     {"features": {"mel_bands": 32, "hop_ms": 20}, "model": {"width": 0.5}, "training": {"batch_size": 128}},
 )
-"""Three batch sizes, and what else makes a model or its input larger or smaller."""
+"""Three batch sizes, and other options that change the size of a model or its input."""
 
 
 def config_of(model: str, variant: dict) -> Config:
@@ -43,7 +43,7 @@ def described(variant: dict) -> str:
 
 
 def train(workspace: Workspace, config: Config, name: str) -> tuple[int, int]:
-    """Most resident memory of the trainer process of one run, and the size of the run's folder, in bytes."""
+    """Peak resident memory of the trainer process of a run, and the size of the run folder, in bytes."""
     run = Run(workspace.runs / name)
     run.folder.mkdir(parents=True)
     durable.replace_bytes(run.config_file, config_file.dump(config))

@@ -1,10 +1,10 @@
-"""How far the ETA is off from the second epoch on, in a real training.
+"""Error of the ETA from the second epoch on, in a real training.
 
 python -m benchmarks.eta [--pause]
 
-The training has all that takes time: gathered batches, checkpoints within epochs, mining, the stream. What was told to
-be left at each batch is laid beside what was then taken. With `--pause` it is paused half-way and the batches after the
-resume are counted, from the first one on.
+The training includes everything that takes time: accumulated batches, checkpoints within epochs, mining, the stream.
+The ETA at each batch is compared with the time that was left. With `--pause` it is paused half-way and the batches
+after the resume are counted.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from trainer.system import processes
 from trainer.system.workspace import Workspace, open_workspace
 
 LAST_SECONDS = 2.0
-"""What is told of the last moments is laid beside this: whole seconds are shown."""
+"""Least time left for a relative error, as the ETA is shown in whole seconds."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The seconds of an attempt at one batch, and what was told to be left then."""
+    """Elapsed seconds of an attempt at one batch, and the ETA in seconds then."""
 
     elapsed: float
-    told: float
+    eta: float
     epoch: int
 
 
@@ -61,42 +61,42 @@ def workspace_of(root: Path, voices: int, clips: int) -> Workspace:
 
 
 def readings(workspace: Workspace, config: Config, pause_at: int | None) -> tuple[list[Reading], float]:
-    """What was told at every batch of a run, of the last attempt when it is paused in the middle of an epoch, and the
-    seconds of that attempt."""
-    run, found, attempt, state = make_run(workspace, "measured", config), [], 0, "paused"
+    """Readings at every batch of the last attempt of a run, which may be paused within an epoch, and the seconds of
+    that attempt."""
+    run, measured, attempt, state = make_run(workspace, "measured", config), [], 0, "paused"
     while state == "paused":
         attempt += 1
         session = loop.prepare(workspace, run, attempt, lambda: None)
-        began = time.monotonic()
-        found.clear()
+        start = time.monotonic()
+        measured.clear()
 
-        def read_request(began: float = began, session: loop.Session = session, attempt: int = attempt) -> str | None:
+        def read_request(start: float = start, session: loop.Session = session, attempt: int = attempt) -> str | None:
             now = session.journal.progress
             if now.phase == "training" and session.journal.batches:
-                found.append(Reading(time.monotonic() - began, now.eta_seconds, now.epoch))
+                measured.append(Reading(time.monotonic() - start, now.eta_seconds, now.epoch))
             return "pause" if (attempt, now.epoch, now.batch) == (1, pause_at, 7) else None
 
         state = loop.train(dataclasses.replace(session, read_request=read_request)).state
         print(f"Attempt {attempt}: {state}, {session.journal.times}", file=sys.stderr)
-    return found, time.monotonic() - began
+    return measured, time.monotonic() - start
 
 
 def error(reading: Reading, total: float) -> float:
-    """How far it was off, as a part of what was then left."""
+    """Error of a reading relative to the time left."""
     left = total - reading.elapsed
-    return abs(reading.told - left) / max(left, LAST_SECONDS)
+    return abs(reading.eta - left) / max(left, LAST_SECONDS)
 
 
 def main(epochs: int, voices: int, clips: int, pause: bool) -> int:
     with tempfile.TemporaryDirectory() as folder:
         workspace, stdout = workspace_of(Path(folder), voices, clips), os.dup(1)
-        os.dup2(2, 1)  # the lines of the log
-        found, total = readings(workspace, config_of(epochs), epochs // 2 if pause else None)
+        os.dup2(2, 1)  # the log goes to standard error
+        measured, total = readings(workspace, config_of(epochs), epochs // 2 if pause else None)
         os.dup2(stdout, 1)
-    counted = [reading for reading in found if reading.epoch > 1]
+    counted = [reading for reading in measured if reading.epoch > 1]
     for number in sorted({reading.epoch for reading in counted}):
-        off = [error(reading, total) for reading in counted if reading.epoch == number]
-        print(f"Epoch {number}: {100 * off[0]:.1f} % at its first batch, up to {100 * max(off):.1f} %", file=sys.stderr)
+        errors = [100 * error(reading, total) for reading in counted if reading.epoch == number]
+        print(f"Epoch {number}: {errors[0]:.1f} % at its first batch, up to {max(errors):.1f} %", file=sys.stderr)
     worst = max(counted, key=lambda reading: error(reading, total))
     mean = sum(error(reading, total) for reading in counted) / len(counted)
     print("| from | readings | first of them | largest error | mean error |\n| --- | --- | --- | --- | --- |")
@@ -112,8 +112,8 @@ if __name__ == "__main__":
     parser.add_argument("--voices", type=int, default=150)
     parser.add_argument("--clips", type=int, default=12)
     parser.add_argument("--pause", action="store_true")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     environment = processes.environment_of_engine(open_workspace())  # a trainer has its own memory and threads
     if environment != dict(os.environ):
         os.execve(sys.executable, [sys.executable, "-m", "benchmarks.eta", *sys.argv[1:]], environment)
-    sys.exit(main(given.epochs, given.voices, given.clips, given.pause))
+    sys.exit(main(arguments.epochs, arguments.voices, arguments.clips, arguments.pause))

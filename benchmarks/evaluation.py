@@ -1,9 +1,9 @@
-"""An evaluation of real recordings beside wakebench on the same model and streams, and its speed on hours of audio.
+"""An evaluation of real recordings compared with wakebench on the same model and streams, and its speed.
 
 python -m benchmarks.evaluation [--preset recommended] [--epochs 6] [--hours 3] [--keep FOLDER] [--speed-only]
 
-Needs ../shared. With --keep the data, the run and the streams stay in FOLDER, and are used when they are there.
-wakebench computes every window as a whole, which takes long on the speech embedding; --speed-only leaves it out.
+Needs ../shared. With --keep the data, the run and the streams are kept in FOLDER and reused. wakebench computes every
+window as a whole, which takes long on the speech embedding; --speed-only omits it.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import numpy as np
 
 from tests.evaluation.test_evaluation_agrees import SHARED, build, neutral_counts, neutral_tracks, our_counts
 from tests.tiny import ignore
-from trainer.config import config_file
+from trainer.config import config_file, saved_configs
 from trainer.evaluation import assessment, budget, evaluations
-from trainer.evaluation.assessment import Wanted
+from trainer.evaluation.assessment import Request
 from trainer.run import runs
 from trainer.run.runs import Run
 from trainer.streams import composition, recordings
@@ -35,35 +35,35 @@ def call(workspace: Workspace, *arguments: str) -> None:
 
 
 def trained(workspace: Workspace, preset: str, epochs: int) -> Run:
-    """The newest run in the workspace; without one it is laid out and trained in."""
+    """The newest run in the workspace; without one, lays out the data and trains one."""
     if not runs.all_runs(workspace):
         subprocess.run([sys.executable, SHARED / "data/lay_out.py", "jarvis", workspace.root], check=True)
         call(workspace, "scan")
         call(workspace, "split")
         config = config_file.load(config_file.find(workspace, preset))
         short = config.training.model_copy(update={"epochs": epochs})
-        config_file.save(workspace, "short", config.model_copy(update={"training": short}))
+        saved_configs.save(workspace, "short", config.model_copy(update={"training": short}))
         call(workspace, "train", "short", "--wait")
     return runs.all_runs(workspace)[0]
 
 
 def compare(workspace: Workspace, run: Run, folder: Path) -> None:
-    """Counts of both at the thresholds that wakebench chooses, moved off the very peaks that they are chosen by."""
+    """Print the counts of both at the thresholds that wakebench chooses, slightly above the peaks that decide them."""
     from wakebench import score
 
-    evaluation = assessment.evaluate(workspace, run, Wanted(None, [folder]), ignore)
-    heard = evaluations.read_heard(evaluations.folder_of(run, evaluation.id), evaluation)
+    evaluation = assessment.evaluate(workspace, run, Request(None, [folder]), ignore)
+    streams = evaluations.read_streams(evaluations.folder_of(run, evaluation.id), evaluation)
     tracks, truth = neutral_tracks(run, folder), json.loads((folder / "truth.json").read_text())
-    raw = {each.recording.name.rpartition("/")[2]: each.probability for each in heard}
+    raw = {each.recording.name.rpartition("/")[2]: each.probability for each in streams}
     smooth = {name: score.smooth(*track, evaluation.smoothing_seconds) for name, track in tracks.items()}
-    furthest = max(float(np.abs(smooth[name] - raw[name]).max()) for name in smooth)
-    print(f"smoothed scores differ by {furthest:.1e} at most")
-    found = score.evaluate(tracks, truth, evaluation.smoothing_seconds, evaluation.refractory_seconds)
-    for point in found["points"]:
+    largest = max(float(np.abs(smooth[name] - raw[name]).max()) for name in smooth)
+    print(f"smoothed scores differ by {largest:.1e} at most")
+    neutral = score.evaluate(tracks, truth, evaluation.smoothing_seconds, evaluation.refractory_seconds)
+    for point in neutral["points"]:
         if point["scope"] != "all":
             continue
         threshold = point["threshold"] + 1e-5
-        ours, theirs = our_counts(heard, threshold), neutral_counts(tracks, folder, threshold)
+        ours, theirs = our_counts(streams, threshold), neutral_counts(tracks, folder, threshold)
         differing = {name for name in ours if ours[name] != theirs[name]}
         here, there = (np.sum(list(counts.values()), axis=0).tolist() for counts in (ours, theirs))
         print(
@@ -73,35 +73,35 @@ def compare(workspace: Workspace, run: Run, folder: Path) -> None:
 
 
 def measure_speed(workspace: Workspace, run: Run, preset: str, hours: float, folder: Path) -> None:
-    """Hear what there is again and again, in files of ten minutes or so, until these hours are full."""
-    every = composition.compose_test_split(workspace, composition.Options(), ignore)
-    files, seconds = [every.path_of(each) for each in every.recordings], 0.0
+    """Print the speed on this many hours: the composed streams, repeated."""
+    composed = composition.compose_test_split(workspace, composition.Options(), ignore)
+    files, seconds = [composed.path_of(each) for each in composed.recordings], 0.0
     while seconds < 3600 * hours:
-        for source, recording in zip(files, every.recordings, strict=True):
+        for source, recording in zip(files, composed.recordings, strict=True):
             if seconds < 3600 * hours:
                 (folder / f"{seconds:08.0f}{source.suffix}").hardlink_to(source)
                 seconds += recording.seconds
-    began, spent = time.monotonic(), time.process_time()
-    made = assessment.evaluate(workspace, run, Wanted(None, [folder]), ignore)
-    took, spent = time.monotonic() - began, time.process_time() - spent
-    heard = made.audio_seconds
+    start, spent = time.monotonic(), time.process_time()
+    evaluation = assessment.evaluate(workspace, run, Request(None, [folder]), ignore)
+    took, spent = time.monotonic() - start, time.process_time() - spent
+    audio = evaluation.audio_seconds
     print("| preset | hours | seconds | x real time | seconds of CPU | x real time on one core |")
     print("| --- | --- | --- | --- | --- | --- |")
-    print(f"| {preset} | {heard / 3600:.2f} | {took:.0f} | {heard / took:.0f} | {spent:.0f} | {heard / spent:.0f} |")
+    print(f"| {preset} | {audio / 3600:.2f} | {took:.0f} | {audio / took:.0f} | {spent:.0f} | {audio / spent:.0f} |")
 
 
-def measure(folder: Path, given: argparse.Namespace) -> None:
+def measure(folder: Path, arguments: argparse.Namespace) -> None:
     workspace = Workspace(folder)
-    run = trained(workspace, given.preset, given.epochs)
-    if not given.speed_only:
-        wanted = Wanted(composition.Options(), recordings.default(workspace))
-        made = assessment.evaluate(workspace, run, wanted, ignore)
-        print(budget.report_text(evaluations.folder_of(run, made.id), made, 0.5, None))
+    run = trained(workspace, arguments.preset, arguments.epochs)
+    if not arguments.speed_only:
+        request = Request(composition.Options(), recordings.default(workspace))
+        evaluation = assessment.evaluate(workspace, run, request, ignore)
+        print(budget.report_text(evaluations.folder_of(run, evaluation.id), evaluation, 0.5, None))
         if not (folder / "neutral/streams/truth.json").exists():
             build(workspace, folder / "neutral", sorted((workspace.root / recordings.DEFAULT).rglob("*.ogg")))
         compare(workspace, run, folder / "neutral/streams")
     with tempfile.TemporaryDirectory(dir=folder) as hours:
-        measure_speed(workspace, run, given.preset, given.hours, Path(hours))
+        measure_speed(workspace, run, arguments.preset, arguments.hours, Path(hours))
 
 
 def main() -> None:
@@ -111,12 +111,12 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=3.0)
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--speed-only", action="store_true")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     sys.path.append(str(SHARED))
     with tempfile.TemporaryDirectory() as temporary:
-        folder = given.keep or Path(temporary)
+        folder = arguments.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        measure(folder.resolve(), given)
+        measure(folder.resolve(), arguments)
 
 
 if __name__ == "__main__":

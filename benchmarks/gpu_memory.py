@@ -1,4 +1,4 @@
-"""Memory of real steps on a GPU beside its estimate: `python -m benchmarks.gpu_memory [MODEL...]`."""
+"""Memory of training steps on a GPU compared with the estimate: `python -m benchmarks.gpu_memory [MODEL...]`."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def config_of(model: str, batch_size: int, precision: str = "auto") -> Config:
 
 
 def peak(workspace: Workspace, config: Config) -> int:
-    """Bytes that steps of this batch size have held of the GPU at most, its context at its estimate."""
+    """Peak GPU memory of steps of this batch size in bytes, with the estimated size of the context."""
     gc.collect()
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     session = training_speed.prepared(workspace, config)
-    heard = draw_epoch(session.train, 1)
-    full = heard.take(np.resize(np.arange(len(heard)), config.training.batch_size))
+    windows = draw_epoch(session.train, 1)
+    full = windows.take(np.resize(np.arange(len(windows)), config.training.batch_size))
     for batch in range(STEPS):
         take_step(session, *training_batch(session.train, full, 1, batch), StepPlan(step=batch + 1, rate=1e-4))
     return round(torch.cuda.max_memory_reserved() + requirements.CONTEXT_BYTES)
@@ -53,8 +53,8 @@ def main(models: Sequence[str]) -> None:
         for model, precision, batch_size in itertools.product(models, PRECISIONS, BATCH_SIZES):
             config = config_of(model, batch_size, precision)
             measured, needs = peak(workspace, config), requirements.gpu_memory_bytes(config)
-            told = f"{needs / 1e6:,.0f} | {measured / 1e6:,.0f} | {needs / measured - 1:+.0%}"
-            print(f"| {model} | {precision} | {batch_size} | {told} |", flush=True)
+            cells = f"{needs / 1e6:,.0f} | {measured / 1e6:,.0f} | {needs / measured - 1:+.0%}"
+            print(f"| {model} | {precision} | {batch_size} | {cells} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Every preset trained on real recordings: `python -m benchmarks.presets [PRESET...]` prints the table.
 
 Lays out ../shared/data for `jarvis` in a temporary folder, scans, splits and trains as a user would. The preset for
-small data sets gets 99 recordings of the word; those that go on from an earlier run follow `recommended`.
+small data sets gets 99 recordings of the word; those that start from an earlier run follow `recommended`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def call(workspace: Workspace, *arguments: str) -> dict:
 
 
 def row(workspace: Workspace, name: str) -> str:
-    """Train one preset; what its best epoch came to."""
+    """Train one preset; returns the table row of its best epoch."""
     status = call(workspace, "train", name, "--wait")
     tail = metrics.Tail()
     metrics.read_more(tail, Run(Path(status["folder"])).metrics_file)
@@ -57,17 +57,17 @@ def row(workspace: Workspace, name: str) -> str:
 
 
 def main(names: list[str]) -> None:
-    wanted = names or config_file.presets()
-    first = ["recommended"] if set(wanted) & {"recommended", *FOLLOWING} else []
-    following = [name for name in FOLLOWING if name in wanted]
-    others = [name for name in wanted if name not in (*first, *following, "small_data")]
+    chosen = names or config_file.presets()
+    first = ["recommended"] if set(chosen) & {"recommended", *FOLLOWING} else []
+    following = [name for name in FOLLOWING if name in chosen]
+    others = [name for name in chosen if name not in (*first, *following, "small_data")]
     with tempfile.TemporaryDirectory() as folder:
         workspace = lay_out(Path(folder) / "all")
         print("| preset | minutes | epochs | parameters | multiply-adds | FPR | FNR | F1 |")
         print("| --- | --- | --- | --- | --- | --- | --- | --- |")
         for name in [*first, *following, *others]:
             print(row(workspace, name), flush=True)
-        if "small_data" in wanted:
+        if "small_data" in chosen:
             print(row(lay_out(Path(folder) / "few", FEW), "small_data"), flush=True)
 
 

@@ -1,7 +1,7 @@
-"""Probe against reality: trains each model for a few epochs and prints how far off the probe was.
+"""The probe compared with trainings of each model for a few epochs.
 
-python -m benchmarks.probe          # on made-up clips
-python -m benchmarks.probe --root ROOT     # on the split of a workspace; the runs are left there
+python -m benchmarks.probe                 # on generated clips
+python -m benchmarks.probe --root ROOT     # on the split of a workspace, which keeps the runs
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from tests.tiny import ignore, make_raw
-from trainer.config import config_file
+from trainer.config import config_file, saved_configs
 from trainer.config.schema import Config
 from trainer.dataset import splits
 from trainer.dataset.scan import scan
@@ -35,12 +35,12 @@ def config_of(model: str, width: float, mined: float, threads: int) -> Config:
 
 
 def reality(workspace: Workspace, config: Config) -> tuple[float, float]:
-    """(Seconds from one epoch's end to the next, seconds from the start to the end) of a real run."""
-    began = time.monotonic()
+    """(Seconds between the ends of two epochs, seconds from start to end) of a run."""
+    start = time.monotonic()
     run = launch.start(workspace, config, "measured").run
     while (status := runs.status(run)).state in ACTIVE:
         time.sleep(0.1)
-    total = time.monotonic() - began
+    total = time.monotonic() - start
     assert status.state == "completed", status
     tail = metrics.Tail()
     metrics.read_more(tail, run.timing_file)
@@ -48,9 +48,9 @@ def reality(workspace: Workspace, config: Config) -> tuple[float, float]:
     return (ends[-1] - ends[0]) / (len(ends) - 1), total
 
 
-def main(root: Path, made_up: bool, threads: int) -> None:
+def main(root: Path, generate: bool, threads: int) -> None:
     workspace = Workspace(root)
-    if made_up:
+    if generate:
         make_raw(workspace, voices=100)
         scan(workspace, ignore)
         splits.split_dataset(workspace, (0.7, 0.15, 0.15), 0)
@@ -58,12 +58,12 @@ def main(root: Path, made_up: bool, threads: int) -> None:
     print("|---|---|---|---|---|---|---|---|---|")
     for model, width, mined in CASES:
         config = config_of(model, width, mined, threads)
-        found = probe.measure(workspace, config_file.save(workspace, "measured", config))
+        measured = probe.measure(workspace, saved_configs.save(workspace, "measured", config))
         epoch, total = reality(workspace, config)
-        per_epoch = found.epoch_seconds + (found.mining_seconds if mined else 0.0)
+        per_epoch = measured.epoch_seconds + (measured.mining_seconds if mined else 0.0)
         print(
             f"| {model} | {width:g} | {mined:g} | {per_epoch:.2f} | {epoch:.2f} | {per_epoch / epoch:.2f} "
-            f"| {found.total_seconds:.1f} | {total:.1f} | {found.total_seconds / total:.2f} |",
+            f"| {measured.total_seconds:.1f} | {total:.1f} | {measured.total_seconds / total:.2f} |",
             flush=True,
         )
 
@@ -72,6 +72,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", default="")
     parser.add_argument("--threads", type=int, default=0)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        main(Path(given.root or folder), not given.root, given.threads)
+        main(Path(arguments.root or folder), not arguments.root, arguments.threads)

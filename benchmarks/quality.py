@@ -1,8 +1,8 @@
-"""How well trained detectors do on streams of real recordings: `python -m benchmarks.quality FOLDER`.
+"""Quality of trained detectors on streams of real recordings: `python -m benchmarks.quality FOLDER`.
 
 For each word, preset, number of positives and seed: train as a user would on the train and val parts of
-../shared/wakebench, then score the best model on its streams, which hold other recordings. FOLDER keeps the data sets,
-the streams and one line of results per training, so that what is there is not measured again; the table is printed.
+../shared/wakebench, then score the best model on its streams, which consist of other recordings. FOLDER stores data
+sets, streams and a line of results per training, which are reused; the table is printed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
+import itertools
 import json
 import shutil
 import subprocess
@@ -47,7 +48,7 @@ VAL_SHARE = 0.25
 
 
 def lay_out(folder: Path, word: str) -> None:
-    """Split the recordings of a word and make its streams, once."""
+    """Split the recordings of a word and build its streams, once."""
     if not (folder / "streams" / word).exists():
         rows = splits.assign(splits.load_set(SHARED / "data", "dev"), word)
         shutil.rmtree(folder / "splits" / word, ignore_errors=True)
@@ -56,7 +57,7 @@ def lay_out(folder: Path, word: str) -> None:
 
 
 def workspace_of(folder: Path, word: str, positives: int) -> Workspace:
-    """A workspace with the train and val parts as its splits, `positives` (0: all) of the word in them."""
+    """A workspace with the train and val parts as its splits and `positives` (0: all) clips of the word."""
     workspace = Workspace(folder / "workspaces" / f"{word}-{positives or 'all'}")
     if manifest.split_file(workspace, "test").exists():
         return workspace
@@ -70,14 +71,14 @@ def workspace_of(folder: Path, word: str, positives: int) -> Workspace:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source, target)
     scan(workspace, lambda *progress: None)
-    found = clips_of.load(workspace)
-    assert found is not None
-    every = clips_of.as_manifest(found.clips)
-    kept = {part: [clip for clip in every if part_of[clip.path] == part] for part in ("train", "val")}
+    scanned = clips_of.load(workspace)
+    assert scanned is not None
+    every_clip = clips_of.as_manifest(scanned.clips)
+    parts = {part: [clip for clip in every_clip if part_of[clip.path] == part] for part in ("train", "val")}
     if positives:
         few = {"train": round((1 - VAL_SHARE) * positives), "val": round(VAL_SHARE * positives)}
-        kept = {part: _with_few(clips, few[part]) for part, clips in kept.items()}
-    for part, clips in (kept | {"test": kept["val"]}).items():
+        parts = {part: _with_few(clips, few[part]) for part, clips in parts.items()}
+    for part, clips in (parts | {"test": parts["val"]}).items():
         manifest.write_split(workspace, part, clips)
     return workspace
 
@@ -89,7 +90,7 @@ def _with_few(clips: list[manifest.Clip], positives: int) -> list[manifest.Clip]
 
 
 def train(workspace: Workspace, preset: str, seed: int, threads: int) -> tuple[Run, dict[str, Any]]:
-    """Train a preset by the command line; the run and its status."""
+    """Train a preset by the command line; returns the run and its status."""
     config = workspace.configs / f"{preset}-{seed}.yaml"
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(f"preset: {preset}\ntraining:\n  seed: {seed}\n  threads: {threads}\n")
@@ -100,28 +101,28 @@ def train(workspace: Workspace, preset: str, seed: int, threads: int) -> tuple[R
 
 
 def scorer_of(run: Run) -> Any:
-    """The best model of a run as wakebench wants it: wave [samples] to (times in seconds, probabilities)."""
+    """The best model of a run for wakebench: wave [samples] to (times in seconds, probabilities)."""
     config = config_file.load(run.config_file)
     best = Best.model_validate(read_json(run.checkpoints / "best.json"))
     model = factory.build(config)
     model.load_state_dict(checkpoints.load(run.checkpoints, best.checkpoint)["model"])
-    nothing = np.empty(0, np.int64)
+    empty = np.empty(0, np.int64)
     feed = open_feed(
-        ClipArray((), np.empty(0, np.int16), nothing, nothing, nothing.reshape(0, 2)), config, torch.device("cpu"),
+        ClipArray((), np.empty(0, np.int16), empty, empty, empty.reshape(0, 2)), config, torch.device("cpu"),
         augmented=False,
     )  # fmt: skip
 
     def score(wave: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        found = validation.stream_probability(
+        scores = validation.stream_probability(
             model, feed, validation.columns_of(feed, wave, lambda: None), lambda: None
         )
-        return validation.hop_seconds(config) * np.arange(1, len(found) + 1), found
+        return validation.hop_seconds(config) * np.arange(1, len(scores) + 1), scores
 
     return score
 
 
 def measured(folder: Path, word: str, preset: str, positives: int, seed: int, threads: int) -> dict[str, Any]:
-    """Train, score, and which word is missed at which rate of false accepts."""
+    """Train and score; returns which words are missed at each rate of false accepts."""
     lay_out(folder, word)
     run, status = train(workspace_of(folder, word, positives), preset, seed, threads)
     truth = json.loads((folder / "streams" / word / "truth.json").read_text())
@@ -142,7 +143,7 @@ def measured(folder: Path, word: str, preset: str, positives: int, seed: int, th
 
 
 def interval(missed: np.ndarray) -> tuple[float, float]:
-    """95 % bootstrap interval of the miss rate, words drawn anew; `missed` [seeds, words]."""
+    """95 % bootstrap interval of the miss rate over words; `missed` [seeds, words]."""
     rng, per_word = np.random.default_rng(0), missed.mean(0)
     means = per_word[rng.integers(len(per_word), size=(2000, len(per_word)))].mean(1)
     low, high = np.percentile(means, [2.5, 97.5])
@@ -156,16 +157,16 @@ def table(rows: list[dict[str, Any]]) -> Iterator[str]:
     groups = defaultdict(list)
     for row in rows:
         groups[row["word"], row["preset"], row["positives"]].append(row)
-    for (word, preset, positives), found in groups.items():
-        minutes = np.mean([row["minutes"] for row in found])
+    for (word, preset, positives), group in groups.items():
+        minutes = np.mean([row["minutes"] for row in group])
         for target in TARGETS:
-            missed = [np.array([row["missed"][str(target)][name] for row in found]) for name in CONDITIONS]
+            missed = [np.array([row["missed"][str(target)][name] for row in group]) for name in CONDITIONS]
             cells = [
                 f"{100 * each.mean():.1f} ({100 * low:.0f}-{100 * high:.0f})"
                 for each in missed for low, high in [interval(each)]
             ]  # fmt: skip
             yield (
-                f"| {word} | {preset} | {positives or 'all'} | {len(found)} | {minutes:.1f} | {target:g} | "
+                f"| {word} | {preset} | {positives or 'all'} | {len(group)} | {minutes:.1f} | {target:g} | "
                 f"{' | '.join(cells)} |"
             )
 
@@ -178,15 +179,15 @@ def main() -> None:
     parser.add_argument("--positives", nargs="+", type=int, default=[0], help="how many; 0: all")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=0, help="of each training; 0: all cores")
-    given = parser.parse_args()
-    results = given.folder.resolve() / "results.jsonl"
+    arguments = parser.parse_args()
+    results = arguments.folder.resolve() / "results.jsonl"
     results.parent.mkdir(parents=True, exist_ok=True)
     rows = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
     known = {(row["word"], row["preset"], row["positives"], row["seed"]) for row in rows}
-    wanted = [(w, p, n, s) for p in given.presets for n in given.positives for s in given.seeds for w in given.words]
-    for word, preset, positives, seed in wanted:
+    options = (arguments.presets, arguments.positives, arguments.seeds, arguments.words)
+    for preset, positives, seed, word in itertools.product(*options):
         if (word, preset, positives, seed) not in known:
-            rows.append(measured(results.parent, word, preset, positives, seed, given.threads))
+            rows.append(measured(results.parent, word, preset, positives, seed, arguments.threads))
             with open(results, "a") as file:
                 file.write(json.dumps(rows[-1]) + "\n")
     print("\n".join(table(rows)))

@@ -1,8 +1,7 @@
-"""How long it takes to list runs, by their number, in seconds (of CPU): python -m benchmarks.run_list [100 1000 10000]
+"""Time to list runs by their number, in seconds (of CPU): python -m benchmarks.run_list [100 1000 10000]
 
-Made of copies of one run of 40 epochs, each with a label and options of its own; no process of it lives. The first look
-reads every folder; looks after it come from the index, in a fresh process (which reads its file) and in one that holds
-it.
+The runs are copies of one completed run of 40 epochs with different labels and options. The first look reads every
+folder; later looks use the index, in a new process (which reads its file) and in one that has it in memory.
 """
 
 import json
@@ -40,14 +39,11 @@ query = "model.name=tc_resnet val_loss<0.5 batch_size>33 -tag:x try"
 timed(lambda: run_rows.sorted_by(search.find(found.rows, query), "f1"))
 print(json.dumps([len(found.rows), times]))
 """
-
-
 OTHERS = ("checkpoints/epoch-00039.pt", "checkpoints/epoch-00040.pt", "model/model.onnx", "tensorboard/events.1")
 
 
 def make_runs(workspace: Workspace, count: int, epochs: int = 40) -> None:
-    """`count` completed runs that differ in label, options and id, one in five with tags; what is equal in all is
-    linked, as only reading is timed."""
+    """`count` completed runs that differ in label, options and id, one in five with tags; equal files are linked."""
     template = run_folders.make_run(workspace, 0, epochs=epochs)
     run_folders.end(template, "completed", "All epochs are done.")
     for name in OTHERS:
@@ -60,11 +56,11 @@ def make_runs(workspace: Workspace, count: int, epochs: int = 40) -> None:
     template.config_file.unlink()
     first = datetime(2020, 1, 1, tzinfo=UTC)
     for number in range(count):
-        made = first + timedelta(minutes=7 * number)
-        run = Run(workspace.runs / f"{made:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}")
+        created = first + timedelta(minutes=7 * number)
+        run = Run(workspace.runs / f"{created:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}")
         shutil.copytree(template.folder, run.folder, copy_function=os.link)
-        told = {"label": f"try {number}", "created": made.isoformat(timespec="seconds")}
-        run.request_file.write_text(json.dumps(request | told))
+        fields = {"label": f"try {number}", "created": created.isoformat(timespec="seconds")}
+        run.request_file.write_text(json.dumps(request | fields))
         changed = config.replace("seed: 0", f"seed: {number}")
         run.config_file.write_text(changed.replace("batch_size: 64", f"batch_size: {32 + number % 7}"))
         if number % 5 == 0:
@@ -73,7 +69,7 @@ def make_runs(workspace: Workspace, count: int, epochs: int = 40) -> None:
 
 
 def look(workspace: Workspace) -> tuple[int, list[tuple[float, float]]]:
-    """Runs found, and (wall, CPU) seconds of a fresh process: its first look, its second, a search that is sorted."""
+    """Number of runs, and (wall, CPU) seconds of the first look, the second and a sorted search of a new process."""
     command = [sys.executable, "-c", LOOK, str(workspace.root)]
     done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
     runs, times = json.loads(done.stdout)
@@ -81,23 +77,23 @@ def look(workspace: Workspace) -> tuple[int, list[tuple[float, float]]]:
 
 
 def measure(count: int) -> dict[str, tuple[float, float]]:
-    """(wall, CPU) seconds by what was done; `index`: megabytes of the index file, twice."""
+    """(wall, CPU) seconds by action; `index`: megabytes of the index file, twice."""
     with tempfile.TemporaryDirectory() as root:
         workspace = Workspace(Path(root))
         make_runs(workspace, count)
         time.sleep(index.YOUNG_SECONDS)
-        found, (first, *_) = look(workspace)
-        _, (after, held, search) = look(workspace)
-        assert found == count
+        listed, (first, *_) = look(workspace)
+        _, (after, cached, search) = look(workspace)
+        assert listed == count
         file = index.file_of(workspace)
         size = file.stat().st_size / 1e6 if file.exists() else 0.0
-        return {"first": first, "after": after, "held": held, "search": search, "index": (size, size)}
+        return {"first": first, "after": after, "held": cached, "search": search, "index": (size, size)}
 
 
 if __name__ == "__main__":
     print("| runs | first look | a look after, new process | the same process again | search and sort | index |")
     print("| --- | --- | --- | --- | --- | --- |")
     for number in map(int, sys.argv[1:] or (100, 1000, 10_000)):
-        found = measure(number)
-        cells = [f"{found[name][0]:.3f} s ({found[name][1]:.3f})" for name in ("first", "after", "held", "search")]
-        print(f"| {number:,} | {' | '.join(cells)} | {found['index'][0]:.2f} MB |", flush=True)
+        times = measure(number)
+        cells = [f"{times[name][0]:.3f} s ({times[name][1]:.3f})" for name in ("first", "after", "held", "search")]
+        print(f"| {number:,} | {' | '.join(cells)} | {times['index'][0]:.2f} MB |", flush=True)

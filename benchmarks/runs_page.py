@@ -1,7 +1,6 @@
-"""How long the Runs page takes, by number of runs and of rows of metrics: python -m benchmarks.runs_page
+"""Time to draw the Runs page by number of runs and of epochs: python -m benchmarks.runs_page
 
-Drawn by Streamlit without a browser, in this process: first as nobody has looked before, then again. CPU time stands
-beside the time on the clock, for a busy machine. The figures stand in docs/measurements/scale.md.
+Streamlit draws it in this process without a browser, first without an index, then again; CPU time in parentheses.
 """
 
 import os
@@ -24,7 +23,7 @@ COMPARED = ((10, 1_000), (50, 1_000), (50, 10_000))
 
 
 def drawn(workspace: Workspace, **query: str) -> list[tuple[float, float]]:
-    """(wall, CPU) seconds of a page drawn three times; the first opens it, so that no module is to be loaded."""
+    """(wall, CPU) seconds of a page drawn three times."""
     os.environ["WAKEWORD_ROOT"] = str(workspace.root)
     app = AppTest.from_file(str(PROJECT_ROOT / "Home.py"), default_timeout=600)
     app.switch_page("pages/5_Runs.py")
@@ -32,23 +31,23 @@ def drawn(workspace: Workspace, **query: str) -> list[tuple[float, float]]:
         app.query_params[name] = value
     times = []
     for _ in range(3):
-        began, cpu = time.perf_counter(), time.process_time()
+        start, cpu = time.perf_counter(), time.process_time()
         app.run()
-        times.append((time.perf_counter() - began, time.process_time() - cpu))
+        times.append((time.perf_counter() - start, time.process_time() - cpu))
         assert not app.exception, app.exception[0].message
     return times
 
 
-def told(what: str, times: list[tuple[float, float]]) -> None:
-    first, again = times[0], min(times[1:])
-    print(f"| {what} | {first[0]:.2f} ({first[1]:.2f}) | {again[0]:.2f} ({again[1]:.2f}) |", flush=True)
+def print_row(what: str, times: list[tuple[float, float]]) -> None:
+    first, later = times[0], min(times[1:])
+    print(f"| {what} | {first[0]:.2f} ({first[1]:.2f}) | {later[0]:.2f} ({later[1]:.2f}) |", flush=True)
 
 
 def listed(count: int) -> None:
     with tempfile.TemporaryDirectory() as root:
         workspace = Workspace(Path(root))
         run_list.make_runs(workspace, count)
-        told(f"{count:,} runs listed", drawn(workspace))
+        print_row(f"{count:,} runs listed", drawn(workspace))
 
 
 def compared(count: int, rows: int) -> None:
@@ -56,7 +55,7 @@ def compared(count: int, rows: int) -> None:
         workspace = Workspace(Path(root))
         first = run_folders.make_run(workspace, 1, epochs=0)
         run_folders.end(first, "completed", "All epochs are done.")
-        for epoch in range(1, rows + 1):  # written at once: the file is all that is read
+        for epoch in range(1, rows + 1):
             with open(first.metrics_file, "ab") as file:
                 file.write(metrics.encode(run_folders.epoch_row(epoch)))
             with open(first.timing_file, "ab") as file:
@@ -65,13 +64,13 @@ def compared(count: int, rows: int) -> None:
         for run in ids[1:]:
             shutil.copytree(first.folder, Run(workspace.runs / run).folder)
         time.sleep(index.YOUNG_SECONDS)
-        drawn(workspace)  # as the user comes from the table, which has read each run for its row
-        told(f"{count} runs of {rows:,} rows overlaid", drawn(workspace, compare=",".join(ids)))
+        drawn(workspace)  # the table, from which users come
+        print_row(f"{count} runs of {rows:,} rows overlaid", drawn(workspace, compare=",".join(ids)))
 
 
 if __name__ == "__main__":
     print("| page | first | again |\n| --- | --- | --- |")
-    drawn(Workspace(Path(tempfile.mkdtemp())))  # loads what every page needs
+    drawn(Workspace(Path(tempfile.mkdtemp())))  # imports the modules
     for each in LISTED:
         listed(each)
     for each in COMPARED:

@@ -1,6 +1,6 @@
-"""How long scans take: `python -m benchmarks.scan [FILES]` makes that many clips and prints a table.
+"""Time of scans: `python -m benchmarks.scan [FILES]` generates that many clips and prints a table.
 
-The clips are one to two seconds of tones in noise, 16 kHz WAV, all different, in folders of 100 for each speaker.
+The clips are different tones in noise of one to two seconds, 16 kHz WAV, in folders of 100 per speaker.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ def make_speaker(raw: str, number: int) -> None:
 def scan(workspace: Workspace) -> tuple[float, float]:
     """(seconds, peak resident megabytes of the scanning process)."""
     command = [sys.executable, "-m", "trainer", "scan", "--root", str(workspace.root)]
-    began = time.monotonic()
+    start = time.monotonic()
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     assert child.returncode == 0
-    return time.monotonic() - began, usage.ru_maxrss / 1024
+    return time.monotonic() - start, usage.ru_maxrss / 1024
 
 
 def main(count: int) -> None:

@@ -1,10 +1,10 @@
-"""How near the training loop comes to what its models allow on this machine.
+"""Speed of the training loop compared with the limit set by its models on this machine.
 
 python -m benchmarks.training_speed [MODEL...]
 
-For each model at batch 64: the loop as it trains, with the augmentation of the preset `recommended`, beside the same
-model's forward, backward and step on tensors in memory, which is the limit. The two take turns, so that whatever else
-runs on the machine slows both. Then what the data costs: memory, the time to the first batch, memory over epochs.
+For each model at batch 64: the training loop with the augmentation of the preset `recommended`, and the limit, which is
+forward, backward and step of the same model on tensors in memory. Both are measured in turns, so that other work on the
+machine slows both. Then the cost of the data: memory, time to the first batch, memory over epochs.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ from trainer.system.workspace import PROJECT_ROOT, Workspace, open_workspace
 
 MODELS = get_args(Model.model_fields["name"].annotation)
 ON_EMBEDDINGS = ("dense", "conv_attention")
-"""Models made for speech embeddings, which are computed before the first epoch."""
+"""Models for speech embeddings, which are computed before the first epoch."""
 BATCH_SIZE = 64
 SECONDS = 6.0
-"""Of loop and limit together, for each model."""
+"""Time to measure loop and limit of a model."""
 TURNS = 3
 EMBEDDED_WINDOWS = 1024
 EPOCHS = 6
@@ -80,8 +80,8 @@ def config_of(model: str, epoch_windows: int = 0, epochs: int = 1000) -> Config:
     return config_file.build(document)
 
 
-def made_up(root: Path, voices: int = 250) -> Workspace:
-    """A workspace of tones, for a machine without recordings."""
+def generated(root: Path, voices: int = 250) -> Workspace:
+    """A workspace of tones, for machines without recordings."""
     workspace = Workspace(root)
     make_raw(workspace, voices)
     scan(workspace, ignore)
@@ -98,12 +98,12 @@ def make_run(workspace: Workspace, name: str, config: Config) -> Run:
 
 def prepared(workspace: Workspace, config: Config) -> Session:
     run = make_run(workspace, f"{config.model.name}-{time.monotonic_ns()}", config)
-    with contextlib.redirect_stdout(sys.stderr):  # the table stands alone
+    with contextlib.redirect_stdout(sys.stderr):  # only the table goes to standard output
         return loop.prepare(workspace, run, 1, functools.partial(runs.wish, run, 1))
 
 
 def with_windows(session: Session, count: int) -> Session:
-    """These parts with epochs of at most `count` windows; embeddings that were computed are heard again for more."""
+    """The session with epochs of at most `count` windows; precomputed embeddings are repeated."""
     config = session.config.model_copy(update={"data": session.config.data.model_copy(update={"epoch_windows": count})})
     feed, precomputed = replace(session.train, config=config), session.train.precomputed
     if precomputed:
@@ -115,13 +115,13 @@ def with_windows(session: Session, count: int) -> Session:
 
 
 def seconds_of(work: Callable[[], object]) -> float:
-    began = time.monotonic()
+    start = time.monotonic()
     work()
-    return time.monotonic() - began
+    return time.monotonic() - start
 
 
 def measure(session: Session, seconds: float = SECONDS, turns: int = TURNS) -> Speed:
-    """The loop beside its limit, in turns; each turn of the loop is an epoch, with more windows of quick models."""
+    """Loop and limit in turns; each turn of the loop is an epoch, with more windows for fast models."""
     features, positive = training_batch(session.train, draw_epoch(session.train, 1).take(slice(0, BATCH_SIZE)), 1, 0)
     session.model.train()
 
@@ -143,13 +143,13 @@ def measure(session: Session, seconds: float = SECONDS, turns: int = TURNS) -> S
     for turn in range(turns + 1):
         trained = seconds_of(functools.partial(epoch, turn + 1))
         stepped = seconds_of(lambda: steps(batches))
-        if turn:  # the first one warms up
+        if turn:  # the first turn is a warm-up
             in_loop, alone = in_loop + trained, alone + stepped
     return Speed(windows * turns / in_loop, batches * BATCH_SIZE * turns / alone)
 
 
 def preparing_speed(session: Session) -> float:
-    """Clips per second of batches that are prepared in one thread and not trained on."""
+    """Clips per second when batches are only prepared, in one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     windows = draw_epoch(session.train, 1)
@@ -160,7 +160,7 @@ def preparing_speed(session: Session) -> float:
 
 
 def loader_memory(workspace: Workspace) -> tuple[int, int]:
-    """(Bytes by which memory grew while clips were decoded and laid out, bytes of the array on disk)."""
+    """(Growth of memory while clips are decoded, size of the array on disk) in bytes."""
     splits_of = manifest.read_splits(workspace)
     before = psutil.Process().memory_info().rss
     array = clips.prepare(workspace, [*splits_of["train"], *splits_of["val"]], ignore)
@@ -169,29 +169,29 @@ def loader_memory(workspace: Workspace) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Process:
-    """Of a trainer process: seconds from its start to its first batch; bytes that it holds after each epoch, without
-    the pages of files, which the system takes back when it needs them."""
+    """A trainer process: seconds from its start to its first batch; memory after each epoch in bytes, without mapped
+    files."""
 
     first_batch_seconds: float
     held: list[int]
 
 
 def train_in_process(workspace: Workspace, config: Config) -> Process:
-    """Train as the supervisor has it trained; raises CalledProcessError when that fails."""
+    """Train in a process as the supervisor does. Raises CalledProcessError."""
     run = make_run(workspace, f"process-{time.monotonic_ns()}", config)
     command = [sys.executable, "-m", "trainer.engine", str(run.folder), "1", str(os.getpid())]
-    began, held, ended = time.monotonic(), [], metrics.Tail()
+    start, held, timing = time.monotonic(), [], metrics.Tail()
     with subprocess.Popen(
         command, cwd=PROJECT_ROOT, env=processes.environment_of_engine(workspace), stdout=subprocess.DEVNULL
     ) as trainer:
-        while not run.metrics_file.exists() and trainer.poll() is None:  # its first row is that of the first batch
+        while not run.metrics_file.exists() and trainer.poll() is None:  # the first row is written after a batch
             time.sleep(0.005)
-        first = time.monotonic() - began
+        first = time.monotonic() - start
         while trainer.poll() is None:
-            metrics.read_more(ended, run.timing_file)
-            if len(ended.epochs) > len(held):
+            metrics.read_more(timing, run.timing_file)
+            if len(timing.epochs) > len(held):
                 memory = psutil.Process(trainer.pid).memory_info()
-                held.append(memory.rss - getattr(memory, "shared", 0))  # macOS does not tell
+                held.append(memory.rss - getattr(memory, "shared", 0))  # unknown on macOS
             time.sleep(0.02)
     if trainer.returncode:
         raise subprocess.CalledProcessError(trainer.returncode, command)
@@ -199,7 +199,7 @@ def train_in_process(workspace: Workspace, config: Config) -> Process:
 
 
 def report(workspace: Workspace, models: Sequence[str]) -> Iterator[str]:
-    grown, laid_out = loader_memory(workspace)
+    grown, array_bytes = loader_memory(workspace)
     yield "| model | features | limit, clips/s | loop, clips/s | loop / limit |"
     yield "| --- | --- | --- | --- | --- |"
     for model in models:
@@ -213,19 +213,19 @@ def report(workspace: Workspace, models: Sequence[str]) -> Iterator[str]:
     yield ""
     yield f"On {plain.journal.progress.device}; batches of {BATCH_SIZE}, {len(plain.train.array.clips):,} clips."
     yield f"Batches prepared alone, in one thread: {preparing_speed(plain):,.0f} clips/s."
-    yield f"Memory grew by {grown / 1e6:,.0f} MB while {laid_out / 1e6:,.0f} MB of clips were decoded and laid out."
+    yield f"Memory grew by {grown / 1e6:,.0f} MB while {array_bytes / 1e6:,.0f} MB of clips were decoded."
     yield f"From the start of the trainer to its first batch, files warm: {trained.first_batch_seconds:.1f} s."
     yield f"Memory of the trainer after each epoch, without mapped files: {held} MB."
 
 
 def main(models: Sequence[str]) -> None:
-    """Print the table; in a process with the environment in which trainings run."""
+    """Print the table, in a process with the environment of trainings."""
     environment = processes.environment_of_engine(open_workspace())
     if environment != dict(os.environ):
         os.execve(sys.executable, [sys.executable, "-m", "benchmarks.training_speed", *models], environment)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        workspace = lay_out(root) if RECORDINGS.exists() else made_up(root)
+        workspace = lay_out(root) if RECORDINGS.exists() else generated(root)
         for line in report(workspace, models):
             print(line, flush=True)
 

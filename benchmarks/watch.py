@@ -1,9 +1,10 @@
-"""How long a page of a huge run takes, what ten browsers cost the server, and whether one page grows.
+"""Time to show a huge run, load of the server with many browsers, and memory of a page over time.
 
 python -m benchmarks.watch                   # a run of 1,000,000 rows with a log of 1 GB: opening and ticks
 python -m benchmarks.watch --browsers 10     # the server's share of a core over a minute, with that many browsers
-python -m benchmarks.watch --minutes 10      # heap and DOM nodes of one page, before and after
-                                                # both on a run of 300 epochs, or as many as --epochs says
+python -m benchmarks.watch --minutes 10      # heap and DOM nodes of one page over that time
+
+The last two use a run of 300 epochs, or of --epochs.
 """
 
 import argparse
@@ -35,12 +36,12 @@ LINE = "[23:45:18] Epoch 3/9999 - Loss: 0.5234/0.4891 - Acc: 72.34%/74.21% - FPR
 
 
 def step_row(epoch: int, batch: int) -> dict:
-    """As the engine writes it."""
+    """A step row of metrics.jsonl."""
     return {"kind": "step", "epoch": epoch, "batch": batch, "step": batch, "loss": 1 / batch, "learning_rate": 0.002}
 
 
 def make_long(folder: Path, rows: int, steps: int) -> Run:
-    """A live run of that many rows, of which for each epoch `steps` are of kind step, with a log of 1 GB."""
+    """A live run of `rows` rows, with `steps` step rows per epoch, and a log of 1 GB."""
     run = make_run(workspace_at(folder), epochs=0)
     with open(run.metrics_file, "wb") as measured, open(run.timing_file, "wb") as timed:
         for epoch in range(1, rows // (steps + 1) + 1):
@@ -57,7 +58,7 @@ def make_long(folder: Path, rows: int, steps: int) -> Run:
 
 
 def tick() -> None:
-    """The script of a page that looks once at a run, as the timed fragment does, and notes what it took."""
+    """The script of a page that draws a run once, as the timed fragment does, and stores the time and bytes read."""
     import time
     from pathlib import Path
 
@@ -69,14 +70,14 @@ def tick() -> None:
     from trainer.run.runs import Run
 
     me = psutil.Process()
-    read, began = me.io_counters().read_chars, time.perf_counter()
+    read, start = me.io_counters().read_chars, time.perf_counter()
     live_view._live(Run(Path(st.session_state["folder"])), Style(), "running")
-    st.session_state["seconds"] = time.perf_counter() - began
+    st.session_state["seconds"] = time.perf_counter() - start
     st.session_state["read"] = me.io_counters().read_chars - read
 
 
 def look(run: Run) -> tuple[float, int]:
-    """(Seconds, bytes read) of one look by a browser session of its own."""
+    """(Seconds, bytes read) of one tick in a new session."""
     app = AppTest.from_function(tick, default_timeout=60)
     app.session_state["folder"] = str(run.folder)
     app.run()
@@ -85,10 +86,10 @@ def look(run: Run) -> tuple[float, int]:
 
 
 def measure_long(rows: int, steps: int) -> str:
-    """Opening, ticks with and without news."""
+    """The table row for opening, and ticks with and without new rows."""
     with tempfile.TemporaryDirectory() as folder:
         make_alive(small := make_run(workspace_at(Path(folder) / "small")))
-        look(small)  # what is imported at the first use
+        look(small)  # imports the modules
         run = make_long(Path(folder) / "long", rows, steps)
         opening, _ = look(run)
         idle, news, epochs = [], [], rows // (steps + 1)
@@ -99,13 +100,13 @@ def measure_long(rows: int, steps: int) -> str:
             time.sleep(history.MOST_LOOK_SECONDS)
             news.append(look(run))
         size = run.metrics_file.stat().st_size / 1e6
-    told = " | ".join(f"{1000 * max(seconds for seconds, _ in each):.0f} ms" for each in (idle, news))
+    times = " | ".join(f"{1000 * max(seconds for seconds, _ in each):.0f} ms" for each in (idle, news))
     most = max(read for _, read in idle + news) / 1024
-    return f"| {rows:,} | {epochs:,} | {size:,.0f} MB | {opening:.2f} s | {told} | {most:.0f} KiB |"
+    return f"| {rows:,} | {epochs:,} | {size:,.0f} MB | {opening:.2f} s | {times} | {most:.0f} KiB |"
 
 
 def write_on(folder: Path, epoch: int, seconds: float) -> None:
-    """A training as a page sees it: progress twice a second, an epoch's rows with it, and a line of the log."""
+    """Write the files of a training: an epoch, a line of the log and progress twice a second."""
     run, ends = Run(folder), time.monotonic() + seconds
     make_alive(run)
     while time.monotonic() < ends:
@@ -120,7 +121,7 @@ def write_on(folder: Path, epoch: int, seconds: float) -> None:
 
 @contextmanager
 def watched_run(epochs: int, seconds: float) -> Iterator[tuple[Run, server.App, Browser]]:
-    """A run that is written to by a process of its own, the app, and a browser."""
+    """A run written by another process, the app, and a browser."""
     with ExitStack() as stack:
         workspace = workspace_at(Path(stack.enter_context(tempfile.TemporaryDirectory())))
         run = make_run(workspace, epochs=epochs)
@@ -138,7 +139,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def opened(page: Page, run: Run, app: server.App) -> Page:
-    """The page with the charts of the run on it."""
+    """Open the charts of the run in a page."""
     app.let_in(page.context)
     page.goto(f"{app.address}/Training?run={run.id}")
     page.get_by_test_id("stVegaLiteChart").nth(6).wait_for(timeout=60_000)
@@ -146,7 +147,7 @@ def opened(page: Page, run: Run, app: server.App) -> Page:
 
 
 def measure_browsers(count: int, epochs: int, seconds: float = 60) -> str:
-    """The server's share of one core while that many browsers watch one run."""
+    """The server's share of one core while `count` browsers watch one run."""
     with watched_run(epochs, 600) as (run, app, browser):
         for _ in range(count):
             opened(browser.new_context(viewport={"width": 1400, "height": 1000}).new_page(), run, app)
@@ -157,8 +158,8 @@ def measure_browsers(count: int, epochs: int, seconds: float = 60) -> str:
             time.sleep(seconds / 3)
             shares.append(100 * (cpu_seconds(app.process.pid) - before) / (seconds / 3))
     each = ", ".join(f"{share:.1f}" for share in shares)
-    run_told = f"a run of {epochs:,} epochs and one more every {WRITE_SECONDS} s"
-    return f"{count} browsers on {run_told}: {statistics.mean(shares):.1f} % of a core ({each})"
+    run_text = f"a run of {epochs:,} epochs and one more every {WRITE_SECONDS} s"
+    return f"{count} browsers on {run_text}: {statistics.mean(shares):.1f} % of a core ({each})"
 
 
 def heap(page: Page) -> tuple[float, int]:
@@ -188,15 +189,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--browsers", type=int)
     parser.add_argument("--minutes", type=float)
-    parser.add_argument("--epochs", type=int, default=300, help="that the watched run has at the start")
-    chosen = parser.parse_args()
-    if chosen.browsers:
-        print(measure_browsers(chosen.browsers, chosen.epochs))
-    if chosen.minutes:
+    parser.add_argument("--epochs", type=int, default=300, help="epochs of the run at the start")
+    arguments = parser.parse_args()
+    if arguments.browsers:
+        print(measure_browsers(arguments.browsers, arguments.epochs))
+    if arguments.minutes:
         print("| after | heap | DOM nodes | server |\n| --- | --- | --- | --- |")
-        for line in measure_growth(chosen.minutes, chosen.epochs):
+        for line in measure_growth(arguments.minutes, arguments.epochs):
             print(line, flush=True)
-    if not chosen.browsers and not chosen.minutes:
+    if not arguments.browsers and not arguments.minutes:
         print("| rows | of them epochs | metrics.jsonl | opening | tick without news | with news | read at a tick |")
         print("| --- | --- | --- | --- | --- | --- | --- |")
         for steps in (99, 0):

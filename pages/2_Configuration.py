@@ -4,13 +4,13 @@ import streamlit as st
 
 from pages.ui.configuration import config_tabs, editing, estimate_panel, form
 from pages.ui.shared import flash, frame, run_picker
-from trainer.config import config_file
+from trainer.config import config_file, saved_configs
 from trainer.run import runs
 
 workspace = frame.page("Configuration", "🎛️")
 edited = editing.save_fields(workspace)
 st.session_state.setdefault("save_name", editing.offered_name(workspace, edited.source))
-saved = config_file.saved(workspace)
+saved = saved_configs.names(workspace)
 names = {run.id: run_picker.name_of(run) for run in runs.all_runs(workspace)[: run_picker.MOST_RUNS]}
 
 with st.container(horizontal=True):  # a list and its button stay together on a narrow page

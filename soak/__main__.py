@@ -1,7 +1,7 @@
 """The promises of training control, tested at full length; prints a Markdown table.
 
 python -m soak                            all of them
-python -m soak --promise P8 --count 6     one of them, so often
+python -m soak --promise P8 --count 6     one of them, 6 times
 """
 
 import argparse
@@ -11,18 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from soak import crash_points, examples, faulty_disk, kills, liveness, pauses, server_deaths, starts, stops
-from soak.promise import Found
+from soak.promise import Measurement
 
 
 @dataclass(frozen=True)
 class Promise:
-    """A promise by its number in the catalogue, how it is measured, and how often."""
+    """A promise by its number, its test, and how often it is tested."""
 
     number: str
     what: str
-    measure: Callable[[int], Found]
+    measure: Callable[[int], Measurement]
     count: int
-    """0 for all that there are."""
+    """0: all cases."""
 
 
 PROMISES = (
@@ -41,22 +41,22 @@ PROMISES = (
 
 
 def play(promise: Promise, count: int) -> bool:
-    """Measure one promise and print its row; whether it was kept."""
-    began = time.monotonic()
-    found = promise.measure(count)
-    print(f"| {promise.number} | {found.cells(promise.what)} | {time.monotonic() - began:.0f} |", flush=True)
-    return not found.wrong
+    """Test one promise and print its row; returns whether it holds."""
+    start = time.monotonic()
+    measured = promise.measure(count)
+    print(f"| {promise.number} | {measured.cells(promise.what)} | {time.monotonic() - start:.0f} |", flush=True)
+    return not measured.wrong
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--promise", choices=[promise.number for promise in PROMISES])
     parser.add_argument("--count", type=int)
-    given = parser.parse_args()
-    chosen = [promise for promise in PROMISES if given.promise in (None, promise.number)]
+    arguments = parser.parse_args()
+    chosen = [promise for promise in PROMISES if arguments.promise in (None, promise.number)]
     print("| test | what happens | broken | figures | seconds |\n| --- | --- | --- | --- | --- |", flush=True)
-    kept = [play(promise, given.count or promise.count) for promise in chosen]
-    return 0 if all(kept) else 1
+    held = [play(promise, arguments.count or promise.count) for promise in chosen]
+    return 0 if all(held) else 1
 
 
 if __name__ == "__main__":

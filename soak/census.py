@@ -1,4 +1,4 @@
-"""Who lives, as the kernel tells it: counted without any file of a run."""
+"""Live trainers and supervisors by their command lines, independent of the files of a run."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ SUPERVISORS = ("trainer.run.supervisor", "soak.stand_in_supervisor")
 
 
 def _processes(run_folder: Path, modules: tuple[str, ...]) -> list[int]:
-    """Pids of `python -m MODULE RUN_FOLDER ...`; the zombie of one has no command line any more."""
-    found = []
+    """Pids of `python -m MODULE RUN_FOLDER ...`; zombies have no command line."""
+    pids = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = path.read_bytes().decode(errors="replace").split("\0")
@@ -21,8 +21,8 @@ def _processes(run_folder: Path, modules: tuple[str, ...]) -> list[int]:
             and any(module in words for module in modules)
             and "trainer.system.detach" not in words
         ):
-            found.append(int(path.parent.name))
-    return found
+            pids.append(int(path.parent.name))
+    return pids
 
 
 def trainers(run: Run) -> list[int]:

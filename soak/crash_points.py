@@ -1,7 +1,7 @@
-"""P2: attempts that end abruptly right before, half-way through, or right after a step that changes the disk.
+"""P2: attempts that crash right before, half-way through, or right after a call that changes the disk.
 
-Each kind of step (a call, and the kind of file that it meets) is met at its first and its second occurrence, in an
-attempt that begins a run and in one that goes on after a crash; then the run must go on to the same bytes as in one go.
+Each kind of call (its name and the kind of file) crashes at its first and second occurrence, in the first attempt of a
+run and in one after a crash; the resumed run must end with the same bytes as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from soak.forked import OFTEN, config_of, differing, ground, is_done, make_run, play
-from soak.promise import Found
+from soak.forked import OFTEN, baseline, config_of, differing, is_done, make_run, play
+from soak.promise import Measurement
 from trainer.run.runs import Run
 from trainer.system import durable
 from trainer.system.workspace import Workspace
 
 CALLS = ("write", "fsync", "replace", "unlink", "truncate")
 CRASHED = 77
-"""The exit code of an attempt that met its point."""
+"""The exit code of an attempt that reached its point."""
 OCCURRENCES = 2
 
 
 @dataclass(frozen=True)
 class Point:
-    """A moment of the n-th call of this name that meets this kind of file."""
+    """A moment of the n-th call of this name on this kind of file."""
 
     call: str
     kind: str
@@ -41,7 +41,7 @@ class Point:
 
 
 def kind_of(target: int | str | os.PathLike, folder: Path) -> str | None:
-    """The kind of file within a run folder: its name without what makes it one of many; None for other files."""
+    """The name of a file in a run folder without its numbers; None for other files."""
     path = os.readlink(f"/proc/self/fd/{target}") if isinstance(target, int) else os.fspath(target)
     if not path.startswith(str(folder)):
         return None
@@ -52,21 +52,22 @@ def kind_of(target: int | str | os.PathLike, folder: Path) -> str | None:
 def _hooked(call: str, folder: Path, met: Callable[[str, str, Callable[[], object]], None]) -> Callable:
     work = getattr(os, call)
 
-    def hooked(*given, **named):
-        kind = kind_of(given[1] if call == "replace" else given[0], folder)
-        half = functools.partial(work, given[0], given[1][: len(given[1]) // 2]) if call == "write" else None
+    def hooked(*arguments, **keywords):
+        first, *rest = arguments
+        kind = kind_of(rest[0] if call == "replace" else first, folder)
+        half = functools.partial(work, first, rest[0][: len(rest[0]) // 2]) if call == "write" else None
         if kind:
             met(kind, "before", half)
-        done = work(*given, **named)
+        result = work(*arguments, **keywords)
         if kind:
             met(kind, "after", half)
-        return done
+        return result
 
     return hooked
 
 
 def _install(folder: Path, met_by: Callable[[str], Callable]) -> None:
-    """Let every call that changes the disk tell what it meets, wherever it is looked up."""
+    """Hook every call that changes the disk."""
     for call in CALLS:
         work, hooked = getattr(os, call), _hooked(call, folder, met_by(call))
         for owner in (os, durable):
@@ -75,7 +76,7 @@ def _install(folder: Path, met_by: Callable[[str], Callable]) -> None:
 
 
 def crash_at(folder: Path, point: Point) -> None:
-    """Let this process end at a point."""
+    """Make this process crash at a point."""
     counts: Counter[str] = Counter()
 
     def met_by(call: str) -> Callable:
@@ -94,9 +95,9 @@ def crash_at(folder: Path, point: Point) -> None:
     _install(folder, met_by)
 
 
-def record(folder: Path, told: Path) -> None:
-    """Let this process tell every step in a file, a line each."""
-    descriptor = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+def record(folder: Path, log: Path) -> None:
+    """Make this process log every call, one per line."""
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     write = os.write
 
     def met_by(call: str) -> Callable:
@@ -109,9 +110,9 @@ def record(folder: Path, told: Path) -> None:
     _install(folder, met_by)
 
 
-def points(told: Path) -> Iterator[Point]:
-    """Every point of an attempt that told its steps."""
-    counts = Counter(tuple(line.split()) for line in told.read_text().splitlines())
+def points(log: Path) -> Iterator[Point]:
+    """Every point of a logged attempt."""
+    counts = Counter(tuple(line.split()) for line in log.read_text().splitlines())
     for (call, kind), count in sorted(counts.items()):
         for when in ("before", "half", "after") if call == "write" else ("before", "after"):
             for number in range(1, min(count, OCCURRENCES) + 1):
@@ -120,40 +121,40 @@ def points(told: Path) -> Iterator[Point]:
 
 def _crash(workspace: Workspace, run: Run, number: int, point: Point) -> list[str]:
     code = play(workspace, run, number, before=functools.partial(crash_at, run.folder, point))
-    return [] if code == CRASHED else [f"{point} was not met (exit code {code})"]
+    return [] if code == CRASHED else [f"{point} was not reached (exit code {code})"]
 
 
 def _ends_the_same(workspace: Workspace, run: Run, number: int, expected: dict[str, object]) -> list[str]:
     code = play(workspace, run, number)
     if code or not is_done(run):
-        return [f"did not go on to its end (exit code {code})"]
+        return [f"did not complete (exit code {code})"]
     return [f"its {part} differ" for part in differing(run, expected)]
 
 
 def wrong(workspace: Workspace, crashes: list[Point], expected: dict[str, object]) -> list[str]:
-    """What a run that meets these points, one in each attempt, does that it must not."""
-    run, found = make_run(workspace, "crashed", config_of(OFTEN)), []
+    """What a run that crashes at these points, one in each attempt, does wrong."""
+    run, problems = make_run(workspace, "crashed", config_of(OFTEN)), []
     for number, point in enumerate(crashes, 1):
-        found += _crash(workspace, run, number, point)
-    found += _ends_the_same(workspace, run, len(crashes) + 1, expected)
+        problems += _crash(workspace, run, number, point)
+    problems += _ends_the_same(workspace, run, len(crashes) + 1, expected)
     shutil.rmtree(run.folder)
-    return [f"{' then '.join(map(str, crashes))}: {text}" for text in found]
+    return [f"{' then '.join(map(str, crashes))}: {text}" for text in problems]
 
 
 def _begun(workspace: Workspace, crashes: list[Point]) -> list[Point]:
     """The points of the attempt that follows these crashes."""
-    run, told = make_run(workspace, "told", config_of(OFTEN)), workspace.root / "told"
+    run, log = make_run(workspace, "log", config_of(OFTEN)), workspace.root / "log"
     for number, point in enumerate(crashes, 1):
         _crash(workspace, run, number, point)
-    play(workspace, run, len(crashes) + 1, before=functools.partial(record, run.folder, told))
+    play(workspace, run, len(crashes) + 1, before=functools.partial(record, run.folder, log))
     shutil.rmtree(run.folder)
-    found = list(points(told))
-    told.unlink()
-    return found
+    recorded = list(points(log))
+    log.unlink()
+    return recorded
 
 
 def plans(workspace: Workspace) -> list[list[Point]]:
-    """Every point of the first attempt, and every point of a second one that finds much to clear away."""
+    """Every point of a first attempt, and other points of one after a crash that leaves much to clean up."""
     first = _begun(workspace, [])
     left = Point("write", "/checkpoints/epoch-N-batch-N.pt.json.tmp", "half", 9)
     known = {(point.call, point.kind) for point in first}
@@ -161,12 +162,14 @@ def plans(workspace: Workspace) -> list[list[Point]]:
     return [[point] for point in first] + [[left, point] for point in second]
 
 
-def measure(count: int = 0) -> Found:
-    """All points, or so many of them, spread over all."""
-    laid = ground()
-    every = plans(laid.workspace)
+def measure(count: int = 0) -> Measurement:
+    """All points, or `count` of them, evenly spread."""
+    base = baseline()
+    every = plans(base.workspace)
     chosen = every[:: max(1, len(every) // count)][:count] if count else every
-    found = Found(len(chosen), figures=f"{len(every)} in all, {len({p[-1].kind for p in every})} kinds of files")
+    measured = Measurement(
+        len(chosen), figures=f"{len(every)} in all, {len({p[-1].kind for p in every})} kinds of files"
+    )
     for plan in chosen:
-        found.wrong += wrong(laid.workspace, plan, laid.expected)
-    return found
+        measured.wrong += wrong(base.workspace, plan, base.expected)
+    return measured

@@ -1,8 +1,7 @@
-"""Attempts of runs that are forked from a process that has imported torch, and what the runs come to.
+"""Attempts of runs forked from a process that has imported torch, and the results of runs.
 
-An attempt does what the trainer process does from there on, so that one that breaks off costs no start of an
-interpreter; and equal trainings must come to equal checkpoints (weights, state of the optimizer), best.json and
-metrics.jsonl, byte by byte.
+An attempt does the same as the trainer process without the start of an interpreter. Equal trainings must have equal
+checkpoints (weights, optimizer state), best.json and metrics.jsonl, byte by byte.
 """
 
 from __future__ import annotations
@@ -35,13 +34,13 @@ PRELOADED = (
     "tests.tiny",
 )
 FORKS.set_forkserver_preload(list(PRELOADED))
-Wanted = Callable[[], str | None]
+ReadRequest = Callable[[], str | None]
 OFTEN = 1e-9
-"""Minutes between checkpoints within an epoch: one after every step."""
+"""Minutes between checkpoints within an epoch, so that one follows every step."""
 
 
 def config_of(checkpoint_minutes: float) -> Config:
-    """A training of a second or two with all that has a state: mining, averaging, gathered batches, a plateau."""
+    """A training of a second or two with everything that has state: mining, averaging, accumulation, a plateau."""
     return config_file.build({
         "model": {"width": 0.25, "dropout": 0.2},
         "data": {"mined_share": 0.3, "mining_epochs": 1},
@@ -56,18 +55,18 @@ def config_of(checkpoint_minutes: float) -> Config:
     })  # fmt: skip
 
 
-def go_on() -> None:
-    """The wish of a user who wants nothing."""
+def nothing() -> None:
+    """No request, and nothing to do before an attempt."""
 
 
-def attempt(root: Path, folder: Path, number: int, wanted: Wanted, before: Callable[[], None]) -> None:
-    """One attempt of a run, in a process of its own; `before` is done first."""
+def attempt(root: Path, folder: Path, number: int, read_request: ReadRequest, before: Callable[[], None]) -> None:
+    """One attempt of a run in a process of its own; `before` is called first."""
     from trainer.engine.training import loop
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     before()
     try:
-        if loop.train(loop.prepare(Workspace(root), Run(folder), number, wanted)).state == "completed":
+        if loop.train(loop.prepare(Workspace(root), Run(folder), number, read_request)).state == "completed":
             (folder / "done").touch()
     except loop.EndedEarlyError:
         return
@@ -85,24 +84,32 @@ def make_run(workspace: Workspace, name: str, config: Config) -> Run:
 
 
 def start(
-    workspace: Workspace, run: Run, number: int, wanted: Wanted = go_on, before: Callable[[], None] = go_on
+    workspace: Workspace,
+    run: Run,
+    number: int,
+    read_request: ReadRequest = nothing,
+    before: Callable[[], None] = nothing,
 ) -> Any:
-    process = FORKS.Process(target=attempt, args=(workspace.root, run.folder, number, wanted, before))
+    process = FORKS.Process(target=attempt, args=(workspace.root, run.folder, number, read_request, before))
     process.start()
     return process
 
 
 def play(
-    workspace: Workspace, run: Run, number: int, wanted: Wanted = go_on, before: Callable[[], None] = go_on
+    workspace: Workspace,
+    run: Run,
+    number: int,
+    read_request: ReadRequest = nothing,
+    before: Callable[[], None] = nothing,
 ) -> int:
-    """Let an attempt run to its end; returns its exit code."""
-    process = start(workspace, run, number, wanted, before)
+    """Run an attempt to its end; returns its exit code."""
+    process = start(workspace, run, number, read_request, before)
     process.join()
     return process.exitcode
 
 
 def _leaves(state: object, name: str = "") -> Iterator[tuple[str, object]]:
-    """Every number, text and tensor (as bytes) in what a checkpoint holds."""
+    """Every number, text and tensor (as bytes) in a checkpoint."""
     import torch
 
     if isinstance(state, torch.Tensor):
@@ -111,34 +118,34 @@ def _leaves(state: object, name: str = "") -> Iterator[tuple[str, object]]:
         for key in state:
             yield from _leaves(state[key], f"{name}.{key}")
     elif isinstance(state, (list, tuple)):
-        for place, value in enumerate(state):
-            yield from _leaves(value, f"{name}.{place}")
+        for index, value in enumerate(state):
+            yield from _leaves(value, f"{name}.{index}")
     else:
         yield name, state
 
 
 def result(run: Run) -> dict[str, object]:
-    """All of a finished run that the seed decides: names and bytes of files, and what the last checkpoint holds."""
+    """Everything that the seed decides in a completed run: names and bytes of files, content of the last checkpoint."""
     import torch
 
-    kept = sorted(run.checkpoints.glob("epoch-*.pt"))
-    state = torch.load(io.BytesIO(kept[-1].read_bytes()), weights_only=True)
+    saved = sorted(run.checkpoints.glob("epoch-*.pt"))
+    state = torch.load(io.BytesIO(saved[-1].read_bytes()), weights_only=True)
     files = {
         path.name: path.read_bytes()
-        for path in [run.metrics_file, run.label_scores_file, run.checkpoints / "best.json", *kept]
+        for path in [run.metrics_file, run.label_scores_file, run.checkpoints / "best.json", *saved]
     }
     return {"files": sorted(path.name for path in run.checkpoints.iterdir()), **files, "state": dict(_leaves(state))}
 
 
 def differing(run: Run, expected: dict[str, object]) -> list[str]:
-    """What of a finished run differs from the result of another."""
-    found = result(run)
-    return [part for part in expected if found.get(part) != expected[part]]
+    """The parts of the result of a run that differ from another result."""
+    own = result(run)
+    return [part for part in expected if own.get(part) != expected[part]]
 
 
 @dataclass(frozen=True)
-class Ground:
-    """A workspace, what a run in it comes to in one go, and the seconds of one that saves after every step."""
+class Baseline:
+    """A workspace, the result of an uninterrupted run in it, and the seconds of one that saves after every step."""
 
     workspace: Workspace
     expected: dict[str, object]
@@ -147,19 +154,19 @@ class Ground:
 
 @functools.cache
 def data() -> Workspace:
-    """A workspace with data, made once for all measurements of a process."""
+    """A workspace with data, created once per process."""
     root = Path(tempfile.mkdtemp(prefix="soak-"))
     atexit.register(shutil.rmtree, root, ignore_errors=True)
     return make_workspace(root)
 
 
 @functools.cache
-def ground() -> Ground:
-    """Laid once for all measurements of a process. The run in one go has checkpoints after epochs alone."""
-    workspace, began = data(), time.monotonic()
-    for name, minutes in (("warm-up", OFTEN), ("all", OFTEN), ("one-go", 0.0)):
-        began, before = time.monotonic(), began
+def baseline() -> Baseline:
+    """Created once per process. The uninterrupted run has checkpoints after epochs only."""
+    workspace, started = data(), time.monotonic()
+    for name, minutes in (("warm-up", OFTEN), ("all", OFTEN), ("uninterrupted", 0.0)):
+        started, before = time.monotonic(), started
         run = make_run(workspace, name, config_of(minutes))
         if code := play(workspace, run, 1):
-            raise RuntimeError(f"The run in one go failed with exit code {code}.")
-    return Ground(workspace, result(run), began - before)
+            raise RuntimeError(f"The uninterrupted run failed with exit code {code}.")
+    return Baseline(workspace, result(run), started - before)

@@ -1,4 +1,4 @@
-"""What must hold of runs whatever happens to them, and what may happen: kills, and a boot that is over."""
+"""Invariants of runs, and what may happen to them: kills and reboots."""
 
 import os
 import signal
@@ -14,26 +14,26 @@ from trainer.system import durable, processes
 
 STATES = set(State.__args__)
 SETTLE_SECONDS = 3.0
-"""How long what is told may lag behind the processes on a busy machine."""
+"""How long files may lag behind the processes on a busy machine."""
 
 
 def committed(run: Run) -> int:
-    """Epochs that are safe: the newest that has a checkpoint and its mark."""
+    """The newest epoch with a checkpoint and its mark."""
     marks = run.checkpoints.glob("epoch-*.pt.json")
-    whole = [mark.name for mark in marks if mark.with_suffix("").exists() and "-batch-" not in mark.name]
-    return int(max(whole)[6:11]) if whole else 0
+    complete = [mark.name for mark in marks if mark.with_suffix("").exists() and "-batch-" not in mark.name]
+    return int(max(complete)[6:11]) if complete else 0
 
 
-def eventually(holds: Callable[[], str], seconds: float = SETTLE_SECONDS) -> None:
-    """Wait until there is nothing to complain of."""
+def eventually(problem: Callable[[], str], seconds: float = SETTLE_SECONDS) -> None:
+    """Wait until there is no problem."""
     deadline = time.monotonic() + seconds
-    while (complaint := holds()) and time.monotonic() < deadline:
+    while (sentence := problem()) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not complaint, complaint
+    assert not sentence, sentence
 
 
 def safe_epochs(run: Run, before: int) -> int:
-    """Epochs that are committed now, where so many were before; each has one row."""
+    """Committed epochs; asserts that none of those before is lost and each has one row."""
     safe = committed(run)
     assert safe >= before, f"{run.id}: {before - safe} committed epochs were lost"
     rows = [row["epoch"] for row in epoch_rows(run)]
@@ -42,25 +42,25 @@ def safe_epochs(run: Run, before: int) -> int:
 
 
 def contradiction(run: Run) -> str:
-    """What the state says that the processes do not, where neither changed meanwhile."""
+    """How the state contradicts the processes; empty when it does not."""
     before = (trainers(run), supervisors(run))
     status = runs.status(run)
     if before != (trainers(run), supervisors(run)):
-        return "it changes all the time"
+        return "the processes keep changing"
     assert status.state in STATES
     if status.state in ACTIVE and not any(before) and not processes.is_locked(run.supervisor_lock):
-        return f"{run.id} is {status.state}, and nothing lives"
+        return f"{run.id} is {status.state} without processes"
     if status.state not in ACTIVE and before[0]:
-        return f"{run.id} is {status.state}, and {before[0]} trains"
+        return f"{run.id} is {status.state}, but {before[0]} trains"
     return ""
 
 
 def kill(pids: Iterable[int]) -> str:
-    """Kill them; how many there were."""
-    found = list(pids)
-    for pid in found:
+    """Kill processes; returns how many there were as text."""
+    victims = list(pids)
+    for pid in victims:
         send(pid, signal.SIGKILL)
-    return f"{len(found)} processes live" if found else ""
+    return f"{len(victims)} processes live" if victims else ""
 
 
 def send(pid: int, number: signal.Signals) -> None:
@@ -71,7 +71,7 @@ def send(pid: int, number: signal.Signals) -> None:
 
 
 def end_of_boot(run: Run) -> None:
-    """Let what stands in its files be of a boot that lasted longer than this one has."""
+    """Make the files of a run those of an earlier boot."""
     for path in run.folder.glob("*.json"):
         document = durable.read_json(path)
         if isinstance(document, dict):

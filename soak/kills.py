@@ -1,4 +1,4 @@
-"""P1: runs that are killed at random moments and go on until they are done, against one that was never killed."""
+"""P1: runs that are killed at random moments and resumed until they complete, compared with an uninterrupted run."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import signal
 import time
 from dataclasses import dataclass, field
 
-from soak.forked import OFTEN, config_of, differing, ground, is_done, make_run, start
-from soak.promise import Found
+from soak.forked import OFTEN, baseline, config_of, differing, is_done, make_run, start
+from soak.promise import Measurement
 from tests.run_folders import end_all
 from tests.waiting import wait_until
 from trainer.run import launch, runs
@@ -19,12 +19,12 @@ from trainer.system import durable, processes
 from trainer.system.workspace import Workspace
 
 MOST_SECONDS = 6.0
-"""How long a trainer is let live: its start takes some three, the whole training two."""
+"""Longest life of a trainer: its start takes some three seconds, the training two."""
 
 
 @dataclass
 class Tally:
-    """What the kills have met."""
+    """Counts of kills and of what they left."""
 
     kills: int = 0
     runs: int = 0
@@ -34,7 +34,7 @@ class Tally:
     torn_rows: int = 0
 
     def look(self, run: Run) -> None:
-        """Count what a kill has left half-done."""
+        """Count what a kill has left unfinished."""
         folder = run.checkpoints
         self.parts += len([*folder.glob("*.tmp.*"), *run.folder.glob("*.tmp.*")])
         self.unmarked += sum(not path.with_name(f"{path.name}.json").exists() for path in folder.glob("epoch-*.pt"))
@@ -42,23 +42,23 @@ class Tally:
         self.torn_rows += bool(rows) and not rows.endswith(b"\n")
 
     def compare(self, run: Run, expected: dict[str, object]) -> None:
-        """A run is done: hold it against one in one go."""
+        """Compare a completed run with the expected result, and remove it."""
         self.runs += 1
         self.wrong += [f"{run.id}: {part} differ" for part in differing(run, expected)]
         shutil.rmtree(run.folder)
 
-    def found(self) -> Found:
+    def measurement(self) -> Measurement:
         left = f"{self.parts} parts of files, {self.unmarked} checkpoints without a mark, {self.torn_rows} torn rows"
-        return Found(self.kills, self.wrong, f"of {self.runs} runs compared byte by byte; left by kills: {left}")
+        return Measurement(self.kills, self.wrong, f"of {self.runs} runs compared byte by byte; left by kills: {left}")
 
 
 def committed(run: Run) -> str:
-    """The name of the newest committed checkpoint; names sort by age."""
+    """The name of the newest committed checkpoint."""
     return max((path.name for path in run.checkpoints.glob("epoch-*.pt.json")), default="")
 
 
 def killed_run(workspace: Workspace, run: Run, dice: random.Random, longest: float, kills: int, tally: Tally) -> None:
-    """Let a run go on until it is done, and kill it up to `kills` times within `longest` seconds of each start."""
+    """Run attempts until the run is done, killing up to `kills` of them within `longest` seconds."""
     number, most, before = 0, tally.kills + kills, ""
     while not is_done(run):
         number += 1
@@ -76,48 +76,48 @@ def killed_run(workspace: Workspace, run: Run, dice: random.Random, longest: flo
         before = committed(run)
 
 
-def measure(kills: int = 1000) -> Found:
-    """Kill forked attempts until there were so many kills."""
-    laid, tally, dice = ground(), Tally(), random.Random(0)
+def measure(kills: int = 1000) -> Measurement:
+    """Kill `kills` forked attempts."""
+    base, tally, dice = baseline(), Tally(), random.Random(0)
     while tally.kills < kills:
-        run = make_run(laid.workspace, f"killed-{tally.runs}", config_of(OFTEN))
-        killed_run(laid.workspace, run, dice, 0.5 * laid.seconds, kills - tally.kills, tally)
-        tally.compare(run, laid.expected)
-    return tally.found()
+        run = make_run(base.workspace, f"killed-{tally.runs}", config_of(OFTEN))
+        killed_run(base.workspace, run, dice, 0.5 * base.seconds, kills - tally.kills, tally)
+        tally.compare(run, base.expected)
+    return tally.measurement()
 
 
-def measure_whole(kills: int = 50) -> Found:
-    """Kill trainers of runs that were started and are resumed as a user does it, until there were so many kills."""
-    laid, tally, dice = ground(), Tally(), random.Random(0)
+def measure_whole(kills: int = 50) -> Measurement:
+    """Kill `kills` trainers of real runs, which are resumed as by a user."""
+    base, tally, dice = baseline(), Tally(), random.Random(0)
     try:
         while tally.kills < kills:
-            run = launch.start(laid.workspace, config_of(OFTEN), "soak").run
+            run = launch.start(base.workspace, config_of(OFTEN), "soak").run
             _kill_and_resume(run, dice, tally, kills)
-            tally.compare(run, laid.expected)
+            tally.compare(run, base.expected)
     finally:
-        end_all(laid.workspace)
-    return tally.found()
+        end_all(base.workspace)
+    return tally.measurement()
 
 
 def _kill_and_resume(run: Run, dice: random.Random, tally: Tally, kills: int) -> None:
-    """Kill its trainer, or now and then its supervisor, at a random moment, and resume it, until it is done."""
+    """Kill the trainer or supervisor at random moments and resume the run until it completes."""
     while True:
         wait_until(run, "running", "completed", "failed")
         time.sleep(dice.uniform(0, MOST_SECONDS))
-        found = durable.read_document(Processes, run.process_file)
-        victim = found and (found.supervisor if dice.random() < 0.2 else found.trainer)
+        identities = durable.read_document(Processes, run.process_file)
+        victim = identities and (identities.supervisor if dice.random() < 0.2 else identities.trainer)
         if tally.kills < kills and victim and processes.send_signal(victim, signal.SIGKILL):
             tally.kills += 1
         if (state := wait_until(run, "completed", "failed", "lost").state) == "completed":
             return
         tally.look(run)
-        if "signal 9" not in (said := _reason(run)):
-            tally.wrong.append(f"{run.id} is {state}: {said}")
+        if "signal 9" not in (reason := _reason(run)):
+            tally.wrong.append(f"{run.id} is {state}: {reason}")
             return
         launch.resume(run)
 
 
 def _reason(run: Run) -> str:
-    """Why it ended; a run whose supervisor was killed too has nobody left to say so."""
+    """Why the run ended; without a supervisor nothing records it."""
     outcome = runs.status(run).outcome
     return outcome.reason if outcome else "lost by signal 9"

@@ -1,4 +1,4 @@
-"""P9: pids that are given again, by force, to a stranger; none is called alive, none is signalled.
+"""P9: pids that are reused by other processes; none counts as alive, none is signalled.
 
 Linux gives the next pid after /proc/sys/kernel/ns_last_pid, which root may write.
 """
@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from soak.promise import Found
+from soak.promise import Measurement
 from tests.run_folders import make_run, workspace_at, write_processes
 from trainer.run import runs
 from trainer.system import processes
@@ -39,9 +39,9 @@ def _end(process: subprocess.Popen) -> None:
 
 
 def reused() -> tuple[ProcessIdentity, subprocess.Popen]:
-    """The identity of a process that is gone, and a stranger that has its pid now.
+    """The identity of an ended process, and another process with its pid.
 
-    A start is told in ticks of 10 ms, so the stranger comes at least one later, as the kernel would let it.
+    Start times are in ticks of 10 ms, so the other process starts at least one later.
     """
     for _ in range(MOST_TRIES):
         first = _sleeper()
@@ -53,22 +53,22 @@ def reused() -> tuple[ProcessIdentity, subprocess.Popen]:
         if stranger.pid == identity.pid:
             return identity, stranger
         _end(stranger)  # another process of this machine was faster
-    raise RuntimeError(f"No pid was given again in {MOST_TRIES} tries; the machine starts too many processes.")
+    raise RuntimeError(f"No pid was reused in {MOST_TRIES} tries; the machine starts too many processes.")
 
 
-def measure(count: int = 200) -> Found:
-    """So many pids given again."""
+def measure(count: int = 200) -> Measurement:
+    """Reuse `count` pids."""
     if not can_be_forced():
-        return Found(figures=f"skipped: {LAST_PID} cannot be written here, which root may")
-    found = Found(count)
+        return Measurement(figures=f"skipped: {LAST_PID} is not writable; run as root")
+    measured = Measurement(count)
     with tempfile.TemporaryDirectory() as folder:
         run = make_run(workspace_at(Path(folder)))
         for _ in range(count):
             identity, stranger = reused()
             write_processes(run, identity, processes.boot_clock())
             if processes.is_alive(identity) or runs.status(run).state != "lost":
-                found.wrong.append(f"the stranger {stranger.pid} was called alive")
+                measured.wrong.append(f"the stranger {stranger.pid} was called alive")
             if processes.send_signal(identity, signal.SIGKILL) or stranger.poll() is not None:
-                found.wrong.append(f"the stranger {stranger.pid} was signalled")
+                measured.wrong.append(f"the stranger {stranger.pid} was signalled")
             _end(stranger)
-    return found
+    return measured

@@ -1,4 +1,4 @@
-"""A state machine of users, kills, reboots and damaged files that meet runs of real processes, with what must hold."""
+"""A state machine of user actions, kills, reboots and corrupt files on runs of real processes, with invariants."""
 
 import shutil
 import signal
@@ -21,7 +21,7 @@ from trainer.system.workspace import Workspace
 
 DOCUMENTS = ("process", "process", "outcome", "control", "progress", "queue")
 SLOTS = 2
-"""Fewer than the machine starts runs, so that some wait; more than one, or it would hide two trainers of a run."""
+"""Fewer than runs, so that some wait; more than one, which would hide two trainers of a run."""
 TOKENS = st.sampled_from(["one", "two"])
 RUNS = st.integers(0, 1)
 BYTES = st.sampled_from([b"", b"\x00\xff", b"{", b"null", b"[]", b"{}"]) | st.binary(max_size=40)
@@ -29,7 +29,7 @@ YEAR = 365 * 86400.0
 
 
 class Machine(RuleBasedStateMachine):
-    """Runs of the stand-in trainer; everything else is real."""
+    """With the stand-in trainer; everything else is real."""
 
     stand_in = True
     start_seconds = 2.0
@@ -50,13 +50,13 @@ class Machine(RuleBasedStateMachine):
     def runs(self) -> list[Run]:
         return sorted(self.safe, key=lambda run: run.id)
 
-    def ask(self, verb: str, *given: object) -> tuple[str, object]:
-        self.servers[0].ask(verb, *given)
+    def ask(self, verb: str, *arguments: object) -> tuple[str, object]:
+        self.servers[0].ask(verb, *arguments)
         return self.servers[0].answer()
 
-    def both(self, verb: str, *given: object) -> list[tuple[str, object]]:
+    def both(self, verb: str, *arguments: object) -> list[tuple[str, object]]:
         for server in self.servers:
-            server.ask(verb, *given)
+            server.ask(verb, *arguments)
         return [server.answer() for server in self.servers]
 
     def run(self, number: int) -> Run:
@@ -70,14 +70,14 @@ class Machine(RuleBasedStateMachine):
 
     @initialize()
     def first(self):
-        """Every rule then meets a run; which may come next must not depend on how fast processes were."""
+        """Start a run, so that every rule has one."""
         self.start("one", True)
 
     @rule(token=TOKENS, until_it_trains=st.booleans())
     def start(self, token, until_it_trains):
-        kind, said = self.ask("start", token)
-        assert kind == "ok", said
-        self.started(token, said)
+        kind, result = self.ask("start", token)
+        assert kind == "ok", result
+        self.started(token, result)
         self.await_training(until_it_trains)
 
     @rule(token=TOKENS)
@@ -160,7 +160,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(number=RUNS, name=st.sampled_from(DOCUMENTS), content=BYTES, dead=st.booleans())
     def damage(self, number, name, content, dead):
-        """Whoever lives mends its process.json; of the dead only what they have left tells how far they came."""
+        """Live processes repair their process.json; of dead ones only files are left."""
         run = self.run(number)
         if dead:
             eventually(lambda: kill(trainers(run) + supervisors(run)))
@@ -188,7 +188,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([YEAR, -YEAR, 3600.0, 0.0]))
     def jump_clock(self, seconds):
-        """The server starts anew with another wall clock; whoever looks with it sees the same states."""
+        """The server restarts with another wall clock; states must not depend on it."""
         self.servers[0].kill()
         self.servers[0].shift = seconds
         for run in self.runs:
@@ -200,10 +200,10 @@ class Machine(RuleBasedStateMachine):
         time.sleep(seconds)
         self.check()
 
-    def await_training(self, wanted: bool) -> None:
-        """Wait a while for any trainer, so that what comes next meets one."""
+    def await_training(self, wait: bool) -> None:
+        """Wait for any trainer if `wait`, then check."""
         deadline = time.monotonic() + self.start_seconds
-        while wanted and not any(trainers(run) for run in self.runs) and time.monotonic() < deadline:
+        while wait and not any(trainers(run) for run in self.runs) and time.monotonic() < deadline:
             time.sleep(0.05)
         self.check()
 
@@ -212,7 +212,7 @@ class Machine(RuleBasedStateMachine):
             return runs.status(run).state
 
     def check(self) -> None:
-        """What must hold after every step."""
+        """Check the invariants."""
         training = {run.id: trainers(run) for run in self.runs}
         assert all(len(pids) <= 1 for pids in training.values()), f"{training} train at once"
         assert sum(map(len, training.values())) <= SLOTS, f"{training} train on {SLOTS} slots"
@@ -221,7 +221,7 @@ class Machine(RuleBasedStateMachine):
             self.safe[run] = safe_epochs(run, self.safe[run])
 
     def teardown(self) -> None:
-        """Whatever has happened, every run can be brought to its end, with every epoch once."""
+        """Every run can be completed, with every epoch once."""
         try:
             deadline = time.monotonic() + self.finish_seconds
             for run in self.runs:
@@ -234,7 +234,7 @@ class Machine(RuleBasedStateMachine):
 
     def finish(self, run: Run, deadline: float) -> None:
         while (state := runs.status(run).state) not in ("completed", "damaged"):
-            assert time.monotonic() < deadline, f"{run.id} is {state}, and does not come to its end"
+            assert time.monotonic() < deadline, f"{run.id} is {state} and does not complete"
             if state not in ACTIVE:
                 self.ask("resume", run.id)
             self.check()

@@ -1,11 +1,11 @@
-"""What a measurement of a promise comes to."""
+"""The result of testing a promise."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass
-class Found:
-    """How often a promise was put to the test, what broke it, and figures worth telling."""
+class Measurement:
+    """How often a promise was tested, what broke it, and figures."""
 
     count: int = 0
     wrong: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""A process that does what users ask for, as the server of the pages does; it can be killed, and its clock shifted."""
+"""A process that acts for users as the server of the pages does; it can be killed, and its clock shifted."""
 
 import datetime
 import os
@@ -21,7 +21,7 @@ EPOCHS = 5
 
 @contextmanager
 def clock_shifted(seconds: float):
-    """Let this process see another wall clock, in another time zone; what is counted since boot stays."""
+    """Shift the wall clock of this process and change its time zone; monotonic clocks are unchanged."""
     now = time.time
 
     class Shifted(datetime.datetime):
@@ -40,38 +40,38 @@ def clock_shifted(seconds: float):
     time.tzset()
 
 
-def _answer(workspace: Workspace, verb: str, *given):
-    """Do what is asked for; runs come and go by their id."""
+def _answer(workspace: Workspace, verb: str, *arguments):
+    """Do what is requested; runs are passed by id."""
     if verb == "start":
-        config, token = tiny_config(epochs=EPOCHS, device="cpu"), given[0]
+        config, token = tiny_config(epochs=EPOCHS, device="cpu"), arguments[0]
         return launch.start(workspace, config, "tiny", label=token, token=token).run.id
-    run = runs.by_id(workspace, given[0])
-    return getattr(launch, verb)(run, *given[1:])
+    run = runs.by_id(workspace, arguments[0])
+    return getattr(launch, verb)(run, *arguments[1:])
 
 
 def stand_in_starter() -> Callable:
-    """In place of `processes.start_detached`: starts the stand-in's supervisor where the real one is asked for."""
-    detached = processes.start_detached
+    """A `processes.start_detached` that starts the stand-in's supervisor instead of the real one."""
+    real = processes.start_detached
 
     def start_detached(arguments, log, environment):
-        named = ["soak.stand_in_supervisor" if word == "trainer.run.supervisor" else word for word in arguments]
-        detached(named, log, environment)
+        changed = ["soak.stand_in_supervisor" if word == "trainer.run.supervisor" else word for word in arguments]
+        real(changed, log, environment)
 
     return start_detached
 
 
 def serve(root: Path, commands: Connection, stand_in: bool, shift: float) -> None:
-    """Answer until the other end is closed: (`ok`, result), (`refused`, sentence) or (`broke`, trace)."""
+    """Answer until the other end is closed: (`ok`, result), (`refused`, sentence) or (`broke`, traceback)."""
     if stand_in:
         processes.start_detached = stand_in_starter()
     with clock_shifted(shift):
         while True:
             try:
-                asked = commands.recv()
+                request = commands.recv()
             except EOFError:
                 return
             try:
-                commands.send(("ok", _answer(Workspace(root), *asked)))
+                commands.send(("ok", _answer(Workspace(root), *request)))
             except ValueError as error:
                 commands.send(("refused", str(error)))
             except Exception:
@@ -79,26 +79,26 @@ def serve(root: Path, commands: Connection, stand_in: bool, shift: float) -> Non
 
 
 class Server:
-    """The other end: a process that is started when it is first asked."""
+    """The other end; the process is started by the first request."""
 
     def __init__(self, workspace: Workspace, stand_in: bool) -> None:
         self.workspace, self.stand_in, self.shift = workspace, stand_in, 0.0
         self.process = self.commands = None
 
-    def ask(self, verb: str, *given: object) -> None:
+    def ask(self, verb: str, *arguments: object) -> None:
         if self.process is None:
             self.commands, there = FORKS.Pipe()
             arguments = (self.workspace.root, there, self.stand_in, self.shift)
             self.process = FORKS.Process(target=serve, args=arguments, daemon=True)
             self.process.start()
             there.close()
-        self.commands.send((verb, *given))
+        self.commands.send((verb, *arguments))
 
     def answer(self) -> tuple[str, object]:
-        """Raises AssertionError with the trace of what should have been a sentence."""
-        kind, said = self.commands.recv()
-        assert kind != "broke", said
-        return kind, said
+        """The answer; raises AssertionError with the traceback of an unexpected error."""
+        kind, result = self.commands.recv()
+        assert kind != "broke", result
+        return kind, result
 
     def kill(self) -> None:
         if self.process:

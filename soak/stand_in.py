@@ -1,4 +1,4 @@
-"""A trainer that keeps to the contract of the run folder and learns nothing: it starts in a tenth of a torch's time.
+"""A stand-in trainer that writes the files of a run and learns nothing; it starts ten times as fast as torch.
 
 python -m soak.stand_in RUN_FOLDER ATTEMPT SUPERVISOR_PID
 """
@@ -21,12 +21,12 @@ BATCH_SECONDS = 0.08
 
 
 def _tell(run: Run, attempt: int, **changes: object) -> None:
-    told = Progress(attempt=attempt, beat=processes.boot_clock(), **({"phase": "training"} | changes))
-    durable.replace_json(run.progress_file, told.model_dump())
+    progress = Progress(attempt=attempt, beat=processes.boot_clock(), **({"phase": "training"} | changes))
+    durable.replace_json(run.progress_file, progress.model_dump())
 
 
 def _go_on(run: Run, attempt: int) -> int:
-    """Epochs that are done; rows after the last checkpoint are dropped. Like the engine, a first attempt has none."""
+    """Number of completed epochs; rows after the last checkpoint are dropped. A first attempt has none."""
     marks = sorted(run.checkpoints.glob("epoch-*.json")) if attempt > 1 else []
     facts = durable.read_json(marks[-1]) if marks else {"epoch": 0, "metrics_offset": 0}
     if attempt > 1:
@@ -45,25 +45,25 @@ def _finish_epoch(run: Run, epoch: int) -> None:
 
 def main(folder: str, number: str, supervisor: str) -> int:
     processes.die_with_parent(int(supervisor))
-    run, attempt, asked = Run(Path(folder)), int(number), []
-    signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
+    run, attempt, signals = Run(Path(folder)), int(number), []
+    signal.signal(signal.SIGTERM, lambda number, frame: signals.append(number))
 
-    def wanted() -> str | None:
+    def read_request() -> str | None:
         if os.getppid() != int(supervisor):
             os._exit(1)
-        return "stop" if asked else runs.wish(run, attempt)
+        return "stop" if signals else runs.wish(run, attempt)
 
     epochs = config_file.load(run.config_file).training.epochs
     for epoch in range(_go_on(run, attempt) + 1, epochs + 1):
         for batch in range(BATCHES):
             time.sleep(BATCH_SECONDS)
             _tell(run, attempt, epoch=epoch, epochs=epochs, batch=batch)
-            if wanted() in ("pause", "stop"):
-                ended = "paused" if wanted() == "pause" else "stopped"
+            if read_request() in ("pause", "stop"):
+                ended = "paused" if read_request() == "pause" else "stopped"
                 _tell(run, attempt, epoch=epoch, epochs=epochs, phase="ended", ended=ended, reason="As asked.")
                 return 0
         _finish_epoch(run, epoch)
-        if wanted() == "stop_after_epoch" and epoch < epochs:
+        if read_request() == "stop_after_epoch" and epoch < epochs:
             _tell(run, attempt, epoch=epoch, epochs=epochs, phase="ended", ended="stopped", reason="As asked.")
             return 0
     _tell(run, attempt, epoch=epochs, epochs=epochs, phase="ended", ended="completed", reason="All epochs done.")

@@ -1,4 +1,4 @@
-"""The supervisor as it is, but that it starts the stand-in for the trainer.
+"""The real supervisor, which starts the stand-in instead of the trainer.
 
 python -m soak.stand_in_supervisor RUN_FOLDER DEVICES
 """
@@ -8,10 +8,10 @@ import subprocess
 
 
 class Popen(subprocess.Popen):
-    """Starts the stand-in where the trainer is asked for."""
+    """Starts the stand-in instead of the trainer."""
 
-    def __init__(self, command, **named):
-        super().__init__(["soak.stand_in" if word == "trainer.engine" else word for word in command], **named)
+    def __init__(self, command, **options):
+        super().__init__(["soak.stand_in" if word == "trainer.engine" else word for word in command], **options)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""P8: races of several processes that send the same form at the same moment; each race must make one run.
+"""P8: races of several processes that send the same form at the same moment; each race must start one run.
 
-The only slot of the device is held meanwhile, so that no run trains and a race costs no start of torch.
+The only slot of the device is taken, so that no run trains and torch is not started.
 """
 
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from soak.census import supervisors
 from soak.forked import FORKS
-from soak.promise import Found
+from soak.promise import Measurement
 from tests.run_folders import end_all
 from tests.tiny import make_workspace, tiny_config
 from tests.waiting import wait_until
@@ -24,7 +24,7 @@ RACERS = 6
 
 
 def _racer(root: Path, commands: Connection, line: object) -> None:
-    """Sends every form that comes, at the same moment as the others do."""
+    """Start a run for every token, at the same moment as the other racers."""
     workspace, config = Workspace(root), tiny_config(device="cpu")
     while token := commands.recv():
         line.wait()
@@ -54,41 +54,41 @@ def _race(workspace: Workspace, racers: list[Connection], token: str) -> list[st
     before = set(runs.all_runs(workspace))
     for racer in racers:
         racer.send(token)
-    said = [racer.recv() for racer in racers]
-    made = [run for run in runs.all_runs(workspace) if run not in before]
-    found = [] if len(made) == 1 else [f"{token}: {len(made)} runs were made"]
-    if {run_id for run_id, _ in said} != {run.id for run in made} or sum(not already for _, already in said) != 1:
-        found.append(f"{token}: {said} was answered")
-    for run in made:
+    answers = [racer.recv() for racer in racers]
+    new = [run for run in runs.all_runs(workspace) if run not in before]
+    problems = [] if len(new) == 1 else [f"{token}: {len(new)} runs were made"]
+    if {run_id for run_id, _ in answers} != {run.id for run in new} or sum(not already for _, already in answers) != 1:
+        problems.append(f"{token}: the answers were {answers}")
+    for run in new:
         wait_until(run, "queued")
         launch.stop(run, now=True)
         wait_until(run, "stopped", seconds=10)
-        found += [f"{token}: attempt {n} began" for n in [runs.status(run).attempt] if n != 1]
-        found += [f"{token}: {left} lives on" for left in _left(run)]
-    return found
+        problems += [f"{token}: attempt {n} began" for n in [runs.status(run).attempt] if n != 1]
+        problems += [f"{token}: {pid} is still alive" for pid in _left(run)]
+    return problems
 
 
 def _left(run: Run) -> list[int]:
-    """The supervisors that have not gone a moment after the run has ended."""
+    """Supervisors that are still alive five seconds after the end of the run."""
     deadline = time.monotonic() + 5
     while (left := supervisors(run)) and time.monotonic() < deadline:
         time.sleep(0.05)
     return left
 
 
-def measure(count: int = 60) -> Found:
-    """So many races."""
+def measure(count: int = 60) -> Measurement:
+    """Run `count` races."""
     with tempfile.TemporaryDirectory() as folder:
         workspace = make_workspace(Path(folder))
-        found = Found(count, figures=f"{RACERS} processes each")
+        measured = Measurement(count, figures=f"{RACERS} processes each")
         (workspace.runs / ".slots").mkdir(parents=True)
         slot = run_queue._free_slot(workspace, "cpu", 1)
         assert slot
         try:
             with _racers(workspace) as racers:
                 for number in range(count):
-                    found.wrong += _race(workspace, racers, f"form-{number}")
+                    measured.wrong += _race(workspace, racers, f"form-{number}")
         finally:
             os.close(slot.descriptor)
             end_all(workspace)
-    return found
+    return measured

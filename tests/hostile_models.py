@@ -143,14 +143,14 @@ def hostile(model: Path) -> dict[str, tuple[bytes, str]]:
     range_of = {"each": np.float32(1), "far": np.float32(1e12)}
     repeated = {"repeats": np.array([HUGE], np.int64), "single": np.ones(1, np.float32)}
     large = {"large": np.ones((1, 1, 3000), np.float32), "wide": np.ones((1, 1, 2000), np.float32)}
-    operation = "has an operation {}"
+    operation = "contains the operation {}"
     memory = r"takes too much memory|would require more than|took too much memory"
     return {
         "loop": (with_nodes(model, loop(), ROUNDS), operation.format("'Loop'")),
         "loop in a branch": (with_nodes(model, branched_loop(), ROUNDS), operation.format("'If'")),
         "loop in a function": (
             with_nodes(model, [helper.make_node("Rounds", ["rounds", "true", "zero"], ["extra"], domain="own")], ROUNDS,
-                       **_function()), "functions of its own"),
+                       **_function()), "defines functions"),
         "scan": (with_nodes(model, _scan(), {"flat": np.array([-1], np.int64)}), operation.format("'Scan'")),
         "a domain of its own": (
             with_nodes(model, [helper.make_node("Gelu", ["plain"], ["extra"], domain="com.microsoft")],
@@ -172,9 +172,9 @@ def hostile(model: Path) -> dict[str, tuple[bytes, str]]:
             with_nodes(model, [helper.make_node("Range", ["zero", "far", "each"], ["extra"])], range_of), memory),
         "filled as loud": (
             with_nodes(model, _by_value("ConstantOfShape"), {"many": np.float32(1e12)} | first),
-            "depends on the sound"),
+            "depends on the audio"),
         "expanded as loud": (
-            with_nodes(model, _by_value("Expand"), {"many": np.float32(1e12)} | first), "depends on the sound"),
+            with_nodes(model, _by_value("Expand"), {"many": np.float32(1e12)} | first), "depends on the audio"),
         "padded": (
             with_nodes(model, [TURN, helper.make_node("MaxPool", ["turned"], ["extra"], kernel_shape=[1 << 30],
                                                       pads=[(1 << 30) - 1, (1 << 30) - 1])]), memory),
@@ -183,14 +183,14 @@ def hostile(model: Path) -> dict[str, tuple[bytes, str]]:
                                *[helper.make_node("Conv", [f"slow{n or ''}", "wide"], [f"slow{n + 1}"],
                                                   pads=[1999, 1999]) for n in range(200)],
                                helper.make_node("Identity", ["slow200"], ["extra"])], large),
-            r"takes [\d.]+ s to hear|computed for too long"),
+            r"takes [\d.]+ s to process|computed for too long"),
         "many operations": (
             with_nodes(model, [helper.make_node("Identity", ["plain" if not n else f"same{n}"], [f"same{n + 1}"])
                                for n in range(10_000)] + [helper.make_node("Identity", ["same10000"], ["extra"])]),
-            "at most 5,000 are taken"),
+            "at most 5,000 are allowed"),
         "a terabyte for eight windows": (
             with_nodes(model, _spike(), {"special": np.int64(8), "huge": np.int64(HUGE)} | first), memory),
-        "a terabyte for a sound of one length": (spike_of_length(model), "asks for the length of the sound"),
+        "a terabyte for a sound of one length": (spike_of_length(model), "depends on the length of the audio"),
     }  # fmt: skip
 
 
@@ -228,5 +228,5 @@ def failing_on_words(model: Path) -> dict[str, bytes]:
     single = {"single": np.ones(1, np.float32), "many": np.float32(5000)}
     return {
         "cannot be run": with_nodes(model, out_of_range, single),
-        "gives no probability": with_nodes(model, no_number, {"most_loud": np.float32(2e-4)}),
+        "returns no probability": with_nodes(model, no_number, {"most_loud": np.float32(2e-4)}),
     }

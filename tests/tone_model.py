@@ -80,7 +80,7 @@ def evaluated(workspace: Workspace, run: Run) -> Evaluation:
     """Evaluate a run with this model on its test split and on that evening."""
     finish(run)
     write_evening(workspace)
-    wanted = assessment.Wanted(Options(), recordings.default(workspace))
+    wanted = assessment.Request(Options(), recordings.default(workspace))
     return assessment.evaluate(workspace, run, wanted, ignore)
 
 

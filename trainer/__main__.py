@@ -1,4 +1,4 @@
-"""Wakeword Studio on the command line: everything that the pages do, without a browser."""
+"""Wakeword Studio on the command line: everything the pages do, without a browser."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from trainer.system import private
 from trainer.system.workspace import open_workspace
 
 
-@click.group(help=__doc__, epilog="--root and --json may stand anywhere on the line.")
-@click.option("--root", default="", help="Workspace: the folder that holds configs, data and runs.")
+@click.group(help=__doc__, epilog="--root and --json can be anywhere on the command line.")
+@click.option("--root", default="", help="Workspace: the folder with configs, data and runs.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 @click.pass_context
 def app(context: click.Context, root: str, as_json: bool) -> None:
@@ -29,8 +29,8 @@ for noun in NOUNS:
 
 
 def main() -> int:
-    """Exit 0: done; 2: bad input, one line that says what to do; 1: it failed while working."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name need not be valid text
+    """Run a command; returns the exit code. 0: done; 2: bad input, with one line that says what to do; 1: failed."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # file names need not be valid text
         sys.stdout.reconfigure(errors="backslashreplace")
     private.begin()
     arguments = hoist_globals(sys.argv[1:])
@@ -49,7 +49,7 @@ def main() -> int:
         return terminal.refuse(f"{error.strerror or error}: {error.filename}", as_json, 1)
     except (KeyboardInterrupt, click.exceptions.Abort):
         return 130
-    except Exception as error:  # the edge of the process: the trace for the log, one line for the reader
+    except Exception as error:  # the edge of the process: the traceback for the log, one line for the user
         terminal.complain(traceback.format_exc())
         return terminal.refuse(f"{type(error).__name__}: {error}", as_json, 1)
 

@@ -11,7 +11,7 @@ from tests.browser.widgets import choose, no_traceback, pick, press, shows, type
 from tests.run_folders import end_all
 from tests.tiny import make_workspace, tiny_config
 from tests.waiting import wait_until
-from trainer.config import config_file
+from trainer.config import saved_configs
 from trainer.run import runs
 from trainer.run.runs import Run
 from trainer.system.workspace import Workspace
@@ -20,8 +20,8 @@ from trainer.system.workspace import Workspace
 @pytest.fixture
 def workspace(tmp_path):
     made = make_workspace(tmp_path)
-    config_file.save(made, "endless", tiny_config(epochs=10_000))
-    config_file.save(made, "short", tiny_config(epochs=3))
+    saved_configs.save(made, "endless", tiny_config(epochs=10_000))
+    saved_configs.save(made, "short", tiny_config(epochs=3))
     yield made
     end_all(made)
 

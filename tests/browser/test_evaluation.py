@@ -87,7 +87,7 @@ def hear_a_false_accept_and_send_it(page: Page, workspace) -> None:
     player.evaluate("player => player.play()")
     page.wait_for_function("document.querySelector('[data-testid=stAudio]').currentTime > 0.3")
     press(page, "Send 1 to hard negatives")
-    shows(page, "Sent 1 false accepts to the hard negatives")
+    shows(page, "Sent 1 false accept to the hard negatives")
     (sent,) = (workspace.raw / "hard_negative/false_accepts").glob("*.wav")
     assert audio_file.read(sent)[1].seconds > 1.2
     press(page, "Prepare the configuration")

@@ -24,7 +24,7 @@ from tests.run.test_launch import ENDLESS
 from tests.run_folders import end_all
 from tests.tiny import make_workspace, tiny_config
 from tests.waiting import people, wait_for_epoch, wait_until
-from trainer.config import config_file
+from trainer.config import saved_configs
 from trainer.run import launch, runs
 from trainer.run.state import ACTIVE
 from trainer.system import log_lines, processes
@@ -105,7 +105,7 @@ def test_from_nothing_to_a_trained_model(page: Page, tmp_path):
 @pytest.fixture
 def workspace(tmp_path):
     made = make_workspace(tmp_path)
-    config_file.save(made, "tiny", tiny_config(**ENDLESS))
+    saved_configs.save(made, "tiny", tiny_config(**ENDLESS))
     yield made
     end_all(made)
 
@@ -197,7 +197,7 @@ def test_bad_input_gets_its_one_sentence(page: Page, tmp_path, workspace: Worksp
         press(page, "Start Training")
         shows(page, "must be at most 10000; 99999 given.")
         shows(page, "did you mean epochs?")
-        config_file.save(workspace, "tiny", tiny_config())
+        saved_configs.save(workspace, "tiny", tiny_config())
         workspace.runs.rmdir()
         workspace.runs.write_text("a file where the folder of runs should be")
         press(page, "Start Training")

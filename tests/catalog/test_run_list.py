@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests import heard, tone_model
-from tests.heard import recording
+from tests import scored_streams, tone_model
 from tests.run_folders import end, epoch_row, make_alive, make_run
+from tests.scored_streams import recording
 from trainer.catalog import index, notes, reading, run_rows, search, trash
 from trainer.catalog.run_rows import Row, option
 from trainer.config import config_file, option_list
@@ -37,13 +37,13 @@ def evaluate(run, misses=1, name="20260102-000000-0001"):
     """An evaluation of the run's model: so many of ten words are missed, one false accept in an hour."""
     if not (run.model / NAME).exists():
         tone_model.write(run.model, smoothing_seconds=0.1)
-    words = recording("words", 60.0, words=heard.words(10), counts_false_accepts=False)
+    words = recording("words", 60.0, words=scored_streams.words(10), counts_false_accepts=False)
     streams = [
-        heard.heard(words, {word.end: 0.8 for word in words.words[misses:]}),
-        heard.heard(recording("other", 3600.0), {99.0: 0.8}),
+        scored_streams.scored(words, {word.end: 0.8 for word in words.words[misses:]}),
+        scored_streams.scored(recording("other", 3600.0), {99.0: 0.8}),
     ]
     model = durable.read_document(DetectorFile, run.model / NAME).files[MODEL]
-    made = heard.evaluation(streams, id=name, run=run.id, model_sha256=model, smoothing_seconds=0.1)
+    made = scored_streams.evaluation(streams, id=name, run=run.id, model_sha256=model, smoothing_seconds=0.1)
     folder = folder_of(run, name)
     shutil.rmtree(folder.path, ignore_errors=True)
     found = StreamSet(key="k", title="some streams", folder="", recordings=[each.recording for each in streams])

@@ -12,7 +12,7 @@ from tests import fork_server
 from tests.tiny import clip_of, make_raw, make_workspace, tiny_config, write_wav
 from trainer.audio import manifest
 from trainer.cli.terminal import hoist_globals
-from trainer.config import config_file
+from trainer.config import saved_configs
 from trainer.system.workspace import Workspace
 
 
@@ -45,7 +45,7 @@ def test_the_whole_path(workspace):
     assert answer(workspace, "scan")["labels"]["positive"]["clips"] == 24
     parts = answer(workspace, "split", "--ratios", "60/20/20", "--seed", "0")
     assert parts["train"]["positive"] > parts["val"]["positive"] > 0 and parts["groups_in_two_splits"] == 0
-    config_file.save(workspace, "tiny", tiny_config(epochs=3))
+    saved_configs.save(workspace, "tiny", tiny_config(epochs=3))
     checked = answer(workspace, "validate", "tiny")
     assert checked["problems"] == [] and checked["estimates"]["memory_bytes"] > 1e8
     status = answer(workspace, "train", "tiny", "--name", "the first", "--wait")
@@ -94,7 +94,7 @@ def test_clips_come_in_are_mended_and_go_again(workspace, tmp_path_factory):
     assert answer(workspace, "scan")["labels"]["rirs"]["clips"] == 50
     first = answer(workspace, "split")
     assert answer(workspace, "split", "--from-scratch")["fingerprint"] == first["fingerprint"]
-    config_file.save(workspace, "tiny", tiny_config())
+    saved_configs.save(workspace, "tiny", tiny_config())
     (clip, *_) = sorted(path for path, part in parts(workspace).items() if part == "train" and path.startswith("pos"))
     folder = Path(answer(workspace, "preview", "tiny", clip)["folder"])
     assert len(list(folder.glob("*.wav"))) == 10
@@ -106,7 +106,7 @@ def parts(workspace: Workspace) -> dict[str, str]:
 
 def test_a_started_run_is_stopped_by_its_id(workspace):
     made = make_workspace(workspace.root)
-    config_file.save(made, "tiny", tiny_config(epochs=10_000))
+    saved_configs.save(made, "tiny", tiny_config(epochs=10_000))
     run = answer(made, "train", "tiny")["run"]
     answer(made, "stop", run, "--now")
     for _ in range(100):

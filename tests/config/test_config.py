@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pages.ui.configuration import draft
 from tests.preset_files import preset_text
-from trainer.config import config_file
+from trainer.config import config_file, saved_configs
 from trainer.config.config_file import ConfigError
 from trainer.config.option_list import Option, options
 from trainer.config.schema import Config
@@ -227,8 +227,8 @@ def test_a_text_too_long_for_a_file_name_names_nothing(tmp_path):
 
 def test_saving_under_a_name_and_finding_it(tmp_path):
     workspace = Workspace(tmp_path)
-    config_file.save(workspace, "mine", Config())
-    assert config_file.saved(workspace) == ["mine"]
+    saved_configs.save(workspace, "mine", Config())
+    assert saved_configs.names(workspace) == ["mine"]
     assert config_file.find(workspace, "mine") == tmp_path / "configs" / "mine.yaml"
     assert config_file.find(workspace, "quick").parent == config_file.PRESETS
 
@@ -236,7 +236,7 @@ def test_saving_under_a_name_and_finding_it(tmp_path):
 @pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a/b", "..", "", ".hidden", "x\0y", "n" * 65, "a\n", "dot."])
 def test_a_name_is_never_a_path(tmp_path, name: str):
     with pytest.raises(ConfigError, match="is not a valid name"):
-        config_file.save(Workspace(tmp_path), name, Config())
+        saved_configs.save(Workspace(tmp_path), name, Config())
     assert not list(tmp_path.iterdir())
 
 

@@ -1,7 +1,7 @@
 """The difference of two configurations, in the library and on the command line."""
 
 from tests.cli.test_command_line import answer, refused
-from trainer.config import config_file, option_list
+from trainer.config import config_file, option_list, saved_configs
 from trainer.config.schema import Config
 from trainer.system.workspace import Workspace
 
@@ -20,6 +20,6 @@ def test_only_differing_options_are_listed():
 def test_the_command_line_lists_presets_and_differences(tmp_path):
     workspace = Workspace(tmp_path)
     assert [row["name"] for row in answer(workspace, "presets")] == config_file.presets()
-    config_file.save(workspace, "mine", config_file.build({"preset": "quick", "training": {"epochs": 9}}))
+    saved_configs.save(workspace, "mine", config_file.build({"preset": "quick", "training": {"epochs": 9}}))
     assert answer(workspace, "difference", "quick", "mine") == [{"option": "training.epochs", "first": 20, "second": 9}]
     assert "There is no configuration 'gone'" in refused(workspace, "difference", "quick", "gone")

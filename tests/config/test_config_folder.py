@@ -50,12 +50,12 @@ def test_rename_and_duplicate_take_no_name_that_is_taken(workspace: Workspace):
         with pytest.raises(FileNotFoundError, match="configuration “gone” no longer exists"):
             act(workspace, "gone", "new")
     saved_configs.rename(workspace, "mine", "yours")
-    assert sorted(config_file.saved(workspace)) == ["copy", "yours"]
+    assert sorted(saved_configs.names(workspace)) == ["copy", "yours"]
 
 
 def test_what_is_deleted_comes_back_and_replaces_nothing(workspace: Workspace):
     trashed = saved_configs.delete(workspace, "mine")
-    assert config_file.saved(workspace) == [] and saved_configs.trash(workspace) == [trashed]
+    assert saved_configs.names(workspace) == [] and saved_configs.trash(workspace) == [trashed]
     saved_configs.save(workspace, "mine", OTHER, saved_configs.ABSENT)
     assert saved_configs.restore(workspace, trashed) == "mine-2"
     assert epochs(workspace, "mine") == 3 and epochs(workspace, "mine-2") == Config().training.epochs

@@ -6,7 +6,7 @@ import numpy as np
 
 from tests.cli.test_command_line import answer, call
 from tests.tiny import clip_of, tiny_config, write_wav
-from trainer.config import config_file
+from trainer.config import saved_configs
 from trainer.run.documents import Request
 from trainer.run.runs import Run
 from trainer.system import durable
@@ -27,7 +27,7 @@ def test_twenty_recordings_of_one_voice_are_split_trained_and_evaluated(tmp_path
     parts = answer(workspace, "split")
     assert parts["by_recording"] == {"positive": ["me"]} and parts["groups_in_two_splits"] == 0
     assert parts["warnings"][0].startswith(TOLD)
-    config_file.save(workspace, "tiny", tiny_config(epochs=2))
+    saved_configs.save(workspace, "tiny", tiny_config(epochs=2))
     assert any(each.startswith(TOLD) for each in answer(workspace, "validate", "tiny")["warnings"])
     done = call(workspace, "train", "tiny", "--wait", "--json")
     status = json.loads(done.stdout)

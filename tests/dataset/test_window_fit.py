@@ -7,7 +7,7 @@ import pytest
 
 from tests.cli.test_command_line import call
 from tests.tiny import ignore, write_wav
-from trainer.config import config_file
+from trainer.config import config_file, saved_configs
 from trainer.config.schema import Config
 from trainer.dataset import window_fit
 from trainer.dataset.scan import scan
@@ -65,7 +65,7 @@ def test_the_value_that_is_named_is_allowed_and_fits():
 
 def test_it_is_told_by_validate_and_before_a_start(tmp_path):
     workspace = long_phrases(tmp_path, count=5)
-    config_file.save(workspace, "short", config_of(1.5))
+    saved_configs.save(workspace, "short", config_of(1.5))
     done = call(workspace, "validate", "short", "--json")
     assert done.returncode == 0, done.stderr
     (warning,) = [each for each in json.loads(done.stdout)["warnings"] if "window" in each]

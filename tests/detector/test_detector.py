@@ -41,7 +41,7 @@ def test_detections_come_as_those_of_a_whole_stream(loaded, scores, cuts, thresh
     """In whatever pieces the scores come, they fire where the measurement of streams says."""
     probability = np.array(scores, np.float32)
     trigger = detector.Trigger(loaded.file, threshold)
-    found = [each for piece in np.split(probability, sorted(cuts)) for each in trigger.hear(piece)]
+    found = [each for piece in np.split(probability, sorted(cuts)) for each in trigger.push(piece)]
     smooth = stream_scores.smooth(probability)
     fired = stream_scores.detections(Track(smooth, np.empty((0, 2))), threshold)
     assert [each.time for each in found] == pytest.approx(fired.tolist())
@@ -97,24 +97,24 @@ WITHIN = helper.make_graph(
     [helper.make_tensor_value_info("out", TensorProto.FLOAT, [1])], [external("inner")],
 )  # fmt: skip
 STRANGERS = {
-    "no bytes of a model": (b"not a model", "is no ONNX model, or a part of one"),
-    "external weights": (foreign(RELU, [external("weights")]), "wants to read other files"),
+    "no bytes of a model": (b"not a model", "is not an ONNX model, or is incomplete"),
+    "external weights": (foreign(RELU, [external("weights")]), "refers to external files"),
     "external constant": (
-        foreign([*RELU, helper.make_node("Constant", [], ["c"], value=external("c"))]), "wants to read other files"
+        foreign([*RELU, helper.make_node("Constant", [], ["c"], value=external("c"))]), "refers to external files"
     ),
     "external within": (
         foreign([*RELU, helper.make_node("If", ["cond"], ["x"], then_branch=WITHIN, else_branch=WITHIN)]),
-        "wants to read other files",
+        "refers to external files",
     ),
-    "another input": (foreign([helper.make_node("Relu", ["x"], ["probability"])], given="x"), "is no model of this"),
+    "another input": (foreign([helper.make_node("Relu", ["x"], ["probability"])], given="x"), "is not a model"),
     "no such operation": (
         foreign([RELU[0], helper.make_node("Nonsense", ["columns"], ["probability"])]),
-        "is no sound ONNX model",
+        "is not a valid ONNX model",
     ),
     "types that do not fit": (
         foreign([helper.make_node("Not", ["waveform"], ["columns"]), RELU[1]]), r"model in \S+ cannot be run"
     ),
-    "no probability": (foreign(RELU), "gives no probability|cannot be run"),
+    "no probability": (foreign(RELU), "returns no probability|cannot be run"),
 }  # fmt: skip
 
 
@@ -129,7 +129,7 @@ def test_a_model_of_a_stranger_is_refused_with_a_sentence(kind: str, model: Path
 def test_a_model_cut_short_is_refused_wherever_it_was_cut(model: Path, tmp_path):
     data = (model / "model.onnx").read_bytes()
     for count in (0, 1, len(data) // 2, len(data) - 1):
-        with pytest.raises(ValueError, match=r"model\.onnx (is no|wants)"):
+        with pytest.raises(ValueError, match=r"model\.onnx (is not|refers)"):
             detector.load(sealed(model, tmp_path / str(count), data[:count]))
 
 
@@ -138,15 +138,15 @@ def test_a_model_that_was_changed_or_lacks_its_document_is_refused(model: Path, 
     changed = onnx.load(model / "model.onnx")
     changed.producer_name = "another"
     onnx.save(changed, tmp_path / "model/model.onnx")
-    with pytest.raises(ValueError, match=r"its digest differs from the one in"):
+    with pytest.raises(ValueError, match=r"its digest is not the one in"):
         detector.load(tmp_path / "model/model.onnx")
     (tmp_path / "model/detector.json").write_text('{"format": 2}')
     with pytest.raises(ValueError, match="is corrupt or of another version"):
         detector.load(tmp_path / "model")
     (tmp_path / "model/detector.json").unlink()
-    with pytest.raises(FileNotFoundError, match=r"no detector\.json beside"):
+    with pytest.raises(FileNotFoundError, match=r"detector\.json is missing beside"):
         detector.load(tmp_path / "model")
-    with pytest.raises(FileNotFoundError, match="no model"):
+    with pytest.raises(FileNotFoundError, match="does not exist"):
         detector.load(tmp_path / "nowhere")
 
 

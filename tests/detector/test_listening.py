@@ -107,7 +107,7 @@ def test_bad_files_are_told_and_the_others_heard(tone_model: Path, tmp_path):
     assert out.startswith(f"{tmp_path}/good.wav  ") and "detected" in out and out.count("good.wav") > 1
     assert "odd\N{REPLACEMENT CHARACTER}.wav  " in out and not any(str(each) in out for each in bad)
     assert [line.partition(": ")[0] for line in told.splitlines()] == [str(each) for each in bad]
-    assert f"{tmp_path}/missing.wav: There is no such file." in told and "bad.wav: It cannot be decoded" in told
+    assert f"{tmp_path}/missing.wav: The file does not exist." in told and "bad.wav: It cannot be decoded" in told
     out, told = as_json.communicate()
     answers = json.loads(out)
     assert as_json.returncode == 2 and len(told.decode().splitlines()) == 3

@@ -147,7 +147,7 @@ def test_a_run_ends_with_its_model_and_the_word_is_found_with_it(workspace, run:
     assert (file.run, file.epoch, file.checkpoint) == (run.id, best.epoch, best.checkpoint)
     assert file.parity.within and file.parity.windows > 10 and file.threshold_from.source == "validation_stream"
     log = "\n".join(log_lines.last_lines(run.log_file))
-    assert f"The model of epoch {file.epoch} is exported: it differs from the trained one on" in log
+    assert f"Exported the model of epoch {file.epoch}; largest difference from the trained model " in log
     spoken, other = (workspace.raw / label / "voice1/1.wav" for label in ("positive", "negative"))
     first, second = answer(workspace, "detect", "latest", str(spoken), str(other), "--scores", "--threshold", "0.5")
     assert first["detections"] and not second["detections"]
@@ -163,7 +163,7 @@ def test_export_copies_makes_anew_what_is_damaged_and_tells_what_eight_bits_cost
     assert told["files"] == ["model.onnx", "detector.json"] and told["int8"] is None
     (run.model / "model.onnx").write_bytes(b"of a disk that lies")
     done = call(workspace, "export", run.id, str(tmp_path / "small"), "--int8")
-    assert done.returncode == 0 and "In the validation stream, at the same false accepts" in done.stdout, done.stderr
+    assert done.returncode == 0 and "On the validation stream, at the same false accepts" in done.stdout, done.stderr
     cost = durable.read_document(detector_file.DetectorFile, tmp_path / "small/detector.json").int8
     assert 0 < cost.largest_difference < 0.3 and cost.int8.accuracy > 0.8
     assert cost.bytes == (tmp_path / "small/model.int8.onnx").stat().st_size and cost.int8_stream.words > 3
@@ -249,7 +249,7 @@ def test_what_cannot_be_exported_or_heard_is_one_sentence(workspace, run: Run, t
     assert done.returncode == 2 and done.stderr == f"Run {empty.id} has no best model yet: no epoch was finished.\n"
     for model, audio, sentence in (
         (empty.id, "a.wav", f"Run {empty.id} has no best model yet: no epoch was finished."),
-        (str(tmp_path), "a.wav", "There is no model"),
+        (str(tmp_path), "a.wav", "does not exist"),
     ):
         refused = CliRunner().invoke(app, ["--root", str(workspace.root), "detect", model, audio]).exception
         assert isinstance(refused, ValueError | FileNotFoundError) and sentence in str(refused)

@@ -7,7 +7,7 @@ import torch
 
 from tests.tiny import make_workspace, tiny_config
 from trainer.audio import manifest
-from trainer.config import config_file
+from trainer.config import saved_configs
 from trainer.dataset import previews
 from trainer.engine.data import batches, clips
 from trainer.engine.data.windows import epoch_windows
@@ -16,7 +16,7 @@ from trainer.engine.training import preview
 
 def test_ten_draws_are_the_windows_of_training(tmp_path):
     workspace, config = make_workspace(tmp_path), tiny_config()
-    path = config_file.save(workspace, "tiny", config)
+    path = saved_configs.save(workspace, "tiny", config)
     splits = manifest.read_splits(workspace)
     clip = next(clip.path for clip in splits["train"] if clip.label == "positive")
     previews.make(workspace, path, clip)

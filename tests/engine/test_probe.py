@@ -10,7 +10,7 @@ from tests.cli.test_command_line import answer, call, refused
 from tests.tiny import make_workspace, tiny_config
 from tests.waiting import wait_for, wait_for_job
 from trainer.audio import manifest
-from trainer.config import config_file
+from trainer.config import config_file, saved_configs
 from trainer.config.schema import Config
 from trainer.run import probe
 from trainer.system import durable, job, processes
@@ -20,7 +20,7 @@ from trainer.system.workspace import Workspace
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
     made = make_workspace(tmp_path_factory.mktemp("workspace"))
-    config_file.save(made, "tiny", mining())
+    saved_configs.save(made, "tiny", mining())
     return made
 
 
@@ -93,7 +93,7 @@ def test_what_stands_against_it_is_one_line(tmp_path):
 
 
 def test_what_only_the_engine_can_tell_is_one_line_too(workspace, document):
-    path = config_file.save(workspace, "gpu", mining(device="cuda"))
+    path = saved_configs.save(workspace, "gpu", mining(device="cuda"))
     done = call(workspace, "probe", "gpu")
     if done.returncode == 0:
         pytest.skip("there is a GPU here")

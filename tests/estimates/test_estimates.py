@@ -54,7 +54,7 @@ def test_memory_follows_the_batch_size_for_every_model(model: str):
 
 def test_every_model_has_its_figures():
     names = set(model_size.MODELS)
-    assert names == set(requirements._KERNEL_BYTES) == set(requirements._BYTES_PER_KEPT)
+    assert names == set(requirements._KERNEL_BYTES) == set(requirements._BYTES_PER_ACTIVATION)
     assert names == set(get_args(Model.model_fields["name"].annotation))
 
 
@@ -63,7 +63,7 @@ def test_a_batch_that_does_not_fit_is_told_with_one_that_does():
     small = replace(LARGE, memory_free=4 * 10**9)
     fits = requirements.batch_size_that_fits(config, small)
     sentence = told(config, small)["training.batch_size"]
-    assert "has 4.0 GB free" in sentence and f"batch size {fits:,} fits, {2 * fits:,} does not" in sentence
+    assert "has 4.0 GB free" in sentence and f"batch size {fits:,} fits and {2 * fits:,} does not" in sentence
     for size, does in ((fits, True), (2 * fits, False)):
         other = config_file.build({"model": {"name": "bc_resnet"}, "training": {"batch_size": size}})
         assert (requirements.memory_bytes(other) <= small.memory_free) == does

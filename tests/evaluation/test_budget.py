@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.heard import evaluation, heard, random_other, recording, words
+from tests.scored_streams import evaluation, random_other, recording, scored, words
 from trainer.detector import detector_file
 from trainer.detector.detector_file import MODEL, ColumnFacts, DetectorFile, Parity, Threshold
 from trainer.evaluation import budget
@@ -16,8 +16,8 @@ def heard_in(hours: float, accepts: int):
     spoken = recording("words", 32.0, words=said, counts_false_accepts=False)
     other, peaks = recording("other", 3600 * hours), (0.95, 0.75, 0.55, 0.95, 0.95, 0.95)
     return [
-        heard(spoken, {word.end: value for word, value in zip(said, peaks, strict=True)}),
-        heard(other, {10.0 * n: 0.9 - 0.1 * n for n in range(1, accepts + 1)}),
+        scored(spoken, {word.end: value for word, value in zip(said, peaks, strict=True)}),
+        scored(other, {10.0 * n: 0.9 - 0.1 * n for n in range(1, accepts + 1)}),
     ]
 
 
@@ -26,7 +26,7 @@ def test_a_choice_says_what_it_costs_and_for_how_much_the_hours_suffice():
     assert choice.point.false_accepts == 2
     (first, second) = budget.sentences(choice)
     assert first.startswith("At threshold 0.6000, 1 of 6 words are missed (16.7 %, with 95 % confidence ")
-    assert first.endswith("; its false accepts are 0.5 per hour (2 in 4.00 h; 95 %: 0.061 to 1.8).")
+    assert first.endswith("; false accepts: 0.5 per hour (2 in 4.00 h; 95 %: 0.061 to 1.8).")
     assert second == (
         "This threshold is an estimate: clips alone are not enough to promise 0.5 per hour, which takes 4.61 h of long "
         "recordings without a false accept."
@@ -66,12 +66,12 @@ def test_a_promise_keeps_to_the_budget_in_clips_too():
 
 def test_few_speakers_have_no_interval_and_without_words_there_is_no_rate():
     streams = heard_in(4.0, 8)
-    alone = [heard(recording("words", 20.0, words=words(6, speakers=4), counts_false_accepts=False), {}), streams[1]]
+    alone = [scored(recording("words", 20.0, words=words(6, speakers=4), counts_false_accepts=False), {}), streams[1]]
     assert (
         "with fewer than 5 speakers or clips, no interval is available"
         in budget.sentences(budget.choose(evaluation(alone), 1.0))[0]
     )
-    assert "no words were heard; its false" in budget.sentences(budget.choose(evaluation(streams[1:]), 1.0))[0]
+    assert "no words were evaluated; false" in budget.sentences(budget.choose(evaluation(streams[1:]), 1.0))[0]
 
 
 def test_a_budget_that_cannot_be_kept_gets_one_sentence():
@@ -103,7 +103,7 @@ def test_the_threshold_is_written_into_the_evaluated_model_and_no_other(tmp_path
     assert after.model_copy(update=same) == before
     assert "0.5 false accepts per hour" in " ".join(detector_file.sentences(after))
     wordless = budget.choose(evaluation(streams[1:], model_sha256="ab" * 32), 0.5)
-    assert "it had 2 in 4.00 h." in " ".join(detector_file.sentences(budget.write(folder, wordless)))
+    assert "it had 2 false accepts in 4.00 h." in " ".join(detector_file.sentences(budget.write(folder, wordless)))
     kept = detector_file.path_in(folder).read_bytes()
     with pytest.raises(ValueError, match="not the one that was evaluated"):
         budget.write(folder, budget.choose(evaluation(streams, model_sha256="another"), 0.5))

@@ -13,7 +13,7 @@ SCORES = np.array([0.9, 0.4, 0.5, 0.95, 0.1, 0.0])
 
 def test_clips_called_the_word_are_counted_by_label():
     rows = clip_rates.by_label(LABELS, SCORES, 0.5)
-    assert [(row.label, row.clips, row.called, row.right) for row in rows] == [
+    assert [(row.label, row.clips, row.accepted, row.correct) for row in rows] == [
         ("positive", 2, 1, 1), ("negative", 2, 1, 1), ("hard_negative", 1, 1, 0), ("background", 1, 0, 1),
     ]  # fmt: skip
     found = clip_rates.rates_by_label(LABELS, SCORES, 0.5)

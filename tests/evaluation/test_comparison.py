@@ -3,18 +3,18 @@
 import numpy as np
 import pytest
 
-from tests.heard import evaluation, random_other, random_words, words
+from tests.scored_streams import evaluation, random_other, random_words, words
 from trainer.evaluation import comparison
-from trainer.streams.stream_set import Heard
+from trainer.streams.stream_set import ScoredStream
 
 
-def streams(seed: int, share: float, count: int = 120, other: list[Heard] | None = None) -> list[Heard]:
+def streams(seed: int, share: float, count: int = 120, other: list[ScoredStream] | None = None) -> list[ScoredStream]:
     """Words of which this share is heard, and audio without them."""
     rng = np.random.default_rng(seed)
     return [random_words(rng, "clean", words(count, speakers=30), share), *(other or [random_other(rng, "o", 3600.0)])]
 
 
-def compared(one: list[Heard], two: list[Heard], per_hour: float = 20.0) -> comparison.Comparison:
+def compared(one: list[ScoredStream], two: list[ScoredStream], per_hour: float = 20.0) -> comparison.Comparison:
     return comparison.compare(evaluation(one), one, evaluation(two), two, per_hour)
 
 
@@ -22,11 +22,9 @@ def test_a_clear_difference_is_told_as_one():
     other = [random_other(np.random.default_rng(0), "o", 3600.0)]
     weak, strong = streams(1, 0.3, other=other), streams(2, 0.95, other=other)
     found = compared(weak, strong)
-    assert found.beyond_noise and found.difference < 0 and found.low <= found.difference <= found.high < 0
+    assert found.significant and found.difference < 0 and found.low <= found.difference <= found.high < 0
     told = comparison.sentence(found, "run A", "run B")
-    assert (
-        told.startswith("At 20 false accepts per hour run A misses ") and "run B is better, by more than noise" in told
-    )
+    assert told.startswith("At 20 false accepts per hour run A misses ") and "run B is better" in told
     turned = compared(strong, weak)
     assert "run B is better" in comparison.sentence(turned, "run B", "run A")
 
@@ -36,14 +34,14 @@ def test_the_same_is_no_difference_and_luck_is_no_more_than_noise():
     assert (found.difference, found.low, found.high) == (0, 0, 0)
     assert "no difference" in comparison.sentence(found, "A", "B")
     luck = compared(streams(1, 0.8), streams(3, 0.8))
-    assert not luck.beyond_noise and "no more than noise" in comparison.sentence(luck, "A", "B")
+    assert not luck.significant and "not significant" in comparison.sentence(luck, "A", "B")
 
 
 def test_equal_models_are_told_apart_about_once_in_twenty_times():
-    def drawn(seed: int) -> list[Heard]:
+    def drawn(seed: int) -> list[ScoredStream]:
         return streams(seed, 0.8, 60, [random_other(np.random.default_rng(seed), "o", 1200.0)])
 
-    told = [compared(drawn(2 * seed), drawn(2 * seed + 1)).beyond_noise for seed in range(20)]
+    told = [compared(drawn(2 * seed), drawn(2 * seed + 1)).significant for seed in range(20)]
     assert sum(told) <= 3
 
 
@@ -61,7 +59,7 @@ def test_of_few_speakers_a_difference_is_unknown():
     rng = np.random.default_rng(0)
     one, two = ([random_words(rng, "clean", words(9, speakers=4)), random_other(rng, "o", 600.0)] for _ in range(2))
     found = compared(one, two)
-    assert found.low is None and not found.beyond_noise
+    assert found.low is None and not found.significant
     assert "it is unknown" in comparison.sentence(found, "A", "B")
 
 

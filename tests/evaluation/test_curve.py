@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.heard import heard, random_evaluation, recording, words
+from tests.scored_streams import random_evaluation, recording, scored, words
 from trainer.detector import stream_scores
 from trainer.detector.stream_scores import Track
 from trainer.evaluation import curve, errors, intervals
@@ -21,11 +21,11 @@ SEEDS = st.integers(0, 2**32 - 1)
 def spoken(peaks: dict[float, float], count: int = 3, **values: object):
     """Words that end at 2.7, 6.7, 10.7, ... seconds."""
     said = words(count, speakers=0)
-    return heard(recording("words", said[-1].end + 4, words=said, counts_false_accepts=False, **values), peaks)
+    return scored(recording("words", said[-1].end + 4, words=said, counts_false_accepts=False, **values), peaks)
 
 
 def test_every_number_of_false_accepts_has_its_lowest_threshold():
-    other = heard(recording(seconds=7200.0), {10.0: 0.9, 500.0: 0.8, 900.0: 0.7, 900.1: 0.69, 2000.0: 0.6})
+    other = scored(recording(seconds=7200.0), {10.0: 0.9, 500.0: 0.8, 900.0: 0.7, 900.1: 0.69, 2000.0: 0.6})
     found = curve.curve([spoken({2.5: 0.95, 6.5: 0.75, 10.5: 0.65}), other])
     assert [(each.false_accepts, each.misses) for each in found[:4]] == [(0, 2), (1, 2), (2, 1), (3, 0)]
     assert [each.threshold for each in found[:4]] == [np.nextafter(value, 1) for value in (0.9, 0.8, 0.7, 0.6)]
@@ -33,7 +33,7 @@ def test_every_number_of_false_accepts_has_its_lowest_threshold():
 
 
 def test_a_budget_takes_the_lowest_threshold_that_keeps_to_it():
-    other = heard(recording(seconds=36000.0), {10.0 * n: 0.9 - 0.1 * n for n in range(1, 8)})
+    other = scored(recording(seconds=36000.0), {10.0 * n: 0.9 - 0.1 * n for n in range(1, 8)})
     found = curve.curve([spoken({2.5: 0.85}), other])
     for per_hour, accepts in ((0.0, 0), (0.09, 0), (0.1, 1), (0.3, 3), (0.5, 5)):
         assert curve.at_rate(found, per_hour).false_accepts == accepts, per_hour
@@ -42,14 +42,14 @@ def test_a_budget_takes_the_lowest_threshold_that_keeps_to_it():
 
 def test_detections_beside_the_words_of_a_recording_that_counts_are_false_accepts():
     made = recording("talk", 3600.0, words=words(1), counts_false_accepts=True)
-    talk = heard(made, {2.5: 0.9, 3.7: 0.9, 4.8: 0.8, 100.0: 0.7})  # the word may be heard from 2.0 to 3.7 s
+    talk = scored(made, {2.5: 0.9, 3.7: 0.9, 4.8: 0.8, 100.0: 0.7})  # the word may be heard from 2.0 to 3.7 s
     assert curve.false_accepts([talk], 0.5) == 2
     assert curve.hours([talk]) == pytest.approx((3600 - 1.8) / 3600), "18 hops belong to the word"
     assert [each.false_accepts for each in curve.curve([talk])[:3]] == [0, 1, 2]
 
 
 def test_a_false_accept_that_moves_into_a_word_does_not_hide_that_a_higher_threshold_has_it():
-    talk = heard(recording("talk", 3600.0, words=words(1)), {3.8: 0.9, 3.5: 0.8})
+    talk = scored(recording("talk", 3600.0, words=words(1)), {3.8: 0.9, 3.5: 0.8})
     found = curve.curve([talk])
     assert [each.false_accepts for each in found] == [0, 1, 0] and found[2].threshold < 0.8
     assert curve.at_rate(found, 0.0) == found[0] and curve.at_rate(found, 1.1).threshold < 0.8
@@ -61,17 +61,17 @@ def test_a_stream_of_words_alone_says_nothing_of_false_accepts():
 
 
 def test_without_words_there_is_no_miss_rate():
-    first = curve.curve([heard(recording(), {5.0: 0.9})])[0]
+    first = curve.curve([scored(recording(), {5.0: 0.9})])[0]
     assert (first.miss_rate, first.low, first.high, first.misses) == (None, None, None, 0)
 
 
 def test_a_refractory_time_of_its_own_is_kept_to():
     peaks = {10.0: 0.9, 11.5: 0.9, 13.0: 0.9}
-    assert [curve.false_accepts([heard(recording(), peaks, refractory=r)], 0.5) for r in (1.0, 2.0, 5.0)] == [3, 2, 1]
+    assert [curve.false_accepts([scored(recording(), peaks, refractory=r)], 0.5) for r in (1.0, 2.0, 5.0)] == [3, 2, 1]
 
 
 def test_silence_after_a_detection_does_not_reach_into_the_next_recording():
-    one, two = (heard(recording(name, 10.0), {at: 0.9}) for name, at in (("one", 10.0), ("two", 0.1)))
+    one, two = (scored(recording(name, 10.0), {at: 0.9}) for name, at in (("one", 10.0), ("two", 0.1)))
     _, counts = stream_scores.false_accept_steps([one.track, two.track], 5)
     assert counts.max() >= 2
 
@@ -97,7 +97,7 @@ def by_hand(track: Track, threshold: float) -> int:
     silent_until, count = -1, 0
     for hop, value in enumerate(track.probability.tolist()):
         if value >= threshold and hop >= silent_until:
-            silent_until = hop + stream_scores.hops_silent(track.hop_seconds, track.refractory_seconds)
+            silent_until = hop + stream_scores.refractory_hops(track.hop_seconds, track.refractory_seconds)
             seconds = (hop + 1) * track.hop_seconds
             count += not any(start - 1e-4 <= seconds <= end + 1.0001 for start, end in track.words.tolist())
     return count
@@ -132,7 +132,7 @@ def test_a_kept_curve_answers_every_budget_as_all_thresholds_would(seed: int):
 
 def test_a_long_curve_is_thinned_where_it_does_not_matter():
     counts = np.arange(5000)
-    kept = curve._kept(counts)
+    kept = curve._point_indices(counts)
     assert len(kept) <= curve.MOST_POINTS and kept[: curve.EXACT_POINTS].tolist() == list(range(curve.EXACT_POINTS))
     assert kept[-1] == 4999
 
@@ -148,9 +148,9 @@ def test_one_clip_in_several_conditions_is_one_source_and_the_interval_as_wide_a
     said = words(40, speakers=0)
     peaks = {word.end: 0.9 for word in said[:30]}
     one, two = (
-        heard(recording(name, 200.0, words=said, counts_false_accepts=False), peaks) for name in ("clean", "noise")
+        scored(recording(name, 200.0, words=said, counts_false_accepts=False), peaks) for name in ("clean", "noise")
     )
-    other = heard(recording("other", 3600.0), {5.0: 0.5})
+    other = scored(recording("other", 3600.0), {5.0: 0.5})
     single, double = (curve.curve([*streams, other])[0] for streams in ([one], [one, two]))
     assert (single.low, single.high) == (double.low, double.high) and (single.misses, double.misses) == (10, 20)
     assert single.low < 0.25 < single.high

@@ -20,7 +20,7 @@ from trainer.audio import audio_file, manifest
 from trainer.detector import detector
 from trainer.detector.detector_file import NAME, DetectorFile
 from trainer.evaluation import assessment, curve, evaluations
-from trainer.evaluation.assessment import Wanted
+from trainer.evaluation.assessment import Request
 from trainer.run.runs import Run
 from trainer.streams import recordings
 from trainer.streams.composition import Options
@@ -28,7 +28,7 @@ from trainer.streams.stream_set import StreamSet
 from trainer.system import durable, job, processes
 from trainer.system.workspace import Workspace
 
-COMPOSED = Wanted(Options(), [])
+COMPOSED = Request(Options(), [])
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_the_command_tells_the_curve_and_keeps_what_was_heard(made, tmp_path):
         assert 0 <= point["miss_rate"] <= 1 and point["low"] is None, "all words are of one speaker"
     assert document["budget"]["false_accepts_per_hour"] == 60
     (evaluation, *_) = evaluations.all_of(run)
-    heard = evaluations.read_heard(folder, evaluation)
+    heard = evaluations.read_streams(folder, evaluation)
     assert evaluation.hours == pytest.approx(curve.hours(heard)) == pytest.approx(document["hours"])
     assert {each.recording.condition for each in heard} == {
         "clean", "noise, 5 dB", "room", "speech", "look-alikes", "noise", "far",
@@ -81,7 +81,7 @@ def test_the_command_tells_the_curve_and_keeps_what_was_heard(made, tmp_path):
             )
     text = call(workspace, "evaluate", run.id, "--no-composed", "--stream", str(tmp_path / "far")).stdout
     assert "Not used: words.txt." in text
-    assert "no words were heard; its false accepts are" in text and "far/broken.wav: It has no audio data" in text
+    assert "no words were evaluated; false accepts:" in text and "far/broken.wav: It has no audio data" in text
 
 
 def test_recordings_are_heard_whole_and_alike_in_whatever_file_they_come(made, tmp_path):
@@ -99,7 +99,7 @@ def test_recordings_are_heard_whole_and_alike_in_whatever_file_they_come(made, t
     assert {note.partition(": ")[0] for note in document["notes"]} == {"brought/opposite.flac", "brought/pipe.wav"}
     (evaluation, *_) = evaluations.all_of(run)
     tracks = [
-        each.probability for each in evaluations.read_heard(evaluations.folder_of(run, evaluation.id), evaluation)
+        each.probability for each in evaluations.read_streams(evaluations.folder_of(run, evaluation.id), evaluation)
     ]
     assert len(tracks) == 6
     for track in tracks[1:]:
@@ -136,12 +136,12 @@ def test_another_checkpoint_hears_the_same_streams(made):
     )
     durable.replace_json(other / NAME, file.model_dump())
     best, second = (
-        assessment.evaluate(workspace, run, Wanted(Options(), [], name), ignore) for name in ("best", "epoch-00002")
+        assessment.evaluate(workspace, run, Request(Options(), [], name), ignore) for name in ("best", "epoch-00002")
     )
     assert (best.epoch, second.epoch, second.checkpoint) == (1, 2, "epoch-00002.pt")
     assert best.streams_key == second.streams_key
     with pytest.raises(ValueError, match="has no checkpoint 'epoch-00099'"):
-        assessment.evaluate(workspace, run, Wanted(Options(), [], "epoch-00099"), ignore)
+        assessment.evaluate(workspace, run, Request(Options(), [], "epoch-00099"), ignore)
 
 
 def test_the_folder_of_false_accepts_is_heard_unless_others_are_named(made, tmp_path):
@@ -161,7 +161,7 @@ def test_a_recording_damaged_within_is_left_out_and_told(made, tmp_path):
         write_recording(tmp_path / f"{name}.flac", 60.0)
     data = (tmp_path / "bad.flac").read_bytes()
     (tmp_path / "bad.flac").write_bytes(data[: len(data) // 2])
-    wanted = Wanted(None, [tmp_path / "good.flac", tmp_path / "bad.flac"])
+    wanted = Request(None, [tmp_path / "good.flac", tmp_path / "bad.flac"])
     evaluation = assessment.evaluate(workspace, run, wanted, ignore)
     streams = durable.read_document(StreamSet, evaluations.folder_of(run, evaluation.id).streams_file)
     assert [each.name for each in streams.recordings] == ["good.flac"]
@@ -171,7 +171,7 @@ def test_a_recording_damaged_within_is_left_out_and_told(made, tmp_path):
     assert streams.left_out == [note]
     assert note.startswith("bad.flac: It ") and note.endswith("copy or record it again.")
     with pytest.raises(ValueError, match=r"no audio without the word.*bad\.flac: It "):
-        assessment.evaluate(workspace, run, Wanted(None, [tmp_path / "bad.flac"]), ignore)
+        assessment.evaluate(workspace, run, Request(None, [tmp_path / "bad.flac"]), ignore)
 
 
 def test_a_cancel_leaves_no_evaluation(made, tmp_path):
@@ -184,7 +184,7 @@ def test_a_cancel_leaves_no_evaluation(made, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        assessment.evaluate(workspace, run, Wanted(None, [tmp_path / "long.flac"]), cancelled)
+        assessment.evaluate(workspace, run, Request(None, [tmp_path / "long.flac"]), cancelled)
     assert folders(run) == before
 
 
@@ -236,7 +236,7 @@ def test_tracks_that_are_damaged_or_of_something_else_are_one_sentence(made):
     for data in damaged_tracks(folder.tracks_file.read_bytes()):
         folder.tracks_file.write_bytes(data)
         with pytest.raises(ValueError, match=r"tracks\.npz cannot be read .*Evaluate the run again\."):
-            evaluations.read_heard(folder, evaluation)
+            evaluations.read_streams(folder, evaluation)
     shutil.rmtree(folder.path)
 
 
@@ -276,13 +276,13 @@ def test_each_thing_that_can_be_wrong_is_one_sentence(tmp_path):
     assert refused(workspace, "evaluate", "latest").startswith("Dataset splits not found.")
     for wrong in (["400"], ["nan"], [str(number) for number in range(9)]):
         told = refused(workspace, "evaluate", run.id, *(part for each in wrong for part in ("--snr", each)))
-        assert told.startswith("Give one to 8 ratios from -20 to 60 dB; "), told
+        assert told.startswith("Give one to 8 signal-to-noise ratios from -20 to 60 dB, not "), told
     with pytest.raises(ValueError, match="There is nothing to evaluate: give recordings"):
-        assessment.evaluate(workspace, run, Wanted(None, []), ignore)
+        assessment.evaluate(workspace, run, Request(None, []), ignore)
     with pytest.raises(FileNotFoundError, match="There is no recording or folder"):
-        assessment.evaluate(workspace, run, Wanted(None, [tmp_path / "none"]), ignore)
+        assessment.evaluate(workspace, run, Request(None, [tmp_path / "none"]), ignore)
     with pytest.raises(FileNotFoundError, match="There is no recording or folder"):
-        assessment.evaluate(workspace, run, Wanted(None, [Path("~nobody-of-this-name/none")]), ignore)
+        assessment.evaluate(workspace, run, Request(None, [Path("~nobody-of-this-name/none")]), ignore)
 
 
 def test_a_split_or_a_run_without_what_it_takes_is_told(tmp_path):
@@ -292,7 +292,7 @@ def test_a_split_or_a_run_without_what_it_takes_is_told(tmp_path):
     with pytest.raises(ValueError, match="no audio without the word"):
         assessment.evaluate(workspace, run, COMPOSED, ignore)
     manifest.write_split(workspace, "test", [clip for clip in test if clip.label != "positive"])
-    with pytest.raises(ValueError, match="test split holds no positive clips"):
+    with pytest.raises(ValueError, match="test split contains no positive clips"):
         assessment.evaluate(workspace, run, COMPOSED, ignore)
     manifest.write_split(workspace, "test", test)
     (run.checkpoints / "best.json").unlink()

@@ -13,9 +13,9 @@ from trainer.audio import manifest
 from trainer.detector import detector_file, stream_scores
 from trainer.detector.detector_file import DetectorFile
 from trainer.evaluation import assessment, curve, evaluations
-from trainer.evaluation.assessment import Wanted
+from trainer.evaluation.assessment import Request
 from trainer.run.runs import Run
-from trainer.streams.stream_set import Heard
+from trainer.streams.stream_set import ScoredStream
 from trainer.system import durable
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 
@@ -63,12 +63,12 @@ def neutral_counts(tracks: dict, folder: Path, threshold: float) -> dict[str, tu
     return found
 
 
-def our_counts(heard: list[Heard], threshold: float) -> dict[str, tuple[int, int]]:
+def our_counts(streams: list[ScoredStream], threshold: float) -> dict[str, tuple[int, int]]:
     return {
         each.recording.name.rpartition("/")[2]: (
             int(curve.missed([each], np.array([threshold])).sum()), curve.false_accepts([each], threshold),
         )
-        for each in heard
+        for each in streams
     }  # fmt: skip
 
 
@@ -77,11 +77,11 @@ def test_misses_and_false_accepts_of_each_stream_are_those_of_wakebench(tmp_path
     workspace, run = workspace_with_run(tmp_path / "workspace")
     write_recording(tmp_path / "sounds.wav", 120.0)
     folder = build(workspace, tmp_path / "neutral", [tmp_path / "sounds.wav"])
-    evaluation = assessment.evaluate(workspace, run, Wanted(None, [folder]), ignore)
-    heard = evaluations.read_heard(evaluations.folder_of(run, evaluation.id), evaluation)
+    evaluation = assessment.evaluate(workspace, run, Request(None, [folder]), ignore)
+    streams = evaluations.read_streams(evaluations.folder_of(run, evaluation.id), evaluation)
     tracks, seen = neutral_tracks(run, folder), set()
     for threshold in (0.2, 0.5, 0.8):
-        ours = our_counts(heard, threshold)
+        ours = our_counts(streams, threshold)
         assert ours == neutral_counts(tracks, folder, threshold)
         seen |= set(ours.values())
     assert len(seen) > 4, "there was something to count"

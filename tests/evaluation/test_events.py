@@ -6,7 +6,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.heard import heard, random_evaluation, recording, words
+from tests.scored_streams import random_evaluation, recording, scored, words
 from trainer.evaluation import curve, errors
 from trainer.streams.stream_set import Part, StreamSet
 
@@ -15,7 +15,7 @@ RATE = 16000
 
 def test_a_false_accept_tells_what_was_said_and_how_sure_the_detector_was():
     part = Part(start=10.0, end=12.0, clip="hard_negative/a.wav", label="hard_negative", speaker="ann", phrase="travis")
-    streams = [heard(recording("talk", parts=[part]), {11.9: 0.7, 12.0: 0.95, 30.0: 0.8})]
+    streams = [scored(recording("talk", parts=[part]), {11.9: 0.7, 12.0: 0.95, 30.0: 0.8})]
     first, second = errors.false_accepts(streams, 0.6)
     assert (first.end, first.score, first.phrase, first.speaker) == (pytest.approx(11.9), 0.95, "travis", "ann")
     assert (second.end, second.score, second.clip) == (pytest.approx(30.0), 0.8, "")
@@ -23,7 +23,7 @@ def test_a_false_accept_tells_what_was_said_and_how_sure_the_detector_was():
 
 def test_a_miss_tells_the_highest_score_while_it_could_have_been_heard():
     said = words(3)
-    streams = [heard(recording("clean", words=said, condition="clean"), {2.5: 0.4, 3.6: 0.45, 3.8: 0.9, 6.5: 0.9})]
+    streams = [scored(recording("clean", words=said, condition="clean"), {2.5: 0.4, 3.6: 0.45, 3.8: 0.9, 6.5: 0.9})]
     found = errors.misses(streams, 0.5)
     assert [(each.clip, each.score) for each in found] == [("positive/2.wav", 0.0), ("positive/0.wav", 0.45)]
     assert (found[1].start, found[1].end, found[1].speaker, found[1].condition) == (2.0, 2.7, "speaker 0", "clean")

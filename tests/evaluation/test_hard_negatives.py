@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from tests import run_folders
-from tests.heard import evaluation, heard, recording, words
+from tests.scored_streams import evaluation, recording, scored, words
 from tests.tiny import ignore, make_workspace
 from trainer.config.schema import Config
 from trainer.dataset import changes, scan, splits
@@ -33,9 +33,9 @@ class Evaluated:
         soundfile.write(self.path, noise * (1 + np.sin(np.arange(60 * RATE) / 9000)), RATE)
         made = recording("talk", 60.0, path=str(self.path), **values)
         self.streams = StreamSet(key="k", title="t", folder="", recordings=[made])
-        self.heard = [heard(made, PEAKS)]
-        self.evaluation = evaluation(self.heard, run=self.run.id)
-        self.accepts = errors.false_accepts(self.heard, 0.6)
+        scored_streams = [scored(made, PEAKS)]
+        self.evaluation = evaluation(scored_streams, run=self.run.id)
+        self.accepts = errors.false_accepts(scored_streams, 0.6)
 
     def send(self, *places: int) -> hard_negatives.Sent:
         chosen = [self.accepts[place] for place in places]
@@ -118,7 +118,7 @@ def test_clips_of_the_test_split_are_never_sent_to_the_training(workspace, said:
 
 def test_a_missed_word_is_no_hard_negative(workspace):
     made = Evaluated(workspace)
-    spoken = [heard(recording("talk", 60.0, words=words(2)), {})]
+    spoken = [scored(recording("talk", 60.0, words=words(2)), {})]
     miss = errors.misses(spoken, 0.5)[0]
     with pytest.raises(ValueError, match="Only false accepts"):
         hard_negatives.send(workspace, made.run, made.evaluation, made.streams, [miss], 0.5)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.heard import heard, random_other, recording, words
+from tests.scored_streams import random_other, recording, scored, words
 from trainer.evaluation import curve, headline, intervals
 from trainer.evaluation.operating_point import OperatingPoint
 
@@ -90,7 +90,7 @@ def test_at_the_threshold_right_above_the_next_peak_nine_of_ten_promises_hold(co
 
 
 def test_clips_one_after_the_other_are_no_long_recording():
-    said = heard(recording("words", 40.0, words=words(6), counts_false_accepts=False), {})
-    long, clips = heard(recording("talk", 7200.0), {10: 0.9}), random_other(np.random.default_rng(0), "clips", 60.0)
+    said = scored(recording("words", 40.0, words=words(6), counts_false_accepts=False), {})
+    long, clips = scored(recording("talk", 7200.0), {10: 0.9}), random_other(np.random.default_rng(0), "clips", 60.0)
     assert [each.recording.is_long for each in (said, long, clips)] == [False, True, False]
     assert curve.hours([long]) == 2.0 and curve.false_accepts([long], 0.5) == 1

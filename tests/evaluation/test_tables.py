@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.heard import heard, random_evaluation, recording, words
+from tests.scored_streams import random_evaluation, recording, scored, words
 from trainer.evaluation import curve, errors
 from trainer.streams.stream_set import Part, Word
 
@@ -16,7 +16,7 @@ def spoken(name: str, missed: set[int], count: int = 12, speakers: int = 3):
     """Each word is detected 0.2 s after its end, but for the missed ones."""
     said = words(count, speakers=speakers)
     made = recording(name, said[-1].end + 4, words=said, condition=name, counts_false_accepts=False)
-    return heard(made, {word.end + 0.2: 0.9 for n, word in enumerate(said) if n not in missed})
+    return scored(made, {word.end + 0.2: 0.9 for n, word in enumerate(said) if n not in missed})
 
 
 def test_misses_by_condition_stand_in_the_order_of_the_streams():
@@ -41,7 +41,7 @@ def test_the_weakest_speaker_stands_first():
 def confusable(events: dict[float, float]):
     phrases = ("char vis", "travis", "char vis", "")
     parts = [Part(start=10.0 * n, end=10.0 * n + 2, clip=f"{n}.wav", phrase=said) for n, said in enumerate(phrases, 1)]
-    return heard(recording("other", 3600.0, parts=parts, condition="other words"), events)
+    return scored(recording("other", 3600.0, parts=parts, condition="other words"), events)
 
 
 def test_phrases_that_wake_the_detector_are_counted_as_often_as_they_are_said():
@@ -59,7 +59,7 @@ def test_a_detection_is_of_what_was_said_before_it():
 
 
 def test_false_accepts_by_condition_have_hours_of_their_own():
-    streams = [confusable({11.0: 0.9}), heard(recording("hum", 7200.0, condition="noise"), {}), spoken("clean", set())]
+    streams = [confusable({11.0: 0.9}), scored(recording("hum", 7200.0, condition="noise"), {}), spoken("clean", set())]
     rows = errors.accepts_by_condition(streams, 0.5)
     assert [(row.condition, row.count, row.hours) for row in rows] == [("other words", 1, 1.0), ("noise", 0, 2.0)]
     assert rows[1].text == "below 1.5 per hour (none in 2.00 h)"
@@ -68,9 +68,9 @@ def test_false_accepts_by_condition_have_hours_of_their_own():
 def test_latency_counts_from_the_end_of_the_word_and_may_be_negative():
     said = [Word(start=2.0, end=3.0), Word(start=6.0, end=7.0), Word(start=10.0, end=11.0)]
     made = recording("one", words=said)
-    found = errors.latency([heard(made, {2.8: 0.9, 7.5: 0.9})], 0.5)
+    found = errors.latency([scored(made, {2.8: 0.9, 7.5: 0.9})], 0.5)
     assert (found.words, found.median) == (2, pytest.approx(0.15)) and found.p90 == pytest.approx(0.43)
-    assert errors.latency([heard(made, {})], 0.5) is None and errors.latency([], 0.5) is None
+    assert errors.latency([scored(made, {})], 0.5) is None and errors.latency([], 0.5) is None
 
 
 @given(SEEDS, st.floats(0.1, 0.9))

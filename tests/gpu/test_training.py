@@ -125,8 +125,7 @@ def test_it_goes_on_on_another_device_and_says_what_is_not_promised(
     run = broken_off(workspace, config_of(device="auto"), f"begun-on-{first}")
     on("cpu" if first == "cuda" else "cuda")
     session = prepared(workspace, run, 2)
-    assert (
-        session.train.device.type != first and "The same bytes as in one go are not promised" in capsys.readouterr().out
-    )
+    assert session.train.device.type != first
+    assert "The result may differ from that of an uninterrupted run" in capsys.readouterr().out
     assert loop.train(session).state == "completed"
     assert [row["epoch"] for row in rows(run)] == [1, 2, 3]

@@ -9,7 +9,7 @@ import pytest
 from tests.run_folders import slow_start, workspace_at
 from tests.tiny import make_workspace, tiny_config
 from trainer.audio import audio_file
-from trainer.config import config_file
+from trainer.config import saved_configs
 from trainer.detector import onnx_file
 from trainer.detector.detector_file import DetectorFile
 from trainer.system import processes
@@ -20,7 +20,7 @@ from trainer.system.workspace import Workspace
 def filled(tmp_path_factory):
     """A workspace with clips, splits and a configuration: made once, copied for each test."""
     workspace = make_workspace(tmp_path_factory.mktemp("filled"))
-    config_file.save(workspace, "mine", tiny_config())
+    saved_configs.save(workspace, "mine", tiny_config())
     return workspace
 
 

@@ -12,7 +12,7 @@ import streamlit as st
 from tests.pages.tools import DRAW_ALL, PAGES, draw, links, metric, texts, write_job
 from tests.run_folders import end, epoch_row, make_alive, make_run, write_progress
 from tests.waiting import PATIENCE
-from trainer.config import config_file
+from trainer.config import saved_configs
 from trainer.config.schema import Config
 from trainer.system.workspace import PROJECT_ROOT
 
@@ -47,7 +47,7 @@ def test_home_leads_from_clips_to_a_model(empty, filled):
     assert links(draw("Wakeword Studio")) == ["Go to Dataset"]
     shutil.copytree(filled.root / "data", empty.root / "data")
     assert links(draw("Wakeword Studio")) == ["Go to Configuration"]
-    config_file.save(empty, "mine", Config())
+    saved_configs.save(empty, "mine", Config())
     assert links(draw("Wakeword Studio")) == ["Go to Training"]
     run = make_run(empty, label="Kitchen")
     make_alive(run)

@@ -33,7 +33,7 @@ def test_the_form_shows_every_option_and_saves(empty):
     assert {f"option.0.{option.key}" for option in options()} <= shown
     press(app, "Save Configuration")
     assert app.success[0].value == f"Saved to {empty.configs / 'my-recommended.yaml'}"
-    assert config_file.saved(empty) == ["my-recommended"]
+    assert saved_configs.names(empty) == ["my-recommended"]
     press(app, "Load Preset")
     assert field(app, "text_input", "Name").value == "my-recommended-2"
 
@@ -74,7 +74,7 @@ def test_problems_stand_beside_their_fields_all_at_once(empty):
     assert "Epochs (training.epochs): must be at least 1; 0 given." in told.value
     assert "Window (data.window_seconds): must be at most 5.0; 9.0 given." in told.value
     assert "Not saved" in press(app, "Save Configuration").error[0].value
-    assert config_file.saved(empty) == []
+    assert saved_configs.names(empty) == []
 
 
 def test_a_broken_rule_and_a_warning_stand_beside_the_option_they_name(empty):
@@ -109,7 +109,7 @@ def test_search_finds_options_by_what_is_known_of_them(empty):
 
 
 def test_another_configuration_is_replaced_only_on_purpose(empty):
-    config_file.save(empty, "mine", Config())
+    saved_configs.save(empty, "mine", Config())
     before = (empty.configs / "mine.yaml").read_bytes()
     app = draw("Configuration")
     field(app, "text_input", "Name").set_value("mine")
@@ -124,7 +124,7 @@ def test_another_configuration_is_replaced_only_on_purpose(empty):
 
 def test_a_tick_to_replace_one_configuration_replaces_no_other(empty):
     for name in ("mine", "other"):
-        config_file.save(empty, name, Config())
+        saved_configs.save(empty, name, Config())
     app = edit(draw("Configuration"), "number_input", "Epochs", 3)
     edit(app, "text_input", "Name", "mine")
     app.checkbox(key="replace.mine").check().run()
@@ -143,7 +143,7 @@ def test_what_another_tab_saves_right_after_is_not_taken_for_ones_own(empty, mon
 
     def and_another_tab_does(*arguments):
         path = save(*arguments)
-        config_file.save(empty, "mine", Config())
+        saved_configs.save(empty, "mine", Config())
         return path
 
     with monkeypatch.context() as patched:
@@ -157,11 +157,11 @@ def test_what_another_tab_saves_right_after_is_not_taken_for_ones_own(empty, mon
 def test_a_link_to_nothing_among_the_configurations_is_no_obstacle(empty):
     empty.configs.mkdir()
     (empty.configs / "gone.yaml").symlink_to(empty.root / "nowhere.yaml")
-    assert config_file.saved(empty) == [] and field(draw("Configuration"), "text_input", "Name").value
+    assert saved_configs.names(empty) == [] and field(draw("Configuration"), "text_input", "Name").value
 
 
 def test_the_second_of_two_tabs_is_told_instead_of_overwriting(empty):
-    config_file.save(empty, "mine", Config())
+    saved_configs.save(empty, "mine", Config())
     tabs = [press(draw("Configuration"), "Load") for _ in range(2)]
     for epochs, tab in enumerate(tabs, 5):
         edit(tab, "number_input", "Epochs", epochs)
@@ -258,7 +258,7 @@ def test_a_runs_configuration_can_be_loaded_back(empty):
 
 
 def test_the_difference_of_any_two(empty):
-    config_file.save(empty, "mine", config_file.build({"preset": "quick", "training": {"epochs": 9}}))
+    saved_configs.save(empty, "mine", config_file.build({"preset": "quick", "training": {"epochs": 9}}))
     app = edit(draw("Configuration"), "number_input", "Epochs", 0)
     table = app.dataframe[0].value
     assert table.values.tolist() == [["Epochs", "training.epochs", "40", "0"]]
@@ -270,17 +270,17 @@ def test_the_difference_of_any_two(empty):
 
 
 def test_rename_duplicate_delete_and_restore(empty):
-    config_file.save(empty, "mine", Config())
+    saved_configs.save(empty, "mine", Config())
     app = press(draw("Configuration"), "Load")
     field(app, "text_input", "New name").set_value("yours")
     assert "Renamed" in press(app, "Rename").success[0].value
-    assert config_file.saved(empty) == ["yours"] and said(app, "Loaded: saved configuration “yours”")
+    assert saved_configs.names(empty) == ["yours"] and said(app, "Loaded: saved configuration “yours”")
     field(app, "text_input", "New name").set_value("")
     press(app, "Duplicate")
-    assert sorted(config_file.saved(empty)) == ["yours", "yours-2"]
+    assert sorted(saved_configs.names(empty)) == ["yours", "yours-2"]
     field(app, "selectbox", "Configuration file").set_value("yours-2")
     assert "trash" in press(app, "Delete").success[0].value
-    assert config_file.saved(empty) == ["yours"] and len(saved_configs.trash(empty)) == 1
+    assert saved_configs.names(empty) == ["yours"] and len(saved_configs.trash(empty)) == 1
     assert "yours-2" in press(app, "Restore").success[0].value
     field(app, "text_input", "New name").set_value("yours")
     assert "already" in press(app, "Duplicate").error[0].value
@@ -305,10 +305,10 @@ def test_a_damaged_draft_is_no_obstacle(empty):
 
 
 def test_what_became_of_the_file_is_told(empty):
-    config_file.save(empty, "mine", Config())
+    saved_configs.save(empty, "mine", Config())
     app = press(draw("Configuration"), "Load")
     assert said(app, "No unsaved changes")
-    config_file.save(empty, "mine", config_file.build({"training": {"epochs": 3}}))
+    saved_configs.save(empty, "mine", config_file.build({"training": {"epochs": 3}}))
     app.run()
     assert said(app, "has changed since") and not said(app, "No unsaved changes")
     assert field(press(app, "Reset"), "number_input", "Epochs").value == 3

@@ -7,7 +7,7 @@ import pytest
 from tests.pages.tools import draw, metric, press
 from tests.run_folders import make_run
 from tests.tiny import tiny_config
-from trainer.config import config_file
+from trainer.config import saved_configs
 from trainer.estimates import requirements
 from trainer.run import runs
 from trainer.run.documents import Failure, Outcome
@@ -69,7 +69,7 @@ def test_a_run_whose_folder_is_deleted_while_it_is_watched_does_no_harm(workspac
 
 
 def test_the_device_stands_beside_the_start_button(workspace):
-    config_file.save(workspace, "mine", tiny_config(device="cpu", threads=2))
+    saved_configs.save(workspace, "mine", tiny_config(device="cpu", threads=2))
     assert "Trains on: CPU, 2 threads" in [caption.value for caption in draw("Training").caption]
 
 

@@ -85,9 +85,9 @@ def test_the_miss_rate_says_after_which_epoch_and_over_how_much(tmp_path):
     found = {number.label: number for number in metrics.point_metrics(point)}
     assert found["False accepts per hour"].below == "0 in 0.39 h"
     first, measured = point_text.sentences(point)
-    assert first == "Epoch 3 of the training; no model is exported yet."
-    assert measured.startswith("Measured on the validation stream, on which the threshold was chosen too")
-    assert measured.endswith(": 231 words heard, false accepts: 0 in 0.39 h.")
+    assert first == "Epoch 3 of the training; no model has been exported yet."
+    assert measured.startswith("Measured on the validation stream, on which the threshold was also chosen")
+    assert measured.endswith(": 231 words evaluated, false accepts: 0 in 0.39 h.")
 
 
 def test_rates_are_never_told_as_rates_of_time():

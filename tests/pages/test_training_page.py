@@ -12,7 +12,7 @@ from pages.ui.training.start_form import form_token
 from tests.pages.tools import METRICS, NO_CONFIGURATION, NO_SPLITS, charts, checked, draw, field, links, metric, press
 from tests.run_folders import end, make_alive, make_run
 from tests.tiny import clip_of, ignore, tiny_config, write_wav
-from trainer.config import config_file
+from trainer.config import config_file, saved_configs
 from trainer.dataset import splits
 from trainer.dataset.scan import scan
 from trainer.run import documents, runs
@@ -42,7 +42,7 @@ def test_what_should_be_known_before_a_start_is_told_on_every_page_it_concerns(e
         write_wav(empty.raw / f"negative/voice{number}/1.wav", clip_of(rng, rng.uniform(1300, 1700)))
     scan(empty, ignore)
     splits.split_dataset(empty, (0.7, 0.15, 0.15), 0)
-    config_file.save(empty, "short", tiny_config())
+    saved_configs.save(empty, "short", tiny_config())
     app = draw("Training")
     unfit, voice = [text.value for text in app.warning]
     assert "12 of 12 positives contain more speech than fits into the window of 1.5 s" in unfit and "to 3" in unfit

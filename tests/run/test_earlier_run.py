@@ -6,7 +6,7 @@ from tests import run_folders
 from tests.cli.test_command_line import refused
 from tests.run_folders import slow_start
 from tests.tiny import make_workspace, tiny_config
-from trainer.config import config_file
+from trainer.config import config_file, saved_configs
 from trainer.config.schema import LATEST, Config
 from trainer.engine.training import loop
 from trainer.run import earlier_run, launch, models
@@ -127,9 +127,9 @@ def test_a_start_writes_the_id_and_one_form_stays_one_run(tmp_path, monkeypatch)
 
 def test_the_command_line_refuses_in_one_line(tmp_path):
     workspace = make_workspace(tmp_path)
-    config_file.save(workspace, "tiny", wanting(LATEST))
+    saved_configs.save(workspace, "tiny", wanting(LATEST))
     assert "`latest` finds no run that has ended with a model" in refused(workspace, "train", "tiny")
-    config_file.save(workspace, "tiny", wanting(GONE))
+    saved_configs.save(workspace, "tiny", wanting(GONE))
     assert f"there is no run {GONE}" in refused(workspace, "train", "tiny")
     assert [path for path in workspace.runs.iterdir() if path.is_dir()] == [], "nothing was started"
 

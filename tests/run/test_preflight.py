@@ -45,7 +45,7 @@ def test_too_little_disk_is_refused_with_numbers(workspace):
 def test_too_little_memory_is_refused_with_the_batch_size_that_fits(workspace, here, where):
     (text,) = preflight.shortages(workspace, LARGE, here)
     fits = requirements.batch_size_that_fits(LARGE, here)
-    assert f"GB are free {where}. By estimate batch size {fits:,} fits" in text
+    assert f"GB are free {where}. By estimate, batch size {fits:,} fits" in text
 
 
 def test_a_gpu_that_is_not_there_is_told_before_the_start(workspace):

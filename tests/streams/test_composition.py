@@ -131,7 +131,7 @@ def test_what_cannot_be_measured_is_told_in_one_sentence(tmp_path):
         composition.compose_test_split(workspace, Options(), ignore)
     scan(workspace, ignore)
     splits.split_dataset(workspace, (0.9, 0.1, 0.0), 0, scratch=True)
-    with pytest.raises(ValueError, match="test split holds no positive clips"):
+    with pytest.raises(ValueError, match="test split contains no positive clips"):
         composition.compose_test_split(workspace, Options(), ignore)
 
 
@@ -150,7 +150,7 @@ def clip(path: str, group: str = "") -> Clip:
 
 
 def test_the_phrase_of_a_look_alike_is_in_its_name_or_its_folder_unless_that_is_a_speaker():
-    known = spoken.people(
+    known = spoken.speakers(
         [clip("positive/anna/1.wav", "anna"), clip("positive/1.wav"), clip("background/x/1.wav", "x")]
     )
     assert known == {"anna"}

@@ -179,7 +179,7 @@ def test_what_a_container_is_too_small_for_is_told_with_its_limit(tmp_path):
     config = config_file.build({"model": {"name": "bc_resnet"}, "training": {"batch_size": 4096}})
     assert "this container (limited to 2.0 GB) has 1.0 GB free" in told(config, small)["training.batch_size"]
     refusal = preflight.shortages(Workspace(tmp_path), config, small)[0]
-    assert "1.0 GB are free in this container (limited to 2.0 GB). By estimate batch size " in refusal
+    assert "1.0 GB are free in this container (limited to 2.0 GB). By estimate, batch size " in refusal
     assert "1.0 GB are free on this machine. By" in preflight.shortages(Workspace(tmp_path), config, MACHINE)[0]
 
 

@@ -13,7 +13,7 @@ import pytest
 from tests.run_folders import end_all
 from tests.tiny import make_raw, make_workspace, tiny_config
 from tests.waiting import PATIENCE, wait_until
-from trainer.config import config_file
+from trainer.config import saved_configs
 from trainer.run import launch
 from trainer.system import private, processes
 from trainer.system.workspace import PROJECT_ROOT, Workspace, open_workspace
@@ -58,7 +58,7 @@ def workspace():
 
 def test_all_that_a_user_makes_is_for_this_user_alone_and_exports_are_as_the_user_shares(workspace: Workspace):
     make_raw(workspace)
-    config_file.save(workspace, "mine", tiny_config())
+    saved_configs.save(workspace, "mine", tiny_config())
     made_before = set(workspace.root.rglob("*"))
     trainer(workspace, "scan")
     trainer(workspace, "split", "--ratios", "60/20/20")

@@ -1,4 +1,4 @@
-"""One untrusted audio file: validation, facts, samples; and writing WAV files."""
+"""One untrusted audio file: validation, facts, samples; and writing WAV and FLAC files."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ from trainer.system import durable
 
 LONGEST_SECONDS = 600
 MOST_FRAMES = LONGEST_SECONDS * 48_000
-"""At higher rates the longest clip is shorter, so that no file takes more memory than one of 48 kHz."""
+"""Bounds memory: above 48 kHz the longest clip is shorter."""
 MOST_CHANNELS = 8
 LOWEST_RATE, HIGHEST_RATE = 4_000, 192_000
 LOUDEST = 4.0
-"""Floating-point samples may exceed full scale a little; beyond this they are damage."""
+"""Floating-point samples may exceed full scale a little; beyond this the file is damaged."""
 ESTIMATE_SECONDS = 0.1
 """A file whose length is an estimate may end this much earlier."""
 PREROLL_SECONDS = 0.5
-"""Frames of MP3 and Opus stand on those before them: so much is decoded before the part that is wanted."""
-LOOKED_PIECES, PIECE_SECONDS = 30, 1.0
-"""Pieces of a recording by which its channels are judged; they are spread over all of it."""
-NO_FILE = "It is not a regular file; put the audio itself here."
+"""Decoded before a part, as frames of MP3 and Opus depend on the preceding ones."""
+SAMPLED_PIECES, PIECE_SECONDS = 30, 1.0
+"""Pieces spread over a recording by which its channels are judged."""
+NO_FILE = "It is not a regular file; put the audio file itself here."
 _BLOCK_FRAMES = 1 << 18
 _UNKNOWN_FRAMES = 1 << 62
 
 
 @dataclass(frozen=True)
 class AudioFacts:
-    """What a file holds. `used_channel` and `best_channel` count from 1; 0: the mean of the channels is used.
+    """Properties of a file. `used_channel` and `best_channel` count from 1; 0: the mean of the channels is used.
 
     `length_wrong`: the header gives a wrong length or none. `channel_fault`: see Mixdown.
     """
@@ -60,34 +60,34 @@ class AudioFacts:
     best_channel: int = 0
 
     def notes(self) -> list[str]:
-        """What a user should know of how the file is heard, as sentences."""
-        told = []
+        """Sentences about an unusual file and how it is read."""
+        sentences = []
         if self.length_wrong:
-            told.append("Its header gives a wrong length; it is read to the end of the file.")
+            sentences.append("Its header gives a wrong length; it is read to the end of the file.")
         if self.channel_fault == "cancel":
-            told.append(f"Its channels cancel each other when mixed; channel {self.used_channel} is used.")
+            sentences.append(f"Its channels cancel each other when mixed; channel {self.used_channel} is used.")
         if self.channel_fault == "dead":
-            told.append("Some of its channels are silent; the others are used.")
+            sentences.append("Some of its channels are silent; the others are used.")
         if self.channel_fault == "uneven":
-            told.append(f"Its channels differ in noise; all are mixed, channel {self.best_channel} is the best.")
-        return told
+            sentences.append(f"Its channels differ in noise; all are mixed, channel {self.best_channel} is the best.")
+        return sentences
 
 
-class _OnwardFile(soundfile.SoundFile):  # type: ignore[misc]
-    """A file that is read on from where it is.
+class _SequentialFile(soundfile.SoundFile):  # type: ignore[misc]
+    """A file without a seek after every read.
 
-    soundfile seeks after every read in files that can be seeked in, and an MP3 decoder then lacks the frames before:
-    recordings of varying bit rate had a hole of some 60 ms after every block.
+    soundfile does so in seekable files, and an MP3 decoder then lacks the preceding frames: recordings with variable
+    bit rate had a gap of some 60 ms after every block.
     """
 
     def seekable(self) -> bool:
-        """What `read` asks; `seek` works."""
+        """Decides about the seek in `read`; `seek` itself works."""
         return False
 
 
 @dataclass(frozen=True)
 class _Sound:
-    """A file that is open for reading, and how its channels become one."""
+    """An open file, and how its channels become one."""
 
     file: soundfile.SoundFile
     facts: AudioFacts
@@ -96,7 +96,7 @@ class _Sound:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    """A descriptor of a regular file; a link, pipe or device is refused before it can lead astray or block."""
+    """A descriptor of a regular file; links, pipes and devices are refused."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -135,12 +135,12 @@ def _check_header(sound: soundfile.SoundFile) -> None:
     if sound.frames == 0:
         raise AudioRefused("empty", "It contains no audio; record it again or remove it.")
     if sound.frames >= _UNKNOWN_FRAMES:
-        told = "Its header gives no length, as in a FLAC file written to a pipe"
-        raise AudioRefused("unknown_length", f"{told}; convert it to {audio_formats.EXAMPLES}.")
+        cause = "Its header gives no length, as in a FLAC file written to a pipe"
+        raise AudioRefused("unknown_length", f"{cause}; convert it to {audio_formats.EXAMPLES}.")
 
 
 def _check_length(sound: soundfile.SoundFile) -> None:
-    """Refuse what is too long for a clip, which is read as a whole."""
+    """Refuse a file that is too long for a clip, which is read as a whole."""
     if sound.frames > LONGEST_SECONDS * sound.samplerate:
         raise AudioRefused(
             "too_long", f"It is longer than {LONGEST_SECONDS // 60} minutes by its header; cut it into pieces."
@@ -153,7 +153,7 @@ def _check_length(sound: soundfile.SoundFile) -> None:
 
 
 def _blocks(sound: _Sound) -> Iterator[NDArray[np.float32]]:
-    """Mono samples, block by block, and as many as the header says."""
+    """Mono samples in blocks, as many as the header says."""
     done, file = 0, sound.file
     while done < file.frames:
         block = file.read(min(file.frames - done, _BLOCK_FRAMES), dtype="float32", always_2d=True)
@@ -176,55 +176,51 @@ def _check_level(wave: NDArray[np.float32]) -> None:
 
 @contextmanager
 def _decoded(descriptor: int, change: Correction | None) -> Iterator[soundfile.SoundFile]:
-    """What the decoder makes of a file, whose length is corrected. Raises AudioRefused."""
+    """A file in the decoder, with its length corrected. Raises AudioRefused."""
     os.lseek(descriptor, 0, os.SEEK_SET)
     source = SplicedFile(descriptor, change.parts) if change else descriptor
     try:
-        with _OnwardFile(source, closefd=False) as file:
+        with _SequentialFile(source, closefd=False) as file:
             _check_header(file)
             yield file
     except soundfile.SoundFileError as error:
-        told = str(error).rpartition(": ")[2].rstrip(".")
-        raise AudioRefused("damaged", f"It cannot be decoded ({told}); copy or record it again.") from None
+        reason = str(error).rpartition(": ")[2].rstrip(".")
+        raise AudioRefused("damaged", f"It cannot be decoded ({reason}); copy or record it again.") from None
 
 
-def _looked_at(file: soundfile.SoundFile) -> NDArray[np.float32]:
+def _sampled(file: soundfile.SoundFile) -> NDArray[np.float32]:
     """Samples [n, channels] by which the channels are judged: all of a clip, pieces of a recording."""
     size = round(PIECE_SECONDS * file.samplerate)
-    if file.frames <= LOOKED_PIECES * size:
+    if file.frames <= SAMPLED_PIECES * size:
         return np.asarray(file.read(file.frames, dtype="float32", always_2d=True))
     pieces = []
-    for first in np.linspace(0, file.frames - size, LOOKED_PIECES).astype(int).tolist():
+    for first in np.linspace(0, file.frames - size, SAMPLED_PIECES).astype(int).tolist():
         try:
             file.seek(first)
-        except soundfile.SoundFileError:  # its header claims more than there is, which reading it will tell
+        except soundfile.SoundFileError:  # its header claims more than there is, which reading it reports
             break
         pieces.append(file.read(size, dtype="float32", always_2d=True))
     return np.concatenate(pieces) if pieces else np.empty((0, file.channels), np.float32)
 
 
 def _mixdown(descriptor: int, change: Correction | None) -> Mixdown:
-    """How the channels of a file become one, which is the same wherever it is read."""
+    """How the channels of a file become one."""
     with _decoded(descriptor, change) as file:
         if file.channels == 1:
             return mixdown.MONO
-        return mixdown.decide(np.nan_to_num(_looked_at(file), posinf=0, neginf=0), file.samplerate)
+        return mixdown.decide(np.nan_to_num(_sampled(file), posinf=0, neginf=0), file.samplerate)
 
 
 @contextmanager
 def _sound(path: Path, channel: int = 0) -> Iterator[_Sound]:
-    """A file that is opened and is what it says; `channel` (from 1) is read alone.
-
-    Raises AudioRefused, FileNotFoundError.
-    """
+    """A valid open file; `channel` (from 1) is read alone. Raises AudioRefused, FileNotFoundError."""
     with _opened(path) as descriptor:
         if os.fstat(descriptor).st_size == 0:
             raise AudioRefused("empty", "It is empty; copy or record it again.")
         if not audio_formats.is_known(path.suffix, os.pread(descriptor, 4, 0)):
             kind = path.suffix or "no file extension"
             advice = f"if it is audio, convert it to {audio_formats.EXAMPLES}."
-            told = f"Files of this type ({kind}) are not supported; {advice}"
-            raise AudioRefused("unsupported_format", told)
+            raise AudioRefused("unsupported_format", f"Files of this type ({kind}) are not supported; {advice}")
         change = audio_header.correction(descriptor)
         wrong = bool(change and change.length_wrong) or not audio_header.has_its_end(descriptor)
         how = _mixdown(descriptor, change)
@@ -251,7 +247,7 @@ def _facts(file: soundfile.SoundFile, wrong: bool, how: Mixdown) -> AudioFacts:
 
 
 def facts(path: Path) -> AudioFacts:
-    """What the header of a recording of any length says. Raises AudioRefused, FileNotFoundError."""
+    """Properties of a recording of any length by its header. Raises AudioRefused, FileNotFoundError."""
     with _sound(path) as sound:
         return sound.facts
 
@@ -275,14 +271,14 @@ def read(path: Path, channel: int = 0) -> tuple[NDArray[np.float32], AudioFacts]
 
 def read_16k(path: Path) -> NDArray[np.float32]:
     """Samples of a clip, mono float32 [samples] at 16 kHz. Raises as `read`."""
-    wave, found = read(path)
-    if found.sample_rate == SAMPLE_RATE:
+    wave, properties = read(path)
+    if properties.sample_rate == SAMPLE_RATE:
         return wave
-    return np.asarray(soxr.resample(wave, found.sample_rate, SAMPLE_RATE), dtype=np.float32)
+    return np.asarray(soxr.resample(wave, properties.sample_rate, SAMPLE_RATE), dtype=np.float32)
 
 
 def pieces_16k(path: Path) -> Iterator[NDArray[np.float32]]:
-    """A recording of any length in pieces, mono float32 [samples] at 16 kHz. Raises as `read`, in its time."""
+    """A recording of any length in pieces, mono float32 [samples] at 16 kHz. Raises as `read`, while iterating."""
     with _sound(path) as sound:
         rate = sound.facts.sample_rate
         resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32")
@@ -294,10 +290,8 @@ def pieces_16k(path: Path) -> Iterator[NDArray[np.float32]]:
 
 
 def part(path: Path, first: float, last: float) -> tuple[NDArray[np.float32], int]:
-    """From `first` to `last` second of a recording of any length: mono float32 [samples] at its own rate, and that.
-
-    Raises as `read`.
-    """
+    """A part of a recording of any length from `first` to `last` in seconds: mono float32 [samples] at its own rate,
+    and that rate. Raises as `read`."""
     with _sound(path) as sound:
         file, rate = sound.file, sound.facts.sample_rate
         begin, end = (min(file.frames, max(0, round(at * rate))) for at in (first, last))
@@ -310,9 +304,9 @@ def part(path: Path, first: float, last: float) -> tuple[NDArray[np.float32], in
 
 
 def write(path: Path, wave: NDArray[np.floating], sample_rate: int) -> None:
-    """Write samples with 16 bits as WAV or FLAC, by the name of the file. Raises OSError.
+    """Write samples with 16 bits as WAV or FLAC, by the extension. Raises OSError.
 
-    They are encoded in memory, as libsndfile says nothing of a full disk but "System error".
+    They are encoded in memory, as libsndfile reports a full disk as "System error" only.
     """
     data = encoded(wave, sample_rate, path.suffix[1:].upper())
     with durable.naming(path):
@@ -320,7 +314,7 @@ def write(path: Path, wave: NDArray[np.floating], sample_rate: int) -> None:
 
 
 def encoded(wave: NDArray[np.floating], sample_rate: int, kind: str = "WAV") -> bytes:
-    """Samples [n] of our own with 16 bits, as the bytes of a WAV or FLAC file."""
+    """Samples [n] with 16 bits as the bytes of a WAV or FLAC file."""
     out = io.BytesIO()
     soundfile.write(out, wave, sample_rate, "PCM_16", format=kind)
     return out.getvalue()

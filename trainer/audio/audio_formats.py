@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 SAMPLE_RATE = 16000
-"""Samples a second of everything that is trained, heard and written, in Hz."""
+"""Sample rate in Hz of all audio inside this application and of all that it writes."""
 
 
 class AudioRefused(ValueError):
-    """A file that is not a usable clip: `reason` is a short code, the message a sentence."""
+    """An audio file that cannot be used: `reason` is a short code, the message a sentence."""
 
     def __init__(self, reason: str, message: str) -> None:
         self.reason = reason
@@ -28,21 +28,21 @@ CODINGS = {
     "OGG": frozenset({"VORBIS", "OPUS"}),
     "MP3": frozenset({"MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"}),
 }
-"""Containers that are read and the codings that are read in each, as libsndfile names them.
+"""Supported containers with their supported codings, as libsndfile names them.
 
-The others are left out: its decoders for ADPCM, GSM and G.72x have a history of writing out of bounds, and a file
-without a header, of MATLAB or of a sampler is no recording.
+Others are excluded: its decoders for ADPCM, GSM and G.72x have a history of writing out of bounds, and files without a
+header, of MATLAB or of a sampler are no recordings.
 """
 ESTIMATED = ("MP3", "OGG")
-"""Containers whose length in frames is an estimate of the decoder, right to within a few packets."""
+"""Containers whose length in frames the decoder estimates to within a few packets."""
 
 _SUFFIXES_TEXT = """
 .wav .wave .bwf .rf64 .w64 .aif .aiff .aifc .caf .au .snd .sph .nist .flac .ogg .oga .opus .mp3 .mp2
 """
 SUFFIXES = frozenset(_SUFFIXES_TEXT.split())
-"""Extensions of audio files; the content decides what a file is."""
+"""Extensions of audio files; the content decides about the format."""
 NAMES = "WAV, FLAC, OGG, Opus, MP3, AIFF, CAF, AU, RF64 and W64"
-"""The formats as pages and messages list them."""
+"""The formats in a sentence."""
 ANY = NAMES.replace(" and ", " or ")
 EXAMPLES = "WAV or FLAC"
 """Formats recommended for conversion."""
@@ -56,5 +56,5 @@ def has_signature(head: bytes) -> bool:
 
 
 def is_known(suffix: str, head: bytes) -> bool:
-    """Whether a file is worth opening, by its ending or by its first bytes."""
+    """Whether a file looks like audio by its extension or its first bytes."""
     return suffix.lower() in SUFFIXES or has_signature(head)

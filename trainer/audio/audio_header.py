@@ -1,7 +1,7 @@
 """The length of the audio in a file: what the header claims, what the file contains, and which is right.
 
-Programs that write into a pipe cannot go back to fill in the length, and some recorders count their header in. Their
-files are whole. A file that is much shorter than a plausible length says was cut.
+Programs that write to a pipe cannot go back to fill in the length, and some recorders include their header in it. Their
+files are complete. A file that is much shorter than a plausible claim is truncated.
 """
 
 from __future__ import annotations
@@ -19,20 +19,18 @@ from trainer.audio.spliced_file import Part
 _PLACEHOLDER_SLACK = 1 << 20
 """Writers subtract their header from the largest number, or round it down to whole pages."""
 _LARGEST_RIFF = 0xFFFFFFFE
-_MOST_COUNTED_IN = 1024
-"""Bytes that a length may be too large by when a recorder counts its header in."""
+_LARGEST_EXCESS = 1024
+"""Bytes by which a length may be too large because a recorder includes its header."""
 _TAIL_BYTES = 4096
 _LARGEST_PAGE, _LAST_PAGE = 65_307, 4  # bytes of an Ogg page (RFC 3533); its flag
 _TAIL_CHUNKS = (b"LIST", b"id3 ", b"ID3 ", b"bext", b"cue ", b"smpl", b"fact", b"iXML", b"_PMX", b"JUNK", b"PAD ")
 _PLAIN_CHUNKS = (b"data", b"fmt ", *_TAIL_CHUNKS)
-
-
 _W64_SOUND = bytes.fromhex("64617461f3acd3118cd100c04f8edb8a")
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """How the chunks of a container are written: their header as a struct of name and length, and where they begin."""
+    """Chunks of a container: the format of their header (name and length) and the offset of the first one."""
 
     header: str
     first: int
@@ -40,7 +38,7 @@ class _Layout:
     padding: int = 2
     counts_header: bool = False
     skipped: int = 0
-    """Bytes of the sound's chunk before its samples."""
+    """Bytes of the `sound` chunk before its samples."""
 
     @property
     def width(self) -> int:
@@ -59,23 +57,24 @@ _LAYOUTS = {
 
 @dataclass(frozen=True)
 class _Claim:
-    """Where samples begin, how many bytes of them the header claims (None: as many as follow), where it says so and
-    how, and the length of the whole file by its header (0: it does not tell)."""
+    """What a header claims about the samples: offset `start`, `length` in bytes (None: to the end of the file), and
+    the offset and struct format of the field that holds it."""
 
     start: int
     length: int | None
     place: int
     form: str
     counted: int = 0
-    """What the claim counts on top of the samples."""
+    """Bytes that the field counts besides the samples."""
     whole: int = 0
+    """Length of the file by its header; 0: unknown."""
     unpadded: tuple[int, ...] = ()
-    """Where chunks begin that follow one of odd length without the byte that makes it even."""
+    """Offsets of chunks that follow one of odd length without its padding byte."""
 
 
 @dataclass(frozen=True)
 class Correction:
-    """How a file is read whose header is wrong: the parts that a decoder reads in its place."""
+    """The parts that a decoder reads instead of a file with a wrong header."""
 
     parts: tuple[Part, ...]
     length_wrong: bool = True
@@ -93,14 +92,14 @@ def _chunks(descriptor: int, layout: _Layout, place: int, size: int) -> Iterator
 
 
 def _next_place(descriptor: int, end: int, padding: int) -> int:
-    """Where the next chunk begins: some writers of RIFF leave out the byte that makes a chunk even."""
+    """Offset of the next chunk: some writers of RIFF omit the padding byte of odd chunks."""
     if padding == 1 and os.pread(descriptor, 4, end) in _PLAIN_CHUNKS:
         return end
     return end + padding
 
 
 def _chunked(descriptor: int, magic: bytes, size: int) -> _Claim | None:
-    """The claim of a file made of chunks; None when it has none with sound."""
+    """The claim of a file made of chunks; None when none holds samples."""
     layout, large, unpadded = _LAYOUTS[magic], None, list[int]()
     for name, place, length in _chunks(descriptor, layout, layout.first, size):
         if layout.padding == 2 and (place + len(unpadded)) % 2:
@@ -145,12 +144,12 @@ def _of_nist(descriptor: int) -> _Claim | None:
 
 
 def _is_placeholder(length: int) -> bool:
-    """Whether a length is one that is written where none is known: 0, about 2 GB, about 4 GB, about the largest."""
+    """Whether writers use this length when they do not know it: 0 or about 2 GB, 4 GB or the largest number."""
     return length == 0 or any(0 <= top - length <= _PLACEHOLDER_SLACK for top in (1 << 31, 1 << 32, 1 << 63, 1 << 64))
 
 
 def _ends_in_chunks(descriptor: int, magic: bytes, place: int, size: int) -> bool:
-    """Whether what lies from `place` to the end of the file is chunks and nothing else."""
+    """Whether the file consists of chunks from `place` to its end."""
     layout = _LAYOUTS.get(magic)
     if layout is None or place + layout.width > size:
         return False
@@ -163,7 +162,7 @@ def _ends_in_chunks(descriptor: int, magic: bytes, place: int, size: int) -> boo
 
 
 def _sound_end(descriptor: int, magic: bytes, start: int, size: int) -> int:
-    """Where the samples end in a file whose header does not say: before the chunks at its end."""
+    """Offset of the end of the samples when the header does not give it: before the chunks at the end of the file."""
     if magic not in (b"RIFF", b"RF64"):
         return size
     end = size
@@ -182,9 +181,9 @@ def _sound_end(descriptor: int, magic: bytes, start: int, size: int) -> int:
 
 
 def correction(descriptor: int) -> Correction | None:
-    """How to read a file whose header is wrong about its length or its chunks; None when the decoder reads it rightly.
+    """How to read a file whose header is wrong about its length or its chunks; None if the decoder reads it correctly.
 
-    Raises AudioRefused when the file was cut, OSError.
+    Raises AudioRefused for a truncated file, OSError.
     """
     size, magic = os.fstat(descriptor).st_size, os.pread(descriptor, 4, 0)
     if magic in _LAYOUTS:
@@ -199,7 +198,7 @@ def correction(descriptor: int) -> Correction | None:
     rest, length = size - claim.start, claim.length
     if length is not None and not _is_wrong(descriptor, magic, claim, length, size):
         return Correction(_padded(claim, size), length_wrong=False) if claim.unpadded else None
-    if length is None and magic != b"caff":  # the decoder takes it as it is meant
+    if length is None and magic != b"caff":  # the decoder handles it
         return None
     end = _sound_end(descriptor, magic, claim.start, size)
     if rest <= 0 or not claim.form:
@@ -213,7 +212,7 @@ def correction(descriptor: int) -> Correction | None:
 
 
 def _padded(claim: _Claim, end: int) -> tuple[Part, ...]:
-    """The file up to `end`, with the bytes put in that its writer left out."""
+    """The file up to `end`, with the omitted padding bytes inserted."""
     parts: tuple[Part, ...] = (range(end),)
     for place in claim.unpadded:
         parts = spliced_file.inserted(parts, place, b"\0")
@@ -221,14 +220,14 @@ def _padded(claim: _Claim, end: int) -> tuple[Part, ...]:
 
 
 def _is_wrong(descriptor: int, magic: bytes, claim: _Claim, length: int, size: int) -> bool:
-    """Whether the header is wrong about a file that is whole. Raises AudioRefused for one that was cut."""
+    """Whether the header is wrong about a complete file. Raises AudioRefused for a truncated one."""
     rest = size - claim.start
     if _is_placeholder(length) and length != rest:
         return not _ends_in_chunks(descriptor, magic, claim.start + length, size)
     if length <= rest:
-        return magic in (b"RIFF", b"RIFX", b"FORM") and rest - length >= 1 << 32  # its four bytes ran over
-    whole = claim.whole in (size, size + size % 2) or length - rest <= min(claim.start, _MOST_COUNTED_IN)
-    if not whole:
+        return magic in (b"RIFF", b"RIFX", b"FORM") and rest - length >= 1 << 32  # its four bytes overflowed
+    complete = claim.whole in (size, size + size % 2) or length - rest <= min(claim.start, _LARGEST_EXCESS)
+    if not complete:
         raise AudioRefused(
             "truncated",
             f"{length - rest:,} of its {length:,} bytes of audio are missing at its end; copy or record it again.",
@@ -237,7 +236,7 @@ def _is_wrong(descriptor: int, magic: bytes, claim: _Claim, length: int, size: i
 
 
 def has_its_end(descriptor: int) -> bool:
-    """Whether an Ogg file ends with the page that is marked as its last one; other files are not judged here."""
+    """Whether an Ogg file ends with a page marked as the last one; True for other files."""
     if os.pread(descriptor, 4, 0) != b"OggS":
         return True
     size = os.fstat(descriptor).st_size

@@ -1,7 +1,7 @@
 """Reads audio files in a child process with limited memory and processor time, which contains decoder faults.
 
-A process is asked one line of JSON at a time and answers with one line, which samples may follow (float32). The time
-that counts is that of the processor: on a busy machine, and while the process is stopped, a file is waited for.
+Requests and answers are lines of JSON; samples (float32) may follow an answer. The limit is in processor time, so that
+a busy machine or a stopped process fails no file.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from trainer.audio.audio_formats import AudioRefused
 from trainer.system import limited_process
 from trainer.system.workspace import PROJECT_ROOT
 
-Answer = dict[str, Any]
+Message = dict[str, Any]
 Wave = NDArray[np.float32]
 
 COMMAND = [sys.executable, "-m", "trainer.dataset.inspector"]
 SECONDS = 20.0
-"""Most processor time for one file; a large one gets some for each megabyte on top."""
+"""Processor time for one file, and more for each megabyte."""
 SECONDS_PER_MEGABYTE = 0.5
 STILL_SECONDS = 15.0
-"""A process that sleeps so long, using no processor and reading nothing, waits for something that does not come."""
+"""A process that sleeps this long without processor time or reads hangs."""
 MOST_IDLE = 2
 """Idle processes kept for the next file."""
 _POLL_SECONDS = 0.25
@@ -45,12 +45,8 @@ _WAITING = ("sleeping", "disk-sleep", "idle")
 """States of a process in the words of psutil."""
 
 
-def _told(seconds: float) -> str:
-    return f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.1f}"
-
-
 class ReaderFailed(AudioRefused):
-    """No answer about a file: `cause` is the sentence without its end, `advice` what to do."""
+    """The process gave no answer about a file; the message is `cause`; `advice`."""
 
     def __init__(self, reason: str, cause: str, advice: str) -> None:
         super().__init__(reason, f"{cause}; {advice}.")
@@ -58,7 +54,7 @@ class ReaderFailed(AudioRefused):
 
 
 def allowance(path: Path, seconds: float = SECONDS) -> float:
-    """Seconds of processor time that reading a file may take."""
+    """Processor time in seconds that reading a file may take."""
     try:
         return seconds + SECONDS_PER_MEGABYTE * path.lstat().st_size / 1e6
     except OSError:
@@ -66,22 +62,22 @@ def allowance(path: Path, seconds: float = SECONDS) -> float:
 
 
 def _activity(pid: int) -> tuple[bool, float, int]:
-    """Whether a process waits for something, its processor time in seconds and the bytes that it has read."""
-    import psutil  # a detector that is fed samples does without it
+    """Whether a process sleeps, its processor time in seconds and the bytes that it has read."""
+    import psutil  # not needed by a detector that gets samples
 
     try:
         process = psutil.Process(pid)
         waiting, times = process.status() in _WAITING, process.cpu_times()
-    except psutil.Error:  # it has just ended, which its output tells
+    except psutil.Error:  # it has just ended, and so will its output
         return False, 0.0, 0
     read = 0
-    with suppress(AttributeError, psutil.Error):  # macOS does not tell
+    with suppress(AttributeError, psutil.Error):  # unknown on macOS
         read = int(process.io_counters().read_chars)
     return waiting, times.user + times.system, read
 
 
 class Reader:
-    """One process of trainer.dataset.inspector; restarted when it has ended. For one thread at a time."""
+    """One process of trainer.dataset.inspector, restarted when it has ended. Not thread-safe."""
 
     def __init__(self, command: list[str]) -> None:
         self._command = command
@@ -95,7 +91,7 @@ class Reader:
         self.end()
 
     def end(self) -> int:
-        """Kill the process; returns how it ended (0: there was none, or it cannot end yet)."""
+        """Kill the process; returns its exit code (0: there was none, or it has not ended yet)."""
         process, self._process, self._unread = self._process, None, bytearray()
         if process is None:
             return 0
@@ -104,7 +100,7 @@ class Reader:
             with suppress(OSError):
                 assert pipe
                 pipe.close()
-        with suppress(subprocess.TimeoutExpired):  # one that waits for a dead disk does not even end when it is killed
+        with suppress(subprocess.TimeoutExpired):  # a process that waits for a dead disk survives SIGKILL
             return process.wait(2.0)
         return 0
 
@@ -123,8 +119,8 @@ class Reader:
         if self._line() is None:
             raise OSError(f"The process that reads audio files did not start (exit code {self.end()}). Try again.")
 
-    def ask(self, *requests: Answer) -> None:
-        """Send requests, which are answered in turn. Raises OSError when no process can be started."""
+    def ask(self, *requests: Message) -> None:
+        """Send requests, which are answered in order. Raises OSError when no process can be started."""
         if self._process is None:
             self._start()
         assert self._process and self._process.stdin
@@ -132,34 +128,35 @@ class Reader:
             self._process.stdin.write(b"".join(json.dumps(request).encode() + b"\n" for request in requests))
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass  # it died: the missing answer tells
+            pass  # it died, so no answer follows
 
     def _more(self) -> bool:
-        """Wait for output; False when the process has ended, or stands still."""
+        """Wait for output; False when the process has ended or hangs."""
         assert self._process and self._process.stdout
         still, last = 0.0, None
         while not select.select([self._process.stdout], [], [], _POLL_SECONDS)[0]:
             activity = _activity(self._process.pid)
-            still = still + _POLL_SECONDS if activity == last and activity[0] else 0.0  # counted: we may be stopped too
+            # counted rather than timed, as this process may be stopped too
+            still = still + _POLL_SECONDS if activity == last and activity[0] else 0.0
             last = activity
             if still >= STILL_SECONDS:
                 return False
-        more = os.read(self._process.stdout.fileno(), _CHUNK)  # select knows nothing of Python's own buffer
-        self._unread += more
-        return bool(more)
+        data = os.read(self._process.stdout.fileno(), _CHUNK)  # select does not see Python's own buffer
+        self._unread += data
+        return bool(data)
 
-    def _line(self) -> Answer | None:
+    def _line(self) -> Message | None:
         while (end := self._unread.find(b"\n")) < 0:
             if not self._more():
                 return None
         line = bytes(self._unread[: end + 1])
         del self._unread[: end + 1]
-        answer: Answer = json.loads(line)
+        answer: Message = json.loads(line)
         return answer
 
-    def answer(self, seconds: float) -> Answer:
-        """The next answer; `seconds` of processor time are what it was allowed. Raises ReaderFailed; the process has
-        ended then."""
+    def answer(self, seconds: float) -> Message:
+        """The next answer, for which `seconds` of processor time are allowed. Raises ReaderFailed when the process has
+        ended or hangs."""
         answer = self._line()
         if answer is None:
             raise self._failure(seconds)
@@ -185,20 +182,21 @@ class Reader:
             cause = f"Reading it made no progress for {STILL_SECONDS:g} s, as on a disk that does not respond"
             return ReaderFailed("not_answering", cause, "check the disk, then try again")
         if ended == -signal.SIGPROF:
-            cause = f"Reading it took more than {_told(seconds)} s of processor time"
+            limit = f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.1f}"
+            cause = f"Reading it took more than {limit} s of processor time"
             return ReaderFailed("decoder_hang", cause, "record or convert it again")
         return ReaderFailed("decoder_crash", f"The decoder crashed on it ({ended})", "convert it again")
 
 
 @cache
 def _idle() -> queue.LifoQueue[Reader]:
-    """Idle child processes: starting Python takes longer than most files. They end with this process."""
+    """Idle child processes, as starting Python takes longer than most files. They end with this process."""
     return queue.LifoQueue()
 
 
 @contextmanager
 def _borrowed() -> Iterator[Reader]:
-    """A process that is ready; one whose work broke off is ended."""
+    """An idle or new process, which is ended when its work fails."""
     try:
         reader = _idle().get_nowait()
     except queue.Empty:
@@ -216,19 +214,19 @@ def _borrowed() -> Iterator[Reader]:
         reader.end()
 
 
-def _raise(answer: Answer) -> None:
+def _raise(answer: Message) -> None:
     if answer["reason"] == "missing":
         raise FileNotFoundError(answer["message"])
     if answer["reason"]:
         raise AudioRefused(answer["reason"], answer["message"])
 
 
-def _request(do: str, path: Path, **more: object) -> Answer:
-    return {"do": do, "path": str(path.absolute()), "seconds": allowance(path), **more}
+def _request(do: str, path: Path, **arguments: object) -> Message:
+    return {"do": do, "path": str(path.absolute()), "seconds": allowance(path), **arguments}
 
 
-def _one(request: Answer) -> tuple[Answer, Wave]:
-    """An answer and its samples. Raises AudioRefused, FileNotFoundError, OSError."""
+def _answer(request: Message) -> tuple[Message, Wave]:
+    """The answer to a request and its samples. Raises AudioRefused, FileNotFoundError, OSError."""
     with _borrowed() as reader:
         reader.ask(request)
         answer = reader.answer(request["seconds"])
@@ -239,23 +237,23 @@ def _one(request: Answer) -> tuple[Answer, Wave]:
 
 def facts(path: Path) -> AudioFacts:
     """As audio_file.facts."""
-    return AudioFacts(**_one(_request("facts", path))[0]["facts"])
+    return AudioFacts(**_answer(_request("facts", path))[0]["facts"])
 
 
 def read(path: Path, channel: int = 0) -> tuple[Wave, AudioFacts]:
     """As audio_file.read."""
-    answer, wave = _one(_request("read", path, channel=channel))
+    answer, wave = _answer(_request("read", path, channel=channel))
     return wave, AudioFacts(**answer["facts"])
 
 
 def part(path: Path, first: float, last: float) -> tuple[Wave, int]:
     """As audio_file.part."""
-    answer, wave = _one(_request("part", path, first=first, last=last))
+    answer, wave = _answer(_request("part", path, first=first, last=last))
     return wave, int(answer["sample_rate"])
 
 
 def pieces_16k(path: Path) -> Iterator[Wave]:
-    """As audio_file.pieces_16k; the limit of processor time is that of each piece."""
+    """As audio_file.pieces_16k; the limit of processor time holds for each piece."""
     request = _request("pieces", path)
     with _borrowed() as reader:
         reader.ask(request)

@@ -14,12 +14,13 @@ from trainer.system.workspace import Workspace
 
 SPLITS = ("train", "val", "test")
 NOT_FOUND = "Dataset splits not found. Scan and split on the Dataset page first."
-AGAIN = "Scan and split again on the Dataset page."
+SPLIT_AGAIN = "Scan and split again on the Dataset page."
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip: `path` below data/raw, `group` (a speaker, say) that stays in one split, `digest` of its audio."""
+    """One clip: `path` relative to data/raw, `group` (such as the speaker) that stays in one split, `digest` of its
+    audio."""
 
     path: str
     label: str
@@ -61,7 +62,7 @@ def _clip(row: Mapping[str, str]) -> Clip:
 
 
 def read_split(workspace: Workspace, split: str) -> list[Clip]:
-    """The clips of one split. Raises FileNotFoundError when there is none, ValueError when it is damaged."""
+    """The clips of one split. Raises FileNotFoundError without a manifest, ValueError for a corrupt one."""
     path = split_file(workspace, split)
     try:
         data = regular_file.read_bytes(path)
@@ -71,7 +72,7 @@ def read_split(workspace: Workspace, split: str) -> list[Clip]:
     try:
         return [_clip(row) for row in reader]
     except (KeyError, TypeError, ValueError, csv.Error):
-        raise ValueError(f"{path} is corrupt in line {reader.line_num}. {AGAIN}") from None
+        raise ValueError(f"{path} is corrupt in line {reader.line_num}. {SPLIT_AGAIN}") from None
 
 
 def read_splits(workspace: Workspace) -> dict[str, list[Clip]]:
@@ -80,7 +81,7 @@ def read_splits(workspace: Workspace) -> dict[str, list[Clip]]:
 
 
 def fingerprint(workspace: Workspace) -> str:
-    """Names this very split: 16 hexadecimal digits over the three manifests. Raises FileNotFoundError."""
+    """Digest of the three manifests, 16 hexadecimal digits. Raises FileNotFoundError."""
     digest = hashlib.sha256()
     for split in SPLITS:
         try:
@@ -90,33 +91,34 @@ def fingerprint(workspace: Workspace) -> str:
     return digest.hexdigest()[:16]
 
 
-def _stands(workspace: Workspace, clip: Clip) -> str:
-    """How a clip on disk differs from its manifest in a word; empty when it does not."""
+def _state(workspace: Workspace, clip: Clip) -> str:
+    """`missing` or `changed` for a file that differs from its manifest, else empty."""
     try:
-        found = (workspace.raw / clip.path).stat()
+        stat = (workspace.raw / clip.path).stat()
     except OSError:
         return "missing"
-    return "" if (found.st_size, found.st_mtime_ns) == (clip.size, clip.mtime_ns) else "changed"
+    return "" if (stat.st_size, stat.st_mtime_ns) == (clip.size, clip.mtime_ns) else "changed"
 
 
 def problems(workspace: Workspace, splits: Mapping[str, Sequence[Clip]]) -> list[str]:
-    """What stands against training on these splits, as sentences."""
-    found = []
+    """Sentences that say why these splits cannot be trained on."""
+    sentences = []
     for split in ("train", "val"):
         labels = {clip.label for clip in splits[split]}
         if "positive" not in labels:
-            found.append(f"The {split} split contains no positive clips. {AGAIN}")
+            sentences.append(f"The {split} split contains no positive clips. {SPLIT_AGAIN}")
         if not labels & {"negative", "hard_negative"}:
-            found.append(f"The {split} split contains no negative clips. {AGAIN}")
-    return found + out_of_date(workspace, [*splits["train"], *splits["val"]])
+            sentences.append(f"The {split} split contains no negative clips. {SPLIT_AGAIN}")
+    return sentences + out_of_date(workspace, [*splits["train"], *splits["val"]])
 
 
 def out_of_date(workspace: Workspace, clips: Sequence[Clip]) -> list[str]:
     """Sentences about clips that are missing or have changed since the split."""
-    found, states = [], [(clip.path, _stands(workspace, clip)) for clip in clips]
+    sentences, states = [], [(clip.path, _state(workspace, clip)) for clip in clips]
     for word in ("missing", "changed"):
         paths = [path for path, state in states if state == word]
         if paths:
             more = f" and {len(paths) - 1:,} more" if len(paths) > 1 else ""
-            found.append(f"Clip {paths[0]}{more} {'is' if len(paths) == 1 else 'are'} {word} on disk. {AGAIN}")
-    return found
+            verb = "is" if len(paths) == 1 else "are"
+            sentences.append(f"Clip {paths[0]}{more} {verb} {word} on disk. {SPLIT_AGAIN}")
+    return sentences

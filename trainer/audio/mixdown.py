@@ -1,4 +1,4 @@
-"""Mixing several channels to one: which channels are averaged so that no speech is lost. Arrays only."""
+"""Mixing several channels to one: which channels to average so that no speech is lost. Arrays only."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ Samples = NDArray[np.float32]
 Fault = Literal["", "cancel", "dead", "uneven"]
 
 DEAD_DB = 40.0
-"""A channel this much below the loudest one carries nothing."""
+"""A channel this much below the loudest one is silent."""
 CANCELLED = 0.25
-"""A band is cancelled when the mix holds less than this part of what it would hold of unrelated channels."""
+"""A band is cancelled when the mix has less than this share of the power of a mix of unrelated channels."""
 CANCELLED_SHARE = 0.1
-"""Of the bands that hold sound. Opposite channels cancel in all, two distances from the mouth in a quarter of them."""
+"""Share of the bands with sound. Channels of opposite phase cancel in all bands, microphones at two distances from the
+mouth in a quarter of them."""
 UNEVEN_DB = 12.0
-"""Difference of the signal-to-noise ratios of two channels."""
+"""Difference between the signal-to-noise ratios of two channels."""
 FULL_SCALE, CLIPPED_SHARE = 0.999, 0.005
 _FRAME_SECONDS = 0.064
 _BAND_HZ, _LOWEST_HZ, _HIGHEST_HZ = 190.0, 100.0, 7600.0
@@ -29,10 +30,10 @@ _FRAMES_AT_ONCE = 256
 
 @dataclass(frozen=True)
 class Mixdown:
-    """`channels` (from 0) are averaged. `fault` says what is wrong with the channels, `best` is the best one.
+    """`channels` (from 0) are averaged; `best` is the best one.
 
-    Faults: `cancel` (mixed, they would cancel each other: the best one is taken), `dead` (some carry nothing: the
-    others are taken), `uneven` (one is far noisier than another, or clipped: all are taken).
+    Faults: `cancel` (they cancel each other when mixed; the best one is used), `dead` (some are silent; the others are
+    used), `uneven` (one is far noisier than another, or clipped; all are used).
     """
 
     channels: tuple[int, ...]
@@ -57,14 +58,14 @@ def _decibels(power: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _quality(power: NDArray[np.float64], samples: Samples) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Signal-to-noise ratios [channels] in dB, from the frames' powers [frames, channels], and which are clipped."""
+    """Signal-to-noise ratios [channels] in dB, from the powers of frames [frames, channels], and which are clipped."""
     loud, quiet = np.percentile(power, [95, 10], axis=0)
     clipped = (np.abs(samples) >= FULL_SCALE).mean(axis=0) > CLIPPED_SHARE
     return _decibels(loud) - _decibels(np.maximum(quiet, 1e-12)), clipped
 
 
 def _cancelled_share(frames: Samples, sample_rate: int) -> float:
-    """Of the bands that hold sound, how many the mean of the channels cancels; frames [n, size, channels]."""
+    """Share of the bands with sound that the mean of the channels cancels; frames [n, size, channels]."""
     size, count = frames.shape[1], frames.shape[2]
     hertz = np.fft.rfftfreq(size, 1 / sample_rate)
     inside = (hertz >= _LOWEST_HZ) & (hertz <= min(_HIGHEST_HZ, 0.45 * sample_rate))
@@ -81,7 +82,7 @@ def _cancelled_share(frames: Samples, sample_rate: int) -> float:
 
 
 def decide(samples: Samples, sample_rate: int) -> Mixdown:
-    """How samples [n, channels] in -1..1 become one channel. The same samples always give the same answer."""
+    """How samples [n, channels] in -1..1 become one channel; deterministic."""
     every = tuple(range(samples.shape[1]))
     size = round(_FRAME_SECONDS * sample_rate)
     if len(every) == 1 or len(samples) < size:

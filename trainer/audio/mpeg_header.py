@@ -1,7 +1,7 @@
 """The length of an MP3 file with variable bit rate whose first frame does not declare it.
 
-A decoder then estimates the length from the first frame, and reads only so much. Frames: ISO/IEC 11172-3 and 13818-3;
-the count of frames stands in the place of the first frame's sound, after `Xing`.
+A decoder then estimates the length from the first frame, and reads no more. Frames: ISO/IEC 11172-3 and 13818-3. The
+number of frames is stored in place of the audio of the first frame, after `Xing`.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ _KILOBITS = {
 _LAYER_3, _MONO, _COUNTED, _HAS_FRAMES = 1, 3, (b"Xing", b"Info", b"VBRI"), 1
 _SEARCHED_BYTES = 1 << 16
 _MOST_GAPS = 1000
-"""Places without a frame that are passed over; beyond that it is no sound."""
+"""Gaps between frames that are skipped; a file with more is not audio."""
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """Four bytes of a frame's header, and what follows from them."""
+    """The four bytes of a frame header, decoded."""
 
     head: bytes
     kilobits: int
     length: int
     side: int
-    """Bytes between the header and the sound."""
+    """Bytes of side information after the header."""
 
 
 def _frame(head: bytes) -> _Frame | None:
-    """The frame of Layer III that begins with these bytes, if one does."""
+    """The Layer III frame that begins with these bytes, or None."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0 or head[1] >> 1 & 3 != _LAYER_3:
         return None
     version, kilobits, rate = head[1] >> 3 & 3, head[2] >> 4, head[2] >> 2 & 3
@@ -50,7 +50,7 @@ def _frame(head: bytes) -> _Frame | None:
 
 
 def _start(descriptor: int) -> int:
-    """Where the frames begin: behind the tag at the front, if there is one."""
+    """Offset of the first frame, after an ID3 tag."""
     head = os.pread(descriptor, 10, 0)
     if len(head) < 10 or head[:3] != b"ID3":
         return 0
@@ -61,7 +61,7 @@ def _start(descriptor: int) -> int:
 
 
 def _frames(descriptor: int, place: int) -> Iterator[_Frame]:
-    """Every frame from `place` on; bytes between them are passed over."""
+    """Every frame from `place` on; bytes between them are skipped."""
     sync, gaps = os.pread(descriptor, 2, place), 0
     while gaps <= _MOST_GAPS and (head := os.pread(descriptor, 4, place)):
         if head[:2] == sync and (frame := _frame(head)):
@@ -75,7 +75,7 @@ def _frames(descriptor: int, place: int) -> Iterator[_Frame]:
 
 
 def counted(descriptor: int) -> tuple[Part, ...] | None:
-    """The parts of an MP3 file with a count of its frames before them; None where none is needed. Raises OSError."""
+    """The parts of an MP3 file after a frame that holds the number of frames; None if not needed. Raises OSError."""
     start = _start(descriptor)
     first = _frame(os.pread(descriptor, 4, start))
     if first is None or any(name in os.pread(descriptor, 64, start) for name in _COUNTED):
@@ -88,5 +88,5 @@ def counted(descriptor: int) -> tuple[Part, ...] | None:
     if len(speeds) < 2:
         return None
     head = bytes((largest.head[0], largest.head[1] | 1, *largest.head[2:]))  # no checksum
-    told = head + bytes(largest.side) + b"Xing" + struct.pack(">II", _HAS_FRAMES, count)
-    return told.ljust(largest.length, b"\0"), range(start, os.fstat(descriptor).st_size)
+    frame_of_count = head + bytes(largest.side) + b"Xing" + struct.pack(">II", _HAS_FRAMES, count)
+    return frame_of_count.ljust(largest.length, b"\0"), range(start, os.fstat(descriptor).st_size)

@@ -1,4 +1,4 @@
-"""Levels of sounds in dBFS, and the extent of a word by its energy; numpy only."""
+"""Audio levels in dBFS, and the extent of a word by its energy; numpy only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _levels(wave: Wave) -> NDArray[np.float64]:
 
 
 def _bridge(edges: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Join stretches of frames [n, 2] that only a short pause (a stop consonant, say) keeps apart."""
+    """Join stretches of frames [n, 2] that only a short pause separates, such as a stop consonant."""
     joined: list[tuple[int, int]] = []
     for first, last in edges.tolist():
         if joined and (first - joined[-1][1]) * FRAME_SECONDS <= LONGEST_GAP_SECONDS:
@@ -59,5 +59,5 @@ def level_db(wave: Wave) -> float:
 
 
 def at_level(wave: Wave, wanted_db: float, of: Wave) -> Wave:
-    """`wave` louder or quieter so that its part `of` gets this level."""
+    """`wave` scaled so that its part `of` gets this level."""
     return wave * np.float32(10 ** ((wanted_db - level_db(of)) / 20))

@@ -7,16 +7,16 @@ import itertools
 import os
 
 Part = bytes | range
-"""Bytes of our own, or the place of the first byte and of the one after the last in the file."""
+"""Literal bytes, or a range of offsets in the file."""
 
 
 def replaced(parts: tuple[Part, ...], place: int, data: bytes) -> tuple[Part, ...]:
-    """Parts in which `data` stands instead of as many bytes of the file at `place`, which lie within one part."""
+    """Parts with `data` instead of as many bytes of the file at `place`, which lie within one part."""
     return tuple(itertools.chain.from_iterable(_split(part, place, place + len(data), data) for part in parts))
 
 
 def inserted(parts: tuple[Part, ...], place: int, data: bytes) -> tuple[Part, ...]:
-    """Parts in which `data` stands before the byte of the file at `place`."""
+    """Parts with `data` before the byte of the file at `place`."""
     return tuple(itertools.chain.from_iterable(_split(part, place, place, data) for part in parts))
 
 
@@ -27,7 +27,7 @@ def _split(part: Part, first: int, last: int, data: bytes) -> tuple[Part, ...]:
 
 
 class SplicedFile(io.RawIOBase):
-    """The parts of a file one after the other. Reads only."""
+    """A read-only file that consists of the parts in order."""
 
     def __init__(self, descriptor: int, parts: tuple[Part, ...]) -> None:
         super().__init__()

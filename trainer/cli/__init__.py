@@ -1,1 +1,1 @@
-"""The command line: one module a noun."""
+"""The command line, one module per noun."""

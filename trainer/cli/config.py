@@ -20,10 +20,10 @@ from trainer.system.job import Report
 @click.command()
 @click.pass_obj
 def presets(session: Session) -> None:
-    """List the presets with the situation that each is for."""
-    found = {name: config_file.situation(name) for name in config_file.presets()}
-    document = [{"name": name, "situation": text} for name, text in found.items()]
-    show(session, document, "\n".join(f"{name:15} {text}" for name, text in found.items()))
+    """List the presets and what each is for."""
+    texts = {name: config_file.situation(name) for name in config_file.presets()}
+    document = [{"name": name, "situation": text} for name, text in texts.items()]
+    show(session, document, "\n".join(f"{name:15} {text}" for name, text in texts.items()))
 
 
 @click.command()
@@ -33,8 +33,8 @@ def validate(session: Session, config: str) -> None:
     """Check CONFIG (a YAML file, a saved configuration or a preset): problems, warnings and estimated resources."""
     path = config_file.find(session.workspace, config)
     try:
-        checked = config_file.load(path)
-        if sentence := earlier_run.problem(session.workspace, checked):
+        loaded = config_file.load(path)
+        if sentence := earlier_run.problem(session.workspace, loaded):
             raise ConfigError([config_file.problem_of(sentence)])
     except ConfigError as error:
         problems = [asdict(problem) for problem in error.problems]
@@ -42,21 +42,20 @@ def validate(session: Session, config: str) -> None:
         terminal.complain("\n".join(map(str, error.problems)))
         raise click.exceptions.Exit(2) from None
     here = requirements.machine(session.workspace)
-    needs, warnings = (
-        requirements.estimate(checked, requirements.clip_bytes(session.workspace)),
-        [str(each) for each in requirements.warnings(checked, here)] + preflight.warnings(session.workspace, checked),
-    )
-    document = {"problems": [], "warnings": warnings, "estimates": asdict(needs), "machine": asdict(here)}
-    lines = ["No problems.", *(f"Warning: {warning}" for warning in warnings), *_needs(needs)]
-    show(session, document, "\n".join([*lines, requirements.fitting_sentence(checked, here)]))
+    estimate = requirements.estimate(loaded, requirements.clip_bytes(session.workspace))
+    warnings = [*map(str, requirements.warnings(loaded, here)), *preflight.warnings(session.workspace, loaded)]
+    document = {"problems": [], "warnings": warnings, "estimates": asdict(estimate), "machine": asdict(here)}
+    lines = ["No problems.", *(f"Warning: {warning}" for warning in warnings), *_estimate_lines(estimate)]
+    show(session, document, "\n".join([*lines, requirements.fitting_sentence(loaded, here)]))
 
 
-def _needs(needs: Estimate) -> list[str]:
+def _estimate_lines(estimate: Estimate) -> list[str]:
+    memory, gpu = estimate.memory_bytes / 1e9, estimate.gpu_memory_bytes / 1e9
     return [
-        f"Parameters: {needs.parameters:,}",
-        f"Multiply-adds of a window: {needs.multiply_adds:,}",
-        f"Memory (estimate): {needs.memory_bytes / 1e9:.1f} GB, or {needs.gpu_memory_bytes / 1e9:.1f} GB on a GPU",
-        f"Disk (estimate): {needs.disk_bytes / 1e6:,.1f} MB",
+        f"Parameters: {estimate.parameters:,}",
+        f"Multiply-adds per window: {estimate.multiply_adds:,}",
+        f"Memory (estimate): {memory:.1f} GB, or {gpu:.1f} GB on a GPU",
+        f"Disk (estimate): {estimate.disk_bytes / 1e6:,.1f} MB",
     ]
 
 
@@ -66,14 +65,14 @@ def _needs(needs: Estimate) -> list[str]:
 @click.pass_obj
 def difference(session: Session, first: str, second: str) -> None:
     """List the options that differ between two configurations (YAML files, saved configurations or presets)."""
-    one, other = (
+    left, right = (
         option_list.values(config_file.load(config_file.find(session.workspace, name))) for name in (first, second)
     )
-    keys = option_list.differing([one, other])
+    keys = option_list.differing([left, right])
     rows = [("", first[:12], second[:12])]
-    rows += [(key, option_list.shown(one[key]), option_list.shown(other[key])) for key in keys]
-    text = "\n".join(f"{key:35} {left:>12} {right:>12}" for key, left, right in rows)
-    document = [{"option": key, "first": one[key], "second": other[key]} for key in keys]
+    rows += [(key, option_list.shown(left[key]), option_list.shown(right[key])) for key in keys]
+    text = "\n".join(f"{key:35} {value:>12} {other:>12}" for key, value, other in rows)
+    document = [{"option": key, "first": left[key], "second": right[key]} for key in keys]
     show(session, document, text if keys else "The configurations are equal.")
 
 
@@ -86,8 +85,8 @@ def probe_verb(session: Session, config: str, as_job: bool) -> None:
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
         report(0, 0, "Training for some seconds")
-        found = probe.measure(session.workspace, config_file.find(session.workspace, config))
-        return found.model_dump(), probe.sentence(found)
+        measured = probe.measure(session.workspace, config_file.find(session.workspace, config))
+        return measured.model_dump(), probe.sentence(measured)
 
     work_on(session, "probe", as_job, work)
 

@@ -1,7 +1,6 @@
 """Commands about clips and their labels, from `demo` and `scan` to `relabel` and `confirm`.
 
-The pages run the long ones as jobs. Imports are local to the commands: pandas and scipy take a second that
-`runs` and `status` do not need.
+Pages run the long ones as jobs. Imports are local to the commands, as pandas and scipy take a second to import.
 """
 
 from __future__ import annotations
@@ -30,9 +29,7 @@ SEED = click.option("--seed", default=0, show_default=True, help="Seed of the ra
 
 @click.command()
 @click.option("--phrase", default="hey atlas", show_default=True, help="The wake word or phrase.")
-@click.option(
-    "--positives", default=600, show_default=True, help="Clips of the phrase; three other clips are created for each."
-)
+@click.option("--positives", default=600, show_default=True, help="Clips of the phrase; each adds three other clips.")
 @RATIOS
 @SEED
 @AS_JOB
@@ -47,10 +44,10 @@ def demo(session: Session, phrase: str, positives: int, ratios: str, seed: int, 
     def work(report: Report) -> tuple[dict[str, Any], str]:
         parsed = parse_ratios(ratios)
         recipes.make_demo(session.workspace, phrase, positives, seed, report)
-        found = clips.of_table(session.workspace, scan_clips(session.workspace, report))
+        scanned = clips.of_table(session.workspace, scan_clips(session.workspace, report))
         parts = splits.split_dataset(session.workspace, parsed, seed, scratch=True)
-        document = {"phrase": phrase, **_summary(session.workspace, found), "split": parts}
-        return document, f"Made {len(found):,} clips for “{phrase}”, scanned and split."
+        document = {"phrase": phrase, **_summary(session.workspace, scanned), "split": parts}
+        return document, f"Created {len(scanned):,} clips for “{phrase}”, scanned and split them."
 
     work_on(session, "demo", as_job, work)
 
@@ -71,9 +68,9 @@ def scan(session: Session, as_job: bool) -> None:
     from trainer.dataset.scan import scan as scan_clips
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
-        found = clips.of_table(session.workspace, scan_clips(session.workspace, report))
-        summary = _summary(session.workspace, found)
-        return summary, terminal.scan_text(summary) if not as_job else terminal.scan_line(summary)
+        scanned = clips.of_table(session.workspace, scan_clips(session.workspace, report))
+        summary = _summary(session.workspace, scanned)
+        return summary, terminal.scan_line(summary) if as_job else terminal.scan_text(summary)
 
     work_on(session, "scan", as_job, work)
 
@@ -85,9 +82,9 @@ def scan(session: Session, as_job: bool) -> None:
 @AS_JOB
 @click.pass_obj
 def split_verb(session: Session, ratios: str, seed: int, from_scratch: bool, as_job: bool) -> None:
-    """Split the clips into train, val and test; no speaker and no recording is in two splits.
+    """Split the clips into train, val and test; no speaker or recording is in two splits.
 
-    Clips that are in a split stay there, unless the ratios or the seed change.
+    Clips stay in their split unless the ratios or the seed change.
     """
     from trainer.dataset import splits
     from trainer.dataset.split_assignment import parse_ratios
@@ -107,8 +104,8 @@ def split_verb(session: Session, ratios: str, seed: int, from_scratch: bool, as_
 @click.option("--label", default="", help="Label of the clips; by default from folders named after labels.")
 @click.option("--speaker", default="", help="Speaker of all clips.")
 @click.option("--link", is_flag=True, help="Create hard links instead of copies; same disk only.")
-@click.option("--names", "encoding", default="", help="Encoding of the names in a zip without one, such as cp932.")
-@click.option("--title", "titles", multiple=True, hidden=True, help="How the page names each uploaded zip.")
+@click.option("--names", "encoding", default="", help="Encoding of file names in zips that give none, such as cp932.")
+@click.option("--title", "titles", multiple=True, hidden=True, help="Name of each uploaded zip on the page.")
 @click.option("--consume", is_flag=True, hidden=True, help="Remove the uploaded zips afterwards.")
 @AS_JOB
 @click.pass_obj
@@ -125,29 +122,29 @@ def import_verb(
 ) -> None:
     """Import the audio files of folders and zip files into data/raw, and scan.
 
-    A source that cannot be imported is reported, the others are imported, and the exit code is 2.
+    If a source cannot be imported, it is reported, the others are imported, and the exit code is 2.
     """
     from trainer.dataset import importing, zip_names
     from trainer.dataset.scan import scan as scan_clips
 
     zip_names.check_encoding(encoding)
-    how: importing.Mode = "link" if link else "copy"
+    mode: importing.Mode = "link" if link else "copy"
 
     def work(source: str, title: str, report: Report) -> tuple[dict[str, Any], str]:
         path = Path(source).expanduser()
         if path.is_file():
             try:
-                made = importing.import_zip(session.workspace, path, label, report, title, speaker, encoding)
+                imported = importing.import_zip(session.workspace, path, label, report, title, speaker, encoding)
             finally:
                 if consume:
                     path.unlink()
         else:
             folder = importing.check_folder(source)
-            made = importing.import_folder(session.workspace, folder, label, how, report, speaker)
-        return importing.document(made), made.sentence()
+            imported = importing.import_folder(session.workspace, folder, label, mode, report, speaker)
+        return importing.document(imported), imported.sentence()
 
-    named = list(zip_longest(sources, titles[: len(sources)], fillvalue=""))
-    items: list[tuple[str, Work]] = [(title or source, partial(work, source, title)) for source, title in named]
+    titled = zip_longest(sources, titles[: len(sources)], fillvalue="")
+    items: list[tuple[str, Work]] = [(title or source, partial(work, source, title)) for source, title in titled]
     work_on_each(session, "import", as_job, items, after=lambda report: scan_clips(session.workspace, report))
 
 
@@ -158,7 +155,7 @@ def import_verb(
 def mend(session: Session, finding: str, as_job: bool) -> None:
     """Fix FINDING (its code in `scan --json`) in its clips, and scan.
 
-    `refused` moves all refused files to quarantine.
+    `refused` quarantines all refused files.
     """
     from trainer.dataset import findings, repairs
     from trainer.dataset.scan import scan as scan_clips
@@ -181,26 +178,23 @@ def mend(session: Session, finding: str, as_job: bool) -> None:
 @click.argument("change", metavar="CHANGE")
 @click.pass_obj
 def undo(session: Session, change: str) -> None:
-    """Undo a change of the clips (its id, as `import` and `mend` print it with --json)."""
+    """Undo CHANGE of the clips (its id, which `import` and `mend` print with --json)."""
     from trainer.dataset import changes
 
-    made, left = changes.undo(session.workspace, change)
-    text = f"{made.title}." + (f" {counted(left, 'file')} could not be moved back." if left else "")
-    show(session, {"change": made.id, "not_moved": left}, text)
+    undone, left = changes.undo(session.workspace, change)
+    text = f"{undone.title}." + (f" {counted(left, 'file')} could not be moved back." if left else "")
+    show(session, {"change": undone.id, "not_moved": left}, text)
 
 
 @click.command()
 @click.option("--phrase", default="", help="The phrase of the positive clips.")
-@click.option("--language", default="en", show_default=True, help="Code of the language, such as de.")
+@click.option("--language", default="en", show_default=True, help="Language code, such as de.")
 @click.option("--voices", default=66, show_default=True, help="Number of voices.")
 @click.option("--piper", default="", help="Use this Piper voice (NAME.onnx) or folder of voices.")
 @click.option("--positives", default=0, help="Number of positive clips.")
-@click.option("--hard-negatives", default=0, help="Number of clips of similar phrases.")
+@click.option("--hard-negatives", default=0, help="Number of clips of look-alikes.")
 @click.option(
-    "--look-alike",
-    "look_alikes",
-    multiple=True,
-    help="A similar phrase for hard negatives; by default they are chosen.",
+    "--look-alike", "look_alikes", multiple=True, help="A similar phrase for hard negatives; by default chosen for you."
 )
 @click.option("--negatives", default=0, help="Number of clips of other words and sentences.")
 @click.option("--background", default=0, help="Number of noise clips.")
@@ -237,9 +231,9 @@ def synthesise(
             "rirs": rirs,
         }
         recipe = Recipe(phrase, language, voices, seed, counts, look_alikes, piper)
-        made = recipes.synthesise(session.workspace, recipe, report)
+        imported = recipes.synthesise(session.workspace, recipe, report)
         scan_clips(session.workspace, report)
-        return {"change": made.change.id, "imported": made.counts}, made.sentence()
+        return {"change": imported.change.id, "imported": imported.counts}, imported.sentence()
 
     work_on(session, "synthesise", as_job, work)
 
@@ -250,7 +244,7 @@ def synthesise(
 @AS_JOB
 @click.pass_obj
 def preview(session: Session, config: str, clip: str, as_job: bool) -> None:
-    """Write ten augmented versions of CLIP (a path below data/raw), as in training with CONFIG, to data/preview."""
+    """Write ten augmented versions of CLIP (a path in data/raw) to data/preview, as in training with CONFIG."""
     from trainer.config import config_file
     from trainer.dataset import previews
 
@@ -266,20 +260,21 @@ def preview(session: Session, config: str, clip: str, as_job: bool) -> None:
 @click.command()
 @click.pass_obj
 def suspects(session: Session) -> None:
-    """List the clips whose label the newest training contradicts, the most doubtful first.
+    """List the clips whose label the newest training contradicts, most doubtful first.
 
     Listen to each, then `relabel`, `quarantine` or `confirm` it.
     """
     from trainer.evaluation import wrong_labels
 
-    found = wrong_labels.find(session.workspace, _scanned(session).clips)
-    if found is None:
+    suspected = wrong_labels.find(session.workspace, _scanned(session).clips)
+    if suspected is None:
         show(session, {"run": None, "epochs": 0, "suspects": []}, "No run has scored the clips yet. Train one first.")
         return
-    lines = [f"{score.path}: {wrong_labels.sentence(score)}" for score in found.clips]
-    told = f"{counted(len(lines), 'clip')} by run {found.run_id}, over {counted(found.epochs, 'epoch')}."
-    document = {"run": found.run_id, "epochs": found.epochs, "suspects": [score.model_dump() for score in found.clips]}
-    show(session, document, "\n".join([*lines, told]))
+    run_id, epochs, scores = suspected.run_id, suspected.epochs, suspected.clips
+    lines = [f"{score.path}: {wrong_labels.sentence(score)}" for score in scores]
+    lines.append(f"{counted(len(scores), 'clip')} by run {run_id}, over {counted(epochs, 'epoch')}.")
+    document = {"run": run_id, "epochs": epochs, "suspects": [score.model_dump() for score in scores]}
+    show(session, document, "\n".join(lines))
 
 
 @click.command()
@@ -287,7 +282,7 @@ def suspects(session: Session) -> None:
 @click.option("--label", required=True, help=f"One of {', '.join(LABELS)}.")
 @click.pass_obj
 def relabel(session: Session, clips: tuple[str, ...], label: str) -> None:
-    """Change the label of each CLIP (a path below data/raw), and scan. It can be undone."""
+    """Change the label of each CLIP (a path in data/raw), and scan. It can be undone."""
     from trainer.dataset import repairs
 
     _check(session, clips)
@@ -298,7 +293,7 @@ def relabel(session: Session, clips: tuple[str, ...], label: str) -> None:
 @CLIPS
 @click.pass_obj
 def quarantine(session: Session, clips: tuple[str, ...]) -> None:
-    """Move each CLIP (a path below data/raw) to the trash, and scan. It can be undone."""
+    """Move each CLIP (a path in data/raw) to the trash, and scan. It can be undone."""
     from trainer.dataset import repairs
 
     _check(session, clips)
@@ -309,7 +304,7 @@ def quarantine(session: Session, clips: tuple[str, ...]) -> None:
 @CLIPS
 @click.pass_obj
 def confirm(session: Session, clips: tuple[str, ...]) -> None:
-    """Confirm the label of each CLIP (a path below data/raw), so that it is no longer listed as a suspect."""
+    """Confirm the label of each CLIP (a path in data/raw), so that it is no longer listed as a suspect."""
     from trainer.evaluation import wrong_labels
 
     change = wrong_labels.confirm(session.workspace, _scanned(session).clips, clips)
@@ -317,13 +312,13 @@ def confirm(session: Session, clips: tuple[str, ...]) -> None:
 
 
 def _scanned(session: Session) -> ScannedClips:
-    """The clips of the last scan. Raises ValueError when there was none."""
+    """The clips of the last scan. Raises ValueError without one."""
     from trainer.dataset import clips
 
-    found = clips.load(session.workspace)
-    if found is None:
-        raise ValueError("No clips are known yet. Run `python -m trainer scan` first.")
-    return found
+    scanned = clips.load(session.workspace)
+    if scanned is None:
+        raise ValueError("The clips have not been scanned yet. Run `python -m trainer scan` first.")
+    return scanned
 
 
 def _check(session: Session, clips: tuple[str, ...]) -> None:

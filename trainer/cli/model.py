@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trainer.cli import terminal
-from trainer.cli.run import RUN
 from trainer.cli.terminal import AS_JOB, Failure, Session, complain, show, work_on
 from trainer.detector import detector_file
 from trainer.detector.detector_file import DetectorFile
@@ -21,20 +20,22 @@ from trainer.system import display_text, durable, private, regular_file
 from trainer.system.job import Report
 from trainer.system.workspace import Workspace
 
+RUN_NAME = click.argument("run", metavar="RUN")
+
 
 @click.command()
-@RUN
+@RUN_NAME
 @click.option(
     "--stream",
     "streams",
     metavar="PATH",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="A long recording or a folder of them (hours, any format that is read): without the word, unless beside "
-    "NAME.wav lies NAME.txt or NAME.wav.txt, a label track of Audacity that says where it is. Without this option "
-    "data/streams/false_accepts is heard, where it exists.",
+    help="A long recording or a folder of them, in any supported format and without the word, unless an Audacity label "
+    "track (NAME.txt or NAME.wav.txt beside NAME.wav) gives its times. Default: data/streams/false_accepts, if it "
+    "exists.",
 )
-@click.option("--no-composed", is_flag=True, help="Without streams composed from the test split.")
+@click.option("--no-composed", is_flag=True, help="Do not compose streams from the test split.")
 @click.option(
     "--snr",
     "snrs",
@@ -42,7 +43,7 @@ from trainer.system.workspace import Workspace
     type=float,
     default=(10.0, 5.0),
     show_default=True,
-    help="SNR in dB of the streams with noise (-20 to 60).",
+    help="Signal-to-noise ratio in dB of the streams with noise (-20 to 60).",
 )
 @click.option("--checkpoint", default="best", show_default=True, help="best, last or the name of a checkpoint.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the composed streams.")
@@ -51,7 +52,7 @@ from trainer.system.workspace import Workspace
     type=click.FloatRange(0, 1000, min_open=True),
     default=0.5,
     show_default=True,
-    help="False accepts per hour to allow, for the threshold in the result.",
+    help="Allowed false accepts per hour, for the threshold in the result.",
 )
 @AS_JOB
 @click.pass_obj
@@ -68,31 +69,31 @@ def evaluate(
 ) -> None:
     """Evaluate the model of RUN on streams: miss rate against false accepts per hour.
 
-    The streams are composed from the test split, clean, in noise and in rooms, and added to long recordings. A
-    recording that cannot be read is reported, the others are used, and the exit code is 2. RUN is an id, an
-    unambiguous start of one, or `latest`.
+    The streams are composed from the test split (clean, in noise and in rooms) and added to long recordings. If a
+    recording cannot be read, it is reported, the others are used, and the exit code is 2. RUN is an id, an unambiguous
+    start of one, or `latest`.
     """
     from trainer.evaluation import assessment, evaluations, operating_point
     from trainer.evaluation import budget as budgets
     from trainer.streams import recordings
-    from trainer.streams.composition import Options, ratios
+    from trainer.streams.composition import Options, checked_ratios
 
     left_out = list[str]()
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
         found = runs.find(session.workspace, run)
-        options = None if no_composed else Options(snrs_db=ratios(snrs), seed=seed)
-        wanted = assessment.Wanted(options, streams or recordings.default(session.workspace), checkpoint)
-        made = assessment.evaluate(session.workspace, found, wanted, report)
-        folder = evaluations.folder_of(found, made.id)
+        options = None if no_composed else Options(snrs_db=checked_ratios(snrs), seed=seed)
+        request = assessment.Request(options, streams or recordings.default(session.workspace), checkpoint)
+        evaluation = assessment.evaluate(session.workspace, found, request, report)
+        folder = evaluations.folder_of(found, evaluation.id)
         left_out.extend(budgets.left_out(folder))
         if as_job:
-            return {}, " ".join(
-                [f"Run {found.id}: {budgets.budget_text(folder, made, budget)}", *budgets.notes(folder)]
-            )
-        model = models.model_with(found, made.model_sha256)
+            text = f"Run {found.id}: {budgets.budget_text(folder, evaluation, budget)}"
+            return {}, " ".join([text, *budgets.notes(folder)])
+        model = models.model_with(found, evaluation.model_sha256)
         point = operating_point.of_model(found, model[0]) if model else None
-        return budgets.report_document(folder, made, budget, point), budgets.report_text(folder, made, budget, point)
+        arguments = (folder, evaluation, budget, point)
+        return budgets.report_document(*arguments), budgets.report_text(*arguments)
 
     work_on(session, "evaluate", as_job, work)
     if left_out and not as_job:
@@ -107,7 +108,7 @@ STANDARD_INPUT = Path("-")
 
 
 @click.command()
-@RUN
+@RUN_NAME
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(file_okay=False, path_type=Path))
 @click.option("--checkpoint", default="best", show_default=True, help="best, last or the name of a checkpoint.")
 @click.option("--int8", "with_int8", is_flag=True, help="Also export an int8 model and compare it.")
@@ -125,12 +126,12 @@ def export(session: Session, run: str, folder: Path | None, checkpoint: str, wit
         model = models.tried_model_of(found, checkpoint, with_int8)
         file = durable.read_document(DetectorFile, detector_file.path_in(model))
         if file is None:
-            raise ValueError(f"{model} changed while it was read. Export it again.")
+            raise ValueError(f"{model} changed during the export. Export it again.")
         names, target = [*file.files, detector_file.NAME], folder or model
         if folder:
             _copy(model, folder, names)
         point = operating_point.of_model(found, model)
-        about = {
+        document = {
             "run": found.id,
             "checkpoint": file.checkpoint,
             "folder": str(target),
@@ -138,9 +139,9 @@ def export(session: Session, run: str, folder: Path | None, checkpoint: str, wit
             "threshold": file.threshold,
             **headline.documents(point),
         }
-        told = [*detector_file.sentences(file), *(point_text.lines(point) if point else [])]
-        told.append(f"Written to {target}: {', '.join(names)}.")
-        return about | file.model_dump(include={"parity", "int8"}), "\n".join(told)
+        lines = [*detector_file.sentences(file), *(point_text.lines(point) if point else [])]
+        lines.append(f"Written to {target}: {', '.join(names)}.")
+        return document | file.model_dump(include={"parity", "int8"}), "\n".join(lines)
 
     work_on(session, "export", as_job, work)
 
@@ -164,20 +165,20 @@ def _model_path(workspace: Workspace, text: str) -> Path:
 @click.argument("model", metavar="MODEL")
 @click.argument("audio", metavar="[AUDIO... | -]", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
-    "--device", default="", help="Sound device: its number or a part of its name; by default that of the system."
+    "--device", default="", help="Index of a sound device or a part of its name; by default that of the system."
 )
 @click.option("--scores", "with_scores", is_flag=True, help="Also print the score of every hop.")
-@click.option("--threshold", type=click.FloatRange(0, 1), help="Threshold instead of that of the model.")
+@click.option("--threshold", type=click.FloatRange(0, 1), help="Threshold; by default that of the model.")
 @click.pass_obj
 def detect(
     session: Session, model: str, audio: tuple[Path, ...], device: str, with_scores: bool, threshold: float | None
 ) -> None:
     """Detect the word in AUDIO files of any length with MODEL: a run, a model folder or an .onnx file.
 
-    A file that cannot be read is reported, the others are processed, and the exit code is 2.
+    If a file cannot be read, it is reported, the others are processed, and the exit code is 2.
 
-    Without AUDIO it listens to the sound device until Ctrl-C, and with - to raw samples (16 bits, 16 kHz, mono) on
-    standard input. It prints each detection at once; with --json each line is a document.
+    Without AUDIO it listens to the sound device until Ctrl-C, with - to raw samples (16 bits, 16 kHz, mono) on standard
+    input. It prints each detection at once; with --json each line is a document.
     """
     from trainer.detector import detector, listening  # onnxruntime takes a third of a second to import
 
@@ -187,7 +188,7 @@ def detect(
         _detect_in_files(session, loaded, audio, threshold, with_scores)
         return
     pieces = listening.of_standard_input() if audio else listening.of_device(device)
-    complain(f"Listening for {loaded.file.label} at threshold {threshold:.4f}; Ctrl-C ends it.")
+    complain(f"Listening for {loaded.file.label} at threshold {threshold:.4f}. Press Ctrl-C to stop.")
     with suppress(KeyboardInterrupt):
         for line in listening.live(loaded, pieces, threshold, with_scores, session.as_json):
             click.echo(line if session.as_json else display_text.clean(line))  # at once, also into a pipe
@@ -196,20 +197,20 @@ def detect(
 def _detect_in_files(
     session: Session, loaded: Detector, paths: Sequence[Path], threshold: float, with_scores: bool
 ) -> None:
-    """Print the detections in each file; after a bad file the exit code is 2."""
+    """Print the detections in each file; the exit code is 2 if one cannot be read."""
     from trainer.detector import listening
 
     documents, failed = list[dict[str, Any]](), False
     for path in paths:
-        answer = terminal.attempt(str(path), partial(listening.in_file, loaded, path, threshold, with_scores))
-        if isinstance(answer, Failure):
+        result = terminal.attempt(str(path), partial(listening.in_file, loaded, path, threshold, with_scores))
+        if isinstance(result, Failure):
             failed = True
-            complain(str(answer))
-            documents.append({"file": str(path), "error": answer.message})
+            complain(str(result))
+            documents.append({"file": str(path), "error": result.message})
             continue
-        documents.append(answer[0])
+        documents.append(result[0])
         if not session.as_json:  # at once: the next recording may take minutes
-            show(session, None, "\n".join(answer[1]))
+            show(session, None, "\n".join(result[1]))
     if session.as_json:
         show(session, documents, "")
     if failed:

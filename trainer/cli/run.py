@@ -34,19 +34,19 @@ def _changes(webhook: str | None, command: str | None, ends: str | None) -> dict
     return changes
 
 
-def _text(wanted: Notifications) -> str:
-    if wanted.is_silent:
+def _text(settings: Notifications) -> str:
+    if settings.is_silent:
         return "No notifications are set. Set --webhook or --command."
-    lines = [f"Ends: {', '.join(wanted.ends)}"]
-    lines += [f"Webhook: {wanted.webhook}"] if wanted.webhook else []
-    lines += [f"Command: {shlex.join(wanted.command)}"] if wanted.command else []
+    lines = [f"Ends: {', '.join(settings.ends)}"]
+    lines += [f"Webhook: {settings.webhook}"] if settings.webhook else []
+    lines += [f"Command: {shlex.join(settings.command)}"] if settings.command else []
     return "\n".join(lines)
 
 
 @click.command(name="tell")
 @click.option("--webhook", help="Post a JSON document to this address; '' removes it.")
 @click.option("--command", help="Run this command with the document on its standard input; '' removes it.")
-@click.option("--ends", help="The ends to notify of: some of completed,stopped,paused,failed.")
+@click.option("--ends", help="Which ends to notify of: some of completed,stopped,paused,failed.")
 @click.option("--off", is_flag=True, help="Remove all notifications.")
 @click.option("--test", is_flag=True, help="Send a test message now and print the result.")
 @click.pass_obj
@@ -57,18 +57,23 @@ def tell_verb(
     changes = _changes(webhook, command, ends)
     if off and (changes or test):
         raise ValueError("--off cannot be combined with other options.")
-    wanted = Notifications() if off else notifications.read(session.workspace).model_copy(update=changes)
+    settings = Notifications() if off else notifications.read(session.workspace).model_copy(update=changes)
     if off or changes:
-        notifications.write(session.workspace, wanted)
-    told = notifications.send_test(session.workspace, wanted) if test else []
-    document = {**wanted.model_dump(), "told": [asdict(one) for one in told]}
-    show(session, document, "\n".join([_text(wanted), *(one.text for one in told)]))
-    if not all(one.well for one in told):
+        notifications.write(session.workspace, settings)
+    results = notifications.send_test(session.workspace, settings) if test else []
+    document = {**settings.model_dump(), "told": [asdict(each) for each in results]}
+    show(session, document, "\n".join([_text(settings), *(each.text for each in results)]))
+    if not all(each.well for each in results):
         raise click.exceptions.Exit(1)
 
 
+def _find_run(context: click.Context, parameter: click.Parameter, text: str) -> Run:
+    return runs.find(context.obj.workspace, text)
+
+
 CONFIG = click.argument("config", metavar="CONFIG")
-RUN = click.argument("run", metavar="RUN")
+RUN = click.argument("run", metavar="RUN", callback=_find_run)
+"""The run itself. A job takes its name, as it reports a run that does not exist to the page that waits for it."""
 
 
 def status_document(session: Session, run: Run) -> dict[str, Any]:
@@ -80,17 +85,17 @@ def status_document(session: Session, run: Run) -> dict[str, Any]:
 
 def state_document(session: Session, status: Status) -> dict[str, Any]:
     """The status without the operating point."""
-    found = run_queue.position(session.workspace, status.run) if status.state == "queued" else None
+    position = run_queue.position(session.workspace, status.run) if status.state == "queued" else None
     tips: dict[str, Any] = {"advice": failures.advice(status)}
     if status.state == "unknown":
         tips["notice"] = failures.explain_unknown(status)
-    return runs.document(status) | tips | (run_queue.position_document(found, status) if found else {})
+    return runs.document(status) | tips | (run_queue.position_document(position, status) if position else {})
 
 
 @click.command()
 @CONFIG
 @click.option("--name", default="", help="A label for the run.")
-@click.option("--wait", is_flag=True, help="Show progress until it ends.")
+@click.option("--wait", is_flag=True, help="Show progress until the run ends.")
 @click.pass_obj
 def train(session: Session, config: str, name: str, wait: bool) -> None:
     """Start a detached run of CONFIG (a YAML file, a saved configuration or a preset) and print its id."""
@@ -113,9 +118,9 @@ def train(session: Session, config: str, name: str, wait: bool) -> None:
 @click.command()
 @RUN
 @click.pass_obj
-def status(session: Session, run: str) -> None:
+def status(session: Session, run: Run) -> None:
     """Print the status of RUN: an id, an unambiguous start of one, or `latest`."""
-    document = status_document(session, runs.find(session.workspace, run))
+    document = status_document(session, run)
     show(session, document, terminal.status_text(document))
 
 
@@ -123,56 +128,50 @@ def status(session: Session, run: str) -> None:
 @RUN
 @click.option("--lines", default=100, show_default=True, help="Number of lines.")
 @click.pass_obj
-def log(session: Session, run: str, lines: int) -> None:
+def log(session: Session, run: Run, lines: int) -> None:
     """Print the end of the log of RUN: an id, an unambiguous start of one, or `latest`."""
-    found = runs.find(session.workspace, run)
-    last = log_lines.last_lines(found.log_file, lines)
-    show(session, {"run": found.id, "lines": last, "file": str(found.log_file)}, "\n".join(last))
+    last = log_lines.last_lines(run.log_file, lines)
+    show(session, {"run": run.id, "lines": last, "file": str(run.log_file)}, "\n".join(last))
 
 
 @click.command()
 @RUN
 @click.option("--now", is_flag=True, help="Stop after this batch instead of this epoch.")
 @click.pass_obj
-def stop(session: Session, run: str, now: bool) -> None:
+def stop(session: Session, run: Run, now: bool) -> None:
     """Stop RUN (an id, an unambiguous start of one, or `latest`); it keeps its best model and can be resumed."""
-    found = runs.find(session.workspace, run)
-    state = launch.stop(found, now)
-    by = runs.wish(found, runs.status(found).attempt)
-    text = f"Stopping {found.id} after this {'batch' if by == 'stop' else 'epoch'}." if state == "stopping" else ""
-    text = text or f"{found.id} is {state}."
-    show(session, {"run": found.id, "state": state}, text)
+    state = launch.stop(run, now)
+    at_once = runs.wish(run, runs.status(run).attempt) == "stop"
+    stopping = f"Stopping {run.id} after this {'batch' if at_once else 'epoch'}."
+    show(session, {"run": run.id, "state": state}, stopping if state == "stopping" else f"{run.id} is {state}.")
 
 
 @click.command()
 @RUN
 @click.pass_obj
-def pause(session: Session, run: str) -> None:
+def pause(session: Session, run: Run) -> None:
     """Pause RUN (an id, an unambiguous start of one, or `latest`): it saves a checkpoint and releases its device."""
-    found = runs.find(session.workspace, run)
-    state = launch.pause(found)
-    show(session, {"run": found.id, "state": state}, f"{found.id} is {state}.")
+    state = launch.pause(run)
+    show(session, {"run": run.id, "state": state}, f"{run.id} is {state}.")
 
 
 @click.command()
 @RUN
 @click.pass_obj
-def resume(session: Session, run: str) -> None:
+def resume(session: Session, run: Run) -> None:
     """Resume RUN (an id, an unambiguous start of one, or `latest`) from its last checkpoint."""
-    found = runs.find(session.workspace, run)
-    attempt = launch.resume(found)
-    show(session, {"run": found.id, "attempt": attempt}, f"Resumed {found.id} (attempt {attempt}).")
+    attempt = launch.resume(run)
+    show(session, {"run": run.id, "attempt": attempt}, f"Resumed {run.id} (attempt {attempt}).")
 
 
 @click.command()
 @RUN
 @click.option("--epochs", required=True, type=int, help="Total number of epochs.")
 @click.pass_obj
-def extend(session: Session, run: str, epochs: int) -> None:
+def extend(session: Session, run: Run, epochs: int) -> None:
     """Train the completed RUN (an id, an unambiguous start of one, or `latest`) for more epochs."""
-    found = runs.find(session.workspace, run)
-    attempt = launch.extend(found, epochs)
-    show(session, {"run": found.id, "attempt": attempt}, f"Extended {found.id} to {epochs} epochs (attempt {attempt}).")
+    attempt = launch.extend(run, epochs)
+    show(session, {"run": run.id, "attempt": attempt}, f"Extended {run.id} to {epochs} epochs (attempt {attempt}).")
 
 
 @click.command(name="queue")
@@ -201,32 +200,29 @@ PATH: click.Path = click.Path(dir_okay=False, path_type=Path)
 @click.argument("file", metavar="FILE.zip", type=PATH)
 @AS_JOB
 @click.pass_obj
-def pack(session: Session, run: str, file: Path, as_job: bool) -> None:
-    """Pack RUN with all its files into one new zip file, for another machine or as a backup."""
-    found = runs.find(session.workspace, run)
+def pack(session: Session, run: Run, file: Path, as_job: bool) -> None:
+    """Pack RUN with all its files into a new zip file, for another machine or as a backup."""
     if file.exists() and not as_job:
         raise ValueError(f"{file} exists. Choose a new file name.")
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
         with nullcontext() if as_job else private.as_user_shares():
-            size = archive.pack(found, file, report).stat().st_size
-        left = archive.left_out(found)
-        document = {"run": found.id, "file": str(file), "bytes": size, "left_out": left}
+            size = archive.pack(run, file, report).stat().st_size
+        left = archive.left_out(run)
+        document = {"run": run.id, "file": str(file), "bytes": size, "left_out": left}
         names = ", ".join(map(repr, left[:5])) + (f" and {len(left) - 5:,} more" if left[5:] else "")
-        told = f" Left out, as links or names that some systems do not allow: {names}." if left else ""
-        return document, f"Packed run {found.id} into {file}, {size / 1e6:,.1f} MB.{told}"
+        note = f" Left out, as links or names that some systems do not allow: {names}." if left else ""
+        return document, f"Packed run {run.id} into {file}, {size / 1e6:,.1f} MB.{note}"
 
     work_on(session, "pack", as_job, work)
 
 
 @click.command()
-@click.argument(
-    "files", metavar="FILE.zip...", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path)
-)
+@click.argument("files", metavar="FILE.zip...", nargs=-1, required=True, type=PATH)
 @AS_JOB
 @click.pass_obj
 def unpack(session: Session, files: tuple[Path, ...], as_job: bool) -> None:
-    """Import the run in each FILE.zip that `pack` has written.
+    """Import the run in each FILE.zip written by `pack`.
 
     A bad file is reported, the others are imported, and the exit code is 2.
     """
@@ -234,9 +230,9 @@ def unpack(session: Session, files: tuple[Path, ...], as_job: bool) -> None:
 
     def work(file: Path, report: Report) -> tuple[dict[str, Any], str]:
         with open(file, "rb") as packed:
-            taken = archive.unpack(session.workspace, packed, report)
-        document = {"run": taken.run.id, "packed_id": taken.packed_id, "state": runs.status(taken.run).state}
-        return document, archive.sentence(taken)
+            imported = archive.unpack(session.workspace, packed, report)
+        document = {"run": imported.run.id, "packed_id": imported.packed_id, "state": runs.status(imported.run).state}
+        return document, archive.sentence(imported)
 
     items: list[tuple[str, Work]] = [(str(file), partial(work, file)) for file in files]
     work_on_each(session, "unpack", as_job, items)

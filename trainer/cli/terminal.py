@@ -32,7 +32,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Failure:
-    """An item that failed: `item` as the user named it, and the reason as a sentence."""
+    """A failed item: `item` as the user named it, and the reason as a sentence."""
 
     item: str
     message: str
@@ -42,7 +42,7 @@ class Failure:
 
 
 def attempt(item: str, work: Callable[[], Result]) -> Result | Failure:
-    """What the work returns, or the failure when its input is bad (ValueError, OSError). Other errors are raised."""
+    """The result of the work, or its failure for bad input (ValueError, OSError). Other errors are raised."""
     try:
         return work()
     except OSError as error:
@@ -151,13 +151,13 @@ def work_on_each(
 
     def every(report: Report) -> tuple[dict[str, Any], str]:
         for name, work in items:
-            answer = work(report) if len(items) == 1 else attempt(name, partial(work, report))
-            if isinstance(answer, Failure):
-                failures.append(answer)
-                documents.append({"source": name, "error": answer.message})
+            result = work(report) if len(items) == 1 else attempt(name, partial(work, report))
+            if isinstance(result, Failure):
+                failures.append(result)
+                documents.append({"source": name, "error": result.message})
             else:
-                documents.append({"source": name, **answer[0]} if len(items) > 1 else answer[0])
-                lines.append(f"{name}: {answer[1]}" if len(items) > 1 else answer[1])
+                documents.append({"source": name, **result[0]} if len(items) > 1 else result[0])
+                lines.append(f"{name}: {result[1]}" if len(items) > 1 else result[1])
         text = "\n".join(lines)
         try:
             if lines:
@@ -187,11 +187,11 @@ def wait_for_end(run: Run) -> Status:
         while (status := runs.status(run)).state in ACTIVE:
             if status.state == "queued":
                 bar.update(task, description="Waiting in the queue")
-            elif now := status.progress:
-                done = max(0, now.epoch - 1) * now.batches + now.batch
-                loss = "" if now.train_loss is None else f" - loss {now.train_loss:.4f}"
-                text = f"Epoch {now.epoch}/{now.epochs}{loss} - {clock_time(now.eta_seconds)} left"
-                bar.update(task, completed=done, total=now.epochs * now.batches or None, description=text)
+            elif progress := status.progress:
+                done = max(0, progress.epoch - 1) * progress.batches + progress.batch
+                loss = "" if progress.train_loss is None else f" - loss {progress.train_loss:.4f}"
+                text = f"Epoch {progress.epoch}/{progress.epochs}{loss} - {clock_time(progress.eta_seconds)} left"
+                bar.update(task, completed=done, total=progress.epochs * progress.batches or None, description=text)
             time.sleep(0.5)
     return status
 
@@ -221,23 +221,22 @@ def split_text(parts: dict[str, Any], warnings: Sequence[str]) -> str:
         f"{part:6} " + ", ".join(f"{clips:,} {label}" for label, clips in parts[part].items())
         for part in ("train", "val", "test")
     ]
-    told = [f"Groups in more than one split: {parts['groups_in_two_splits']}.", *warnings]
-    return "\n".join([*rows, *told])
+    return "\n".join([*rows, f"Groups in more than one split: {parts['groups_in_two_splits']}.", *warnings])
 
 
 def status_text(document: dict[str, Any]) -> str:
     """The status of a run as text."""
-    percent = {name: document[name] for name in ("val_accuracy", "fpr", "fnr", "f1") if document[name] is not None}
+    rates = {name: document[name] for name in ("val_accuracy", "fpr", "fnr", "f1") if document[name] is not None}
     lines = [f"{document['run']}  {document['label']}: {document['state']}"]
     lines.append(f"epoch {document['epoch']}/{document['epochs']}, batch {document['batch']}/{document['batches']}")
-    windows = ", ".join(f"{name} {100 * value:.2f} %" for name, value in percent.items())
-    lines.append(f"per window of the validation split, threshold 0.5: {windows}" if windows else "")
+    texts = ", ".join(f"{name} {100 * value:.2f} %" for name, value in rates.items())
+    lines.append(f"per window of the validation split, threshold 0.5: {texts}" if texts else "")
     lines += point_lines(document["operating_point"])
     if best := document["best"]:
         epoch = Best.model_validate({**best, "checkpoint": Path(best["checkpoint"]).name})
         lines.append(f"best: epoch {epoch.epoch}, {models.describe_best(epoch, epoch.by)}, {best['checkpoint']}")
     if "place" in document:
-        lines.append(f"place {document['place']} in the queue for {', '.join(document['devices'])}")
+        lines.append(f"position {document['place']} in the queue for {', '.join(document['devices'])}")
     if document["outcome"]:
         lines.append(document["outcome"]["reason"])
     lines.append(document.get("notice", ""))
@@ -255,5 +254,5 @@ def queue_text(document: dict[str, Any]) -> str:
     lines = [f"{name}: {count} at a time" for name, count in document["slots"].items()]
     lines += [f"training  {each['run']}  on {each['device']}" for each in document["training"]]
     queued = enumerate(document["queued"], 1)
-    lines += [f"{place:8}  {each['run']}  for {', '.join(each['devices'])}" for place, each in queued]
+    lines += [f"{position:8}  {each['run']}  for {', '.join(each['devices'])}" for position, each in queued]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Dimensions of the model architectures, without torch: the models and the estimates of their sizes read them here."""
+"""Dimensions of the model architectures, for the models and the estimates of their sizes; no torch."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import NamedTuple
 
 TC_CHANNELS = (16, 24, 32, 48)
 TC_FIRST_KERNEL, TC_KERNEL = 3, 9
-"""TC-ResNet8: channels of the first convolution and of each block, which halves the frames."""
+"""TC-ResNet8: channels of the first convolution and of each block; blocks halve the frames."""
 
 BC_FIRST_CHANNELS, BC_LAST_CHANNELS = 16, 32
 BC_FIRST_KERNEL, BC_LAST_KERNEL = 5, 5
 BC_MOST_SUB_BANDS = 5
-"""BC-ResNet: the bands that are normalised on their own."""
+"""BC-ResNet: most bands of sub-spectral normalisation."""
 
 
 class BcStage(NamedTuple):
-    """One stage of BC-ResNet: `channels` at width 1, its blocks, the stride over frequency of the first, the dilation
-    over time."""
+    """One stage of BC-ResNet: `channels` at width 1, blocks, stride over frequency of the first block, dilation over
+    time."""
 
     channels: int
     blocks: int
@@ -25,7 +25,7 @@ class BcStage(NamedTuple):
 
 
 BC_STAGES = (BcStage(8, 2, 1, 1), BcStage(12, 2, 2, 2), BcStage(16, 4, 2, 4), BcStage(20, 4, 1, 8))
-"""Table 1 of the paper."""
+"""Table 1 of Kim et al., "Broadcasted residual learning for efficient keyword spotting", Interspeech 2021."""
 
 RESNET_CHANNELS, RESNET_STRIDES = (64, 128, 256, 512), (1, 2, 2, 2)
 RESNET_FIRST_KERNEL = 7
@@ -33,8 +33,8 @@ RESNET_FIRST_KERNEL = 7
 
 
 class Bottleneck(NamedTuple):
-    """One block of MobileNetV3 at width 1: channels `inner` between its convolutions and `outputs` at its end; with
-    squeeze-and-excite; with h-swish instead of ReLU."""
+    """One block of MobileNetV3 at width 1: channels `inner` between its convolutions and `outputs` at its end,
+    squeeze-and-excite, h-swish instead of ReLU."""
 
     kernel: int
     inner: int
@@ -57,7 +57,7 @@ MOBILENET_STAGES = (
     Bottleneck(5, 576, 96, True, True, 1),
     Bottleneck(5, 576, 96, True, True, 1),
 )
-"""Table 2 of the paper on MobileNetV3-Small."""
+"""MobileNetV3-Small: table 2 of Howard et al., "Searching for MobileNetV3", ICCV 2019."""
 MOBILENET_FIRST, MOBILENET_LAST, MOBILENET_HIDDEN = 16, 576, 1024
 MOBILENET_FIRST_KERNEL = 3
 
@@ -73,7 +73,7 @@ def scaled(channels: int, width: float, least: int) -> int:
 
 
 def scaled_in_fours(channels: int, width: float) -> int:
-    """Channels of a layer at this width that four attention heads can share."""
+    """Channels of a layer at this width, divisible among the attention heads."""
     return ATTENTION_HEADS * scaled(channels // ATTENTION_HEADS, width, 1)
 
 
@@ -84,5 +84,5 @@ def eighths(channels: float) -> int:
 
 
 def sub_bands(height: int) -> int:
-    """The most bands, up to five, that `height` frequencies split into evenly (sub-spectral normalisation)."""
+    """Most bands, up to five, that divide `height` frequencies evenly (sub-spectral normalisation)."""
     return max(bands for bands in range(1, BC_MOST_SUB_BANDS + 1) if height % bands == 0)

@@ -1,4 +1,4 @@
-"""Configuration files: reading with a message for every problem, presets, and the paths of saved configurations."""
+"""Configuration files: reading with a message for every problem, writing, and presets."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ from pydantic import ValidationError
 from trainer.config import option_list, yaml_text
 from trainer.config.option_list import groups, options
 from trainer.config.schema import Config, broken_rules
-from trainer.system import durable, regular_file
+from trainer.system import regular_file
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 
 PRESETS = PROJECT_ROOT / "configs" / "presets"
 FIRST = ("recommended", "quick")
 REMOVED = {"loss": {"name": ("cross_entropy",), "focal_gamma": None, "tail_share": None, "tail_weight": None}}
-"""Options of earlier versions that files still hold, with the values that change nothing (None: every value)."""
+"""Options of earlier versions that files still contain, with their values that have no effect (None: all)."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,62}[A-Za-z0-9_-]|[A-Za-z0-9]")
+"""Valid names of configurations."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with one option (`group.name`, or empty for the whole document)."""
+    """A problem of one option (`group.name`), or of the whole document (empty)."""
 
     option: str
     message: str
@@ -39,7 +40,7 @@ class Problem:
 
 
 class ConfigError(ValueError):
-    """A configuration that cannot be used; `problems` holds every reason, the message the first ones."""
+    """An invalid configuration with all its problems; the message is the first one."""
 
     def __init__(self, problems: list[Problem], source: str = "") -> None:
         self.problems = problems
@@ -47,22 +48,18 @@ class ConfigError(ValueError):
         super().__init__(f"{source + ': ' if source else ''}{problems[0]}{more}")
 
 
-def _known(location: tuple[int | str, ...]) -> list[str]:
-    """Names that may stand where `location` points: groups at the top, options inside a group."""
-    group = location[0] if len(location) > 1 else None
-    return [o.name for o in options() if o.group == group] if group else list(Config.model_fields)
-
-
 def _unknown(location: tuple[int | str, ...]) -> str:
-    name = str(location[-1])
+    """The sentence about an unknown group or option, with the name that was probably meant."""
+    name, group = str(location[-1]), location[0] if len(location) > 1 else None
+    valid = [o.name for o in options() if o.group == group] if group else list(Config.model_fields)
     elsewhere = [o.key for o in options() if o.name == name]
-    near = elsewhere or difflib.get_close_matches(name, _known(location), 1, 0.4)
-    hint = f"did you mean {near[0]}?" if near else f"valid names are {', '.join(_known(location))}."
+    near = elsewhere or difflib.get_close_matches(name, valid, 1, 0.4)
+    hint = f"did you mean {near[0]}?" if near else f"valid names are {', '.join(valid)}."
     return f"there is no such option; {hint}"
 
 
 def _sentence(error: Mapping[str, Any]) -> str:
-    """One pydantic error as what is wrong, which value, what to do."""
+    """The sentence about an error of pydantic."""
     given = f"{error['input']!r:.60} given"
     limits = error.get("ctx", {})
     match error["type"]:
@@ -97,17 +94,17 @@ def problem_of(line: str) -> Problem:
 
 
 def _problems(error: ValidationError, document: object) -> list[Problem]:
-    found = []
+    problems = []
     for item in error.errors(include_url=False):
-        if item["type"] == "value_error":  # rules between options: one line each, see config.Config.rules
+        if item["type"] == "value_error":  # rules between options, one per line, see schema.Config.rules
             return [problem_of(line) for line in str(item["ctx"]["error"]).splitlines()]
-        found.append(Problem(".".join(str(part) or "''" for part in item["loc"]), _sentence(item)))
+        problems.append(Problem(".".join(str(part) or "''" for part in item["loc"]), _sentence(item)))
     wrong = {item["loc"] for item in error.errors(include_url=False, include_input=False)}
-    return found + [problem_of(line) for line in broken_rules(_without(document, wrong))]
+    return problems + [problem_of(line) for line in broken_rules(_without(document, wrong))]
 
 
 def _without(document: object, wrong: Set[tuple[int | str, ...]]) -> Config:
-    """The document with NaN, which breaks no rule, for what is wrong in itself.
+    """The document with NaN, which breaks no rule, instead of invalid values.
 
     pydantic checks the rules between options only when every option is valid; a user needs all problems at once.
     """
@@ -123,8 +120,8 @@ def _without(document: object, wrong: Set[tuple[int | str, ...]]) -> Config:
 def build(document: object) -> Config:
     """A configuration from nested plain values. Raises ConfigError.
 
-    What is not given keeps the value of the preset that `preset` names, else its default. A document that gives
-    every option may name a preset that is no longer shipped.
+    Missing options get the value of the preset that `preset` names, else their default. A document with every option
+    may name a preset that is no longer shipped.
     """
     whole = {} if document is None else _without_removed(_on_its_preset(document))
     try:
@@ -134,21 +131,22 @@ def build(document: object) -> Config:
 
 
 def is_removed(group: str, name: str, value: object) -> bool:
-    """Whether an option is one of earlier versions whose value changes nothing."""
+    """Whether an option is one of earlier versions with a value that has no effect."""
     harmless = REMOVED.get(group, {}).get(name, ())
     return harmless is None or value in harmless
 
 
 def _without_removed(document: object) -> object:
-    """The document without options of earlier versions. Raises ConfigError where one asks for what is gone."""
+    """The document without options of earlier versions. Raises ConfigError for a value that had an effect."""
     if not isinstance(document, dict):
         return document
     changed = dict(document)
     for group, names in REMOVED.items():
         values = {n: value for n, value in _group(document, group).items() if not is_removed(group, n, value)}
         for name in names.keys() & values.keys():
-            gone, left = f"{values[name]!r:.60} is no longer available", " or ".join(names[name] or ())
-            raise ConfigError([Problem(f"{group}.{name}", f"{gone}, only {left}; remove this option.")])
+            available = " or ".join(names[name] or ())
+            sentence = f"{values[name]!r:.60} is no longer available, only {available}; remove this option."
+            raise ConfigError([Problem(f"{group}.{name}", sentence)])
         if isinstance(document.get(group), dict):
             changed[group] = values
     return changed
@@ -164,14 +162,14 @@ def _on_its_preset(document: object) -> object:
         near = difflib.get_close_matches(name, presets(), 1, 0.4)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(presets())}."
         raise ConfigError([Problem("preset", f"there is no preset {name!r:.60}; {hint}")])
-    below = preset_document(name)
-    merged = {group: _group(below, group) | document[group] for group in below if isinstance(document.get(group), dict)}
-    return below | document | merged
+    base = preset_document(name)
+    merged = {group: _group(base, group) | document[group] for group in base if isinstance(document.get(group), dict)}
+    return base | document | merged
 
 
 def _group(document: Mapping[str, Any], name: str) -> dict[str, Any]:
-    found = document.get(name)
-    return found if isinstance(found, dict) else {}
+    group = document.get(name)
+    return group if isinstance(group, dict) else {}
 
 
 def parse(data: bytes, source: str = "") -> Config:
@@ -185,72 +183,52 @@ def parse(data: bytes, source: str = "") -> Config:
 
 
 def dump(config: Config) -> bytes:
-    """Every option, resolved, as YAML that explains itself."""
+    """Every option as commented YAML."""
     document = config.model_dump()
     return option_list.commented(document if config.preset else {k: v for k, v in document.items() if k != "preset"})
 
 
 def presets() -> list[str]:
-    """Names of the shipped presets, those to begin with first."""
-    return sorted(
-        (path.stem for path in PRESETS.glob("*.yaml")), key=lambda name: (name not in FIRST, name != FIRST[0], name)
-    )
+    """Names of the shipped presets, FIRST first."""
+    names = sorted(path.stem for path in PRESETS.glob("*.yaml"))
+    return [*FIRST, *(name for name in names if name not in FIRST)]
 
 
 def preset_document(name: str) -> dict[str, Any]:
-    """What a preset says: only what differs from the defaults, `{group: {name: value}}`."""
-    found = yaml_text.parse((PRESETS / f"{name}.yaml").read_bytes())
-    return found if isinstance(found, dict) else {}
+    """The options of a preset that differ from the defaults, `{group: {name: value}}`."""
+    document = yaml_text.parse((PRESETS / f"{name}.yaml").read_bytes())
+    return document if isinstance(document, dict) else {}
 
 
 def preset(name: str) -> Config:
-    """The configuration that a preset stands for."""
+    """The configuration of a preset."""
     return build({"preset": name})
 
 
 def situation(name: str) -> str:
-    """For whom a preset is: the comment at the head of its file."""
+    """What a preset is for: the comment at the head of its file."""
     lines = (PRESETS / f"{name}.yaml").read_text().splitlines()
     return " ".join(line[2:] for line in itertools.takewhile(lambda line: line.startswith("# "), lines))
 
 
-def saved(workspace: Workspace) -> list[str]:
-    """Names of the user's configurations, the one saved last first."""
-    return [path.stem for path in durable.newest_first(workspace.configs.glob("*.yaml"))]
-
-
-def saved_path(workspace: Workspace, name: str) -> Path:
-    """Where the user's configuration of this name lies. Raises ConfigError for a name that is no plain file name."""
-    if not NAME.fullmatch(name):
-        message = f"{name!r:.80} is not a valid name; use up to 64 letters (a to z), digits, spaces, dots, - or _."
-        raise ConfigError([Problem("", message)])
-    return workspace.configs / f"{name}.yaml"
-
-
-def save(workspace: Workspace, name: str, config: Config) -> Path:
-    """Save under `name`, replacing what had it. Raises ConfigError for a bad name and OSError."""
-    path = saved_path(workspace, name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    durable.replace_bytes(path, dump(config))
-    return path
-
-
 def find(workspace: Workspace, text: str) -> Path:
-    """The file that `text` names: a path, a configuration of the user or a preset. Raises FileNotFoundError."""
+    """The file that `text` names: a path, a saved configuration or a preset. Raises FileNotFoundError."""
     named = [workspace.configs / f"{text}.yaml", PRESETS / f"{text}.yaml"] if NAME.fullmatch(text) else []
     for path in [Path(text), *named]:
-        with suppress(OSError):  # a text too long for a file's name is no file's name
+        with suppress(OSError):  # the text is too long for a file name
             if path.is_file():
                 return path
     raise FileNotFoundError(
-        f"There is no configuration {text!r}. "
-        f"Give the path of a YAML file or one of the presets: {', '.join(presets())}."
+        f"There is no configuration {text!r}. Give the path of a YAML file or one of the presets: "
+        f"{', '.join(presets())}."
     )
 
 
 def load(path: Path) -> Config:
-    """The configuration in a file; that of a preset knows which it is. Raises ConfigError, OSError."""
+    """The configuration in a file; that of a preset names the preset. Raises ConfigError, OSError."""
     if path.resolve().parent == PRESETS:
         return preset(path.stem)
     with regular_file.open_binary(path) as file:
-        return parse(file.read(yaml_text.MOST_BYTES + 1), path.name)  # enough to know that it is too large
+        return parse(
+            file.read(yaml_text.MOST_BYTES + 1), path.name
+        )  # one byte more, to detect a file that is too large

@@ -1,4 +1,4 @@
-"""The declared options as a list, their values as text and YAML, and which of them differ between configurations."""
+"""The declared options as a list, their values as text and YAML, and differences between configurations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Values = dict[str, Value]
 
 @dataclass(frozen=True)
 class Option:
-    """One declared option as a form or a table needs it."""
+    """One declared option for a form or a table."""
 
     group: str
     name: str
@@ -43,26 +43,26 @@ class Option:
 
 
 def _limit(field: FieldInfo, *names: str) -> float | None:
-    found = [getattr(rule, name) for rule in field.metadata for name in names if hasattr(rule, name)]
-    return found[0] if found else None
+    limits = (getattr(rule, name) for rule in field.metadata for name in names if hasattr(rule, name))
+    return next(limits, None)
 
 
 def groups() -> dict[str, type[Group]]:
     """The groups of options by name, in the order of their declaration."""
-    found = {name: field.annotation for name, field in Config.model_fields.items()}
-    return {name: kind for name, kind in found.items() if isinstance(kind, type) and issubclass(kind, Group)}
+    kinds = {name: field.annotation for name, field in Config.model_fields.items()}
+    return {name: kind for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, Group)}
 
 
 @functools.cache
 def options() -> tuple[Option, ...]:
     """Every option in the order of its declaration."""
-    found = []
+    declared = []
     for group, outer in groups().items():
         for name, field in outer.model_fields.items():
             extra = cast(dict[str, Any], field.json_schema_extra)
             choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
             kind = str if choices else cast(type, field.annotation)
-            found.append(
+            declared.append(
                 Option(
                     group,
                     name,
@@ -79,7 +79,7 @@ def options() -> tuple[Option, ...]:
                     _limit(field, "lt") is not None,
                 )
             )
-    return tuple(found)
+    return tuple(declared)
 
 
 def group_title(group: str) -> str:
@@ -88,7 +88,7 @@ def group_title(group: str) -> str:
 
 
 def limits(option: Option) -> str:
-    """What an option may be, in a few words with its unit; a text option's help says it."""
+    """The valid values of an option with their unit; for a text option see its help."""
     if option.choices:
         return " or ".join(option.choices)
     if option.kind is bool:
@@ -101,13 +101,13 @@ def limits(option: Option) -> str:
 
 
 def shown(value: float | int | str | bool) -> str:
-    """A value for display; empty text is `nothing`."""
+    """A value for display; an empty text is `nothing`."""
     if isinstance(value, bool):
         return str(value).lower()
     return "nothing" if value == "" else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-@functools.lru_cache(maxsize=4096, typed=True)  # pages write whole configurations at every drawing
+@functools.lru_cache(maxsize=4096, typed=True)  # pages write whole configurations at every rerun
 def _scalar(name: str, value: object) -> str:
     return yaml.safe_dump({name: value}, allow_unicode=True).strip()
 
@@ -125,20 +125,19 @@ def _explained(option: Option) -> list[str]:
 def _lines(document: Mapping[str, object], head: str) -> Iterator[str]:
     if head:
         yield from _comment(head, "")
-    known = {option.key: option for option in options()}
+    by_key = {option.key: option for option in options()}
     for name, value in document.items():
         if not isinstance(value, Mapping):
             yield _scalar(name, value)
             continue
         yield f"{name}:"
         for inner, inner_value in value.items():
-            option = known[f"{name}.{inner}"]
-            yield from _explained(option)
+            yield from _explained(by_key[f"{name}.{inner}"])
             yield f"  {_scalar(inner, inner_value)}"
 
 
 def commented(document: Mapping[str, object], head: str = "") -> bytes:
-    """A configuration's document `{group: {name: value}}` as YAML, each option under what it is and does."""
+    """A document `{group: {name: value}}` as YAML, each option after a comment with its label, limits and help."""
     return ("\n".join(_lines(document, head)) + "\n").encode()
 
 
@@ -160,5 +159,5 @@ def differing(configurations: Iterable[Mapping[str, Value]]) -> list[str]:
 
 
 def _comparable(value: Value | None) -> tuple[str, Value | None]:
-    """1 equals 1.0, but true does not equal 1."""
+    """A key by which 1 equals 1.0, but not true."""
     return ("flag" if isinstance(value, bool) else "value", value)

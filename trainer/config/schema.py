@@ -1,6 +1,6 @@
 """Declaration of every training option: type, default, range, unit, help, and the rules between options.
 
-The form, the validation, the YAML files and the command line all read the declarations here; nothing repeats them.
+The form, the validation, the YAML files, the command line and the documentation use these declarations.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ EMBEDDING_NUMBERS, EMBEDDING_STEPS = 96, 16
 """Rows and columns of the speech embedding of a window."""
 EMBEDDING_WINDOW_SECONDS, EMBEDDING_STEP_SECONDS = 2.0, 0.08
 EMBEDDING_MODELS = ("dense", "gru", "conv_attention")
-"""The models that can stand behind it."""
+"""The models for speech embeddings."""
 LATEST = "latest"
-"""In `training.start_from`: the newest run that has a model; the start puts its id there."""
+"""In `training.start_from`: the newest run with a model; starting a run replaces it by the id."""
 
 
 def option(
@@ -34,16 +34,16 @@ def option(
     return Field(default, title=label, description=help, json_schema_extra=extra, pattern=pattern, **limits)  # type: ignore[call-overload]
 
 
-# One option, one line: a table to read, so the formatter keeps off it.
+# A table: one option per line.
 # fmt: off
 class Group(BaseModel):
-    """Options that belong together; unknown keys, wrong types and NaN are errors."""
+    """A group of options; unknown keys, wrong types and NaN are errors."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, validate_default=True)
 
 
 class Data(Group):
-    """How clips become the windows that the model hears."""
+    """Windows of the clips that the model is trained on."""
 
     window_seconds: float = option(1.5, "Window", "Length of audio behind one decision; it must contain the whole phrase. Higher fits longer phrases and takes more computation in training and on the device; lower is faster and cuts off long phrases.", unit="s", ge=0.5, le=5.0)
     word_margin_ms: int = option(50, "Margin after the word", "A positive window ends at least this long after the word. Higher makes the detector more reliable and slower to respond; lower makes it respond sooner.", unit="ms", ge=0, le=1000, advanced=True)
@@ -57,7 +57,7 @@ class Data(Group):
 
 
 class Features(Group):
-    """What the model sees of a window: rows over columns of time."""
+    """Features of a window, the input of the model: rows over columns of time."""
 
     kind: Literal["log_mel", "mfcc", "pcen", "speech_embedding"] = option("log_mel", "Features", "log_mel: logarithm of the mel spectrogram. mfcc: a few cepstral coefficients, for the smallest models. pcen: mel bands with per-channel energy normalization, which suppresses steady noise. speech_embedding: from a public pretrained speech network (Apache-2.0); works with few positives and for openWakeWord; needs a window of 2 s.")
     mel_bands: int = option(40, "Mel bands", "Bands of the mel spectrogram, the rows of log_mel and pcen. Higher resolves finer detail and makes the model larger and slower; lower suits small devices.", ge=16, le=128)
@@ -71,7 +71,7 @@ class Features(Group):
 
 
 class Augmentation(Group):
-    """What is done to a window each time it is drawn, so that no two epochs hear the same."""
+    """Random changes to a window each time it is drawn."""
 
     gain_probability: float = option(1.0, "Gain: probability", "Fraction of windows whose level is changed. Higher makes the detector robust to distances and microphones; lower keeps more windows as recorded; 0 turns it off.", ge=0.0, le=1.0, advanced=True)
     gain_db: float = option(10.0, "Gain", "Each window is made louder or quieter by up to this much. Higher makes the detector robust to distances and microphones; 0 keeps the recorded level.", unit="dB", ge=0.0, le=30.0)
@@ -115,7 +115,7 @@ class Loss(Group):
 
 
 class Optimizer(Group):
-    """How the weights follow the gradient, and how fast."""
+    """Optimizer, learning rate and their schedule."""
 
     name: Literal["adamw", "sgd"] = option("adamw", "Optimizer", "adamw: adapts the step size of every weight; right for most trainings. sgd: one step size, with momentum; needs a learning rate about ten times as high.")
     learning_rate: float = option(2e-3, "Learning rate", "Highest step size. Higher learns faster until the loss diverges; lower is more stable and slower.", gt=0.0, le=1.0)
@@ -130,7 +130,7 @@ class Optimizer(Group):
 
 
 class Training(Group):
-    """How long, how fast and where."""
+    """Length, device and evaluation of the training."""
 
     start_from: str = option("", "Start from", "The run whose best model the training starts from: its id, or `latest` for the newest run that has a model; `ID/epoch-00012` names another of its checkpoints. Empty starts from random weights. Model and features must be those of that run.", pattern=r"^(|latest|[0-9]{8}-[0-9]{6}-[0-9a-f]{4}(/epoch-[0-9]{5}(-batch-[0-9]{7})?)?)$")
     epochs: int = option(40, "Epochs", "Passes over the data. Higher trains longer, until early stopping ends a run that no longer improves; lower ends sooner.", ge=1, le=10_000)
@@ -150,7 +150,7 @@ class Training(Group):
 
 
 class Config(Group):
-    """Everything that decides a training. `preset` names the preset that it began as, or is empty."""
+    """All options of a training; `preset` is the name of the preset it is based on, or empty."""
 
     preset: str = Field("", pattern=r"^[a-z0-9_]{0,64}$")
     data: Data = Data()
@@ -163,21 +163,21 @@ class Config(Group):
 
     @model_validator(mode="after")
     def rules(self) -> Config:
-        """Rules between options; each broken one is a line `option: sentence` that names the option to change."""
+        """Check the rules between options; the message has a line `option: sentence` for each broken one."""
         if broken := list(broken_rules(self)):
             raise ValueError("\n".join(broken))
         return self
 
 
 def feature_rows(features: Features) -> int:
-    """Rows of what the model sees of a window."""
+    """Rows of the features of a window."""
     if features.kind == "speech_embedding":
         return EMBEDDING_NUMBERS
     return features.mfcc_coefficients if features.kind == "mfcc" else features.mel_bands
 
 
 def broken_rules(config: Config) -> Iterator[str]:
-    """Each rule between options that does not hold, as `option: sentence`; a NaN breaks none."""
+    """Broken rules between options as `option: sentence`; NaN breaks none."""
     data, features, augmentation = config.data, config.features, config.augmentation
     shares = data.positive_share + data.unfinished_share + data.background_share + data.hard_negative_share + data.mined_share
     if shares > 0.95:
@@ -206,7 +206,6 @@ def broken_rules(config: Config) -> Iterator[str]:
 
 
 def _broken_embedding_rules(config: Config) -> Iterator[str]:
-    """The speech embedding has its window and its models."""
     name, seconds = config.model.name, config.data.window_seconds
     if config.features.kind != "speech_embedding":
         return

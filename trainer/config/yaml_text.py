@@ -1,4 +1,4 @@
-"""The one reader of YAML: strict and small, it runs no code, expands nothing and drops no key silently."""
+"""The only YAML reader: strict, runs no code, expands no aliases, accepts no duplicate keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MOST_BYTES = 1_000_000
 DEEPEST = 20
 MOST_DIGITS = 300
 _PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""libyaml, forty times as fast, where PyYAML was built with it."""
+"""libyaml if PyYAML was built with it, which is forty times as fast."""
 _WORDS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -24,13 +24,13 @@ _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 
 
 class YamlError(ValueError):
-    """The text is not accepted as YAML; the message gives the line and the reason in one sentence."""
+    """The text is not accepted as YAML; the message gives line and reason in one sentence."""
 
 
 def parse(data: bytes) -> object:
     """The document in `data` as plain Python values; None when it is empty. Raises YamlError."""
     if len(data) > MOST_BYTES:
-        raise YamlError(f"too large for a configuration: at most {MOST_BYTES:,} bytes are read.")
+        raise YamlError(f"too large for a configuration; at most {MOST_BYTES:,} bytes are allowed.")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -42,7 +42,7 @@ def parse(data: bytes) -> object:
 
 
 def _reason(text: str, error: yaml.YAMLError) -> str:
-    """Why the text is no YAML, as PyYAML's own parser says it: it gives better places than libyaml."""
+    """The reason from PyYAML's own parser, which gives better positions than libyaml."""
     try:
         for _ in yaml.parse(text, Loader=yaml.SafeLoader):
             pass
@@ -69,8 +69,8 @@ def _document(events: Iterator[yaml.Event]) -> object:
 
 
 def _value(event: yaml.Event, events: Iterator[yaml.Event], depth: int) -> object:
-    """The value that begins with `event`. Refuses aliases, as a few lines can stand for gigabytes, tags and deep
-    nesting before anything is built."""
+    """The value that begins with `event`. Refuses aliases, with which a few lines can expand to gigabytes, tags and
+    deep nesting."""
     if isinstance(event, yaml.AliasEvent):
         raise YamlError(f"{_line(event)}: aliases (*name) are not supported; write the value out.")
     if tag := getattr(event, "tag", None):
@@ -113,10 +113,10 @@ def _plain_scalar(event: yaml.ScalarEvent) -> object:
 
 @functools.lru_cache(maxsize=10_000)
 def _resolved(text: str) -> bool | int | float | str | None:
-    """A scalar without quotes, which has one meaning only: YAML 1.2's null, true, false and decimal numbers.
+    """The value of a scalar without quotes: null, true, false or a decimal number as in YAML 1.2, else text.
 
-    Everything else is text, so that `no`, `010` (8 in YAML 1.1) and `12:30:45` (45045 there) become errors where a
-    number is due instead of another number, and `1e-3` is the number that everybody means.
+    So `no`, `010` (8 in YAML 1.1) and `12:30:45` (45045 there) are errors where a number is expected, and `1e-3` is a
+    number.
     """
     if text in _WORDS:
         return _WORDS[text]

@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from trainer.audio import audio_formats, audio_reader
-from trainer.audio.audio_reader import COMMAND, Answer, Reader, ReaderFailed
+from trainer.audio.audio_reader import COMMAND, Message, Reader, ReaderFailed
 from trainer.dataset import clips, file_names
 from trainer.dataset.measures import fingerprint_of
 from trainer.system import limits
@@ -29,14 +29,14 @@ BATCH = 32
 SECONDS = audio_reader.SECONDS
 MOST_SILENT = 3
 NOT_TRIED = "The disk did not respond for the files before it; check the disk, then scan again."
-_Result = tuple[int, Answer | ReaderFailed]
+_Result = tuple[int, Message | ReaderFailed]
 
 
-def _request(path: Path) -> Answer:
+def _request(path: Path) -> Message:
     return {"do": "inspect", "path": str(path), "seconds": audio_reader.allowance(path, SECONDS)}
 
 
-def _inspect_batch(reader: Reader, paths: Sequence[Path]) -> Iterator[Answer | ReaderFailed]:
+def _inspect_batch(reader: Reader, paths: Sequence[Path]) -> Iterator[Message | ReaderFailed]:
     waiting = [_request(path) for path in paths]
     while waiting:
         reader.ask(*waiting)
@@ -48,7 +48,7 @@ def _inspect_batch(reader: Reader, paths: Sequence[Path]) -> Iterator[Answer | R
                 break  # the files after it are requested again from a new process
 
 
-def _second_try(path: Path) -> Answer:
+def _second_try(path: Path) -> Message:
     """The answer of a new process while no other reads."""
     request = _request(path)
     with Reader(COMMAND) as reader:
@@ -59,7 +59,7 @@ def _second_try(path: Path) -> Answer:
             return {"reason": error.reason, "message": f"{error.cause}, twice; {error.advice}."}
 
 
-def _second_tries(paths: Sequence[Path], doubtful: Sequence[int]) -> Iterator[tuple[int, Answer]]:
+def _second_tries(paths: Sequence[Path], doubtful: Sequence[int]) -> Iterator[tuple[int, Message]]:
     """Answers for files that got none at first; only a few are tried again on a disk that does not respond."""
     silent = 0
     for place in doubtful:
@@ -71,7 +71,7 @@ def _second_tries(paths: Sequence[Path], doubtful: Sequence[int]) -> Iterator[tu
         yield place, answer
 
 
-def inspect_all(paths: Sequence[Path]) -> Iterator[tuple[int, Answer]]:
+def inspect_all(paths: Sequence[Path]) -> Iterator[tuple[int, Message]]:
     """Yields (index in `paths`, answer) for every file as it becomes ready, from one process per core.
 
     An answer holds `reason` and `message` (empty for a clip) and a clip's facts and measures. Closing the iterator

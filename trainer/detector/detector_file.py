@@ -8,24 +8,25 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from trainer.detector.stream_scores import Point
+from trainer.system.display_text import counted
 
 NAME, MODEL, INT8_MODEL, OPENWAKEWORD_MODEL = "detector.json", "model.onnx", "model.int8.onnx", "openwakeword.onnx"
 WAVEFORM, COLUMNS, PROBABILITY = "waveform", "columns", "probability"
-"""Values in the graph of a model: its input, what the windows of a stream share, its output."""
+"""Values in the graph of a model: input, columns of features (shared by overlapping windows), output."""
 LARGEST_DIFFERENCE = 1e-4
-"""Between the probabilities of the trained and of the exported model."""
+"""Allowed between the probabilities of the trained and of the exported model."""
 MOST_LOSS = 0.01
-"""Of the words that a model of eight bits may miss more than the one that it was made from."""
+"""Allowed increase of the miss rate by int8 quantization."""
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Seconds = Annotated[float, Field(gt=0, le=60)]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
-"""In the model's own folder; the names come from untrusted files too."""
+"""A file in the folder of the model; names can come from untrusted files."""
 
 
 class ColumnFacts(BaseModel, frozen=True):
-    """How the columns of features are cut from a wave: one every `step_samples`, from `context_samples` that end with
-    it. A piece of wave gives `dropped` columns too many at its beginning, and a window has `per_window`."""
+    """How columns of features are computed: one every `step_samples`, from the last `context_samples`. The first
+    `dropped` columns of a piece are discarded; a window has `per_window`."""
 
     step_samples: Count
     context_samples: Count
@@ -34,7 +35,7 @@ class ColumnFacts(BaseModel, frozen=True):
 
 
 class Threshold(BaseModel, frozen=True):
-    """Where the threshold comes from, and what it costs there; `evaluation`: chosen by the user, so it stays.
+    """How the threshold was chosen, with its rates there. `evaluation`: by the user, so an export keeps it.
 
     `bound_per_hour`: with 90 % confidence there are at most so many false accepts per hour, counted in the `long_hours`
     of long recordings; null: nothing was promised.
@@ -60,7 +61,7 @@ class Parity(BaseModel, frozen=True):
 
 
 class Rates(BaseModel, frozen=True):
-    """Of the validation windows at threshold 0.5, from 0 to 1."""
+    """Rates over the validation windows at threshold 0.5, from 0 to 1."""
 
     accuracy: float | None
     fpr: float | None
@@ -68,8 +69,8 @@ class Rates(BaseModel, frozen=True):
 
 
 class Int8(BaseModel, frozen=True):
-    """What rounding the weights to eight bits costs: on the same windows as `parity`, and in the validation stream at
-    the same false accepts per hour, where there is one."""
+    """The cost of quantization to int8: on the windows of `parity` and, where there is a validation stream, on it at
+    the same false accepts per hour."""
 
     largest_difference: float
     mean_difference: float
@@ -82,7 +83,7 @@ class Int8(BaseModel, frozen=True):
 
     @property
     def loss(self) -> float:
-        """Increase of the miss rate; without a stream, of the error rate of windows."""
+        """Increase of the miss rate or, without a stream, of the error rate of windows."""
         if self.float32_stream and self.int8_stream:
             return self.int8_stream.miss_rate - self.float32_stream.miss_rate
         return (self.float32.accuracy or 0.0) - (self.int8.accuracy or 0.0)
@@ -93,7 +94,7 @@ class Int8(BaseModel, frozen=True):
 
 
 class DetectorFile(BaseModel, frozen=True):
-    """Times in seconds unless the name says otherwise; `files` and `embedding_models` are digests (sha256) by name."""
+    """The content of detector.json; `files` and `embedding_models` hold sha256 digests by file name."""
 
     format: Literal[1] = 1
     run: str
@@ -127,7 +128,7 @@ def path_in(folder: Path) -> Path:
 
 
 def lock_in(folder: Path) -> Path:
-    """Held while the detector.json of a model folder is written, by an export or a chosen threshold."""
+    """The lock held while the detector.json of a model folder is written."""
     return folder / ".lock"
 
 
@@ -136,67 +137,64 @@ def _percent(value: float | None) -> str:
 
 
 def _threshold_sentence(file: DetectorFile) -> str:
-    heard = file.threshold_from
-    if heard.source == "default":
-        return f"Its threshold is {file.threshold:g}, as there was no validation stream to choose it on."
-    where = "the validation stream" if heard.source == "validation_stream" else "an evaluation"
-    said = f"Its threshold {file.threshold:.4f} was chosen in {where}"
-    if heard.false_accepts_per_hour is not None:
-        said += f" for {heard.false_accepts_per_hour:g} false accepts per hour"
-    if heard.false_accepts is None or heard.hours is None:
-        return f"{said}."
-    missed = "" if heard.miss_rate is None else f", and missed {_percent(heard.miss_rate)} of the words"
-    bound = heard.bound_per_hour
-    kept = "" if bound is None else f" With 90 % confidence there are at most {bound:.2g} per hour."
-    return f"{said}: there it had {heard.false_accepts} in {heard.hours:.2f} h{missed}.{kept}"
+    origin = file.threshold_from
+    if origin.source == "default":
+        return f"Its threshold is {file.threshold:g}, the default, as there is no validation stream."
+    where = "on the validation stream" if origin.source == "validation_stream" else "in an evaluation"
+    text = f"Its threshold {file.threshold:.4f} was chosen {where}"
+    if origin.false_accepts_per_hour is not None:
+        text += f" for {origin.false_accepts_per_hour:g} false accepts per hour"
+    if origin.false_accepts is None or origin.hours is None:
+        return f"{text}."
+    misses = "" if origin.miss_rate is None else f" and a miss rate of {_percent(origin.miss_rate)}"
+    bound = origin.bound_per_hour
+    promise = "" if bound is None else f" With 90 % confidence there are at most {bound:.2g} per hour."
+    text += f": there it had {counted(origin.false_accepts, 'false accept')} in {origin.hours:.2f} h{misses}."
+    return text + promise
 
 
 def sentences(file: DetectorFile) -> list[str]:
-    """What was exported and how well, for the log and the command line."""
-    differs = f"on {file.parity.windows:,} validation windows by {file.parity.largest_difference:.1e} at most"
-    said = [f"The model of epoch {file.epoch} is exported: it differs from the trained one {differs}."]
-    if not file.parity.within:
-        said = [
-            f"The exported model of epoch {file.epoch} differs from the trained one {differs}, which is more than "
-            f"{LARGEST_DIFFERENCE:g}: its scores are not those of the training."
+    """The result of the export for the log and the command line."""
+    difference = f"{file.parity.largest_difference:.1e} on {file.parity.windows:,} validation windows"
+    if file.parity.within:
+        text = [f"Exported the model of epoch {file.epoch}; largest difference from the trained model {difference}."]
+    else:
+        text = [
+            f"The exported model of epoch {file.epoch} differs from the trained model by up to {difference}, more than "
+            f"the allowed {LARGEST_DIFFERENCE:g}; its scores are not reliable."
         ]
-    said.append(_threshold_sentence(file))
+    text.append(_threshold_sentence(file))
     if file.int8 is None:
-        return said
-    return [*said, *_int8_sentences(file.int8), *_unmeasured(file)]
-
-
-def _unmeasured(file: DetectorFile) -> list[str]:
-    """A threshold that a user chose was measured with one model, and holds for both."""
-    if file.threshold_from.source != "evaluation":
-        return []
-    return [f"The chosen threshold was measured with {MODEL} alone: the int8 model may wake more often at it."]
+        return text
+    text += _int8_sentences(file.int8)
+    if file.threshold_from.source == "evaluation":  # chosen by the user for both models
+        text.append(f"The threshold was measured with {MODEL} only; the int8 model may have more false accepts at it.")
+    return text
 
 
 def _int8_sentences(cost: Int8) -> list[str]:
-    said = [
-        f"In eight bits it takes {cost.bytes / 1e6:.2f} instead of {cost.float32_bytes / 1e6:.2f} MB; its probability "
-        f"differs by {cost.largest_difference:.3f} at most, {cost.mean_difference:.4f} on average; of the windows "
-        f"{_percent(cost.int8.accuracy)} are right at threshold 0.5 instead of {_percent(cost.float32.accuracy)} (FPR "
+    text = [
+        f"The int8 model has {cost.bytes / 1e6:.2f} MB instead of {cost.float32_bytes / 1e6:.2f} MB. Its probabilities "
+        f"differ by up to {cost.largest_difference:.3f}, {cost.mean_difference:.4f} on average; per window at "
+        f"threshold 0.5: accuracy {_percent(cost.int8.accuracy)} instead of {_percent(cost.float32.accuracy)}, FPR "
         f"{_percent(cost.int8.fpr)} instead of {_percent(cost.float32.fpr)}, FNR {_percent(cost.int8.fnr)} instead of "
-        f"{_percent(cost.float32.fnr)})."
+        f"{_percent(cost.float32.fnr)}."
     ]
     if (before := cost.float32_stream) and (after := cost.int8_stream):
-        said.append(
-            f"In the validation stream, at the same false accepts per hour, eight bits miss "
-            f"{_percent(after.miss_rate)} of {after.words} words instead of {_percent(before.miss_rate)}, at a "
-            f"threshold of {after.threshold:.4f}."
+        text.append(
+            f"On the validation stream, at the same false accepts per hour, it misses {_percent(after.miss_rate)} of "
+            f"{counted(after.words, 'word')} instead of {_percent(before.miss_rate)}, at threshold "
+            f"{after.threshold:.4f}."
         )
     if cost.loss > MOST_LOSS:
-        said.append(f"That is more than {100 * MOST_LOSS:g} % worse: take {MODEL}.")
+        text.append(f"That is more than {100 * MOST_LOSS:g} % worse; use {MODEL}.")
     elif not cost.worth_taking:
-        said.append(f"Eight bits make it no smaller: take {MODEL}.")
-    return said
+        text.append(f"The int8 model is not smaller; use {MODEL}.")
+    return text
 
 
 def of_model(file: DetectorFile, name: str) -> DetectorFile:
-    """The document as it holds for one of its models: the same false accepts per hour want another threshold of eight
-    bits; one that the user chose holds for all."""
+    """The document for one of its models: int8 has a threshold of its own, unless the user chose one for both."""
     own = file.int8.int8_stream if file.int8 and name == INT8_MODEL else None
     if own is None or file.threshold_from.source != "validation_stream":
         return file

@@ -1,8 +1,8 @@
-"""Tries an untrusted model in a process of its own before another one loads it, with limited memory and time:
-with every possible number of windows, and with the longest wave (see `onnx_file`).
+"""The trial of an untrusted model in a process with limited memory and time, before another process loads it.
 
-Standard input: one line of JSON, {"path": ..., "file": detector.json, "seconds": limit of processor time}, then the
-bytes of the model. Standard output: {"refusal": a sentence, or nothing}.
+It runs the model on every possible number of windows and on the longest wave (see `onnx_file`). Standard input: a line
+of JSON, {"path": ..., "file": detector.json, "seconds": limit of processor time}, then the bytes of the model. Standard
+output: {"refusal": sentence or ""}.
 """
 
 from __future__ import annotations
@@ -23,12 +23,11 @@ from trainer.detector.detector_file import COLUMNS, WAVEFORM, DetectorFile
 from trainer.system import limited_process
 
 MEMORY, MEMORY_PER_BYTE = 1 << 30, 8
-"""Address space in bytes, and what each byte of the file may take on top: it is parsed, cut in two and loaded."""
+"""Address space in bytes, and more for each byte of the file, which is parsed, cut in two and loaded."""
 SLOWEST = 10.0
-"""Largest ratio of computing time to audio time; beyond it live detection is impossible."""
-
+"""Largest ratio of computing time to audio time; live detection is impossible far below it."""
 EMBEDDING_ROWS = 96
-"""Numbers in each column of the public speech embedding."""
+"""Values in each column of the public speech embedding."""
 
 
 def refusal(path: Path, file: DetectorFile, data: bytes) -> str:
@@ -39,24 +38,24 @@ def refusal(path: Path, file: DetectorFile, data: bytes) -> str:
         return str(error)
     try:
         head = path.name == detector_file.OPENWAKEWORD_MODEL
-        why = _try_head(file, data) if head else _try(detector_file.of_model(file, path.name), model)
+        reason = _try_head(file, data) if head else _try(detector_file.of_model(file, path.name), model)
     except ModelFailed as error:
-        why = error.why
+        reason = error.reason
     except (MemoryError, ValueError, *REFUSALS) as error:  # numpy raises ValueError for values of another shape
-        why = limited_process.describe_model_error(error)
-    return f"The model in {path} {why}. {onnx_file.AGAIN}" if why else ""
+        reason = limited_process.describe_model_error(error)
+    return f"The model in {path} {reason}. {onnx_file.EXPORT_AGAIN}" if reason else ""
 
 
 def _try(file: DetectorFile, model: ModelProto) -> str:
-    """What is wrong with the model, to follow its name."""
+    """What is wrong with the model, as the predicate of a sentence; empty when it passes."""
     loaded = detector.of_graph(file, model, threads=1)
-    begun = time.process_time()
-    scores = _scores(loaded, range(1, HEAD_WINDOWS + 1) if onnx_file.asks_sizes(model) else (1, 2, HEAD_WINDOWS))
-    took, seconds = time.process_time() - begun, len(scores) * file.hop_seconds
+    start = time.process_time()
+    scores = _scores(loaded, range(1, HEAD_WINDOWS + 1) if onnx_file.uses_sizes(model) else (1, 2, HEAD_WINDOWS))
+    took, seconds = time.process_time() - start, len(scores) * file.hop_seconds
     if took > SLOWEST * seconds:
-        return f"takes {took:.1f} s to hear {seconds:.1f} s of sound"
+        return f"takes {took:.1f} s to process {seconds:.1f} s of audio"
     if not np.array_equal(scores[:3], _scores(loaded, (1, 2))):
-        return "gives another probability each time for the same sound"
+        return "returns different probabilities for the same audio"
     for first in (True, False):
         wave = np.zeros((1, loaded.samples_due(loaded.columns_due(PIECE_HOPS, first))), np.float32)
         loaded.front.run([COLUMNS], {WAVEFORM: wave})
@@ -64,23 +63,23 @@ def _try(file: DetectorFile, model: ModelProto) -> str:
 
 
 def _try_head(file: DetectorFile, data: bytes) -> str:
-    """The same of a head for openWakeWord: nothing here loads it but this, and the user's other programs do."""
+    """The same for the openWakeWord head, which only the user's other programs load."""
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     embeddings = np.zeros((1, file.columns.per_window, EMBEDDING_ROWS), np.float32)
     (scores,) = session.run(None, {session.get_inputs()[0].name: embeddings})
-    sound = scores.shape == (1, 1) and 0 <= scores[0, 0] <= 1
-    return "" if sound else "gives no probability"
+    valid = scores.shape == (1, 1) and 0 <= scores[0, 0] <= 1
+    return "" if valid else "returns no probability"
 
 
 def _scores(loaded: Detector, counts: Iterable[int]) -> Scores:
-    """The scores of noise, in batches of these numbers of windows. Raises ValueError."""
-    stream, rng, found = loaded.stream(), np.random.default_rng(0), []
+    """Scores of noise in batches of these numbers of windows. Raises ValueError."""
+    stream, rng, batches = loaded.stream(), np.random.default_rng(0), []
     for hops in counts:
         scores = stream.push(0.1 * rng.standard_normal(hops * loaded.hop_samples, np.float32))
         if scores.shape != (hops,):
-            raise ValueError(f"for {hops} windows it gives numbers of the shape {scores.shape}")
-        found.append(scores)
-    return np.concatenate(found)
+            raise ValueError(f"for {hops} windows it returns values of shape {scores.shape}")
+        batches.append(scores)
+    return np.concatenate(batches)
 
 
 def main() -> None:
@@ -88,8 +87,8 @@ def main() -> None:
     data = sys.stdin.buffer.read()
     limited_process.limit_memory(MEMORY + MEMORY_PER_BYTE * len(data))
     limited_process.limit_processor(head["seconds"])
-    answer = refusal(Path(head["path"]), DetectorFile.model_validate(head["file"]), data)
-    sys.stdout.write(json.dumps({"refusal": answer}) + "\n")
+    reason = refusal(Path(head["path"]), DetectorFile.model_validate(head["file"]), data)
+    sys.stdout.write(json.dumps({"refusal": reason}) + "\n")
 
 
 if __name__ == "__main__":

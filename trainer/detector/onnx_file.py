@@ -18,7 +18,7 @@ from trainer.detector.detector_file import COLUMNS, PROBABILITY, WAVEFORM, Detec
 from trainer.system import durable, limited_process, regular_file
 
 MOST_NODES = 5_000
-"""The largest exported graph has 800, in eight bits three times as many."""
+"""The largest exported graph has 800 nodes, quantized to int8 three times as many."""
 _NAMES = """
 Abs Add And ArgMax ArgMin AveragePool BatchNormalization Cast Ceil Celu Clip Concat Constant ConstantOfShape
 Conv Cos CumSum DepthToSpace DequantizeLinear Div DynamicQuantizeLinear Elu Equal Erf Exp Expand Flatten Floor
@@ -35,88 +35,86 @@ SIZES = ("Shape", "Size")
 DOMAINS = frozenset({"", "ai.onnx"})
 _FIRST = {"ConstantOfShape": (0,), "Range": (0, 1, 2), "Resize": (1, 2, 3), "Slice": (1, 2, 3, 4)}
 _SECOND = ("Expand", "Pad", "Reshape", "Split", "Squeeze", "Tile", "TopK", "Unsqueeze")
-AGAIN = "Export it again: python -m trainer export RUN DIR"
+EXPORT_AGAIN = "Export it again: python -m trainer export RUN DIR"
 MOST_BYTES = 512 << 20
 TRIAL_SECONDS = 300.0
-"""Limit of the clock for a trial that neither answers nor computes."""
+"""Limit of a trial that hangs."""
 COMPUTE_SECONDS, COMPUTE_SECONDS_PER_MEGABYTE = 15.0, 0.1
-"""Limits of processor time of a trial."""
+"""Limits of the processor time of a trial."""
 TRIAL = "trainer.detector.model_trial"
 
 
 class GraphRefused(ValueError):
-    """The reason, to follow the path of the model: "has an operation Loop, which no exported model has"."""
+    """The message is the predicate of a sentence about the model: "contains the operation Loop, which ..."."""
 
 
 def reads_files(model: ModelProto) -> bool:
-    """Whether weights of the model lie in other files."""
+    """Whether weights of the model are stored in other files."""
     tensors = chain(_tensors(model.graph), *(_tensors_of_nodes(each.node) for each in model.functions))
     return any(external_data_helper.uses_external_data(tensor) for tensor in tensors)
 
 
 def check_closed(model: ModelProto) -> None:
-    """Raises GraphRefused for a graph that is more than a graph: what follows reads no file and no program of it."""
+    """Raises GraphRefused for a model with external files, functions or more than a graph."""
     if model.functions or reads_files(model):
-        raise GraphRefused("wants to read other files or brings functions of its own, which is refused")
+        raise GraphRefused("refers to external files or defines functions, which is not allowed")
     if model.graph.sparse_initializer or model.training_info:
-        raise GraphRefused("holds sparse weights or a training, which no exported model does")
+        raise GraphRefused("contains sparse weights or training information, which exported models do not")
     if len(model.graph.node) > MOST_NODES:
-        raise GraphRefused(f"has {len(model.graph.node):,} operations; at most {MOST_NODES:,} are taken")
+        raise GraphRefused(f"has {len(model.graph.node):,} nodes; at most {MOST_NODES:,} are allowed")
 
 
 def check_operations(model: ModelProto) -> None:
-    """Raises GraphRefused. The nodes of the graph must be sorted, as onnx.checker knows."""
-    changing = _changing(model)
+    """Raises GraphRefused. The nodes must be sorted topologically, which onnx.checker ensures."""
+    dependent = _audio_dependent(model)
     for node in model.graph.node:
         _check_node(node)
-        _check_sizes(node, changing)
-    _check_front(model, changing)
+        _check_sizes(node, dependent)
+    _check_front(model, dependent)
 
 
-def _changing(model: ModelProto) -> set[str]:
-    """The names of what depends on the values in the sound: a size does not."""
-    found = {value.name for value in model.graph.input}
+def _audio_dependent(model: ModelProto) -> set[str]:
+    """Names of the values that depend on the samples; a size does not."""
+    names = {value.name for value in model.graph.input}
     for node in model.graph.node:
-        if node.op_type not in SIZES and found & set(node.input):
-            found |= set(node.output)
-    return found
+        if node.op_type not in SIZES and names & set(node.input):
+            names |= set(node.output)
+    return names
 
 
-def asks_sizes(model: ModelProto) -> bool:
-    """Whether anything in the graph is computed from how much sound it gets."""
-    changing = _changing(model)
-    return any(node.op_type in SIZES and changing & set(node.input) for node in model.graph.node)
+def uses_sizes(model: ModelProto) -> bool:
+    """Whether anything in the graph is computed from the amount of audio."""
+    dependent = _audio_dependent(model)
+    return any(node.op_type in SIZES and dependent & set(node.input) for node in model.graph.node)
 
 
-def _check_front(model: ModelProto, changing: set[str]) -> None:
-    """What is computed of a wave of any length grows with it: it cannot ask how long it is."""
+def _check_front(model: ModelProto, dependent: set[str]) -> None:
+    """Refuse columns that depend on the length of the wave: the front end is run on pieces of any length."""
     needed = {COLUMNS}
     for node in reversed(model.graph.node):
         if needed & set(node.output):
-            if node.op_type in SIZES and changing & set(node.input):
-                raise GraphRefused(f"asks for the length of the sound ({node.op_type}), which no exported model does")
+            if node.op_type in SIZES and dependent & set(node.input):
+                raise GraphRefused(f"depends on the length of the audio ({node.op_type}), which exported models do not")
             needed |= set(node.input)
 
 
 def _check_node(node: NodeProto) -> None:
-    plain = node.domain in DOMAINS and node.op_type in OPERATIONS
-    if not plain or any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute):
+    allowed = node.domain in DOMAINS and node.op_type in OPERATIONS
+    if not allowed or any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute):
         name = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
-        raise GraphRefused(f"has an operation {name!r:.80}, which no exported model has")
+        raise GraphRefused(f"contains the operation {name!r:.80}, which exported models do not")
 
 
-def _check_sizes(node: NodeProto, changing: set[str]) -> None:
-    """Raises GraphRefused when how large a result is depends on the values in the sound."""
+def _check_sizes(node: NodeProto, dependent: set[str]) -> None:
+    """Raises GraphRefused when the size of a result depends on the samples."""
     default = (1,) if node.op_type in _SECOND or node.op_type.startswith("Reduce") else ()
-    places = _FIRST.get(node.op_type, default)
-    if any(place < len(node.input) and node.input[place] in changing for place in places):
-        raise GraphRefused(
-            f"has a result of {node.op_type} whose size depends on the sound, which no exported model has"
-        )
+    inputs = _FIRST.get(node.op_type, default)
+    if any(index < len(node.input) and node.input[index] in dependent for index in inputs):
+        raise GraphRefused(f"has a result of {node.op_type} whose size depends on the audio, unlike exported models")
 
 
 def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
-    """Every tensor in a graph and in the graphs within it."""
+    """Every tensor in a graph and its subgraphs."""
     yield from graph.initializer
     for sparse in graph.sparse_initializer:
         yield from (sparse.values, sparse.indices)
@@ -137,72 +135,73 @@ def _tensors_of(attribute: AttributeProto) -> Iterator[TensorProto]:
 
 
 class ModelRefused(ValueError):
-    """A model that is what its detector.json says, and did not stand its trial."""
+    """A model that matches its detector.json and fails its trial."""
 
 
 def read(path: Path) -> tuple[DetectorFile, ModelProto]:
-    """The model in a folder or in an `.onnx` file, with what stands in the detector.json beside it.
+    """The model in a folder or in an `.onnx` file, with the content of the detector.json beside it.
 
-    The very bytes that are loaded have been tried before, by a process that is limited. Raises FileNotFoundError,
-    OSError, or ValueError with one sentence.
+    A limited process has tried the very bytes that are returned. Raises FileNotFoundError, OSError, ValueError.
     """
     path = path / detector_file.MODEL if path.is_dir() else path
     beside = detector_file.path_in(path.parent)
     if not path.is_file():
-        raise FileNotFoundError(f"There is no model {path}. {AGAIN}")
+        raise FileNotFoundError(f"The model {path} does not exist. {EXPORT_AGAIN}")
     if not beside.is_file():
-        raise FileNotFoundError(f"There is no {detector_file.NAME} beside {path}, which is required. {AGAIN}")
+        raise FileNotFoundError(f"{detector_file.NAME} is missing beside {path}. {EXPORT_AGAIN}")
     file = durable.read_document(DetectorFile, beside)
     if file is None:
-        raise ValueError(f"{beside} is corrupt or of another version. {AGAIN}")
+        raise ValueError(f"{beside} is corrupt or of another version. {EXPORT_AGAIN}")
     data = regular_file.read_bytes(path, MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
-        raise ValueError(f"{path} is larger than {MOST_BYTES >> 20} MB, more than any exported model. {AGAIN}")
+        raise ValueError(f"{path} is larger than {MOST_BYTES >> 20} MB, more than any exported model. {EXPORT_AGAIN}")
     if hashlib.sha256(data).hexdigest() != file.files.get(path.name):
-        raise ValueError(f"{path} is corrupt or another model: its digest differs from the one in {beside}. {AGAIN}")
+        raise ValueError(f"{path} is corrupt or another model: its digest is not the one in {beside}. {EXPORT_AGAIN}")
     _try(file, data, path)
     return detector_file.of_model(file, path.name), onnx.load_from_string(data)
 
 
 def _try(file: DetectorFile, data: bytes, path: Path) -> None:
-    """Let a limited process load the model and hear with it. Raises ModelRefused with why it is not loaded here."""
+    """Load and run the model in a limited process. Raises ModelRefused; ValueError when none can be started."""
     seconds = COMPUTE_SECONDS + COMPUTE_SECONDS_PER_MEGABYTE * len(data) / 1e6
     head = json.dumps({"path": str(path), "file": file.model_dump(), "seconds": seconds}).encode() + b"\n"
     try:
-        ended = limited_process.run(TRIAL, [head, data], TRIAL_SECONDS)
+        trial = limited_process.run(TRIAL, [head, data], TRIAL_SECONDS)
     except OSError as error:
-        raise ValueError(f"{path} is not loaded: the process that tries it cannot be started ({error}).") from None
-    if ended.code == 0 and ended.output.endswith(b"\n"):
-        if refusal := json.loads(ended.output)["refusal"]:
+        raise ValueError(f"{path} is not loaded: the process that checks it cannot be started ({error}).") from None
+    if trial.code == 0 and trial.output.endswith(b"\n"):
+        if refusal := json.loads(trial.output)["refusal"]:
             raise ModelRefused(refusal)
         return
-    why = "it took too long" if ended.code is None else limited_process.describe_exit(ended.code)
-    raise ModelRefused(f"The model in {path} is refused: {why} when it was tried in a process of its own. {AGAIN}")
+    reason = "it took too long" if trial.code is None else limited_process.describe_exit(trial.code)
+    raise ModelRefused(f"The model in {path} is refused: {reason} during its trial. {EXPORT_AGAIN}")
 
 
 def parsed(data: bytes, path: Path) -> ModelProto:
-    """The model in these bytes. Raises ValueError when they hold none, or one that is not loaded."""
+    """The model in these bytes. Raises ValueError for other bytes and for a model that is refused."""
     try:
         model = onnx.load_from_string(data)
     except DecodeError:
-        raise ValueError(f"{path} is no ONNX model, or a part of one. {AGAIN}") from None
+        raise ValueError(f"{path} is not an ONNX model, or is incomplete. {EXPORT_AGAIN}") from None
     try:
         check_closed(model)
         checker.check_model(model)
         check_operations(model)
     except GraphRefused as error:
-        raise ValueError(f"{path} {error}. {AGAIN}") from None
+        raise ValueError(f"{path} {error}. {EXPORT_AGAIN}") from None
     except checker.ValidationError as error:
-        raise ValueError(f"{path} is no sound ONNX model ({str(error).splitlines()[0][:200]}). {AGAIN}") from None
-    known = {name for node in model.graph.node for name in node.output}
-    given = [value.name for value in model.graph.input]
-    if path.name != detector_file.OPENWAKEWORD_MODEL and (given != [WAVEFORM] or not {COLUMNS, PROBABILITY} <= known):
-        raise ValueError(f"{path} is no model of this application. {AGAIN}")
+        reason = str(error).splitlines()[0][:200]
+        raise ValueError(f"{path} is not a valid ONNX model ({reason}). {EXPORT_AGAIN}") from None
+    values = {name for node in model.graph.node for name in node.output}
+    inputs = [value.name for value in model.graph.input]
+    openwakeword = path.name == detector_file.OPENWAKEWORD_MODEL
+    if not openwakeword and (inputs != [WAVEFORM] or not {COLUMNS, PROBABILITY} <= values):
+        raise ValueError(f"{path} is not a model exported by this application. {EXPORT_AGAIN}")
     return model
 
 
 def parts(model: ModelProto) -> tuple[bytes, bytes]:
-    """The graph from a wave of any length to its columns, and the one from columns of windows to probabilities."""
+    """The graph from a wave of any length to columns, and the graph from the columns of windows to probabilities."""
     open_model = ModelProto()
     open_model.CopyFrom(model)
     open_model.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "time"
@@ -211,6 +210,6 @@ def parts(model: ModelProto) -> tuple[bytes, bytes]:
     open_model.graph.value_info.append(columns)
     extractor = Extractor(open_model)
     front, head = (
-        extractor.extract_model([given], [found]) for given, found in ((WAVEFORM, COLUMNS), (COLUMNS, PROBABILITY))
+        extractor.extract_model([start], [end]) for start, end in ((WAVEFORM, COLUMNS), (COLUMNS, PROBABILITY))
     )
     return front.SerializeToString(), head.SerializeToString()

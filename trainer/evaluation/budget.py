@@ -15,7 +15,7 @@ from trainer.detector.detector_file import DetectorFile, Threshold
 from trainer.evaluation import curve, evaluations, headline, intervals, point_text
 from trainer.evaluation.evaluations import CurvePoint, Evaluation, EvaluationFolder
 from trainer.evaluation.operating_point import OperatingPoint
-from trainer.streams.stream_set import Heard, StreamSet
+from trainer.streams.stream_set import ScoredStream, StreamSet
 from trainer.system import durable
 from trainer.system.display_text import counted
 from trainer.system.processes import exclusive_lock
@@ -36,11 +36,11 @@ class Choice:
     long_hours: float = 0.0
 
 
-def promise(evaluation: Evaluation, heard: Sequence[Heard], per_hour: float) -> Choice:
+def promise(evaluation: Evaluation, streams: Sequence[ScoredStream], per_hour: float) -> Choice:
     """The lowest threshold that keeps to a budget everywhere in an evaluation and, where its long recordings suffice,
     does so with 90 % confidence in recordings like them. Raises ValueError when there is none to choose."""
     estimate = choose(evaluation, per_hour)
-    long = [each for each in heard if each.recording.is_long]
+    long = [each for each in streams if each.recording.is_long]
     hours = curve.hours(long)
     bounds = intervals.most_expected(np.arange(math.ceil(per_hour * hours) + 1)) / hours if hours else np.empty(0)
     allowed = int((bounds <= per_hour).sum()) - 1
@@ -48,7 +48,7 @@ def promise(evaluation: Evaluation, heard: Sequence[Heard], per_hour: float) -> 
     if strict is None:
         return replace(estimate, long_hours=hours)
     threshold = max(strict.threshold, estimate.point.threshold)
-    point = curve.at_threshold(heard, threshold) or estimate.point
+    point = curve.at_threshold(streams, threshold) or estimate.point
     bound = intervals.most_expected(curve.false_accepts(long, threshold)) / hours
     return Choice(per_hour, point, evaluation, float(bound), hours)
 
@@ -72,7 +72,7 @@ def choose(evaluation: Evaluation, per_hour: float) -> Choice:
 def miss_text(point: CurvePoint, words: int) -> str:
     """How many words are missed at an operating point, with the interval where it is known."""
     if point.miss_rate is None:
-        return "no words were heard"
+        return "no words were evaluated"
     told = f"{point.misses:,} of {words:,} words are missed ({point_text.percent(point.miss_rate)}"
     if point.low is None or point.high is None:
         return f"{told}; {intervals.TOO_FEW}, no interval is available)"
@@ -83,7 +83,7 @@ def sentences(choice: Choice) -> list[str]:
     """What a choice costs, and what the evaluation cannot tell about it."""
     point, hours = choice.point, choice.evaluation.hours
     said = [
-        f"At threshold {point.threshold:.4f}, {miss_text(point, choice.evaluation.words)}; its false accepts are "
+        f"At threshold {point.threshold:.4f}, {miss_text(point, choice.evaluation.words)}; false accepts: "
         f"{curve.rate_text(point.false_accepts, hours)}."
     ]
     said.append(_promise_text(choice))
@@ -168,7 +168,7 @@ def left_out(folder: EvaluationFolder) -> list[str]:
 def budget_text(folder: EvaluationFolder, evaluation: Evaluation, per_hour: float) -> str:
     """The cost of a budget, or why no threshold keeps it."""
     try:
-        return " ".join(sentences(promise(evaluation, evaluations.read_heard(folder, evaluation), per_hour)))
+        return " ".join(sentences(promise(evaluation, evaluations.read_streams(folder, evaluation), per_hour)))
     except ValueError as error:
         return str(error)
 
@@ -178,7 +178,7 @@ def report_document(
 ) -> dict[str, Any]:
     """The evaluation as a JSON document, with the model's operating point `own` and the point at the budget."""
     try:
-        choice = promise(evaluation, evaluations.read_heard(folder, evaluation), per_hour)
+        choice = promise(evaluation, evaluations.read_streams(folder, evaluation), per_hour)
     except ValueError:
         choice = None
     about = {

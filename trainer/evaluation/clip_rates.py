@@ -1,8 +1,8 @@
 """Rates per window and per clip: counts at a threshold, ROC and DET.
 
-What share of clips is told wrongly is no measure of a detector that listens all day: that is `curve`. It shows which
-kind of clip is hard. DET, miss rate against false positive rate on the scale of the normal distribution, is after
-Martin et al., "The DET curve in assessment of detection task performance", Eurospeech 1997.
+They show which clips are hard; how a detector performs on continuous audio is measured by `curve`. DET, miss rate
+against false positive rate on normal deviate scales: Martin et al., "The DET curve in assessment of detection task
+performance", Eurospeech 1997.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class Rates:
 
     @property
     def fpr(self) -> float | None:
-        """False positive rate: negatives that were taken for the word."""
+        """False positive rate: negatives classified as the word."""
         return _ratio(self.false_positives, self.false_positives + self.true_negatives)
 
     @property
     def fnr(self) -> float | None:
-        """False negative rate: words that were missed."""
+        """False negative rate: words classified as negatives."""
         return _ratio(self.false_negatives, self.false_negatives + self.true_positives)
 
     @property
@@ -55,13 +55,13 @@ def _ratio(part: int, whole: int) -> float | None:
 
 
 def rates(is_positive: NDArray[np.bool_], probability: NDArray[np.floating], threshold: float = 0.5) -> Rates:
-    """Rates of calling `probability >= threshold` the word; both arrays have the shape [windows]."""
-    fired = probability >= threshold
+    """Rates of classifying `probability >= threshold` as the word; both arrays have the shape [windows]."""
+    accepted = probability >= threshold
     return Rates(
-        true_positives=int(np.sum(fired & is_positive)),
-        false_positives=int(np.sum(fired & ~is_positive)),
-        true_negatives=int(np.sum(~fired & ~is_positive)),
-        false_negatives=int(np.sum(~fired & is_positive)),
+        true_positives=int(np.sum(accepted & is_positive)),
+        false_positives=int(np.sum(accepted & ~is_positive)),
+        true_negatives=int(np.sum(~accepted & ~is_positive)),
+        false_negatives=int(np.sum(~accepted & is_positive)),
     )
 
 
@@ -71,22 +71,22 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class OfLabel:
-    """So many clips of a label were called the word; `right` is whether they are."""
+class LabelCounts:
+    """`accepted` of the `clips` of a label are classified as the word; `correct` of them correctly."""
 
     label: str
     clips: int
-    called: int
+    accepted: int
 
     @property
-    def right(self) -> int:
-        return self.called if self.label == WORD else self.clips - self.called
+    def correct(self) -> int:
+        return self.accepted if self.label == WORD else self.clips - self.accepted
 
 
 @dataclass(frozen=True)
 class Points:
-    """Rates at every threshold that changes them, falling: of other clips that are called the word (`fpr`), of words
-    that are not (`fnr`); arrays [n]. The first point calls nothing the word, the last one everything."""
+    """False positive and false negative rates [n] at every falling threshold that changes them; the first point
+    accepts nothing, the last one everything."""
 
     threshold: Floats
     fpr: Floats
@@ -94,12 +94,12 @@ class Points:
 
     @property
     def area(self) -> float:
-        """Below the ROC: how often a word scores higher than another clip, ties counting half."""
+        """Area under the ROC: how often a word scores higher than another clip, ties counting half."""
         return float(np.trapezoid(1 - self.fnr, self.fpr))
 
     @property
     def equal_error_rate(self) -> float:
-        """Where both rates are the same, on the line between the two points around it."""
+        """The rate at which both are equal, interpolated linearly."""
         above = int(np.argmax(self.fpr >= self.fnr))
         if above == 0:
             return float(self.fpr[0])
@@ -113,15 +113,15 @@ def _is_word(labels: Sequence[str]) -> NDArray[np.bool_]:
 
 
 def rates_by_label(labels: Sequence[str], score: Floats, threshold: float) -> Rates:
-    """The four counts at a threshold, and what follows from them."""
+    """Counts and rates of scores [clips] at a threshold."""
     return rates(_is_word(labels), score, threshold)
 
 
-def by_label(labels: Sequence[str], score: Floats, threshold: float) -> list[OfLabel]:
-    """What is called the word, by label; labels without a clip are left out."""
+def by_label(labels: Sequence[str], score: Floats, threshold: float) -> list[LabelCounts]:
+    """Counts by label, for labels with clips."""
     names = np.array(labels, dtype=np.str_)
     groups = [(label, score[names == label]) for label in LABELS]
-    return [OfLabel(label, len(group), int((group >= threshold).sum())) for label, group in groups if len(group)]
+    return [LabelCounts(label, len(group), int((group >= threshold).sum())) for label, group in groups if len(group)]
 
 
 def points(labels: Sequence[str], score: Floats) -> Points | None:
@@ -131,21 +131,21 @@ def points(labels: Sequence[str], score: Floats) -> Points | None:
         return None
     order = np.argsort(-score, kind="stable")
     falling, hits = score[order], np.cumsum(word[order])
-    last = np.flatnonzero(np.diff(falling, append=-np.inf))  # of clips with one score
-    called = np.append(0, hits[last])
-    wrongly = np.append(0, last + 1 - hits[last])
+    last = np.flatnonzero(np.diff(falling, append=-np.inf))  # of clips with equal scores
+    accepted = np.append(0, hits[last])
+    wrong = np.append(0, last + 1 - hits[last])
     threshold = np.append(np.nextafter(falling[0], np.inf), falling[last])
-    return Points(threshold, wrongly / (~word).sum(), 1 - called / word.sum())
+    return Points(threshold, wrong / (~word).sum(), 1 - accepted / word.sum())
 
 
 def thinned(points: Points) -> Points:
-    """At most so many points, for a chart: the corners of the curve, evenly along it."""
+    """At most MOST_POINTS points, evenly along the curve, for a chart."""
     along = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(points.fpr)) + np.abs(np.diff(points.fnr)))])
-    kept = np.unique(np.searchsorted(along, np.linspace(0, along[-1], MOST_POINTS)))
-    return Points(points.threshold[kept], points.fpr[kept], points.fnr[kept])
+    chosen = np.unique(np.searchsorted(along, np.linspace(0, along[-1], MOST_POINTS)))
+    return Points(points.threshold[chosen], points.fpr[chosen], points.fnr[chosen])
 
 
 def probit(rate: Floats, clips: int) -> Floats:
-    """Rates over so many clips on the scale of a DET chart; none and all lie half a clip from the end of it."""
+    """Rates over a number of clips as normal deviates, for a DET chart; 0 and 1 are moved by half a clip."""
     half = 0.5 / clips
     return np.array([NormalDist().inv_cdf(min(1 - half, max(half, each))) for each in rate.tolist()])

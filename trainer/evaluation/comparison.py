@@ -1,9 +1,8 @@
-"""Two evaluations on the same streams at the same false accepts per hour, and whether they differ by more than noise.
+"""Comparison of two evaluations on the same streams at the same false accepts per hour: is the difference significant?
 
-Both are drawn again with the same speakers or clips at once (a paired bootstrap: Efron and Tibshirani, 1993; Bisani and
-Ney, ICASSP 2004), so what both find hard is no difference. The audio without the word is drawn again too, minute by
-minute (blocks: Künsch, "The jackknife and the bootstrap for general stationary observations", Annals of Statistics
-1989), and each draw chooses its threshold anew, as a few false accepts decide where that lies.
+A paired bootstrap over speakers or clips (Efron and Tibshirani, 1993; Bisani and Ney, ICASSP 2004). The audio without
+the word is resampled in blocks of a minute (Künsch, "The jackknife and the bootstrap for general stationary
+observations", Annals of Statistics 1989), and each draw chooses its own threshold, as few false accepts decide it.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from trainer.detector import stream_scores
 from trainer.evaluation import budget, curve, intervals, point_text
 from trainer.evaluation.evaluations import CurvePoint, Evaluation
-from trainer.streams.stream_set import Heard
+from trainer.streams.stream_set import ScoredStream
 
 BLOCK_SECONDS = 60.0
 Rates = NDArray[np.float64]
@@ -26,7 +25,7 @@ Counts = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Miss rates at `per_hour`, and the second less the first with its 95 % interval (None: no interval is known)."""
+    """Miss rates at `per_hour`, and the second minus the first with its 95 % interval (None: too few sources)."""
 
     per_hour: float
     words: int
@@ -37,12 +36,12 @@ class Comparison:
     high: float | None
 
     @property
-    def beyond_noise(self) -> bool:
+    def significant(self) -> bool:
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
 def check(first: Evaluation, second: Evaluation) -> None:
-    """Raises ValueError when the two did not hear the same."""
+    """Raises ValueError when the two evaluations are of different streams."""
     if first.streams_key != second.streams_key:
         raise ValueError(
             f"The two evaluations scored different streams ({first.streams_title}; {second.streams_title}), so their "
@@ -52,8 +51,8 @@ def check(first: Evaluation, second: Evaluation) -> None:
 
 @dataclass(frozen=True)
 class Drawn:
-    """One evaluation drawn again: in each draw false accepts [d, p] and miss rate [d, p] at the thresholds of its
-    curve, and hours [d]."""
+    """Bootstrap draws of an evaluation: false accepts [d, p] and miss rates [d, p] at the thresholds of its curve, and
+    hours [d]."""
 
     accepts: Counts
     hours: Counts
@@ -62,34 +61,34 @@ class Drawn:
     def at(self, per_hour: float) -> Rates:
         """The miss rate at a budget in each draw [d]."""
         over = self.accepts > per_hour * self.hours[:, None] * (1 + 1e-6)
-        place = np.where(over.any(axis=1), over.argmax(axis=1) - 1, self.accepts.shape[1] - 1)
-        return np.asarray(self.miss_rates[np.arange(len(place)), np.maximum(place, 0)])
+        last = np.where(over.any(axis=1), over.argmax(axis=1) - 1, self.accepts.shape[1] - 1)
+        return np.asarray(self.miss_rates[np.arange(len(last)), np.maximum(last, 0)])
 
 
-def draw(evaluation: Evaluation, heard: Sequence[Heard]) -> Drawn:
-    """Draw an evaluation again; this takes a second, and is the same for every budget."""
+def draw(evaluation: Evaluation, streams: Sequence[ScoredStream]) -> Drawn:
+    """Resample an evaluation, which takes a second; the draws serve every budget."""
     thresholds = np.array([point.threshold for point in evaluation.curve])
-    counts, hours = _blocks(heard, thresholds)
+    counts, hours = _blocks(streams, thresholds)
     weights = intervals.drawn(len(hours), stream=1)
-    sources = intervals.numbered(curve.sources(heard))
-    return Drawn(weights @ counts, weights @ hours, intervals.drawn_rates(curve.missed(heard, thresholds), sources))
+    sources = intervals.numbered(curve.sources(streams))
+    return Drawn(weights @ counts, weights @ hours, intervals.drawn_rates(curve.missed(streams, thresholds), sources))
 
 
 def compare(
     first: Evaluation,
-    first_heard: Sequence[Heard],
+    first_streams: Sequence[ScoredStream],
     second: Evaluation,
-    second_heard: Sequence[Heard],
+    second_streams: Sequence[ScoredStream],
     per_hour: float,
-    draw: Callable[[Evaluation, Sequence[Heard]], Drawn] = draw,
+    draw: Callable[[Evaluation, Sequence[ScoredStream]], Drawn] = draw,
 ) -> Comparison:
-    """Compare two evaluations at a budget of false accepts per hour; `draw` may be one that remembers.
+    """Compare two evaluations at a budget of false accepts per hour; `draw` may cache its results.
 
-    Raises ValueError when they did not hear the same streams, or there is nothing to compare.
+    Raises ValueError when they are of different streams or words, or of none.
     """
     check(first, second)
-    sources = curve.sources(first_heard)
-    if sources != curve.sources(second_heard):
+    sources = curve.sources(first_streams)
+    if sources != curve.sources(second_streams):
         raise ValueError("The two evaluations do not contain the same words. Evaluate both again.")
     if not sources:
         raise ValueError("These streams contain no words, so there is no miss rate to compare.")
@@ -97,40 +96,38 @@ def compare(
     low, high = None, None
     count = intervals.count_of(intervals.numbered(sources))
     if count >= intervals.FEWEST_SOURCES:
-        rates = [draw(*each).at(per_hour) for each in ((first, first_heard), (second, second_heard))]
+        rates = [draw(*each).at(per_hour) for each in ((first, first_streams), (second, second_streams))]
         low, high = np.percentile(rates[1] - rates[0], intervals.percentiles(count)).tolist()
     return Comparison(per_hour, len(sources), one, other, (other.misses - one.misses) / len(sources), low, high)
 
 
-def _blocks(heard: Sequence[Heard], thresholds: NDArray[np.float64]) -> tuple[Counts, Counts]:
-    """False accepts at each threshold in each minute without the word [b, p], and the hours of each [b]."""
+def _blocks(streams: Sequence[ScoredStream], thresholds: NDArray[np.float64]) -> tuple[Counts, Counts]:
+    """False accepts at each threshold in each block without the word [b, p], and the hours of each block [b]."""
     counts, hours = [], []
-    for each in heard:
+    for each in streams:
         if not each.recording.counts_false_accepts or not len(each.probability):
             continue
         track = each.track
         size = max(1, round(BLOCK_SECONDS / each.hop_seconds))
         block = np.arange(len(each.probability)) // size
         accepts = np.zeros((block[-1] + 1, len(thresholds)), np.float32)
-        for place, threshold in enumerate(thresholds.tolist()):
-            np.add.at(accepts[:, place], block[stream_scores.false_accepts(track, threshold)], 1)
+        for column, threshold in enumerate(thresholds.tolist()):
+            np.add.at(accepts[:, column], block[stream_scores.false_accepts(track, threshold)], 1)
         counts.append(accepts)
         hours.append(np.bincount(block, stream_scores.outside(track)).astype(np.float32) * each.hop_seconds / 3600)
     return np.concatenate(counts), np.concatenate(hours).astype(np.float32)
 
 
 def sentence(compared: Comparison, first: str, second: str) -> str:
-    """In plain words which of the two, by their names, misses fewer words, and whether that is more than noise."""
-    at = f"At {compared.per_hour:g} false accepts per hour {first} misses"
-    rates = f"{point_text.percent(compared.first.misses / compared.words)} of {compared.words:,} words and {second} "
-    rates += point_text.percent(compared.second.misses / compared.words)
+    """Which of the two, by their names, misses fewer words, and whether the difference is significant."""
+    rates = [point_text.percent(each.misses / compared.words) for each in (compared.first, compared.second)]
+    text = f"At {compared.per_hour:g} false accepts per hour {first} misses {rates[0]} of {compared.words:,} words"
+    text += f" and {second} {rates[1]}"
     if compared.low is None or compared.high is None:
-        return f"{at} {rates}; {intervals.TOO_FEW}, it is unknown whether that is more than noise."
-    least, most = (100 * value for value in sorted((compared.low, compared.high)))
-    bounds = f"95 %: {least:+.1f} to {most:+.1f} points"
-    if not compared.difference and not compared.beyond_noise:
-        return f"{at} {rates}: no difference ({bounds})."
-    if compared.beyond_noise:
-        better = second if compared.difference < 0 else first
-        return f"{at} {rates}: {better} is better, by more than noise (difference {bounds})."
-    return f"{at} {rates}: the difference is no more than noise ({bounds}). More words or speakers may show one."
+        return f"{text}; {intervals.TOO_FEW}, it is unknown whether the difference is significant."
+    bounds = f"95 %: {100 * compared.low:+.1f} to {100 * compared.high:+.1f} points"
+    if compared.significant:
+        return f"{text}: {second if compared.difference < 0 else first} is better (difference {bounds})."
+    if not compared.difference:
+        return f"{text}: no difference ({bounds})."
+    return f"{text}: the difference is not significant ({bounds}). More words or speakers may show a difference."

@@ -1,4 +1,4 @@
-"""Errors of a detector at a threshold: rates by condition, speaker and phrase, and each false accept and miss."""
+"""Errors of a detector at a threshold: rates by condition, speaker and phrase, every false accept and miss."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from trainer.audio import audio_reader
 from trainer.detector import stream_scores
 from trainer.evaluation import curve, intervals
-from trainer.streams.stream_set import Heard, Part, Recording, StreamSet, Word
+from trainer.streams.stream_set import Part, Recording, ScoredStream, StreamSet, Word
 
 UNKNOWN = "unknown speaker"
 LOOK_BACK_SECONDS = 1.0
-"""What was said in this time before a detection is what it woke for."""
+"""A false accept is attributed to the audio of this time before it."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """So many of `count` words were missed, or of `count` times that a phrase was said woke the detector; `rate` with
-    its 95 % interval (none for few speakers or clips)."""
+    """`wrong` of `count` words were missed, or of `count` utterances of a phrase were accepted; `rate` with its 95 %
+    interval (None for few speakers or clips)."""
 
     name: str
     count: int
@@ -36,7 +36,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Accepts:
-    """False accepts in the hours of one condition; `text` is their rate in words."""
+    """False accepts in the hours of one condition; `text` is their rate."""
 
     condition: str
     count: int
@@ -46,7 +46,7 @@ class Accepts:
 
 @dataclass(frozen=True)
 class Latency:
-    """Seconds from the end of a word to its detection, negative before the end, of the `words` that were heard."""
+    """Seconds from the end of a word to its detection, negative before the end, over the `words` detected."""
 
     words: int
     median: float
@@ -54,19 +54,19 @@ class Latency:
 
 
 @dataclass(frozen=True)
-class _Said:
-    """A word, whether it was missed, and where it was said."""
+class _SpokenWord:
+    """A word, its condition, whether it was missed, and its source (see `curve.sources`)."""
 
     word: Word
-    heard: Heard
+    condition: str
     missed: bool
     source: str
 
 
-def _said(heard: Sequence[Heard], threshold: float) -> list[_Said]:
-    wrong = curve.missed(heard, np.array([threshold]))[:, 0].tolist()
-    words = [(word, each) for each in heard for word in each.recording.words]
-    return [_Said(*pair, *rest) for pair, *rest in zip(words, wrong, curve.sources(heard), strict=True)]
+def _spoken_words(streams: Sequence[ScoredStream], threshold: float) -> list[_SpokenWord]:
+    is_missed = curve.missed(streams, np.array([threshold]))[:, 0].tolist()
+    words = [(word, each.recording.condition) for each in streams for word in each.recording.words]
+    return [_SpokenWord(*word, *rest) for word, *rest in zip(words, is_missed, curve.sources(streams), strict=True)]
 
 
 def _row(name: str, wrong: Sequence[bool], sources: Sequence[str]) -> Row:
@@ -74,83 +74,82 @@ def _row(name: str, wrong: Sequence[bool], sources: Sequence[str]) -> Row:
     return Row(name, len(values), int(values.sum()), float(values.mean()), *intervals.interval(values, sources))
 
 
-def by_condition(heard: Sequence[Heard], threshold: float) -> list[Row]:
-    """Missed words by how they are heard (clean, at an SNR, in a room), in the order of the streams."""
-    groups: defaultdict[str, list[_Said]] = defaultdict(list)
-    for said in _said(heard, threshold):
-        groups[said.heard.recording.condition].append(said)
-    return [_row(name, [s.missed for s in group], [s.source for s in group]) for name, group in groups.items()]
+def by_condition(streams: Sequence[ScoredStream], threshold: float) -> list[Row]:
+    """Missed words by condition (clean, at an SNR, in a room), in the order of the streams."""
+    groups: defaultdict[str, list[_SpokenWord]] = defaultdict(list)
+    for word in _spoken_words(streams, threshold):
+        groups[word.condition].append(word)
+    return [_row(name, [w.missed for w in group], [w.source for w in group]) for name, group in groups.items()]
 
 
-def by_speaker(heard: Sequence[Heard], threshold: float) -> list[Row]:
-    """Missed words by speaker, weakest first; here the clips of one speaker are what an interval draws from."""
-    groups: defaultdict[str, list[_Said]] = defaultdict(list)
-    for said in _said(heard, threshold):
-        groups[said.word.speaker].append(said)
+def by_speaker(streams: Sequence[ScoredStream], threshold: float) -> list[Row]:
+    """Missed words by speaker, highest miss rate first; the interval resamples the clips of a speaker."""
+    groups: defaultdict[str, list[_SpokenWord]] = defaultdict(list)
+    for word in _spoken_words(streams, threshold):
+        groups[word.word.speaker].append(word)
     rows = [
-        _row(name or UNKNOWN, [s.missed for s in group], [s.word.clip or s.source for s in group])
+        _row(name or UNKNOWN, [w.missed for w in group], [w.word.clip or w.source for w in group])
         for name, group in groups.items()
     ]
     return sorted(rows, key=lambda row: (-row.rate, -row.count, row.name))
 
 
 def part_before(parts: Sequence[Part], seconds: float) -> Part | None:
-    """What was said before a detection: of the parts in the time before it the one that fills most of that, the later
-    of two; None in silence."""
+    """The part that fills most of the time before a detection, the later of two equal ones; None in silence."""
 
-    def shared(part: Part) -> float:
+    def overlap(part: Part) -> float:
         return min(part.end, seconds) - max(part.start, seconds - LOOK_BACK_SECONDS)
 
-    near = [part for part in parts if shared(part) > 0]
-    return max(near, key=lambda part: (round(shared(part), 6), part.start), default=None)
+    near = [part for part in parts if overlap(part) > 0]
+    return max(near, key=lambda part: (round(overlap(part), 6), part.start), default=None)
 
 
-def accepted_parts(heard: Heard, threshold: float) -> list[Part | None]:
-    """What each false accept in a stream woke for."""
-    hops = stream_scores.false_accepts(heard.track, threshold).tolist()
-    return [part_before(heard.recording.parts, (hop + 1) * heard.hop_seconds) for hop in hops]
+def accepted_parts(stream: ScoredStream, threshold: float) -> list[Part | None]:
+    """The part before each false accept in a stream."""
+    hops = stream_scores.false_accepts(stream.track, threshold).tolist()
+    return [part_before(stream.recording.parts, (hop + 1) * stream.hop_seconds) for hop in hops]
 
 
 @dataclass(frozen=True)
 class Phrase(Row):
-    """`count` times a phrase was said, `wrong` of them woke the detector, some more than once: `false_accepts`."""
+    """`wrong` of `count` utterances of a phrase were accepted, some more than once: `false_accepts`."""
 
     false_accepts: int = 0
 
 
-def by_phrase(heard: Sequence[Heard], threshold: float) -> list[Phrase]:
-    """Phrases that sound like the word, the one that wakes most often first; those never taken for it at the end."""
-    said: defaultdict[str, list[tuple[Part, int]]] = defaultdict(list)
-    for each in heard:
+def by_phrase(streams: Sequence[ScoredStream], threshold: float) -> list[Phrase]:
+    """Phrases that sound like the word, those accepted most often first."""
+    utterances: defaultdict[str, list[tuple[Part, int]]] = defaultdict(list)
+    for each in streams:
         if each.recording.counts_false_accepts:
-            woken = accepted_parts(each, threshold)
+            accepted = accepted_parts(each, threshold)
             for part in each.recording.parts:
                 if part.phrase:
-                    said[part.phrase].append((part, sum(one is part for one in woken)))
-    return sorted((_phrase(*item) for item in said.items()), key=lambda row: (-row.rate, -row.false_accepts, row.name))
+                    utterances[part.phrase].append((part, sum(other is part for other in accepted)))
+    rows = [_phrase(name, parts) for name, parts in utterances.items()]
+    return sorted(rows, key=lambda row: (-row.rate, -row.false_accepts, row.name))
 
 
-def _phrase(name: str, said: Sequence[tuple[Part, int]]) -> Phrase:
-    sources = [part.speaker or part.clip or str(number) for number, (part, _) in enumerate(said)]
-    row = _row(name, [times > 0 for _, times in said], sources)
-    times = sum(times for _, times in said)
-    return Phrase(row.name, row.count, row.wrong, row.rate, row.low, row.high, times)
+def _phrase(name: str, utterances: Sequence[tuple[Part, int]]) -> Phrase:
+    sources = [part.speaker or part.clip or str(number) for number, (part, _) in enumerate(utterances)]
+    row = _row(name, [accepts > 0 for _, accepts in utterances], sources)
+    return Phrase(**vars(row), false_accepts=sum(accepts for _, accepts in utterances))
 
 
-def accepts_by_condition(heard: Sequence[Heard], threshold: float) -> list[Accepts]:
-    """False accepts by what was heard (speech, other words, noise), in the order of the streams."""
-    groups: defaultdict[str, list[Heard]] = defaultdict(list)
-    for each in heard:
+def accepts_by_condition(streams: Sequence[ScoredStream], threshold: float) -> list[Accepts]:
+    """False accepts by condition (speech, look-alikes, noise), in the order of the streams."""
+    groups: defaultdict[str, list[ScoredStream]] = defaultdict(list)
+    for each in streams:
         if each.recording.counts_false_accepts:
             groups[each.recording.condition].append(each)
-    counted = [(name, curve.false_accepts(group, threshold), curve.hours(group)) for name, group in groups.items()]
-    return [Accepts(*row, curve.rate_text(*row[1:])) for row in counted]
+    rows = [(name, curve.false_accepts(group, threshold), curve.hours(group)) for name, group in groups.items()]
+    return [Accepts(*row, curve.rate_text(*row[1:])) for row in rows]
 
 
-def latency(heard: Sequence[Heard], threshold: float) -> Latency | None:
-    """How long after the end of a word it is detected; None when none is."""
+def latency(streams: Sequence[ScoredStream], threshold: float) -> Latency | None:
+    """The time from the end of a word to its detection; None when no word is detected."""
     tracks: Iterable[NDArray[np.float64]] = (
-        stream_scores.latencies(each.track, threshold) for each in heard if each.recording.words
+        stream_scores.latencies(each.track, threshold) for each in streams if each.recording.words
     )
     every = np.concatenate([np.empty(0), *tracks])
     values = every[~np.isnan(every)]
@@ -165,9 +164,8 @@ BEFORE_SECONDS, AFTER_SECONDS = 2.0, 1.5
 
 @dataclass(frozen=True)
 class Event:
-    """A false accept at `end`, or a word from `start` to `end` that was missed; times in seconds. `score` is the
-    highest probability of the detection, or while the word could have been heard; of what was said as much as is known.
-    """
+    """A false accept at `end`, or a missed word from `start` to `end`; times in seconds. `score` is the highest
+    probability of the detection, or while a detection would have been a hit. Unknown texts are empty."""
 
     kind: Literal["false_accept", "miss"]
     recording: str
@@ -198,33 +196,33 @@ class Excerpt:
     start: float
 
 
-def false_accepts(heard: Sequence[Heard], threshold: float) -> list[Event]:
-    """Every false accept, the most certain first."""
-    events = [event for each in heard if each.recording.counts_false_accepts for event in _accepts(each, threshold)]
+def false_accepts(streams: Sequence[ScoredStream], threshold: float) -> list[Event]:
+    """Every false accept, highest score first."""
+    events = [event for each in streams if each.recording.counts_false_accepts for event in _accepts(each, threshold)]
     return sorted(events, key=lambda event: (-event.score, event.recording, event.end))
 
 
-def _accepts(heard: Heard, threshold: float) -> list[Event]:
-    silent = stream_scores.hops_silent(heard.hop_seconds, heard.refractory_seconds)
-    recording, events = heard.recording, []
-    for hop in stream_scores.false_accepts(heard.track, threshold).tolist():
-        seconds, score = (hop + 1) * heard.hop_seconds, float(heard.probability[hop : hop + silent].max())
+def _accepts(stream: ScoredStream, threshold: float) -> list[Event]:
+    refractory = stream_scores.refractory_hops(stream.hop_seconds, stream.refractory_seconds)
+    recording, events = stream.recording, []
+    for hop in stream_scores.false_accepts(stream.track, threshold).tolist():
+        seconds, score = (hop + 1) * stream.hop_seconds, float(stream.probability[hop : hop + refractory].max())
         part = part_before(recording.parts, seconds)
-        said = part.model_dump(include={"clip", "label", "phrase", "speaker"}) if part else {}
-        events.append(Event("false_accept", recording.name, recording.condition, seconds, seconds, score, **said))
+        texts = part.model_dump(include={"clip", "label", "phrase", "speaker"}) if part else {}
+        events.append(Event("false_accept", recording.name, recording.condition, seconds, seconds, score, **texts))
     return events
 
 
-def misses(heard: Sequence[Heard], threshold: float) -> list[Event]:
-    """Every word that was missed, the one that was heard least first."""
-    events = [event for each in heard if each.recording.words for event in _misses(each, threshold)]
+def misses(streams: Sequence[ScoredStream], threshold: float) -> list[Event]:
+    """Every missed word, lowest score first."""
+    events = [event for each in streams if each.recording.words for event in _misses(each, threshold)]
     return sorted(events, key=lambda event: (event.score, event.recording, event.end))
 
 
-def _misses(heard: Heard, threshold: float) -> list[Event]:
-    recording, track = heard.recording, heard.track
+def _misses(stream: ScoredStream, threshold: float) -> list[Event]:
+    recording, track = stream.recording, stream.track
     missed = np.flatnonzero(np.isnan(stream_scores.latencies(track, threshold))).tolist()
-    places = np.maximum(stream_scores.places(track), 0).tolist()
+    hops = np.maximum(stream_scores.word_hops(track), 0).tolist()
     return [
         Event(
             "miss",
@@ -232,7 +230,7 @@ def _misses(heard: Heard, threshold: float) -> list[Event]:
             recording.condition,
             word.start,
             word.end,
-            float(track.probability[slice(*places[number])].max(initial=0.0)),
+            float(track.probability[slice(*hops[number])].max(initial=0.0)),
             clip=word.clip,
             label="positive",
             speaker=word.speaker,
@@ -241,38 +239,36 @@ def _misses(heard: Heard, threshold: float) -> list[Event]:
     ]
 
 
-def of_name(heard: Sequence[Heard], name: str) -> Heard:
-    """The stream of this name. Raises ValueError."""
-    for each in heard:
-        if each.recording.name == name:
-            return each
-    raise ValueError(f"There is no recording {name!r:.80} in this evaluation.")
-
-
-def span(event: Event, recording: Recording) -> tuple[float, float]:
-    """From two seconds before an event to a little after it, within its recording."""
+def _span(event: Event, recording: Recording) -> tuple[float, float]:
+    """The seconds of a recording around an event."""
     return max(0.0, event.start - BEFORE_SECONDS), min(recording.seconds, event.end + AFTER_SECONDS)
 
 
-def trace(heard: Sequence[Heard], event: Event) -> Trace:
-    """The probabilities around an event."""
-    of_event = of_name(heard, event.recording)
-    seconds = np.arange(1, len(of_event.probability) + 1, dtype=np.float64) * np.float64(of_event.hop_seconds)
-    first, last = span(event, of_event.recording)
+def _no_recording(event: Event) -> ValueError:
+    return ValueError(f"There is no recording {event.recording!r:.80} in this evaluation.")
+
+
+def trace(streams: Sequence[ScoredStream], event: Event) -> Trace:
+    """The probabilities around an event. Raises ValueError when it is of none of these streams."""
+    stream = next((each for each in streams if each.recording.name == event.recording), None)
+    if stream is None:
+        raise _no_recording(event)
+    seconds = np.arange(1, len(stream.probability) + 1, dtype=np.float64) * np.float64(stream.hop_seconds)
+    first, last = _span(event, stream.recording)
     inside = slice(int(np.searchsorted(seconds, first)), int(np.searchsorted(seconds, last, side="right")))
-    return Trace(seconds[inside], of_event.probability[inside])
+    return Trace(seconds[inside], stream.probability[inside])
 
 
 def excerpt(streams: StreamSet, event: Event) -> Excerpt:
-    """The audio around an event. Raises ValueError when its recording is gone or cannot be read any more."""
+    """The audio around an event. Raises ValueError when its recording is missing or cannot be read."""
     recording = next((each for each in streams.recordings if each.name == event.recording), None)
     if recording is None:
-        raise ValueError(f"There is no recording {event.recording!r:.80} in this evaluation.")
-    return cut(streams.path_of(recording), *span(event, recording))
+        raise _no_recording(event)
+    return cut(streams.path_of(recording), *_span(event, recording))
 
 
 def cut(path: Path, first: float, last: float) -> Excerpt:
-    """From `first` to `last` second of a recording. Raises ValueError."""
+    """A recording from `first` to `last` in seconds. Raises ValueError."""
     try:
         wave, rate = audio_reader.part(path, first, last)
     except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""Evaluations of a run, each a folder `evaluation/<id>/` below its run: what was heard in which streams, and how well.
+"""Evaluations of a run, each in a folder `evaluation/<id>/` of the run: streams, probabilities, curve.
 
-The process of an evaluation writes them, `evaluation.json` last: a folder without it is one that was not finished.
+The process of an evaluation writes them, `evaluation.json` last; a folder without it is unfinished.
 """
 
 from __future__ import annotations
@@ -19,13 +19,12 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from trainer.detector import stream_scores
 from trainer.detector.detector_file import Seconds
 from trainer.run.runs import Run
-from trainer.streams.stream_set import Heard, StreamSet
+from trainer.streams.stream_set import ScoredStream, StreamSet
 from trainer.system import durable, regular_file
 
 
 class CurvePoint(BaseModel, frozen=True):
-    """One operating point: of `words` so many `misses`, and so many `false_accepts` in the hours of the evaluation;
-    `low` and `high` bound the miss rate (95 %, bootstrap)."""
+    """One operating point of an evaluation; `low` and `high` bound the miss rate (95 %, bootstrap)."""
 
     threshold: float
     false_accepts: int
@@ -37,7 +36,7 @@ class CurvePoint(BaseModel, frozen=True):
 
 
 class Evaluation(BaseModel, frozen=True):
-    """evaluation.json. Times in seconds, rates from 0 to 1; `model_sha256` names the very model that was heard."""
+    """evaluation.json. Times in seconds, rates from 0 to 1; `model_sha256` identifies the evaluated model."""
 
     id: str
     run: str
@@ -50,7 +49,7 @@ class Evaluation(BaseModel, frozen=True):
     audio_seconds: float
     scoring_seconds: float
     hours: float
-    """Without the word, in which false accepts count."""
+    """Hours without the word, in which false accepts count."""
     words: int
     hop_seconds: Seconds
     smoothing_seconds: Seconds
@@ -63,8 +62,8 @@ class Evaluation(BaseModel, frozen=True):
 
 
 class ClipScore(BaseModel, frozen=True):
-    """A clip of the test split (`path` below data/raw) and the highest probability of the windows that end in it or
-    up to one window of silence after it; before it there is silence too."""
+    """A clip of the test split (`path` relative to data/raw) and the highest probability of the windows that end in it
+    or in a window of silence after it; before it there is silence too."""
 
     path: str
     label: str
@@ -72,7 +71,7 @@ class ClipScore(BaseModel, frozen=True):
 
 
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
-"""What zipfile, zlib and numpy raise for an archive that is damaged."""
+"""Errors that zipfile, zlib and numpy raise for a corrupt archive."""
 CLIP_SCORES = TypeAdapter(list[ClipScore])
 
 
@@ -92,12 +91,12 @@ class EvaluationFolder:
 
     @property
     def tracks_file(self) -> Path:
-        """Raw probabilities, one array for each stream, by its name (numpy, without pickles)."""
+        """Raw probabilities by the name of the stream (numpy, without pickles)."""
         return self.path / "tracks.npz"
 
     @property
     def clips_file(self) -> Path:
-        """Scores of the clips of the test split, where that was heard."""
+        """Scores of the clips of the test split, where it was evaluated."""
         return self.path / "clips.json"
 
 
@@ -114,35 +113,35 @@ def all_of(run: Run) -> list[Evaluation]:
 
 
 def _tracks(file: Path) -> dict[str, NDArray[np.float32]]:
-    """The probabilities of every stream, as they were written. Raises ValueError."""
+    """The raw probabilities of every stream. Raises ValueError."""
     try:
-        with regular_file.open_binary(file) as opened, np.lib.npyio.NpzFile(opened, allow_pickle=False) as stored:
+        with regular_file.open_binary(file) as stream, np.lib.npyio.NpzFile(stream, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         if all(
             isinstance(each, np.ndarray) and each.ndim == 1 and each.dtype == np.float32 for each in arrays.values()
         ):
             return arrays
-        told = "it does not contain scores"
+        reason = "it does not contain scores"
     except UNREADABLE as error:
-        told = str(error)
-    raise ValueError(f"{file} cannot be read ({told}). Evaluate the run again.")
+        reason = str(error)
+    raise ValueError(f"{file} cannot be read ({reason}). Evaluate the run again.")
 
 
-def read_heard(folder: EvaluationFolder, evaluation: Evaluation) -> list[Heard]:
-    """What was heard in each stream. Raises ValueError when a file of the evaluation is missing or damaged."""
+def read_streams(folder: EvaluationFolder, evaluation: Evaluation) -> list[ScoredStream]:
+    """The scored streams. Raises ValueError when a file of the evaluation is missing or corrupt."""
     streams = durable.read_document(StreamSet, folder.streams_file)
     raw = _tracks(folder.tracks_file)
     if streams is None or any(recording.name not in raw for recording in streams.recordings):
-        raise ValueError(f"The evaluation in {folder.path} is damaged. Evaluate the run again.")
+        raise ValueError(f"The evaluation in {folder.path} is corrupt. Evaluate the run again.")
     hop, smoothing = evaluation.hop_seconds, evaluation.smoothing_seconds
     return [
-        Heard(each, stream_scores.smooth(raw[each.name], hop, smoothing), hop, evaluation.refractory_seconds)
+        ScoredStream(each, stream_scores.smooth(raw[each.name], hop, smoothing), hop, evaluation.refractory_seconds)
         for each in streams.recordings
     ]
 
 
 def read_clips(folder: EvaluationFolder) -> list[ClipScore]:
-    """The scores of the clips; none when the test split was not heard, or the file is damaged."""
+    """The scores of the clips; empty when the test split was not evaluated, or the file is corrupt."""
     try:
         return CLIP_SCORES.validate_python(durable.read_json(folder.clips_file))
     except ValidationError:
@@ -156,8 +155,8 @@ def write(
     tracks: dict[str, NDArray[np.float32]],
     clips: list[ClipScore],
 ) -> None:
-    """Write an evaluation, its document last: until then it does not count. Half of one is removed. Raises OSError."""
-    if not (run := folder.path.parents[1]).is_dir():  # else half a run would stand in its place
+    """Write an evaluation, its document last; an unfinished one is removed. Raises OSError."""
+    if not (run := folder.path.parents[1]).is_dir():  # creating it would leave half a run
         raise FileNotFoundError(f"The run in {run} was removed during its evaluation, which is not saved.")
     try:
         folder.path.mkdir(parents=True)

@@ -1,14 +1,13 @@
-"""False accepts as hard negatives: clips with their origin, in one change with Undo, and the training that follows.
+"""False accepts as hard negatives: clips with their origin, added in one change with Undo, and the next training.
 
-Only what was heard in long recordings is taken. Streams that are composed are made of the test split: to train on its
-clips would spoil every later evaluation with them. The recordings that clips were taken from are known from then on
-(`taken_from`), as they flatter whatever was trained with these clips.
+Only false accepts in long recordings are used: composed streams consist of clips of the test split, and training on
+those would bias every later evaluation. So do the recordings that clips were taken from (`taken_from`).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,50 +24,51 @@ from trainer.evaluation.evaluations import Evaluation
 from trainer.run.runs import Run
 from trainer.streams.stream_set import Recording, StreamSet
 from trainer.system import durable, regular_file
+from trainer.system.display_text import counted
 from trainer.system.processes import exclusive_lock
 from trainer.system.workspace import Workspace
 
 PRESET = "hard_negatives"
-"""The course of the training is that of this preset; model, features and augmentation stay those of the run."""
+"""The schedule of the training is that of this preset; model, features and augmentation are those of the run."""
 
 
 def retraining_config(config: Config, start_from: str) -> Config:
-    """The configuration of a training that goes on from a model (see `earlier_run`) of a run with this one.
+    """The configuration of a training that starts from a model (see `earlier_run`) of a run with `config`.
 
-    The rate is to that of the run as the preset's to the default, so smaller; a run that itself went on from another
-    has it already. Negatives are mined as far as the other shares leave room.
+    The learning rate is reduced by the ratio of the preset's to the default, unless the run itself started from another
+    one. Mined negatives get as much as the other shares leave, up to the preset's share.
     """
-    course, data = config_file.preset(PRESET), config.data
+    preset, data = config_file.preset(PRESET), config.data
     others = data.positive_share + data.unfinished_share + data.background_share + data.hard_negative_share
-    slower = course.optimizer.learning_rate / Config().optimizer.learning_rate
+    reduction = preset.optimizer.learning_rate / Config().optimizer.learning_rate
     document = config.model_dump()
     document["data"] |= {
-        "mined_share": max(data.mined_share, min(course.data.mined_share, round(0.9 - others, 6))),
-        "mining_epochs": course.data.mining_epochs,
+        "mined_share": max(data.mined_share, min(preset.data.mined_share, round(0.9 - others, 6))),
+        "mining_epochs": preset.data.mining_epochs,
     }
     document["optimizer"] |= {
-        "learning_rate": config.optimizer.learning_rate * (1 if config.training.start_from else slower),
-        "warmup_epochs": course.optimizer.warmup_epochs,
+        "learning_rate": config.optimizer.learning_rate * (1 if config.training.start_from else reduction),
+        "warmup_epochs": preset.optimizer.warmup_epochs,
     }
     document["training"] |= {
         "start_from": start_from,
-        "epochs": course.training.epochs,
-        "patience": course.training.patience,
+        "epochs": preset.training.epochs,
+        "patience": preset.training.patience,
     }
     return config_file.build(document)
 
 
 FOLDER = split_assignment.TO_TRAIN
 ORIGINS = "false_accepts.jsonl"
-"""In data/, where no scan looks; a line for each clip that was ever sent."""
+"""A file in data/ with a line for every clip ever sent."""
 LEAD_SECONDS, TAIL_SECONDS = 0.5, 0.5
-"""Around what the model heard when it woke."""
+"""Audio before and after the window of the detection."""
 SAME_SECONDS = 1.0
-"""Detections of one recording this near to each other are of one sound."""
+"""Detections in one recording within this time are of the same sound."""
 
 
 class Origin(BaseModel, frozen=True):
-    """Where a clip (a path below data/raw) comes from: who woke falsely, when in which recording, how surely."""
+    """The origin of a clip (a path relative to data/raw): the false accept of a run in a recording."""
 
     clip: str
     run: str
@@ -82,21 +82,22 @@ class Origin(BaseModel, frozen=True):
 
 @dataclass(frozen=True)
 class Sent:
-    """What was done: clips that are new, and events whose clip was there already."""
+    """The result of sending: new clips, and events whose clip existed already."""
 
     change: Change | None
     new: int
     known: int
 
     def sentence(self) -> str:
-        told = "Nothing was sent" if not self.new else f"Sent {self.new:,} false accepts to the hard negatives"
+        """The result, and what to do next."""
+        text = f"Sent {counted(self.new, 'false accept')} to the hard negatives" if self.new else "Nothing was sent"
         more = f" ({self.known:,} were already there)" if self.known else ""
         then = " Scan and split the data, then train again from this model." if self.new else ""
-        return f"{told}{more}.{then}"
+        return f"{text}{more}.{then}"
 
 
 def origins(workspace: Workspace) -> list[Origin]:
-    """Where the clips come from that were sent and are still there, each once; a damaged line is left out."""
+    """The origins of the clips that were sent and still exist, each once; corrupt lines are skipped."""
     try:
         lines = regular_file.read_bytes(_file(workspace)).splitlines()
     except FileNotFoundError:
@@ -116,8 +117,7 @@ def _file(workspace: Workspace) -> Path:
 
 
 def taken_from(workspace: Workspace, streams: StreamSet) -> int:
-    """How many clips were sent from the recordings of these streams: an evaluation with them flatters what has been
-    trained since."""
+    """Number of clips sent from the recordings of these streams, with which later trainings evaluate too well."""
     paths = {str(streams.path_of(recording)) for recording in streams.recordings}
     return sum(each.path in paths for each in origins(workspace))
 
@@ -127,7 +127,7 @@ def _is_composed(recording: Recording) -> bool:
 
 
 def problem(streams: StreamSet, event: Event) -> str | None:
-    """What speaks against sending an event, as one sentence; None when nothing does."""
+    """Why an event cannot be sent, as one sentence; None when it can."""
     recording = next((each for each in streams.recordings if each.name == event.recording), None)
     if event.kind != "false_accept" or recording is None:
         return "Only false accepts of this evaluation can be sent to the hard negatives."
@@ -143,19 +143,19 @@ def _same(origin: Origin, path: str, seconds: float) -> bool:
     return origin.path == path and abs(origin.seconds - seconds) < SAME_SECONDS
 
 
-def _new(
-    evaluation: Evaluation, streams: StreamSet, chosen: Sequence[Event], threshold: float, known: Iterable[Origin]
+def _new_origins(
+    evaluation: Evaluation, streams: StreamSet, events: Sequence[Event], threshold: float, known: Sequence[Origin]
 ) -> list[Origin]:
-    """The origins of the clips to make: of each sound one."""
-    paths, had = {each.name: str(streams.path_of(each)) for each in streams.recordings}, list(known)
-    made: list[Origin] = []
-    for event in chosen:
+    """The origins of the clips to write, one for each sound that is not known yet."""
+    paths = {each.name: str(streams.path_of(each)) for each in streams.recordings}
+    new: list[Origin] = []
+    for event in events:
         path = paths[event.recording]
-        if any(_same(origin, path, event.end) for origin in [*had, *made]):
+        if any(_same(origin, path, event.end) for origin in [*known, *new]):
             continue
         digest = hashlib.sha256(path.encode()).hexdigest()[:6]
         name = f"{file_names.safe_part(Path(path).stem)[:60]}-{digest}-{round(1000 * event.end):09d}.wav"
-        made.append(
+        new.append(
             Origin(
                 clip=f"{FOLDER}/{name}",
                 run=evaluation.run,
@@ -167,7 +167,7 @@ def _new(
                 threshold=threshold,
             )
         )
-    return made
+    return new
 
 
 def send(
@@ -175,33 +175,33 @@ def send(
     run: Run,
     evaluation: Evaluation,
     streams: StreamSet,
-    chosen: Sequence[Event],
+    events: Sequence[Event],
     threshold: float,
 ) -> Sent:
-    """Make a clip of each chosen false accept: what the model heard then, and a little more, as 16-bit WAV.
+    """Write a clip of each false accept, its window and a little more, as 16-bit WAV.
 
-    Raises ValueError when one of them cannot be sent (nothing is, then), OSError.
+    Raises ValueError when one of them cannot be sent, and then sends none; OSError.
     """
-    for event in chosen:
-        if told := problem(streams, event):
-            raise ValueError(told)
+    for event in events:
+        if sentence := problem(streams, event):
+            raise ValueError(sentence)
     before = config_file.load(run.config_file).data.window_seconds + LEAD_SECONDS
     workspace.changes.mkdir(parents=True, exist_ok=True)
     with exclusive_lock(workspace.changes / "false_accepts.lock"):
-        made = _new(evaluation, streams, chosen, threshold, origins(workspace))
-        change = _cut(workspace, made, before) if made else None
-    return Sent(change, len(made), len(chosen) - len(made))
+        new = _new_origins(evaluation, streams, events, threshold, origins(workspace))
+        change = _write_clips(workspace, new, before) if new else None
+    return Sent(change, len(new), len(events) - len(new))
 
 
-def _cut(workspace: Workspace, made: Sequence[Origin], before: float) -> Change:
-    """Write the clips and move them into data/raw; their origins first, as one without its clip does no harm."""
+def _write_clips(workspace: Workspace, new: Sequence[Origin], before: float) -> Change:
+    """Write the clips and move them into data/raw; their origins first, as an origin without a clip is harmless."""
     data, moves = workspace.root / "data", []
     with importing.staging(workspace) as (change_id, incoming):
-        for origin in made:
+        for origin in new:
             excerpt = errors.cut(Path(origin.path), max(0.0, origin.seconds - before), origin.seconds + TAIL_SECONDS)
             file = incoming / Path(origin.clip).name
             audio_file.write(file, excerpt.wave, excerpt.sample_rate)
             moves.append(Move(source=file.relative_to(data).as_posix(), target=f"{RAW}/{origin.clip}"))
-        durable.append(_file(workspace), "".join(f"{origin.model_dump_json()}\n" for origin in made).encode())
-        title = f"Sent {len(made):,} false accepts of run {made[0].run} to the hard negatives"
+        durable.append(_file(workspace), "".join(f"{origin.model_dump_json()}\n" for origin in new).encode())
+        title = f"Sent {counted(len(new), 'false accept')} of run {new[0].run} to the hard negatives"
         return changes.apply(workspace, title, moves, change_id)

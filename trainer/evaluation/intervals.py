@@ -1,8 +1,8 @@
-"""How far a rate is known: 95 % intervals by the bootstrap over what was really drawn, speakers where they are known.
+"""95 % confidence intervals of rates by the bootstrap over speakers, or over clips where speakers are unknown.
 
-Words of one speaker, and one clip heard in several conditions, are alike, so not they are drawn again but their source
-(the cluster bootstrap: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapters 8 and 13; Bisani and
-Ney, "Bootstrap estimates for confidence intervals in ASR performance evaluation", ICASSP 2004, by speaker).
+Words of one speaker, and one clip in several conditions, are not independent, so their sources are resampled (cluster
+bootstrap: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapters 8 and 13; Bisani and Ney, "Bootstrap
+estimates for confidence intervals in ASR performance evaluation", ICASSP 2004, by speaker).
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from numpy.typing import NDArray
 DRAWS, SEED = 2000, 7
 PERCENTILES = (2.5, 97.5)
 FEWEST_SOURCES = 5
-"""Of fewer speakers or clips no interval is told: drawing again from two says little about a third."""
+"""With fewer speakers or clips no interval is given."""
 TOO_FEW = f"with fewer than {FEWEST_SOURCES} speakers or clips"
 RULE_OF_THREE = 3.0
-"""None in n tries: with 95 % confidence the rate is below 3/n (Hanley and Lippman-Hand, "If nothing goes wrong, is
+"""No event in n trials: with 95 % confidence the rate is below 3/n (Hanley and Lippman-Hand, "If nothing goes wrong, is
 everything all right?", JAMA 1983; Jovanovic and Levy, "A look at the rule of three", American Statistician 1997)."""
 
 
 def numbered(sources: Sequence[str]) -> NDArray[np.int64]:
-    """The source of each word [w] as a number from 0 on."""
+    """The source of each word [w] as a number from 0."""
     return np.unique(np.array(sources, dtype=np.str_), return_inverse=True)[1].astype(np.int64)
 
 
 def drawn(count: int, stream: int = 0) -> NDArray[np.float32]:
-    """How often each of so many sources is in each draw [DRAWS, count]; the same at every call with this `stream`."""
+    """How often each of `count` sources is in each draw [DRAWS, count]; deterministic for each `stream`."""
     picks = np.random.default_rng([SEED, stream, count]).integers(count, size=(DRAWS, count))
     flat = np.bincount((picks + count * np.arange(DRAWS)[:, None]).ravel(), minlength=DRAWS * count)
     return flat.reshape(DRAWS, count).astype(np.float32)
 
 
 def drawn_rates(wrong: NDArray[np.bool_], source: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The rate in each draw [DRAWS, p] of what is `wrong` [w, p]; `source` [w] as `numbered`."""
+    """The rate of `wrong` [w, p] in each draw [DRAWS, p]; `source` [w] as from `numbered`."""
     count = count_of(source)
     sums, sizes = np.zeros((count, wrong.shape[1]), np.float32), np.bincount(source, minlength=count)
     np.add.at(sums, source, wrong.astype(np.float32))
@@ -45,17 +45,17 @@ def drawn_rates(wrong: NDArray[np.bool_], source: NDArray[np.int64]) -> NDArray[
 
 
 def count_of(source: NDArray[np.int64]) -> int:
-    """How many sources there are, by their numbers."""
+    """Number of sources among these numbers."""
     return int(source.max(initial=-1)) + 1
 
 
 def percentiles(count: int) -> tuple[float, float]:
-    """Between which percentiles of the draws from so many sources a rate lies with 95 % confidence.
+    """Percentiles of the draws from `count` sources that bound a rate with 95 % confidence.
 
-    Draws of few vary less than new speakers would, so less is cut off (the expanded percentile interval: Hesterberg,
-    "What Teachers Should Know About the Bootstrap", American Statistician 2015).
+    Draws from few sources vary less than new speakers would, so the interval is expanded (Hesterberg, "What Teachers
+    Should Know About the Bootstrap", American Statistician 2015).
     """
-    from scipy import special  # takes a tenth of a second, which whoever only reads an evaluation need not wait
+    from scipy import special  # a tenth of a second, not needed to read an evaluation
 
     deviations = special.stdtrit(count - 1, PERCENTILES[1] / 100) * math.sqrt(count / (count - 1))
     least = 100 * float(special.ndtr(-deviations))
@@ -63,9 +63,9 @@ def percentiles(count: int) -> tuple[float, float]:
 
 
 def bounds(wrong: NDArray[np.bool_], source: NDArray[np.int64]) -> NDArray[np.float64] | None:
-    """Low and high bound [2, p] of the rate of what is `wrong` [w, p]; None for too few sources.
+    """Low and high bound [2, p] of the rate of `wrong` [w, p]; None for too few sources.
 
-    Where none or all are wrong every draw is the same, so there the rule of three, over the sources, bounds the rate.
+    Where none or all are wrong, all draws are equal, and the rule of three over the sources bounds the rate.
     """
     if (count := count_of(source)) < FEWEST_SOURCES:
         return None
@@ -75,7 +75,7 @@ def bounds(wrong: NDArray[np.bool_], source: NDArray[np.int64]) -> NDArray[np.fl
 
 
 def interval(wrong: NDArray[np.bool_], sources: Sequence[str]) -> tuple[float, float] | tuple[None, None]:
-    """Low and high bound of one rate of what is `wrong` [w]."""
+    """Low and high bound of the rate of `wrong` [w]."""
     bound = bounds(wrong[:, None], numbered(sources))
     return (None, None) if bound is None else (float(bound[0, 0]), float(bound[1, 0]))
 
@@ -103,7 +103,7 @@ def least_expected(count: int, confidence: float = PROMISE) -> float:
 
 
 def of_count(count: int) -> tuple[float, float]:
-    """Bounds of what is to be expected where so many were counted, exact where they come independently (Garwood,
+    """Bounds of the expected number of events when `count` were observed, exact for independent events (Garwood,
     "Fiducial limits for the Poisson distribution", Biometrika 1936); for none the rule of three."""
     from scipy import special  # as above
 

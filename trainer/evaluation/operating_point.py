@@ -1,6 +1,6 @@
-"""The operating point of a run: its threshold, its miss rate and false accepts there, and what they were measured on.
+"""The operating point of a run: threshold, miss rate and false accepts, and what they were measured on.
 
-Every page and every JSON document takes these numbers from here.
+Every page and JSON document takes these numbers from here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ThresholdFrom = Literal["default", "validation_stream", "evaluation"]
 
 
 class Condition(BaseModel, frozen=True):
-    """Missed words of one condition ("clean", "noise, 5 dB", "room"), with the 95 % interval where it is known."""
+    """Missed words of one condition ("clean", "noise, 5 dB", "room"), with a 95 % interval where there is one."""
 
     name: str
     words: Count
@@ -40,14 +40,14 @@ class Condition(BaseModel, frozen=True):
 
 
 class OperatingPoint(BaseModel, frozen=True):
-    """What a model does at its own threshold. Rates from 0 to 1; None: not measured.
+    """Rates of a model at its own threshold, from 0 to 1; None: not measured.
 
-    `measured_on` says where words and false accepts were counted: in an evaluation of this very model, else in the
-    validation stream of its training. Both counts are always of the same recordings.
+    Words and false accepts are counted on the same recordings: those of an evaluation of this very model, else the
+    validation stream of its training (`measured_on`).
     """
 
     checkpoint: str
-    """Empty for an epoch of a training that has no exported model."""
+    """Empty for an epoch without an exported model."""
     epoch: int
     threshold: Finite | None
     threshold_from: ThresholdFrom
@@ -55,24 +55,24 @@ class OperatingPoint(BaseModel, frozen=True):
     evaluation: str = ""
     """The id of the evaluation."""
     streams: str = ""
-    """What was heard in it, in words."""
+    """The title of its streams."""
     same_streams: bool = False
-    """Whether the threshold was chosen on these recordings too, which flatters the rates."""
+    """Whether the threshold was chosen on the same recordings, so that the rates are optimistic."""
     words: Count = 0
     misses: Count | None = None
     miss_rate: Rate | None = None
     low: Finite | None = None
-    """Bounds of the miss rate, 95 %; None where they are not known."""
+    """Bounds of the miss rate, 95 %."""
     high: Finite | None = None
     conditions: tuple[Condition, ...] = ()
     false_accepts: Count | None = None
     hours: Hours | None = None
-    """Without the word, in which false accepts were counted."""
+    """Hours without the word, in which false accepts were counted."""
     false_accepts_per_hour: Finite | None = None
     bound_per_hour: Finite | None = None
-    """With 95 % confidence there are not more false accepts per hour than this."""
+    """Upper bound of the false accepts per hour, 95 %."""
     long_false_accepts: Count | None = None
-    """Of the false accepts, those in the `long_hours` of long recordings; the rest is in clips one after another."""
+    """The false accepts in the `long_hours` of long recordings; the others are in consecutive clips."""
     long_hours: Hours | None = None
 
 
@@ -90,17 +90,17 @@ Measure = Callable[[EvaluationFolder, Evaluation, float], Measured | None]
 
 
 def measure(folder: EvaluationFolder, evaluation: Evaluation, threshold: float) -> Measured | None:
-    """An evaluation at any threshold; None when its files are damaged or gone."""
+    """An evaluation at any threshold; None when its files are missing or corrupt."""
     try:
-        heard = evaluations.read_heard(folder, evaluation)
+        streams = evaluations.read_streams(folder, evaluation)
     except (OSError, ValueError):
         return None
-    point = curve.at_threshold(heard, threshold)
+    point = curve.at_threshold(streams, threshold)
     if point is None:
         return None
-    long = [each for each in heard if each.recording.is_long]
+    long = [each for each in streams if each.recording.is_long]
     accepts = curve.false_accepts(long, threshold)
-    return Measured(point, errors.by_condition(heard, threshold), accepts, curve.hours(long))
+    return Measured(point, errors.by_condition(streams, threshold), accepts, curve.hours(long))
 
 
 def epoch_row(run: Run, epoch: int) -> Row | None:
@@ -116,47 +116,48 @@ def epoch_row(run: Run, epoch: int) -> Row | None:
 def of_run(
     status: Status, measure: Measure = measure, epoch_row: Callable[[Run, int], Row | None] = epoch_row
 ) -> OperatingPoint | None:
-    """The operating point of the exported model of a run; without one, that of the best epoch whose validation stream
-    was heard. None when nothing is known yet. `measure` and `epoch_row` may be ones that remember."""
-    return of_model(status.run, status.run.model, measure) or _of_training(_heard_rows(status, epoch_row))
+    """The operating point of the exported model of a run, or of the best or last epoch with a scored validation
+    stream; None when there is neither. `measure` and `epoch_row` may cache their results."""
+    return of_model(status.run, status.run.model, measure) or _of_training(_scored_rows(status, epoch_row))
 
 
 def of_model(run: Run, folder: Path, measure: Measure = measure) -> OperatingPoint | None:
-    """The operating point of one exported model of a run; None when the folder holds none."""
+    """The operating point of an exported model of a run; None when the folder contains none."""
     file = durable.read_document(DetectorFile, detector_file.path_in(folder))
     if file is None:
         return None
-    heard = [each for each in evaluations.all_of(run) if _is_of(each, file)]
+    matching = [each for each in evaluations.all_of(run) if _is_of(each, file)]
     try:
-        with_words = _evaluated(run, file, (each for each in heard if each.words), measure)
-        without = (each for each in heard if not each.words)
+        with_words = _evaluated(run, file, (each for each in matching if each.words), measure)
+        without = (each for each in matching if not each.words)
         return with_words or _documented(file) or _evaluated(run, file, without, measure) or _point(file, {})
-    except (ValueError, ArithmeticError):  # numbers of a stranger's file that no measurement gives
+    except (ValueError, ArithmeticError):  # impossible numbers in an untrusted file
         return None
 
 
 def _is_of(evaluation: Evaluation, file: DetectorFile) -> bool:
-    """Whether an evaluation heard this very model as it hears now."""
-    times = (file.hop_seconds, file.smoothing_seconds, file.refractory_seconds)
-    heard = (evaluation.hop_seconds, evaluation.smoothing_seconds, evaluation.refractory_seconds)
-    return evaluation.model_sha256 == file.files.get(MODEL) and times == heard
+    """Whether an evaluation is of this very model with its present settings."""
+    settings = ("hop_seconds", "smoothing_seconds", "refractory_seconds")
+    same = all(getattr(evaluation, name) == getattr(file, name) for name in settings)
+    return same and evaluation.model_sha256 == file.files.get(MODEL)
 
 
 def _point(file: DetectorFile, measured: Mapping[str, object]) -> OperatingPoint:
-    known = {
+    own = {
         "checkpoint": file.checkpoint,
         "epoch": file.epoch,
         "threshold": file.threshold,
         "threshold_from": file.threshold_from.source,
     }
-    return OperatingPoint.model_validate(known | dict(measured))
+    return OperatingPoint.model_validate(own | dict(measured))
 
 
-def _evaluated(run: Run, file: DetectorFile, heard: Iterable[Evaluation], measure: Measure) -> OperatingPoint | None:
+def _evaluated(
+    run: Run, file: DetectorFile, candidates: Iterable[Evaluation], measure: Measure
+) -> OperatingPoint | None:
     """The model at its threshold in the first of these evaluations that can be read."""
-    for each in heard:
-        measured = measure(evaluations.folder_of(run, each.id), each, file.threshold)
-        if measured:
+    for each in candidates:
+        if measured := measure(evaluations.folder_of(run, each.id), each, file.threshold):
             return _point(file, _of_evaluation(file, each, measured))
     return None
 
@@ -174,7 +175,7 @@ def _of_evaluation(file: DetectorFile, evaluation: Evaluation, measured: Measure
         "low": point.low,
         "high": point.high,
         "conditions": [_condition(row) for row in measured.conditions],
-        **_accepts(point.false_accepts, evaluation.hours),
+        **_false_accepts(point.false_accepts, evaluation.hours),
         **({"long_false_accepts": measured.long_false_accepts, "long_hours": hours} if hours else {}),
     }
 
@@ -184,30 +185,30 @@ def _condition(row: errors.Row) -> Condition:
 
 
 def _documented(file: DetectorFile) -> OperatingPoint | None:
-    """What detector.json says of the recordings on which its threshold was chosen."""
-    chosen = file.threshold_from
-    if chosen.source == "default" or chosen.false_accepts is None or not chosen.hours:
+    """The rates in detector.json, of the recordings on which its threshold was chosen."""
+    origin = file.threshold_from
+    if origin.source == "default" or origin.false_accepts is None or not origin.hours:
         return None
-    words = chosen.words if chosen.words and chosen.miss_rate is not None else 0
+    words = origin.words if origin.words and origin.miss_rate is not None else 0
     measured = {
-        "measured_on": chosen.source,
-        "evaluation": chosen.evaluation or "",
+        "measured_on": origin.source,
+        "evaluation": origin.evaluation or "",
         "same_streams": True,
         "words": words,
-        "misses": round((chosen.miss_rate or 0.0) * words) if words else None,
-        "miss_rate": chosen.miss_rate,
+        "misses": round((origin.miss_rate or 0.0) * words) if words else None,
+        "miss_rate": origin.miss_rate,
     }
-    return _point(file, measured | _accepts(chosen.false_accepts, chosen.hours))
+    return _point(file, measured | _false_accepts(origin.false_accepts, origin.hours))
 
 
-def _accepts(count: int, hours: float) -> dict[str, float]:
+def _false_accepts(count: int, hours: float) -> dict[str, float]:
     """False accepts with their hours, their rate and its 95 % bound."""
     bound = intervals.of_count(count)[1] / hours
     return {"false_accepts": count, "hours": hours, "false_accepts_per_hour": count / hours, "bound_per_hour": bound}
 
 
 class _StreamRow(BaseModel, frozen=True):
-    """What an epoch's row says of the validation stream; rows of earlier versions lack some of it."""
+    """The fields of an epoch's row about the validation stream; rows of earlier versions lack some."""
 
     epoch: int
     miss_rate: Rate
@@ -219,30 +220,31 @@ class _StreamRow(BaseModel, frozen=True):
 
 
 def _of_training(rows: Iterable[Row]) -> OperatingPoint | None:
-    """The first of these epochs that was heard in the validation stream."""
+    """The first of these epochs with a scored validation stream."""
     for row in rows:
         try:
-            heard = _StreamRow.model_validate(row)
+            scored = _StreamRow.model_validate(row)
         except ValidationError:
             continue
-        count, hours = heard.stream_false_accepts, heard.stream_hours
+        count, hours = scored.stream_false_accepts, scored.stream_hours
         measured = {
             "checkpoint": "",
-            "epoch": heard.epoch,
-            "threshold": heard.stream_threshold,
+            "epoch": scored.epoch,
+            "threshold": scored.stream_threshold,
             "threshold_from": "validation_stream",
             "measured_on": "validation_stream",
             "same_streams": True,
-            "words": heard.stream_words,
-            "misses": heard.stream_misses,
-            "miss_rate": heard.miss_rate,
+            "words": scored.stream_words,
+            "misses": scored.stream_misses,
+            "miss_rate": scored.miss_rate,
         }
-        return OperatingPoint.model_validate(measured | (_accepts(count, hours) if count is not None and hours else {}))
+        accepts = _false_accepts(count, hours) if count is not None and hours else {}
+        return OperatingPoint.model_validate(measured | accepts)
     return None
 
 
-def _heard_rows(status: Status, epoch_row: Callable[[Run, int], Row | None]) -> Iterator[Row]:
-    """The rows of the best epoch, where it was heard in the validation stream, and of the last one that was."""
+def _scored_rows(status: Status, epoch_row: Callable[[Run, int], Row | None]) -> Iterator[Row]:
+    """The row of the best epoch, if its validation stream was scored, then that of the last epoch with one."""
     progress = status.progress
     if progress is None:
         return

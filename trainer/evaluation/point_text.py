@@ -8,8 +8,8 @@ from trainer.system.display_text import counted
 
 NONE_YET = "–"
 NOT_MEASURED = (
-    "Not measured yet: neither an evaluation nor the validation stream of the training has counted missed words and "
-    "false accepts."
+    "Not measured yet: there is neither an evaluation nor a scored validation stream with missed words and false "
+    "accepts."
 )
 CHOSEN = {
     "default": "is the default",
@@ -40,7 +40,7 @@ def interval(low: float, high: float) -> str:
 
 
 def per_hour(false_accepts: int | None, hours: float | None) -> str:
-    """A rate that fits a metric; none at all in few hours is no proof of none, so its bound is told."""
+    """A rate short enough for a metric; for no false accept its 95 % bound."""
     if false_accepts is None or not hours:
         return NONE_YET
     if not false_accepts:
@@ -53,7 +53,7 @@ def false_accepts_per_hour(point: OperatingPoint | None) -> str:
 
 
 def in_hours(false_accepts: int | None, hours: float | None) -> str:
-    """False accepts are never told without their hours."""
+    """A number of false accepts with its hours."""
     return "" if false_accepts is None or not hours else f"{false_accepts:,} in {hours:.2f} h"
 
 
@@ -67,17 +67,17 @@ def measured_on(point: OperatingPoint | None) -> str:
 
 
 def lines(point: OperatingPoint) -> list[str]:
-    """The headline, the numbers and what they are, for the command line."""
+    """The headline, the numbers and what they were measured on, for the command line."""
     first = headline.of(point)
-    told = [f"{first.text} Verdict: {first.verdict}. {first.advice}"] if first else []
-    below = [bounds(point), in_hours(point.false_accepts, point.hours)]
-    between, counts = (f" ({text})" if text else "" for text in below)
-    numbers = f"threshold {threshold(point)}, miss rate {miss_rate(point)}{between}"
-    return [*told, f"{numbers}, false accepts per hour {false_accepts_per_hour(point)}{counts}", *sentences(point)]
+    head = [f"{first.text} Verdict: {first.verdict}. {first.advice}"] if first else []
+    texts = [bounds(point), in_hours(point.false_accepts, point.hours)]
+    bound, counts = (f" ({text})" if text else "" for text in texts)
+    numbers = f"threshold {threshold(point)}, miss rate {miss_rate(point)}{bound}"
+    return [*head, f"{numbers}, false accepts per hour {false_accepts_per_hour(point)}{counts}", *sentences(point)]
 
 
 def sentences(point: OperatingPoint | None) -> list[str]:
-    """Which model, where its threshold comes from, and what its rates were measured on."""
+    """The model, the origin of its threshold, and what its rates were measured on."""
     if point is None:
         return [NOT_MEASURED]
     return list(filter(None, [_model(point), _measured(point), _by_condition(point)]))
@@ -85,7 +85,7 @@ def sentences(point: OperatingPoint | None) -> list[str]:
 
 def _model(point: OperatingPoint) -> str:
     if not point.checkpoint:
-        return f"Epoch {point.epoch} of the training; no model is exported yet."
+        return f"Epoch {point.epoch} of the training; no model has been exported yet."
     return f"Model of epoch {point.epoch}; its threshold {CHOSEN[point.threshold_from]}."
 
 
@@ -94,17 +94,17 @@ def _measured(point: OperatingPoint) -> str:
         return NOT_MEASURED
     where = f"evaluation {point.evaluation}" if point.measured_on == "evaluation" else "the validation stream"
     streams = f" ({point.streams})" if point.streams else ""
-    same = ", on which the threshold was chosen too" if point.same_streams else ""
+    same = ", on which the threshold was also chosen" if point.same_streams else ""
     return f"Measured on {where}{streams}{same}: {', '.join(_counts(point))}."
 
 
 def _counts(point: OperatingPoint) -> list[str]:
-    """What was counted; earlier versions kept less."""
+    """The counts; some are unknown in runs of earlier versions."""
     accepts = in_hours(point.false_accepts, point.hours)
-    words = "no word heard" if point.miss_rate is None else ""
+    words = "no words evaluated" if point.miss_rate is None else ""
     if point.words:
-        known = counted(point.words, "word")
-        words = f"{known} heard" if point.misses is None else f"{point.misses:,} of {known} missed"
+        total = counted(point.words, "word")
+        words = f"{total} evaluated" if point.misses is None else f"{point.misses:,} of {total} missed"
     return list(filter(None, [words, accepts and f"false accepts: {accepts}"]))
 
 
@@ -112,4 +112,4 @@ def _by_condition(point: OperatingPoint) -> str:
     if len(point.conditions) < 2:
         return ""
     rates = "; ".join(f"{each.name}: {percent(each.miss_rate)}" for each in point.conditions)
-    return f"Missed by condition: {rates}."
+    return f"Miss rate by condition: {rates}."

@@ -1,4 +1,4 @@
-"""A set of streams: long recordings in which it is known where the word is said, or that it is not said at all."""
+"""Sets of streams: long recordings with the times of the words in them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from trainer.detector.stream_scores import Point, Track
 
 
 class Word(BaseModel, frozen=True):
-    """One word that is said: `start` and `end` in seconds; `clip` (a path below data/raw) and `speaker` where known."""
+    """One utterance of the word: `start` and `end` in seconds; `clip` is a path relative to data/raw, or empty."""
 
     start: float = Field(ge=0)
     end: float = Field(ge=0)
@@ -25,7 +25,7 @@ class Word(BaseModel, frozen=True):
 
 
 class Part(BaseModel, frozen=True):
-    """A stretch without the word, from `start` to `end` in seconds; `phrase` is what is said where that is known."""
+    """A part without the word, from `start` to `end` in seconds; unknown texts are empty."""
 
     start: float = Field(ge=0)
     end: float = Field(ge=0)
@@ -36,11 +36,11 @@ class Part(BaseModel, frozen=True):
 
 
 class Recording(BaseModel, frozen=True):
-    """One stream. `path` is absolute, or relative to the folder of its set; `condition` is how words or all else are
-    heard in it, in words for a table ("clean", "noise, 10 dB", "room", "speech").
+    """One stream. `path` is absolute, or relative to the folder of its set; `condition` is text for a table ("clean",
+    "noise, 10 dB", "room", "speech").
 
-    `counts_false_accepts`: whether detections outside of its words are false accepts, and its time counts for them. A
-    stream composed of words alone tells nothing of the hours of a day, so there they do not.
+    `counts_false_accepts`: whether detections outside of its words are false accepts and its hours count. They do not
+    in a stream composed of words only, which is not representative of everyday audio.
     """
 
     name: str
@@ -60,17 +60,17 @@ class Recording(BaseModel, frozen=True):
 
 
 class StreamSet(BaseModel, frozen=True):
-    """Streams that belong together; `key` names exactly these: equal keys, equal audio and words."""
+    """Streams of one evaluation; equal keys mean equal audio and words."""
 
     key: str
     title: str
     folder: str
-    """Where relative paths begin."""
+    """The base of relative paths."""
     recordings: list[Recording]
     notes: list[str] = []
-    """What there is to know of these recordings, one sentence each: what was left out and why, what was not used."""
+    """Sentences about these recordings, such as which were left out and why."""
     left_out: list[str] = []
-    """Those of the notes that tell of a recording that was left out."""
+    """The notes about recordings that were left out."""
 
     def path_of(self, recording: Recording) -> Path:
         return Path(self.folder) / recording.path
@@ -84,12 +84,10 @@ class StreamSet(BaseModel, frozen=True):
         return sum(len(recording.words) for recording in self.recordings)
 
     def without(self, refused: Mapping[str, str]) -> StreamSet:
-        """These streams but for some, by name with a sentence that says why, and so of another key: they are not the
-        same audio any more."""
-        left_out = ", ".join(sorted(refused))
+        """These streams without some, given by name with the reason as a sentence; the key changes."""
         return self.model_copy(
             update={
-                "key": _joined_key([self.key, left_out]),
+                "key": _joined_key([self.key, ", ".join(sorted(refused))]),
                 "title": f"{self.title}, of which {len(refused):,} could not be read",
                 "recordings": [each for each in self.recordings if each.name not in refused],
                 "notes": [*self.notes, *refused.values()],
@@ -103,7 +101,7 @@ def _joined_key(keys: Sequence[str]) -> str:
 
 
 def combined(sets: Sequence[StreamSet]) -> StreamSet:
-    """Several sets as one, relative paths as those of the first, whose recordings alone may have them."""
+    """Several sets as one; only recordings of the first may have relative paths."""
     if len(sets) == 1:
         return sets[0]
     return StreamSet(
@@ -117,7 +115,7 @@ def combined(sets: Sequence[StreamSet]) -> StreamSet:
 
 
 @dataclass(frozen=True)
-class Heard:
+class ScoredStream:
     """The smoothed probabilities [n] of a stream, the k-th of the window that ends after k+1 hops."""
 
     recording: Recording
@@ -131,8 +129,8 @@ class Heard:
         return Track(self.probability, words, self.hop_seconds, self.refractory_seconds)
 
 
-def operating_point(heard: Sequence[Heard], per_hour: float) -> Point | None:
-    """Misses at these false accepts per hour, over all words of these streams; None without words or other sound."""
-    spoken = [each.track for each in heard if each.recording.words]
-    other = [each.track for each in heard if each.recording.counts_false_accepts]
-    return stream_scores.at_false_accepts(spoken, other, per_hour)
+def operating_point(streams: Sequence[ScoredStream], per_hour: float) -> Point | None:
+    """The operating point at a rate of false accepts over all streams; None without words or audio without the word."""
+    words = [each.track for each in streams if each.recording.words]
+    negative = [each.track for each in streams if each.recording.counts_false_accepts]
+    return stream_scores.at_false_accepts(words, negative, per_hour)

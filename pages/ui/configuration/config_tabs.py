@@ -52,7 +52,7 @@ def _choices(workspace: Workspace) -> dict[str, Source | None]:
     """The configurations to compare, by label."""
     choices: dict[str, Source | None] = {FORM: None, DEFAULTS: None}
     choices |= {f"preset {name}": Source("preset", name) for name in config_file.presets()}
-    choices |= {f"saved {name}": Source("saved", name) for name in config_file.saved(workspace)}
+    choices |= {f"saved {name}": Source("saved", name) for name in saved_configs.names(workspace)}
     newest = runs.all_runs(workspace)[:MOST_RUNS]
     return choices | {f"run {run_picker.name_of(run)}": Source("run", run.id) for run in newest}
 
@@ -115,7 +115,7 @@ def _load_yaml(workspace: Workspace, data: bytes, name: str) -> None:
 
 
 def show_files(workspace: Workspace) -> None:
-    saved = config_file.saved(workspace)
+    saved = saved_configs.names(workspace)
     if saved:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.selectbox("Configuration file", saved, key="tidy", width=260)

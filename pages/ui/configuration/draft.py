@@ -112,7 +112,7 @@ def config_of(workspace: Workspace, source: Source) -> Config:
     if source.kind == "preset" and source.name in config_file.presets():
         return config_file.preset(source.name)
     if source.kind == "saved":
-        return config_file.load(config_file.saved_path(workspace, source.name))
+        return config_file.load(saved_configs.path_of(workspace, source.name))
     run = runs.by_id(workspace, source.name) if source.kind == "run" else None
     if run is None:
         raise FileNotFoundError(f"The {source.kind} {source.name!r:.80} no longer exists.")

@@ -184,7 +184,7 @@ def replace_key(name: str) -> str:
 
 def would_replace(workspace: Workspace, source: Source, name: str) -> bool:
     """Whether saving under `name` would replace another file, or was refused for that reason."""
-    another = name in config_file.saved(workspace) and source != Source("saved", name)
+    another = name in saved_configs.names(workspace) and source != Source("saved", name)
     return another or (bool(name) and st.session_state.get(OFFER_REPLACE) == name)
 
 

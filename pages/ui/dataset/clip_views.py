@@ -10,7 +10,7 @@ import streamlit as st
 from pages.ui.dataset import clip_browser, health
 from pages.ui.shared import audio, clip_cache, flash, job_progress
 from pages.ui.shared.frame import plain
-from trainer.config import config_file
+from trainer.config import config_file, saved_configs
 from trainer.dataset import previews, speakers
 from trainer.dataset.clips import ScannedClips
 from trainer.dataset.speakers import PLACE, Rule
@@ -177,7 +177,7 @@ def _show_augmentation(workspace: Workspace, scanned: ScannedClips, busy: bool) 
     except (FileNotFoundError, ValueError) as error:
         st.info(plain(str(error)))
         return
-    names = [*config_file.saved(workspace), *config_file.presets()]
+    names = [*saved_configs.names(workspace), *config_file.presets()]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox("Configuration", names, key="preview_config", width=220)
         text = st.text_input("Clip name contains", "positive/", key="preview_text", width=220)

@@ -80,7 +80,10 @@ def _show_test_clips(scores: list[ClipScore], own: float) -> None:
 def _test_matrix(labels: list[str], score: np.ndarray, threshold: float) -> pd.DataFrame:
     """Clips of each label by whether they reach the threshold; `score` [clips]."""
     counts = clip_rates.by_label(labels, score, threshold)
-    table = {DETECTED: [each.called for each in counts], NOT_DETECTED: [each.clips - each.called for each in counts]}
+    table = {
+        DETECTED: [each.accepted for each in counts],
+        NOT_DETECTED: [each.clips - each.accepted for each in counts],
+    }
     return pd.DataFrame(table, index=[each.label for each in counts]).rename_axis("Label")
 
 

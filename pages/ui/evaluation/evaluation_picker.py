@@ -18,7 +18,7 @@ from trainer.evaluation.evaluations import Evaluation, EvaluationFolder
 from trainer.run import models
 from trainer.run.runs import Run
 from trainer.streams import composition, recordings
-from trainer.streams.stream_set import Heard, StreamSet
+from trainer.streams.stream_set import ScoredStream, StreamSet
 from trainer.system import durable
 from trainer.system.workspace import Workspace
 
@@ -33,7 +33,7 @@ class ScoredEvaluation:
     folder: EvaluationFolder
     evaluation: Evaluation
     streams: StreamSet
-    heard: list[Heard]
+    heard: list[ScoredStream]
 
 
 @st.cache_resource(max_entries=200, show_spinner=False)
@@ -42,11 +42,11 @@ def _document(path: str, stamp: int) -> Evaluation | None:
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _scores(path: str, stamp: int, _evaluation: Evaluation) -> tuple[StreamSet, list[Heard]]:
+def _scores(path: str, stamp: int, _evaluation: Evaluation) -> tuple[StreamSet, list[ScoredStream]]:
     folder = EvaluationFolder(Path(path))
-    heard = evaluations.read_heard(folder, _evaluation)
+    heard = evaluations.read_streams(folder, _evaluation)
     streams = durable.read_document(StreamSet, folder.streams_file)
-    assert streams is not None  # or `read_heard` would have raised
+    assert streams is not None  # or `read_streams` would have raised
     return streams, heard
 
 
@@ -157,7 +157,7 @@ def ratios(text: str) -> tuple[float, ...]:
         numbers = [float(part) for part in text.replace(",", " ").split()]
     except ValueError:
         raise ValueError(f"Enter the ratios as numbers, such as 10, 5; got {text!r:.40}.") from None
-    return composition.ratios(numbers)
+    return composition.checked_ratios(numbers)
 
 
 def paths(text: str, roots: list[Path]) -> list[Path]:

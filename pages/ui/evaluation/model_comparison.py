@@ -16,7 +16,7 @@ from trainer.evaluation.comparison import Comparison, Drawn
 from trainer.evaluation.evaluations import CurvePoint, Evaluation
 from trainer.run import runs
 from trainer.run.runs import Run
-from trainer.streams.stream_set import Heard
+from trainer.streams.stream_set import ScoredStream
 from trainer.system.workspace import Workspace
 
 MOST_TESTED = 10
@@ -157,13 +157,13 @@ def _compare(key: tuple[str, ...], per_hour: float, _first: Model, _second: Mode
     return comparison.compare(first.evaluation, first.heard, second.evaluation, second.heard, per_hour, _draw)
 
 
-def _draw(evaluation: Evaluation, heard: Sequence[Heard]) -> Drawn:
+def _draw(evaluation: Evaluation, heard: Sequence[ScoredStream]) -> Drawn:
     """As `comparison.draw`, once for all budgets."""
     return _cached_draw(evaluation.run, evaluation.id, evaluation.created, evaluation, heard)
 
 
 @st.cache_resource(max_entries=MOST_TESTED + 1, show_spinner=False)
-def _cached_draw(run: str, key: str, created: str, _evaluation: Evaluation, _heard: Sequence[Heard]) -> Drawn:
+def _cached_draw(run: str, key: str, created: str, _evaluation: Evaluation, _heard: Sequence[ScoredStream]) -> Drawn:
     return comparison.draw(_evaluation, _heard)
 
 

@@ -170,7 +170,7 @@ def _prepare(workspace: Workspace, run: Run, checkpoint: str) -> None:
             config_file.load(run.config_file), earlier_run.name_of(run, checkpoint)
         )
         name = saved_configs.free_name(workspace, f"retrain-{run.id}")
-        config_file.save(workspace, name, config)
+        saved_configs.save(workspace, name, config)
         return f"Saved as {name}. Choose it on the Training page and click Start Training."
 
     flash.attempt(RETRAINING, prepare)

@@ -12,7 +12,7 @@ from pages.ui.shared.curves import Style
 from pages.ui.shared.frame import error_sentence, plain
 from pages.ui.shared.run_notice import state_word
 from trainer.audio import manifest
-from trainer.config import config_file
+from trainer.config import config_file, saved_configs
 from trainer.config.config_file import ConfigError
 from trainer.config.schema import Config
 from trainer.dataset import splits, window_fit
@@ -29,7 +29,7 @@ ALREADY = "Training already in progress"
 def _saved_config(workspace: Workspace, name: str | None) -> Config | None:
     """The saved configuration of this name; None when there is none or it is not valid, which a click reports."""
     try:
-        return config_file.load(config_file.saved_path(workspace, name)) if name else None
+        return config_file.load(saved_configs.path_of(workspace, name)) if name else None
     except (OSError, ConfigError):
         return None
 
@@ -66,7 +66,7 @@ def _start(workspace: Workspace, newest_run: str) -> None:
     name: str = st.session_state.get("start_config") or ""
     label = " ".join(st.session_state.get("start_label", "").split())
     try:
-        data = regular_file.read_bytes(config_file.saved_path(workspace, name)) if name else b""
+        data = regular_file.read_bytes(saved_configs.path_of(workspace, name)) if name else b""
         config, problems = config_file.parse(data), [] if name else [NO_CONFIGURATION]
     except ConfigError as error:
         problems = [f"{name}.yaml: {problem}" for problem in error.problems]
@@ -103,7 +103,7 @@ def show(workspace: Workspace) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox(
             "Configuration",
-            config_file.saved(workspace),
+            saved_configs.names(workspace),
             key="start_config",
             width=260,
             placeholder="None saved yet",
@@ -140,7 +140,7 @@ def messages(workspace: Workspace) -> None:
 
 def _missing(workspace: Workspace) -> list[str]:
     """Problems and warnings before a start; the clips themselves are checked at the click."""
-    texts = [] if config_file.saved(workspace) else [NO_CONFIGURATION]
+    texts = [] if saved_configs.names(workspace) else [NO_CONFIGURATION]
     unsplit = not all(manifest.split_file(workspace, split).exists() for split in manifest.SPLITS)
     name = st.session_state.get("start_config")
     missing = [*shortages(workspace, name), *warnings(workspace, name)]

@@ -61,9 +61,9 @@ def _decode(workspace: Workspace, clip: Clip) -> tuple[NDArray[np.int16], tuple[
     try:
         wave = audio_file.read_16k(path)
     except FileNotFoundError:
-        raise FailedError("clip_missing", f"Clip {clip.path} is missing. {manifest.AGAIN}", clip.path) from None
+        raise FailedError("clip_missing", f"Clip {clip.path} is missing. {manifest.SPLIT_AGAIN}", clip.path) from None
     except audio_file.AudioRefused as error:
-        sentence = f"Clip {clip.path} cannot be read: {error} {manifest.AGAIN}"
+        sentence = f"Clip {clip.path} cannot be read: {error} {manifest.SPLIT_AGAIN}"
         raise FailedError("clip_unreadable", sentence, clip.path) from None
     return np.clip(np.rint(wave * FULL_SCALE), -32768, 32767).astype(np.int16), sound_levels.endpoints(wave)
 

@@ -29,7 +29,7 @@ from trainer.evaluation import clip_rates
 from trainer.run.runs import Run
 from trainer.streams import stream_set
 from trainer.streams.composition import Composed
-from trainer.streams.stream_set import Heard
+from trainer.streams.stream_set import ScoredStream
 from trainer.system import limits
 
 
@@ -121,7 +121,7 @@ def stream_points(
     return first, second
 
 
-def _score_recording(listener: Detector, composed: Composed, heartbeat: Heartbeat) -> Heard:
+def _score_recording(listener: Detector, composed: Composed, heartbeat: Heartbeat) -> ScoredStream:
     heartbeat()
     raw = listener.scores(np.clip(composed.wave, -1, 1))[1]
     return validation.smoothed(composed.recording, raw, listener.file.hop_seconds)

@@ -162,4 +162,4 @@ def _report_resume(session: Session, saved: Saved, state: TrainingState) -> None
     where = f"batch {state.batch} of epoch {state.epoch}" if state.batch else f"epoch {state.epoch - 1}"
     say(f"Resuming from the checkpoint after {where}.")
     if (before := saved.facts.get("machine")) != (here := describe_machine(session)):
-        say(f"The same bytes as in one go are not promised: this run was on {before}, and goes on on {here}.")
+        say(f"The result may differ from that of an uninterrupted run: this run was on {before} and resumes on {here}.")

@@ -29,7 +29,7 @@ from trainer.evaluation import clip_rates
 from trainer.run.metrics import Row
 from trainer.streams import composition, stream_set
 from trainer.streams.composition import Composed, Options
-from trainer.streams.stream_set import Heard, Recording
+from trainer.streams.stream_set import Recording, ScoredStream
 
 BATCH = 256
 MOST_STREAM_SECONDS = 3600.0
@@ -176,6 +176,6 @@ def measure_stream(model: nn.Module, feed: Feed, stream: Stream, heartbeat: Call
     return stream_set.operating_point(scored, feed.config.training.false_accepts_per_hour)
 
 
-def smoothed(recording: Recording, raw: NDArray[np.floating], hop: float) -> Heard:
+def smoothed(recording: Recording, raw: NDArray[np.floating], hop: float) -> ScoredStream:
     """A recording with its probabilities [n], one every `hop` seconds, smoothed with the default of a new detector."""
-    return Heard(recording, stream_scores.smooth(raw, hop), hop, stream_scores.REFRACTORY_SECONDS)
+    return ScoredStream(recording, stream_scores.smooth(raw, hop), hop, stream_scores.REFRACTORY_SECONDS)
