@@ -90,7 +90,7 @@ def test_what_is_no_recording_is_left_out_with_one_sentence(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"There is no recording or folder \S+nowhere"):
         recordings.gather([tmp_path / "nowhere"])
     (tmp_path / "bare").mkdir()
-    with pytest.raises(ValueError, match="holds no recordings"):
+    with pytest.raises(ValueError, match="contains no recordings"):
         recordings.gather([tmp_path / "bare"])
 
 
@@ -104,7 +104,7 @@ def test_streams_of_wakebench_tell_misses_and_false_accepts_apart(tmp_path):
     clean, speech = found.recordings
     assert (clean.condition, clean.counts_false_accepts, clean.words[0].speaker) == ("clean", False, "7")
     assert (speech.condition, speech.counts_false_accepts, speech.words) == ("speech", True, [])
-    assert found.notes == [f"{tmp_path.name}/speech_01: It is not there, though truth.json names it."]
+    assert found.notes == [f"{tmp_path.name}/speech_01: It is missing, although truth.json lists it."]
     (tmp_path / "truth.json").write_text('{"positive": 3}')
     with pytest.raises(ValueError, match="does not list any streams"):
         recordings.gather([tmp_path])
@@ -163,4 +163,4 @@ def test_one_path_of_several_that_names_nothing_is_told_and_the_others_are_heard
     (tmp_path / "bare").mkdir()
     found = recordings.gather([tmp_path / "nowhere.wav", tmp_path / "bare", tmp_path / "in"])
     assert len(found.recordings) == 1 and len(found.left_out) == 2 and found.notes == found.left_out
-    assert "There is no recording or folder" in found.notes[0] and "holds no recordings" in found.notes[1]
+    assert "There is no recording or folder" in found.notes[0] and "contains no recordings" in found.notes[1]

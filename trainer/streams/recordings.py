@@ -200,7 +200,7 @@ def _named(path: Path) -> Iterator[_Named]:
     if path.is_dir():
         recordings = list(_of_folder(path))
         if not recordings:
-            raise ValueError(f"{path} holds no recordings; put {audio_formats.ANY} files there.")
+            raise ValueError(f"{path} contains no recordings; put {audio_formats.ANY} files there.")
         yield from recordings
     elif path.exists():
         yield _Named(path.name, path, "recording")
@@ -267,7 +267,7 @@ def gather(paths: Sequence[Path]) -> StreamSet:
         except UnicodeEncodeError:
             gathered.left_out.append(f"{shown}: Its name is not valid Unicode text; rename it.")
         except FileNotFoundError:
-            gathered.left_out.append(f"{shown}: It is not there, though {TRUTH} names it.")
+            gathered.left_out.append(f"{shown}: It is missing, although {TRUTH} lists it.")
         except (AudioRefused, ValueError) as error:
             gathered.left_out.append(f"{shown}: {error}")
         except OSError as error:
