@@ -43,9 +43,9 @@ from trainer.run.metrics import Columns
     """
 points = 0
 for folder in sorted(Path(root, "runs").iterdir()):
-    metrics.read_to_end(found := Columns(("epoch", "val_loss")), folder / "metrics.jsonl")
-    assert found.rows == rows
-    numbers = {name: found[name] for name in found.names}
+    metrics.read_to_end(columns := Columns(("epoch", "val_loss")), folder / "metrics.jsonl")
+    assert columns.rows == rows
+    numbers = {name: columns[name] for name in columns.names}
     points += len(curves.curve_table(numbers, {"val_loss": folder.name}, 1.0, curves.Style()))
 """,
 )

@@ -28,16 +28,16 @@ from trainer.system.workspace import Workspace
 
 def timed(work):
     began, cpu = time.perf_counter(), time.process_time()
-    found = work()
+    result = work()
     times.append((time.perf_counter() - began, time.process_time() - cpu))
-    return found
+    return result
 
 times, workspace = [], Workspace(Path(sys.argv[1]))
-found = timed(lambda: index.update(workspace))
-found = timed(lambda: index.update(workspace, found))
+listing = timed(lambda: index.update(workspace))
+listing = timed(lambda: index.update(workspace, listing))
 query = "model.name=tc_resnet val_loss<0.5 batch_size>33 -tag:x try"
-timed(lambda: run_rows.sorted_by(search.find(found.rows, query), "f1"))
-print(json.dumps([len(found.rows), times]))
+timed(lambda: run_rows.sorted_by(search.find(listing.rows, query), "f1"))
+print(json.dumps([len(listing.rows), times]))
 """
 OTHERS = ("checkpoints/epoch-00039.pt", "checkpoints/epoch-00040.pt", "model/model.onnx", "tensorboard/events.1")
 

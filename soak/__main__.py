@@ -29,13 +29,13 @@ PROMISES = (
     Promise("P1", "kills of forked attempts", kills.measure, 1000),
     Promise("P1-whole", "kills of trainers and supervisors of whole runs", kills.measure_whole, 50),
     Promise("P2", "crashes at chosen points", crash_points.measure, 0),
-    Promise("P3", "calls to the disk that fail, one in each run", faulty_disk.measure, 0),
+    Promise("P3", "disk calls that fail, one in each run", faulty_disk.measure, 0),
     Promise("P8", "races of starts with one token", starts.measure, 60),
-    Promise("P9", "pids given again to a stranger", liveness.measure, 200),
+    Promise("P9", "process ids reused by another program", liveness.measure, 200),
     Promise("P12", "deaths of the server during a training", server_deaths.measure, 50),
-    Promise("P13", "pauses, one at each place that listens", pauses.measure, 0),
+    Promise("P13", "pauses, one at each place that checks for requests", pauses.measure, 0),
     Promise("P17", "ends at random moments", stops.measure, 60),
-    Promise("P17-silent", "trainers that hang and were asked to stop", stops.measure_silent, 2),
+    Promise("P17-silent", "trainers that hang, asked to stop", stops.measure_silent, 2),
     Promise("machine", "examples of the state machine", examples.measure, 60),
 )
 

@@ -53,8 +53,8 @@ class SplicedFile(io.RawIOBase):
         for part in self._parts:
             offset = self._place - begin
             if done < len(buffer) and 0 <= offset < len(part):
-                wanted = part[offset : offset + len(buffer) - done]
-                data = wanted if isinstance(wanted, bytes) else os.pread(self._descriptor, len(wanted), wanted.start)
+                piece = part[offset : offset + len(buffer) - done]
+                data = piece if isinstance(piece, bytes) else os.pread(self._descriptor, len(piece), piece.start)
                 buffer[done : done + len(data)] = data
                 done += len(data)
                 self._place += len(data)

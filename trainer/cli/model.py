@@ -20,7 +20,7 @@ from trainer.system import display_text, durable, private, regular_file
 from trainer.system.job import Report
 from trainer.system.workspace import Workspace
 
-RUN_NAME = click.argument("run", metavar="RUN")
+RUN_NAME = click.argument("name", metavar="RUN")
 
 
 @click.command()
@@ -58,7 +58,7 @@ RUN_NAME = click.argument("run", metavar="RUN")
 @click.pass_obj
 def evaluate(
     session: Session,
-    run: str,
+    name: str,
     streams: tuple[Path, ...],
     no_composed: bool,
     snrs: tuple[float, ...],
@@ -81,17 +81,17 @@ def evaluate(
     left_out = list[str]()
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
-        found = runs.find(session.workspace, run)
+        run = runs.find(session.workspace, name)
         options = None if no_composed else Options(snrs_db=checked_ratios(snrs), seed=seed)
         request = assessment.Request(options, streams or recordings.default(session.workspace), checkpoint)
-        evaluation = assessment.evaluate(session.workspace, found, request, report)
-        folder = evaluations.folder_of(found, evaluation.id)
+        evaluation = assessment.evaluate(session.workspace, run, request, report)
+        folder = evaluations.folder_of(run, evaluation.id)
         left_out.extend(budgets.left_out(folder))
         if as_job:
-            text = f"Run {found.id}: {budgets.budget_text(folder, evaluation, budget)}"
+            text = f"Run {run.id}: {budgets.budget_text(folder, evaluation, budget)}"
             return {}, " ".join([text, *budgets.notes(folder)])
-        model = models.model_with(found, evaluation.model_sha256)
-        point = operating_point.of_model(found, model[0]) if model else None
+        model = models.model_with(run, evaluation.model_sha256)
+        point = operating_point.of_model(run, model[0]) if model else None
         arguments = (folder, evaluation, budget, point)
         return budgets.report_document(*arguments), budgets.report_text(*arguments)
 
@@ -114,25 +114,25 @@ STANDARD_INPUT = Path("-")
 @click.option("--int8", "with_int8", is_flag=True, help="Also export an int8 model and compare it.")
 @AS_JOB
 @click.pass_obj
-def export(session: Session, run: str, folder: Path | None, checkpoint: str, with_int8: bool, as_job: bool) -> None:
+def export(session: Session, name: str, folder: Path | None, checkpoint: str, with_int8: bool, as_job: bool) -> None:
     """Export the best model of RUN (an id, an unambiguous start of one, or `latest`) to DIR, ready to use.
 
     Without DIR it stays in the folder of the run.
     """
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
-        found = runs.find(session.workspace, run)
-        report(0, 0, found.id)
-        model = models.tried_model_of(found, checkpoint, with_int8)
+        run = runs.find(session.workspace, name)
+        report(0, 0, run.id)
+        model = models.tried_model_of(run, checkpoint, with_int8)
         file = durable.read_document(DetectorFile, detector_file.path_in(model))
         if file is None:
             raise ValueError(f"{model} changed during the export. Export it again.")
         names, target = [*file.files, detector_file.NAME], folder or model
         if folder:
             _copy(model, folder, names)
-        point = operating_point.of_model(found, model)
+        point = operating_point.of_model(run, model)
         document = {
-            "run": found.id,
+            "run": run.id,
             "checkpoint": file.checkpoint,
             "folder": str(target),
             "files": names,

@@ -108,10 +108,10 @@ def _without(document: object, wrong: Set[tuple[int | str, ...]]) -> Config:
 
     pydantic checks the rules between options only when every option is valid; a user needs all problems at once.
     """
-    given = document if isinstance(document, dict) else {}
+    mapping = document if isinstance(document, dict) else {}
     built: dict[str, Any] = {}
     for group, kind in groups().items():
-        values = {o.name: o.default for o in options() if o.group == group} | _group(given, group)
+        values = {o.name: o.default for o in options() if o.group == group} | _group(mapping, group)
         bad = {o.name: math.nan for o in options() if {(group,), (group, o.name)} & wrong}
         built[group] = kind.model_construct(**(values | bad))
     return Config.model_construct(**built)

@@ -165,8 +165,8 @@ def sentence(score: ClipScore) -> str:
 
 def check_known(clips: pd.DataFrame, paths: Sequence[str]) -> None:
     """Raises ValueError for a path that is not a clip of the scan."""
-    known = set(clips["path"])
-    if unknown := [path for path in paths if path not in known]:
+    scanned = set(clips["path"])
+    if unknown := [path for path in paths if path not in scanned]:
         raise ValueError(f"{unknown[0]} is not a clip of the last scan. Give paths below data/raw, or scan again.")
 
 
@@ -188,8 +188,8 @@ def confirm(workspace: Workspace, clips: pd.DataFrame, paths: Sequence[str]) -> 
     Raises ValueError for a clip that is not in the scan, OSError.
     """
     check_known(clips, paths)
-    known = clips.set_index("path")
-    rows = [_Label(path=path, label=known["label"][path], digest=known["digest"][path]) for path in paths]
+    by_path = clips.set_index("path")
+    rows = [_Label(path=path, label=by_path["label"][path], digest=by_path["digest"][path]) for path in paths]
     with importing.staging(workspace) as (change_id, folder):
         durable.replace_json(folder / "labels.json", _Confirmed(clips=tuple(rows)).model_dump())
         target = f"{CONFIRMED}/{change_id}.json"

@@ -217,7 +217,7 @@ def _take(gathered: _Gathered, named: _Named, track: Path | None) -> None:
     taken = {each.name for each in gathered.recordings}
     numbered = (f"{named.name} ({number})" for number in itertools.count(2))
     name = next(name for name in itertools.chain([named.name], numbered) if name not in taken)
-    made = Recording(
+    recording = Recording(
         name=name,
         path=str(named.path),
         seconds=seconds,
@@ -227,9 +227,9 @@ def _take(gathered: _Gathered, named: _Named, track: Path | None) -> None:
     )
     with regular_file.open_binary(named.path) as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
-    gathered.digest.update(f"{content}{made.model_dump_json(exclude={'path'})}\n".encode())
-    gathered.recordings.append(made)
-    gathered.notes += [f"{made.name}: {note}" for note in facts.notes()]
+    gathered.digest.update(f"{content}{recording.model_dump_json(exclude={'path'})}\n".encode())
+    gathered.recordings.append(recording)
+    gathered.notes += [f"{recording.name}: {note}" for note in facts.notes()]
 
 
 def _every(paths: Sequence[Path], gathered: _Gathered) -> dict[Path, _Named]:
