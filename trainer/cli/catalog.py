@@ -47,8 +47,8 @@ def tensorboard_verb(session: Session, stop: bool) -> None:
 def _document(session: Session, row: Row) -> dict[str, Any]:
     """A row of the list with the status of its run."""
     run = runs.by_id(session.workspace, row.run)
-    told = row._asdict() | headline.documents(point_of(row))
-    return told | (state_document(session, runs.status(run)) if run else {})
+    document = row._asdict() | headline.documents(point_of(row))
+    return document | (state_document(session, runs.status(run)) if run else {})
 
 
 def _line(row: Row) -> str:
