@@ -143,7 +143,7 @@ def test_what_another_tab_saves_right_after_is_not_taken_for_ones_own(empty, mon
 
     def and_another_tab_does(*arguments):
         path = save(*arguments)
-        saved_configs.save(empty, "mine", Config())
+        save(empty, "mine", Config())
         return path
 
     with monkeypatch.context() as patched:
