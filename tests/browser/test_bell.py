@@ -51,7 +51,7 @@ def test_the_end_of_the_watched_run_notifies_once(page: Page, workspace):
         expect(page.get_by_test_id("stAlertContentError")).to_have_count(2)
         assert page.evaluate("[notifications, tones]") == [[], 0]
         end(run, "completed", "Trained 3 epochs.")
-        wait_for_metric(page, "Status", "Completed")
+        wait_for_metric(page, "Status", "Completed", 10)
         page.wait_for_function("notifications.length > 0")
         click(page, page.get_by_text("Log scale for loss"))
         told = [["Completed: <b>Kitchen</b>", "Trained 3 epochs.", run.id]]

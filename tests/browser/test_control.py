@@ -53,7 +53,8 @@ def test_three_runs_from_two_tabs_end_as_they_were_told(page: Page, workspace: W
         shows(other, "Number 2 in the queue.")
         wait_for_metric(page, "Epoch", r"[2-9]/10,000|\d\d+/10,000")
         press(page, "Pause")
-        wait_for_metric(page, "Status", "Paused")
+        wait_for_metric(page, "Status", "Pausing|Paused", 5)
+        wait_for_metric(page, "Status", "Paused", 10)
         wait_for_metric(page, "ETA", "--:--:--")
         app.end(signal.SIGKILL)
     assert wait_until(labelled(workspace, "second"), "running"), "its turn comes without a server"
@@ -64,7 +65,7 @@ def test_three_runs_from_two_tabs_end_as_they_were_told(page: Page, workspace: W
         wait_for_metric(other, "Status", "Running")
         pick(other, "now")
         press(other, "Stop Training")
-        wait_for_metric(other, "Status", "Stopped")
+        wait_for_metric(other, "Status", "Stopped", 15)
         shows(other, "Stopped by the user")
         other.goto(third)
         wait_for_metric(other, "Status", "Completed")
@@ -73,7 +74,7 @@ def test_three_runs_from_two_tabs_end_as_they_were_told(page: Page, workspace: W
         press(page, "Resume")
         wait_for_metric(page, "Status", "Running")
         press(page, "Stop Training")
-        wait_for_metric(page, "Status", "Stopped")
+        wait_for_metric(page, "Status", "Stopped", 15)
         for each in (page, other):
             no_traceback(each)
     finally:

@@ -80,8 +80,8 @@ def test_from_nothing_to_a_trained_model(page: Page, tmp_path):
         wait_for_metric(page, "Epoch", f"[2-{WALK_EPOCHS}]/{WALK_EPOCHS}")
         assert len(runs.all_runs(workspace)) == 1, "a double click is one run"
         wait_for_metric(page, "ETA", r"\d\d:\d\d:\d\d")
-        wait_for_metric(page, "Val loss", r"0\.\d+")
-        wait_for_metric(page, "FPR", r"[\d.]+ ?%")
+        wait_for_metric(page, "Val loss", r"0\.\d+", 5)
+        wait_for_metric(page, "FPR", r"[\d.]+ ?%", 5)
         expect(page.get_by_test_id("stVegaLiteChart").locator("canvas, svg").nth(2)).to_be_visible()
         assert page.evaluate("window.sameDocument") is True, "the page was never loaded anew"
         app.end(signal.SIGKILL)
@@ -93,10 +93,10 @@ def test_from_nothing_to_a_trained_model(page: Page, tmp_path):
         assert run.id in page.url, "a new browser shows the same run"
         wait_for_metric(page, "Status", "Completed")
         best = runs.document(runs.status(run))["best"]
-        wait_for_metric(page, "Best epoch", str(best["epoch"]))
+        wait_for_metric(page, "Best epoch", str(best["epoch"]), 5)
         shows(page, best["checkpoint"])
         shows(page, re.compile(f"Epoch {WALK_EPOCHS}/{WALK_EPOCHS} - Loss: "))
-        wait_for_metric(page, "ETA", "--:--:--")
+        wait_for_metric(page, "ETA", "--:--:--", 5)
         page.screenshot(path=tmp_path / "completed.png", full_page=True)
         no_traceback(page)
     assert runs.status(run).progress.last_epoch["f1"] >= 0.9
@@ -138,7 +138,7 @@ def test_stop_after_the_epoch_and_now_from_the_page(page: Page, workspace: Works
             wait_for_metric(page, "Status", "Running")
             pick(page, choice)
             press(page, "Stop Training")
-            wait_for_metric(page, "Status", "Stopped")
+            wait_for_metric(page, "Status", "Stopped", 30)
             assert "Stopped by the user" in runs.status(run).outcome.reason
             wait_for_metric(page, "Best epoch", r"[1-9]\d*")
 
