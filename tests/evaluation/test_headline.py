@@ -36,9 +36,9 @@ TRUSTED = "At most 1 false alarm in 2 hours (checked on 4.7 h)."
         (None, "Words heard: unknown.", "unknown", "evaluate"),
     ],
 )
-def test_words_are_told_as_people_count(missed, heard_text, verdict, action):
-    told = headline.of(point(missed))
-    assert (told.text, told.verdict, told.action) == (f"{heard_text} {TRUSTED}", verdict, action)
+def test_words_heard_are_counted_out_of_ten_or_a_hundred(missed, heard_text, verdict, action):
+    shown = headline.of(point(missed))
+    assert (shown.text, shown.verdict, shown.action) == (f"{heard_text} {TRUSTED}", verdict, action)
 
 
 @pytest.mark.parametrize(
@@ -53,16 +53,16 @@ def test_words_are_told_as_people_count(missed, heard_text, verdict, action):
         (NOISY, "About 37 false alarms an hour (14 minutes checked).", "not yet", "reduce false alarms"),
     ],
 )  # fmt: skip
-def test_false_alarms_are_told_with_the_sound_that_was_checked(measured, alarms, verdict, action):
-    told = headline.of(point(5, **measured))
-    assert (told.text, told.verdict, told.action) == (f"Hears 9 of 10. {alarms}", verdict, action)
-    assert told.advice
+def test_false_alarms_come_with_the_hours_checked(measured, alarms, verdict, action):
+    shown = headline.of(point(5, **measured))
+    assert (shown.text, shown.verdict, shown.action) == (f"Hears 9 of 10. {alarms}", verdict, action)
+    assert shown.advice
 
 
-def test_hours_of_clips_prove_nothing_however_many_they_are():
-    told = headline.of(point(long=None, false_accepts=0, hours=100.0))
-    assert told.verdict == "unknown" and told.hours == 0 and told.bound_per_hour is None
-    assert told.advice == "Add 5 h of speech without the word."
+def test_any_number_of_hours_of_clips_proves_nothing():
+    shown = headline.of(point(long=None, false_accepts=0, hours=100.0))
+    assert shown.verdict == "unknown" and shown.hours == 0 and shown.bound_per_hour is None
+    assert shown.advice == "Add 5 h of speech without the word."
 
 
 def test_nothing_measured_has_no_headline():
@@ -89,7 +89,7 @@ def test_at_the_threshold_right_above_the_next_peak_nine_of_ten_promises_hold(co
     assert held / trials == pytest.approx(intervals.PROMISE, abs=0.02)
 
 
-def test_clips_one_after_the_other_are_no_long_recording():
+def test_concatenated_clips_are_not_a_long_recording():
     said = scored(recording("words", 40.0, words=words(6), counts_false_accepts=False), {})
     long, clips = scored(recording("talk", 7200.0), {10: 0.9}), random_other(np.random.default_rng(0), "clips", 60.0)
     assert [each.recording.is_long for each in (said, long, clips)] == [False, True, False]

@@ -25,8 +25,8 @@ from trainer.system.processes import exclusive_lock
 class Choice:
     """The operating point that a budget of `per_hour` false accepts allows in an evaluation.
 
-    `bound_per_hour`: with 90 % confidence there are at most so many in recordings like the `long_hours` of the
-    evaluation; None where these are too few to promise the budget, so that the threshold is an estimate.
+    `bound_per_hour` is the upper bound at 90 % confidence, from the `long_hours` of long recordings; None when these
+    are too few for the budget, so that the threshold is an estimate.
     """
 
     per_hour: float
@@ -73,27 +73,27 @@ def miss_text(point: CurvePoint, words: int) -> str:
     """How many words are missed at an operating point, with the interval where it is known."""
     if point.miss_rate is None:
         return "no words were evaluated"
-    told = f"{point.misses:,} of {words:,} words are missed ({point_text.percent(point.miss_rate)}"
+    text = f"{point.misses:,} of {words:,} words are missed ({point_text.percent(point.miss_rate)}"
     if point.low is None or point.high is None:
-        return f"{told}; {intervals.TOO_FEW}, no interval is available)"
-    return f"{told}, with 95 % confidence {point_text.percent(point.low)} to {point_text.percent(point.high)})"
+        return f"{text}; {intervals.TOO_FEW}, no interval is available)"
+    return f"{text}, with 95 % confidence {point_text.percent(point.low)} to {point_text.percent(point.high)})"
 
 
 def sentences(choice: Choice) -> list[str]:
     """What a choice costs, and what the evaluation cannot tell about it."""
     point, hours = choice.point, choice.evaluation.hours
-    said = [
+    lines = [
         f"At threshold {point.threshold:.4f}, {miss_text(point, choice.evaluation.words)}; false accepts: "
         f"{curve.rate_text(point.false_accepts, hours)}."
     ]
-    said.append(_promise_text(choice))
+    lines.append(_promise_text(choice))
     if point == choice.evaluation.curve[-1] and point.false_accepts_per_hour < 0.9 * choice.per_hour:
-        said.append(f"The curve ends at {curve.short(point.false_accepts_per_hour, 3)} per hour.")
-    return said
+        lines.append(f"The curve ends at {curve.short(point.false_accepts_per_hour, 3)} per hour.")
+    return lines
 
 
 def _promise_text(choice: Choice) -> str:
-    """What can be promised of the false accepts at the threshold."""
+    """The bound of the false accepts at the threshold, or what is missing for one."""
     if choice.bound_per_hour is not None:
         return (
             f"With 90 % confidence there are at most {curve.short(choice.bound_per_hour)} per hour in recordings like "

@@ -1,5 +1,4 @@
-"""The headline of a model: how many words it hears, how often it wakes for nothing, on how much sound that was checked,
-a verdict, and what helps most."""
+"""The headline of a model: words heard, false alarms, hours checked, a verdict, and the most useful next step."""
 
 from __future__ import annotations
 
@@ -16,13 +15,13 @@ Verdict = Literal["good", "usable", "not yet", "unknown"]
 Action = Literal["", "evaluate", "add speech", "reduce false alarms", "add recordings", "take it away"]
 GOOD_HEARD, GOOD_PER_HOUR = 0.9, 0.5
 USABLE_HEARD, USABLE_PER_HOUR = 0.75, 2.0
-"""A verdict needs at least this share of the words heard, and at most so many false alarms per hour, proven."""
+"""Least share of words heard, and largest bound of false alarms per hour, for a verdict."""
 
 
 class Headline(BaseModel, frozen=True):
-    """`heard` is the share of the words, 0 to 1. False alarms (false accepts) are counted in `hours` of long recordings
-    without the word: clips one after the other have fewer than a day of speech has, so their time proves nothing.
-    With 90 % confidence there are at most `bound_per_hour`. None: not measured."""
+    """`heard` is the share of words detected, 0 to 1. False alarms (false accepts) are counted in `hours` of long
+    recordings without the word, because concatenated clips cause fewer than fluent speech. `bound_per_hour` is their
+    upper bound at 90 % confidence. None: not measured."""
 
     heard: Rate | None
     false_alarms_per_hour: Finite | None
@@ -31,7 +30,7 @@ class Headline(BaseModel, frozen=True):
     verdict: Verdict
     text: str
     advice: str
-    """The one step that helps most, as a sentence; `action` names it for programs."""
+    """The most useful next step, as a sentence; `action` names it for programs."""
     action: Action
 
 
@@ -57,13 +56,13 @@ def of(point: OperatingPoint | None) -> Headline | None:
 
 
 def documents(point: OperatingPoint | None) -> dict[str, Any]:
-    """An operating point and its headline, as every JSON document gives them; null when they are not known."""
+    """An operating point and its headline for a JSON document; null when unknown."""
     headline = of(point)
     return {"operating_point": point and point.model_dump(mode="json"), "headline": headline and headline.model_dump()}
 
 
 def _too_many(point: OperatingPoint) -> bool:
-    """Whether there are certainly too many false alarms. Clips one after the other can show that: speech has more."""
+    """Whether the lower bound exceeds USABLE_PER_HOUR. Concatenated clips can show this: speech causes more."""
     pairs = ((point.false_accepts, point.hours), (point.long_false_accepts, point.long_hours))
     return any(count and hours and intervals.least_expected(count) / hours > USABLE_PER_HOUR for count, hours in pairs)
 
@@ -99,7 +98,7 @@ def _alarms_text(point: OperatingPoint, bound: float | None) -> str:
 
 
 def _at_most(per_hour: float) -> str:
-    """A bound in words; rounding makes it larger, never smaller."""
+    """A bound in words, rounded up."""
     if per_hour > 1:
         return f"{math.ceil(10 * per_hour) / 10:g} false alarms an hour"
     hours = 1 / per_hour
@@ -108,7 +107,7 @@ def _at_most(per_hour: float) -> str:
 
 
 def duration(hours: float | None) -> str:
-    """Time as people say it; rounded down."""
+    """Hours as text, rounded down."""
     if not hours:
         return "nothing"
     if hours < 1:
@@ -117,7 +116,7 @@ def duration(hours: float | None) -> str:
 
 
 def hours_needed(hours: float) -> int:
-    """Hours of sound without the word that are missing, at least, to prove GOOD_PER_HOUR."""
+    """Fewest additional hours without the word that can prove GOOD_PER_HOUR."""
     return max(1, math.ceil(float(intervals.most_expected(0)) / GOOD_PER_HOUR - hours))
 
 

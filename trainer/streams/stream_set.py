@@ -55,7 +55,7 @@ class Recording(BaseModel, frozen=True):
 
     @property
     def is_long(self) -> bool:
-        """Whether it is a long recording in which false accepts count, not clips one after the other."""
+        """Whether false accepts count in it and it is not concatenated from clips."""
         return self.counts_false_accepts and not self.parts
 
 
