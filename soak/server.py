@@ -88,8 +88,8 @@ class Server:
     def ask(self, verb: str, *arguments: object) -> None:
         if self.process is None:
             self.commands, there = FORKS.Pipe()
-            arguments = (self.workspace.root, there, self.stand_in, self.shift)
-            self.process = FORKS.Process(target=serve, args=arguments, daemon=True)
+            served = (self.workspace.root, there, self.stand_in, self.shift)
+            self.process = FORKS.Process(target=serve, args=served, daemon=True)
             self.process.start()
             there.close()
         self.commands.send((verb, *arguments))
