@@ -47,7 +47,7 @@ def demo(session: Session, phrase: str, positives: int, ratios: str, seed: int, 
         scanned = clips.of_table(session.workspace, scan_clips(session.workspace, report))
         parts = splits.split_dataset(session.workspace, parsed, seed, scratch=True)
         document = {"phrase": phrase, **_summary(session.workspace, scanned), "split": parts}
-        return document, f"Created {len(scanned):,} clips for “{phrase}”, scanned and split them."
+        return document, f"Made {len(scanned):,} clips for “{phrase}”, scanned and split."
 
     work_on(session, "demo", as_job, work)
 
