@@ -31,7 +31,7 @@ PAGES = {
 }
 
 
-BUDGET = "5"
+BUDGET = "12"
 """False accepts in the hours that the page offers: enough for some to be listed."""
 
 

@@ -21,10 +21,13 @@ from trainer.audio import audio_file
 from trainer.catalog import trash
 from trainer.config import config_file
 from trainer.detector import detector, detector_file
+from trainer.detector.stream_scores import Point
 from trainer.engine import __main__ as engine
 from trainer.engine.export import export, graphs, parity
 from trainer.engine.features.features import front_end
+from trainer.engine.training import validation
 from trainer.estimates import model_size
+from trainer.evaluation import operating_point, point_text, prior
 from trainer.run import launch, models
 from trainer.run.documents import Best, Progress
 from trainer.run.runs import Run
@@ -193,6 +196,29 @@ def test_another_checkpoint_is_exported_beside_the_best_one(workspace, run: Run,
     for wrong in ("../model", "epoch-99999", ""):
         with pytest.raises(ValueError, match=r"has no checkpoint '.*'; it has best, last, epoch-000"):
             models.model_of(run, wrong)
+
+
+def test_the_threshold_of_other_words_is_shipped_with_its_rates_in_the_validation_stream(run: Run, monkeypatch):
+    """Measured at the export, as for a run whose training did not measure it."""
+    before = durable.read_document(detector_file.DetectorFile, run.model / "detector.json")
+    monkeypatch.setattr(export.composition, "FORMAT", export.composition.FORMAT + 1)
+    monkeypatch.setattr(prior, "threshold", lambda config, per_hour: 0.999)
+    file = export.export(run, before.checkpoint, lambda: None)
+    assert (file.threshold, file.threshold_from.source) == (0.999, "prior")
+    assert file.threshold_from.words == before.threshold_from.words and file.threshold_from.hours > 0
+    assert file.threshold_from.miss_rate == 1.0 and file.threshold_from.false_accepts == 0
+    point = operating_point.of_model(run, run.model)
+    assert (point.threshold_from, point.measured_on, point.same_streams) == ("prior", "validation_stream", False)
+    assert "from what models of other words did" in " ".join(point_text.sentences(point))
+    durable.replace_json(run.model / "detector.json", before.model_dump())
+
+
+def test_a_row_keeps_the_operating_point_that_an_export_ships():
+    budget, shipped = Point(0.7, 1, 8, 0, 0.4), Point(0.96, 3, 8, 0, 0.4)
+    row = validation.stream_row(budget, shipped)
+    assert row["miss_rate"] == 1 / 8
+    assert (export._point_of(row, "stream"), export._point_of(row, "shipped")) == (budget, shipped)
+    assert export._point_of(validation.stream_row(budget), "shipped") is None
 
 
 def test_a_threshold_that_the_user_chose_stays_as_long_as_the_model_does(run: Run):

@@ -41,7 +41,7 @@ class Threshold(BaseModel, frozen=True):
     of long recordings; null: nothing was promised.
     """
 
-    source: Literal["default", "validation_stream", "evaluation"]
+    source: Literal["default", "validation_stream", "prior", "evaluation"]
     false_accepts_per_hour: float | None = None
     miss_rate: float | None = None
     words: int | None = None
@@ -136,20 +136,28 @@ def _percent(value: float | None) -> str:
     return "n/a" if value is None else f"{100 * value:.2f} %"
 
 
+ORIGIN = {
+    "validation_stream": "was chosen on the validation stream",
+    "prior": "was chosen from what models of other words did",
+    "evaluation": "was chosen in an evaluation",
+}
+
+
 def _threshold_sentence(file: DetectorFile) -> str:
     origin = file.threshold_from
     if origin.source == "default":
         return f"Its threshold is {file.threshold:g}, the default, as there is no validation stream."
-    where = "on the validation stream" if origin.source == "validation_stream" else "in an evaluation"
-    text = f"Its threshold {file.threshold:.4f} was chosen {where}"
+    text, where = f"Its threshold {file.threshold:.4f} {ORIGIN[origin.source]}", "there"
     if origin.false_accepts_per_hour is not None:
         text += f" for {origin.false_accepts_per_hour:g} false accepts per hour"
+    if origin.source == "prior":
+        where = "on the validation stream"
     if origin.false_accepts is None or origin.hours is None:
         return f"{text}."
     misses = "" if origin.miss_rate is None else f" and a miss rate of {_percent(origin.miss_rate)}"
     bound = origin.bound_per_hour
     promise = "" if bound is None else f" With 90 % confidence there are at most {bound:.2g} per hour."
-    text += f": there it had {counted(origin.false_accepts, 'false accept')} in {origin.hours:.2f} h{misses}."
+    text += f": {where} it had {counted(origin.false_accepts, 'false accept')} in {origin.hours:.2f} h{misses}."
     return text + promise
 
 

@@ -25,7 +25,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=10**12)]
 Hours = Annotated[float, Field(gt=0, le=1e9)]
-ThresholdFrom = Literal["default", "validation_stream", "evaluation"]
+ThresholdFrom = Literal["default", "validation_stream", "prior", "evaluation"]
 
 
 class Condition(BaseModel, frozen=True):
@@ -190,10 +190,10 @@ def _documented(file: DetectorFile) -> OperatingPoint | None:
     if origin.source == "default" or origin.false_accepts is None or not origin.hours:
         return None
     words = origin.words if origin.words and origin.miss_rate is not None else 0
-    measured = {
-        "measured_on": origin.source,
+    measured: dict[str, object] = {
+        "measured_on": "evaluation" if origin.source == "evaluation" else "validation_stream",
         "evaluation": origin.evaluation or "",
-        "same_streams": True,
+        "same_streams": origin.source != "prior",
         "words": words,
         "misses": round((origin.miss_rate or 0.0) * words) if words else None,
         "miss_rate": origin.miss_rate,

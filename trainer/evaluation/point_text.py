@@ -14,6 +14,7 @@ NOT_MEASURED = (
 CHOSEN = {
     "default": "is the default",
     "validation_stream": "was chosen on the validation stream",
+    "prior": "was chosen from what models of other words did",
     "evaluation": "was chosen on an evaluation",
 }
 

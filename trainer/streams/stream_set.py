@@ -129,6 +129,19 @@ class ScoredStream:
         return Track(self.probability, words, self.hop_seconds, self.refractory_seconds)
 
 
+def point_at(streams: Sequence[ScoredStream], threshold: float) -> Point:
+    """Misses and false accepts at a threshold over all streams."""
+    words = [each.track for each in streams if each.recording.words]
+    negative = [each.track for each in streams if each.recording.counts_false_accepts]
+    return Point(
+        threshold,
+        sum(stream_scores.misses(track, threshold) for track in words),
+        sum(len(track.words) for track in words),
+        sum(len(stream_scores.false_accepts(track, threshold)) for track in negative),
+        sum(track.hours for track in negative),
+    )
+
+
 def operating_point(streams: Sequence[ScoredStream], per_hour: float) -> Point | None:
     """The operating point at a rate of false accepts over all streams; None without words or audio without the word."""
     words = [each.track for each in streams if each.recording.words]

@@ -19,6 +19,9 @@ from trainer.system.display_text import counted
 PLACE = "threshold"
 ROUNDED = 2e-6
 """A threshold is rounded up by less than this when it is written into a model."""
+BUDGET_HELP = (
+    "The lowest threshold that keeps to the budget, with 90 % confidence where the long recordings are enough for that."
+)
 READING = (
     "Dashed line: the budget. Red dot: the threshold for it. Band: the 95 % confidence interval of the miss rate, "
     "bootstrapped over speakers, or over clips where speakers are unknown."
@@ -82,7 +85,7 @@ def operating_numbers(scored: ScoredEvaluation, choice: Choice) -> list[Metric]:
     latency = errors.latency(scored.heard, point.threshold)
     accepts = point.false_accepts, evaluation.hours
     return [
-        Metric("Threshold at budget", f"{point.threshold:.4f}", "The lowest threshold within the budget."),
+        Metric("Threshold at budget", f"{point.threshold:.4f}", BUDGET_HELP),
         Metric(
             "Miss rate at budget",
             point_text.percent(point.miss_rate),

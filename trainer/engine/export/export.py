@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from trainer.engine.features import embedding
 from trainer.engine.training import validation
 from trainer.run import metrics, models, runs
 from trainer.run.documents import Request
+from trainer.run.metrics import Row
 from trainer.run.runs import Run
 from trainer.streams import composition
 from trainer.system import durable
@@ -37,8 +39,8 @@ MOST_WINDOWS = 512
 
 
 def threshold(trained: Trained, heartbeat: Heartbeat) -> tuple[float, Threshold]:
-    """The threshold for the run's false accepts per hour in the validation stream, with its misses there; 0.5 when that
-    stream is never scored.
+    """The threshold for the run's false accepts per hour, from the threshold prior where there is one, else from the
+    validation stream, with its misses in that stream; 0.5 when that stream is never scored.
 
     The training's own measurement is used unless an earlier version composed its stream differently.
     """
@@ -47,24 +49,29 @@ def threshold(trained: Trained, heartbeat: Heartbeat) -> tuple[float, Threshold]
     epoch, finished = models.epoch_of(trained.checkpoint)
     row = next((row for row in reversed(tail.epochs) if finished and row["epoch"] == epoch), {})
     if row.get("stream_format") == composition.FORMAT:
-        names = ("threshold", "misses", "words", "false_accepts", "hours")
-        point: Point | None = Point(*(row[f"stream_{name}"] for name in names))
+        point, shipped = _point_of(row, "stream"), _point_of(row, "shipped")
     elif options.stream_epochs:
-        point = validation.measure_stream(
+        point, shipped = validation.measure_stream(
             trained.network, trained.val, validation.open_stream(trained.val, heartbeat), heartbeat
         )
     else:
-        point = None
-    if point is None:
+        point, shipped = None, None
+    if (point := shipped or point) is None:
         return 0.5, Threshold(source="default")
     return point.threshold, Threshold(
-        source="validation_stream",
+        source="prior" if shipped else "validation_stream",
         false_accepts_per_hour=options.false_accepts_per_hour,
         miss_rate=point.miss_rate,
         words=point.words,
         false_accepts=point.false_accepts,
         hours=point.hours,
     )
+
+
+def _point_of(row: Row, prefix: str) -> Point | None:
+    """An operating point in an epoch's row; None when the row has none of this kind."""
+    names = [f"{prefix}_{field.name}" for field in fields(Point)]
+    return Point(*(row[name] for name in names)) if names[0] in row else None
 
 
 def chosen_threshold(trained: Trained, folder: Path) -> tuple[float, Threshold] | None:

@@ -25,7 +25,7 @@ from trainer.engine.data.clips import FULL_SCALE, ClipArray
 from trainer.engine.data.windows import Windows, window_samples
 from trainer.engine.training import losses
 from trainer.estimates import model_size
-from trainer.evaluation import clip_rates
+from trainer.evaluation import clip_rates, prior
 from trainer.run.metrics import Row
 from trainer.streams import composition, stream_set
 from trainer.streams.composition import Composed, Options
@@ -152,10 +152,12 @@ def count_streams(config: Config, after: int = 0) -> int:
     return -(-epochs // every) - after // every if every and after < epochs else 0
 
 
-def stream_row(point: Point) -> Row:
-    """The columns of an epoch's row for the stream; `stream_format` is the version of its composition."""
+def stream_row(point: Point, shipped: Point | None = None) -> Row:
+    """The columns of an epoch's row for the stream, at the budget and, where that is another threshold, at the one that
+    an export would ship; `stream_format` is the version of its composition."""
     measured = {f"stream_{name}": value for name, value in asdict(point).items()}
-    return {"miss_rate": point.miss_rate, **measured, "stream_format": composition.FORMAT}
+    more = {f"shipped_{name}": value for name, value in asdict(shipped).items()} if shipped else {}
+    return {"miss_rate": point.miss_rate, **measured, **more, "stream_format": composition.FORMAT}
 
 
 def describe_stream(point: Point) -> str:
@@ -166,14 +168,18 @@ def describe_stream(point: Point) -> str:
     )
 
 
-def measure_stream(model: nn.Module, feed: Feed, stream: Stream, heartbeat: Callable[[], None]) -> Point | None:
-    """The operating point at the configured false accepts per hour; None for a split without words or other sound."""
+def measure_stream(
+    model: nn.Module, feed: Feed, stream: Stream, heartbeat: Callable[[], None]
+) -> tuple[Point | None, Point | None]:
+    """The operating points at the configured false accepts per hour and at the threshold prior; None for a split
+    without words or other sound, and for a model without a prior."""
     hop = hop_seconds(feed.config)
     scored = [
         smoothed(recording, stream_probability(model, feed, columns, heartbeat), hop)
         for recording, columns in zip(stream.recordings, stream.columns, strict=True)
     ]
-    return stream_set.operating_point(scored, feed.config.training.false_accepts_per_hour)
+    at_budget = stream_set.operating_point(scored, feed.config.training.false_accepts_per_hour)
+    return at_budget, prior.operating_point(scored, feed.config)
 
 
 def smoothed(recording: Recording, raw: NDArray[np.floating], hop: float) -> ScoredStream:
