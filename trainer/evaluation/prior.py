@@ -20,7 +20,8 @@ from trainer.streams import stream_set
 from trainer.streams.stream_set import ScoredStream
 
 RATES = ((2.0, 4.61), (2.4, 3.41), (2.8, 2.00), (3.0, 1.50), (3.2, 0.90), (3.4, 0.40))
-"""False accepts per hour at a threshold (logit), pooled over six words and 10 h: `python -m benchmarks.prior`."""
+"""False accepts per hour at a threshold (logit), pooled over models of six words that scored the same 1.7 h each:
+`python -m benchmarks.prior`."""
 PRESET = "recommended"
 
 
