@@ -27,7 +27,7 @@ from trainer.engine.export import export, graphs, parity
 from trainer.engine.features.features import front_end
 from trainer.engine.training import validation
 from trainer.estimates import model_size
-from trainer.evaluation import operating_point, point_text, prior
+from trainer.evaluation import operating_point, point_text
 from trainer.run import launch, models
 from trainer.run.documents import Best, Progress
 from trainer.run.runs import Run
@@ -202,7 +202,7 @@ def test_the_threshold_of_other_words_is_shipped_with_its_rates_in_the_validatio
     """Measured at the export, as for a run whose training did not measure it."""
     before = durable.read_document(detector_file.DetectorFile, run.model / "detector.json")
     monkeypatch.setattr(export.composition, "FORMAT", export.composition.FORMAT + 1)
-    monkeypatch.setattr(prior, "threshold", lambda config, per_hour: 0.999)
+    monkeypatch.setattr(validation, "prior_threshold", lambda config, per_hour: 0.999)
     file = export.export(run, before.checkpoint, lambda: None)
     assert (file.threshold, file.threshold_from.source) == (0.999, "prior")
     assert file.threshold_from.words == before.threshold_from.words and file.threshold_from.hours > 0

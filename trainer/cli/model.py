@@ -87,12 +87,12 @@ def evaluate(
         evaluation = assessment.evaluate(session.workspace, run, request, report)
         folder = evaluations.folder_of(run, evaluation.id)
         left_out.extend(budgets.left_out(folder))
+        cost = budgets.cost_of(folder, evaluation, budget)
         if as_job:
-            text = f"Run {run.id}: {budgets.budget_text(folder, evaluation, budget)}"
-            return {}, " ".join([text, *budgets.notes(folder)])
+            return {}, " ".join([f"Run {run.id}: {cost[1]}", *budgets.notes(folder)])
         model = models.model_with(run, evaluation.model_sha256)
         point = operating_point.of_model(run, model[0]) if model else None
-        arguments = (folder, evaluation, budget, point)
+        arguments = (folder, evaluation, budget, cost, point)
         return budgets.report_document(*arguments), budgets.report_text(*arguments)
 
     work_on(session, "evaluate", as_job, work)

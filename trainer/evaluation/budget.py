@@ -165,22 +165,24 @@ def left_out(folder: EvaluationFolder) -> list[str]:
     return streams.left_out if streams else []
 
 
-def budget_text(folder: EvaluationFolder, evaluation: Evaluation, per_hour: float) -> str:
-    """The cost of a budget, or why no threshold keeps it."""
+def cost_of(folder: EvaluationFolder, evaluation: Evaluation, per_hour: float) -> tuple[Choice | None, str]:
+    """The choice for a budget and its cost in words; None and the reason when no threshold keeps it."""
     try:
-        return " ".join(sentences(promise(evaluation, evaluations.read_streams(folder, evaluation), per_hour)))
+        choice = promise(evaluation, evaluations.read_streams(folder, evaluation), per_hour)
     except ValueError as error:
-        return str(error)
+        return None, str(error)
+    return choice, " ".join(sentences(choice))
 
 
 def report_document(
-    folder: EvaluationFolder, evaluation: Evaluation, per_hour: float, own: OperatingPoint | None
+    folder: EvaluationFolder,
+    evaluation: Evaluation,
+    per_hour: float,
+    cost: tuple[Choice | None, str],
+    own: OperatingPoint | None,
 ) -> dict[str, Any]:
-    """The evaluation as a JSON document, with the model's operating point `own` and the point at the budget."""
-    try:
-        choice = promise(evaluation, evaluations.read_streams(folder, evaluation), per_hour)
-    except ValueError:
-        choice = None
+    """The evaluation as a JSON document, with the model's operating point `own` and the `cost_of` the budget."""
+    choice, _ = cost
     about = {
         "false_accepts_per_hour": per_hour,
         "point": choice and choice.point.model_dump(),
@@ -197,7 +199,13 @@ def report_document(
     }
 
 
-def report_text(folder: EvaluationFolder, evaluation: Evaluation, per_hour: float, own: OperatingPoint | None) -> str:
+def report_text(
+    folder: EvaluationFolder,
+    evaluation: Evaluation,
+    per_hour: float,
+    cost: tuple[Choice | None, str],
+    own: OperatingPoint | None,
+) -> str:
     """The evaluation as lines for the command line."""
     allowed = [curve.at_rate(evaluation.curve, each) for each in BUDGETS]
     rows = [
@@ -213,7 +221,7 @@ def report_text(folder: EvaluationFolder, evaluation: Evaluation, per_hour: floa
             *notes(folder),
             "threshold  false acc. / h    missed   95 % from        to",
             *rows,
-            f"Budget of {per_hour:g} false accepts per hour: {budget_text(folder, evaluation, per_hour)}",
+            f"Budget of {per_hour:g} false accepts per hour: {cost[1]}",
             *(["The exported model:", *point_text.lines(own)] if own else []),
             f"Stored in {folder.path}",
         ]

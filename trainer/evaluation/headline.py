@@ -20,8 +20,8 @@ USABLE_HEARD, USABLE_PER_HOUR = 0.75, 2.0
 
 class Headline(BaseModel, frozen=True):
     """`heard` is the share of words detected, 0 to 1. False alarms (false accepts) are counted in `hours` of long
-    recordings without the word, because concatenated clips cause fewer than fluent speech. `bound_per_hour` is their
-    upper bound at 90 % confidence. None: not measured."""
+    recordings without the word, because the rate in concatenated clips, some of them look-alikes, says little about
+    fluent speech. `bound_per_hour` is their upper bound at 90 % confidence. None: not measured."""
 
     heard: Rate | None
     false_alarms_per_hour: Finite | None
@@ -41,15 +41,16 @@ def of(point: OperatingPoint | None) -> Headline | None:
     heard = None if point.miss_rate is None else 1 - point.miss_rate
     hours, count = point.long_hours or 0.0, point.long_false_accepts or 0
     bound = float(intervals.most_expected(count)) / hours if hours else None
-    verdict = _verdict(heard, bound, _too_many(point))
-    advice, action = _advice(point, heard, bound)
+    too_many = bool(hours) and intervals.least_expected(count) / hours > USABLE_PER_HOUR
+    verdict = _verdict(heard, bound, too_many)
+    advice, action = _advice(point, heard, bound, too_many)
     return Headline(
         heard=heard,
         false_alarms_per_hour=count / hours if hours else None,
         bound_per_hour=bound,
         hours=hours,
         verdict=verdict,
-        text=f"{_heard_text(point)} {_alarms_text(point, bound)}",
+        text=f"{_heard_text(point)} {_alarms_text(point, bound, too_many)}",
         advice=advice,
         action=action,
     )
@@ -59,12 +60,6 @@ def documents(point: OperatingPoint | None) -> dict[str, Any]:
     """An operating point and its headline for a JSON document; null when unknown."""
     headline = of(point)
     return {"operating_point": point and point.model_dump(mode="json"), "headline": headline and headline.model_dump()}
-
-
-def _too_many(point: OperatingPoint) -> bool:
-    """Whether the lower bound exceeds USABLE_PER_HOUR. Concatenated clips can show this: speech causes more."""
-    pairs = ((point.false_accepts, point.hours), (point.long_false_accepts, point.long_hours))
-    return any(count and hours and intervals.least_expected(count) / hours > USABLE_PER_HOUR for count, hours in pairs)
 
 
 def _verdict(heard: float | None, bound: float | None, too_many: bool) -> Verdict:
@@ -87,11 +82,10 @@ def _heard_text(point: OperatingPoint) -> str:
     return f"Hears {math.floor(parts * heard + 1e-9)} of {parts}."
 
 
-def _alarms_text(point: OperatingPoint, bound: float | None) -> str:
-    if _too_many(point):
-        long = point.long_hours and point.long_false_accepts
-        count, hours = (point.long_false_accepts, point.long_hours) if long else (point.false_accepts, point.hours)
-        return f"About {(count or 0) / (hours or 1):,.0f} false alarms an hour ({duration(hours)} checked)."
+def _alarms_text(point: OperatingPoint, bound: float | None, too_many: bool) -> str:
+    if too_many:
+        rate = (point.long_false_accepts or 0) / (point.long_hours or 1)
+        return f"About {rate:,.0f} false alarms an hour ({duration(point.long_hours)} checked)."
     if bound is None or bound > USABLE_PER_HOUR:
         return f"False alarms unknown: {duration(point.long_hours or point.hours)} checked."
     return f"At most {_at_most(bound)} (checked on {duration(point.long_hours)})."
@@ -115,24 +109,26 @@ def duration(hours: float | None) -> str:
     return f"{math.floor(10 * hours) / 10:g} h"
 
 
-def hours_needed(hours: float) -> int:
-    """Fewest additional hours without the word that can prove GOOD_PER_HOUR."""
-    return max(1, math.ceil(float(intervals.most_expected(0)) / GOOD_PER_HOUR - hours))
+def hours_needed(count: int, hours: float) -> int:
+    """Fewest additional hours without the word that can prove GOOD_PER_HOUR after `count` false alarms in `hours`."""
+    return max(1, math.ceil(float(intervals.most_expected(count)) / GOOD_PER_HOUR - hours))
 
 
-def _advice(point: OperatingPoint, heard: float | None, bound: float | None) -> tuple[str, Action]:
+def _advice(point: OperatingPoint, heard: float | None, bound: float | None, too_many: bool) -> tuple[str, Action]:
+    needed = hours_needed(point.long_false_accepts or 0, point.long_hours or 0.0)
+    add_speech: tuple[str, Action] = (f"Add {needed} h of speech without the word.", "add speech")
     if not point.checkpoint:
-        return "The training exports a model when it ends; evaluate it then.", ""
+        return "No model is exported yet. Evaluate it when the training has ended.", ""
     if point.measured_on != "evaluation":
         return "Evaluate the model to learn how well it does.", "evaluate"
-    if _too_many(point):
+    if too_many:
         return "Add its false accepts to the hard negatives, and train again.", "reduce false alarms"
     if bound is None or bound > USABLE_PER_HOUR:
-        return f"Add {hours_needed(point.long_hours or 0)} h of speech without the word.", "add speech"
+        return add_speech
     if heard is None:
         return "Evaluate it on recordings of the word.", "evaluate"
     if heard < GOOD_HEARD:
         return "Add recordings of the word by more people, and train again.", "add recordings"
     if bound > GOOD_PER_HOUR:
-        return f"Add {hours_needed(point.long_hours or 0)} h of speech without the word.", "add speech"
+        return add_speech
     return "Take the model to your device.", "take it away"

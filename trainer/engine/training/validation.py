@@ -5,7 +5,8 @@ The validation stream consists of recordings composed of the validation clips; t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from trainer.audio.audio_formats import SAMPLE_RATE
 from trainer.audio.manifest import Clip
 from trainer.audio.sound_levels import Wave
+from trainer.config import config_file
 from trainer.config.schema import Config
 from trainer.detector import stream_scores
 from trainer.detector.stream_scores import Point
@@ -25,7 +27,7 @@ from trainer.engine.data.clips import FULL_SCALE, ClipArray
 from trainer.engine.data.windows import Windows, window_samples
 from trainer.engine.training import losses
 from trainer.estimates import model_size
-from trainer.evaluation import clip_rates, prior
+from trainer.evaluation import clip_rates, intervals
 from trainer.run.metrics import Row
 from trainer.streams import composition, stream_set
 from trainer.streams.composition import Composed, Options
@@ -179,9 +181,48 @@ def measure_stream(
         for recording, columns in zip(stream.recordings, stream.columns, strict=True)
     ]
     at_budget = stream_set.operating_point(scored, feed.config.training.false_accepts_per_hour)
-    return at_budget, prior.operating_point(scored, feed.config)
+    return at_budget, prior_point(scored, feed.config)
 
 
 def smoothed(recording: Recording, raw: NDArray[np.floating], hop: float) -> ScoredStream:
     """A recording with its probabilities [n], one every `hop` seconds, smoothed with the default of a new detector."""
     return ScoredStream(recording, stream_scores.smooth(raw, hop), hop, stream_scores.REFRACTORY_SECONDS)
+
+
+PRIOR_RATES = ((2.0, 4.61), (2.4, 3.41), (2.8, 2.00), (3.0, 1.50), (3.2, 0.90), (3.4, 0.40))
+"""False accepts per hour at a threshold (logit), pooled over models of six words that scored the same 1.7 h each:
+`python -m benchmarks.prior`."""
+PRIOR_PRESET = "recommended"
+
+
+def prior_threshold(config: Config, per_hour: float) -> float | None:
+    """The probability at which models of other words had `per_hour` false accepts, interpolated between the logarithms
+    of PRIOR_RATES and not beyond them; None for models of another kind, whose scores have another scale.
+
+    The validation stream is minutes of clips. Thresholds without a false accept in it had 0 to 50 per hour in fluent
+    speech, depending on the word. Label smoothing pulls the scores of every word to the same scale, so the rate of
+    other words at a threshold predicts that of a new word better than its own minutes do.
+    """
+    like = config_file.preset(PRIOR_PRESET)
+    if (config.features.kind, config.model.name, config.loss) != (like.features.kind, like.model.name, like.loss):
+        return None
+    logits, rates = zip(*reversed(PRIOR_RATES), strict=True)
+    logit = float(np.interp(math.log(per_hour), np.log(rates), logits))
+    return 1 / (1 + math.exp(-logit))
+
+
+def prior_point(streams: Sequence[ScoredStream], config: Config) -> Point | None:
+    """The operating point in the validation stream at the threshold prior, or at a higher threshold where that stream
+    shows, with 90 % confidence, more false accepts than the budget. None without a prior, words or other audio."""
+    per_hour = config.training.false_accepts_per_hour
+    prior = prior_threshold(config, per_hour)
+    hours = sum(each.track.hours for each in streams if each.recording.counts_false_accepts)
+    if prior is None or not hours:
+        return None
+    allowed = 0
+    while intervals.least_expected(allowed + 1) <= per_hour * hours:
+        allowed += 1
+    contradicted = stream_set.operating_point(streams, allowed / hours)
+    if contradicted is None:
+        return None
+    return contradicted if contradicted.threshold >= prior else stream_set.point_at(streams, prior)
