@@ -16,6 +16,7 @@ import importlib
 import json
 import os
 import runpy
+import select
 import shutil
 import signal
 import socket
@@ -229,7 +230,7 @@ def command(
 
 
 def _serve(address: str) -> None:
-    """Fork a child for each request, and tell who asked when it has ended."""
+    """Fork a child for each request, and tell who asked when it has ended; ends when standard input is closed."""
     waiting: dict[int, socket.socket] = {}
 
     def reap(*_: object) -> None:
@@ -243,7 +244,7 @@ def _serve(address: str) -> None:
     listener.bind(address)
     listener.listen(16)
     signal.signal(signal.SIGCHLD, reap)
-    while True:
+    while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:  # nobody writes to it: it was closed
         asker, _ = listener.accept()
         data, files, *_ = socket.recv_fds(asker, MOST_BYTES, 8)
         while part := asker.recv(MOST_BYTES):
@@ -285,14 +286,16 @@ class ForkServer:
 
     def __init__(self, modules: Sequence[str]) -> None:
         self.modules, self.folder, self.process = modules, Path(tempfile.mkdtemp(prefix="fork-")), None
+        self.starting = threading.Lock()  # tests start trainings from several threads
 
     @property
     def address(self) -> str:
         path = self.folder / "socket"
-        if self.process is None:
-            own = processes.environment_of_engine(Workspace(self.folder)) | NO_THREADS
-            command = [sys.executable, "-m", "tests.fork_server", str(path), *self.modules]
-            self.process = subprocess.Popen(command, cwd=PROJECT_ROOT, env=own)
+        with self.starting:
+            if self.process is None:
+                own = processes.environment_of_engine(Workspace(self.folder)) | NO_THREADS
+                command = [sys.executable, "-m", "tests.fork_server", str(path), *self.modules]
+                self.process = subprocess.Popen(command, cwd=PROJECT_ROOT, env=own, stdin=subprocess.PIPE)
         while not path.exists():
             assert self.process.poll() is None, "the fork server has ended"
             time.sleep(0.02)
@@ -330,7 +333,6 @@ def pages() -> ForkServer:
 
 
 if __name__ == "__main__":
-    processes.die_with_parent(os.getppid())
     for name in ("tests.unsynced", *sys.argv[2:]):
         importlib.import_module(name)
     gc.freeze()  # a collection in a child would copy the memory of all that was imported
