@@ -8,7 +8,7 @@ import traceback
 
 import click
 
-from trainer.cli import catalog, config, dataset, model, run, terminal
+from trainer.cli import catalog, config, corpora, dataset, model, run, terminal
 from trainer.cli.terminal import Session, hoist_globals
 from trainer.system import private
 from trainer.system.workspace import open_workspace
@@ -22,7 +22,7 @@ def app(context: click.Context, root: str, as_json: bool) -> None:
     context.obj = Session(open_workspace(root or None), as_json)
 
 
-NOUNS = (dataset, config, run, catalog, model)
+NOUNS = (dataset, corpora, config, run, catalog, model)
 for noun in NOUNS:
     for verb in noun.VERBS:
         app.add_command(verb)
@@ -46,7 +46,7 @@ def main() -> int:
     except (ValueError, FileNotFoundError) as error:
         return terminal.refuse(str(error), as_json, 2)
     except OSError as error:
-        return terminal.refuse(f"{error.strerror or error}: {error.filename}", as_json, 1)
+        return terminal.refuse(terminal.error_text(error), as_json, 1)
     except (KeyboardInterrupt, click.exceptions.Abort):
         return 130
     except Exception as error:  # the edge of the process: the traceback for the log, one line for the user

@@ -41,13 +41,18 @@ class Failure:
         return f"{self.item}: {self.message}"
 
 
+def error_text(error: OSError) -> str:
+    """What is wrong, and with which file if that is known."""
+    reason = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return reason or str(error)
+
+
 def attempt(item: str, work: Callable[[], Result]) -> Result | Failure:
     """The result of the work, or its failure for bad input (ValueError, OSError). Other errors are raised."""
     try:
         return work()
     except OSError as error:
-        reason = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-        return Failure(item, reason or str(error))
+        return Failure(item, error_text(error))
     except ValueError as error:
         return Failure(item, str(error))
 

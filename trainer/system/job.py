@@ -26,8 +26,25 @@ Report = Callable[[int, int, str], None]
 """Reports progress: done, total (0: unknown), and a few words on what is being done."""
 
 Verb = Literal[
-    "demo", "scan", "split", "import", "synthesise", "mend", "preview", "probe", "export", "evaluate", "pack", "unpack"
+    "demo",
+    "scan",
+    "split",
+    "import",
+    "corpora",
+    "synthesise",
+    "mend",
+    "preview",
+    "probe",
+    "export",
+    "evaluate",
+    "pack",
+    "unpack",
 ]
+CANCELLED: dict[Verb, str] = {
+    "corpora": "What was downloaded is kept; get it again to continue.",
+    **dict.fromkeys(("evaluate", "pack", "unpack"), "Nothing was saved."),
+}
+"""What a cancelled job leaves behind; the others leave the clips unchanged."""
 
 
 ENDING_SECONDS = 5.0
@@ -183,7 +200,7 @@ def run(workspace: Workspace, verb: Verb, work: Callable[[Report], str]) -> None
     try:
         message = work(report)
     except KeyboardInterrupt:
-        left = "Nothing was saved." if verb in ("evaluate", "pack", "unpack") else "The clips are unchanged."
+        left = CANCELLED.get(verb, "The clips are unchanged.")
         write(state="cancelled", message=f"The {verb} job was cancelled. {left}")
         raise
     except (ValueError, OSError) as error:

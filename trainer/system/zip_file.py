@@ -26,7 +26,7 @@ def _is_regular(entry: zipfile.ZipInfo) -> bool:
     return not mode or stat.S_ISREG(mode) or stat.S_IFMT(mode) == 0
 
 
-def _is_outside(name: str) -> bool:
+def is_outside(name: str) -> bool:
     """Whether a name leads out of the target folder, on this system or another."""
     path = name.replace("\\", "/")
     drive = path[1:2] == ":" and path[0].isalpha()
@@ -50,7 +50,7 @@ def entries_of(archive: zipfile.ZipFile, decode: Decode | None = None) -> list[z
             entry.filename = name
         entries = [entry for entry in entries if not entry.filename.endswith("/")]
     for entry in entries:
-        if not entry.filename or _is_outside(entry.filename):
+        if not entry.filename or is_outside(entry.filename):
             raise ValueError(
                 f"The archive contains a path outside its folder ({entry.filename!r:.80}); nothing is imported."
             )

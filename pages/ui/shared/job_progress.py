@@ -18,11 +18,13 @@ PLACE = "job"
 REFRESH_SECONDS = 1.0
 CANCEL_HELP = "Clips stay unchanged. The next scan reuses what this one has read."
 CANCEL_OTHER_HELP = "Earlier results stay unchanged."
+CANCEL_DOWNLOAD_HELP = "Get it again to continue where it stopped."
 TITLES: dict[Verb, str] = {
     "demo": "Making demo data",
     "scan": "Scanning",
     "split": "Splitting",
     "import": "Importing",
+    "corpora": "Getting public sound",
     "synthesise": "Synthesising",
     "mend": "Repairing clips",
     "preview": "Generating examples",
@@ -87,6 +89,7 @@ def _live(workspace: Workspace, busy: bool, verbs: Sequence[Verb]) -> None:
             st.progress(min(1.0, each.done / each.total) if each.total else 0.0, text=plain(progress_text(each)))
             key = f"cancel_{each.verb}"
             text = CANCEL_HELP if each.verb in DATA_VERBS else CANCEL_OTHER_HELP
+            text = CANCEL_DOWNLOAD_HELP if each.verb == "corpora" else text
             st.button("Cancel", key=key, on_click=job.cancel, args=(workspace, each.verb), help=text)
     if busy and not jobs:
         st.rerun()

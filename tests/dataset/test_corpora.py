@@ -1,0 +1,282 @@
+"""Public corpora: fetched once, verified, unpacked safely, imported as one change, and removed again."""
+
+import json
+import shutil
+import tarfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torchaudio
+
+from tests import fork_server
+from tests.corpus_server import READ, SPEAKERS, Server, corpus_of, declare, flac, read_speech, serving, tar_of
+from tests.tiny import ignore
+from trainer.dataset import changes, corpora, corpus_install
+from trainer.dataset.corpora import Part
+from trainer.system import download
+from trainer.system.download import DownloadError
+from trainer.system.workspace import Workspace
+
+ARCHIVE = read_speech()
+CLIPS = 12
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    made = Workspace(tmp_path / "workspace")
+    made.raw.mkdir(parents=True)
+    return made
+
+
+@pytest.fixture
+def server(workspace):
+    with serving(**{"dev-clean_tar_gz": ARCHIVE}) as running:
+        declare(workspace, corpus_of(ARCHIVE, f"{running.address}/dev-clean.tar.gz"))
+        yield running
+
+
+def get(workspace: Workspace, source: str = "", name: str = READ) -> corpus_install.Installed:
+    return corpus_install.get(workspace, corpora.find(workspace, name), source, ignore)
+
+
+def clips(workspace: Workspace) -> list[str]:
+    return sorted(path.relative_to(workspace.raw).as_posix() for path in workspace.raw.rglob("*") if path.is_file())
+
+
+def state(workspace: Workspace) -> dict:
+    return corpora.document(workspace, corpora.find(workspace, READ))
+
+
+def leftovers(workspace: Workspace) -> list[str]:
+    """Files of installations, but for records and locks."""
+    data = workspace.root / "data"
+    files = [path for name in ("corpora", "incoming") for path in (data / name).rglob("*") if path.is_file()]
+    return sorted(path.name for path in files if path.suffix != ".lock" and path.name != f"{READ}.json")
+
+
+def test_addresses_and_digests_are_those_of_torchaudio():
+    known = torchaudio.datasets.librispeech._CHECKSUMS | torchaudio.datasets.speechcommands._CHECKSUMS
+    assert {corpus.url: corpus.sha256 for corpus in corpora.CATALOG}.items() <= known.items()
+
+
+def test_a_corpus_becomes_clips_in_a_folder_for_each_speaker(workspace, server):
+    installed = get(workspace)
+    label = corpora.CATALOG[0].labels[0]
+    assert installed.sentence() == f"Installed Tiny read speech: {CLIPS} clips into {label}. Next, scan and split."
+    assert {Path(clip).parent.as_posix() for clip in clips(workspace)} == {
+        f"{label}/{READ}_{speaker}" for speaker in SPEAKERS
+    }
+    assert clips(workspace)[0] == f"{label}/{READ}_1272/1272-120-0000.flac"
+    assert (workspace.raw / clips(workspace)[0]).read_bytes() == flac(0)
+    assert state(workspace)["installed"] and not leftovers(workspace)
+
+
+def test_an_installed_corpus_is_not_fetched_again(workspace, server):
+    get(workspace)
+    asked = len(server.requests)
+    assert get(workspace).sentence() == "Tiny read speech is already installed."
+    assert len(server.requests) == asked and len(clips(workspace)) == CLIPS
+
+
+def test_the_import_can_be_undone_and_fetched_again(workspace, server):
+    changes.undo(workspace, get(workspace).change.id)
+    assert not clips(workspace) and not state(workspace)["installed"]
+    get(workspace)
+    assert len(clips(workspace)) == CLIPS
+
+
+def test_removed_clips_lie_in_the_trash_and_come_back(workspace, server):
+    get(workspace)
+    change = corpora.remove(workspace, corpora.find(workspace, READ))
+    assert not clips(workspace) and not state(workspace)["installed"] and change.files == CLIPS
+    assert len(list(workspace.trash.rglob("*.flac"))) == CLIPS
+    changes.undo(workspace, change.id)
+    assert len(clips(workspace)) == CLIPS and state(workspace)["installed"]
+
+
+def test_what_is_not_installed_cannot_be_removed(workspace, server):
+    with pytest.raises(ValueError, match="Tiny read speech is not installed"):
+        corpora.remove(workspace, corpora.find(workspace, READ))
+
+
+def test_a_download_that_was_interrupted_is_listed_continued_and_can_be_discarded(workspace, server):
+    server.breaks = [len(ARCHIVE) // 2, 0]
+    with pytest.raises(DownloadError, match="Run it again to continue"):
+        get(workspace)
+    assert state(workspace)["downloaded_bytes"] == len(ARCHIVE) // 2 and not clips(workspace)
+    get(workspace)
+    assert server.sent == len(ARCHIVE) and len(clips(workspace)) == CLIPS
+    assert corpora.discard_download(workspace, corpora.find(workspace, READ)) == 0
+
+
+def test_an_installation_that_was_killed_while_it_moved_clips_is_completed(workspace, server, monkeypatch):
+    moves = []
+
+    def dies(source: Path, target: Path) -> None:
+        if len(moves) == 5:
+            raise KeyboardInterrupt
+        moves.append(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.rename(target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(changes, "_move", dies)
+        with pytest.raises(KeyboardInterrupt):
+            get(workspace)
+    assert len(clips(workspace)) == 5 and not state(workspace)["installed"]
+    sent = server.sent
+    get(workspace)
+    assert len(clips(workspace)) == CLIPS and state(workspace)["installed"]
+    assert server.sent == sent, "the archive was already there"
+
+
+def test_a_falsified_archive_is_refused(workspace, server):
+    server.files["/dev-clean.tar.gz"] = read_speech(clips=5)
+    with pytest.raises(DownloadError, match=r"dev-clean.tar.gz is not the published file"):
+        get(workspace)
+    assert not clips(workspace) and not leftovers(workspace)
+
+
+def test_a_mirror_serves_the_same_files(workspace, server):
+    declare(workspace, corpus_of(ARCHIVE, "http://127.0.0.1:9/dev-clean.tar.gz"))
+    with pytest.raises(DownloadError, match="not reachable"):
+        get(workspace)
+    get(workspace, f"{server.address}/")
+    assert len(clips(workspace)) == CLIPS
+
+
+def test_the_environment_names_a_mirror(workspace, server, monkeypatch):
+    declare(workspace, corpus_of(ARCHIVE, "http://127.0.0.1:9/dev-clean.tar.gz"))
+    monkeypatch.setenv(corpus_install.MIRROR_VARIABLE, server.address)
+    get(workspace)
+    assert len(clips(workspace)) == CLIPS
+
+
+def test_a_folder_with_the_archive_needs_no_network(workspace, tmp_path):
+    declare(workspace, corpus_of(ARCHIVE, "http://127.0.0.1:9/dev-clean.tar.gz"))
+    (tmp_path / "shelf").mkdir()
+    archive = tmp_path / "shelf" / "dev-clean.tar.gz"
+    archive.write_bytes(ARCHIVE + b"more")
+    with pytest.raises(DownloadError, match="not the published file"):
+        get(workspace, str(tmp_path / "shelf"))
+    archive.write_bytes(ARCHIVE)
+    get(workspace, str(tmp_path / "shelf"))
+    assert len(clips(workspace)) == CLIPS and archive.read_bytes() == ARCHIVE
+
+
+@pytest.mark.parametrize("below", ["", "LibriSpeech", "LibriSpeech/dev-clean"])
+def test_an_unpacked_corpus_is_copied(workspace, tmp_path, below):
+    declare(workspace, corpus_of(ARCHIVE, "http://127.0.0.1:9/dev-clean.tar.gz"))
+    (tmp_path / "archive").write_bytes(ARCHIVE)
+    with tarfile.open(tmp_path / "archive") as archive:
+        archive.extractall(tmp_path / "unpacked", filter="data")
+    get(workspace, str(tmp_path / "unpacked" / below))
+    assert len(clips(workspace)) == CLIPS and len(list((tmp_path / "unpacked").rglob("*.flac"))) == CLIPS
+
+
+def test_a_folder_without_the_corpus_is_refused(workspace, tmp_path):
+    declare(workspace, corpus_of(ARCHIVE, "http://127.0.0.1:9/dev-clean.tar.gz"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"contains neither dev-clean.tar.gz nor the unpacked Tiny read speech"):
+        get(workspace, str(tmp_path / "empty"))
+    with pytest.raises(ValueError, match="is not a folder"):
+        get(workspace, str(tmp_path / "nowhere"))
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones(workspace):
+    with pytest.raises(ValueError, match=r"There is no corpus 'gutenberg'. Choose one of librispeech-dev-clean, "):
+        get(workspace, name="gutenberg")
+
+
+def test_two_installations_of_a_corpus_do_not_meet(workspace, server):
+    with corpus_install._only_one(workspace, corpora.find(workspace, READ)), pytest.raises(ValueError, match="another"):
+        get(workspace)
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, **values: object) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.type = kind
+    for key, value in values.items():
+        setattr(entry, key, value)
+    return entry
+
+
+GOOD = "LibriSpeech/dev-clean/84/121123/84-121123-0000.flac"
+HOSTILE = {
+    "absolute": (tar_of({GOOD: flac(1), "/etc/cron.d/84.flac": b"x"}), "a path outside its folder"),
+    "parent": (tar_of({GOOD: flac(1), f"../{GOOD}": flac(1)}), "a path outside its folder"),
+    "link": (tar_of({}, member(GOOD, tarfile.SYMTYPE, linkname="/etc/passwd")), "a link or a device"),
+    "hard link": (tar_of({}, member(GOOD, tarfile.LNKTYPE, linkname="/etc/passwd")), "a link or a device"),
+    "pipe": (tar_of({}, member(GOOD, tarfile.FIFOTYPE)), "a link or a device"),
+    "device": (tar_of({}, member(GOOD, tarfile.CHRTYPE)), "a link or a device"),
+    "bomb": (tar_of({GOOD: flac(1), "LibriSpeech/zeros.flac": bytes(120_000_000)}), "unpacks to too much"),
+    "not a tar": (b"no archive at all", "is damaged"),
+    "cut off": (ARCHIVE[: len(ARCHIVE) // 2], "is damaged"),
+    "nothing of it": (tar_of({"LibriSpeech/train/84/1/84-1-0.flac": flac(1)}), "contains no audio files of"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_archive_is_refused_as_a_whole(workspace, kind):
+    archive, reason = HOSTILE[kind]
+    with serving(**{"dev-clean_tar_gz": archive}) as server:
+        declare(workspace, corpus_of(archive, f"{server.address}/dev-clean.tar.gz"))
+        with pytest.raises(ValueError, match=reason):
+            get(workspace)
+    assert not clips(workspace) and not list((workspace.root / "data" / "incoming").iterdir())
+
+
+def test_a_disk_without_room_is_told_before_the_download(workspace, server, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=10_000))
+    with pytest.raises(DownloadError, match=r"needs 0.50 GB of free disk space and 0.00 GB are free"):
+        get(workspace)
+    assert server.sent < len(ARCHIVE) or not download.part_of(workspace.root / "data/corpora/dev-clean.tar.gz").exists()
+
+
+def test_of_many_files_every_machine_chooses_the_same(workspace):
+    word = r"(^|/)(?P<word>[a-z]+)/(?P<clip>(?P<source>[0-9a-f]{8})_nohash_\d+\.wav)$"
+    corpus = corpus_of(b"x", "http://a/b.tar.gz", parts=[Part(label="negative", pattern=word, most=10)])
+    paths = [f"./{word}/{number:08x}_nohash_0.wav" for word in ("bed", "cat") for number in range(200)]
+    chosen = corpora.targets(corpus, paths)
+    assert len(chosen) == 10 and chosen == corpora.targets(corpus, list(reversed(paths)))
+    assert all(target.startswith(f"negative/{READ}_0000") for target in chosen.values())
+    assert corpora.targets(corpus, ["bed/0a7c2a8d_nohash_0.wav"]) == {
+        "bed/0a7c2a8d_nohash_0.wav": f"negative/{READ}_0a7c2a8d/bed-0a7c2a8d_nohash_0.wav"
+    }
+
+
+@pytest.mark.parametrize(
+    "changes_",
+    [{"sha256": "abc"}, {"parts": []}, {"name": "A_b"}, {"parts": [{"label": "nothing", "pattern": "(?P<source>.)"}]}],
+)
+def test_a_catalog_of_ones_own_that_is_not_valid_is_named(workspace, changes_):
+    own = corpus_of(b"x", "http://a/b.tar.gz").model_dump() | changes_
+    (workspace.root / "data" / corpora.OWN_FILE).write_text(json.dumps([own]))
+    with pytest.raises(ValueError, match=r"corpora.json is not a list of corpora"):
+        corpora.catalog(workspace)
+
+
+def command(workspace: Workspace, *arguments: str, code: int = 0):
+    done = fork_server.command("corpora", *arguments, "--root", workspace.root)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def test_the_command_line_lists_gets_and_removes(workspace, server: Server):
+    listed = json.loads(command(workspace, "--json").stdout)
+    keys = {"name", "installed", "licence", "megabytes", "hours", "label", "purpose", "attribution", "homepage"}
+    assert len(listed) == len(corpora.CATALOG) + 1 and all(keys <= set(each) for each in listed)
+    assert listed == json.loads(command(workspace, "list", "--json").stdout)
+    got = json.loads(command(workspace, "get", READ, "--json").stdout)
+    assert got["installed"] and sum(got["imported"].values()) == CLIPS
+    assert "installed " in command(workspace).stdout and len(clips(workspace)) == CLIPS
+    removed = json.loads(command(workspace, "remove", READ, "--json").stdout)
+    assert removed == {"name": READ, "installed": False, "change": removed["change"], "files": CLIPS}
+    assert "is not installed" in command(workspace, "remove", READ, code=2).stderr
+    server.breaks = [1000, 0]
+    (line,) = command(workspace, "get", READ, code=1).stderr.splitlines()
+    assert line.endswith("Run it again to continue where it stopped.")
+    assert "0 % downloaded" in command(workspace).stdout
+    assert "Deleted the download" in command(workspace, "remove", READ).stdout
+    assert not leftovers(workspace)
