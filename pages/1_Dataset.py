@@ -2,13 +2,14 @@
 
 import streamlit as st
 
-from pages.ui.dataset import add_clips, change_list, clip_views, record_form, split_form
+from pages.ui.dataset import add_clips, change_list, clip_views, public_sound, record_form, split_form
 from pages.ui.shared import frame, job_progress
 
 workspace = frame.page("Dataset", "📂")
 busy = bool(job_progress.running(workspace))
 st.subheader("Add clips", anchor=False)
-demo, files, recording, synthesis, history = st.tabs(["Demo data", "Import", "Record", "Synthesise", "Changes"])
+names = ["Demo data", "Import", "Record", "Synthesise", "Public sound", "Changes"]
+demo, files, recording, synthesis, public, history = st.tabs(names)
 with demo:
     add_clips.show_demo(workspace, busy)
 with files:
@@ -17,6 +18,8 @@ with recording:
     record_form.show(workspace)
 with synthesis:
     add_clips.show_synthesis(workspace, busy)
+with public:
+    public_sound.show(workspace, busy)
 with history:
     change_list.show(workspace, busy)
 

@@ -2,11 +2,12 @@
 
 import hashlib
 import io
+import json
 import re
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -14,8 +15,8 @@ import numpy as np
 import soundfile
 
 from tests.tiny import RATE
-from trainer.dataset import corpora
-from trainer.dataset.corpora import Corpus
+from trainer.dataset import corpus_catalog
+from trainer.dataset.corpus_catalog import Corpus
 from trainer.system import durable
 from trainer.system.workspace import Workspace
 
@@ -23,12 +24,17 @@ READ = "tiny-read"
 SPEAKERS = ("1272", "1462", "84")
 
 
-def flac(number: int, seconds: float = 1.0) -> bytes:
-    """Noise of its own for each number."""
+def flac(number: int, form: str = "FLAC") -> bytes:
+    """A second of noise of its own for each number."""
     out = io.BytesIO()
-    wave = 0.05 * np.random.default_rng(number).standard_normal(round(seconds * RATE))
-    soundfile.write(out, wave, RATE, format="FLAC")
+    wave = 0.05 * np.random.default_rng(number).standard_normal(RATE)
+    soundfile.write(out, wave, RATE, format=form)
     return out.getvalue()
+
+
+def wav(number: int) -> bytes:
+    """As `flac`, in another format."""
+    return flac(number, "WAV")
 
 
 def tar_of(files: dict[str, bytes], *others: tarfile.TarInfo) -> bytes:
@@ -58,13 +64,24 @@ def corpus_of(archive: bytes, url: str, **changes: object) -> Corpus:
     """A corpus like LibriSpeech dev-clean whose archive is this one."""
     own = {"name": READ, "title": "Tiny read speech", "url": url, "sha256": hashlib.sha256(archive).hexdigest()}
     sizes = {"megabytes": len(archive) / 1e6, "unpacked_megabytes": len(archive) / 1e6, "hours": 0.01}
-    return Corpus.model_validate(corpora.CATALOG[0].model_dump() | own | sizes | changes)
+    return Corpus.model_validate(corpus_catalog.CATALOG[0].model_dump() | own | sizes | changes)
 
 
 def declare(workspace: Workspace, *own: Corpus) -> None:
     """Add corpora to the catalog of the workspace."""
     (workspace.root / "data").mkdir(parents=True, exist_ok=True)
-    durable.replace_json(workspace.root / "data" / corpora.OWN_FILE, [corpus.model_dump() for corpus in own])
+    durable.replace_json(workspace.root / "data" / corpus_catalog.OWN_FILE, [corpus.model_dump() for corpus in own])
+
+
+def hub_of(repo: str, files: dict[str, bytes]) -> dict[str, bytes]:
+    """What the Hugging Face Hub answers for a data set with these files, by path; tiny ones have no digest."""
+    entries: list[dict[str, object]] = [{"type": "directory", "path": "16khz", "size": 0, "oid": "0" * 40}]
+    for path, data in files.items():
+        lfs = {"oid": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 130}
+        entry = {"type": "file", "path": path, "size": len(data), "oid": "0" * 40}
+        entries.append(entry | ({"lfs": lfs} if len(data) > 20 else {}))
+    answers = {f"/datasets/{repo}/resolve/main/{path}": data for path, data in files.items()}
+    return answers | {f"/api/datasets/{repo}/tree/main?recursive=true": json.dumps(entries).encode()}
 
 
 @dataclass
@@ -120,10 +137,15 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-@contextmanager
-def serving(**files: bytes) -> Iterator[Server]:
+def serving(**files: bytes) -> AbstractContextManager[Server]:
     """A server on a free port with these files; `_` in a name stands for a dot."""
-    server = Server(files={f"/{name.replace('_', '.')}": data for name, data in files.items()})
+    return serving_paths({f"/{name.replace('_', '.')}": data for name, data in files.items()})
+
+
+@contextmanager
+def serving_paths(files: dict[str, bytes]) -> Iterator[Server]:
+    """A server on a free port that gives these answers, by path with query."""
+    server = Server(files=files)
     with ThreadingHTTPServer(("127.0.0.1", 0), _handler(server)) as http:
         http.daemon_threads = True
         server.address = f"http://127.0.0.1:{http.server_address[1]}"

@@ -1,19 +1,34 @@
 """Public corpora: fetched once, verified, unpacked safely, imported as one change, and removed again."""
 
+import io
 import json
 import shutil
 import tarfile
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torchaudio
 
 from tests import fork_server
-from tests.corpus_server import READ, SPEAKERS, Server, corpus_of, declare, flac, read_speech, serving, tar_of
+from tests.corpus_server import (
+    READ,
+    SPEAKERS,
+    Server,
+    corpus_of,
+    declare,
+    flac,
+    hub_of,
+    read_speech,
+    serving,
+    serving_paths,
+    tar_of,
+    wav,
+)
 from tests.tiny import ignore
-from trainer.dataset import changes, corpora, corpus_install
-from trainer.dataset.corpora import Part
+from trainer.dataset import changes, corpora, corpus_catalog, corpus_install
+from trainer.dataset.corpus_catalog import Part
 from trainer.system import download
 from trainer.system.download import DownloadError
 from trainer.system.workspace import Workspace
@@ -37,7 +52,7 @@ def server(workspace):
 
 
 def get(workspace: Workspace, source: str = "", name: str = READ) -> corpus_install.Installed:
-    return corpus_install.get(workspace, corpora.find(workspace, name), source, ignore)
+    return corpus_install.get(workspace, corpus_catalog.find(workspace, name), source, ignore)
 
 
 def clips(workspace: Workspace) -> list[str]:
@@ -45,7 +60,7 @@ def clips(workspace: Workspace) -> list[str]:
 
 
 def state(workspace: Workspace) -> dict:
-    return corpora.document(workspace, corpora.find(workspace, READ))
+    return corpora.document(workspace, corpus_catalog.find(workspace, READ))
 
 
 def leftovers(workspace: Workspace) -> list[str]:
@@ -57,12 +72,13 @@ def leftovers(workspace: Workspace) -> list[str]:
 
 def test_addresses_and_digests_are_those_of_torchaudio():
     known = torchaudio.datasets.librispeech._CHECKSUMS | torchaudio.datasets.speechcommands._CHECKSUMS
-    assert {corpus.url: corpus.sha256 for corpus in corpora.CATALOG}.items() <= known.items()
+    archives = [corpus for corpus in corpus_catalog.CATALOG if not corpus.hub]
+    assert {corpus.url: corpus.sha256 for corpus in archives}.items() <= known.items() and len(archives) == 5
 
 
 def test_a_corpus_becomes_clips_in_a_folder_for_each_speaker(workspace, server):
     installed = get(workspace)
-    label = corpora.CATALOG[0].labels[0]
+    label = corpus_catalog.CATALOG[0].labels[0]
     assert installed.sentence() == f"Installed Tiny read speech: {CLIPS} clips into {label}. Next, scan and split."
     assert {Path(clip).parent.as_posix() for clip in clips(workspace)} == {
         f"{label}/{READ}_{speaker}" for speaker in SPEAKERS
@@ -88,7 +104,7 @@ def test_the_import_can_be_undone_and_fetched_again(workspace, server):
 
 def test_removed_clips_lie_in_the_trash_and_come_back(workspace, server):
     get(workspace)
-    change = corpora.remove(workspace, corpora.find(workspace, READ))
+    change = corpora.remove(workspace, corpus_catalog.find(workspace, READ))
     assert not clips(workspace) and not state(workspace)["installed"] and change.files == CLIPS
     assert len(list(workspace.trash.rglob("*.flac"))) == CLIPS
     changes.undo(workspace, change.id)
@@ -97,7 +113,7 @@ def test_removed_clips_lie_in_the_trash_and_come_back(workspace, server):
 
 def test_what_is_not_installed_cannot_be_removed(workspace, server):
     with pytest.raises(ValueError, match="Tiny read speech is not installed"):
-        corpora.remove(workspace, corpora.find(workspace, READ))
+        corpora.remove(workspace, corpus_catalog.find(workspace, READ))
 
 
 def test_a_download_that_was_interrupted_is_listed_continued_and_can_be_discarded(workspace, server):
@@ -107,7 +123,7 @@ def test_a_download_that_was_interrupted_is_listed_continued_and_can_be_discarde
     assert state(workspace)["downloaded_bytes"] == len(ARCHIVE) // 2 and not clips(workspace)
     get(workspace)
     assert server.sent == len(ARCHIVE) and len(clips(workspace)) == CLIPS
-    assert corpora.discard_download(workspace, corpora.find(workspace, READ)) == 0
+    assert corpora.discard_download(workspace, corpus_catalog.find(workspace, READ)) == 0
 
 
 def test_an_installation_that_was_killed_while_it_moved_clips_is_completed(workspace, server, monkeypatch):
@@ -148,7 +164,7 @@ def test_a_mirror_serves_the_same_files(workspace, server):
 
 def test_the_environment_names_a_mirror(workspace, server, monkeypatch):
     declare(workspace, corpus_of(ARCHIVE, "http://127.0.0.1:9/dev-clean.tar.gz"))
-    monkeypatch.setenv(corpus_install.MIRROR_VARIABLE, server.address)
+    monkeypatch.setenv(corpus_catalog.MIRROR_VARIABLE, server.address)
     get(workspace)
     assert len(clips(workspace)) == CLIPS
 
@@ -190,7 +206,10 @@ def test_an_unknown_name_is_answered_with_the_known_ones(workspace):
 
 
 def test_two_installations_of_a_corpus_do_not_meet(workspace, server):
-    with corpus_install._only_one(workspace, corpora.find(workspace, READ)), pytest.raises(ValueError, match="another"):
+    with (
+        corpus_install._only_one(workspace, corpus_catalog.find(workspace, READ)),
+        pytest.raises(ValueError, match="another"),
+    ):
         get(workspace)
 
 
@@ -240,9 +259,9 @@ def test_of_many_files_every_machine_chooses_the_same(workspace):
     paths = [f"./{word}/{number:08x}_nohash_0.wav" for word in ("bed", "cat") for number in range(200)]
     chosen = corpora.targets(corpus, paths)
     assert len(chosen) == 10 and chosen == corpora.targets(corpus, list(reversed(paths)))
-    assert all(target.startswith(f"negative/{READ}_0000") for target in chosen.values())
+    assert all(target.startswith(f"raw/negative/{READ}_0000") for target in chosen.values())
     assert corpora.targets(corpus, ["bed/0a7c2a8d_nohash_0.wav"]) == {
-        "bed/0a7c2a8d_nohash_0.wav": f"negative/{READ}_0a7c2a8d/bed-0a7c2a8d_nohash_0.wav"
+        "bed/0a7c2a8d_nohash_0.wav": f"raw/negative/{READ}_0a7c2a8d/bed-0a7c2a8d_nohash_0.wav"
     }
 
 
@@ -252,9 +271,116 @@ def test_of_many_files_every_machine_chooses_the_same(workspace):
 )
 def test_a_catalog_of_ones_own_that_is_not_valid_is_named(workspace, changes_):
     own = corpus_of(b"x", "http://a/b.tar.gz").model_dump() | changes_
-    (workspace.root / "data" / corpora.OWN_FILE).write_text(json.dumps([own]))
+    (workspace.root / "data" / corpus_catalog.OWN_FILE).write_text(json.dumps([own]))
     with pytest.raises(ValueError, match=r"corpora.json is not a list of corpora"):
-        corpora.catalog(workspace)
+        corpus_catalog.catalog(workspace)
+
+
+ROOMS = {f"16khz/h{number:03d}_Kitchen_1txts.wav": wav(number) for number in range(3)}
+
+
+def of_catalog(name: str) -> corpus_catalog.Corpus:
+    return next(corpus for corpus in corpus_catalog.CATALOG if corpus.name == name)
+
+
+def hub(name: str, files: dict[str, bytes]) -> Server:
+    return serving_paths(hub_of(of_catalog(name).hub, files))
+
+
+def test_rooms_come_from_the_hub_each_verified(workspace):
+    others = {"README.md": b"text", "32khz/h001_Kitchen_1txts.wav": wav(9), "16khz/h009_tiny.wav": b"no digest"}
+    with hub("mit-rooms", ROOMS | others) as server:
+        installed = get(workspace, server.address, "mit-rooms")
+    assert installed.counts == {"rirs": 3}
+    assert clips(workspace) == [f"rirs/mit-rooms_h{n:03d}/h{n:03d}_Kitchen_1txts.wav" for n in range(3)]
+    assert (workspace.raw / clips(workspace)[1]).read_bytes() == ROOMS["16khz/h001_Kitchen_1txts.wav"]
+
+
+def test_files_of_the_hub_are_not_fetched_twice(workspace, monkeypatch):
+    with hub("mit-rooms", ROOMS) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.address)
+        server.breaks = [10**6, 10**6, 1000, 0]  # the list, the first file, a part of the second
+        with pytest.raises(DownloadError, match="Run it again to continue"):
+            get(workspace, name="mit-rooms")
+        get(workspace, name="mit-rooms")
+        lists = len(
+            server.files["/api/datasets/davidscripka/MIT_environmental_impulse_responses/tree/main?recursive=true"]
+        )
+        assert server.sent == sum(map(len, ROOMS.values())) + 2 * lists
+    assert len(clips(workspace)) == 3
+
+
+def test_a_falsified_file_of_the_hub_is_refused(workspace):
+    with hub("mit-rooms", ROOMS) as server:
+        path = next(path for path in server.files if path.endswith("h001_Kitchen_1txts.wav"))
+        server.files[path] = wav(7)
+        with pytest.raises(DownloadError, match="is not the published file"):
+            get(workspace, server.address, "mit-rooms")
+    assert not clips(workspace)
+
+
+@pytest.mark.parametrize(
+    ("files", "answer", "reason"),
+    [
+        ({}, b"<html>", "is not an address of the Hugging Face Hub"),
+        ({}, None, "contains no files of MIT room impulse responses with a published SHA-256"),
+        (None, None, "answered 404 Not Found"),
+    ],
+)
+def test_another_server_than_the_hub_is_told(workspace, files, answer, reason):
+    with hub("mit-rooms", files or {}) as server:
+        (listing,) = server.files
+        server.files = {} if files is None else {listing: answer or server.files[listing]}
+        with pytest.raises(DownloadError, match=reason):
+            get(workspace, server.address, "mit-rooms")
+
+
+VALIDATION = "openwakeword-validation"
+
+
+def features(array: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    np.save(out, array)
+    return out.getvalue()
+
+
+def test_features_come_into_their_own_folder_and_go_again(workspace):
+    array = np.random.default_rng(0).standard_normal((500, 96)).astype(np.float32)
+    with hub(VALIDATION, {"validation_set_features.npy": features(array), "other.npy": features(array)}) as server:
+        installed = get(workspace, server.address, VALIDATION)
+    file = workspace.features / f"{VALIDATION}.npy"
+    assert (np.load(file, mmap_mode="r") == array).all()
+    assert installed.sentence() == "Installed openWakeWord validation features in data/features. Next, train."
+    assert corpora.is_installed(workspace, of_catalog(VALIDATION))
+    change = corpora.remove(workspace, of_catalog(VALIDATION))
+    assert not file.exists() and not corpora.is_installed(workspace, of_catalog(VALIDATION))
+    changes.undo(workspace, change.id)
+    assert file.is_file() and corpora.is_installed(workspace, of_catalog(VALIDATION))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (
+            features(np.zeros((5, 16, 96), np.float32)),
+            r"the shape \(5, 16, 96\) instead of float in the shape \(frames, 96\)",
+        ),
+        (features(np.zeros((5, 64), np.float32)), "instead of"),
+        (features(np.zeros((0, 96), np.float32)), "instead of"),
+        (features(np.zeros((5, 96), np.int16)), "instead of"),
+        (features(np.full((5, 96), np.nan, np.float32)), "numbers that are not finite"),
+        (features(np.array([{}] * 96, object).reshape(1, 96)), "not an array of numbers"),
+        (features(np.zeros((5, 96), np.float32))[:-1], "not an array of numbers"),
+        (b"PK\x03\x04", "not an array of numbers"),
+        (b"", "not an array of numbers"),
+    ],
+)
+def test_features_that_are_none_are_refused(workspace, tmp_path, content, reason):
+    (tmp_path / "shelf").mkdir()
+    (tmp_path / "shelf" / "validation_set_features.npy").write_bytes(content)
+    with pytest.raises(ValueError, match=reason):
+        get(workspace, str(tmp_path / "shelf"), VALIDATION)
+    assert not workspace.features.exists()
 
 
 def command(workspace: Workspace, *arguments: str, code: int = 0):
@@ -266,7 +392,7 @@ def command(workspace: Workspace, *arguments: str, code: int = 0):
 def test_the_command_line_lists_gets_and_removes(workspace, server: Server):
     listed = json.loads(command(workspace, "--json").stdout)
     keys = {"name", "installed", "licence", "megabytes", "hours", "label", "purpose", "attribution", "homepage"}
-    assert len(listed) == len(corpora.CATALOG) + 1 and all(keys <= set(each) for each in listed)
+    assert len(listed) == len(corpus_catalog.CATALOG) + 1 and all(keys <= set(each) for each in listed)
     assert listed == json.loads(command(workspace, "list", "--json").stdout)
     got = json.loads(command(workspace, "get", READ, "--json").stdout)
     assert got["installed"] and sum(got["imported"].values()) == CLIPS

@@ -11,7 +11,7 @@ from trainer.system.display_text import counted
 from trainer.system.job import Report
 
 if TYPE_CHECKING:
-    from trainer.dataset.corpora import Corpus
+    from trainer.dataset.corpus_catalog import Corpus
 
 
 @click.command()
@@ -26,17 +26,18 @@ def corpora(session: Session, action: str, name: str, source: str, as_job: bool)
     """List public corpora of speech and noise, get the corpus NAME, or remove it. Only `get` uses the network.
 
     `get` verifies what it downloads, and imports the clips. If it is interrupted, run it again to continue. `remove`
-    moves the clips to the trash, and deletes what was downloaded.
+    moves the files to the trash, and deletes what was downloaded.
     """
     from trainer.dataset import corpora as public
+    from trainer.dataset import corpus_catalog
 
     if action == "list":
-        documents = [public.document(session.workspace, corpus) for corpus in public.catalog(session.workspace)]
+        documents = [public.document(session.workspace, corpus) for corpus in corpus_catalog.catalog(session.workspace)]
         show(session, documents, "\n".join(map(_line, documents)))
     elif action == "get":
-        _get(session, public.find(session.workspace, name), source, as_job)
+        _get(session, corpus_catalog.find(session.workspace, name), source, as_job)
     else:
-        _remove(session, public.find(session.workspace, name))
+        _remove(session, corpus_catalog.find(session.workspace, name))
 
 
 def _line(document: dict[str, Any]) -> str:
@@ -62,11 +63,11 @@ def _remove(session: Session, corpus: Corpus) -> None:
 
     freed = public.discard_download(session.workspace, corpus)
     document: dict[str, Any] = {"name": corpus.name, "installed": False, "change": None, "files": 0}
-    if freed and not public.has_clips(session.workspace, corpus):
+    if freed and not public.has_files(session.workspace, corpus):
         show(session, document, f"Deleted the download of {corpus.title} ({freed / 1e6:,.0f} MB).")
         return
     change = public.remove(session.workspace, corpus)
-    text = f"{change.title}: {counted(change.files, 'clip')} moved to data/trash. Empty it to free the space; `undo`"
+    text = f"{change.title}: {counted(change.files, 'file')} moved to data/trash. Empty it to free the space; `undo`"
     show(session, document | {"change": change.id, "files": change.files}, f"{text} {change.id} restores them.")
 
 

@@ -181,7 +181,7 @@ def _reason(path: Path) -> Reason | None:
     return None if path.is_file() else "not_a_file"
 
 
-def audio_below(folder: Path) -> tuple[list[Path], list[Skipped]]:
+def _audio_below(folder: Path) -> tuple[list[Path], list[Skipped]]:
     """The audio files below a folder, and the skipped files; links are not followed."""
     clips, skipped = list[Path](), list[Skipped]()
 
@@ -219,7 +219,7 @@ def import_folder(
         raise ValueError(
             f"{folder} and this workspace's data contain each other; choose the folder of the original recordings."
         )
-    sources, skipped = audio_below(folder)
+    sources, skipped = _audio_below(folder)
     if mode == "copy":
         _check_space(workspace, sources)
     with staging(workspace) as (change_id, incoming):

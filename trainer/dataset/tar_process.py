@@ -1,8 +1,8 @@
 """The process that unpacks the archive of a corpus (.tar.gz) with limited memory and processor time.
 
 Standard input: one JSON document, {"archive", "folder", "corpus"}. Standard output: JSON lines, {"done", "total"} while
-it works, then {"files": [[path below data/raw, file in the folder]]} or {"problem": a sentence}. The archive is read
-twice: nothing is written before all of its entries are checked.
+it works, then {"files": [[path below the data folder, file in `folder`]]} or {"problem": a sentence}. The archive is
+read twice: nothing is written before all of its entries are checked.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from trainer.dataset import corpora, file_names
-from trainer.dataset.corpora import Corpus
+from trainer.dataset.corpus_catalog import Corpus
 from trainer.system import download, limited_process, zip_file
 
 MEMORY_BYTES = 400 << 20
@@ -88,7 +88,7 @@ def extract(
 
 
 def unpack(archive: Path, folder: Path, corpus: Corpus, done: Callable[[int, int], None]) -> list[tuple[str, str]]:
-    """(path below data/raw, file in `folder`) for each file of the corpus. Raises Refused, OSError."""
+    """(path below the data folder, file in `folder`) for each file of the corpus. Raises Refused, OSError."""
     found = sizes(archive)
     targets = corpora.targets(corpus, found)
     if not targets:

@@ -17,6 +17,7 @@ from trainer.system import durable, regular_file
 from trainer.system.job import Report
 
 CHUNK_BYTES = 1 << 20
+MOST_PAGE_BYTES = 16 << 20
 TIMEOUT_SECONDS = (15, 60)
 """The longest wait for a connection, and for the next bytes of an answer."""
 SPARE_BYTES = 500_000_000
@@ -79,6 +80,18 @@ def check_digest(path: Path, sha256: str, report: Report) -> None:
             f"{path.name.removesuffix('.part')} is not the published file: its SHA-256 is {digest:.12}… instead of "
             f"{sha256:.12}…."
         )
+
+
+def read_page(url: str, what: str) -> tuple[bytes, str]:
+    """A short document and the address of the one that follows it, empty after the last. Raises DownloadError."""
+    try:
+        with requests.get(url, stream=True, timeout=TIMEOUT_SECONDS) as answer:
+            if answer.status_code != 200:
+                raise DownloadError(_refusal(answer, what))
+            data = answer.raw.read(MOST_PAGE_BYTES, decode_content=True)
+            return data, answer.links.get("next", {}).get("url", "")
+    except _BROKEN as error:
+        raise DownloadError(f"{_host(url)} does not deliver {what}: {_reason(error)}. {AGAIN}") from None
 
 
 def fetch(url: str, target: Path, sha256: str, further_bytes: int, report: Report) -> None:
@@ -146,10 +159,7 @@ def _extent(answer: requests.Response, name: str, have: int) -> tuple[int, int]:
     length = answer.headers.get("Content-Length", "")
     if answer.status_code == 200 and length.isdecimal() and int(length):
         return 0, int(length)
-    raise DownloadError(
-        f"{name} cannot be downloaded: {_host(answer.url)} answered {answer.status_code} {answer.reason}. Check the "
-        "address, or use another mirror."
-    )
+    raise DownloadError(_refusal(answer, name))
 
 
 def _append(answer: requests.Response, target: Path, size: int, report: Report) -> None:
@@ -175,6 +185,13 @@ def _append(answer: requests.Response, target: Path, size: int, report: Report) 
         os.close(descriptor)
     if have < size:
         raise requests.ConnectionError("the connection ended early")
+
+
+def _refusal(answer: requests.Response, what: str) -> str:
+    return (
+        f"{what} cannot be downloaded: {_host(answer.url)} answered {answer.status_code} {answer.reason}. Check the "
+        "address, or use another mirror."
+    )
 
 
 def _host(url: str) -> str:

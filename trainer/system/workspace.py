@@ -67,6 +67,11 @@ class Workspace:
         return self.root / "data" / "cache"
 
     @property
+    def features(self) -> Path:
+        """Outputs of the speech embedding that a user fetched: one array [frames, 96] in a file."""
+        return self.root / "data" / "features"
+
+    @property
     def kernels(self) -> Path:
         """What torch, Triton and CUDA compile, and can compile again."""
         return self.root / "data" / "kernels"
