@@ -50,12 +50,13 @@ def make_raw(workspace: Workspace, voices: int = 8, clips: int = 3) -> None:
         write_wav(workspace.raw / "rirs" / f"{number}.wav", rir / np.abs(rir).max())
 
 
-def make_workspace(root: Path, hard_negatives: int = 0) -> Workspace:
-    """A workspace with clips, a scan, splits and no runs; with some negatives that are labelled hard.
+def make_workspace(root: Path, hard_negatives: int = 0, streams: int = 0) -> Workspace:
+    """A workspace with clips, a scan, splits and no runs; with some negatives that are labelled hard, and long
+    recordings (`streams` sources with a minute each).
 
     It is a copy of one that is made once; files keep the times that the scan has seen, modes follow the umask.
     """
-    template = _template(hard_negatives)
+    template = _template(hard_negatives, streams)
     for path in sorted(template.rglob("*")):
         copy = root / path.relative_to(template)
         if path.is_dir():
@@ -67,7 +68,7 @@ def make_workspace(root: Path, hard_negatives: int = 0) -> Workspace:
 
 
 @functools.cache
-def _template(hard_negatives: int) -> Path:
+def _template(hard_negatives: int, streams: int) -> Path:
     root = Path(tempfile.mkdtemp(prefix="tiny-"))
     atexit.register(shutil.rmtree, root, ignore_errors=True)
     workspace = Workspace(root)
@@ -75,6 +76,11 @@ def _template(hard_negatives: int) -> Path:
     for voice in range(hard_negatives):
         wave = clip_of(np.random.default_rng(voice), 1500.0)
         write_wav(workspace.raw / "hard_negative" / f"voice{voice}" / "0.wav", wave)
+    for source in range(streams):
+        rng = np.random.default_rng([source, 1])
+        for number in range(2):
+            wave = np.concatenate([clip_of(rng, 1500.0 * rng.uniform(0.5, 1.5)) for _ in range(20)])
+            write_wav(workspace.raw / "stream" / f"room{source}" / f"{number}.wav", wave)
     scan(workspace, ignore)
     splits.split_dataset(workspace, (0.6, 0.2, 0.2), 0)
     return root

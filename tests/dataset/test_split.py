@@ -119,6 +119,29 @@ def test_every_label_meets_the_ratios_within_one_group(layouts, seed: int):
             assert abs(have - ratio * sum(groups)) <= max(groups), (label, part, have)
 
 
+@pytest.mark.parametrize(
+    ("sources", "ratios", "expected"),
+    [
+        (1, RATIOS, {"test": 1}),
+        (2, RATIOS, {"test": 1, "val": 1}),
+        (3, RATIOS, {"test": 1, "val": 1, "train": 1}),
+        (20, RATIOS, {"test": 8, "val": 8, "train": 4}),
+        (1, (0.8, 0.2, 0.0), {"val": 1}),
+        (9, (0.8, 0.2, 0.0), {"val": 6, "train": 3}),
+    ],
+)
+def test_long_recordings_are_split_by_source_with_most_hours_for_validation_and_test(sources, ratios, expected):
+    extra = [clip(label, f"x{n}", n) for label in ("positive", "negative") for n in range(20)]
+    streams = [clip("stream", f"room{source}", number) for source in range(sources) for number in range(5)]
+    parts = split_assignment.split([*extra, *streams], ratios, 0).splits
+    counts = {part: len({one.group for one in clips if one.label == "stream"}) for part, clips in parts.items()}
+    assert {part: count for part, count in counts.items() if count} == pytest.approx(expected, abs=sources > 3)
+    described = split_files.describe(parts)
+    assert described["groups_in_two_splits"] == 0
+    missing = " ".join(split_files.missing_sentences(described))
+    assert ("The val split has no stream" in missing) == ("val" not in expected)
+
+
 def test_a_split_is_told_in_one_line():
     described = {"train": {"positive": 1200, "negative": 5}, "val": {"positive": 3}, "test": {}}
     told = split_files.sentence(described | {"groups_in_two_splits": 0})

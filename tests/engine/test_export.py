@@ -214,11 +214,11 @@ def test_the_threshold_of_other_words_is_shipped_with_its_rates_in_the_validatio
 
 
 def test_a_row_keeps_the_operating_point_that_an_export_ships():
-    budget, shipped = Point(0.7, 1, 8, 0, 0.4), Point(0.96, 3, 8, 0, 0.4)
+    budget, shipped = Point(0.7, 1, 8, 0, 0.4), validation.Shipped(Point(0.96, 3, 8, 0, 0.4))
     row = validation.stream_row(budget, shipped)
     assert row["miss_rate"] == 1 / 8
-    assert (export._point_of(row, "stream"), export._point_of(row, "shipped")) == (budget, shipped)
-    assert export._point_of(validation.stream_row(budget), "shipped") is None
+    assert (validation.point_of_row(row, "stream"), validation.shipped_of_row(row)) == (budget, shipped)
+    assert validation.shipped_of_row(validation.stream_row(budget)) is None
 
 
 def test_a_threshold_that_the_user_chose_stays_as_long_as_the_model_does(run: Run):

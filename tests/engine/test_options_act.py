@@ -57,6 +57,7 @@ ACTS = {
     "data.unfinished_share": Act(0.3, "fed"),
     "data.background_share": Act(0.3, "fed"),
     "data.hard_negative_share": Act(0.3, "fed"),
+    "data.stream_share": Act(0.6, "fed"),
     "data.mined_share": Act(0.3, "fed", {"data": {"mining_epochs": 1}, "training": {"epochs": 2}}),
     "data.mining_epochs": Act(2, "fed", MINING),
     "data.epoch_windows": Act(20, "fed"),
@@ -209,7 +210,9 @@ class Laboratory:
 def laboratory(tmp_path_factory) -> Iterator[Laboratory]:
     threads = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as monkeypatch:
-        found = Laboratory(make_workspace(tmp_path_factory.mktemp("workspace"), hard_negatives=4), monkeypatch)
+        found = Laboratory(
+            make_workspace(tmp_path_factory.mktemp("workspace"), hard_negatives=4, streams=3), monkeypatch
+        )
         found.run(config_of({}))  # the earlier run that one option needs
         yield found
     torch.set_num_threads(threads)

@@ -1,6 +1,7 @@
-"""The threshold prior: for which models it holds, how it follows the budget, and when a word's stream overrules it."""
+"""The threshold that ships: the prior, how it follows the budget, and when a word's own hours overrule it."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from tests.scored_streams import recording, scored, words
 from trainer.config import config_file
 from trainer.config.schema import Config
 from trainer.engine.training import validation
+from trainer.streams.stream_set import Part
 
 RECOMMENDED = config_file.preset("recommended")
 
@@ -27,6 +29,12 @@ def streams(*peaks: float, hours: float = 0.42):
         scored(spoken, {word.end: value for word, value in zip(said, values, strict=True)}),
         scored(other, {10.0 * n: value for n, value in enumerate(peaks, 1)}),
     ]
+
+
+def point_of(scored_streams, config):
+    shipped = validation.choose_shipped(scored_streams, config)
+    assert shipped.bound_per_hour is None, "too few hours for a promise"
+    return shipped.point
 
 
 def test_the_threshold_rises_as_the_budget_falls_and_stays_within_what_was_measured():
@@ -49,13 +57,13 @@ def test_the_threshold_rises_as_the_budget_falls_and_stays_within_what_was_measu
 )
 def test_models_of_another_kind_have_none(group, changed):
     other = RECOMMENDED.model_copy(update={group: getattr(RECOMMENDED, group).model_copy(update=changed)})
-    assert validation.prior_threshold(other, 1.0) is None and validation.prior_point(streams(0.5), other) is None
+    assert validation.prior_threshold(other, 1.0) is None and validation.choose_shipped(streams(0.5), other) is None
 
 
 def test_a_stream_of_minutes_does_not_lower_the_threshold_and_its_rates_are_told_at_it():
     config = with_budget(0.5)
     for peaks in ((), (0.3,), (0.9, 0.2)):
-        point = validation.prior_point(streams(*peaks), config)
+        point = point_of(streams(*peaks), config)
         assert point.threshold == validation.prior_threshold(config, 0.5)
         assert (point.misses, point.words, point.false_accepts) == (3, 6, 0)
         assert point.hours == pytest.approx(0.42)
@@ -63,12 +71,55 @@ def test_a_stream_of_minutes_does_not_lower_the_threshold_and_its_rates_are_told
 
 def test_one_peak_above_it_is_no_proof_and_two_are():
     config = with_budget(0.5)
-    one = validation.prior_point(streams(0.99, 0.3), config)
+    one = point_of(streams(0.99, 0.3), config)
     assert one.threshold == validation.prior_threshold(config, 0.5) and one.false_accepts == 1
-    two = validation.prior_point(streams(0.99, 0.972, 0.3), config)
+    two = point_of(streams(0.99, 0.972, 0.3), config)
     assert two.threshold == np.nextafter(0.972, 1) and two.false_accepts == 1 and two.misses == 4
 
 
 def test_without_other_audio_or_words_there_is_none():
-    assert validation.prior_point(streams()[:1], RECOMMENDED) is None
-    assert validation.prior_point(streams(0.5)[1:], RECOMMENDED) is None
+    assert validation.choose_shipped(streams()[:1], RECOMMENDED) is None
+    assert validation.choose_shipped(streams(0.5)[1:], RECOMMENDED) is None
+
+
+@pytest.mark.parametrize(("hours", "peaks"), [(4.7, ()), (8.0, (0.9,)), (8.0, (0.2, 0.1))])
+def test_hours_of_long_recordings_choose_the_threshold_and_bound_its_false_accepts(hours, peaks):
+    """With 90 % confidence: none in 4.6 h, or one in 7.8 h, promise at most one in two hours."""
+    config = with_budget(0.5)
+    shipped = validation.choose_shipped(streams(*peaks, hours=hours), config)
+    assert shipped.bound_per_hour <= 0.5 and shipped.long_hours == pytest.approx(hours)
+    assert shipped.long_false_accepts == shipped.point.false_accepts <= (hours > 7.8)
+    assert shipped.point.threshold < validation.prior_threshold(config, 0.5), "more is heard than with the prior"
+
+
+def test_a_promise_takes_a_threshold_above_the_peaks_that_it_cannot_allow():
+    config = with_budget(0.5)
+    shipped = validation.choose_shipped(streams(0.975, 0.972, 0.3, hours=8.0), config)
+    assert shipped.point.threshold == np.nextafter(0.972, 1) and shipped.long_false_accepts == 1
+    fewer = validation.choose_shipped(streams(0.975, 0.972, 0.3, hours=5.0), config)
+    assert fewer.point.threshold == np.nextafter(0.975, 1) and fewer.long_false_accepts == 0
+
+
+def test_hours_choose_the_threshold_of_models_without_a_prior_too():
+    other = with_budget(0.5).model_copy(update={"loss": RECOMMENDED.loss.model_copy(update={"label_smoothing": 0.0})})
+    assert validation.choose_shipped(streams(0.5, hours=2.0), other) is None
+    assert validation.choose_shipped(streams(0.5, hours=5.0), other).point.threshold == np.nextafter(0.5, 1)
+
+
+def test_hours_of_clips_do_not_promise_anything():
+    *words_only, other = streams(0.3, hours=9.0)
+    clips = other.recording.model_copy(update={"parts": [Part(start=0, end=1, label="negative")]})
+    shipped = validation.choose_shipped([*words_only, replace(other, recording=clips)], with_budget(0.5))
+    assert shipped.bound_per_hour is None and shipped.long_hours == 0
+    long = other.recording.model_copy(update={"parts": [Part(start=0, end=1, label="stream")]})
+    shipped = validation.choose_shipped([*words_only, replace(other, recording=long)], with_budget(0.5))
+    assert shipped.bound_per_hour is not None
+
+
+def test_a_row_of_metrics_holds_what_is_shipped():
+    shipped = validation.choose_shipped(streams(0.5, hours=5.0), with_budget(0.5))
+    budget = shipped.point
+    assert validation.shipped_of_row(validation.stream_row(budget, shipped)) == shipped
+    before = {name: value for name, value in validation.stream_row(budget, shipped).items() if "long" not in name}
+    del before["shipped_bound_per_hour"]
+    assert validation.shipped_of_row(before) == validation.Shipped(budget), "a row of an earlier version"

@@ -47,6 +47,29 @@ def test_a_share_of_hard_negatives_means_nothing_where_there_are_none():
     assert (plain.clip == asked.clip).all() and (plain.start == asked.start).all()
 
 
+def test_other_negatives_come_partly_from_long_recordings_at_any_time(array):
+    waves = {f"positive/{i}.wav": tone(200 + i, 2.0) for i in range(6)}
+    waves |= {f"negative/{i}.wav": tone(700 + i, 2.0) for i in range(40)}
+    without = array_of(waves, {})
+    streams = array_of(waves | {"stream/anna.wav": tone(50, 300.0), "stream/ben.wav": tone(60, 100.0)}, {})
+    for share in (0.0, 0.3, 0.6):
+        config = made(data={"stream_share": share})
+        epoch, plain = epoch_windows(streams, config, 1), epoch_windows(without, config, 1)
+        others = np.isin(epoch.clip, streams.labelled("negative", "stream"))
+        from_streams = np.isin(epoch.clip, streams.labelled("stream"))
+        assert (
+            from_streams.sum() == pytest.approx(share * others.sum(), abs=1) and not epoch.positive[from_streams].any()
+        )
+        assert set(streams.labelled("negative")) <= set(epoch.clip), "still every clip at least once"
+        if not share:
+            assert (epoch.clip == plain.clip).all() and (epoch.start == plain.start).all()
+        else:
+            anna, ben = streams.labelled("stream")
+            assert (epoch.clip == anna).sum() > (epoch.clip == ben).sum(), "drawn by their length"
+            ends = (epoch.start + SIZE)[epoch.clip == anna] / RATE
+            assert ends.min() < 100 and ends.max() > 200
+
+
 def test_a_positive_window_holds_the_word_and_ends_in_the_span_after_it(array):
     config = made(data={"word_margin_ms": 100}, augmentation={"shift_ms": 300})
     for number in range(1, 6):

@@ -14,7 +14,7 @@ import soundfile
 from tests import bad_audio
 from tests.cli.test_command_line import answer, call, refused
 from tests.evaluated import run_with_model, workspace_with_run, write_recording
-from tests.tiny import ignore
+from tests.tiny import ignore, make_workspace
 from tests.waiting import wait_for_job
 from trainer.audio import audio_file, manifest
 from trainer.detector import detector
@@ -299,3 +299,12 @@ def test_a_split_or_a_run_without_what_it_takes_is_told(tmp_path):
     with pytest.raises(ValueError, match=f"Run {run.id} has no best model yet"):
         assessment.evaluate(workspace, run, COMPOSED, ignore)
     assert not folders(run)
+
+
+def test_the_hours_of_long_recordings_in_the_test_split_are_in_the_headline(tmp_path):
+    workspace = make_workspace(tmp_path, streams=2)
+    run = run_with_model(workspace)
+    document = answer(workspace, "evaluate", run.id)
+    seconds = sum(clip.seconds for clip in manifest.read_split(workspace, "test") if clip.label == "stream")
+    assert document["headline"]["hours"] == pytest.approx(seconds / 3600, rel=0.05) and seconds > 50
+    assert document["hours"] > document["headline"]["hours"]

@@ -57,6 +57,26 @@ def test_every_clip_of_the_test_split_is_said_in_every_condition(workspace, stre
     assert all(abs(soundfile.info(streams.path_of(e)).frames / RATE - e.seconds) < 1e-6 for e in streams.recordings)
 
 
+def test_long_recordings_of_the_test_split_are_heard_in_order_and_as_such(tmp_path):
+    workspace = make_workspace(tmp_path, streams=2)
+    heard = composition.compose_test_split(workspace, Options(), ignore)
+    test = [clip for clip in manifest.read_split(workspace, "test") if clip.label == "stream"]
+    (long,) = [each for each in heard.recordings if each.condition == composition.LONG]
+    assert [part.clip for part in long.parts] == sorted(clip.path for clip in test) and len(test) == 2
+    assert {part.speaker for part in long.parts} == {test[0].group}
+    assert [each.name for each in heard.recordings if each.is_long] == [long.name] == ["long-recordings-1"]
+    val = [clip.group for clip in manifest.read_split(workspace, "val") if clip.label == "stream"]
+    assert len(set(val)) == 1 and val[0] != test[0].group
+
+
+def test_long_recordings_have_a_limit_of_their_own(tmp_path):
+    clips = [Clip(f"stream/a/{n}.wav", "stream", "stream/a", 30.0, RATE, 1, str(n), 0, 0) for n in range(10)]
+    wave = np.zeros(30 * RATE, np.float32)
+    for most, count in ((60.0, 2), (600.0, 10)):
+        (composed,) = composition.compose(clips, lambda clip: wave, Options(), 1.0, most)
+        assert len(composed.recording.parts) == count
+
+
 def test_words_stand_where_they_are_said_at_one_level_and_noise_at_its_ratio(streams):
     clean, loud = wave_of(streams, "clean-1"), wave_of(streams, "noise-0dB-1")
     words = next(each for each in streams.recordings if each.name == "clean-1").words

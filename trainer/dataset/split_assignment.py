@@ -11,7 +11,7 @@ import pandas as pd
 
 from trainer.audio.manifest import SPLITS, Clip
 from trainer.system.display_text import counted
-from trainer.system.workspace import LABELS
+from trainer.system.workspace import LABELS, STREAM
 
 TO_TRAIN = "hard_negative/false_accepts"
 """Folder of the clips that were sent from an evaluation; they always belong to train."""
@@ -21,6 +21,8 @@ _TOGETHER = (("positive",), ("negative", "hard_negative"))
 """Groups of labels; each split needs clips of at least one label of each group."""
 Ratios = tuple[float, float, float]
 SPEECH = ("positive", "negative", "hard_negative")
+STREAM_RATIOS = (0.2, 0.4, 0.4)
+"""The shares of long recordings: a promise of few false accepts takes hours in val and test, mining fewer in train."""
 NEAR = "near "
 Alike = Mapping[str, int]
 """Numbers of sets of near duplicates, by path."""
@@ -74,6 +76,14 @@ def parse_ratios(text: str) -> Ratios:
     if not parts[0] or not parts[1]:
         raise ValueError(f"Ratios {text} leave train or val empty. Give both a share, such as 70/15/15.")
     return parts[0] / 100, parts[1] / 100, parts[2] / 100
+
+
+def share_of(label: str, ratios: Ratios) -> dict[str, float]:
+    """The share of a label by split: the ratios, or for long recordings STREAM_RATIOS of the splits that have one."""
+    if label != STREAM:
+        return dict(zip(SPLITS, ratios, strict=True))
+    parts = [share if ratio else 0.0 for share, ratio in zip(STREAM_RATIOS, ratios, strict=True)]
+    return {part: share / sum(parts) for part, share in zip(SPLITS, parts, strict=True)}
 
 
 def keys(clip: Clip, alike: Alike) -> list[str]:
@@ -202,7 +212,8 @@ def split(
     """Clips by split, as close to the ratios in every label as groups allow; deterministic for clips and seed.
 
     Clips whose path is in `assigned` stay in that split, and new clips of the same speaker, audio or near duplicates
-    join them. Then train gets some clips of every label, val of every speech label, test of the labels in `tested`.
+    join them. Then train gets some clips of every label, val of every speech label, test of the labels in `tested`; of
+    the sources of long recordings, test gets the first, val the second.
     The rest goes where it is missing most, large components first. Raises ValueError when positives or negatives are
     missing or belong to too few groups for train and val, or when `assigned` leaks.
     """
@@ -213,15 +224,18 @@ def split(
     waiting.sort(key=len, reverse=True)
     totals = Counter(clip.label for clip in clips)
     shares = dict(zip(SPLITS, ratios, strict=True))
-    targets = {part: Counter({label: share * totals[label] for label in totals}) for part, share in shares.items()}
+    targets = {
+        part: Counter({label: share_of(label, ratios)[part] * totals[label] for label in totals}) for part in SPLITS
+    }
     have = {part: Counter(clip.label for clip in placed[part]) for part in SPLITS}
 
     def place(part: str, component: list[Clip]) -> None:
         placed[part] += component
         have[part].update(clip.label for clip in component)
 
-    needs = [("train", label) for label in LABELS] + [("val", label) for label in SPEECH]
+    needs = [("train", label) for label in LABELS if label != STREAM] + [("val", label) for label in SPEECH]
     needs += [("test", label) for label in tested] if shares["test"] else []
+    needs += [(part, STREAM) for part in ("test", "val", "train") if shares[part]]
     for part, label in needs:
         if component := _reserve(part, label, waiting, have, targets):
             place(part, component)

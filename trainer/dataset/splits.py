@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from trainer.dataset import split_assignment
 from trainer.dataset.split_assignment import NEAR, TO_TRAIN, Alike, Ratios, keys, split
 from trainer.system import durable
 from trainer.system.display_text import counted
-from trainer.system.workspace import Workspace
+from trainer.system.workspace import STREAM, Workspace
 
 NO_SCAN = "No scan found. Scan the data set first: Scan Datasets on the Dataset page, or `python -m trainer scan`."
 
@@ -140,6 +140,11 @@ def warnings(summary: Mapping[str, Any]) -> list[str]:
     return [*split_assignment.sentences(summary["by_recording"]), *missing_sentences(summary)]
 
 
+def _missing(part: str, labels: Iterable[str], counts: Mapping[str, int]) -> list[str]:
+    """Labels that a split lacks; train needs no long recordings while there are few sources."""
+    return [label for label in labels if label not in counts and (part, label) != ("train", STREAM)]
+
+
 def describe(
     splits: Mapping[str, Sequence[Clip]],
     alike: Alike | None = None,
@@ -165,7 +170,7 @@ def describe(
         "shares": {part: {label: n / totals[label] for label, n in counts[part].items()} for part in splits},
         "groups_in_two_splits": sum(len(parts) > 1 for key, parts in places.items() if not key.startswith(NEAR)),
         "near_in_two_splits": sum(len(parts) > 1 for key, parts in places.items() if key.startswith(NEAR)),
-        "missing": {part: [name for name in totals if name not in counts[part]] for part in splits if counts[part]},
+        "missing": {part: _missing(part, totals, counts[part]) for part in splits if counts[part]},
         "without_speaker": sum(clip.group == clip.path and clip.label == "positive" for clip in every)
         if "positive" not in speakers
         else 0,

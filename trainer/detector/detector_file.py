@@ -37,8 +37,8 @@ class ColumnFacts(BaseModel, frozen=True):
 class Threshold(BaseModel, frozen=True):
     """How the threshold was chosen, with its rates there. `evaluation`: by the user, so an export keeps it.
 
-    `bound_per_hour`: with 90 % confidence there are at most so many false accepts per hour, counted in the `long_hours`
-    of long recordings; null: nothing was promised.
+    `bound_per_hour`: with 90 % confidence there are at most so many false accepts per hour, from the
+    `long_false_accepts` in the `long_hours` of long recordings; null: nothing was promised.
     """
 
     source: Literal["default", "validation_stream", "prior", "evaluation"]
@@ -50,6 +50,7 @@ class Threshold(BaseModel, frozen=True):
     evaluation: str | None = None
     bound_per_hour: float | None = None
     long_hours: float | None = None
+    long_false_accepts: int | None = None
 
 
 class Parity(BaseModel, frozen=True):

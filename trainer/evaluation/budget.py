@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from trainer.detector import detector_file
 from trainer.detector.detector_file import DetectorFile, Threshold
 from trainer.evaluation import curve, evaluations, headline, intervals, point_text
@@ -42,9 +40,8 @@ def promise(evaluation: Evaluation, streams: Sequence[ScoredStream], per_hour: f
     estimate = choose(evaluation, per_hour)
     long = [each for each in streams if each.recording.is_long]
     hours = curve.hours(long)
-    bounds = intervals.most_expected(np.arange(math.ceil(per_hour * hours) + 1)) / hours if hours else np.empty(0)
-    allowed = int((bounds <= per_hour).sum()) - 1
-    strict = curve.at_rate(curve.curve(long), allowed / hours) if allowed >= 0 else None
+    allowed = intervals.allowed(per_hour, hours)
+    strict = None if allowed is None else curve.at_rate(curve.curve(long), allowed / hours)
     if strict is None:
         return replace(estimate, long_hours=hours)
     threshold = max(strict.threshold, estimate.point.threshold)

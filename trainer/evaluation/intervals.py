@@ -102,6 +102,15 @@ def least_expected(count: int, confidence: float = PROMISE) -> float:
     return float(special.gammaincinv(count, 1 - confidence)) if count else 0.0
 
 
+def allowed(per_hour: float, hours: float) -> int | None:
+    """The most false accepts in `hours` with which, with this confidence, not more than `per_hour` are to be expected;
+    None when even without one the hours are too few."""
+    count = -1
+    while most_expected(count + 1) <= per_hour * hours:
+        count += 1
+    return None if count < 0 else count
+
+
 def of_count(count: int) -> tuple[float, float]:
     """Bounds of the expected number of events when `count` were observed, exact for independent events (Garwood,
     "Fiducial limits for the Poisson distribution", Biometrika 1936); for none the rule of three."""

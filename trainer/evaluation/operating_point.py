@@ -198,7 +198,8 @@ def _documented(file: DetectorFile) -> OperatingPoint | None:
         "misses": round((origin.miss_rate or 0.0) * words) if words else None,
         "miss_rate": origin.miss_rate,
     }
-    return _point(file, measured | _false_accepts(origin.false_accepts, origin.hours))
+    long = {"long_false_accepts": origin.long_false_accepts, "long_hours": origin.long_hours or None}
+    return _point(file, measured | _false_accepts(origin.false_accepts, origin.hours) | long)
 
 
 def _false_accepts(count: int, hours: float) -> dict[str, float]:

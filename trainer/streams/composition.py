@@ -25,7 +25,7 @@ from trainer.streams.stream_set import Part, Recording, StreamSet, Word
 from trainer.system import cache, durable
 from trainer.system.display_text import counted
 from trainer.system.job import Report
-from trainer.system.workspace import Workspace
+from trainer.system.workspace import STREAM, Workspace
 
 FORMAT = 1
 """To be raised when the same clips and options give other streams."""
@@ -37,8 +37,10 @@ SILENT_DB = -70.0
 """Background clips below this level in dBFS are not used as noise."""
 NEGATIVE_GAP_SECONDS = 0.3
 MOST_ROOMS = 8
+LONG = "long recordings"
+"""The condition of clips with the label `stream`."""
 LOWEST_DB, HIGHEST_DB, MOST_RATIOS = -20.0, 60.0, 8
-LABEL_OF = {"speech": "negative", "look-alikes": "hard_negative", "noise": "background"}
+LABEL_OF = {"speech": "negative", "look-alikes": "hard_negative", "noise": "background", LONG: STREAM}
 """Labels of the clips in negative streams by condition."""
 
 
@@ -153,7 +155,7 @@ def _word_streams(
 def _negative_streams(
     condition: str, clips: Sequence[Clip], read: Callable[[Clip], Wave], options: Options, most_seconds: float
 ) -> Iterator[Composed]:
-    """Consecutive clips with short gaps, in recordings of about ten minutes.
+    """Consecutive clips with short gaps, in recordings of about ten minutes; those of long recordings in their order.
 
     Every n-th clip is used where all would take more than `most_seconds`.
     """
@@ -161,6 +163,8 @@ def _negative_streams(
     gap = np.zeros(round(NEGATIVE_GAP_SECONDS * SAMPLE_RATE), np.float32)
     waves, parts, samples, number = list[Wave](), list[Part](), 0, 1
     chosen = _shuffled(clips, LABEL_OF[condition], options.seed)
+    if condition == LONG:
+        chosen.sort(key=lambda clip: clip.path)
     chosen = chosen[:: max(1, math.ceil(sum(clip.seconds for clip in chosen) / most_seconds))]
     for clip in chosen:
         wave = read(clip)
@@ -170,7 +174,7 @@ def _negative_streams(
         waves += [wave, gap]
         samples += len(wave) + len(gap)
         if samples >= RECORDING_SECONDS * SAMPLE_RATE or clip is chosen[-1]:
-            name = f"{condition}-{number}"
+            name = f"{condition.replace(' ', '-')}-{number}"
             recording = Recording(
                 name=name,
                 path=f"{name}.flac",
@@ -185,11 +189,16 @@ def _negative_streams(
 
 
 def compose(
-    clips: Sequence[Clip], read: Callable[[Clip], Wave], options: Options, most_seconds: float = math.inf
+    clips: Sequence[Clip],
+    read: Callable[[Clip], Wave],
+    options: Options,
+    most_seconds: float = math.inf,
+    most_long_seconds: float = math.inf,
 ) -> Iterator[Composed]:
     """The streams of these clips: words in every condition, then audio without the word.
 
-    `read` returns the samples of a clip at 16 kHz. Each condition without the word is limited to about `most_seconds`.
+    `read` returns the samples of a clip at 16 kHz. Each condition without the word is limited to about `most_seconds`,
+    that of long recordings to about `most_long_seconds`.
     """
     words, noise = _shuffled(clips, "positive", options.seed), [clip for clip in clips if clip.label == "background"]
     rooms = _rooms(read, [clip for clip in clips if clip.label == "rirs"])
@@ -197,7 +206,8 @@ def compose(
         pieces = [spoken.piece(clip, read(clip)) for clip in words[first : first + WORDS_IN_A_RECORDING]]
         yield from _word_streams(first // WORDS_IN_A_RECORDING + 1, pieces, noise, rooms, options, read)
     for condition in LABEL_OF:
-        yield from _negative_streams(condition, clips, read, options, most_seconds)
+        most = most_long_seconds if condition == LONG else most_seconds
+        yield from _negative_streams(condition, clips, read, options, most)
 
 
 def _reader(workspace: Workspace, total: int, report: Report) -> Callable[[Clip], Wave]:

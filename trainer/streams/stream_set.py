@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 
 from trainer.detector import stream_scores
 from trainer.detector.stream_scores import Point, Track
+from trainer.system.workspace import STREAM
 
 
 class Word(BaseModel, frozen=True):
@@ -55,8 +56,8 @@ class Recording(BaseModel, frozen=True):
 
     @property
     def is_long(self) -> bool:
-        """Whether false accepts count in it and it is not concatenated from clips."""
-        return self.counts_false_accepts and not self.parts
+        """Whether false accepts count in it and it consists of long recordings, not of short clips."""
+        return self.counts_false_accepts and all(part.label == STREAM for part in self.parts)
 
 
 class StreamSet(BaseModel, frozen=True):

@@ -75,7 +75,13 @@ def demo_counts(positives: int) -> dict[str, int]:
     background = max(2 * len(acoustics.KINDS), positives * 2 // 15)
     rirs = max(POSITIONS_PER_ROOM * 3, positives // 10)
     negatives = max(positives, 3 * positives - hard - rirs - background)
-    return dict(zip(LABELS, (positives, negatives, hard, background, rirs), strict=True))
+    return {
+        "positive": positives,
+        "negative": negatives,
+        "hard_negative": hard,
+        "background": background,
+        "rirs": rirs,
+    }
 
 
 def make_demo(workspace: Workspace, phrase: str, positives: int, seed: int, report: Report) -> dict[str, int]:

@@ -9,7 +9,9 @@ from pathlib import Path
 from trainer.system import private
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
-LABELS = ("positive", "negative", "hard_negative", "background", "rirs")
+STREAM = "stream"
+"""The label of long recordings without the word, below a folder for each source: an evening in a room, a reader."""
+LABELS = ("positive", "negative", "hard_negative", "background", "rirs", STREAM)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from trainer.system.workspace import LABELS, Workspace
 BY_FOLDER = "from folder names"
 KINDS = [*sorted(suffix[1:] for suffix in audio_formats.SUFFIXES), "zip"]
 IMPORT_MODES = {"Copy": "copy", "Link": "link"}
+SYNTHESISED = {"positive": 200, "negative": 200, "hard_negative": 200, "background": 0, "rirs": 0}
+"""Clips by label that the form suggests."""
 
 
 def show_demo(workspace: Workspace, busy: bool) -> None:
@@ -55,7 +57,7 @@ def show_synthesis(workspace: Workspace, busy: bool) -> None:
             "Variation", 0, 2**31 - 1, 0, key="order_seed", width=120, help="The same number gives the same clips."
         )
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        for label, count in zip(LABELS, (200, 200, 200, 0, 0), strict=True):
+        for label, count in SYNTHESISED.items():
             st.number_input(f"{label} clips", 0, 20_000, count, 50, key=f"order_{label}", width=140)
     st.text_area("Look-alikes, one per line (leave empty for suggestions)", key="order_texts", height=120)
     st.text_input(

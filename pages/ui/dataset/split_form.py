@@ -12,7 +12,7 @@ from pages.ui.shared.frame import plain
 from trainer.audio import manifest
 from trainer.audio.manifest import SPLITS
 from trainer.dataset import clips, split_assignment, splits
-from trainer.dataset.split_assignment import parse_ratios
+from trainer.dataset.split_assignment import parse_ratios, share_of
 from trainer.run import documents, runs
 from trainer.system import durable
 from trainer.system.display_text import counted
@@ -122,7 +122,7 @@ def _leakage(summary: dict[str, Any], facts: splits.Facts | None) -> None:
     off = [
         f"{TITLES[part]} has {_share(summary, part, label):.0%} of {label}"
         for label in LABELS
-        for part, share in zip(SPLITS, facts.ratios, strict=True)
+        for part, share in share_of(label, facts.ratios).items()
         if any(label in summary[p] for p in SPLITS) and abs(_share(summary, part, label) - share) > MOST_OFF
     ]
     if off:

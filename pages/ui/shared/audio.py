@@ -43,7 +43,7 @@ def microphone_note() -> None:
 POINTS = 600
 BINS = 30
 MOST_SPEAKERS = 20
-LABEL_COLORS = ("#1f77b4", "#ff7f0e", "#d62728", "#7f7f7f", "#9467bd")
+LABEL_COLORS = ("#1f77b4", "#ff7f0e", "#d62728", "#7f7f7f", "#9467bd", "#17becf")
 _MEL_BANDS, _FRAME_SECONDS, _HOP_SECONDS, _DEPTH_DB = 40, 0.025, 0.01, 60.0
 
 

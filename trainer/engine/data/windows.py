@@ -15,9 +15,10 @@ from torch import Tensor
 from trainer.audio.audio_formats import SAMPLE_RATE
 from trainer.config.schema import Config
 from trainer.engine.data.clips import ClipArray
+from trainer.system.workspace import STREAM
 
 OTHER_WORDS = ("negative", "hard_negative")
-MINED_LABELS = (*OTHER_WORDS, "background")
+MINED_LABELS = (*OTHER_WORDS, "background", STREAM)
 MINED_JITTER_MS = 100
 """A mined window moves by up to this much each time it is drawn, which reduces overfitting."""
 
@@ -107,7 +108,7 @@ def _draw_other_words(array: ClipArray, config: Config, labels: tuple[str, ...],
 class Counts:
     """How many windows of each kind an epoch has; `mined` ones are ordinary negatives until there is a pool.
 
-    Without a share for hard negatives, `hard` is 0 and `other` includes them.
+    Without a share for hard negatives, `hard` is 0 and `other` includes them. `stream` ones are from long recordings.
     """
 
     positive: int
@@ -115,6 +116,7 @@ class Counts:
     background: int
     hard: int
     mined: int
+    stream: int
     other: int
 
 
@@ -126,7 +128,8 @@ def epoch_counts(array: ClipArray, config: Config) -> Counts:
     size = window_samples(config)
     others = int(_repeats(array, array.labelled(*_other_labels(hard_share)), size).sum())
     shares = np.array([data.positive_share, data.unfinished_share, data.background_share, hard_share, data.mined_share])
-    total = max(others / (1 - shares.sum()), positives / shares[0])
+    stream_share = data.stream_share if len(array.labelled(STREAM)) else 0.0
+    total = max(others / (1 - shares.sum()) / (1 - stream_share), positives / shares[0])
     if hard_share:
         total = max(total, _repeats(array, array.labelled("hard_negative"), size).sum() / hard_share)
     if data.epoch_windows:
@@ -135,12 +138,22 @@ def epoch_counts(array: ClipArray, config: Config) -> Counts:
     background = background if len(array.labelled("background")) else 0
     spoken, unfinished = (spoken, unfinished) if positives else (0, 0)
     other = max(1, round(total) - spoken - unfinished - background - hard - mined)
-    return Counts(spoken, unfinished, background, hard, mined, other)
+    stream = round(stream_share * other)
+    return Counts(spoken, unfinished, background, hard, mined, stream, other - stream)
 
 
 def _other_labels(hard: float) -> tuple[str, ...]:
     """Labels of the ordinary negatives, which include hard ones unless these have a share of their own."""
     return ("negative",) if hard else OTHER_WORDS
+
+
+def _draw_from_streams(array: ClipArray, size: int, count: int, rng: np.random.Generator) -> Windows:
+    """`count` windows at random times of the long recordings."""
+    clips = array.labelled(STREAM)
+    if not count:
+        return _ending(array, clips[:0], clips[:0], size, positive=False)
+    drawn = rng.choice(clips, count, p=array.lengths[clips] / array.lengths[clips].sum())
+    return _ending(array, drawn, _anywhere(array, drawn, size, rng), size, positive=False)
 
 
 def _draw_from_pool(pool: Windows | None, count: int, rng: np.random.Generator) -> Windows:
@@ -173,6 +186,7 @@ def epoch_windows(array: ClipArray, config: Config, epoch: int, pool: Windows | 
     if counts.hard:
         hard = _draw_other_words(array, config, ("hard_negative",), rng)
         parts.append(hard.take(_fill(np.arange(len(hard)), counts.hard, rng)))
+    parts.append(_draw_from_streams(array, size, counts.stream, rng))
     every = join(parts)
     return every.take(rng.permutation(len(every)))
 

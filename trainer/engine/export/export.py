@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from onnx import ModelProto
 from trainer.config.schema import Config
 from trainer.detector import detector_file, stream_scores
 from trainer.detector.detector_file import DetectorFile, Parity, Threshold
-from trainer.detector.stream_scores import Point
 from trainer.engine.data.windows import epoch_windows, validation_windows
 from trainer.engine.export import graphs, parity
 from trainer.engine.export.parity import Heartbeat, Trained, open_run
@@ -27,7 +25,6 @@ from trainer.engine.features import embedding
 from trainer.engine.training import validation
 from trainer.run import metrics, models, runs
 from trainer.run.documents import Request
-from trainer.run.metrics import Row
 from trainer.run.runs import Run
 from trainer.streams import composition
 from trainer.system import durable
@@ -39,8 +36,9 @@ MOST_WINDOWS = 512
 
 
 def threshold(trained: Trained, heartbeat: Heartbeat) -> tuple[float, Threshold]:
-    """The threshold for the run's false accepts per hour, from the threshold prior where there is one, else from the
-    validation stream, with its misses in that stream; 0.5 when that stream is never scored.
+    """The threshold for the run's false accepts per hour, from the long recordings of the validation stream where they
+    suffice, else from the threshold prior where there is one, else from all of that stream, with its misses in it; 0.5
+    when that stream is never scored.
 
     The training's own measurement is used unless an earlier version composed its stream differently.
     """
@@ -49,29 +47,27 @@ def threshold(trained: Trained, heartbeat: Heartbeat) -> tuple[float, Threshold]
     epoch, finished = models.epoch_of(trained.checkpoint)
     row = next((row for row in reversed(tail.epochs) if finished and row["epoch"] == epoch), {})
     if row.get("stream_format") == composition.FORMAT:
-        point, shipped = _point_of(row, "stream"), _point_of(row, "shipped")
+        point, shipped = validation.point_of_row(row, "stream"), validation.shipped_of_row(row)
     elif options.stream_epochs:
         point, shipped = validation.measure_stream(
             trained.network, trained.val, validation.open_stream(trained.val, heartbeat), heartbeat
         )
     else:
         point, shipped = None, None
-    if (point := shipped or point) is None:
+    if (point := shipped.point if shipped else point) is None:
         return 0.5, Threshold(source="default")
+    bound = shipped.bound_per_hour if shipped else None
     return point.threshold, Threshold(
-        source="prior" if shipped else "validation_stream",
+        source="prior" if shipped and bound is None else "validation_stream",
         false_accepts_per_hour=options.false_accepts_per_hour,
         miss_rate=point.miss_rate,
         words=point.words,
         false_accepts=point.false_accepts,
         hours=point.hours,
+        bound_per_hour=bound,
+        long_hours=shipped.long_hours or None if shipped else None,
+        long_false_accepts=shipped.long_false_accepts if shipped and shipped.long_hours else None,
     )
-
-
-def _point_of(row: Row, prefix: str) -> Point | None:
-    """An operating point in an epoch's row; None when the row has none of this kind."""
-    names = [f"{prefix}_{field.name}" for field in fields(Point)]
-    return Point(*(row[name] for name in names)) if names[0] in row else None
 
 
 def chosen_threshold(trained: Trained, folder: Path) -> tuple[float, Threshold] | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -34,8 +34,9 @@ from trainer.streams.composition import Composed, Options
 from trainer.streams.stream_set import Recording, ScoredStream
 
 BATCH = 256
-MOST_STREAM_SECONDS = 3600.0
-"""Limit of each kind of negatives; with more, scoring the stream would take longer than an epoch."""
+MOST_STREAM_SECONDS, MOST_LONG_SECONDS = 3600.0, 6 * 3600.0
+"""Limits of each kind of clips without the word, and of long recordings, which a promise needs hours of; with more,
+scoring the stream would take longer than an epoch."""
 
 
 @torch.inference_mode()
@@ -90,7 +91,7 @@ def compose_stream(array: ClipArray, heartbeat: Callable[[], None]) -> Iterator[
         first, count = (int(each[places[clip.path]]) for each in (array.starts, array.lengths))
         return (array.samples[first : first + count] / FULL_SCALE).astype(np.float32)
 
-    return composition.compose(array.clips, read, Options(), MOST_STREAM_SECONDS)
+    return composition.compose(array.clips, read, Options(), MOST_STREAM_SECONDS, MOST_LONG_SECONDS)
 
 
 def hop_columns(config: Config) -> int:
@@ -154,12 +155,29 @@ def count_streams(config: Config, after: int = 0) -> int:
     return -(-epochs // every) - after // every if every and after < epochs else 0
 
 
-def stream_row(point: Point, shipped: Point | None = None) -> Row:
+def stream_row(point: Point, shipped: Shipped | None = None) -> Row:
     """The columns of an epoch's row for the stream, at the budget and, where that is another threshold, at the one that
     an export would ship; `stream_format` is the version of its composition."""
     measured = {f"stream_{name}": value for name, value in asdict(point).items()}
-    more = {f"shipped_{name}": value for name, value in asdict(shipped).items()} if shipped else {}
+    more = dict[str, float | int | None]()
+    if shipped:
+        document = asdict(shipped)
+        more = {f"shipped_{name}": value for name, value in (document.pop("point") | document).items()}
     return {"miss_rate": point.miss_rate, **measured, **more, "stream_format": composition.FORMAT}
+
+
+def shipped_of_row(row: Row) -> Shipped | None:
+    """The inverse of `stream_row` for the threshold that an export would ship; None when the row has none."""
+    if (point := point_of_row(row, "shipped")) is None:
+        return None
+    names = ("bound_per_hour", "long_hours", "long_false_accepts")  # rows of earlier versions have none
+    return Shipped(point, **{name: row[f"shipped_{name}"] for name in names if f"shipped_{name}" in row})
+
+
+def point_of_row(row: Row, prefix: str) -> Point | None:
+    """An operating point in an epoch's row; None when the row has none of this kind."""
+    names = [f"{prefix}_{field.name}" for field in fields(Point)]
+    return Point(*(row[name] for name in names)) if names[0] in row else None
 
 
 def describe_stream(point: Point) -> str:
@@ -172,16 +190,16 @@ def describe_stream(point: Point) -> str:
 
 def measure_stream(
     model: nn.Module, feed: Feed, stream: Stream, heartbeat: Callable[[], None]
-) -> tuple[Point | None, Point | None]:
-    """The operating points at the configured false accepts per hour and at the threshold prior; None for a split
-    without words or other sound, and for a model without a prior."""
+) -> tuple[Point | None, Shipped | None]:
+    """The operating points at the configured false accepts per hour and at the threshold to ship; None for a split
+    without words or other sound, and without hours and prior."""
     hop = hop_seconds(feed.config)
     scored = [
         smoothed(recording, stream_probability(model, feed, columns, heartbeat), hop)
         for recording, columns in zip(stream.recordings, stream.columns, strict=True)
     ]
     at_budget = stream_set.operating_point(scored, feed.config.training.false_accepts_per_hour)
-    return at_budget, prior_point(scored, feed.config)
+    return at_budget, choose_shipped(scored, feed.config)
 
 
 def smoothed(recording: Recording, raw: NDArray[np.floating], hop: float) -> ScoredStream:
@@ -211,13 +229,32 @@ def prior_threshold(config: Config, per_hour: float) -> float | None:
     return 1 / (1 + math.exp(-logit))
 
 
-def prior_point(streams: Sequence[ScoredStream], config: Config) -> Point | None:
-    """The operating point in the validation stream at the threshold prior, or at a higher threshold where that stream
-    shows, with 90 % confidence, more false accepts than the budget. None without a prior, words or other audio."""
+@dataclass(frozen=True)
+class Shipped:
+    """The operating point in the validation stream at the threshold that an export ships.
+
+    `bound_per_hour`: with 90 % confidence there are at most so many false accepts per hour, from the
+    `long_false_accepts` in the `long_hours` of long recordings. None: those were too few, and the threshold is the
+    prior.
+    """
+
+    point: Point
+    bound_per_hour: float | None = None
+    long_hours: float = 0.0
+    long_false_accepts: int = 0
+
+
+def choose_shipped(streams: Sequence[ScoredStream], config: Config) -> Shipped | None:
+    """The threshold to ship: the lowest one that keeps to the budget with 90 % confidence in the long recordings, the
+    prior where their hours are too few, or a higher one where all recordings show, with the same confidence, more
+    false accepts than the budget. None without words, or without hours and prior."""
     per_hour = config.training.false_accepts_per_hour
-    prior = prior_threshold(config, per_hour)
+    long = [each for each in streams if each.recording.is_long]
+    long_hours = sum(each.track.hours for each in long)
+    promised = _promised_threshold(streams, per_hour, long_hours)
+    least = prior_threshold(config, per_hour) if promised is None else promised
     hours = sum(each.track.hours for each in streams if each.recording.counts_false_accepts)
-    if prior is None or not hours:
+    if least is None or not hours:
         return None
     allowed = 0
     while intervals.least_expected(allowed + 1) <= per_hour * hours:
@@ -225,4 +262,18 @@ def prior_point(streams: Sequence[ScoredStream], config: Config) -> Point | None
     contradicted = stream_set.operating_point(streams, allowed / hours)
     if contradicted is None:
         return None
-    return contradicted if contradicted.threshold >= prior else stream_set.point_at(streams, prior)
+    point = contradicted if contradicted.threshold >= least else stream_set.point_at(streams, least)
+    count = stream_set.point_at(long, point.threshold).false_accepts
+    if promised is None:
+        return Shipped(point, None, long_hours, count)
+    return Shipped(point, float(intervals.most_expected(count)) / long_hours, long_hours, count)
+
+
+def _promised_threshold(streams: Sequence[ScoredStream], per_hour: float, hours: float) -> float | None:
+    """The lowest threshold that keeps to the budget with 90 % confidence in the `hours` of long recordings."""
+    allowed = intervals.allowed(per_hour, hours)
+    if allowed is None:
+        return None
+    counted = [each for each in streams if each.recording.words or each.recording.is_long]
+    point = stream_set.operating_point(counted, allowed / hours)
+    return None if point is None else point.threshold
