@@ -16,7 +16,7 @@ from trainer.dataset import file_names, speakers
 from trainer.dataset.findings import Finding
 from trainer.system import durable, regular_file
 from trainer.system.display_text import counted
-from trainer.system.workspace import LABELS, Workspace
+from trainer.system.workspace import LABELS, STREAM, Workspace
 
 COLUMNS = {
     "path": "str",
@@ -185,8 +185,10 @@ def _label_summary(clips: pd.DataFrame) -> dict[str, Any]:
 
 
 def summary(workspace: Workspace, scanned: ScannedClips, health: Sequence[Finding]) -> dict[str, Any]:
-    """Counts by label, refused files, warnings and findings, as a JSON document."""
-    labels = {label: _label_summary(scanned.clips[scanned.clips["label"] == label]) for label in LABELS}
+    """Counts by label, refused files, warnings and findings, as a JSON document. Long recordings are optional, so their
+    label is left out where there are none."""
+    of_label = {label: scanned.clips[scanned.clips["label"] == label] for label in LABELS}
+    labels = {label: _label_summary(of) for label, of in of_label.items() if len(of) or label != STREAM}
     refused = scanned.refused.to_dict("records")
     findings = [
         {
