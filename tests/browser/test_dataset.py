@@ -1,8 +1,9 @@
-"""The Dataset page in a real browser: takes through a microphone, a zip of 500 clips, undo, mending, listening."""
+"""The Dataset page in a real browser: takes through a microphone, a zip of 500 clips, a corpus, undo, mending."""
 
 import io
 import re
 import shutil
+import threading
 import zipfile
 
 import numpy as np
@@ -13,7 +14,9 @@ from playwright.sync_api import Page, expect
 from tests.browser import app as server
 from tests.browser.conftest import hearing
 from tests.browser.widgets import button, click, no_traceback, open_tab, press, record, shows, tick, type_in
+from tests.corpus_server import READ, corpus_of, declare, read_speech, serving
 from tests.tiny import clip_of, ignore, make_raw, write_wav
+from tests.waiting import wait_for
 from trainer.audio import manifest
 from trainer.dataset import clips
 from trainer.dataset.scan import scan
@@ -108,3 +111,31 @@ def test_findings_are_shown_heard_mended_and_undone(page: Page, workspace: Works
         shows(page, re.compile("Undone: Deleted positive"))
         no_traceback(page)
     assert len(list((workspace.raw / "positive").rglob("*.wav"))) == 13
+
+
+def test_a_corpus_is_broken_off_continued_installed_and_removed(page: Page, workspace: Workspace):
+    archive, cancelled = read_speech(), threading.Event()
+    half = len(archive) // 2
+    with serving(**{"dev-clean_tar_gz": archive}) as mirror, server.running(workspace, page.context) as app:
+        declare(workspace, corpus_of(archive, f"{mirror.address}/dev-clean.tar.gz", title="Read speech"))
+        mirror.breaks, mirror.pause = [half], cancelled.wait
+        try:
+            page.goto(f"{app.address}/Dataset")
+            open_tab(page, "Public sound")
+            shows(page, "Licence: CC BY 4.0")
+            click(page, page.locator(f".st-key-get_{READ} button"))
+            wait_for(lambda: [path.stat().st_size for path in workspace.root.rglob("*.part")] == [half])
+            press(page, "Cancel")
+            shows(page, "What was downloaded is kept; get it again to continue.")
+        finally:
+            cancelled.set()
+        shows(page, re.compile(r"Continue \(\d+ % downloaded\)"))
+        click(page, page.locator(f".st-key-get_{READ} button"))
+        shows(page, re.compile("Installed Read speech: 12 clips into .* Next, scan and split"))
+        assert mirror.requests[-1] == ("/dev-clean.tar.gz", f"bytes={half}-")
+        click(page, page.locator(f".st-key-remove_{READ} button"))
+        shows(page, "Removed Read speech. To undo it, open Changes.")
+        assert not list(workspace.raw.rglob("*.flac"))
+        open_tab(page, "Changes")
+        shows(page, "Public sound: Read speech")
+        no_traceback(page)

@@ -167,7 +167,7 @@ def _append(answer: requests.Response, target: Path, size: int, report: Report) 
     descriptor = regular_file.open_descriptor(part_of(target), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     try:
         have = os.fstat(descriptor).st_size
-        while have < size and (data := answer.raw.read(min(CHUNK_BYTES, size - have), decode_content=False)):
+        while have < size and (data := answer.raw.read1(min(CHUNK_BYTES, size - have), decode_content=False)):
             durable.write_all(descriptor, data)
             have += len(data)
             report(have // 1_000_000, size // 1_000_000, f"{target.name}, MB")
