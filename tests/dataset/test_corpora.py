@@ -28,7 +28,9 @@ from tests.corpus_server import (
 )
 from tests.tiny import ignore
 from trainer.dataset import changes, corpora, corpus_catalog, corpus_install
+from trainer.dataset.clips import of_table
 from trainer.dataset.corpus_catalog import Part
+from trainer.dataset.scan import scan
 from trainer.system import download
 from trainer.system.download import DownloadError
 from trainer.system.workspace import Workspace
@@ -86,6 +88,9 @@ def test_a_corpus_becomes_clips_in_a_folder_for_each_speaker(workspace, server):
     assert clips(workspace)[0] == f"{label}/{READ}_1272/1272-120-0000.flac"
     assert (workspace.raw / clips(workspace)[0]).read_bytes() == flac(0)
     assert state(workspace)["installed"] and not leftovers(workspace)
+    scanned = of_table(workspace, scan(workspace, ignore)).clips
+    assert len(scanned) == CLIPS and set(scanned["label"]) == {label}
+    assert set(scanned["group"]) == {f"{READ}_{speaker}" for speaker in SPEAKERS}
 
 
 def test_an_installed_corpus_is_not_fetched_again(workspace, server):

@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from trainer.system import regular_file
-from trainer.system.workspace import LABELS, Workspace
+from trainer.system.workspace import LABELS, STREAM, Workspace
 
 OWN_FILE = "corpora.json"
 """In data: further corpora of the user's own, as a JSON list of `Corpus`."""
@@ -85,7 +85,7 @@ def _librispeech(subset: str, kind: str, sha256: str, megabytes: float, hours: f
     return Corpus(
         name=f"librispeech-{subset}",
         title=f"LibriSpeech {subset}",
-        purpose=f"{kind} by {speakers} people: speech without the word, to find the threshold and count false alarms",
+        purpose=f"English read aloud by {speakers} people, {kind}: chooses the threshold and counts false alarms",
         licence="CC BY 4.0",
         attribution="LibriSpeech (c) 2014 by Vassil Panayotov, from audiobooks of LibriVox",
         homepage="https://www.openslr.org/12",
@@ -96,14 +96,14 @@ def _librispeech(subset: str, kind: str, sha256: str, megabytes: float, hours: f
         hours=hours,
         parts=(
             Part(
-                label="negative",
+                label=STREAM,
                 pattern=rf"(^|/)LibriSpeech/{subset}/(?P<source>\d+)/\d+/(?P<clip>[\w-]+\.flac)$",
             ),
         ),
     )
 
 
-CLEAN, OTHER = "English read aloud, clearly recorded,", "English read aloud, accents and poorer recordings,"
+CLEAN, OTHER = "clearly recorded", "harder to recognise"
 CATALOG: tuple[Corpus, ...] = (
     _librispeech("dev-clean", CLEAN, "76f87d090650617fca0cac8f88b9416e0ebf80350acb97b343a85fa903728ab3", 338, 5.4, 40),
     _librispeech("dev-other", OTHER, "12661c48e8c3fe1de2c1caa4c3e135193bfb1811584f11f569dd12645aa84365", 314, 5.3, 33),
