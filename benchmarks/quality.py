@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -91,12 +91,15 @@ def _with_few(clips: list[manifest.Clip], positives: int) -> list[manifest.Clip]
     return [*chosen, *(clip for clip in clips if clip.label != "positive")]
 
 
-def train(workspace: Workspace, preset: str, seed: int, threads: int) -> tuple[Run, dict[str, Any]]:
-    """Train a preset by the command line; returns the run and its status."""
+def train(
+    workspace: Workspace, preset: str, seed: int, threads: int, data: Mapping[str, float] | None = None
+) -> tuple[Run, dict[str, Any]]:
+    """Train a preset, with other options of its data, by the command line; returns the run and its status."""
     config = workspace.configs / f"{preset}-{seed}.yaml"
     config.parent.mkdir(parents=True, exist_ok=True)
     training = f"  seed: {seed}\n  threads: {threads}\n  false_accepts_per_hour: {BUDGET:g}\n"
-    config.write_text(f"preset: {preset}\ntraining:\n{training}")
+    group = "".join(f"  {name}: {value:g}\n" for name, value in (data or {}).items())
+    config.write_text(f"preset: {preset}\n" + (f"data:\n{group}" if group else "") + f"training:\n{training}")
     command = [sys.executable, "-m", "trainer", "--root", str(workspace.root), "--json", "train", str(config), "--wait"]
     done = subprocess.run(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True, check=True)
     status = json.loads(done.stdout)

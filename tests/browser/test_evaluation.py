@@ -70,7 +70,7 @@ def evaluate_and_move_the_budget(page: Page, workspace) -> None:
     wait_for_metric(page, "False accepts at budget", r"[\d.]+/h")
     assert float(metric(page, "Threshold at budget")) < strict
     assert "accepts=5" in page.url and "in_hours=0.1" in page.url, "a reload shows the same"
-    press(page, "Use this threshold")
+    press(page, "Use this estimate")
     shows(page, re.compile("The model of epoch .* uses this threshold"))
     file = durable.read_document(DetectorFile, runs.all_runs(workspace)[0].model / NAME)
     assert file.threshold_from.source == "evaluation" and file.threshold == pytest.approx(

@@ -52,7 +52,7 @@ def test_few_long_recordings_promise_nothing():
     assert choice.bound_per_hour is None and choice.point == budget.choose(evaluation(streams), 5.0).point
     assert budget.sentences(choice)[1] == (
         "This threshold is an estimate: 0.45 h of long recordings are too few to promise 5 per hour, which takes "
-        "0.461 h of long recordings without a false accept."
+        "0.461 h of long recordings without a false accept. The smallest budget that they can support is 5.12 per hour."
     )
 
 

@@ -321,19 +321,33 @@ def test_a_budget_chooses_the_threshold_tells_its_cost_and_writes_it_into_the_mo
     assert float(metric(app, "Threshold at budget")) < strict
     assert 0 < float(metric(app, "False accepts at budget").removesuffix("/h")) <= 50
     assert any("of 12 words are missed" in text.value for text in app.markdown)
-    app = press(app, "Use this threshold")
+    app = press(app, "Use this estimate")
     assert "The threshold of the model of epoch 3 is now" in app.success[0].value
     file = durable.read_document(DetectorFile, newest(measured).model / NAME)
     assert file.threshold == pytest.approx(float(metric(app, "Threshold")), abs=1e-4)
     assert (file.threshold_from.source, file.threshold_from.false_accepts_per_hour) == ("evaluation", 50.0)
-    assert field(app, "button", "Use this threshold").disabled
+    assert field(app, "button", "Use this estimate").disabled
+
+
+def test_a_threshold_without_hours_behind_it_is_offered_as_an_estimate_only(measured):
+    """A budget of 0.5 an hour takes 4.6 h of long recordings; one of 1,000 an hour takes the minute that there is."""
+    app = draw("Evaluation")
+    labels = {button.label: button.proto.type for button in app.button}
+    assert labels["Use this estimate"] == "secondary" and "Use this threshold" not in labels
+    assert any("This threshold is an estimate" in text.value for text in app.markdown)
+    app = with_budget(100, 0.1)
+    labels = {button.label: button.proto.type for button in app.button}
+    assert labels["Use this threshold"] == "primary" and "Use this estimate" not in labels
+    press(app, "Use this threshold")
+    origin = durable.read_document(DetectorFile, newest(measured).model / NAME).threshold_from
+    assert 0 < origin.bound_per_hour <= 1000 and origin.long_hours > 0
 
 
 def test_a_click_takes_the_budget_that_the_fields_show_though_the_page_has_not_followed(measured):
     app = draw("Evaluation")
     field(app, "number_input", "False accepts, at most").set_value(5)
     field(app, "number_input", "in hours").set_value(0.1)
-    press(app, "Use this threshold")
+    press(app, "Use this estimate")
     chosen_from = durable.read_document(DetectorFile, newest(measured).model / NAME).threshold_from
     assert chosen_from.false_accepts_per_hour == 50.0
 

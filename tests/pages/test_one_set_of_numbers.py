@@ -159,7 +159,7 @@ def test_a_threshold_that_is_chosen_by_a_budget_changes_all_places_at_once(measu
     app = draw("Evaluation", run.id)
     field(app, "number_input", "False accepts, at most").set_value(5)
     field(app, "number_input", "in hours").set_value(0.1)
-    app = press(checked(app.run()), "Use this threshold")
+    app = press(checked(app.run()), "Use this estimate")
     values = [f"{metric.value} {metric.delta}".strip() for metric in app.metric if metric.label in NAMES]
     point = assert_one_set(measured, run)
     assert values == told(point) and point.threshold != before.threshold
@@ -205,7 +205,7 @@ def extended(run: Run) -> None:
 def test_when_another_epoch_becomes_the_best_its_model_brings_its_own_numbers(measured):
     run = first(measured)
     app = draw("Evaluation", run.id)
-    press(app, "Use this threshold")
+    press(app, "Use this estimate")
     chosen = operating_point.of_run(runs.status(run))
     assert chosen.threshold_from == "evaluation"
     extended(run)
@@ -220,7 +220,7 @@ def test_when_another_epoch_becomes_the_best_its_model_brings_its_own_numbers(me
     assert (point.threshold, point.threshold_from, point.measured_on) == (0.4, "validation_stream", "validation_stream")
     assert (point.miss_rate, point.misses, point.false_accepts, point.hours) == (0.25, 2, 1, 1.25)
     app = draw("Evaluation", run.id)
-    assert field(app, "button", "Use this threshold").disabled
+    assert field(app, "button", "Use this estimate").disabled
     assert any("is no longer exported" in caption.value for caption in app.caption)
 
 
@@ -273,7 +273,7 @@ def test_a_run_that_measured_nothing_says_so_everywhere(measured):
 
 def test_a_run_that_was_unpacked_elsewhere_has_the_same_numbers(measured, tmp_path, monkeypatch):
     run = first(measured)
-    press(draw("Evaluation", run.id), "Use this threshold")
+    press(draw("Evaluation", run.id), "Use this estimate")
     before = operating_point.of_run(runs.status(run))
     packed = archive.pack(run, tmp_path / "run.zip", ignore)
     elsewhere = Workspace(tmp_path / "elsewhere")

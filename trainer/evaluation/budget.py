@@ -98,10 +98,14 @@ def _promise_text(choice: Choice) -> str:
         )
     needed = curve.short(float(intervals.most_expected(0)) / choice.per_hour, 3)
     known = f"{choice.long_hours:.2f} h of long recordings are too few"
-    return (
+    estimate = (
         f"This threshold is an estimate: {known if choice.long_hours else 'clips alone are not enough'} to promise "
         f"{choice.per_hour:g} per hour, which takes {needed} h of long recordings without a false accept."
     )
+    if not choice.long_hours:
+        return estimate
+    least = math.ceil(100 * float(intervals.most_expected(0)) / choice.long_hours) / 100
+    return f"{estimate} The smallest budget that they can support is {least:g} per hour."
 
 
 def write(folder: Path, choice: Choice) -> DetectorFile:

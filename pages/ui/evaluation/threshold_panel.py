@@ -1,4 +1,5 @@
-"""The threshold for a budget of false accepts: budget form, operating point, curve, and the button that writes it."""
+"""The threshold for a budget of false accepts: budget form, operating point, curve, and the button that writes it,
+which offers what no hours support as an estimate."""
 
 from __future__ import annotations
 
@@ -114,8 +115,8 @@ def _show_write_button(scored: ScoredEvaluation, choice: Choice) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         same = file is not None and abs(file.threshold - choice.point.threshold) < ROUNDED
         st.button(
-            "Use this threshold",
-            type="primary",
+            "Use this estimate" if choice.bound_per_hour is None else "Use this threshold",
+            type="secondary" if choice.bound_per_hour is None else "primary",
             disabled=same or file is None,
             on_click=_write,
             args=(scored,),
