@@ -1,6 +1,7 @@
 """The validation clips as a stream: where the words lie, how loud the noise is, and that windows are those of clips."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from trainer.engine.data import clips
 from trainer.engine.data.batches import Feed, open_feed
 from trainer.engine.data.clips import ClipArray
 from trainer.engine.data.windows import window_samples
+from trainer.engine.models import factory
 from trainer.engine.training import validation
 from trainer.estimates import model_size
 from trainer.streams import composition
@@ -29,6 +31,8 @@ WAVES |= {"negative/long.wav": 0.1 * rng.standard_normal(20 * RATE), "hard_negat
 WAVES |= {"background/loud.wav": 0.3 * rng.standard_normal(3 * RATE), "background/silent.wav": np.zeros(RATE)}
 WAVES |= {"rirs/hall.wav": rng.standard_normal(4000) * np.exp(-np.arange(4000) / 600)}
 ARRAY = array_of(WAVES, {f"positive/{i}.wav": (9600, 19200) for i in range(4)})
+
+NO_FEATURES = Path("no-such-folder")
 
 
 def feed_of(**changes: dict) -> Feed:
@@ -141,7 +145,7 @@ class TonesUpTo(nn.Module):
 
 def test_a_detector_that_hears_the_words_misses_none_and_one_that_hears_all_else_misses_all():
     feed = feed_of(training={"false_accepts_per_hour": 1.0})
-    opened = validation.open_stream(feed, lambda: None)
+    opened = validation.open_stream(feed, NO_FEATURES, lambda: None)
     measured = (validation.measure_stream(TonesUpTo(sign), feed, opened, lambda: None) for sign in (1.0, -1.0))
     (good, prior), (bad, _) = measured
     assert good is not None and bad is not None and prior is None, "log-mel models have no threshold prior"
@@ -149,6 +153,30 @@ def test_a_detector_that_hears_the_words_misses_none_and_one_that_hears_all_else
     assert good.hours == pytest.approx((20.3 + 1.3 + 4.6) / 3600, rel=0.02)
     assert "0 of 16 words missed (0.00%) with 0 false accepts in 0.01 h" in validation.describe_stream(good)
     assert validation.stream_row(good)["miss_rate"] == 0.0 and validation.stream_row(good)["stream_words"] == 16
+
+
+def test_public_embeddings_are_long_recordings_that_score_like_their_sound(tmp_path, capsys):
+    feed = feed_of(
+        features={"kind": "speech_embedding"}, data={"window_seconds": 2.0}, model={"name": "gru"},
+        training={"false_accepts_per_hour": 1.0},
+    )  # fmt: skip
+    wave = composed(ARRAY)["speech-1"].wave
+    columns = validation.columns_of(feed, wave, lambda: None)
+    np.save(tmp_path / "evening.npy", columns.numpy().astype(np.float32))
+    np.save(tmp_path / "flat.npy", np.zeros(960, np.float32))
+    np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
+    (tmp_path / "broken.npy").write_bytes(b"\x93NUMPY")
+    opened = validation.open_stream(feed, tmp_path, lambda: None)
+    plain = validation.open_stream(feed, NO_FEATURES, lambda: None)
+    (added,) = opened.recordings[len(plain.recordings) :]
+    assert (added.name, added.is_long, added.counts_false_accepts) == ("evening", True, True)
+    assert added.seconds == pytest.approx(len(columns) * 0.08)
+    model = factory.build(feed.config)
+    heard = validation.stream_probability(model, feed, columns, lambda: None)
+    np.testing.assert_array_equal(heard, validation.stream_probability(model, feed, opened.columns[-1], lambda: None))
+    told = capsys.readouterr().out
+    assert all(f"{name}.npy is not an array of speech embeddings" in told for name in ("flat", "objects", "broken"))
+    assert list(validation.public_embeddings(feed_of().config, tmp_path)) == [], "log-mel models have other features"
 
 
 @pytest.mark.parametrize(("every", "epochs"), [(0, 10), (1, 7), (5, 40), (5, 12), (7, 3)])

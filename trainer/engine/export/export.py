@@ -50,7 +50,10 @@ def threshold(trained: Trained, heartbeat: Heartbeat) -> tuple[float, Threshold]
         point, shipped = validation.point_of_row(row, "stream"), validation.shipped_of_row(row)
     elif options.stream_epochs:
         point, shipped = validation.measure_stream(
-            trained.network, trained.val, validation.open_stream(trained.val, heartbeat), heartbeat
+            trained.network,
+            trained.val,
+            validation.open_stream(trained.val, trained.run.workspace.features, heartbeat),
+            heartbeat,
         )
     else:
         point, shipped = None, None

@@ -122,7 +122,7 @@ def _build_session(
         train,
         val,
         val_windows,
-        functools.cache(functools.partial(validation.open_stream, val, heartbeat)),
+        functools.cache(functools.partial(validation.open_stream, val, workspace.features, heartbeat)),
         manifest.fingerprint(workspace),
         read_request,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from trainer.audio.audio_formats import SAMPLE_RATE
 from trainer.audio.manifest import Clip
 from trainer.audio.sound_levels import Wave
 from trainer.config import config_file
-from trainer.config.schema import Config
+from trainer.config.schema import EMBEDDING_NUMBERS, EMBEDDING_STEP_SECONDS, Config
 from trainer.detector import stream_scores
 from trainer.detector.stream_scores import Point
 from trainer.engine.data.batches import Feed, plain_batches
@@ -32,11 +33,14 @@ from trainer.run.metrics import Row
 from trainer.streams import composition, stream_set
 from trainer.streams.composition import Composed, Options
 from trainer.streams.stream_set import Recording, ScoredStream
+from trainer.system.log_lines import say
 
 BATCH = 256
 MOST_STREAM_SECONDS, MOST_LONG_SECONDS = 3600.0, 6 * 3600.0
 """Limits of each kind of clips without the word, and of long recordings, which a promise needs hours of; with more,
 scoring the stream would take longer than an epoch."""
+MOST_PUBLIC_SECONDS = 12 * 3600.0
+"""Limit of each file of public features, whose embeddings need not be computed."""
 
 
 @torch.inference_mode()
@@ -125,14 +129,15 @@ def stream_probability(
     windows = columns.unfold(0, model_size.frames(feed.config), hop_columns(feed.config)).transpose(1, 2)
     scores = []
     for first in range(0, len(windows), BATCH):
-        features = feed.front_end.finish(windows[first : first + BATCH])
+        features = feed.front_end.finish(windows[first : first + BATCH].to(feed.device))
         scores.append(model(features).cpu().double().sigmoid())  # float32 rounds many values near 1 to the same one
         heartbeat()
     return torch.cat(scores).numpy()
 
 
-def open_stream(feed: Feed, heartbeat: Callable[[], None]) -> Stream:
-    """Compose the stream of a split and compute its features, which do not change during a training.
+def open_stream(feed: Feed, public: Path, heartbeat: Callable[[], None]) -> Stream:
+    """Compose the stream of a split and compute its features, which do not change during a training; for a model on
+    speech embeddings, add those in the folder `public`.
 
     `heartbeat` is called between pieces of that work.
     """
@@ -140,7 +145,34 @@ def open_stream(feed: Feed, heartbeat: Callable[[], None]) -> Stream:
     for composed in compose_stream(feed.array, heartbeat):
         recordings.append(composed.recording)
         columns.append(columns_of(feed, composed.wave, heartbeat))
+    for recording, embeddings in public_embeddings(feed.config, public):
+        recordings.append(recording)
+        columns.append(embeddings)
     return Stream(tuple(recordings), tuple(columns))
+
+
+def public_embeddings(config: Config, folder: Path) -> Iterator[tuple[Recording, Tensor]]:
+    """Long recordings without the word of which only the speech embeddings [columns, 96] are known, memory-mapped.
+
+    A file that is no such array is left out, with a line in the log.
+    """
+    if config.features.kind != "speech_embedding":
+        return
+    for path in sorted(folder.glob("*.npy")):
+        try:
+            array = np.load(path, mmap_mode="c", allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            array = np.empty(0)
+        if array.ndim != 2 or array.shape[1] != EMBEDDING_NUMBERS or array.dtype != np.float32 or not len(array):
+            say(f"Not used for the threshold: {path.name} is not an array of speech embeddings (float32, [n, 96]).")
+            continue
+        array = array[: round(MOST_PUBLIC_SECONDS / EMBEDDING_STEP_SECONDS)]
+        seconds = len(array) * EMBEDDING_STEP_SECONDS
+        recording = Recording(
+            name=path.stem, path=str(path), seconds=seconds, condition=composition.LONG, counts_false_accepts=True
+        )
+        say(f"The threshold is also chosen on {seconds / 3600:.1f} h of the public features {path.stem}.")
+        yield recording, torch.from_numpy(array)
 
 
 def stream_due(config: Config, epoch: int) -> bool:
