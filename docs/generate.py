@@ -35,7 +35,8 @@ FOREIGN = re.compile(
 )
 ROOT_PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 TOPICS = {
-    "Dataset": "demo scan split import corpora synthesise mend undo preview suspects relabel quarantine confirm",
+    "Dataset": "demo scan split import capture corpora synthesise mend undo preview suspects relabel quarantine "
+    "confirm",
     "Configuration": "presets validate difference probe",
     "Training": "train status log pause stop resume extend queue tell",
     "Evaluation and models": "evaluate export detect",

@@ -2,20 +2,22 @@
 
 import streamlit as st
 
-from pages.ui.dataset import add_clips, change_list, clip_views, public_sound, record_form, split_form
+from pages.ui.dataset import add_clips, change_list, clip_views, public_sound, record_form, room_form, split_form
 from pages.ui.shared import frame, job_progress
 
 workspace = frame.page("Dataset", "📂")
 busy = bool(job_progress.running(workspace))
 st.subheader("Add clips", anchor=False)
-names = ["Demo data", "Import", "Record", "Synthesise", "Public sound", "Changes"]
-demo, files, recording, synthesis, public, history = st.tabs(names)
+names = ["Demo data", "Import", "Record", "Room", "Synthesise", "Public sound", "Changes"]
+demo, files, recording, room, synthesis, public, history = st.tabs(names)
 with demo:
     add_clips.show_demo(workspace, busy)
 with files:
     add_clips.show_import(workspace, busy)
 with recording:
     record_form.show(workspace)
+with room:
+    room_form.show(workspace, busy)
 with synthesis:
     add_clips.show_synthesis(workspace, busy)
 with public:

@@ -88,9 +88,9 @@ def wait_until_it_answers(address: str, log: Path) -> None:
 
 
 @contextmanager
-def running(workspace: Workspace, *browsers: BrowserContext) -> Iterator[App]:
+def running(workspace: Workspace, *browsers: BrowserContext, **environment: str) -> Iterator[App]:
     """The app, which lets these browsers in."""
-    app = start(workspace, free_port())
+    app = start(workspace, free_port(), **environment)
     try:
         for browser in browsers:
             app.let_in(browser)

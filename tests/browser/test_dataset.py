@@ -1,6 +1,7 @@
 """The Dataset page in a real browser: takes through a microphone, a zip of 500 clips, a corpus, undo, mending."""
 
 import io
+import os
 import re
 import shutil
 import threading
@@ -11,9 +12,10 @@ import pytest
 import soundfile
 from playwright.sync_api import Page, expect
 
+from tests import recorders
 from tests.browser import app as server
 from tests.browser.conftest import hearing
-from tests.browser.widgets import button, click, no_traceback, open_tab, press, record, shows, tick, type_in
+from tests.browser.widgets import button, click, no_traceback, open_tab, pick, press, record, shows, tick, type_in
 from tests.corpus_server import READ, corpus_of, declare, read_speech, serving
 from tests.tiny import clip_of, ignore, make_raw, write_wav
 from tests.waiting import wait_for
@@ -59,6 +61,33 @@ def test_takes_from_the_microphone_become_a_split(microphone: Page, workspace: W
         shows(page, "No leakage")
         no_traceback(page)
     assert sum(clip.label == "positive" for clip in manifest.read_split(workspace, "train")) >= 2
+
+
+def test_a_room_is_recorded_by_the_machine_and_by_the_browser(microphone: Page, workspace: Workspace, tmp_path):
+    make_raw(workspace, voices=4)
+    page = microphone
+    path = recorders.arecord(tmp_path / "bin") + os.pathsep + os.environ["PATH"]
+    with server.running(workspace, page.context, PATH=path) as app:
+        page.goto(f"{app.address}/Dataset")
+        open_tab(page, "Room")
+        type_in(page, "textbox", "Name", "kitchen")
+        type_in(page, "textbox", "Device", "arecord")
+        press(page, "Start recording")
+        shows(page, re.compile(r"Recording: .* kept .* left"))
+        press(page, "Stop")
+        shows(page, re.compile("Stopped after .* data/raw/stream/kitchen"))
+        shows(page, re.compile("^kitchen · .* · 1 clip · "))
+        pick(page, "This browser")
+        type_in(page, "textbox", "Name", "den")
+        record(page, 3000)
+        shows(page, re.compile("^Recorded .* data/raw/stream/den"))
+        shows(page, re.compile("^den · .* · 1 clip · "))
+        (clip,) = (workspace.raw / "stream/den").glob("*.flac")
+        assert 2 < soundfile.info(clip).duration < 10 and not list(workspace.uploads.iterdir())
+        click(page, button(page, "Delete").first)  # the newest
+        shows(page, "Deleted recording den. To undo it, open Changes.")
+        assert not clip.exists() and list((workspace.raw / "stream/kitchen").glob("*.flac"))
+        no_traceback(page)
 
 
 def zip_of_clips(count: int) -> bytes:

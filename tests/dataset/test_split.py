@@ -315,3 +315,13 @@ def test_one_recording_cannot_be_split_and_the_sentence_says_what_can(tmp_path):
     workspace = own_voice(tmp_path, {"positive": {"me": 1}, "negative": {f"n{n}": 3 for n in range(5)}})
     with pytest.raises(ValueError, match=r"they are one recording, or copies .* at least three"):
         split_files.split_dataset(workspace, RATIOS, 0)
+
+
+def test_what_a_model_chose_from_a_recording_is_for_training(tmp_path):
+    speakers = {f"n{n}": 3 for n in range(5)}
+    streams = {"selected-den": 9, "kitchen": 3, "evening": 3}
+    workspace = own_voice(tmp_path, {"positive": speakers, "negative": speakers, "stream": streams})
+    split_files.split_dataset(workspace, RATIOS, 0)
+    for part, clips in manifest.read_splits(workspace).items():
+        sources = {one.path.split("/")[1] for one in clips if one.label == "stream"}
+        assert ("selected-den" in sources) == (part == "train"), part

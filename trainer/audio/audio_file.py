@@ -313,7 +313,7 @@ def write(path: Path, wave: NDArray[np.floating], sample_rate: int) -> None:
         path.write_bytes(data)
 
 
-def encoded(wave: NDArray[np.floating], sample_rate: int, kind: str = "WAV") -> bytes:
+def encoded(wave: NDArray[np.floating] | NDArray[np.int16], sample_rate: int, kind: str = "WAV") -> bytes:
     """Samples [n] with 16 bits as the bytes of a WAV or FLAC file."""
     out = io.BytesIO()
     soundfile.write(out, wave, sample_rate, "PCM_16", format=kind)

@@ -153,7 +153,7 @@ def _copy(model: Path, folder: Path, names: list[str]) -> None:
             durable.replace_bytes(folder / name, regular_file.read_bytes(model / name), 0o666)
 
 
-def _model_path(workspace: Workspace, text: str) -> Path:
+def model_path(workspace: Workspace, text: str) -> Path:
     """The model that `text` names: a folder or file that exists, else a run. Raises ValueError."""
     path = Path(text)
     if path.exists() or path.suffix == ".onnx":
@@ -161,12 +161,18 @@ def _model_path(workspace: Workspace, text: str) -> Path:
     return models.model_of(runs.find(workspace, text))
 
 
+DEVICE = click.option(
+    "--device",
+    default="",
+    help="Index of a sound device or a part of its name, or arecord or parec to use that program; by default the "
+    "device of the system.",
+)
+
+
 @click.command()
 @click.argument("model", metavar="MODEL")
 @click.argument("audio", metavar="[AUDIO... | -]", nargs=-1, type=click.Path(path_type=Path))
-@click.option(
-    "--device", default="", help="Index of a sound device or a part of its name; by default that of the system."
-)
+@DEVICE
 @click.option("--scores", "with_scores", is_flag=True, help="Also print the score of every hop.")
 @click.option("--threshold", type=click.FloatRange(0, 1), help="Threshold; by default that of the model.")
 @click.pass_obj
@@ -180,14 +186,15 @@ def detect(
     Without AUDIO it listens to the sound device until Ctrl-C, with - to raw samples (16 bits, 16 kHz, mono) on standard
     input. It prints each detection at once; with --json each line is a document.
     """
-    from trainer.detector import detector, listening  # onnxruntime takes a third of a second to import
+    from trainer.detector import detector, listening, microphone  # onnxruntime takes a third of a second to import
 
-    loaded = detector.load(_model_path(session.workspace, model))
+    loaded = detector.load(model_path(session.workspace, model))
     threshold = loaded.file.threshold if threshold is None else threshold
     if audio and audio != (STANDARD_INPUT,):
         _detect_in_files(session, loaded, audio, threshold, with_scores)
         return
-    pieces = listening.of_standard_input() if audio else listening.of_device(device)
+    command = "detect MODEL -"
+    pieces = microphone.of_standard_input(command) if audio else microphone.of_device(device, command)
     complain(f"Listening for {loaded.file.label} at threshold {threshold:.4f}. Press Ctrl-C to stop.")
     with suppress(KeyboardInterrupt):
         for line in listening.live(loaded, pieces, threshold, with_scores, session.as_json):

@@ -78,21 +78,39 @@ def apply(workspace: Workspace, title: str, moves: Sequence[Move], change_id: st
 
     Raises ValueError before any move if a target exists, OSError after some moves, which can then be undone.
     """
-    data = _data(workspace)
     workspace.changes.mkdir(parents=True, exist_ok=True)
     with exclusive_lock(workspace.changes / "lock"):
-        sources = {move.source for move in moves}
-        for move in moves:
-            if move.target not in sources and os.path.lexists(data / move.target):
-                raise ValueError(f"{move.target} already exists; nothing was changed. Rename or remove it first.")
-        _check_paths(data, moves)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         change = Change(id=change_id or new_id(), title=title, created=now, files=len(moves))
-        durable.replace_bytes(_moves_file(workspace, change.id), _Moves(moves=list(moves)).model_dump_json().encode())
-        durable.replace_json(_file(workspace, change.id), change.model_dump())
-        for move in moves:
-            _move(data / move.source, data / move.target)
-        _remove_empty(data, moves)
+        return _record_and_move(workspace, change, [], moves)
+
+
+def extend(workspace: Workspace, title: str, moves: Sequence[Move], change_id: str) -> Change:
+    """Add moves to a change that is made bit by bit; if it does not exist or is undone, they are a change of their own.
+
+    Raises as `apply`.
+    """
+    workspace.changes.mkdir(parents=True, exist_ok=True)
+    with exclusive_lock(workspace.changes / "lock"):
+        change, made = read(workspace, change_id), _read_moves(workspace, change_id)
+        if change and made and not change.undone:
+            longer = change.model_copy(update={"files": len(made) + len(moves)})
+            return _record_and_move(workspace, longer, made, moves)
+    return apply(workspace, title, moves, new_id() if change else change_id)
+
+
+def _record_and_move(workspace: Workspace, change: Change, made: Sequence[Move], moves: Sequence[Move]) -> Change:
+    data, sources = _data(workspace), {move.source for move in moves}
+    for move in moves:
+        if move.target not in sources and os.path.lexists(data / move.target):
+            raise ValueError(f"{move.target} already exists; nothing was changed. Rename or remove it first.")
+    _check_paths(data, moves)
+    record = _Moves(moves=[*made, *moves]).model_dump_json().encode()
+    durable.replace_bytes(_moves_file(workspace, change.id), record)
+    durable.replace_json(_file(workspace, change.id), change.model_dump())
+    for move in moves:
+        _move(data / move.source, data / move.target)
+    _remove_empty(data, moves)
     return change
 
 
@@ -147,13 +165,9 @@ def undo(workspace: Workspace, change_id: str) -> tuple[Change, int]:
     change = read(workspace, change_id)
     if change is None or change.undone:
         raise ValueError("This change is already undone." if change else f"There is no change {change_id!r:.40}.")
-    data, undoing = _data(workspace), new_id()
-    try:
-        made = _Moves.model_validate_json(regular_file.read_bytes(_moves_file(workspace, change_id))).moves
-    except (OSError, ValidationError):
-        raise ValueError(
-            f"The record of {change_id} cannot be read, so this change cannot be undone automatically."
-        ) from None
+    data, undoing, made = _data(workspace), new_id(), _read_moves(workspace, change_id)
+    if made is None:
+        raise ValueError(f"The record of {change_id} cannot be read, so this change cannot be undone automatically.")
     wanted = [_reverse(move, undoing) for move in reversed(made)]
     sources = {move.source for move in wanted}
     moves = [
@@ -164,6 +178,14 @@ def undo(workspace: Workspace, change_id: str) -> tuple[Change, int]:
     undone = apply(workspace, f"Undone: {change.title}", moves, undoing)
     durable.replace_json(_file(workspace, change.id), change.model_copy(update={"undone": True}).model_dump())
     return undone, len(wanted) - len(moves)
+
+
+def _read_moves(workspace: Workspace, change_id: str) -> list[Move] | None:
+    """The moves of a change; None when their record is missing or damaged."""
+    try:
+        return _Moves.model_validate_json(regular_file.read_bytes(_moves_file(workspace, change_id))).moves
+    except (OSError, ValidationError):
+        return None
 
 
 def read(workspace: Workspace, change_id: str) -> Change | None:

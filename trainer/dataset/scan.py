@@ -18,7 +18,7 @@ import pandas as pd
 
 from trainer.audio import audio_formats, audio_reader
 from trainer.audio.audio_reader import COMMAND, Message, Reader, ReaderFailed
-from trainer.dataset import clips, file_names
+from trainer.dataset import clips, file_names, room_recordings
 from trainer.dataset.measures import fingerprint_of
 from trainer.system import limits
 from trainer.system.display_text import counted
@@ -265,6 +265,7 @@ def scan(workspace: Workspace, report: Report) -> pd.DataFrame:
     The scan after a cancelled one reuses what that has read. Raises ValueError when there is no clip, OSError.
     """
     report(0, 0, "Looking for files")
+    room_recordings.make_clips_of_killed(workspace)
     entries = _files(workspace)
     rows = [row for entry in entries if (row := _bad_name(entry))]
     named = [entry for entry in entries if not _bad_name(entry)] if rows else entries

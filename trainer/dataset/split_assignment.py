@@ -14,7 +14,11 @@ from trainer.system.display_text import counted
 from trainer.system.workspace import LABELS, STREAM
 
 TO_TRAIN = "hard_negative/false_accepts"
-"""Folder of the clips that were sent from an evaluation; they always belong to train."""
+"""Folder of the clips that were sent from an evaluation."""
+SELECTED = "selected-"
+"""Begins the names of the sources of long recordings of which a model chose the pieces."""
+ALWAYS_TRAIN = (f"{TO_TRAIN}/", f"{STREAM}/{SELECTED}")
+"""Clips that were chosen because a model is wrong about them: false accepts are not counted in them."""
 Voices = Mapping[str, Sequence[str]]
 """Speakers by label."""
 _TOGETHER = (("positive",), ("negative", "hard_negative"))
@@ -31,7 +35,7 @@ Alike = Mapping[str, int]
 def rare_speakers(clips: pd.DataFrame, splits: int) -> dict[str, list[str]]:
     """The speakers of the labels with fewer speakers than splits, by label."""
     rare = dict[str, list[str]]()
-    usable = clips[~clips["path"].str.startswith(f"{TO_TRAIN}/")]
+    usable = clips[~clips["path"].str.startswith(ALWAYS_TRAIN)]
     for labels in _TOGETHER:
         rows = usable[usable["label"].isin(labels)]
         if rows["group"].nunique() < splits and (rows["speaker"] != "").any():

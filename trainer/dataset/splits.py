@@ -15,7 +15,7 @@ from trainer.audio import manifest
 from trainer.audio.manifest import SPLITS, Clip
 from trainer.dataset import clips as clips_of
 from trainer.dataset import split_assignment
-from trainer.dataset.split_assignment import NEAR, TO_TRAIN, Alike, Ratios, keys, split
+from trainer.dataset.split_assignment import ALWAYS_TRAIN, NEAR, Alike, Ratios, keys, split
 from trainer.system import durable
 from trainer.system.display_text import counted
 from trainer.system.workspace import STREAM, Workspace
@@ -66,7 +66,7 @@ def split_dataset(workspace: Workspace, ratios: Ratios, seed: int, scratch: bool
     if scanned is None:
         raise FileNotFoundError(NO_SCAN)
     assigned = _assigned(workspace, ratios, seed, scratch)
-    assigned |= {path: "train" for path in scanned.clips["path"] if path.startswith(f"{TO_TRAIN}/")}
+    assigned |= {path: "train" for path in scanned.clips["path"] if path.startswith(ALWAYS_TRAIN)}
     by_recording = split_assignment.rare_speakers(scanned.clips, sum(ratio > 0 for ratio in ratios))
     clips = split_assignment.by_recording(scanned.clips, by_recording)
     alike = clips_of.near_sets(clips)

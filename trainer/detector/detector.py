@@ -170,26 +170,43 @@ class Stream:
 
 
 @dataclass
+class Smoother:
+    """Smooths the probabilities of a stream as they come."""
+
+    file: DetectorFile
+    recent: Scores = field(default_factory=lambda: np.empty(0, np.float32))
+    """The last probabilities, which the next averages include."""
+
+    def push(self, probability: Scores) -> NDArray[np.float64]:
+        """The smoothed values of the next probabilities [n]."""
+        hop, seconds = self.file.hop_seconds, self.file.smoothing_seconds
+        recent = np.concatenate([self.recent, probability])
+        smooth = stream_scores.smooth(recent, hop, seconds)[len(self.recent) :]
+        self.recent = recent[max(0, len(recent) - stream_scores.smoothing_hops(hop, seconds) + 1) :]
+        return smooth
+
+
+@dataclass
 class Trigger:
     """Turns the probabilities of a stream into detections as they come."""
 
     file: DetectorFile
     threshold: float
-    recent: Scores = field(default_factory=lambda: np.empty(0, np.float32))
-    """The last probabilities, which the next averages include."""
     hops: int = 0
     silent: int = 0
     """Hops of the refractory time that are left."""
+    smoother: Smoother = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.smoother = Smoother(self.file)
 
     def push(self, probability: Scores) -> list[Detection]:
         """Detections in the next probabilities [n]."""
-        hop, smoothing_seconds = self.file.hop_seconds, self.file.smoothing_seconds
+        hop = self.file.hop_seconds
         refractory = stream_scores.refractory_hops(hop, self.file.refractory_seconds)
-        recent = np.concatenate([self.recent, probability])
-        smooth = stream_scores.smooth(recent, hop, smoothing_seconds)[len(self.recent) :]
+        smooth = self.smoother.push(probability)
         firing = stream_scores.firing_hops(smooth, self.threshold, refractory, self.silent)
         detections = [Detection((self.hops + index + 1) * hop, float(smooth[index])) for index in firing]
-        self.recent = recent[max(0, len(recent) - stream_scores.smoothing_hops(hop, smoothing_seconds) + 1) :]
         self.hops += len(probability)
         self.silent = max(0, (firing[-1] + refractory if firing else self.silent) - len(probability))
         return detections

@@ -34,6 +34,7 @@ Verb = Literal[
     "synthesise",
     "mend",
     "preview",
+    "capture",
     "probe",
     "export",
     "evaluate",
@@ -42,6 +43,7 @@ Verb = Literal[
 ]
 CANCELLED: dict[Verb, str] = {
     "corpora": "What was downloaded is kept; get it again to continue.",
+    "capture": "What was recorded is kept; scan the clips to see it.",
     **dict.fromkeys(("evaluate", "pack", "unpack"), "Nothing was saved."),
 }
 """What a cancelled job leaves behind; the others leave the clips unchanged."""

@@ -53,6 +53,11 @@ class Workspace:
         return self.root / "data" / "trash"
 
     @property
+    def capture(self) -> Path:
+        """Recordings of the room: a document for each, and the piece that is being recorded."""
+        return self.root / "data" / "capture"
+
+    @property
     def preview(self) -> Path:
         return self.root / "data" / "preview"
 

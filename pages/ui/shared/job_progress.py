@@ -19,6 +19,7 @@ REFRESH_SECONDS = 1.0
 CANCEL_HELP = "Clips stay unchanged. The next scan reuses what this one has read."
 CANCEL_OTHER_HELP = "Earlier results stay unchanged."
 CANCEL_DOWNLOAD_HELP = "Get it again to continue where it stopped."
+STOP_HELP = "Ends the recording and keeps what there is."
 TITLES: dict[Verb, str] = {
     "demo": "Making demo data",
     "scan": "Scanning",
@@ -28,6 +29,7 @@ TITLES: dict[Verb, str] = {
     "synthesise": "Synthesising",
     "mend": "Repairing clips",
     "preview": "Generating examples",
+    "capture": "Recording",
     "probe": "Measuring time",
     "export": "Exporting the model",
     "evaluate": "Evaluating",
@@ -36,7 +38,9 @@ TITLES: dict[Verb, str] = {
 }
 MODEL_VERBS: tuple[Verb, ...] = ("export", "evaluate")
 """Jobs of the Evaluation page, which do not change the data set."""
-OTHER_VERBS: tuple[Verb, ...] = ("pack", "unpack", "probe")
+CAPTURE: tuple[Verb, ...] = ("capture",)
+"""The recording of a room, which lasts for hours: meanwhile other jobs change the data set."""
+OTHER_VERBS: tuple[Verb, ...] = ("pack", "unpack", "probe", *CAPTURE)
 DATA_VERBS = tuple(verb for verb in TITLES if verb not in MODEL_VERBS + OTHER_VERBS)
 
 
@@ -54,31 +58,31 @@ def last_ended(workspace: Workspace, verbs: Sequence[Verb]) -> Job | None:
     return last if last and last.state != "running" else None
 
 
-def start(workspace: Workspace, verb: Verb, arguments: Sequence[str]) -> None:
+def start(workspace: Workspace, verb: Verb, arguments: Sequence[str], place: str = PLACE) -> None:
     """Start a job, or post why it cannot start. For callbacks."""
     try:
         job.start(workspace, verb, list(arguments))
     except OSError as error:
-        flash.error(PLACE, f"The data folder cannot be used: {error_sentence(error)}")
+        flash.error(place, f"The data folder cannot be used: {error_sentence(error)}")
     except subprocess.SubprocessError:
-        flash.error(PLACE, f"The job did not start. See {job.log_file(workspace, verb)}.")
+        flash.error(place, f"The job did not start. See {job.log_file(workspace, verb)}.")
 
 
-def show(workspace: Workspace, verbs: Sequence[Verb] = DATA_VERBS) -> None:
+def show(workspace: Workspace, verbs: Sequence[Verb] = DATA_VERBS, place: str = PLACE) -> None:
     """Draw progress bars while jobs of these verbs run; else the result of the last one."""
-    busy, messages = show_progress(workspace, verbs)
+    busy, messages = show_progress(workspace, verbs, place)
     failed = any(message.tone == "error" for message in messages)
     if not failed and not busy and (ended := last_ended(workspace, verbs)):
         show_as = {"done": st.success, "cancelled": st.info, "unknown": st.warning}.get(ended.state, st.error)
         show_as(plain(ended.message))
 
 
-def show_progress(workspace: Workspace, verbs: Sequence[Verb]) -> tuple[bool, list[flash.Message]]:
+def show_progress(workspace: Workspace, verbs: Sequence[Verb], place: str = PLACE) -> tuple[bool, list[flash.Message]]:
     """Draw a progress bar for each running job and the messages of the last click; whether a job runs, and the
     messages."""
     busy = bool(running(workspace, verbs))
-    st.fragment(_live, run_every=REFRESH_SECONDS if busy else None, key="jobs")(workspace, busy, verbs)
-    return busy, flash.show(PLACE)
+    st.fragment(_live, run_every=REFRESH_SECONDS if busy else None, key=f"jobs_{verbs[0]}")(workspace, busy, verbs)
+    return busy, flash.show(place)
 
 
 def _live(workspace: Workspace, busy: bool, verbs: Sequence[Verb]) -> None:
@@ -88,14 +92,21 @@ def _live(workspace: Workspace, busy: bool, verbs: Sequence[Verb]) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.progress(min(1.0, each.done / each.total) if each.total else 0.0, text=plain(progress_text(each)))
             key = f"cancel_{each.verb}"
-            text = CANCEL_HELP if each.verb in DATA_VERBS else CANCEL_OTHER_HELP
-            text = CANCEL_DOWNLOAD_HELP if each.verb == "corpora" else text
-            st.button("Cancel", key=key, on_click=job.cancel, args=(workspace, each.verb), help=text)
+            name = "Stop" if each.verb in CAPTURE else "Cancel"
+            st.button(name, key=key, on_click=job.cancel, args=(workspace, each.verb), help=_cancel_help(each.verb))
     if busy and not jobs:
         st.rerun()
+
+
+def _cancel_help(verb: Verb) -> str:
+    """What cancelling a job leaves behind."""
+    others = CANCEL_HELP if verb in DATA_VERBS else CANCEL_OTHER_HELP
+    helps: dict[Verb, str] = {"corpora": CANCEL_DOWNLOAD_HELP, "capture": STOP_HELP}
+    return helps.get(verb, others)
 
 
 def progress_text(each: Job) -> str:
     """What a job is doing, and how much of it is done."""
     doing = f"{TITLES[each.verb]}: {each.doing}" if each.doing else TITLES[each.verb]
-    return f"{doing} ({each.done:,} of {each.total:,})" if each.total else doing
+    counts = each.total and each.verb not in CAPTURE
+    return f"{doing} ({each.done:,} of {each.total:,})" if counts else doing
