@@ -3,7 +3,9 @@
 import io
 import json
 import shutil
+import signal
 import tarfile
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -27,11 +29,12 @@ from tests.corpus_server import (
     wav,
 )
 from tests.tiny import ignore
+from tests.waiting import wait_for, wait_for_job
 from trainer.dataset import changes, corpora, corpus_catalog, corpus_install
 from trainer.dataset.clips import of_table
 from trainer.dataset.corpus_catalog import Part
 from trainer.dataset.scan import scan
-from trainer.system import download
+from trainer.system import download, job, processes
 from trainer.system.download import DownloadError
 from trainer.system.workspace import Workspace
 
@@ -152,6 +155,22 @@ def test_an_installation_that_was_killed_while_it_moved_clips_is_completed(works
     assert server.sent == sent, "the archive was already there"
 
 
+def test_a_download_whose_process_is_killed_is_continued(workspace, server):
+    killed, half = threading.Event(), len(ARCHIVE) // 2
+    server.breaks, server.pause = [half], killed.wait
+    try:
+        job.start(workspace, "corpora", ["get", READ])
+        wait_for(lambda: corpora.downloaded_bytes(workspace, corpus_catalog.find(workspace, READ)) == half)
+        assert processes.send_signal(job.read(workspace, "corpora").identity, signal.SIGKILL)
+    finally:
+        killed.set()
+    assert "ended unexpectedly" in wait_for_job(workspace, "corpora", lambda ended: ended.state == "failed").message
+    job.start(workspace, "corpora", ["get", READ])
+    done = wait_for_job(workspace, "corpora", lambda ended: ended.state == "done")
+    assert done.message.endswith("Next, scan and split.") and len(clips(workspace)) == CLIPS
+    assert [wanted for _, wanted in server.requests] == ["", f"bytes={half}-"] and server.sent == len(ARCHIVE)
+
+
 def test_a_falsified_archive_is_refused(workspace, server):
     server.files["/dev-clean.tar.gz"] = read_speech(clips=5)
     with pytest.raises(DownloadError, match=r"dev-clean.tar.gz is not the published file"):
@@ -179,7 +198,7 @@ def test_a_folder_with_the_archive_needs_no_network(workspace, tmp_path):
     (tmp_path / "shelf").mkdir()
     archive = tmp_path / "shelf" / "dev-clean.tar.gz"
     archive.write_bytes(ARCHIVE + b"more")
-    with pytest.raises(DownloadError, match="not the published file"):
+    with pytest.raises(ValueError, match=r"not the published file.*Nothing was imported"):
         get(workspace, str(tmp_path / "shelf"))
     archive.write_bytes(ARCHIVE)
     get(workspace, str(tmp_path / "shelf"))
@@ -272,7 +291,15 @@ def test_of_many_files_every_machine_chooses_the_same(workspace):
 
 @pytest.mark.parametrize(
     "changes_",
-    [{"sha256": "abc"}, {"parts": []}, {"name": "A_b"}, {"parts": [{"label": "nothing", "pattern": "(?P<source>.)"}]}],
+    [
+        {"sha256": "abc"},
+        {"parts": []},
+        {"hub": "a/b"},
+        {"url": "http://a/b.zip"},
+        {"homepage": "javascript:x"},
+        {"name": "A_b"},
+        {"parts": [{"label": "nothing", "pattern": "(?P<source>.)"}]},
+    ],
 )
 def test_a_catalog_of_ones_own_that_is_not_valid_is_named(workspace, changes_):
     own = corpus_of(b"x", "http://a/b.tar.gz").model_dump() | changes_
@@ -355,7 +382,7 @@ def test_features_come_into_their_own_folder_and_go_again(workspace):
         installed = get(workspace, server.address, VALIDATION)
     file = workspace.features / f"{VALIDATION}.npy"
     assert (np.load(file, mmap_mode="r") == array).all()
-    assert installed.sentence() == "Installed openWakeWord validation features in data/features. Next, train."
+    assert installed.sentence() == "Installed openWakeWord validation features in data/features."
     assert corpora.is_installed(workspace, of_catalog(VALIDATION))
     change = corpora.remove(workspace, of_catalog(VALIDATION))
     assert not file.exists() and not corpora.is_installed(workspace, of_catalog(VALIDATION))

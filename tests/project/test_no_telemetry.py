@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import documented, traced, visit
+from tests.corpus_server import READ, corpus_of, declare, read_speech
 from tests.run_folders import make_run
 from tests.synthesis.test_piper import make_voice
 from tests.tiny import make_workspace, tiny_config
@@ -79,6 +80,16 @@ def test_synthesis(stranger: Stranger):
     make_voice(stranger.workspace.root / "voices", "hum")
     stranger.verb("demo", "--positives", "20")
     stranger.verb("synthesise", "--phrase", "hello", "--positives", "4", "--piper", stranger.workspace.root / "voices")
+
+
+def test_public_sound_from_a_folder(stranger: Stranger):
+    """The list and an installation from a folder ask nobody."""
+    workspace, archive = stranger.workspace, read_speech(clips=1)
+    declare(workspace, corpus_of(archive, "http://192.0.2.1/dev-clean.tar.gz"))
+    (workspace.root / "shelf").mkdir()
+    (workspace.root / "shelf" / "dev-clean.tar.gz").write_bytes(archive)
+    assert READ in stranger.verb("corpora")
+    assert "Installed" in stranger.verb("corpora", "get", READ, "--from", workspace.root / "shelf")
 
 
 @pytest.mark.parametrize("listening", ["127.0.0.1", "0.0.0.0"])

@@ -56,7 +56,7 @@ class Corpus(BaseModel, frozen=True, extra="forbid"):
     licence: str
     attribution: str
     homepage: str = Field(pattern=r"^https?://[^\s()<>]+$")
-    url: str = Field("", pattern="^(https?://.+/[^/]+)?$")
+    url: str = Field("", pattern=r"^(https?://\S+/[\w.-]+\.tar\.gz)?$")
     sha256: str = Field("", pattern="^([0-9a-f]{64})?$")
     hub: str = Field("", pattern=r"^([\w.-]+/[\w.-]+)?$")
     """The data set on the Hub, which publishes the digest of each file."""
@@ -148,8 +148,8 @@ CATALOG: tuple[Corpus, ...] = (
     Corpus(
         name="openwakeword-validation",
         title="openWakeWord validation features",
-        purpose="speech, noise and music as outputs of the speech embedding, for the threshold of models on it, such as"
-        " recommended. Not for commercial use",
+        purpose="speech, noise and music as outputs of the speech embedding, for models on it such as recommended. Not "
+        "for commercial use",
         licence="CC BY-NC-SA 4.0",
         attribution="D. Scripka, openWakeWord",
         homepage="https://huggingface.co/datasets/davidscripka/openwakeword_features",

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ class Installed:
         if not self.change:
             return f"{self.corpus.title} is already installed."
         if FEATURES in self.counts:
-            return f"Installed {self.corpus.title} in data/{FEATURES}. Next, train."
+            return f"Installed {self.corpus.title} in data/{FEATURES}."
         counts = ", ".join(f"{counted(count, 'clip')} into {label}" for label, count in self.counts.items())
         return f"Installed {self.corpus.title}: {counts}. Next, scan and split."
 
@@ -118,7 +118,10 @@ def _local(corpus: Corpus, source: Path, folder: Path, report: Report) -> Files:
     """The files of a corpus from a folder that holds its archive or its files, staged in `folder`."""
     archive = source / corpus.archive
     if corpus.archive and archive.is_file():
-        download.check_digest(archive, corpus.sha256, report)
+        try:
+            download.check_digest(archive, corpus.sha256, report)
+        except DownloadError as error:
+            raise ValueError(f"{error} Nothing was imported. Copy it again, or download it from its address.") from None
         return _unpacked(archive, folder, corpus, report)
     return _copies(corpus, source, folder, report)
 
@@ -137,8 +140,9 @@ def _unpacked(archive: Path, folder: Path, corpus: Corpus, report: Report) -> Fi
 def _answer(child: subprocess.Popen[bytes], request: dict[str, Any], archive: Path, report: Report) -> dict[str, Any]:
     """The last answer of the process, whose progress is reported. Raises ValueError when it refuses or ends early."""
     assert child.stdin and child.stdout
-    child.stdin.write(json.dumps(request).encode() + b"\n")
-    child.stdin.flush()
+    with suppress(BrokenPipeError):  # the process has ended: reading the answer reports it
+        child.stdin.write(json.dumps(request).encode() + b"\n")
+        child.stdin.flush()
     for line in child.stdout:
         answer: dict[str, Any] = json.loads(line)
         if "problem" in answer:

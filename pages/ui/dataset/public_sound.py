@@ -15,6 +15,8 @@ from trainer.dataset.corpus_catalog import MIRROR_VARIABLE, Corpus, is_address
 from trainer.system.workspace import Workspace
 
 SOURCE = "corpus_source"
+HEIGHT = 460
+"""Pixels of the list, which scrolls, so that progress is shown below it on the same screen."""
 
 
 def show(workspace: Workspace, busy: bool) -> None:
@@ -35,34 +37,41 @@ def show(workspace: Workspace, busy: bool) -> None:
         help=f"The address of a server, or a folder on this machine, that holds the archives. The environment variable "
         f"{MIRROR_VARIABLE} sets it for all.",
     )
-    for corpus in catalog:
-        _show(workspace, corpus, busy)
+    with st.container(height=HEIGHT, border=False):
+        for corpus in catalog:
+            _show(workspace, corpus, busy)
 
 
 def _show(workspace: Workspace, corpus: Corpus, busy: bool) -> None:
     document = corpora.document(workspace, corpus)
     with st.container(border=True):
-        badge = " :green-badge[Installed]" if document["installed"] else ""
-        st.markdown(f"**{plain(corpus.title)}**{badge}")
-        st.markdown(f"{plain(document['label'])}: {plain(corpus.purpose)}.")
-        st.caption(
+        text, buttons = st.columns([4, 1], vertical_alignment="center")
+        purpose = f"`{document['label']}`: {plain(corpus.purpose)}."
+        text.markdown(f"**{plain(corpus.title)}**{_badge(corpus, document)}  \n{purpose}")
+        text.caption(
             f"{corpus.megabytes:,.0f} MB · {corpus.hours:g} h · Licence: {plain(corpus.licence)} · "
             f"{plain(corpus.attribution)} · [Source]({corpus.homepage})"
         )
-        with st.container(horizontal=True):
+        with buttons:
             _buttons(workspace, corpus, document, busy)
 
 
+def _badge(corpus: Corpus, document: Mapping[str, Any]) -> str:
+    if document["installed"]:
+        return " :green-badge[Installed]"
+    share = document["downloaded_bytes"] / 1e6 / corpus.megabytes
+    return f" :orange-badge[{min(1.0, share):.0%} downloaded]" if share else ""
+
+
 def _buttons(workspace: Workspace, corpus: Corpus, document: Mapping[str, Any], busy: bool) -> None:
-    stored = document["downloaded_bytes"]
-    arguments = (workspace, corpus)
+    arguments, stored = (workspace, corpus), document["downloaded_bytes"]
     if document["installed"]:
         st.button("Remove", key=f"remove_{corpus.name}", disabled=busy, on_click=_remove, args=arguments)
         return
-    get = f"Continue ({min(100, stored / 1e4 / corpus.megabytes):.0f} % downloaded)" if stored else "Get"
-    st.button(get, key=f"get_{corpus.name}", disabled=busy, on_click=_get, args=arguments)
+    name = "Continue" if stored else "Get"
+    st.button(name, key=f"get_{corpus.name}", disabled=busy, on_click=_get, args=arguments)
     if stored:
-        st.button("Discard download", key=f"discard_{corpus.name}", disabled=busy, on_click=_discard, args=arguments)
+        st.button("Discard", key=f"discard_{corpus.name}", disabled=busy, on_click=_discard, args=arguments)
 
 
 def _get(workspace: Workspace, corpus: Corpus) -> None:
