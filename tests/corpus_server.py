@@ -95,6 +95,8 @@ class Server:
     ranges: bool = True
     version: str = '"1"'
     requests: list[tuple[str, str]] = field(default_factory=list)
+    passwords: list[str] = field(default_factory=list)
+    """The header Authorization of each request."""
     sent: int = 0
     pause: Callable[[], object] | None = None
     """Called when a broken-off answer has sent its bytes, before it ends."""
@@ -105,6 +107,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             data, wanted = server.files.get(self.path), self.headers.get("Range", "")
             server.requests.append((self.path, wanted))
+            server.passwords.append(self.headers.get("Authorization", ""))
             if data is None:
                 self.send_error(404)
                 return

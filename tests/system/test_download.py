@@ -139,6 +139,16 @@ def test_an_address_that_is_not_one_costs_one_sentence(target, address):
         download.fetch(f"{address}/data.bin", target, DIGEST, 0, ignore)
 
 
+def test_passwords_are_not_sent_unless_the_address_holds_them(server, target, tmp_path, monkeypatch):
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    fetch(server, target)
+    address = server.address.replace("://", "://me:mine@")
+    with pytest.raises(DownloadError) as refused:
+        download.fetch(f"{address}/other.bin", target, DIGEST, 0, ignore)
+    assert server.passwords == ["", "Basic bWU6bWluZQ=="] and "mine" not in str(refused.value)
+
+
 def test_a_missing_file_is_told_with_the_answer_of_the_server(server, target):
     with pytest.raises(DownloadError, match=r"answered 404 Not Found. Check the address"):
         download.fetch(f"{server.address}/other.bin", target, DIGEST, 0, ignore)

@@ -107,11 +107,21 @@ def _from_hub(corpus: Corpus, address: str, place: Path, folder: Path, report: R
     published = {file.path: file for file in hub_files.listed(address, corpus.hub)}
     targets = corpora.targets(corpus, published)
     if not targets:
-        raise DownloadError(f"{corpus.hub} on {address} contains no files of {corpus.title} with a published SHA-256.")
+        host = download.host(address)
+        raise DownloadError(f"{corpus.hub} on {host} contains no files of {corpus.title} with a published SHA-256.")
     fetched = hub_files.fetch(address, corpus.hub, [published[path] for path in targets], place, report)
     for path in targets:
         _check_features(targets[path], fetched[path])
-    return [(target, fetched[path].rename(folder / f"{n:06d}")) for n, (path, target) in enumerate(targets.items())]
+    return [(target, _linked(fetched[path], folder / f"{n:06d}")) for n, (path, target) in enumerate(targets.items())]
+
+
+def _linked(file: Path, link: Path) -> Path:
+    """A second name of a downloaded file, which stays until the corpus is installed."""
+    try:
+        os.link(file, link)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(file, link)
+    return link
 
 
 def _local(corpus: Corpus, source: Path, folder: Path, report: Report) -> Files:

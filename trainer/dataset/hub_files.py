@@ -55,7 +55,9 @@ def listed(address: str, repo: str) -> list[HubFile]:
         try:
             entries = TypeAdapter(list[_Entry]).validate_json(data)
         except ValidationError:
-            raise DownloadError(f"{address} is not an address of the Hugging Face Hub. Check it.") from None
+            raise DownloadError(
+                f"{download.host(address)} is not an address of the Hugging Face Hub. Check it."
+            ) from None
         files += [HubFile(path=each.path, size=each.size, sha256=each.lfs.oid) for each in entries if each.lfs]
         if not following:
             break
@@ -75,7 +77,8 @@ def fetch(address: str, repo: str, files: Iterable[HubFile], folder: Path, repor
     for number, file in enumerate(missing, len(files) - len(missing)):
         places[file.path].parent.mkdir(parents=True, exist_ok=True)
         url = f"{address}/datasets/{repo}/resolve/main/{quote(file.path)}"
-        download.fetch(url, places[file.path], file.sha256, 0, _within(report, number, len(files)))
+        progress = report if len(files) == 1 else _progress(report, number, len(files), places[file.path].name)
+        download.fetch(url, places[file.path], file.sha256, 0, progress)
     return places
 
 
@@ -84,8 +87,6 @@ def _place(folder: Path, file: HubFile) -> Path:
     return folder / file.sha256[:16] / name
 
 
-def _within(report: Report, number: int, total: int) -> Report:
-    """Reports the progress of one of several files as the number of the file."""
-    if total == 1:
-        return report
-    return lambda done, size, doing: report(number, total, doing.partition(",")[0])
+def _progress(report: Report, number: int, total: int, name: str) -> Report:
+    """Reports that one of several files is being downloaded."""
+    return lambda done, size, doing: report(number, total, name)

@@ -7,10 +7,13 @@ import hashlib
 import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import requests
 from pydantic import BaseModel
+from requests.utils import get_environ_proxies
 from urllib3.exceptions import HTTPError
 
 from trainer.system import durable, regular_file
@@ -82,16 +85,31 @@ def check_digest(path: Path, sha256: str, report: Report) -> None:
         )
 
 
+@contextmanager
+def _get(url: str, headers: dict[str, str]) -> Iterator[requests.Response]:
+    """The answer of a server. Proxies and certificates are those of the environment. Raises one of _BROKEN."""
+    try:
+        proxies = dict(get_environ_proxies(url))
+    except ValueError:
+        raise requests.exceptions.InvalidURL(url) from None
+    with requests.Session() as session:
+        session.trust_env = False  # it would also send the passwords of ~/.netrc
+        session.proxies = proxies
+        session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        with session.get(url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as answer:
+            yield answer
+
+
 def read_page(url: str, what: str) -> tuple[bytes, str]:
     """A short document and the address of the one that follows it, empty after the last. Raises DownloadError."""
     try:
-        with requests.get(url, stream=True, timeout=TIMEOUT_SECONDS) as answer:
+        with _get(url, {}) as answer:
             if answer.status_code != 200:
                 raise DownloadError(_refusal(answer, what))
             data = answer.raw.read(MOST_PAGE_BYTES, decode_content=True)
             return data, answer.links.get("next", {}).get("url", "")
     except _BROKEN as error:
-        raise DownloadError(f"{_host(url)} does not deliver {what}: {_reason(error)}. {AGAIN}") from None
+        raise DownloadError(f"{host(url)} does not deliver {what}: {_reason(error)}. {AGAIN}") from None
 
 
 def fetch(url: str, target: Path, sha256: str, further_bytes: int, report: Report) -> None:
@@ -111,7 +129,7 @@ def fetch(url: str, target: Path, sha256: str, further_bytes: int, report: Repor
         except _BROKEN as error:
             have = _size(part_of(target))
             if have <= furthest:  # nothing new since an earlier connection
-                raise DownloadError(f"{_host(url)} does not deliver {target.name}: {_reason(error)}. {AGAIN}") from None
+                raise DownloadError(f"{host(url)} does not deliver {target.name}: {_reason(error)}. {AGAIN}") from None
             furthest, partial = have, durable.read_document(_Partial, _notes_of(target)) or partial
     try:
         check_digest(part_of(target), sha256, report)
@@ -125,7 +143,7 @@ def fetch(url: str, target: Path, sha256: str, further_bytes: int, report: Repor
 def _receive(url: str, target: Path, partial: _Partial, further_bytes: int, report: Report) -> _Partial:
     """Append what one connection delivers to the incomplete file. Raises DownloadError, one of _BROKEN."""
     have = _size(part_of(target))
-    with requests.get(url, headers=_headers(url, partial, have), stream=True, timeout=TIMEOUT_SECONDS) as answer:
+    with _get(url, _headers(url, partial, have)) as answer:
         start, size = _extent(answer, target.name, have)
         if start == 0:  # at first, and when the server ignores ranges or its file has changed
             discard(target)
@@ -170,7 +188,7 @@ def _append(answer: requests.Response, target: Path, size: int, report: Report) 
         while have < size and (data := answer.raw.read1(min(CHUNK_BYTES, size - have), decode_content=False)):
             durable.write_all(descriptor, data)
             have += len(data)
-            report(have // 1_000_000, size // 1_000_000, f"{target.name}, MB")
+            report(have // 1_000_000, size // 1_000_000, f"{target.name} in MB")
         durable.fsync(descriptor)
     except OSError as error:
         if error.errno not in _DISK_FULL:
@@ -189,12 +207,12 @@ def _append(answer: requests.Response, target: Path, size: int, report: Report) 
 
 def _refusal(answer: requests.Response, what: str) -> str:
     return (
-        f"{what} cannot be downloaded: {_host(answer.url)} answered {answer.status_code} {answer.reason}. Check the "
+        f"{what} cannot be downloaded: {host(answer.url)} answered {answer.status_code} {answer.reason}. Check the "
         "address, or use another mirror."
     )
 
 
-def _host(url: str) -> str:
+def host(url: str) -> str:
     """The host and port of an address, without a password."""
     return url.partition("//")[2].partition("/")[0].rpartition("@")[2] or url
 
