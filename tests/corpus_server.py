@@ -95,6 +95,7 @@ class Server:
     ranges: bool = True
     version: str = '"1"'
     requests: list[tuple[str, str]] = field(default_factory=list)
+    redirects: dict[str, str] = field(default_factory=dict)
     passwords: list[str] = field(default_factory=list)
     """The header Authorization of each request."""
     sent: int = 0
@@ -109,7 +110,11 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             server.requests.append((self.path, wanted))
             server.passwords.append(self.headers.get("Authorization", ""))
             if data is None:
-                self.send_error(404)
+                elsewhere = server.redirects.get(self.path)
+                self.send_response(302 if elsewhere else 404)
+                self.send_header("Location", elsewhere or "")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
                 return
             match = re.fullmatch(r"bytes=(\d+)-", wanted)
             same = self.headers.get("If-Range", server.version) == server.version

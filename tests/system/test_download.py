@@ -72,6 +72,13 @@ def test_another_server_continues_a_download(server, target):
     assert target.read_bytes() == DATA
 
 
+def test_a_download_is_continued_behind_a_redirect(server, target):
+    server.redirects, server.breaks = {"/old/data.bin": "/data.bin"}, [100_000]
+    download.fetch(f"{server.address}/old/data.bin", target, DIGEST, 0, ignore)
+    assert target.read_bytes() == DATA and server.sent == len(DATA)
+    assert server.requests[2:] == [("/old/data.bin", "bytes=100000-"), ("/data.bin", "bytes=100000-")]
+
+
 def test_a_server_that_ignores_ranges_begins_again(server, target):
     server.ranges, server.breaks = False, [100_000, 300_000]
     fetch(server, target)
