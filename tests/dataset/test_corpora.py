@@ -382,7 +382,7 @@ def test_features_come_into_their_own_folder_and_go_again(workspace):
         installed = get(workspace, server.address, VALIDATION)
     file = workspace.features / f"{VALIDATION}.npy"
     assert (np.load(file, mmap_mode="r") == array).all()
-    assert installed.sentence() == "Installed openWakeWord validation features in data/features."
+    assert installed.sentence() == "Installed openWakeWord validation features in data/features. Next, train."
     assert corpora.is_installed(workspace, of_catalog(VALIDATION))
     change = corpora.remove(workspace, of_catalog(VALIDATION))
     assert not file.exists() and not corpora.is_installed(workspace, of_catalog(VALIDATION))
@@ -395,11 +395,11 @@ def test_features_come_into_their_own_folder_and_go_again(workspace):
     [
         (
             features(np.zeros((5, 16, 96), np.float32)),
-            r"the shape \(5, 16, 96\) instead of float in the shape \(frames, 96\)",
+            r"the shape \(5, 16, 96\) instead of float32 in the shape \(frames, 96\)",
         ),
         (features(np.zeros((5, 64), np.float32)), "instead of"),
         (features(np.zeros((0, 96), np.float32)), "instead of"),
-        (features(np.zeros((5, 96), np.int16)), "instead of"),
+        (features(np.zeros((5, 96), np.float16)), "instead of float32"),
         (features(np.full((5, 96), np.nan, np.float32)), "numbers that are not finite"),
         (features(np.array([{}] * 96, object).reshape(1, 96)), "not an array of numbers"),
         (features(np.zeros((5, 96), np.float32))[:-1], "not an array of numbers"),

@@ -148,8 +148,8 @@ CATALOG: tuple[Corpus, ...] = (
     Corpus(
         name="openwakeword-validation",
         title="openWakeWord validation features",
-        purpose="speech, noise and music as outputs of the speech embedding, for models on it such as recommended. Not "
-        "for commercial use",
+        purpose="speech, noise and music as outputs of the speech embedding: choose the threshold of models on it, such"
+        " as recommended. Not for commercial use",
         licence="CC BY-NC-SA 4.0",
         attribution="D. Scripka, openWakeWord",
         homepage="https://huggingface.co/datasets/davidscripka/openwakeword_features",

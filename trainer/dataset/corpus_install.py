@@ -46,7 +46,7 @@ class Installed:
         if not self.change:
             return f"{self.corpus.title} is already installed."
         if FEATURES in self.counts:
-            return f"Installed {self.corpus.title} in data/{FEATURES}."
+            return f"Installed {self.corpus.title} in data/{FEATURES}. Next, train."
         counts = ", ".join(f"{counted(count, 'clip')} into {label}" for label, count in self.counts.items())
         return f"Installed {self.corpus.title}: {counts}. Next, scan and split."
 
@@ -189,17 +189,17 @@ def _below(folder: Path) -> Iterator[str]:
 
 
 def _check_features(target: str, file: Path) -> None:
-    """Raises ValueError for a file of features that is not an array [frames, 96] of finite numbers."""
+    """Raises ValueError for a file of features that is not an array [frames, 96] of finite numbers, float32."""
     if not target.startswith(f"{FEATURES}/"):
         return
     try:
         array = np.lib.format.open_memmap(file, mode="r")  # reads no other format, and no Python objects
     except (ValueError, OverflowError):
         raise ValueError(f"{file.name} is not an array of numbers in NumPy's format; nothing was imported.") from None
-    if array.dtype.kind != "f" or array.shape[1:] != (WIDTH,) or not len(array):
+    if array.dtype != np.float32 or array.shape[1:] != (WIDTH,) or not len(array):
         raise ValueError(
-            f"{file.name} holds {array.dtype} in the shape {array.shape} instead of float in the shape "
-            f"(frames, {WIDTH}); nothing was imported."
+            f"{file.name} holds {array.dtype} in the shape {array.shape} instead of float32 in the "
+            f"shape (frames, {WIDTH}); nothing was imported."
         )
     for first in range(0, len(array), CHECKED_FRAMES):
         if not np.isfinite(array[first : first + CHECKED_FRAMES]).all():
