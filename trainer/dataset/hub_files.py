@@ -1,7 +1,6 @@
 """Files of data sets on the Hugging Face Hub, which publishes the SHA-256 of each large file.
 
-The library of the Hub is not used: it has a cache of its own, and its tokens, telemetry and second protocol
-are not needed for public files. https://huggingface.co/docs/hub/api
+Its interface is used directly: see docs/decisions/014-public-sound.md and https://huggingface.co/docs/hub/api.
 """
 
 from __future__ import annotations
