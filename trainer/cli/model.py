@@ -45,6 +45,13 @@ RUN_NAME = click.argument("name", metavar="RUN")
     show_default=True,
     help="Signal-to-noise ratio in dB of the streams with noise (-20 to 60).",
 )
+@click.option(
+    "--hard/--no-hard",
+    "hard",
+    default=True,
+    show_default=True,
+    help="Also the words on a narrow channel, over talk, far away, in sentences, fast and slow; not in the miss rate.",
+)
 @click.option("--checkpoint", default="best", show_default=True, help="best, last or the name of a checkpoint.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the composed streams.")
 @click.option(
@@ -62,6 +69,7 @@ def evaluate(
     streams: tuple[Path, ...],
     no_composed: bool,
     snrs: tuple[float, ...],
+    hard: bool,
     checkpoint: str,
     seed: int,
     budget: float,
@@ -82,7 +90,7 @@ def evaluate(
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
         run = runs.find(session.workspace, name)
-        options = None if no_composed else Options(snrs_db=checked_ratios(snrs), seed=seed)
+        options = None if no_composed else Options(snrs_db=checked_ratios(snrs), seed=seed, hard=hard)
         request = assessment.Request(options, streams or recordings.default(session.workspace), checkpoint)
         evaluation = assessment.evaluate(session.workspace, run, request, report)
         folder = evaluations.folder_of(run, evaluation.id)

@@ -198,6 +198,7 @@ def evaluate(workspace: Workspace, run: Run, request: Request, report: Report) -
     ]
     report(0, 0, "Computing the curve")
     now = datetime.now(UTC)
+    scored = evaluations.rated(scored)
     evaluation = Evaluation(
         id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
         run=run.id,

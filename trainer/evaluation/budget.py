@@ -10,9 +10,9 @@ from typing import Any
 
 from trainer.detector import detector_file
 from trainer.detector.detector_file import DetectorFile, Threshold
-from trainer.evaluation import curve, evaluations, headline, intervals, point_text
+from trainer.evaluation import curve, errors, evaluations, headline, intervals, point_text
 from trainer.evaluation.evaluations import CurvePoint, Evaluation, EvaluationFolder
-from trainer.evaluation.operating_point import OperatingPoint
+from trainer.evaluation.operating_point import Condition, OperatingPoint, condition_of
 from trainer.streams.stream_set import ScoredStream, StreamSet
 from trainer.system import durable
 from trainer.system.display_text import counted
@@ -175,6 +175,14 @@ def cost_of(folder: EvaluationFolder, evaluation: Evaluation, per_hour: float) -
     return choice, " ".join(sentences(choice))
 
 
+def conditions_of(folder: EvaluationFolder, evaluation: Evaluation, choice: Choice | None) -> list[Condition]:
+    """The missed words by condition at a choice, with the conditions that do not count in the rates."""
+    if choice is None:
+        return []
+    streams = evaluations.read_all_streams(folder, evaluation)
+    return [condition_of(row) for row in errors.by_condition(streams, choice.point.threshold)]
+
+
 def report_document(
     folder: EvaluationFolder,
     evaluation: Evaluation,
@@ -194,6 +202,7 @@ def report_document(
         "folder": str(folder.path),
         "times_real_time": evaluation.times_real_time,
         "budget": about,
+        "conditions": [each.model_dump() for each in conditions_of(folder, evaluation, choice)],
         "notes": notes(folder),
         "left_out": left_out(folder),
         **headline.documents(own),
@@ -223,6 +232,10 @@ def report_text(
             "threshold  false acc. / h    missed   95 % from        to",
             *rows,
             f"Budget of {per_hour:g} false accepts per hour: {cost[1]}",
+            *(
+                f"{point_text.percent(each.miss_rate):>9} missed of {each.words:,} words: {each.name}"
+                for each in conditions_of(folder, evaluation, cost[0])
+            ),
             *(["The exported model:", *point_text.lines(own)] if own else []),
             f"Stored in {folder.path}",
         ]

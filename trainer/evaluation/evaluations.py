@@ -9,6 +9,7 @@ import io
 import shutil
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,7 +129,17 @@ def _tracks(file: Path) -> dict[str, NDArray[np.float32]]:
 
 
 def read_streams(folder: EvaluationFolder, evaluation: Evaluation) -> list[ScoredStream]:
-    """The scored streams. Raises ValueError when a file of the evaluation is missing or corrupt."""
+    """The scored streams that count in the rates. Raises as `read_all_streams`."""
+    return rated(read_all_streams(folder, evaluation))
+
+
+def rated(streams: Sequence[ScoredStream]) -> list[ScoredStream]:
+    """The streams that count in the rates: without those of hard conditions."""
+    return [each for each in streams if each.recording.in_rates]
+
+
+def read_all_streams(folder: EvaluationFolder, evaluation: Evaluation) -> list[ScoredStream]:
+    """All scored streams. Raises ValueError when a file of the evaluation is missing or corrupt."""
     streams = durable.read_document(StreamSet, folder.streams_file)
     raw = _tracks(folder.tracks_file)
     if streams is None or any(recording.name not in raw for recording in streams.recordings):

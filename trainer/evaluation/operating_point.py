@@ -92,15 +92,16 @@ Measure = Callable[[EvaluationFolder, Evaluation, float], Measured | None]
 def measure(folder: EvaluationFolder, evaluation: Evaluation, threshold: float) -> Measured | None:
     """An evaluation at any threshold; None when its files are missing or corrupt."""
     try:
-        streams = evaluations.read_streams(folder, evaluation)
+        every = evaluations.read_all_streams(folder, evaluation)
     except (OSError, ValueError):
         return None
+    streams = evaluations.rated(every)
     point = curve.at_threshold(streams, threshold)
     if point is None:
         return None
     long = [each for each in streams if each.recording.is_long]
     accepts = curve.false_accepts(long, threshold)
-    return Measured(point, errors.by_condition(streams, threshold), accepts, curve.hours(long))
+    return Measured(point, errors.by_condition(every, threshold), accepts, curve.hours(long))
 
 
 def epoch_row(run: Run, epoch: int) -> Row | None:
@@ -174,13 +175,14 @@ def _of_evaluation(file: DetectorFile, evaluation: Evaluation, measured: Measure
         "miss_rate": point.miss_rate,
         "low": point.low,
         "high": point.high,
-        "conditions": [_condition(row) for row in measured.conditions],
+        "conditions": [condition_of(row) for row in measured.conditions],
         **_false_accepts(point.false_accepts, evaluation.hours),
         **({"long_false_accepts": measured.long_false_accepts, "long_hours": hours} if hours else {}),
     }
 
 
-def _condition(row: errors.Row) -> Condition:
+def condition_of(row: errors.Row) -> Condition:
+    """A row of missed words by condition."""
     return Condition(name=row.name, words=row.count, misses=row.wrong, miss_rate=row.rate, low=row.low, high=row.high)
 
 

@@ -19,7 +19,8 @@ from trainer.audio import audio_file, manifest
 from trainer.audio.audio_formats import SAMPLE_RATE
 from trainer.audio.manifest import Clip
 from trainer.audio.sound_levels import Wave, at_level, level_db
-from trainer.streams import spoken
+from trainer.streams import hard_conditions, spoken
+from trainer.streams.hard_conditions import Material
 from trainer.streams.spoken import WORD_DB, Piece
 from trainer.streams.stream_set import Part, Recording, StreamSet, Word
 from trainer.system import cache, durable
@@ -37,6 +38,8 @@ SILENT_DB = -70.0
 """Background clips below this level in dBFS are not used as noise."""
 NEGATIVE_GAP_SECONDS = 0.3
 MOST_ROOMS = 8
+MOST_SPEECH = 40
+"""Most clips of speech around the words of one recording."""
 LONG = "long recordings"
 """The condition of clips with the label `stream`."""
 LOWEST_DB, HIGHEST_DB, MOST_RATIOS = -20.0, 60.0, 8
@@ -55,10 +58,12 @@ def checked_ratios(values: Sequence[float]) -> tuple[float, ...]:
 
 
 class Options(BaseModel, frozen=True):
-    """Words are also mixed with background clips at these signal-to-noise ratios."""
+    """Words are also mixed with background clips at these signal-to-noise ratios; `hard`: and are spoken in the
+    conditions of `hard_conditions`."""
 
     snrs_db: tuple[float, ...] = (10.0, 5.0)
     seed: int = 0
+    hard: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,9 +98,11 @@ def _shuffled(clips: Sequence[Clip], label: str, seed: int) -> list[Clip]:
     return [labelled[index] for index in np.random.default_rng([seed, 0]).permutation(len(labelled))]
 
 
-def _noise(read: Callable[[Clip], Wave], clips: Sequence[Clip], samples: int, rng: np.random.Generator) -> Wave:
-    """Consecutive background clips, each at the level of the words; empty if all are silent."""
+def _bed(read: Callable[[Clip], Wave], clips: Sequence[Clip], samples: int, rng: np.random.Generator) -> Wave:
+    """Consecutive clips, each at the level of the words; empty if there are none or all are silent."""
     parts, filled = list[Wave](), 0
+    if not clips:
+        return np.empty(0, np.float32)
     while filled < samples:
         before = filled
         for index in rng.permutation(len(clips)):
@@ -119,6 +126,7 @@ def _word_streams(
     number: int,
     pieces: Sequence[Piece],
     noise: Sequence[Clip],
+    speech: Sequence[Clip],
     rooms: dict[str, list[Wave]],
     options: Options,
     read: Callable[[Clip], Wave],
@@ -140,7 +148,8 @@ def _word_streams(
     rng = np.random.default_rng([options.seed, 1, number])
     clean, words = spoken.concatenated(pieces, rng)
     yield composed("clean", "clean", clean, words)
-    background = _noise(read, noise, len(clean), rng) if options.snrs_db and noise else np.empty(0, np.float32)
+    clean_words = words
+    background = _bed(read, noise, len(clean), rng) if options.snrs_db else np.empty(0, np.float32)
     for snr in options.snrs_db if len(background) else ():
         wave = clean + background * np.float32(10 ** (-snr / 20))
         yield composed(f"noise-{snr:g}dB", f"noise, {snr:g} dB", wave, words, snr_db=snr)
@@ -150,6 +159,19 @@ def _word_streams(
         if reverberant:
             wave, words = spoken.concatenated(reverberant, rng)
             yield composed(f"room{number_of_room + 1}", "room", wave, words, room=room.rpartition("/")[2])
+    if not options.hard:
+        return
+    rng = np.random.default_rng([options.seed, 3, number])
+    material = Material(
+        background if len(background) else _bed(read, noise, len(clean), rng),
+        _bed(read, speech, len(clean), rng),
+        [read(clip) for clip in rng.permutation(np.array(speech, dtype=object))[:MOST_SPEECH]],
+        [rir for rirs in rooms.values() for rir in rirs],
+    )
+    for n, (condition, wave, times) in enumerate(
+        hard_conditions.compose(pieces, clean, clean_words, material, rng), start=1
+    ):
+        yield composed(f"hard{n}", condition, wave, times, in_rates=False)
 
 
 def _negative_streams(
@@ -200,11 +222,12 @@ def compose(
     `read` returns the samples of a clip at 16 kHz. Each condition without the word is limited to about `most_seconds`,
     that of long recordings to about `most_long_seconds`.
     """
-    words, noise = _shuffled(clips, "positive", options.seed), [clip for clip in clips if clip.label == "background"]
+    words = _shuffled(clips, "positive", options.seed)
+    noise, speech = ([clip for clip in clips if clip.label == label] for label in ("background", "negative"))
     rooms = _rooms(read, [clip for clip in clips if clip.label == "rirs"])
     for first in range(0, len(words), WORDS_IN_A_RECORDING):
         pieces = [spoken.piece(clip, read(clip)) for clip in words[first : first + WORDS_IN_A_RECORDING]]
-        yield from _word_streams(first // WORDS_IN_A_RECORDING + 1, pieces, noise, rooms, options, read)
+        yield from _word_streams(first // WORDS_IN_A_RECORDING + 1, pieces, noise, speech, rooms, options, read)
     for condition in LABEL_OF:
         most = most_long_seconds if condition == LONG else most_seconds
         yield from _negative_streams(condition, clips, read, options, most)
@@ -228,7 +251,7 @@ def _reader(workspace: Workspace, total: int, report: Report) -> Callable[[Clip]
 
 def _title(recordings: Sequence[Recording]) -> str:
     words = sum(len(each.words) for each in recordings if each.condition == "clean")
-    conditions = list(dict.fromkeys(each.condition for each in recordings if each.words))
+    conditions = list(dict.fromkeys(each.condition for each in recordings if each.words and each.in_rates))
     hours = sum(each.seconds for each in recordings if each.counts_false_accepts) / 3600
     return f"Test split: {counted(words, 'word')} ({'; '.join(conditions)}), {hours:.2f} h without the word"
 

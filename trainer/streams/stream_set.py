@@ -51,6 +51,8 @@ class Recording(BaseModel, frozen=True):
     snr_db: float | None = None
     room: str = ""
     counts_false_accepts: bool
+    in_rates: bool = True
+    """Whether its words count in the rates of an evaluation; those of `hard_conditions` are told apart."""
     words: list[Word] = []
     parts: list[Part] = []
 
@@ -82,7 +84,8 @@ class StreamSet(BaseModel, frozen=True):
 
     @property
     def words(self) -> int:
-        return sum(len(recording.words) for recording in self.recordings)
+        """The words that count in the rates."""
+        return sum(len(recording.words) for recording in self.recordings if recording.in_rates)
 
     def without(self, refused: Mapping[str, str]) -> StreamSet:
         """These streams without some, given by name with the reason as a sentence; the key changes."""

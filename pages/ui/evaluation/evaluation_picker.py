@@ -27,13 +27,14 @@ KEY = "evaluation"
 
 @dataclass(frozen=True)
 class ScoredEvaluation:
-    """An evaluation with its streams and the scores of each."""
+    """An evaluation with its streams and the scores of each: of those that count in the rates, and of all."""
 
     run: Run
     folder: EvaluationFolder
     evaluation: Evaluation
     streams: StreamSet
     heard: list[ScoredStream]
+    every: list[ScoredStream]
 
 
 @st.cache_resource(max_entries=200, show_spinner=False)
@@ -44,10 +45,10 @@ def _document(path: str, stamp: int) -> Evaluation | None:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _scores(path: str, stamp: int, _evaluation: Evaluation) -> tuple[StreamSet, list[ScoredStream]]:
     folder = EvaluationFolder(Path(path))
-    heard = evaluations.read_streams(folder, _evaluation)
+    every = evaluations.read_all_streams(folder, _evaluation)
     streams = durable.read_document(StreamSet, folder.streams_file)
-    assert streams is not None  # or `read_streams` would have raised
-    return streams, heard
+    assert streams is not None  # or `read_all_streams` would have raised
+    return streams, every
 
 
 def _stamp(file: Path) -> int:
@@ -91,8 +92,8 @@ def choose(listed: list[Evaluation]) -> Evaluation:
 def read(run: Run, evaluation: Evaluation) -> ScoredEvaluation:
     """An evaluation with its scores. Raises ValueError when it is damaged, OSError."""
     folder = evaluations.folder_of(run, evaluation.id)
-    streams, heard = _scores(str(folder.path), _stamp(folder.document_file), evaluation)
-    return ScoredEvaluation(run, folder, evaluation, streams, heard)
+    streams, every = _scores(str(folder.path), _stamp(folder.document_file), evaluation)
+    return ScoredEvaluation(run, folder, evaluation, streams, evaluations.rated(every), every)
 
 
 def load(run: Run, evaluation: Evaluation) -> ScoredEvaluation | None:

@@ -24,6 +24,9 @@ from trainer.system.workspace import Workspace
 RETRAINING = "retraining"
 NO_WORD = "These streams do not contain the word."
 NO_PHRASE = "These streams have no labelled phrases. Evaluate on the test split to see its look-alikes."
+HARD = (
+    "Miss rates above count clean words, words in noise and in rooms. The other conditions show where a model is weak."
+)
 BOUNDS = (
     f"The 95 % confidence interval. It is not available for fewer than {intervals.FEWEST_SOURCES} speakers or clips."
 )
@@ -95,7 +98,7 @@ def _show_notes(workspace: Workspace, scored: ScoredEvaluation) -> None:
 def _weak_spots(folder: str, created: str, threshold: float, _scored: ScoredEvaluation) -> WeakSpots:
     heard = _scored.heard
     return (
-        errors.by_condition(heard, threshold),
+        errors.by_condition(_scored.every, threshold),
         errors.accepts_by_condition(heard, threshold),
         errors.by_speaker(heard, threshold),
         errors.by_phrase(heard, threshold),
@@ -110,6 +113,8 @@ def _show_weak_spots(scored: ScoredEvaluation, threshold: float) -> None:
         ["Conditions", "Speakers", "Look-alikes", "False accepts by sound"]
     )
     with by_condition:
+        if any(not each.recording.in_rates for each in scored.every):
+            st.caption(HARD)
         _show_rates(conditions, "Condition", "Words", "Missed", NO_WORD)
     with by_speaker:
         st.caption("Highest miss rate first. More recordings of the speakers at the top help most.")
