@@ -308,3 +308,19 @@ def test_the_hours_of_long_recordings_in_the_test_split_are_in_the_headline(tmp_
     seconds = sum(clip.seconds for clip in manifest.read_split(workspace, "test") if clip.label == "stream")
     assert document["headline"]["hours"] == pytest.approx(seconds / 3600, rel=0.05) and seconds > 50
     assert document["hours"] > document["headline"]["hours"]
+
+
+def test_hard_conditions_are_told_apart_from_the_rates(made):
+    workspace, run = made
+    document, plain = (answer(workspace, "evaluate", run.id, hard) for hard in ("--hard", "--no-hard"))
+    rated = [each for each in document["conditions"] if each in plain["conditions"]]
+    names = [each["name"] for each in document["conditions"]]
+    assert names[: len(rated)] == ["clean", "noise, 10 dB", "noise, 5 dB", "room"] and "in a sentence" in names
+    assert len(names) == len(rated) + 6 and rated == plain["conditions"]
+    assert sum(each["words"] for each in rated) == document["words"] == plain["words"]
+    assert (
+        document["curve"] == plain["curve"]
+        and document["operating_point"]["misses"] == plain["operating_point"]["misses"]
+    )
+    text = call(workspace, "evaluate", run.id).stdout
+    assert all(f"missed of {each['words']:,} words: {each['name']}" in text for each in document["conditions"])
