@@ -132,9 +132,9 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             body = data[start:]
             if server.breaks:
                 body = body[: server.breaks.pop(0)]
+            server.sent += len(body)  # before the client can have all of it
             self.wfile.write(body)
             self.wfile.flush()
-            server.sent += len(body)
             if len(body) < len(data) - start and server.pause:
                 server.pause()
             self.close_connection = True
