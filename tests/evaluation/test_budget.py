@@ -1,5 +1,7 @@
 """A budget picks a threshold, says what it costs, and writes it into the model that was evaluated."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from tests.scored_streams import evaluation, random_other, recording, scored, wo
 from trainer.detector import detector_file
 from trainer.detector.detector_file import MODEL, ColumnFacts, DetectorFile, Parity, Threshold
 from trainer.evaluation import budget
+from trainer.streams.stream_set import SYNTHETIC
 from trainer.system import durable
 
 
@@ -54,6 +57,17 @@ def test_few_long_recordings_promise_nothing():
         "This threshold is an estimate: 0.45 h of long recordings are too few to promise 5 per hour, which takes "
         "0.461 h of long recordings without a false accept. The smallest budget that they can support is 5.12 per hour."
     )
+
+
+def test_synthetic_speech_promises_nothing_and_is_called_so():
+    said, other = heard_in(8.0, 8)
+    synthetic = other.recording.model_copy(update={"condition": SYNTHETIC})
+    streams = [said, replace(other, recording=synthetic)]
+    assert budget.promise(evaluation([said, other]), [said, other], 5.0).bound_per_hour is not None
+    choice = budget.promise(evaluation(streams), streams, 5.0)
+    assert (choice.bound_per_hour, choice.long_hours, choice.synthetic_hours) == (None, 0.0, pytest.approx(8.0))
+    assert budget.sentences(choice)[1] == "Of these hours, 8.00 are synthetic speech."
+    assert "clips and synthetic speech are not enough to promise" in budget.sentences(choice)[2]
 
 
 def test_a_promise_keeps_to_the_budget_in_clips_too():

@@ -22,6 +22,7 @@ def point(missed: int | None = 3, of: int = 60, long: tuple[int, float] | None =
 
 CLIPS = {"long": None, "false_accepts": 0, "hours": 14.5 / 60}
 VALIDATED, LOOK_ALIKES = CLIPS | {"measured_on": "validation_stream"}, CLIPS | {"false_accepts": 9}
+SYNTHETIC = CLIPS | {"hours": 3.4, "synthetic_hours": 3.2}
 TRUSTED = "At most 1 false alarm in 2 hours (checked on 4.7 h)."
 
 
@@ -52,6 +53,8 @@ def test_words_heard_are_counted_out_of_ten_or_a_hundred(missed, heard_text, ver
         ({"long": (40, 4.0)}, "About 10 false alarms an hour (4 h checked).", "not yet", "reduce false alarms"),
         (LOOK_ALIKES, "False alarms unknown: 14 minutes checked.", "unknown", "add speech"),
         ({"false_accepts": 40, "hours": 5.0}, TRUSTED, "good", "take it away"),
+        (SYNTHETIC, "False alarms unknown: only synthetic speech checked.", "unknown", "add speech"),
+        ({"synthetic_hours": 3.2}, TRUSTED, "good", "take it away"),
     ],
 )  # fmt: skip
 def test_false_alarms_come_with_the_hours_checked(measured, alarms, verdict, action):

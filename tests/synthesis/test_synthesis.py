@@ -13,30 +13,33 @@ import soundfile
 from tests.tiny import ignore
 from trainer.audio.manifest import Clip
 from trainer.dataset import changes
-from trainer.streams import spoken
-from trainer.synthesis import acoustics, espeak, phrases, recipes
+from trainer.streams import recordings, spoken
+from trainer.synthesis import acoustics, espeak, phrases, recipes, speech_streams
 from trainer.synthesis.recipes import Recipe
-from trainer.system.workspace import LABELS, Workspace
+from trainer.system.workspace import LABELS, STREAM, Workspace
 
 ENGLISH = phrases.find_language("en")
 
 
 def digest(workspace: Workspace) -> dict[str, str]:
-    files = sorted(path for path in workspace.raw.rglob("*.wav"))
-    return {str(path.relative_to(workspace.raw)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    files = [*workspace.raw.rglob("*.wav"), *(workspace.root / recordings.DEFAULT).rglob("*.flac")]
+    return {
+        str(path.relative_to(workspace.root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)
+    }
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     workspace = Workspace(tmp_path_factory.mktemp("demo"))
     told = []
-    counts = recipes.make_demo(workspace, "hey atlas", 80, 0, lambda *progress: told.append(progress))
-    return workspace, counts, told
+    demo = recipes.make_demo(workspace, "hey atlas", 80, 0, lambda *progress: told.append(progress))
+    return workspace, demo, told
 
 
 def test_every_label_is_made_and_three_others_for_each_positive(made):
-    workspace, counts, told = made
-    found = {label: len(list((workspace.raw / label).rglob("*.wav"))) for label in LABELS}
+    workspace, demo, told = made
+    counts = demo.counts
+    found = {label: len(list((workspace.raw / label).rglob("*.wav"))) for label in LABELS if label != STREAM}
     assert found == counts and counts["positive"] == 80
     assert sum(recipes.demo_counts(600).values()) == 2400
     assert len(told) > 5 and not list((workspace.root / "data" / "incoming").iterdir())
@@ -75,10 +78,50 @@ def test_the_same_seed_gives_the_same_bytes_and_the_old_demo_goes_to_the_trash(m
     assert first == digest(made[0])
     recipes.make_demo(again, "hello moon", 10, 1, ignore)
     second = digest(again)
-    trashed = list((tmp_path / "data" / "trash").rglob("*.wav"))
+    trashed = [path for path in (tmp_path / "data" / "trash").rglob("*") if path.suffix in (".wav", ".flac")]
     assert len(trashed) == len(first) and not set(second.values()) & set(first.values())
     changes.undo(again, changes.recent(again)[0].id)
     assert digest(again) == first
+
+
+def test_evaluations_hear_minutes_of_speech_in_proportion_to_the_positives(made):
+    workspace, demo, _ = made
+    files = sorted((workspace.root / recordings.DEFAULT / recordings.DEMO).iterdir())
+    seconds = [soundfile.info(path).duration for path in files]
+    assert sum(seconds) == pytest.approx(demo.stream_seconds) == pytest.approx(80 * 19.2, rel=0.2)
+    assert all(path.suffix == ".flac" and length < 600 for path, length in zip(files, seconds, strict=True))
+    assert speech_streams.seconds_of(600) == pytest.approx(3.2 * 3600) and speech_streams.seconds_of(10) < 200
+    streams = recordings.gather(recordings.default(workspace))
+    assert {each.condition for each in streams.recordings} == {"synthetic speech"}
+    assert all(each.is_synthetic and each.counts_false_accepts and not each.is_long for each in streams.recordings)
+    assert "h of it synthetic speech, 0 words" in streams.title
+
+
+def test_recordings_of_the_users_own_beside_the_demo_stay_and_are_not_synthetic(tmp_path):
+    workspace = Workspace(tmp_path)
+    own = tmp_path / recordings.DEFAULT / "evening.wav"
+    own.parent.mkdir(parents=True)
+    soundfile.write(own, np.zeros(16000), 16000)
+    recipes.make_demo(workspace, "hey atlas", 10, 0, ignore)
+    made = recordings.gather(recordings.default(workspace)).recordings
+    assert [each.condition for each in made] == ["synthetic speech", "false_accepts"]
+    assert [each.is_long for each in made] == [False, True]
+    changes.undo(workspace, changes.recent(workspace)[0].id)
+    assert [path.name for path in own.parent.rglob("*")] == ["evening.wav"]
+
+
+@pytest.mark.parametrize("phrase", ["hey atlas", "computer"])
+def test_fluent_sentences_hold_parts_of_the_phrase_and_never_the_phrase(phrase: str):
+    texts = phrases.fluent_sentences(phrase, 200, 0)
+    (target,) = espeak.phonemes([phrase], "en-us")
+    assert len(texts) == 200 and texts == phrases.fluent_sentences(phrase, 200, 0) != phrases.fluent_sentences(
+        phrase, 200, 1
+    )
+    assert not any(phrases.contains(sound, target) for sound in espeak.phonemes(texts, "en-us"))
+    pairs = phrases.border_pairs(phrase, ENGLISH)
+    assert all(len(pair.split()) == 2 for pair in pairs) and len(pairs) > 3
+    similar = [*pairs, *phrases.look_alikes(phrase, ENGLISH)]
+    assert sum(any(f" {part} " in f" {text} " for part in similar) for text in texts) > 10
 
 
 def test_clips_of_the_users_own_are_never_mixed_or_moved(tmp_path):

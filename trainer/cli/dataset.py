@@ -43,11 +43,13 @@ def demo(session: Session, phrase: str, positives: int, ratios: str, seed: int, 
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
         parsed = parse_ratios(ratios)
-        recipes.make_demo(session.workspace, phrase, positives, seed, report)
+        made = recipes.make_demo(session.workspace, phrase, positives, seed, report)
         scanned = clips.of_table(session.workspace, scan_clips(session.workspace, report))
         parts = splits.split_dataset(session.workspace, parsed, seed, scratch=True)
         document = {"phrase": phrase, **_summary(session.workspace, scanned), "split": parts}
-        return document, f"Made {len(scanned):,} clips for “{phrase}”, scanned and split."
+        document |= {"stream_seconds": made.stream_seconds}
+        minutes = f"Evaluations also hear {made.stream_seconds / 60:,.0f} minutes of synthetic speech without it."
+        return document, f"Made {len(scanned):,} clips for “{phrase}”, scanned and split. {minutes}"
 
     work_on(session, "demo", as_job, work)
 

@@ -24,7 +24,8 @@ class Choice:
     """The operating point that a budget of `per_hour` false accepts allows in an evaluation.
 
     `bound_per_hour` is the upper bound at 90 % confidence, from the `long_hours` of long recordings; None when these
-    are too few for the budget, so that the threshold is an estimate.
+    are too few for the budget, so that the threshold is an estimate. `synthetic_hours` of the evaluation are speech of
+    the demo data.
     """
 
     per_hour: float
@@ -32,12 +33,14 @@ class Choice:
     evaluation: Evaluation
     bound_per_hour: float | None = None
     long_hours: float = 0.0
+    synthetic_hours: float = 0.0
 
 
 def promise(evaluation: Evaluation, streams: Sequence[ScoredStream], per_hour: float) -> Choice:
     """The lowest threshold that keeps to a budget everywhere in an evaluation and, where its long recordings suffice,
     does so with 90 % confidence in recordings like them. Raises ValueError when there is none to choose."""
-    estimate = choose(evaluation, per_hour)
+    synthetic = curve.hours([each for each in streams if each.recording.is_synthetic])
+    estimate = replace(choose(evaluation, per_hour), synthetic_hours=synthetic)
     long = [each for each in streams if each.recording.is_long]
     hours = curve.hours(long)
     allowed = intervals.allowed(per_hour, hours)
@@ -47,7 +50,7 @@ def promise(evaluation: Evaluation, streams: Sequence[ScoredStream], per_hour: f
     threshold = max(strict.threshold, estimate.point.threshold)
     point = curve.at_threshold(streams, threshold) or estimate.point
     bound = intervals.most_expected(curve.false_accepts(long, threshold)) / hours
-    return Choice(per_hour, point, evaluation, float(bound), hours)
+    return replace(estimate, point=point, bound_per_hour=float(bound), long_hours=hours)
 
 
 def choose(evaluation: Evaluation, per_hour: float) -> Choice:
@@ -83,6 +86,7 @@ def sentences(choice: Choice) -> list[str]:
         f"At threshold {point.threshold:.4f}, {miss_text(point, choice.evaluation.words)}; false accepts: "
         f"{curve.rate_text(point.false_accepts, hours)}."
     ]
+    lines += [f"Of these hours, {choice.synthetic_hours:.2f} are synthetic speech."] if choice.synthetic_hours else []
     lines.append(_promise_text(choice))
     if point == choice.evaluation.curve[-1] and point.false_accepts_per_hour < 0.9 * choice.per_hour:
         lines.append(f"The curve ends at {curve.short(point.false_accepts_per_hour, 3)} per hour.")
@@ -98,8 +102,9 @@ def _promise_text(choice: Choice) -> str:
         )
     needed = curve.short(float(intervals.most_expected(0)) / choice.per_hour, 3)
     known = f"{choice.long_hours:.2f} h of long recordings are too few"
+    others = "clips and synthetic speech" if choice.synthetic_hours else "clips alone"
     estimate = (
-        f"This threshold is an estimate: {known if choice.long_hours else 'clips alone are not enough'} to promise "
+        f"This threshold is an estimate: {known if choice.long_hours else f'{others} are not enough'} to promise "
         f"{choice.per_hour:g} per hour, which takes {needed} h of long recordings without a false accept."
     )
     if not choice.long_hours:

@@ -86,6 +86,8 @@ def _alarms_text(point: OperatingPoint, bound: float | None, too_many: bool) -> 
     if too_many:
         rate = (point.long_false_accepts or 0) / (point.long_hours or 1)
         return f"About {rate:,.0f} false alarms an hour ({duration(point.long_hours)} checked)."
+    if not point.long_hours and point.synthetic_hours:
+        return "False alarms unknown: only synthetic speech checked."
     if bound is None or bound > USABLE_PER_HOUR:
         return f"False alarms unknown: {duration(point.long_hours or point.hours)} checked."
     return f"At most {_at_most(bound)} (checked on {duration(point.long_hours)})."

@@ -74,6 +74,8 @@ class OperatingPoint(BaseModel, frozen=True):
     long_false_accepts: Count | None = None
     """The false accepts in the `long_hours` of long recordings; the others are in consecutive clips."""
     long_hours: Hours | None = None
+    synthetic_hours: Hours | None = None
+    """Part of `hours`: synthetic speech of the demo data."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class Measured:
     conditions: Sequence[errors.Row]
     long_false_accepts: int
     long_hours: float
+    synthetic_hours: float = 0.0
 
 
 Measure = Callable[[EvaluationFolder, Evaluation, float], Measured | None]
@@ -101,7 +104,8 @@ def measure(folder: EvaluationFolder, evaluation: Evaluation, threshold: float) 
         return None
     long = [each for each in streams if each.recording.is_long]
     accepts = curve.false_accepts(long, threshold)
-    return Measured(point, errors.by_condition(every, threshold), accepts, curve.hours(long))
+    synthetic = curve.hours([each for each in streams if each.recording.is_synthetic])
+    return Measured(point, errors.by_condition(every, threshold), accepts, curve.hours(long), synthetic)
 
 
 def epoch_row(run: Run, epoch: int) -> Row | None:
@@ -178,6 +182,7 @@ def _of_evaluation(file: DetectorFile, evaluation: Evaluation, measured: Measure
         "conditions": [condition_of(row) for row in measured.conditions],
         **_false_accepts(point.false_accepts, evaluation.hours),
         **({"long_false_accepts": measured.long_false_accepts, "long_hours": hours} if hours else {}),
+        "synthetic_hours": measured.synthetic_hours or None,
     }
 
 

@@ -106,7 +106,8 @@ def _counts(point: OperatingPoint) -> list[str]:
     if point.words:
         total = counted(point.words, "word")
         words = f"{total} evaluated" if point.misses is None else f"{point.misses:,} of {total} missed"
-    return list(filter(None, [words, accepts and f"false accepts: {accepts}"]))
+    synthetic = f", {point.synthetic_hours:.2f} h of it synthetic speech" if point.synthetic_hours else ""
+    return list(filter(None, [words, accepts and f"false accepts: {accepts}{synthetic}"]))
 
 
 def _by_condition(point: OperatingPoint) -> str:

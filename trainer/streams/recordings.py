@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from trainer.audio import audio_file, audio_formats
 from trainer.audio.audio_file import AudioRefused
-from trainer.streams.stream_set import Recording, StreamSet, Word
+from trainer.streams.stream_set import SYNTHETIC, Recording, StreamSet, Word
 from trainer.system import durable, regular_file
 from trainer.system.display_text import counted
 from trainer.system.workspace import Workspace
@@ -138,6 +138,8 @@ def read_track(path: Path, seconds: float) -> list[Word]:
 TRUTH = "truth.json"
 DEFAULT = "data/streams/false_accepts"
 """Below a workspace: recordings without the word that every evaluation hears unless others are named."""
+DEMO = "demo-speech"
+"""The folder in it with the synthetic speech of the demo data."""
 
 
 class _Truth(BaseModel):
@@ -176,7 +178,8 @@ def _of_folder(folder: Path) -> Iterator[_Named]:
     for path in sorted(folder.rglob("*")):
         inner = path.relative_to(folder)
         if path.suffix.lower() in audio_formats.SUFFIXES and not any(part.startswith(".") for part in inner.parts):
-            yield _Named(f"{folder.name}/{inner.as_posix()}", path, folder.name)
+            condition = SYNTHETIC if DEMO in path.parent.parts else folder.name
+            yield _Named(f"{folder.name}/{inner.as_posix()}", path, condition)
 
 
 def _of_truth(folder: Path) -> Iterator[_Named]:
@@ -277,7 +280,9 @@ def gather(paths: Sequence[Path]) -> StreamSet:
         first = f" {gathered.left_out[0]}" if gathered.left_out else ""
         raise ValueError(f"None of the recordings can be read.{first}")
     hours, words = sum(each.seconds for each in recordings) / 3600, sum(len(each.words) for each in recordings)
-    title = f"{counted(len(recordings), 'long recording')} ({hours:.2f} h, {counted(words, 'word')})"
+    synthetic = sum(each.seconds for each in recordings if each.is_synthetic) / 3600
+    of_it = f", {synthetic:.2f} h of it {SYNTHETIC}" if synthetic else ""
+    title = f"{counted(len(recordings), 'long recording')} ({hours:.2f} h{of_it}, {counted(words, 'word')})"
     return StreamSet(
         key=gathered.digest.hexdigest()[:24],
         title=title,

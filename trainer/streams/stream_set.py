@@ -15,6 +15,9 @@ from trainer.detector import stream_scores
 from trainer.detector.stream_scores import Point, Track
 from trainer.system.workspace import STREAM
 
+SYNTHETIC = "synthetic speech"
+"""The condition of the long recordings of the demo data: no promise comes from them."""
+
 
 class Word(BaseModel, frozen=True):
     """One utterance of the word: `start` and `end` in seconds; `clip` is a path relative to data/raw, or empty."""
@@ -57,9 +60,15 @@ class Recording(BaseModel, frozen=True):
     parts: list[Part] = []
 
     @property
+    def is_synthetic(self) -> bool:
+        """Whether it is speech of the demo data, which says little about that of people."""
+        return self.condition == SYNTHETIC
+
+    @property
     def is_long(self) -> bool:
-        """Whether false accepts count in it and it consists of long recordings, not of short clips."""
-        return self.counts_false_accepts and all(part.label == STREAM for part in self.parts)
+        """Whether false accepts count in it and it consists of long recordings of people, not of short clips."""
+        long = all(part.label == STREAM for part in self.parts)
+        return self.counts_false_accepts and long and not self.is_synthetic
 
 
 class StreamSet(BaseModel, frozen=True):

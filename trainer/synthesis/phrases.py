@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from heapq import nlargest
 
 from trainer.synthesis import espeak
 
@@ -84,6 +85,7 @@ SHORT_PHONEMES = 4
 """A phrase of fewer phonemes occurs inside many ordinary words, where nobody hears it."""
 COMMON_WORDS = 4000
 NEAREST_WORDS = 8
+PAIRED_WORDS, BORDER_PAIRS = 4, 60
 
 
 def find_language(code: str) -> Language:
@@ -164,6 +166,32 @@ def _nearest(word: Phonemes, lexicon: dict[str, Phonemes], count: int = NEAREST_
     return sorted((name for name, sound in lexicon.items() if sound != word), key=relative)[:count]
 
 
+@cache
+def _lexicon(language: Language) -> dict[str, Phonemes]:
+    """The common words of a language with their sounds."""
+    common = common_words(language)
+    return dict(zip(common, pronounce_in(language)(common), strict=True))
+
+
+def _shared(a: Phonemes, b: Phonemes) -> int:
+    """How many phonemes two sounds share at their beginning."""
+    return next((i for i, (left, right) in enumerate(zip(a, b, strict=False)) if left != right), min(len(a), len(b)))
+
+
+def border_pairs(phrase: str, language: Language) -> list[str]:
+    """Pairs of common words that hold half the sounds of the phrase or more across their border, such as `hey
+    atmosphere` for `hey atlas`; none contains it."""
+    (target,) = pronounce_in(language)([phrase])
+    pairs = dict[str, int]()
+    for cut in range(1, len(target)):
+        ends = {word: _shared(sound[::-1], target[:cut][::-1]) for word, sound in _lexicon(language).items()}
+        begins = {word: _shared(sound, target[cut:]) for word, sound in _lexicon(language).items()}
+        firsts, seconds = (nlargest(PAIRED_WORDS, lengths, key=lengths.__getitem__) for lengths in (ends, begins))
+        pairs |= {f"{one} {two}": ends[one] + begins[two] for one in firsts for two in seconds}
+    likely = sorted((pair for pair in pairs if 2 * pairs[pair] >= len(target)), key=lambda pair: -pairs[pair])
+    return _without(phrase, target, likely[:BORDER_PAIRS], pronounce_in(language))
+
+
 def _parts(phrase: str) -> list[str]:
     """Parts of the phrase: each word, the halves of long words, and all words but the first or last."""
     words = phrase.split()
@@ -189,9 +217,8 @@ def look_alikes(phrase: str, language: Language, least_distance: int = 1) -> lis
     They are parts of the phrase, its words in reverse order, and combinations with common words that sound similar.
     Each is at least `least_distance` phonemes away from the phrase.
     """
-    words, pronounce, common = phrase.split(), pronounce_in(language), common_words(language)
+    words, pronounce, lexicon = phrase.split(), pronounce_in(language), _lexicon(language)
     target, *sounds = pronounce([phrase, *words])
-    lexicon = dict(zip(common, pronounce(common), strict=True))
     texts = _parts(phrase)
     if len(words) > 1:
         texts.append(" ".join(reversed(words)))
@@ -217,15 +244,38 @@ def other_texts(phrase: str, count: int, seed: int, language: Language) -> list[
 
     In languages other than English, a sentence is a sequence of three to eight words.
     """
-    rng, pronounce, words = random.Random(seed), pronounce_in(language), common_words(language)
-    (target,) = pronounce([phrase])
+    rng, words = random.Random(seed), common_words(language)
 
     def draw() -> str:
         if rng.random() < 0.4:
             return " ".join(rng.sample(words, rng.choice((1, 1, 2))))
         return _sentence(words, rng) if language.code == "en" else " ".join(rng.sample(words, rng.randint(3, 8)))
 
+    return _drawn(phrase, count, language, draw)
+
+
+def _drawn(phrase: str, count: int, language: Language, draw: Callable[[], str]) -> list[str]:
+    """`count` drawn texts that do not contain the phrase."""
+    pronounce = pronounce_in(language)
+    (target,) = pronounce([phrase])
     texts: list[str] = []
     while len(texts) < count:
         texts += _without(phrase, target, [draw() for _ in range(count - len(texts))], pronounce)
     return texts
+
+
+def fluent_sentences(phrase: str, count: int, seed: int) -> list[str]:
+    """`count` English sentences that do not contain the phrase; one in ten holds parts of it, in a look-alike or across
+    the border of two words."""
+    language = LANGUAGES["en"]
+    rng, words = random.Random(seed), common_words(language)
+    similar = [*look_alikes(phrase, language), *border_pairs(phrase, language)]
+    weights = [1 / (rank + 20) for rank in range(len(words))]
+
+    def draw() -> str:
+        kind = rng.random()
+        if kind < 0.1:
+            return f"{rng.choice(SUBJECTS)} {rng.choice(VERBS)} {rng.choice(similar)} {rng.choice(PLACES)}"
+        return _sentence(words, rng) if kind < 0.5 else " ".join(rng.choices(words, weights, k=rng.randint(4, 12)))
+
+    return _drawn(phrase, count, language, draw)

@@ -12,13 +12,15 @@ import soundfile
 
 from trainer.audio.audio_formats import SAMPLE_RATE
 from trainer.dataset import changes, file_names, importing
-from trainer.dataset.changes import RAW, Move
+from trainer.dataset.changes import RAW, TRASH, Move
 from trainer.dataset.importing import Imported
-from trainer.synthesis import acoustics, espeak, phrases, piper
+from trainer.synthesis import acoustics, espeak, phrases, piper, speech_streams
 from trainer.synthesis.espeak import Utterance
 from trainer.system.job import Report
 from trainer.system.workspace import LABELS, Workspace
 
+STREAMS = "streams/false_accepts/demo-speech"
+"""The folder, below the data folder, of the long recordings of a demo, which every evaluation hears."""
 PREFIX = "demo-"
 """Begins the names of folders with synthetic clips, which sets them apart from speakers."""
 SPEECH = ("positive", "hard_negative", "negative")
@@ -84,8 +86,16 @@ def demo_counts(positives: int) -> dict[str, int]:
     }
 
 
-def make_demo(workspace: Workspace, phrase: str, positives: int, seed: int, report: Report) -> dict[str, int]:
-    """Make the demo data set of an English phrase; returns clips by label. Equal arguments give equal bytes.
+@dataclass(frozen=True)
+class Demo:
+    """What a demo consists of: clips by label, and seconds of synthetic speech without the phrase for evaluations."""
+
+    counts: dict[str, int]
+    stream_seconds: float
+
+
+def make_demo(workspace: Workspace, phrase: str, positives: int, seed: int, report: Report) -> Demo:
+    """Make the demo data set of an English phrase. Equal arguments give equal bytes.
 
     A folder for each voice, kind of noise or room is the group that splits keep together. The clips appear in data/raw
     at the end, as one change that can be undone and that moves an earlier demo to the trash. Raises ValueError for a
@@ -99,9 +109,11 @@ def make_demo(workspace: Workspace, phrase: str, positives: int, seed: int, repo
     recipe = Recipe(phrase, seed=seed, counts=demo_counts(positives), least_distance=DEMO_DISTANCE)
     with importing.staging(workspace) as (change_id, folder):
         _make(recipe, folder, report)
+        wanted = speech_streams.seconds_of(positives)
+        seconds = speech_streams.write(folder / STREAMS, phrase, wanted, seed, report)
         _check_no_own_clips(workspace)
         _replace_demo(workspace, folder, phrase, change_id)
-    return recipe.counts
+    return Demo(recipe.counts, seconds)
 
 
 def _check_no_own_clips(workspace: Workspace) -> None:
@@ -134,7 +146,17 @@ def _replace_demo(workspace: Workspace, folder: Path, phrase: str, change_id: st
     for path in sorted(folder.rglob("*.wav")):
         target = f"{RAW}/{path.relative_to(folder).as_posix()}"
         moves.append(Move(source=path.relative_to(data).as_posix(), target=target))
+    moves += _stream_moves(data, folder, change_id)
     changes.apply(workspace, f"Demo data for {phrase}", moves, change_id)
+
+
+def _stream_moves(data: Path, folder: Path, change_id: str) -> list[Move]:
+    """The moves of the long recordings of an earlier demo to the trash, and of the new ones to their place."""
+    earlier, new = sorted((data / STREAMS).glob("*.flac")), sorted((folder / STREAMS).glob("*.flac"))
+    trashed = [
+        Move(source=f"{STREAMS}/{path.name}", target=f"{TRASH}/{change_id}/{STREAMS}/{path.name}") for path in earlier
+    ]
+    return trashed + [Move(source=path.relative_to(data).as_posix(), target=f"{STREAMS}/{path.name}") for path in new]
 
 
 def _make(recipe: Recipe, folder: Path, report: Report) -> None:

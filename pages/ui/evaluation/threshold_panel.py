@@ -13,7 +13,7 @@ from pages.ui.shared.metrics import Metric
 from trainer.detector.detector_file import DetectorFile
 from trainer.evaluation import budget, curve, errors, intervals, point_text
 from trainer.evaluation.budget import Choice
-from trainer.evaluation.evaluations import CurvePoint, Evaluation
+from trainer.evaluation.evaluations import CurvePoint
 from trainer.run import models
 from trainer.system.display_text import counted
 
@@ -59,7 +59,7 @@ def show(scored: ScoredEvaluation, choice: Choice) -> None:
         end = evaluation_charts.axis_end([evaluation], choice.per_hour)
         chart = evaluation_charts.det_chart(table, marks, choice.per_hour, end)
         st.altair_chart(chart, width="stretch", key="curve", alt="Miss rate against false accepts per hour")
-        st.caption(f"{_measured_on(evaluation)} {READING}")
+        st.caption(f"{_measured_on(choice)} {READING}")
     else:
         st.info("These streams do not contain the word, so the miss rate is unknown. Evaluate on the test split too.")
     for sentence in budget.sentences(choice):
@@ -67,12 +67,14 @@ def show(scored: ScoredEvaluation, choice: Choice) -> None:
     _show_write_button(scored, choice)
 
 
-def _measured_on(evaluation: Evaluation) -> str:
+def _measured_on(choice: Choice) -> str:
     """The amount of sound behind the curve, and the lowest rate that it can show."""
+    evaluation = choice.evaluation
+    synthetic = f" ({choice.synthetic_hours:.2f} h of it synthetic speech)" if choice.synthetic_hours else ""
     bound = curve.short(intervals.RULE_OF_THREE / evaluation.hours)
     return (
-        f"Measured on {counted(evaluation.words, 'word')} and {evaluation.hours:.2f} h without the word. No false "
-        f"accept in {evaluation.hours:.2f} h means fewer than {bound} per hour with 95 % confidence."
+        f"Measured on {counted(evaluation.words, 'word')} and {evaluation.hours:.2f} h without the word{synthetic}. "
+        f"No false accept in {evaluation.hours:.2f} h means fewer than {bound} per hour with 95 % confidence."
     )
 
 
