@@ -1,8 +1,9 @@
-"""Whether training on fluent speech pays: `python -m benchmarks.hours FOLDER`.
+"""Whether training on fluent speech pays, and whether promises are kept: `python -m benchmarks.hours FOLDER`.
 
 Half of the readers of ../shared/data/fa_dev are given to a training as long recordings (label `stream`); the streams of
-wakebench hold the other half only. FOLDER stores data sets, streams and a line of results per training, which are
-reused; the table is printed.
+wakebench hold the other half only. For models without long recordings, thresholds are also chosen in the first half for
+several budgets, and their false accepts counted in the other. FOLDER stores data sets, streams and a line of results per
+training, which are reused; the tables are printed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import json
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,20 @@ import numpy as np
 
 from benchmarks import quality
 from benchmarks.quality import BUDGET, CONDITIONS, SHARED, wakebench
-from trainer.audio import manifest
+from trainer.audio import audio_file, audio_formats, manifest
 from trainer.dataset import clips as clips_of
 from trainer.dataset.scan import scan
+from trainer.engine.training import validation
+from trainer.evaluation import curve, intervals
+from trainer.streams.stream_set import Recording, ScoredStream
 from trainer.system.workspace import STREAM, Workspace
 
 TESTED = frozenset(("1867", "2416", "3526", "4640", "669", "7312", "7859"))
 """Readers in the streams; the other seven are given to the training."""
+BUDGETS = (2.0, 3.0, 5.0, 10.0)
+"""False accepts per hour; fewer cannot be promised from so few hours."""
 VARIANTS = {
     "without": {},
-    "stream_share 0.15": {"stream_share": 0.15},
     "stream_share 0.3": {"stream_share": 0.3},
     "stream_share 0.3, mined_share 0.1": {"stream_share": 0.3, "mined_share": 0.1},
 }
@@ -86,6 +91,37 @@ def workspace_of(folder: Path, word: str, given: bool) -> Workspace:
     return workspace
 
 
+def given_streams(score: Any) -> list[ScoredStream]:
+    """The readers that are not tested, one stream each, as a model scores them."""
+    by_reader = defaultdict(list)
+    for row in readers(False):
+        by_reader[row["speaker"]].append(audio_file.read_16k(SHARED / "data" / "fa_dev" / row["file"]))
+    streams = []
+    for name, waves in by_reader.items():
+        wave = np.concatenate(waves)
+        times, scores = score(wave)
+        seconds = len(wave) / audio_formats.SAMPLE_RATE
+        recording = Recording(name=name, path=name, seconds=seconds, condition="speech", counts_false_accepts=True)
+        streams.append(validation.smoothed(recording, scores, float(times[0])))
+    return streams
+
+
+def calibration(given: Sequence[ScoredStream], tracks: dict[str, Any]) -> list[dict[str, Any]]:
+    """For each budget that the hours of the first readers support: the threshold that keeps it there with 90 %
+    confidence and the one that just keeps it, and the false accepts of each in the speech of the others."""
+    spoken = [track for name, track in tracks.items() if name.startswith("speech")]
+    hours, points, rows = curve.hours(given), curve.curve(given), []
+    for per_hour in BUDGETS:
+        allowed = intervals.allowed(per_hour, hours)
+        for rule, rate in (("promise", None if allowed is None else allowed / hours), ("estimate", per_hour)):
+            point = None if rate is None else curve.at_rate(points, rate)
+            if point is not None:
+                accepts = sum(wakebench.detections(track, [], point.threshold, 1.0, 1.0)[1] for track in spoken)
+                rows.append({"budget": per_hour, "rule": rule, "false_accepts": accepts})
+    tested = sum(float(times[-1]) for times, _ in spoken) / 3600
+    return [row | {"hours": tested, "chosen_on_hours": hours} for row in rows]
+
+
 def measured(folder: Path, word: str, variant: str, seed: int, threads: int) -> dict[str, Any]:
     """Train and score; returns misses at BUDGET on the streams, and what the shipped threshold does there."""
     lay_out(folder, word)
@@ -93,15 +129,18 @@ def measured(folder: Path, word: str, variant: str, seed: int, threads: int) -> 
     run, status = quality.train(workspace, "recommended", seed, threads, VARIANTS[variant])
     stream = folder / "streams" / word
     truth = json.loads((stream / "truth.json").read_text())
-    raw, _, _ = wakebench.collect(quality.scorer_of(run), stream, truth)
+    score = quality.scorer_of(run)
+    raw, _, _ = wakebench.collect(score, stream, truth)
     points = wakebench.evaluate(raw, truth)["points"]
     point = next(each for each in points if each["scope"] == "all" and each["target_fa_per_hour"] == BUDGET)
     tracks = {name: (times, wakebench.smooth(times, scores, 0.2)) for name, (times, scores) in raw.items()}
     missed = quality.at_threshold(tracks, truth, point["threshold"])["missed"]
     shipped = quality.at_threshold(tracks, truth, status["operating_point"]["threshold"])
     minutes = round(status["elapsed_seconds"] / 60, 2)
+    kept = {} if variant != "without" else {"calibration": calibration(given_streams(score), tracks)}
     shutil.rmtree(run.folder)
-    return {"word": word, "variant": variant, "seed": seed, "minutes": minutes, "missed": missed, "shipped": shipped}
+    about = {"word": word, "variant": variant, "seed": seed, "minutes": minutes}
+    return about | {"missed": missed, "shipped": shipped} | kept
 
 
 def table(rows: list[dict[str, Any]]) -> Iterator[str]:
@@ -125,6 +164,24 @@ def table(rows: list[dict[str, Any]]) -> Iterator[str]:
         )
 
 
+def calibration_table(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """False accepts per hour in other readers' speech at thresholds for a budget, over all words and seeds."""
+    yield "| budget, /h | rule | chosen on, h | false accepts /h | interval | words and seeds within the budget |"
+    yield "|" + " --- |" * 6
+    groups = defaultdict(list)
+    for row in rows:
+        for each in row.get("calibration", []):
+            groups[each["budget"], each["rule"]].append(each)
+    for (per_hour, rule), group in sorted(groups.items()):
+        accepts, hours = (sum(each[name] for each in group) for name in ("false_accepts", "hours"))
+        low, high = (bound / hours for bound in intervals.of_count(accepts))
+        within = sum(each["false_accepts"] <= per_hour * each["hours"] for each in group)
+        yield (
+            f"| {per_hour:g} | {rule} | {group[0]['chosen_on_hours']:.2f} | {accepts / hours:.2f} | "
+            f"{low:.2f} to {high:.2f} | {within} of {len(group)} |"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -142,7 +199,7 @@ def main() -> None:
             rows.append(measured(results.parent, word, variant, seed, arguments.threads))
             with open(results, "a") as file:
                 file.write(json.dumps(rows[-1]) + "\n")
-    print("\n".join(table(rows)))
+    print("\n".join([*table(rows), "", *calibration_table(rows)]))
 
 
 if __name__ == "__main__":
