@@ -2,8 +2,8 @@
 
 Half of the readers of ../shared/data/fa_dev are given to a training as long recordings (label `stream`); the streams of
 wakebench hold the other half only. For models without long recordings, thresholds are also chosen in the first half for
-several budgets, and their false accepts counted in the other. FOLDER stores data sets, streams and a line of results per
-training, which are reused; the tables are printed.
+several budgets, and their false accepts counted in the other. FOLDER stores data sets, streams and a line of results
+per training, which are reused; the tables are printed.
 """
 
 from __future__ import annotations
