@@ -58,6 +58,21 @@ def left(workspace: Workspace) -> list[str]:
     return [name for name in names if not name.startswith(("raw/", "changes/", "scan")) and "lock" not in name]
 
 
+def test_a_second_stop_while_the_last_clip_is_made_costs_nothing(workspace, monkeypatch):
+    make, calls = room_recordings.make_clips, []
+
+    def interrupted(of: Workspace) -> None:
+        calls.append(of)
+        if len(calls) == 2:  # the first one is before the recording
+            raise KeyboardInterrupt
+        make(of)
+
+    monkeypatch.setattr(room_recordings, "make_clips", interrupted)
+    samples = noise(3)
+    result = capture.record(workspace, Request("hall", seconds=0), in_pieces(samples), quiet)
+    assert np.array_equal(kept_samples(workspace), samples) and len(result.recording.clips) == 1 and len(calls) == 3
+
+
 def test_a_recording_is_kept_in_pieces_of_five_minutes_to_the_last_sample(workspace):
     samples = noise(11 * 60 + 0.3)
     result = capture.record(workspace, Request("living room", seconds=0), in_pieces(samples), quiet)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Generator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +99,8 @@ def capture(
             Path(audio).unlink()
         lines = result.sentences()
         if result.recording.clips:
-            scan_clips(session.workspace, report)
+            with suppress(KeyboardInterrupt):  # what is recorded stays; the next scan finds it
+                scan_clips(session.workspace, report)
         if result.error:
             raise ValueError(" ".join(lines))
         return captures.document(result), " ".join(lines) if as_job else "\n".join(lines)

@@ -123,7 +123,8 @@ class _Recorder:
         """Make a clip of the spool, if there is one. Raises OSError; then the spool stays for the next scan."""
         if self.spool is None:
             return
-        os.close(self.descriptor)
+        descriptor, self.descriptor = self.descriptor, -1
+        os.close(descriptor)
         spool, self.spool, self.spooled = self.spool, None, 0
         recording = self.recording.model_copy(update={"heard_seconds": self.heard_seconds})
         self.recording = room_recordings.make_clip(self.workspace, recording, spool)
@@ -158,7 +159,10 @@ def record(
         except (OSError, ValueError) as error:
             failure = error
             early = f"The recording ended after {duration(recorder.heard_seconds)}: {_sentence(error)}"
-        recording = _end(recorder)
+        try:
+            recording = _end(recorder)
+        except KeyboardInterrupt:  # Stop was clicked twice
+            recording = _end(recorder)
     if failure and not recording.clips:
         raise failure
     peak_db = 20 * float(np.log10(max(recorder.peak, 1e-5)))
@@ -191,8 +195,9 @@ def _record(recorder: _Recorder, request: Request, pieces: Iterable[Piece], dete
 def _end(recorder: _Recorder) -> Recording:
     """Make a clip of the last piece, wherever the recording was interrupted. Raises OSError."""
     workspace, recording = recorder.workspace, recorder.recording
-    if recorder.spool is not None:
-        os.close(recorder.descriptor)
+    if recorder.descriptor >= 0:
+        descriptor, recorder.descriptor = recorder.descriptor, -1
+        os.close(descriptor)
     recording = room_recordings.read(workspace, recording.id) or recording
     room_recordings.write(workspace, recording.model_copy(update={"heard_seconds": recorder.heard_seconds}))
     room_recordings.make_clips(workspace)
