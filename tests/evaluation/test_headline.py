@@ -66,12 +66,12 @@ def test_false_alarms_come_with_the_hours_checked(measured, alarms, verdict, act
 def test_any_number_of_hours_of_clips_proves_nothing():
     shown = headline.of(point(long=None, false_accepts=0, hours=100.0))
     assert shown.verdict == "unknown" and shown.hours == 0 and shown.bound_per_hour is None
-    assert shown.advice == "Add 5 h of speech without the word, as long recordings of a new evaluation."
+    assert shown.advice == "Add 5 h of speech without the word: public sound, or recordings of your room."
 
 
 def test_the_hours_to_add_count_the_false_alarms_there_were():
     shown = headline.of(point(5, long=(3, 4.7)))
-    assert shown.advice == "Add 9 h of speech without the word, as long recordings of a new evaluation."
+    assert shown.advice == "Add 9 h of speech without the word: public sound, or recordings of your room."
     assert intervals.most_expected(3) / (4.7 + 9) <= headline.GOOD_PER_HOUR < intervals.most_expected(3) / (4.7 + 8)
 
 

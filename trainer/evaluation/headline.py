@@ -118,7 +118,7 @@ def hours_needed(count: int, hours: float) -> int:
 
 def _advice(point: OperatingPoint, heard: float | None, bound: float | None, too_many: bool) -> tuple[str, Action]:
     needed = hours_needed(point.long_false_accepts or 0, point.long_hours or 0.0)
-    text = f"Add {needed} h of speech without the word, as long recordings of a new evaluation."
+    text = f"Add {needed} h of speech without the word: public sound, or recordings of your room."
     add_speech: tuple[str, Action] = (text, "add speech")
     if not point.checkpoint:
         return "No model is exported yet. Evaluate it when the training has ended.", ""

@@ -179,7 +179,7 @@ def point_metrics(point: OperatingPoint | None) -> list[Metric]:
 COLOURS = {"good": "green", "usable": "blue", "not yet": "orange", "unknown": "gray"}
 NEXT: dict[headline.Action, tuple[str, str, str]] = {
     "evaluate": ("Go to Evaluation", EVALUATION, "Streams"),
-    "add speech": ("Add long recordings", EVALUATION, "Streams"),
+    "add speech": ("Add long recordings", DATASET, ""),
     "reduce false alarms": ("Show the false accepts", EVALUATION, "Streams"),
     "add recordings": ("Go to Dataset", DATASET, ""),
     "take it away": ("Get the model", EVALUATION, "Model"),
