@@ -346,7 +346,7 @@ def share() -> str:
     kept_open, ours = os.pipe()
     os.set_inheritable(ours, False)
     words = [str(workers.path), *workers.modules]
-    fork(engine().address, "tests.fork_server", words, os.environ, [kept_open, 1, 2], leader="").leave()
+    fork(engine().address, "tests.fork_server", words, os.environ, [kept_open, 1, 2]).leave()
     os.close(kept_open)
     return workers.wait()
 
