@@ -1,7 +1,7 @@
 # make app    install what is missing and open the app      make app PORT=8600 HEADLESS=1
 #             make app HOST=0.0.0.0 serves the network       WAKEWORD_TOKEN=off make app asks for no token
 # make test   install what is missing, run all tests        make setup   only install
-# make test-fast  tests of data, configurations, pages and the engine, in a minute or two: no browser, no long trainings
+# make test-fast  tests of data, configurations, pages and the engine, in a minute or two: no browser, few processes
 # make test-gpu  the tests that need a GPU, a part of make test where there is one
 # make docs   build the documentation into site/
 # make bench  measure how fast trainings run on this machine; takes three minutes
@@ -39,11 +39,10 @@ test: setup
 	$(TEST) -n 2 -m prompt
 	$(BIN)/python -m pytest tests/gpu
 
-# Without the files of the engine that train whole runs again and again.
+# Without the tests that measure time and memory of trainings.
 FAST := audio config engine estimates pages streams
-TRAINING := export options_act saving speed wishes
 test-fast: setup
-	$(TEST) -n 3 $(TRAINING:%=--ignore tests/engine/test_%.py) $(addprefix tests/,$(FAST))
+	$(TEST) -n 2 --ignore tests/engine/test_speed.py $(addprefix tests/,$(FAST))
 
 test-gpu: setup
 	$(BIN)/python -m pytest tests/gpu
