@@ -88,7 +88,6 @@ def tone_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session", autouse=True)
 def forked() -> Iterator[None]:
     """Fork what tests start from a process that has imported torch."""
-    fork_server.engine(), fork_server.pages()  # before there are threads, each of which would make its own
     with (
         mock.patch.object(processes, "start_detached", fork_server.start_detached),
         mock.patch.object(subprocess, "Popen", fork_server.PopenOfTests),

@@ -17,6 +17,8 @@ import json
 import logging
 import os
 import pkgutil
+import re
+import runpy
 import select
 import shutil
 import signal
@@ -25,12 +27,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+import time
+import traceback
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from tests.become import become, current_umask, take
 from tests.forked import Forked, fork, tell
 from tests.waiting import PATIENCE, ticks
 from trainer.system import private, processes
@@ -107,7 +110,7 @@ class Popen(subprocess.Popen):
         pipes = rest[3:9]
         streams = [own if pipe == -1 else pipe for own, pipe in enumerate((pipes[0], pipes[3], pipes[5]))]
         if module in PIPED and not pass_fds and (server := self.server(module)):
-            umask = current_umask() if rest[13] == -1 else rest[13]
+            umask = _umask() if rest[13] == -1 else rest[13]
             self._forked = fork(server, module, words[3:], environment, streams, folder.resolve(), "", umask=umask)
             self.pid = self._forked.pid
         elif not self.fork_here(module, words[3:], environment, folder, streams, pass_fds, new_session):
@@ -124,7 +127,7 @@ class Popen(subprocess.Popen):
         if not self.pid:
             if new_session:
                 os.setsid()
-            take(dict(enumerate(streams)), pass_fds)
+            _take(dict(enumerate(streams)), pass_fds)
             become(module, words, environment, folder)
         return True
 
@@ -149,6 +152,55 @@ class PopenOfTests(Popen):
 
     def fork_here(self, *_: object) -> bool:
         return False
+
+
+def _umask() -> int:
+    """The umask of this process, which `os.umask` would change for a moment."""
+    return int(re.search(r"^Umask:\s*(\d+)", Path("/proc/self/status").read_text(), re.MULTILINE)[1], 8)
+
+
+def _take(streams: dict[int, int], others: Collection[int]) -> None:
+    """In a child: take these descriptors as standard streams, and close all but them and the others."""
+    for number, descriptor in streams.items():
+        if descriptor not in (-1, number):
+            os.dup2(descriptor, number)
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2 and int(name) not in others:
+            with suppress(OSError):
+                os.close(int(name))
+
+
+def become(module: str, words: list[str], environment: Mapping[str, str], folder: Path) -> None:
+    """Run a module to the end of this process, as `python -m MODULE WORDS` does."""
+    code = 0
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(environment)
+        time.tzset()
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(line_buffering=True, write_through=True)
+        sys.argv = [module, *words]
+        sys.modules.pop(f"{module}.__main__" if hasattr(sys.modules.get(module), "__path__") else module, None)
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+        if isinstance(error.code, str):
+            print(error.code, file=sys.stderr)
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    except BaseException:  # the edge of the process
+        traceback.print_exc()
+        code = 1
+    finally:
+        with suppress(BaseException):
+            threading._shutdown()
+            atexit._run_exitfuncs()
+            sys.stdout.flush()
+        os._exit(code)
 
 
 def start_detached(arguments: Sequence[str], log: Path, environment: dict[str, str]) -> None:
@@ -190,47 +242,38 @@ def command(
 
 
 def _serve(address: str) -> None:
-    """Fork a child for each request, and tell who asked when it has ended; ends when standard input is closed.
-
-    The end of a child writes to a socket: a signal just before `select` would not end its wait.
-    """
+    """Fork a child for each request, and tell who asked when it has ended; ends when standard input is closed."""
     waiting: dict[int, socket.socket] = {}
-    ended, signalled = socket.socketpair()
-    signalled.setblocking(False)
-    signal.set_wakeup_fd(signalled.fileno(), warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def reap(*_: object) -> None:
+        with suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                if asker := waiting.pop(ended[0], None):
+                    tell(asker, os.waitstatus_to_exitcode(ended[1]))
+                    asker.close()
+
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(f"{address}.new")
+    listener.bind(address)
     listener.listen(16)
-    os.rename(f"{address}.new", address)  # whoever sees it may connect
-    while sys.stdin not in (ready := select.select([listener, ended, sys.stdin], [], [])[0]):  # nobody writes to it
-        if ended in ready:
-            ended.recv(MOST_BYTES)
-            _tell_of_ended(waiting)
-        if listener in ready:
-            asker, _ = listener.accept()
-            data, files, *_ = socket.recv_fds(asker, MOST_BYTES, 8)
-            while part := asker.recv(MOST_BYTES):
-                data += part
-            if not (pid := os.fork()):
-                _begin(json.loads(data), files, [listener, ended, signalled, asker, *waiting.values()])
-            waiting[pid] = asker
-            tell(asker, pid)
-            for descriptor in files:
-                os.close(descriptor)
-
-
-def _tell_of_ended(waiting: dict[int, socket.socket]) -> None:
-    with suppress(ChildProcessError):
-        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-            if asker := waiting.pop(ended[0], None):
-                tell(asker, os.waitstatus_to_exitcode(ended[1]))
-                asker.close()
+    signal.signal(signal.SIGCHLD, reap)
+    while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:  # nobody writes to it: it was closed
+        asker, _ = listener.accept()
+        data, files, *_ = socket.recv_fds(asker, MOST_BYTES, 8)
+        while part := asker.recv(MOST_BYTES):
+            data += part
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+        if not (pid := os.fork()):
+            _begin(json.loads(data), files, [listener, asker, *waiting.values()])
+        waiting[pid] = asker
+        tell(asker, pid)
+        for descriptor in files:
+            os.close(descriptor)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
 
 
 def _begin(wish: dict, files: list[int], ours: list[socket.socket]) -> None:
     """In the child: become what was asked for."""
-    signal.set_wakeup_fd(-1)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
     for each in ours:
         each.close()
     if wish["leader"] == "session":
@@ -263,19 +306,17 @@ class ForkServer:
         self.starting = threading.Lock()  # tests start trainings from several threads
 
     def start(self) -> None:
-        """Start it, if it is not, without waiting for its imports."""
-        with self.starting:
-            if self.process is None:
-                own = processes.environment_of_engine(Workspace(self.path.parent)) | NO_THREADS
-                command = [sys.executable, "-m", "tests.fork_server", str(self.path), *self.modules]
-                self.process = subprocess.Popen(command, cwd=PROJECT_ROOT, env=own, stdin=subprocess.PIPE)
-                atexit.register(self.end)
+        """Start it without waiting for its imports."""
+        own = processes.environment_of_engine(Workspace(self.path.parent)) | NO_THREADS
+        command = [sys.executable, "-m", "tests.fork_server", str(self.path), *self.modules]
+        self.process = subprocess.Popen(command, cwd=PROJECT_ROOT, env=own, stdin=subprocess.PIPE)
+        atexit.register(self.end)
 
     @property
     def address(self) -> str:
-        if _is_ours():
-            for server in (engine(), pages()):  # a fork of one may ask the other
-                server.start()
+        with self.starting:
+            if self.process is None and _is_ours():
+                self.start()
         return self.wait()
 
     def wait(self) -> str:
