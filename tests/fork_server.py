@@ -72,7 +72,6 @@ OWNER = "WAKEWORD_TEST_FORK_SERVERS_OWNER"
 FORKED = ("trainer", "trainer.run.supervisor")
 """Modules that `start_detached` starts by a fork."""
 PIPED = (
-    "trainer",
     "trainer.dataset.inspector",
     "trainer.dataset.tar_process",
     "trainer.detector.model_trial",
@@ -110,7 +109,7 @@ class Popen(subprocess.Popen):
         pipes = rest[3:9]
         streams = [own if pipe == -1 else pipe for own, pipe in enumerate((pipes[0], pipes[3], pipes[5]))]
         if module in PIPED and not pass_fds and (server := self.server(module)):
-            umask = _umask() if rest[13] == -1 else rest[13]
+            umask = int(re.search(r"^Umask:\s*(\d+)", Path("/proc/self/status").read_text(), re.MULTILINE)[1], 8)
             self._forked = fork(server, module, words[3:], environment, streams, folder.resolve(), "", umask=umask)
             self.pid = self._forked.pid
         elif not self.fork_here(module, words[3:], environment, folder, streams, pass_fds, new_session):
@@ -152,11 +151,6 @@ class PopenOfTests(Popen):
 
     def fork_here(self, *_: object) -> bool:
         return False
-
-
-def _umask() -> int:
-    """The umask of this process, which `os.umask` would change for a moment."""
-    return int(re.search(r"^Umask:\s*(\d+)", Path("/proc/self/status").read_text(), re.MULTILINE)[1], 8)
 
 
 def _take(streams: dict[int, int], others: Collection[int]) -> None:

@@ -11,7 +11,6 @@ from tests import fork_server
 from trainer.system.workspace import PROJECT_ROOT
 
 
-@pytest.mark.anew
 @pytest.mark.parametrize("words", [["--help"], ["fly"], ["status", "latest", "--json"]])
 def test_a_forked_command_answers_as_a_new_interpreter(words: list[str], tmp_path):
     words = [*words, "--root", str(tmp_path)]

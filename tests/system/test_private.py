@@ -56,7 +56,6 @@ def workspace():
     shutil.rmtree(folder)
 
 
-@pytest.mark.anew
 def test_all_that_a_user_makes_is_for_this_user_alone_and_exports_are_as_the_user_shares(workspace: Workspace):
     make_raw(workspace)
     saved_configs.save(workspace, "mine", tiny_config())
