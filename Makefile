@@ -31,18 +31,15 @@ app: setup
 # Bytecode is written, also where the environment forbids it: else each process that tests start compiles all it imports.
 test test-fast test-gpu: export PYTHONDONTWRITEBYTECODE =
 
-# Four files at a time on two cores, the longest first, as tests often wait for pages and trainings (tests/conftest.py).
-# Then those that promise something within seconds, which too busy a machine would break.
-TEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
+# Two tests at a time, as there are cores on the smallest machine: promises of seconds are kept beside another test too.
 test: setup
-	$(TEST) -n 4 -m "not prompt"
-	$(TEST) -n 2 -m prompt
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 	$(BIN)/python -m pytest tests/gpu
 
 # Without the tests that measure time and memory of trainings.
 FAST := audio config engine estimates pages streams
 test-fast: setup
-	$(TEST) -n 2 --ignore tests/engine/test_speed.py $(addprefix tests/,$(FAST))
+	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/engine/test_speed.py $(addprefix tests/,$(FAST))
 
 test-gpu: setup
 	$(BIN)/python -m pytest tests/gpu

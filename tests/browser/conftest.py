@@ -13,7 +13,7 @@ from tests import fork_server
 from tests.browser import widgets
 from tests.waiting import PATIENCE
 
-BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 expect.set_options(timeout=1000 * PATIENCE)

@@ -155,7 +155,6 @@ def test_ctrl_c_on_the_server_leaves_the_training_alone(page: Page, workspace: W
         assert runs.status(run).state == "running"
 
 
-@pytest.mark.prompt
 @pytest.mark.parametrize(("both", "word"), [(False, "Failed"), (True, "Lost")])
 def test_a_kill_is_shown_within_5_s(page: Page, workspace: Workspace, both: bool, word: str):
     run = launch.start(workspace, tiny_config(**ENDLESS), "tiny").run

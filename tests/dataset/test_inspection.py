@@ -176,7 +176,6 @@ def children() -> set[int]:
     return {child.pid for child in psutil.Process().children()}
 
 
-@pytest.mark.anew
 def test_leaving_early_ends_the_processes(tmp_path):
     for number in range(200):
         (tmp_path / f"{number}.wav").write_bytes(encoded())

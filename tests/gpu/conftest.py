@@ -13,6 +13,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="no GPU here, or hidden beside other tests: make test-gpu"))
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def forked() -> None:
     """Trainings on a GPU are started by new interpreters: what CUDA was set up for does not outlive a fork."""

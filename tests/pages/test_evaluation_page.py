@@ -52,7 +52,6 @@ def audio(seconds: float, kind: str = "WAV", rate: int = RATE) -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.prompt
 def test_several_files_are_heard_each_with_its_trace(run):
     app = listen(run)
     good = [("a.wav", audio(10.0)), ("b <b>.flac", audio(3.0, "FLAC")), ("c.ogg", audio(3.0, "OGG", 8000))]

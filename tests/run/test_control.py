@@ -1,5 +1,6 @@
 """Pause, resume, extend and the queue on whole runs, with real processes."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -71,7 +72,6 @@ def test_a_queued_run_is_cancelled_or_paused_without_ever_training(workspace: Wo
     wait_until(paused, "completed")
 
 
-@pytest.mark.prompt
 def test_a_pause_that_is_taken_back_is_never_shown_as_paused(workspace: Workspace):
     run = start(workspace, **ENDLESS)
     wait_for_epoch(run, 2)
@@ -129,15 +129,14 @@ def test_a_queue_goes_on_when_everybody_who_started_it_is_gone(workspace: Worksp
         f"[launch.start(Workspace(Path({str(workspace.root)!r})), tiny_config(), 'tiny', str(n)) for n in range(3)];"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
-    assert fork_server.engine().address
-    assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT).returncode == -signal.SIGKILL
+    known = os.environ | {fork_server.ADDRESS: fork_server.engine().address}
+    assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, env=known).returncode == -signal.SIGKILL
     started = runs.all_runs(workspace)
     assert len(started) == 3
     ended = sorted((wait_until(run, "completed") for run in started), key=lambda status: status.outcome.ended)
     assert [status.label for status in ended] == ["0", "1", "2"] and not run_queue.read(workspace).order
 
 
-@pytest.mark.prompt
 def test_a_stop_wakes_a_suspended_training_and_its_supervisor(workspace: Workspace):
     run = start(workspace, **ENDLESS)
     wait_for_epoch(run, 1)

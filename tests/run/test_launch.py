@@ -74,7 +74,6 @@ def test_stop_now_beats_stop_after_the_epoch(workspace: Workspace):
     wait_until(run, "stopped", seconds=30)
 
 
-@pytest.mark.prompt
 def test_a_killed_trainer_is_failed_with_its_signal_within_5_s(workspace: Workspace):
     run = launch.start(workspace, tiny_config(**ENDLESS), "tiny").run
     wait_for_epoch(run, 2)
@@ -83,7 +82,6 @@ def test_a_killed_trainer_is_failed_with_its_signal_within_5_s(workspace: Worksp
     assert runs.document(status)["outcome"]["signal"] == "SIGKILL" and "signal 9" in status.outcome.reason
 
 
-@pytest.mark.prompt
 def test_a_killed_trainer_and_supervisor_are_lost_within_5_s(workspace: Workspace):
     run = launch.start(workspace, tiny_config(**ENDLESS), "tiny").run
     wait_for_epoch(run, 2)
@@ -94,15 +92,13 @@ def test_a_killed_trainer_and_supervisor_are_lost_within_5_s(workspace: Workspac
 
 
 @pytest.mark.anew
-def test_the_waiting_threads_of_a_trainer_sleep(workspace: Workspace, monkeypatch):
+def test_the_waiting_threads_of_a_trainer_sleep(workspace: Workspace):
     """Threads that spin while they wait made a training thirty times slower beside one other busy program."""
-    monkeypatch.delenv("GOMP_SPINCOUNT")  # tests/conftest.py sets it
     run = launch.start(workspace, tiny_config(**ENDLESS), "tiny").run
     wait_for_epoch(run, 1)
     assert psutil.Process(people(run).trainer.pid).environ()["GOMP_SPINCOUNT"] == "3000"
 
 
-@pytest.mark.prompt
 def test_a_trainer_does_not_outlive_its_supervisor(workspace: Workspace):
     run = launch.start(workspace, tiny_config(**ENDLESS), "tiny").run
     wait_for_epoch(run, 2)
@@ -130,7 +126,6 @@ def test_a_signal_to_supervisor_and_trainer_alike_stops_the_run_in_order(workspa
     assert wait_until(run, "stopped", "failed", seconds=30).state == "stopped"
 
 
-@pytest.mark.prompt
 def test_a_suspended_trainer_is_unresponsive_and_comes_back(workspace: Workspace):
     run = launch.start(workspace, tiny_config(**ENDLESS), "tiny").run
     wait_for_epoch(run, 2)
@@ -141,7 +136,6 @@ def test_a_suspended_trainer_is_unresponsive_and_comes_back(workspace: Workspace
     wait_until(run, "running", seconds=5)
 
 
-@pytest.mark.prompt
 def test_a_killed_run_goes_on_from_its_last_checkpoint_as_often_as_asked(workspace: Workspace):
     run = launch.start(workspace, tiny_config(**ENDLESS), "tiny").run
     for attempt in (2, 3):

@@ -42,12 +42,10 @@ def test_pauses_anywhere_end_with_the_same_bytes():
     assert found.count == 6 and found.wrong == []
 
 
-@pytest.mark.prompt
 def test_a_training_that_is_to_end_saves_itself_and_is_gone():
     assert stops.measure(3).wrong == []
 
 
-@pytest.mark.prompt
 def test_a_trainer_that_hangs_and_was_asked_to_stop_is_killed():
     assert stops.measure_silent(1, seconds=2.0).wrong == []
 

@@ -188,7 +188,6 @@ def test_a_command_dies_with_the_supervisor_that_is_ended(workspace):
     assert is_gone(child)
 
 
-@pytest.mark.prompt
 @pytest.mark.parametrize(
     ("text", "told"),
     [

@@ -157,7 +157,6 @@ def test_a_live_run_is_told_as_such_from_anywhere_and_can_be_stopped_from_there(
     assert wait_until(run, "stopped", seconds=20).outcome.reason == "As asked."
 
 
-@pytest.mark.prompt
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_run_whose_processes_were_killed_is_told_as_lost_from_anywhere(workspace: Workspace, view: str):
     run = launch.start(workspace, tiny_config(epochs=10_000, device="cpu"), "tiny").run
