@@ -8,7 +8,8 @@ import pytest
 from tests.scored_streams import evaluation, random_other, recording, scored, words
 from trainer.detector import detector_file
 from trainer.detector.detector_file import MODEL, ColumnFacts, DetectorFile, Parity, Threshold
-from trainer.evaluation import budget
+from trainer.evaluation import budget, headline, operating_point
+from trainer.run.runs import Run
 from trainer.streams.stream_set import SYNTHETIC
 from trainer.system import durable
 
@@ -124,3 +125,24 @@ def test_the_threshold_is_written_into_the_evaluated_model_and_no_other(tmp_path
     assert detector_file.path_in(folder).read_bytes() == kept
     with pytest.raises(ValueError, match="There is no exported model"):
         budget.write(tmp_path / "nowhere", choice)
+
+
+@pytest.mark.parametrize(("hours", "per_hour", "bounded"), [(1.6, 5.0, True), (0.45, 5.0, False)])
+def test_a_model_whose_evaluation_is_gone_tells_the_false_alarms_that_there_were(tmp_path, hours, per_hour, bounded):
+    """The headline takes them from detector.json: hours without their false accepts would look like none."""
+    folder, run = tmp_path / "model", Run(tmp_path)
+    folder.mkdir()
+    durable.replace_json(detector_file.path_in(folder), EXPORTED.model_dump())
+    streams = heard_in(hours, 8)
+    choice = budget.promise(evaluation(streams, model_sha256="ab" * 32), streams, per_hour)
+    assert (choice.bound_per_hour is not None) is bounded
+    assert choice.long_false_accepts == choice.point.false_accepts > 0
+    budget.write(folder, choice)
+    point = operating_point.of_model(run, folder)
+    assert (point.long_false_accepts, point.long_hours) == (choice.long_false_accepts, pytest.approx(hours))
+    told = headline.of(point)
+    assert told.false_alarms_per_hour == pytest.approx(choice.long_false_accepts / hours)
+    file = durable.read_json(detector_file.path_in(folder))
+    del file["threshold_from"]["long_false_accepts"]
+    durable.replace_json(detector_file.path_in(folder), file)
+    assert operating_point.of_model(run, folder).long_hours is None, "an earlier version wrote the hours alone"

@@ -23,9 +23,9 @@ from trainer.system.processes import exclusive_lock
 class Choice:
     """The operating point that a budget of `per_hour` false accepts allows in an evaluation.
 
-    `bound_per_hour` is the upper bound at 90 % confidence, from the `long_hours` of long recordings; None when these
-    are too few for the budget, so that the threshold is an estimate. `synthetic_hours` of the evaluation are speech of
-    the demo data.
+    `bound_per_hour` is the upper bound at 90 % confidence, from the `long_false_accepts` in the `long_hours` of long
+    recordings; None when these are too few for the budget, so that the threshold is an estimate. `synthetic_hours` of
+    the evaluation are speech of the demo data.
     """
 
     per_hour: float
@@ -33,6 +33,7 @@ class Choice:
     evaluation: Evaluation
     bound_per_hour: float | None = None
     long_hours: float = 0.0
+    long_false_accepts: int = 0
     synthetic_hours: float = 0.0
 
 
@@ -45,12 +46,13 @@ def promise(evaluation: Evaluation, streams: Sequence[ScoredStream], per_hour: f
     hours = curve.hours(long)
     allowed = intervals.allowed(per_hour, hours)
     strict = None if allowed is None else curve.at_rate(curve.curve(long), allowed / hours)
+    threshold = max(strict.threshold, estimate.point.threshold) if strict else estimate.point.threshold
+    accepts = curve.false_accepts(long, threshold)
+    counting = replace(estimate, long_hours=hours, long_false_accepts=accepts)
     if strict is None:
-        return replace(estimate, long_hours=hours)
-    threshold = max(strict.threshold, estimate.point.threshold)
+        return counting
     point = curve.at_threshold(streams, threshold) or estimate.point
-    bound = intervals.most_expected(curve.false_accepts(long, threshold)) / hours
-    return replace(estimate, point=point, bound_per_hour=float(bound), long_hours=hours)
+    return replace(counting, point=point, bound_per_hour=float(intervals.most_expected(accepts)) / hours)
 
 
 def choose(evaluation: Evaluation, per_hour: float) -> Choice:
@@ -150,6 +152,7 @@ def _changed(folder: Path, choice: Choice) -> DetectorFile:
         hours=evaluation.hours,
         bound_per_hour=choice.bound_per_hour,
         long_hours=choice.long_hours or None,
+        long_false_accepts=choice.long_false_accepts if choice.long_hours else None,
     )
     above = math.ceil(1e6 * point.threshold) / 1e6
     return file.model_copy(update={"threshold": above, "threshold_from": source})

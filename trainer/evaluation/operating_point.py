@@ -205,8 +205,9 @@ def _documented(file: DetectorFile) -> OperatingPoint | None:
         "misses": round((origin.miss_rate or 0.0) * words) if words else None,
         "miss_rate": origin.miss_rate,
     }
-    long = {"long_false_accepts": origin.long_false_accepts, "long_hours": origin.long_hours or None}
-    return _point(file, measured | _false_accepts(origin.false_accepts, origin.hours) | long)
+    if origin.long_false_accepts is not None and origin.long_hours:  # earlier versions wrote the hours alone
+        measured |= {"long_false_accepts": origin.long_false_accepts, "long_hours": origin.long_hours}
+    return _point(file, measured | _false_accepts(origin.false_accepts, origin.hours))
 
 
 def _false_accepts(count: int, hours: float) -> dict[str, float]:
