@@ -97,7 +97,7 @@ def evaluate(
         left_out.extend(budgets.left_out(folder))
         cost = budgets.cost_of(folder, evaluation, budget)
         if as_job:
-            return {}, " ".join([f"Run {run.id}: {cost[1]}", *budgets.notes(folder)])
+            return {}, " ".join([f"Run {run.id}: {cost.text}", *budgets.notes(folder)])
         model = models.model_with(run, evaluation.model_sha256)
         point = operating_point.of_model(run, model[0]) if model else None
         arguments = (folder, evaluation, budget, cost, point)

@@ -174,32 +174,36 @@ def left_out(folder: EvaluationFolder) -> list[str]:
     return streams.left_out if streams else []
 
 
-def cost_of(folder: EvaluationFolder, evaluation: Evaluation, per_hour: float) -> tuple[Choice | None, str]:
-    """The choice for a budget and its cost in words; None and the reason when no threshold keeps it."""
+@dataclass(frozen=True)
+class Cost:
+    """The choice for a budget, its cost in words, and the missed words by condition, also in those that do not count in
+    the rates. Without a choice, `text` is the reason."""
+
+    choice: Choice | None
+    text: str
+    conditions: Sequence[Condition] = ()
+
+
+def cost_of(folder: EvaluationFolder, evaluation: Evaluation, per_hour: float) -> Cost:
+    """What a budget costs in an evaluation."""
     try:
-        choice = promise(evaluation, evaluations.read_streams(folder, evaluation), per_hour)
+        streams = evaluations.read_all_streams(folder, evaluation)
+        choice = promise(evaluation, evaluations.rated(streams), per_hour)
     except ValueError as error:
-        return None, str(error)
-    return choice, " ".join(sentences(choice))
-
-
-def conditions_of(folder: EvaluationFolder, evaluation: Evaluation, choice: Choice | None) -> list[Condition]:
-    """The missed words by condition at a choice, with the conditions that do not count in the rates."""
-    if choice is None:
-        return []
-    streams = evaluations.read_all_streams(folder, evaluation)
-    return [condition_of(row) for row in errors.by_condition(streams, choice.point.threshold)]
+        return Cost(None, str(error))
+    conditions = [condition_of(row) for row in errors.by_condition(streams, choice.point.threshold)]
+    return Cost(choice, " ".join(sentences(choice)), conditions)
 
 
 def report_document(
     folder: EvaluationFolder,
     evaluation: Evaluation,
     per_hour: float,
-    cost: tuple[Choice | None, str],
+    cost: Cost,
     own: OperatingPoint | None,
 ) -> dict[str, Any]:
     """The evaluation as a JSON document, with the model's operating point `own` and the `cost_of` the budget."""
-    choice, _ = cost
+    choice = cost.choice
     about = {
         "false_accepts_per_hour": per_hour,
         "point": choice and choice.point.model_dump(),
@@ -210,7 +214,7 @@ def report_document(
         "folder": str(folder.path),
         "times_real_time": evaluation.times_real_time,
         "budget": about,
-        "conditions": [each.model_dump() for each in conditions_of(folder, evaluation, choice)],
+        "conditions": [each.model_dump() for each in cost.conditions],
         "notes": notes(folder),
         "left_out": left_out(folder),
         **headline.documents(own),
@@ -221,7 +225,7 @@ def report_text(
     folder: EvaluationFolder,
     evaluation: Evaluation,
     per_hour: float,
-    cost: tuple[Choice | None, str],
+    cost: Cost,
     own: OperatingPoint | None,
 ) -> str:
     """The evaluation as lines for the command line."""
@@ -239,10 +243,10 @@ def report_text(
             *notes(folder),
             "threshold  false acc. / h    missed   95 % from        to",
             *rows,
-            f"Budget of {per_hour:g} false accepts per hour: {cost[1]}",
+            f"Budget of {per_hour:g} false accepts per hour: {cost.text}",
             *(
                 f"{point_text.percent(each.miss_rate):>9} missed of {each.words:,} words: {each.name}"
-                for each in conditions_of(folder, evaluation, cost[0])
+                for each in cost.conditions
             ),
             *(["The exported model:", *point_text.lines(own)] if own else []),
             f"Stored in {folder.path}",
