@@ -16,6 +16,7 @@ import os
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,6 @@ def workspace_of(folder: Path, word: str, given: bool) -> Workspace:
     streams = [clip for clip in clips_of.as_manifest(scanned.clips) if clip.label == STREAM]
     for part in manifest.SPLITS:
         clips = manifest.read_split(plain, part)
-        states = {path: (workspace.raw / path).stat() for path in (clip.path for clip in clips)}
-        assert all(states[clip.path].st_size == clip.size for clip in clips)
         manifest.write_split(workspace, part, [*clips, *streams] if part == "train" else clips)
     return workspace
 
@@ -190,15 +189,11 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=0, help="of each training; 0: all cores")
     arguments = parser.parse_args()
-    results = arguments.folder.resolve() / "results.jsonl"
-    results.parent.mkdir(parents=True, exist_ok=True)
-    rows = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
-    known = {(row["word"], row["variant"], row["seed"]) for row in rows}
-    for seed, word, variant in itertools.product(arguments.seeds, arguments.words, arguments.variants):
-        if (word, variant, seed) not in known:
-            rows.append(measured(results.parent, word, variant, seed, arguments.threads))
-            with open(results, "a") as file:
-                file.write(json.dumps(rows[-1]) + "\n")
+    wanted = (
+        {"word": word, "variant": variant, "seed": seed}
+        for seed, word, variant in itertools.product(arguments.seeds, arguments.words, arguments.variants)
+    )
+    rows = quality.measure_all(arguments.folder.resolve(), wanted, partial(measured, threads=arguments.threads))
     print("\n".join([*table(rows), "", *calibration_table(rows)]))
 
 

@@ -16,7 +16,8 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,20 @@ def table(rows: list[dict[str, Any]]) -> Iterator[str]:
             )
 
 
+def measure_all(folder: Path, wanted: Iterable[dict[str, Any]], measure: Callable[..., dict[str, Any]]) -> list[Any]:
+    """The rows of results.jsonl in the folder, with what `measure(folder, **each)` adds for each wanted combination of
+    keys that has none yet; every row is written as soon as it is measured."""
+    results = folder / "results.jsonl"
+    results.parent.mkdir(parents=True, exist_ok=True)
+    rows = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
+    for keys in wanted:
+        if not any(keys.items() <= row.items() for row in rows):
+            rows.append(measure(folder, **keys))
+            with open(results, "a") as file:
+                file.write(json.dumps(rows[-1]) + "\n")
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -227,16 +242,12 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=0, help="of each training; 0: all cores")
     arguments = parser.parse_args()
-    results = arguments.folder.resolve() / "results.jsonl"
-    results.parent.mkdir(parents=True, exist_ok=True)
-    rows = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
-    known = {(row["word"], row["preset"], row["positives"], row["seed"]) for row in rows}
     options = (arguments.presets, arguments.positives, arguments.seeds, arguments.words)
-    for preset, positives, seed, word in itertools.product(*options):
-        if (word, preset, positives, seed) not in known:
-            rows.append(measured(results.parent, word, preset, positives, seed, arguments.threads))
-            with open(results, "a") as file:
-                file.write(json.dumps(rows[-1]) + "\n")
+    wanted = (
+        {"word": word, "preset": preset, "positives": positives, "seed": seed}
+        for preset, positives, seed, word in itertools.product(*options)
+    )
+    rows = measure_all(arguments.folder.resolve(), wanted, partial(measured, threads=arguments.threads))
     print("\n".join([*table(rows), "", *shipped_table([row for row in rows if "shipped" in row])]))
 
 

@@ -122,6 +122,22 @@ def _rooms(read: Callable[[Clip], Wave], clips: Sequence[Clip]) -> dict[str, lis
     return {name: [read(clip) for clip in clips if clip.group == name] for name in chosen}
 
 
+def _word_stream(
+    name: str, number: int, condition: str, wave: Wave, words: list[Word], **more: float | str
+) -> Composed:
+    """A stream of words, in which no false accepts are counted."""
+    recording = Recording(
+        name=f"{name}-{number}",
+        path=f"{name}-{number}.flac",
+        seconds=len(wave) / SAMPLE_RATE,
+        condition=condition,
+        counts_false_accepts=False,
+        words=words,
+        **more,
+    )
+    return Composed(recording, wave)
+
+
 def _word_streams(
     number: int,
     pieces: Sequence[Piece],
@@ -132,33 +148,20 @@ def _word_streams(
     read: Callable[[Clip], Wave],
 ) -> Iterator[Composed]:
     """The words of one recording in every condition, at the same times in quiet and in noise."""
-
-    def composed(name: str, condition: str, wave: Wave, words: list[Word], **more: float | str) -> Composed:
-        recording = Recording(
-            name=f"{name}-{number}",
-            path=f"{name}-{number}.flac",
-            seconds=len(wave) / SAMPLE_RATE,
-            condition=condition,
-            counts_false_accepts=False,
-            words=words,
-            **more,
-        )
-        return Composed(recording, wave)
-
     rng = np.random.default_rng([options.seed, 1, number])
     clean, words = spoken.concatenated(pieces, rng)
-    yield composed("clean", "clean", clean, words)
-    clean_words = words
+    yield _word_stream("clean", number, "clean", clean, words)
     background = _bed(read, noise, len(clean), rng) if options.snrs_db else np.empty(0, np.float32)
     for snr in options.snrs_db if len(background) else ():
         wave = clean + background * np.float32(10 ** (-snr / 20))
-        yield composed(f"noise-{snr:g}dB", f"noise, {snr:g} dB", wave, words, snr_db=snr)
+        yield _word_stream(f"noise-{snr:g}dB", number, f"noise, {snr:g} dB", wave, words, snr_db=snr)
     for number_of_room, (room, rirs) in enumerate(rooms.items()):
         own = pieces[number_of_room :: len(rooms)]
         reverberant = [piece.convolved(rirs[index % len(rirs)]) for index, piece in enumerate(own)]
         if reverberant:
-            wave, words = spoken.concatenated(reverberant, rng)
-            yield composed(f"room{number_of_room + 1}", "room", wave, words, room=room.rpartition("/")[2])
+            wave, times = spoken.concatenated(reverberant, rng)
+            name = room.rpartition("/")[2]
+            yield _word_stream(f"room{number_of_room + 1}", number, "room", wave, times, room=name)
     if not options.hard:
         return
     rng = np.random.default_rng([options.seed, 3, number])
@@ -168,10 +171,9 @@ def _word_streams(
         [read(clip) for clip in rng.permutation(np.array(speech, dtype=object))[:MOST_SPEECH]],
         [rir for rirs in rooms.values() for rir in rirs],
     )
-    for n, (condition, wave, times) in enumerate(
-        hard_conditions.compose(pieces, clean, clean_words, material, rng), start=1
-    ):
-        yield composed(f"hard{n}", condition, wave, times, in_rates=False)
+    hard = hard_conditions.compose(pieces, clean, words, material, rng)
+    for place, (condition, wave, times) in enumerate(hard, start=1):
+        yield _word_stream(f"hard{place}", number, condition, wave, times, in_rates=False)
 
 
 def _negative_streams(
