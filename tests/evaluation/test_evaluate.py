@@ -316,7 +316,7 @@ def test_hard_conditions_are_told_apart_from_the_rates(made):
     rated = [each for each in document["conditions"] if each in plain["conditions"]]
     names = [each["name"] for each in document["conditions"]]
     assert names[: len(rated)] == ["clean", "noise, 10 dB", "noise, 5 dB", "room"] and "in a sentence" in names
-    assert len(names) == len(rated) + 6 and rated == plain["conditions"]
+    assert len(names) == len(rated) + 7 and rated == plain["conditions"]
     assert sum(each["words"] for each in rated) == document["words"] == plain["words"]
     assert (
         document["curve"] == plain["curve"]

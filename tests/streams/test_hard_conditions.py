@@ -13,7 +13,7 @@ from trainer.streams.spoken import WORD_DB
 
 NAMES = [
     "narrow band, noise, 10 dB", "talk, 10 dB", "far, noise, 5 dB", "in a sentence", "fast (speed 1.2)",
-    "slow (speed 0.85)",
+    "slow (speed 0.85)", "synthetic music, 10 dB",
 ]  # fmt: skip
 NOTHING = np.empty(0, np.float32)
 
@@ -73,11 +73,18 @@ def test_in_a_sentence_speech_stands_right_before_and_after_the_word(composed):
             assert hertz[power.argmax()] == pytest.approx(200, abs=5) and level_db(around) == pytest.approx(-26, abs=1)
 
 
+def test_music_plays_under_the_words_at_its_level(composed):
+    each = composed["synthetic music, 10 dB"]
+    clean, times = spoken.concatenated(pieces(), np.random.default_rng(1))
+    assert each.words == times
+    assert level_db(each.wave - clean) == pytest.approx(WORD_DB - 10, abs=1.5)
+
+
 def test_what_has_no_material_is_left_out():
     words = pieces(2)
     clean, times = spoken.concatenated(words, np.random.default_rng(1))
     made = hard_conditions.compose(words, clean, times, Material(NOTHING, NOTHING, [], []), np.random.default_rng(0))
-    assert [each.name for each in made] == NAMES[-2:]
+    assert [each.name for each in made] == NAMES[-3:]
 
 
 def test_the_test_split_is_spoken_in_hard_conditions_which_count_in_no_rate(tmp_path):

@@ -77,6 +77,8 @@ class Composed:
 def _key(clips: Sequence[Clip], options: Options) -> str:
     """The cache key of the streams: a digest of clips and options."""
     digest = hashlib.sha256(f"{FORMAT}\n{options.model_dump_json()}\n".encode())
+    if options.hard:
+        digest.update(f"hard {hard_conditions.FORMAT}\n".encode())
     for clip in clips:
         digest.update(f"{clip.path}\0{clip.label}\0{clip.group}\0{clip.digest}\n".encode())
     return digest.hexdigest()[:24]

@@ -1,4 +1,4 @@
-"""Streams of the word as people live: on a narrow channel, over talk, far away, inside sentences, fast and slow.
+"""Streams of the word as people live: on a narrow channel, over talk and music, far away, in sentences, fast and slow.
 
 Their misses are told by condition. They do not count in the rates of an evaluation, which stay comparable to those of a
 training's validation stream.
@@ -19,12 +19,17 @@ from trainer.audio.sound_levels import Wave, at_level
 from trainer.streams import spoken
 from trainer.streams.spoken import WORD_DB, Piece
 from trainer.streams.stream_set import Word
+from trainer.synthesis import acoustics
 
+FORMAT = 1
+"""To be raised when the same clips give other streams."""
 BAND_HZ = (300.0, 3400.0)
 """The band of a telephone (ITU-T G.712)."""
 SNR_DB, FAR_SNR_DB = 10.0, 5.0
 SPEEDS = {"fast (speed 1.2)": 1.2, "slow (speed 0.85)": 0.85}
 """Playback speed, which changes the pitch too."""
+MUSIC_SECONDS = 60.0
+"""Music without repetition; longer streams repeat it."""
 AROUND_SECONDS, TIGHT_SECONDS = 1.5, 0.05
 """Speech on either side of a word inside a sentence, and the sound of its own clip that is kept around the word."""
 
@@ -105,6 +110,9 @@ def compose(
         yield Condition("in a sentence", *spoken.concatenated(inside, rng))
     for name, speed in SPEEDS.items():
         yield Condition(name, *spoken.concatenated([at_speed(piece, speed) for piece in pieces], rng))
+    music = acoustics.noise("music", MUSIC_SECONDS, rng)
+    bed = np.resize(at_level(music, WORD_DB, music), len(clean))
+    yield Condition(f"synthetic music, {SNR_DB:g} dB", clean + _below(bed, SNR_DB), words)
 
 
 def _below(bed: Wave, snr_db: float) -> Wave:

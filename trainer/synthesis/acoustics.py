@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import pyroomacoustics
 from numpy.typing import NDArray
 
 from trainer.audio.audio_formats import SAMPLE_RATE
@@ -27,6 +26,8 @@ def room_responses(positions: int, rng: np.random.Generator) -> list[NDArray[np.
     Computed by the image method (Allen and Berkley, "Image method for efficiently simulating small-room acoustics",
     1979). The absorption of the walls follows from a random reverberation time of 0.15 to 0.7 s by Sabine's formula.
     """
+    import pyroomacoustics  # late: it takes a second, and composing streams needs the noise only
+
     size = rng.uniform((2.5, 2.5, 2.3), (8.0, 6.0, 3.2))
     sabine = 0.161 * np.prod(size) / (2 * (size[0] * size[1] + size[0] * size[2] + size[1] * size[2]))
     absorption = min(0.95, float(sabine / rng.uniform(0.15, 0.7)))
