@@ -50,7 +50,7 @@ RUN_NAME = click.argument("name", metavar="RUN")
     "hard",
     default=True,
     show_default=True,
-    help="Also the words on a narrow channel, over talk and music, far, in sentences, fast, slow; not in the miss rate.",
+    help="Also the words on a narrow channel, over talk and music, far, in sentences, fast, slow; not in the rates.",
 )
 @click.option("--checkpoint", default="best", show_default=True, help="best, last or the name of a checkpoint.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the composed streams.")
