@@ -60,6 +60,15 @@ def test_a_stream_of_words_alone_says_nothing_of_false_accepts():
     assert curve.hours([alone]) == 0 and curve.curve([alone]) == [] and curve.at_threshold([alone], 0.5) is None
 
 
+def test_a_curve_is_worth_drawing_once_misses_and_false_accepts_change():
+    flat, words_alone = {10.0: 0.9, 500.0: 0.8, 900.0: 0.7}, {2.5: 0.95, 6.5: 0.75, 10.5: 0.65}
+    other = scored(recording(seconds=7200.0), flat)
+    assert curve.bends(curve.curve([spoken(words_alone), other]))
+    assert not curve.bends(curve.curve([spoken(dict.fromkeys(words_alone, 0.99)), other])), "no word is ever missed"
+    assert not curve.bends(curve.curve([spoken(words_alone), scored(recording(seconds=7200.0), {})]))
+    assert not curve.bends([])
+
+
 def test_without_words_there_is_no_miss_rate():
     first = curve.curve([scored(recording(), {5.0: 0.9})])[0]
     assert (first.miss_rate, first.low, first.high, first.misses) == (None, None, None, 0)

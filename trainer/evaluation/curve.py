@@ -19,6 +19,8 @@ MOST_POINTS, EXACT_POINTS = 200, 120
 """Most points of a curve, and how many of the lowest counts of false accepts are all included."""
 Floats = NDArray[np.float64]
 
+FEWEST_STEPS = 3
+
 
 def hours(streams: Sequence[ScoredStream]) -> float:
     """Hours in which a detection is a false accept: without the words and the time in which a detection is a hit."""
@@ -119,6 +121,13 @@ def at_rate(points: Sequence[CurvePoint], per_hour: float) -> CurvePoint | None:
     """The point with the lowest threshold such that it and every higher one keep to a budget; None when none does."""
     within = list(takewhile(lambda point: point.false_accepts_per_hour <= per_hour * (1 + 1e-9), points))
     return within[-1] if within else None
+
+
+def bends(points: Sequence[CurvePoint]) -> bool:
+    """Whether a drawing of the points shows how misses trade for false accepts: at least FEWEST_STEPS of each."""
+    counts = len({point.false_accepts for point in points})
+    misses = len({point.misses for point in points})
+    return min(counts, misses) >= FEWEST_STEPS
 
 
 def short(value: float, digits: int = 2) -> str:

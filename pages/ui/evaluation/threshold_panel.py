@@ -58,8 +58,9 @@ def show(scored: ScoredEvaluation, choice: Choice) -> None:
         marks = evaluation_charts.curve_rows([choice.point], evaluation.hours, name)
         end = evaluation_charts.axis_end([evaluation], choice.per_hour)
         chart = evaluation_charts.det_chart(table, marks, choice.per_hour, end)
-        st.altair_chart(chart, width="stretch", key="curve", alt="Miss rate against false accepts per hour")
-        st.caption(f"{_measured_on(choice)} {READING}")
+        with st.expander("Misses against false accepts", expanded=curve.bends(evaluation.curve)):
+            st.altair_chart(chart, width="stretch", key="curve", alt="Miss rate against false accepts per hour")
+            st.caption(f"{_measured_on(choice)} {READING}")
     else:
         st.info("These streams do not contain the word, so the miss rate is unknown. Evaluate on the test split too.")
     for sentence in budget.sentences(choice):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -202,7 +203,10 @@ def show_headline(point: OperatingPoint | None, run: str, here: tuple[str, str])
 
 
 def show_point(point: OperatingPoint | None, run: str, here: tuple[str, str] = ("", "")) -> None:
-    """Draw the headline, the metrics, and below them what they were measured on; `here` is the page and its section."""
+    """Draw the headline, the metrics, and folded below them what they were measured on; `here` is the page and its
+    section."""
     show_headline(point, run, here)
     show(point_metrics(point), least_width=170)
-    st.caption(plain(" ".join(point_text.sentences(point))))
+    measured = point is not None and point.measured_on is not None
+    with st.expander("How this was measured") if measured else nullcontext():
+        st.caption(plain(" ".join(point_text.sentences(point))))
