@@ -24,10 +24,10 @@ READ = "tiny-read"
 SPEAKERS = ("1272", "1462", "84")
 
 
-def flac(number: int, form: str = "FLAC") -> bytes:
-    """A second of noise of its own for each number."""
+def flac(number: int, form: str = "FLAC", seconds: int = 1) -> bytes:
+    """Noise of its own for each number."""
     out = io.BytesIO()
-    wave = 0.05 * np.random.default_rng(number).standard_normal(RATE)
+    wave = 0.05 * np.random.default_rng(number).standard_normal(seconds * RATE)
     soundfile.write(out, wave, RATE, format=form)
     return out.getvalue()
 
@@ -50,13 +50,13 @@ def tar_of(files: dict[str, bytes], *others: tarfile.TarInfo) -> bytes:
     return out.getvalue()
 
 
-def read_speech(clips: int = 4) -> bytes:
+def read_speech(clips: int = 4, seconds: int = 1) -> bytes:
     """An archive in the layout of LibriSpeech dev-clean."""
     files = {"LibriSpeech/LICENSE.TXT": b"CC BY 4.0", "LibriSpeech/dev-clean/84/121123/84-121123.trans.txt": b"text"}
     for index, speaker in enumerate(SPEAKERS):
         for number in range(clips):
             name = f"LibriSpeech/dev-clean/{speaker}/12{index}/{speaker}-12{index}-{number:04d}.flac"
-            files[name] = flac(100 * index + number)
+            files[name] = flac(100 * index + number, seconds=seconds)
     return tar_of(files)
 
 

@@ -13,8 +13,10 @@ from tests.browser import app as server
 from tests.browser.conftest import hearing
 from tests.browser.widgets import (
     button,
+    click,
     metric,
     no_traceback,
+    open_tab,
     pick,
     press,
     record,
@@ -24,6 +26,7 @@ from tests.browser.widgets import (
     type_in,
     wait_for_metric,
 )
+from tests.corpus_server import READ, corpus_of, declare, read_speech, serving
 from tests.run_folders import end, make_run
 from tests.tiny import make_workspace
 from trainer.audio import audio_file
@@ -32,6 +35,7 @@ from trainer.dataset import clips
 from trainer.dataset.scan import scan
 from trainer.detector.detector_file import NAME, DetectorFile
 from trainer.run import runs
+from trainer.streams import recordings
 from trainer.system import durable
 
 
@@ -130,3 +134,26 @@ def test_a_run_is_evaluated_heard_mended_and_spoken_to(speaking: Page, workspace
     scan(workspace, lambda done, total, doing: None)
     assert sum(clips.load(workspace).clips["path"].str.startswith("hard_negative/false_accepts/")) == 1
     shutil.rmtree(workspace.root / "data" / "cache")
+
+
+def test_the_hours_of_a_corpus_are_in_the_next_headline(page: Page, workspace):
+    shutil.rmtree(workspace.root / recordings.DEFAULT)
+    archive = read_speech(seconds=30)
+    with serving(**{"dev-clean_tar_gz": archive}) as mirror, server.running(workspace, page.context) as app:
+        declare(workspace, corpus_of(archive, f"{mirror.address}/dev-clean.tar.gz", title="Read speech"))
+        page.goto(f"{app.address}/Evaluation")
+        press(page, "Evaluate")
+        shows(page, re.compile("False alarms unknown: 0 minutes checked"))
+        page.goto(f"{app.address}/Dataset")
+        open_tab(page, "Public sound")
+        click(page, page.locator(f".st-key-get_{READ} button"))
+        shows(page, re.compile("Installed Read speech: 12 clips into stream. Next, scan and split"))
+        press(page, "Scan Datasets")
+        shows(page, "0 refused.")
+        press(page, "Split Datasets")
+        shows(page, re.compile("^Split .* clips: "))
+        page.goto(f"{app.address}/Evaluation")
+        click(page, page.get_by_text("New evaluation"))
+        press(page, "Evaluate")
+        shows(page, re.compile("[24] minutes checked"))
+        no_traceback(page)
