@@ -147,7 +147,7 @@ def measured(folder: Path, word: str, variant: str, seed: int, threads: int) -> 
     run, status = quality.train(workspace, "recommended", seed, threads, VARIANTS[variant])
     stream = folder / "streams" / word
     truth = json.loads((stream / "truth.json").read_text())
-    score = quality.scorer_of(run)
+    score = quality.scorer_of(run, folder)
     raw, _, _ = wakebench.collect(score, stream, truth)
     points = wakebench.evaluate(raw, truth)["points"]
     point = next(each for each in points if each["scope"] == "all" and each["target_fa_per_hour"] == BUDGET)

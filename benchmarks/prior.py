@@ -74,7 +74,9 @@ def measured(folder: Path, word: str, threads: int) -> dict[str, object]:
     quality.lay_out(folder, NEGATIVES)
     run, _ = quality.train(workspace_of(folder, word), "recommended", 0, threads)
     truth = json.loads((folder / "streams" / NEGATIVES / "truth.json").read_text())
-    raw, _, _ = wakebench.collect(quality.scorer_of(run), folder / "streams" / NEGATIVES, truth | {"positive": {}})
+    raw, _, _ = wakebench.collect(
+        quality.scorer_of(run, folder), folder / "streams" / NEGATIVES, truth | {"positive": {}}
+    )
     even = [track for name, track in raw.items() if int(name.rpartition("_")[2]) % 2 == 0]
     heard = [peak for times, scores in even for peak in peaks(wakebench.smooth(times, scores, 0.2))]
     return {"word": word, "peaks": heard, "hours": sum(float(times[-1]) for times, _ in even) / 3600}

@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,8 @@ TARGETS = (0.5, 1.0, 2.0)
 BUDGET = 0.5
 """False accepts per hour for which a training chooses the threshold that it ships."""
 VAL_SHARE = 0.25
+TRAININGS = ("preset", "positives")
+"""What tells trainings of a word apart; no number of positives means all."""
 
 
 def lay_out(folder: Path, word: str) -> None:
@@ -107,8 +109,11 @@ def train(
     return Run(Path(status["folder"])), status
 
 
-def scorer_of(run: Run) -> Any:
-    """The best model of a run for wakebench: wave [samples] to (times in seconds, probabilities)."""
+def scorer_of(run: Run, folder: Path) -> Any:
+    """The best model of a run for wakebench: wave [samples] to (times in seconds, probabilities).
+
+    Features of waves, which no training changes, are stored in the folder, as computing them takes most of the time.
+    """
     config = config_file.load(run.config_file)
     best = Best.model_validate(read_json(run.checkpoints / "best.json"))
     model = factory.build(config)
@@ -118,22 +123,37 @@ def scorer_of(run: Run) -> Any:
         ClipArray((), np.empty(0, np.int16), empty, empty, empty.reshape(0, 2)), config, torch.device("cpu"),
         augmented=False,
     )  # fmt: skip
+    kind = f"{config.features.model_dump_json()} {config.data.window_seconds}".encode()
+
+    def columns_of(wave: np.ndarray) -> torch.Tensor:
+        file = folder / "features" / f"{hashlib.sha256(kind + np.ascontiguousarray(wave).tobytes()).hexdigest()}.npy"
+        if not file.exists():
+            file.parent.mkdir(exist_ok=True)
+            unfinished = file.with_suffix(".part.npy")
+            np.save(unfinished, validation.columns_of(feed, wave, lambda: None).numpy())
+            unfinished.rename(file)
+        return torch.from_numpy(np.load(file))
 
     def score(wave: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        scores = validation.stream_probability(
-            model, feed, validation.columns_of(feed, wave, lambda: None), lambda: None
-        )
+        scores = validation.stream_probability(model, feed, columns_of(wave), lambda: None)
         return validation.hop_seconds(config) * np.arange(1, len(scores) + 1), scores
 
     return score
 
 
 def measured(folder: Path, word: str, preset: str, positives: int, seed: int, threads: int) -> dict[str, Any]:
-    """Train and score; returns which words are missed at each rate of false accepts."""
+    """Train on recordings and score; returns which words are missed at each rate of false accepts."""
     lay_out(folder, word)
     run, status = train(workspace_of(folder, word, positives), preset, seed, threads)
+    about = {"word": word, "preset": preset, "positives": positives, "seed": seed, "threads": threads}
+    return about | scored(folder, word, run, status)
+
+
+def scored(folder: Path, word: str, run: Run, status: dict[str, Any]) -> dict[str, Any]:
+    """Which words of the streams a run's best model misses at each rate of false accepts, and at the threshold that
+    ships; the run is deleted."""
     truth = json.loads((folder / "streams" / word / "truth.json").read_text())
-    raw, _, _ = wakebench.collect(scorer_of(run), folder / "streams" / word, truth)
+    raw, _, _ = wakebench.collect(scorer_of(run, folder), folder / "streams" / word, truth)
     points = wakebench.evaluate(raw, truth)["points"]
     tracks = {name: (times, wakebench.smooth(times, scores, 0.2)) for name, (times, scores) in raw.items()}
     missed = {
@@ -145,9 +165,8 @@ def measured(folder: Path, word: str, preset: str, positives: int, seed: int, th
     }  # fmt: skip
     shipped = at_threshold(tracks, truth, status["operating_point"]["threshold"])
     minutes, epoch = round(status["elapsed_seconds"] / 60, 2), status["best"]["epoch"]
-    key = {"word": word, "preset": preset, "positives": positives, "seed": seed}
     shutil.rmtree(run.folder)
-    return key | {"threads": threads, "minutes": minutes, "best_epoch": epoch, "missed": missed, "shipped": shipped}
+    return {"minutes": minutes, "best_epoch": epoch, "missed": missed, "shipped": shipped}
 
 
 def at_threshold(tracks: dict[str, Any], truth: dict[str, Any], threshold: float) -> dict[str, Any]:
@@ -167,17 +186,17 @@ def at_threshold(tracks: dict[str, Any], truth: dict[str, Any], threshold: float
     return {"threshold": threshold, "missed": missed, "false_accepts": accepts, "hours": hours}
 
 
-def shipped_table(rows: list[dict[str, Any]]) -> Iterator[str]:
+def shipped_table(rows: list[dict[str, Any]], names: Sequence[str] = TRAININGS) -> Iterator[str]:
     """What the thresholds that ship for BUDGET do, over all seeds, and the misses beyond those at the threshold that is
-    chosen on the stream itself."""
-    yield "| word | preset | positives | seeds | FA/h | FA/h, odd | clean | noise 10 dB | noise 5 dB | reverb |"
-    yield "|" + " --- |" * 10
+    chosen on the stream itself; `names` are the keys of rows that tell trainings apart."""
+    yield f"| word | {' | '.join(names)} | seeds | FA/h | FA/h, odd | clean | noise 10 dB | noise 5 dB | reverb |"
+    yield "|" + " --- |" * (8 + len(names))
     groups = defaultdict(list)
     for row in rows:
-        groups[row["word"], row["preset"], row["positives"]].append(row)
+        groups[row["word"], *(row[name] for name in names)].append(row)
     for row in rows:
-        groups["all", row["preset"], row["positives"]].append(row)
-    for (word, preset, positives), group in groups.items():
+        groups["all", *(row[name] for name in names)].append(row)
+    for keys, group in groups.items():
         accepts, hours = (np.array([row["shipped"][name] for row in group]) for name in ("false_accepts", "hours"))
         rates = f"{accepts.sum() / hours.sum():.2f} | {accepts[:, 1].sum() / hours[:, 1].sum():.2f}"
         cells = []
@@ -187,7 +206,11 @@ def shipped_table(rows: list[dict[str, Any]]) -> Iterator[str]:
                 for each in ([r["shipped"]["missed"] for r in group], [r["missed"][str(BUDGET)] for r in group])
             )
             cells.append(f"{100 * shipped:.1f} ({100 * (shipped - best):+.1f})")
-        yield f"| {word} | {preset} | {positives or 'all'} | {len(group)} | {rates} | {' | '.join(cells)} |"
+        yield f"| {cell(keys)} | {len(group)} | {rates} | {' | '.join(cells)} |"
+
+
+def cell(keys: Sequence[object]) -> str:
+    return " | ".join(str(key or "all") for key in keys)
 
 
 def interval(missed: np.ndarray) -> tuple[float, float]:
@@ -198,14 +221,14 @@ def interval(missed: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def table(rows: list[dict[str, Any]]) -> Iterator[str]:
-    """Miss rates in percent by word, preset, positives and false accepts per hour, over all seeds."""
-    yield "| word | preset | positives | seeds | minutes | FA/h | clean | noise 10 dB | noise 5 dB | reverb |"
-    yield "|" + " --- |" * 10
+def table(rows: list[dict[str, Any]], names: Sequence[str] = TRAININGS) -> Iterator[str]:
+    """Miss rates in percent by word, training and false accepts per hour, over all seeds."""
+    yield f"| word | {' | '.join(names)} | seeds | minutes | FA/h | clean | noise 10 dB | noise 5 dB | reverb |"
+    yield "|" + " --- |" * (8 + len(names))
     groups = defaultdict(list)
     for row in rows:
-        groups[row["word"], row["preset"], row["positives"]].append(row)
-    for (word, preset, positives), group in groups.items():
+        groups[row["word"], *(row[name] for name in names)].append(row)
+    for keys, group in groups.items():
         minutes = np.mean([row["minutes"] for row in group])
         for target in TARGETS:
             missed = [np.array([row["missed"][str(target)][name] for row in group]) for name in CONDITIONS]
@@ -213,10 +236,7 @@ def table(rows: list[dict[str, Any]]) -> Iterator[str]:
                 f"{100 * each.mean():.1f} ({100 * low:.0f}-{100 * high:.0f})"
                 for each in missed for low, high in [interval(each)]
             ]  # fmt: skip
-            yield (
-                f"| {word} | {preset} | {positives or 'all'} | {len(group)} | {minutes:.1f} | {target:g} | "
-                f"{' | '.join(cells)} |"
-            )
+            yield f"| {cell(keys)} | {len(group)} | {minutes:.1f} | {target:g} | {' | '.join(cells)} |"
 
 
 def measure_all(folder: Path, wanted: Iterable[dict[str, Any]], measure: Callable[..., dict[str, Any]]) -> list[Any]:
