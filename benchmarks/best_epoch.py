@@ -204,7 +204,7 @@ def measured(folder: Path, word: str, positives: int, every: bool, seed: int, th
         return model.eval()
 
     streams = Streams(folder, word, session)
-    streams.want_hardest([model_of(states[2]), model_of(states[-2])])
+    streams.select_hardest([model_of(states[2]), model_of(states[-2])])
     *misses, averaged = [streams.misses(model_of(state)) for state in states]
     rows = [{name: row.get(name) for name in MEASURES} for row in tail.epochs]
     hit, scored = detected_labels(session.run, wrong)
@@ -240,7 +240,9 @@ def table(rows: list[dict[str, Any]]) -> Iterator[str]:
         means = misses.mean(1)
         best = misses[len(means) - 1 - int(np.argmin(means[::-1]))]
         choices = {by: best_index(row, by) for by in MEASURES} | {"last": len(misses) - 1}
-        rows_by_name = {name: (index + 1, misses[index]) for name, index in choices.items()}
+        rows_by_name: dict[str, tuple[object, np.ndarray]] = {
+            name: (index + 1, misses[index]) for name, index in choices.items()
+        }
         rows_by_name[f"last {AVERAGED} averaged"] = ("", np.array(row["averaged"]))
         rows_by_name["lowest of each"] = ("", misses.min(0))
         rows_by_name |= {"best": (len(means) - int(np.argmin(means[::-1])), best)}

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.tiny import ignore, make_raw
 from trainer.config import config_file
@@ -20,7 +21,7 @@ from trainer.system import durable
 from trainer.system.workspace import Workspace
 
 MODELS = ("tc_resnet", "bc_resnet", "resnet18")
-VARIANTS = (
+VARIANTS: tuple[dict[str, Any], ...] = (
     {"training": {"batch_size": 16}},
     {"training": {"batch_size": 64}},
     {"training": {"batch_size": 256}},

@@ -17,6 +17,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from soak.forked import make_run
 from tests.tiny import ignore, make_raw
@@ -25,6 +26,7 @@ from trainer.config.schema import Config
 from trainer.dataset import splits
 from trainer.dataset.scan import scan
 from trainer.engine.training import loop
+from trainer.engine.training.session import Session
 from trainer.system import processes
 from trainer.system.workspace import Workspace, open_workspace
 
@@ -63,16 +65,19 @@ def workspace_of(root: Path, voices: int, clips: int) -> Workspace:
 def readings(workspace: Workspace, config: Config, pause_at: int | None) -> tuple[list[Reading], float]:
     """Readings at every batch of the last attempt of a run, which may be paused within an epoch, and the seconds of
     that attempt."""
-    run, measured, attempt, state = make_run(workspace, "measured", config), [], 0, "paused"
+    run, attempt, state = make_run(workspace, "measured", config), 0, "paused"
+    measured = list[Reading]()
     while state == "paused":
         attempt += 1
         session = loop.prepare(workspace, run, attempt, lambda: None)
         start = time.monotonic()
         measured.clear()
 
-        def read_request(start: float = start, session: loop.Session = session, attempt: int = attempt) -> str | None:
+        def read_request(
+            start: float = start, session: Session = session, attempt: int = attempt
+        ) -> Literal["pause"] | None:
             now = session.journal.progress
-            if now.phase == "training" and session.journal.batches:
+            if now.phase == "training" and session.journal.batches and now.eta_seconds is not None:
                 measured.append(Reading(time.monotonic() - start, now.eta_seconds, now.epoch))
             return "pause" if (attempt, now.epoch, now.batch) == (1, pause_at, 7) else None
 

@@ -96,8 +96,8 @@ def measure(folder: Path, arguments: argparse.Namespace) -> None:
     if not arguments.speed_only:
         request = Request(composition.Options(), recordings.default(workspace))
         evaluation = assessment.evaluate(workspace, run, request, ignore)
-        folder = evaluations.folder_of(run, evaluation.id)
-        print(budget.report_text(folder, evaluation, 0.5, budget.cost_of(folder, evaluation, 0.5), None))
+        scored = evaluations.folder_of(run, evaluation.id)
+        print(budget.report_text(scored, evaluation, 0.5, budget.cost_of(scored, evaluation, 0.5), None))
         if not (folder / "neutral/streams/truth.json").exists():
             build(workspace, folder / "neutral", sorted((workspace.root / recordings.DEFAULT).rglob("*.ogg")))
         compare(workspace, run, folder / "neutral/streams")

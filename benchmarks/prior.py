@@ -52,7 +52,9 @@ def workspace_of(folder: Path, word: str) -> Workspace:
     voices = sorted({path.parent.name for path in (workspace.raw / "positive").rglob("*.wav")})
     scan(workspace, lambda *progress: None)
     split: dict[str, list[manifest.Clip]] = {"train": [], "val": []}
-    for clip in clips_of.as_manifest(clips_of.load(workspace).clips):
+    scanned = clips_of.load(workspace)
+    assert scanned is not None
+    for clip in clips_of.as_manifest(scanned.clips):
         split[parts.get(clip.path) or ("val" if clip.path.split("/")[1] in voices[::4] else "train")].append(clip)
     for part, clips in (split | {"test": split["val"]}).items():
         manifest.write_split(workspace, part, clips)

@@ -71,7 +71,7 @@ def compared(count: int, rows: int) -> None:
 if __name__ == "__main__":
     print("| page | first | again |\n| --- | --- | --- |")
     drawn(Workspace(Path(tempfile.mkdtemp())))  # imports the modules
-    for each in LISTED:
-        listed(each)
-    for each in COMPARED:
-        compared(*each)
+    for count in LISTED:
+        listed(count)
+    for pair in COMPARED:
+        compared(*pair)

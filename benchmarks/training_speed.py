@@ -180,7 +180,7 @@ def train_in_process(workspace: Workspace, config: Config) -> Process:
     """Train in a process as the supervisor does. Raises CalledProcessError."""
     run = make_run(workspace, f"process-{time.monotonic_ns()}", config)
     command = [sys.executable, "-m", "trainer.engine", str(run.folder), "1", str(os.getpid())]
-    start, held, timing = time.monotonic(), [], metrics.Tail()
+    start, held, timing = time.monotonic(), list[int](), metrics.Tail()
     with subprocess.Popen(
         command, cwd=PROJECT_ROOT, env=processes.environment_of_engine(workspace), stdout=subprocess.DEVNULL
     ) as trainer:

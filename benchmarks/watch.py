@@ -97,7 +97,7 @@ def measure_long(rows: int, steps: int) -> str:
             idle.append(look(run))
             metrics.append(run.metrics_file, epoch_row(epoch))
             metrics.append(run.timing_file, timing_row(epoch))
-            time.sleep(history.MOST_LOOK_SECONDS)
+            time.sleep(history.MOST_POLL_SECONDS)
             news.append(look(run))
         size = run.metrics_file.stat().st_size / 1e6
     times = " | ".join(f"{1000 * max(seconds for seconds, _ in each):.0f} ms" for each in (idle, news))

@@ -49,7 +49,7 @@ def kind_of(target: int | str | os.PathLike, folder: Path) -> str | None:
     return re.sub(r"\d+", "N", name) or "/"
 
 
-def _hooked(call: str, folder: Path, met: Callable[[str, str, Callable[[], object]], None]) -> Callable:
+def _hooked(call: str, folder: Path, met: Callable[[str, str, Callable[[], object] | None], None]) -> Callable:
     work = getattr(os, call)
 
     def hooked(*arguments, **keywords):

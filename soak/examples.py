@@ -21,7 +21,7 @@ def play(machine: type[Machine], examples: int, steps: int) -> Measurement:
     """Run examples of the state machine; raises the error of the first that fails."""
     steps_done = itertools.count()
 
-    class Counted(machine):
+    class Counted(machine):  # type: ignore[valid-type, misc]
         def check(self) -> None:
             next(steps_done)
             super().check()

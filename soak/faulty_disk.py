@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from soak.forked import FORKS, OFTEN, make_run, result
 from soak.promise import Measurement
@@ -57,7 +58,7 @@ class Calls:
 
 
 def _faulty(work: Callable, fault: Fault | None, calls: Calls, call: str) -> Callable:
-    def called(*arguments: object) -> object:
+    def called(*arguments: Any) -> object:
         calls.counts[call] += 1
         if fault is None or (fault.call, fault.number) != (call, calls.counts[call]):
             return work(*arguments)

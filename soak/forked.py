@@ -26,6 +26,8 @@ from trainer.run.runs import Run
 from trainer.system import durable
 from trainer.system.workspace import Workspace
 
+ReadRequest = Callable[[], Any]
+"""As of `trainer.engine.training.session`, which takes too long to import here."""
 FORKS = multiprocessing.get_context("forkserver")
 PRELOADED = (
     "trainer.engine.training.loop",
@@ -34,7 +36,6 @@ PRELOADED = (
     "tests.tiny",
 )
 FORKS.set_forkserver_preload(list(PRELOADED))
-ReadRequest = Callable[[], str | None]
 OFTEN = 1e-9
 """Minutes between checkpoints within an epoch, so that one follows every step."""
 

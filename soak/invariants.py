@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable
+from typing import Any, get_args
 
 from soak.census import supervisors, trainers
 from tests.waiting import epoch_rows
@@ -12,7 +13,7 @@ from trainer.run.runs import Run
 from trainer.run.state import ACTIVE, State
 from trainer.system import durable, processes
 
-STATES = set(State.__args__)
+STATES = set(get_args(State))
 SETTLE_SECONDS = 3.0
 """How long files may lag behind the processes on a busy machine."""
 
@@ -78,7 +79,9 @@ def end_of_boot(run: Run) -> None:
             durable.replace_json(path, _moved(document))
 
 
-def _moved(document: dict) -> dict:
-    moved = {name: _moved(value) if isinstance(value, dict) else value for name, value in document.items()}
+def _moved(document: dict[str, Any]) -> dict[str, Any]:
+    moved: dict[str, Any] = {
+        name: _moved(value) if isinstance(value, dict) else value for name, value in document.items()
+    }
     moved |= {"boot_id": "another boot"} if "boot_id" in moved else {}
     return moved | {name: moved[name] + 1e6 for name in ("clock", "beat") if isinstance(moved.get(name), float)}

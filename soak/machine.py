@@ -4,7 +4,9 @@ import shutil
 import signal
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -50,11 +52,11 @@ class Machine(RuleBasedStateMachine):
     def runs(self) -> list[Run]:
         return sorted(self.safe, key=lambda run: run.id)
 
-    def ask(self, verb: str, *arguments: object) -> tuple[str, object]:
+    def ask(self, verb: str, *arguments: object) -> tuple[str, Any]:
         self.servers[0].ask(verb, *arguments)
         return self.servers[0].answer()
 
-    def both(self, verb: str, *arguments: object) -> list[tuple[str, object]]:
+    def both(self, verb: str, *arguments: object) -> list[tuple[str, Any]]:
         for server in self.servers:
             server.ask(verb, *arguments)
         return [server.answer() for server in self.servers]
@@ -192,7 +194,7 @@ class Machine(RuleBasedStateMachine):
         self.servers[0].kill()
         self.servers[0].shift = seconds
         for run in self.runs:
-            eventually(lambda run=run: "" if self.seen(run) == self.seen(run, seconds) else f"the state of {run.id}")
+            eventually(partial(self.depends_on_clock, run, seconds))
         self.check()
 
     @rule(seconds=st.floats(0.05, 1.5))
@@ -207,6 +209,9 @@ class Machine(RuleBasedStateMachine):
             time.sleep(0.05)
         self.check()
 
+    def depends_on_clock(self, run: Run, seconds: float) -> str:
+        return "" if self.seen(run) == self.seen(run, seconds) else f"the state of {run.id}"
+
     def seen(self, run: Run, shift: float = 0.0) -> str:
         with clock_shifted(shift):
             return runs.status(run).state
@@ -217,7 +222,7 @@ class Machine(RuleBasedStateMachine):
         assert all(len(pids) <= 1 for pids in training.values()), f"{training} train at once"
         assert sum(map(len, training.values())) <= SLOTS, f"{training} train on {SLOTS} slots"
         for run in self.runs:
-            eventually(lambda run=run: contradiction(run))
+            eventually(partial(contradiction, run))
             self.safe[run] = safe_epochs(run, self.safe[run])
 
     def teardown(self) -> None:

@@ -4,10 +4,11 @@ import datetime
 import os
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from soak.forked import FORKS
@@ -20,13 +21,13 @@ EPOCHS = 5
 
 
 @contextmanager
-def clock_shifted(seconds: float):
+def clock_shifted(seconds: float) -> Iterator[None]:
     """Shift the wall clock of this process and change its time zone; monotonic clocks are unchanged."""
     now = time.time
 
     class Shifted(datetime.datetime):
         @classmethod
-        def now(cls, tz=None):
+        def now(cls, tz: datetime.tzinfo | None = None) -> Any:
             return super().now(tz) + datetime.timedelta(seconds=seconds)
 
     zone = {"TZ": "Pacific/Apia" if seconds else "UTC"}
@@ -40,7 +41,7 @@ def clock_shifted(seconds: float):
     time.tzset()
 
 
-def _answer(workspace: Workspace, verb: str, *arguments):
+def _answer(workspace: Workspace, verb: str, *arguments: Any) -> Any:
     """Do what is requested; runs are passed by id."""
     if verb == "start":
         config, token = tiny_config(epochs=EPOCHS, device="cpu"), arguments[0]
@@ -83,7 +84,8 @@ class Server:
 
     def __init__(self, workspace: Workspace, stand_in: bool) -> None:
         self.workspace, self.stand_in, self.shift = workspace, stand_in, 0.0
-        self.process = self.commands = None
+        self.process: Any = None
+        self.commands: Any = None
 
     def ask(self, verb: str, *arguments: object) -> None:
         if self.process is None:

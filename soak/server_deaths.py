@@ -13,6 +13,7 @@ import sys
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import connect
+from websockets.typing import Origin, Subprotocol
 
 from soak.forked import data
 from soak.promise import Measurement
@@ -41,9 +42,8 @@ def draw(server: App, run: Run) -> None:
     request.rerun_script.query_string = f"run={run.id}"
     request.rerun_script.page_name = "Training"
     cookie = {"Cookie": server.cookie}
-    with connect(
-        address, subprotocols=["streamlit"], origin=server.address, max_size=None, additional_headers=cookie
-    ) as session:
+    protocols, origin = [Subprotocol("streamlit")], Origin(server.address)
+    with connect(address, subprotocols=protocols, origin=origin, max_size=None, additional_headers=cookie) as session:
         session.send(request.SerializeToString())
         drawn = b""
         while True:
@@ -109,8 +109,9 @@ def measure(count: int = 50, most_slower: float = MOST_SLOWER) -> Measurement:
 
 def _compared(run: Run, calm: Run, deaths: int, most_slower: float) -> Measurement:
     """Compare the run whose servers died with the one without a server."""
-    last, measured = runs.status(calm).progress.epoch, Measurement(deaths)
-    for path in (f"checkpoints/epoch-{last:05d}.pt", "checkpoints/best.json", "metrics.jsonl"):
+    progress, measured = runs.status(calm).progress, Measurement(deaths)
+    assert progress is not None
+    for path in (f"checkpoints/epoch-{progress.epoch:05d}.pt", "checkpoints/best.json", "metrics.jsonl"):
         if not (run.folder / path).exists() or (run.folder / path).read_bytes() != (calm.folder / path).read_bytes():
             measured.wrong.append(f"{path} differs")
     if runs.status(run).attempt != 1:
@@ -119,6 +120,6 @@ def _compared(run: Run, calm: Run, deaths: int, most_slower: float) -> Measureme
     if seconds > most_slower * alone:
         measured.wrong.append("its epochs took longer")
     measured.figures = (
-        f"{last:,} epochs of {1000 * seconds:.0f} ms in the median, {1000 * alone:.0f} ms without a server"
+        f"{progress.epoch:,} epochs of {1000 * seconds:.0f} ms in the median, {1000 * alone:.0f} ms without a server"
     )
     return measured

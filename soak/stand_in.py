@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from tests.run_folders import epoch_row
 from trainer.config import config_file
@@ -20,7 +21,7 @@ BATCHES = 4
 BATCH_SECONDS = 0.08
 
 
-def _tell(run: Run, attempt: int, **changes: object) -> None:
+def _tell(run: Run, attempt: int, **changes: Any) -> None:
     progress = Progress(attempt=attempt, beat=processes.boot_clock(), **({"phase": "training"} | changes))
     durable.replace_json(run.progress_file, progress.model_dump())
 
@@ -28,7 +29,7 @@ def _tell(run: Run, attempt: int, **changes: object) -> None:
 def _go_on(run: Run, attempt: int) -> int:
     """Number of completed epochs; rows after the last checkpoint are dropped. A first attempt has none."""
     marks = sorted(run.checkpoints.glob("epoch-*.json")) if attempt > 1 else []
-    facts = durable.read_json(marks[-1]) if marks else {"epoch": 0, "metrics_offset": 0}
+    facts: Any = durable.read_json(marks[-1]) if marks else {"epoch": 0, "metrics_offset": 0}
     if attempt > 1:
         metrics.cut_back(run.metrics_file, facts["metrics_offset"])
     return facts["epoch"]

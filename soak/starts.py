@@ -6,8 +6,10 @@ The only slot of the device is taken, so that no run trains and torch is not sta
 import os
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 from soak.census import supervisors
@@ -23,7 +25,7 @@ from trainer.system.workspace import Workspace
 RACERS = 6
 
 
-def _racer(root: Path, commands: Connection, line: object) -> None:
+def _racer(root: Path, commands: Connection, line: Barrier) -> None:
     """Start a run for every token, at the same moment as the other racers."""
     workspace, config = Workspace(root), tiny_config(device="cpu")
     while token := commands.recv():
@@ -33,7 +35,7 @@ def _racer(root: Path, commands: Connection, line: object) -> None:
 
 
 @contextmanager
-def _racers(workspace: Workspace):
+def _racers(workspace: Workspace) -> Iterator[list[Connection]]:
     line = FORKS.Barrier(RACERS)
     ours, processes = [], []
     for _ in range(RACERS):

@@ -72,7 +72,9 @@ def measure_silent(count: int = 2, seconds: float = SILENT_SECONDS) -> Measureme
         run, process = _supervised(seconds, f"silent-{number}")
         try:
             wait_for_epoch(run, 2)
-            processes.send_signal(people(run).trainer, signal.SIGSTOP)
+            trainer = people(run).trainer
+            assert trainer is not None
+            processes.send_signal(trainer, signal.SIGSTOP)
             launch.ask(run, "stop")  # `launch.stop` would wake it
             start = time.monotonic()
             outcome = wait_until(run, "stopped", "failed", seconds=seconds + 20).outcome
@@ -88,7 +90,7 @@ def measure_silent(count: int = 2, seconds: float = SILENT_SECONDS) -> Measureme
 
 def _supervised(silent_seconds: float, label: str) -> tuple[Run, subprocess.Popen]:
     """A run whose supervisor kills a silent trainer after `silent_seconds`."""
-    real, started = launch._start_supervisor, []
+    real, started = launch._start_supervisor, list[subprocess.Popen]()
     code = (
         "import sys; from pathlib import Path; from trainer.system import processes; "
         "from trainer.run import supervisor; from trainer.run.runs import Run;"
@@ -96,7 +98,8 @@ def _supervised(silent_seconds: float, label: str) -> tuple[Run, subprocess.Pope
         "supervisor.supervise(Run(Path(sys.argv[1])), ['cpu'], processes.inherited_lock())"
     )
 
-    def start(run: Run, choices: Sequence[str], lock: int) -> None:
+    def start(run: Run, choices: Sequence[str], lock: int | None = None) -> None:
+        assert lock is not None
         command = [sys.executable, "-c", code, str(run.folder)]
         started.append(
             subprocess.Popen(
