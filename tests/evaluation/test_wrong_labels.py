@@ -84,6 +84,7 @@ def test_a_clip_that_was_moved_within_its_label_is_listed_where_it_is(workspace:
 def test_a_confirmed_label_is_remembered_until_it_is_undone(workspace: Workspace):
     change = wrong_labels.confirm(workspace, known(workspace), [DOUBTED[0]])
     assert change.title == f"Confirmed the label of {DOUBTED[0]}" and listed(workspace) == {DOUBTED[1]}
+    assert change.files == 0, "the document is no clip"
     newer = make_run(workspace, 2)
     score_clips(workspace, newer, DOUBTED)
     assert listed(workspace) == {DOUBTED[1]}, "another training asks no second time"

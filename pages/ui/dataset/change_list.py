@@ -20,9 +20,8 @@ def show(workspace: Workspace, busy: bool) -> None:
         st.info("No changes yet. This list shows imports, recordings and removed clips, each with Undo.")
     for change in recent:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(
-                f"{plain(change.title)} · {counted(change.files, 'file')} · {change.created[:16].replace('T', ' ')} UTC"
-            )
+            files = f" · {counted(change.files, 'file')}" if change.files else ""
+            st.markdown(f"{plain(change.title)}{files} · {change.created[:16].replace('T', ' ')} UTC")
             label = "Undone" if change.undone else "Undo"
             st.button(
                 label,
