@@ -99,7 +99,7 @@ def make_run(workspace: Workspace, name: str, config: Config) -> Run:
 def prepared(workspace: Workspace, config: Config) -> Session:
     run = make_run(workspace, f"{config.model.name}-{time.monotonic_ns()}", config)
     with contextlib.redirect_stdout(sys.stderr):  # only the table goes to standard output
-        return loop.prepare(workspace, run, 1, functools.partial(runs.wish, run, 1))
+        return loop.prepare(workspace, run, 1, functools.partial(runs.wanted, run, 1))
 
 
 def with_windows(session: Session, count: int) -> Session:

@@ -52,7 +52,7 @@ def main(folder: str, number: str, supervisor: str) -> int:
     def read_request() -> str | None:
         if os.getppid() != int(supervisor):
             os._exit(1)
-        return "stop" if signals else runs.wish(run, attempt)
+        return "stop" if signals else runs.wanted(run, attempt)
 
     epochs = config_file.load(run.config_file).training.epochs
     for epoch in range(_go_on(run, attempt) + 1, epochs + 1):

@@ -14,7 +14,7 @@ from trainer.system import durable, processes
 BUTTONS = ("Stop Training", "Pause", "Resume")
 
 
-def wish(run: Run, want: str) -> None:
+def request(run: Run, want: str) -> None:
     durable.replace_json(run.control_file, Control(attempt=1, want=want, sequence=1, clock=0.0).model_dump())
 
 
@@ -41,7 +41,7 @@ def prepare(workspace, state: str) -> Run:
     if state in ("completed", "paused", "stopped", "failed"):
         end(run, state, "That is how it was.")
     if want := {"pausing": "pause", "stopping": "stop_after_epoch", "stopping now": "stop"}.get(state):
-        wish(run, want)
+        request(run, want)
     return run
 
 

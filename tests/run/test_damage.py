@@ -61,10 +61,10 @@ def test_the_number_of_the_attempt_is_known_from_what_attempts_have_left(run: Ru
     assert durable.read_document(documents.Control, run.control_file).attempt == 4
 
 
-def test_a_wish_before_the_first_attempt_is_no_attempt(tmp_path):
+def test_a_request_before_the_first_attempt_is_no_attempt(tmp_path):
     run = Run(tmp_path)
     launch.ask(run, "stop")
-    assert documents.newest_attempt(run.folder) == 0 and runs.wish(run, 1) == "stop"
+    assert documents.newest_attempt(run.folder) == 0 and runs.wanted(run, 1) == "stop"
 
 
 def test_a_whole_run_whose_process_file_is_damaged_goes_on_from_its_checkpoint(tmp_path):

@@ -152,7 +152,9 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint_as_often_as_asked(workspa
     assert wait_until(run, "stopped", seconds=15).outcome.attempt == 3
     launch.resume(run)
     wait_until(run, "running"), launch.stop(run, now=False)
-    assert wait_until(run, "stopped", seconds=30).outcome.attempt == 4, "an old wish does not stop it, a new one does"
+    assert wait_until(run, "stopped", seconds=30).outcome.attempt == 4, (
+        "an old request does not stop it, a new one does"
+    )
 
 
 def test_a_completed_run_is_not_resumed(workspace: Workspace):

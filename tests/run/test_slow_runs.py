@@ -45,7 +45,7 @@ def test_a_run_is_queued_while_its_supervisor_starts_and_lost_once_that_is_gone(
     status = runs.status(run)
     assert status.state == "queued" and "starting" in run_notice.notice(status).text
     launch.stop(run, now=True)
-    assert runs.status(run).state == "stopping", "a wish before it has begun is left for it"
+    assert runs.status(run).state == "stopping", "a request before it has begun is left for it"
     os.close(locks[0])
     assert runs.status(run).state == "lost"
 

@@ -75,5 +75,5 @@ WISHES = (None, "go_on", "pause", "stop_after_epoch", "stop")
         ("stop", ("stop",) * 5),
     ],
 )
-def test_the_last_wish_wins_but_stop_beats_pause(new: str, wanted: tuple[str, ...]):
+def test_the_last_request_wins_but_stop_beats_pause(new: str, wanted: tuple[str, ...]):
     assert tuple(combine_wants(earlier, new) for earlier in WISHES) == wanted

@@ -48,13 +48,13 @@ def test_a_look_that_began_before_the_attempt_tells_of_the_attempt(run: Run, mon
     assert runs.status(run).state == "queued" and runs.status(run).attempt == 2
 
 
-def test_a_wish_right_after_another_was_taken_back_is_for_what_goes_on(run: Run):
+def test_a_request_right_after_another_was_taken_back_is_for_what_goes_on(run: Run):
     launch.ask(run, "pause")
     launch.ask(run, "go_on")
     outcome = Outcome(attempt=1, state="paused", reason="Paused by the user.", ended="2026-01-01T13:00:00+00:00")
     assert supervisor._conclude(run, outcome, ended=False) == 2
     launch.ask(run, "stop")
-    assert runs.wish(run, 2) == "stop" and not run.outcome_file.exists()
+    assert runs.wanted(run, 2) == "stop" and not run.outcome_file.exists()
 
 
 def test_a_trainer_that_could_not_listen_yet_was_stopped_by_our_signal(run: Run):

@@ -223,7 +223,7 @@ def test_a_run_of_another_machine_is_told_by_its_beat_and_else_unknown(tmp_path)
     status = runs.status(run)
     text = run_notice.notice(status).text
     assert status.state == "unknown" and "another-machine" in text and " 01:00:0" in text and "Resume" in text
-    assert launch.stop(run, now=True) == "unknown" and runs.wish(run, 1) == "stop"
+    assert launch.stop(run, now=True) == "unknown" and runs.wanted(run, 1) == "stop"
     document = status_document(Session(Workspace(tmp_path), as_json=True), run)
     assert document["state"] == "unknown" and document["notice"].startswith(text.split(" Its files")[0])
     with pytest.raises(ValueError, match=r"is unknown\. Stop it before moving it to the trash"):

@@ -141,7 +141,7 @@ def log(session: Session, run: Run, lines: int) -> None:
 def stop(session: Session, run: Run, now: bool) -> None:
     """Stop RUN (an id, an unambiguous start of one, or `latest`); it keeps its best model and can be resumed."""
     state = launch.stop(run, now)
-    at_once = runs.wish(run, runs.status(run).attempt) == "stop"
+    at_once = runs.wanted(run, runs.status(run).attempt) == "stop"
     stopping = f"Stopping {run.id} after this {'batch' if at_once else 'epoch'}."
     show(session, {"run": run.id, "state": state}, stopping if state == "stopping" else f"{run.id} is {state}.")
 

@@ -48,7 +48,7 @@ def main(folder: str, attempt: str, supervisor: str) -> int:
     def read_request() -> Want | Literal["signal"] | None:
         if os.getppid() != int(supervisor):
             os._exit(1)  # without a supervisor the outcome is not recorded; the run counts as lost
-        return "signal" if signalled.is_set() else runs.wish(run, int(attempt))
+        return "signal" if signalled.is_set() else runs.wanted(run, int(attempt))
 
     say("Starting training...")
     report_start(run, int(attempt))

@@ -134,12 +134,12 @@ def ask(run: Run, want: Want) -> None:
         known = current if current and current.attempt == attempt else None
         wanted = combine_wants(known.want if known else None, want)
         if known is None or wanted != known.want:
-            _write_wish(run, attempt, wanted, current.sequence + 1 if current else 1)
+            _write_control(run, attempt, wanted, current.sequence + 1 if current else 1)
 
 
-def _write_wish(run: Run, attempt: int, want: Want, sequence: int) -> None:
-    wish = Control(attempt=attempt, want=want, sequence=sequence, clock=processes.boot_clock())
-    durable.replace_json(run.control_file, wish.model_dump())
+def _write_control(run: Run, attempt: int, want: Want, sequence: int) -> None:
+    control = Control(attempt=attempt, want=want, sequence=sequence, clock=processes.boot_clock())
+    durable.replace_json(run.control_file, control.model_dump())
 
 
 def stop(run: Run, now: bool) -> State:
@@ -222,7 +222,7 @@ def _withdraw_request(run: Run) -> bool:
             return False
         if control.want not in ("pause", "stop_after_epoch"):
             return False
-        _write_wish(run, control.attempt, "go_on", control.sequence + 1)
+        _write_control(run, control.attempt, "go_on", control.sequence + 1)
         return True
 
 
@@ -263,7 +263,7 @@ def _forget_wish(run: Run, before: int) -> None:
     with processes.exclusive_lock(run.control_lock):
         control = durable.read_document(Control, run.control_file)
         if control and control.attempt > before:
-            _write_wish(run, control.attempt, "go_on", control.sequence + 1)
+            _write_control(run, control.attempt, "go_on", control.sequence + 1)
 
 
 def extend(run: Run, epochs: int) -> int:

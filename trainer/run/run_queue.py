@@ -296,7 +296,7 @@ def turn_seconds(training: Sequence[float], waiting: Sequence[float], slots: int
 def _left_seconds(run: Run) -> float | None:
     """Estimated remaining seconds of a run; 0 when it is about to release its device."""
     status = runs.status(run)
-    if status.state == "pausing" or (status.state == "stopping" and runs.wish(run, status.attempt) == "stop"):
+    if status.state == "pausing" or (status.state == "stopping" and runs.wanted(run, status.attempt) == "stop"):
         return 0.0
     return status.progress.eta_seconds if status.progress else None
 

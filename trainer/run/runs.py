@@ -249,7 +249,7 @@ def status(run: Run) -> Status:
         life=life,
         trainer_known=_trainer_known(process) if process else begun,
         suspended=process is not None and _is_suspended(process),
-        want=wish(run, attempt),
+        want=wanted(run, attempt),
         silent_seconds=silent,
     )
     host = process.host if process else request.host if request else ""
@@ -263,7 +263,7 @@ def _is_suspended(process: Processes) -> bool:
     return processes.is_suspended(acting)
 
 
-def wish(run: Run, attempt: int) -> Want | None:
+def wanted(run: Run, attempt: int) -> Want | None:
     """The requested action of this attempt; None without a request."""
     control = durable.read_document(Control, run.control_file)
     return control.want if control and control.attempt == attempt else None

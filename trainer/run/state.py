@@ -40,11 +40,11 @@ BEATEN: dict[Want, frozenset[Want]] = {
     "stop_after_epoch": frozenset({"go_on", "pause"}),
     "stop": frozenset({"go_on", "pause", "stop_after_epoch"}),
 }
-"""The earlier wishes that each wish replaces: the last one wins, but stop beats pause and stop now is final."""
+"""The earlier requests that each request replaces: the last one wins, but stop beats pause and stop now is final."""
 
 
 def combine_wants(earlier: Want | None, new: Want) -> Want:
-    """The wish that applies after a new one."""
+    """The request that applies after a new one."""
     return new if earlier is None or earlier in BEATEN[new] else earlier
 
 

@@ -107,7 +107,7 @@ def _write_processes(run: Run, attempt: int, device: str | None = None, trainer_
 
 
 def _mend_processes(run: Run, attempt: int, device: str | None = None, trainer_pid: int | None = None) -> None:
-    """Write process.json again when it is unreadable: wishes reach this attempt only through it."""
+    """Write process.json again when it is unreadable: requests reach this attempt only through it."""
     if durable.read_document(Processes, run.process_file) is None:
         with suppress(OSError):  # a full or broken disk may recover before the next check
             _write_processes(run, attempt, device, trainer_pid)
@@ -126,7 +126,7 @@ def _wait_for_turn(run: Run, attempt: int, devices: Sequence[str], ended: Callab
     """Wait in the queue for a slot; returns the slot, or the outcome if the attempt ended in the queue."""
     workspace, told, beat = run.workspace, "", Pulse()
     while True:
-        want = runs.wish(run, attempt)
+        want = runs.wanted(run, attempt)
         if ended() or _is_over(run, attempt):
             return failures.outcome_now(attempt, "stopped", f"{BY_SIGNAL} while it waited in the queue.")
         if want in ("stop", "stop_after_epoch"):
@@ -185,7 +185,7 @@ def _wait(run: Run, attempt: int, device: str, trainer: subprocess.Popen[bytes],
         if ended() and deadline is None:
             trainer.terminate()
             deadline = now + (LOOK_SECONDS if runs.is_gone(run) else TERMINATE_SECONDS)  # gone: nothing left to save
-        asked = (asked or now) if runs.wish(run, attempt) == "stop" else None
+        asked = (asked or now) if runs.wanted(run, attempt) == "stop" else None
         if (asked is not None and _does_not_answer(run, attempt, asked, beat)) or (deadline and now > deadline):
             return _kill(trainer, f"It did not answer to {'a signal (SIGTERM)' if deadline else 'Stop'} and was killed")
 
@@ -216,15 +216,15 @@ def _attempt(run: Run, attempt: int, devices: Sequence[str], ended: Callable[[],
 
 
 def _conclude(run: Run, outcome: Outcome, ended: bool) -> int | None:
-    """Write the outcome; returns None. If the wish that ended the attempt was withdrawn meanwhile, begin the next
+    """Write the outcome; returns None. If the request that ended the attempt was withdrawn meanwhile, begin the next
     attempt and return its number instead.
 
-    That applies only to an end by a wish, not by a signal to this process (`ended`) or to the trainer.
+    That applies only to an end by a request, not by a signal to this process (`ended`) or to the trainer.
     """
     with processes.exclusive_lock(run.control_lock, PATIENCE_SECONDS):
         by_signal = ended or outcome.reason.startswith(BY_SIGNAL)
-        by_wish = outcome.state in ("paused", "stopped") and not by_signal
-        if by_wish and runs.wish(run, outcome.attempt) == "go_on":
+        by_request = outcome.state in ("paused", "stopped") and not by_signal
+        if by_request and runs.wanted(run, outcome.attempt) == "go_on":
             say(f"{outcome.reason} That was taken back, so it goes on.")
             return _begin_attempt(run)
         say(f"{outcome.state.capitalize()}: {outcome.reason}")

@@ -60,7 +60,7 @@ def _may_resume(status: Status | None) -> bool:
     """Whether the run can continue, or has a pending stop or pause that can be cancelled."""
     if status is None:
         return False
-    cancellable = runs.wish(status.run, status.attempt) in ("pause", "stop_after_epoch")
+    cancellable = runs.wanted(status.run, status.attempt) in ("pause", "stop_after_epoch")
     return status.state in RESUMABLE or (status.state in ACTIVE and cancellable)
 
 

@@ -63,7 +63,7 @@ def _queued(status: Status) -> Notice:
 
 def _stopping(status: Status) -> Notice | None:
     """When the run will stop."""
-    if runs.wish(status.run, status.attempt) == "stop":
+    if runs.wanted(status.run, status.attempt) == "stop":
         return Notice("info", "The training stops after this batch and saves a checkpoint.")
     return Notice(
         "info", "The training stops after this epoch. Resume cancels this; Stop Training with “now” stops at once."

@@ -42,7 +42,7 @@ def workspace(tmp_path_factory) -> Workspace:
 
 
 def attempt(workspace: Workspace, run: Run, number: int, read_request: Callable[[Session], str | None]) -> loop.End:
-    """One attempt, with a wish that follows from where it stands."""
+    """One attempt, with a request that follows from where it stands."""
     session = loop.prepare(workspace, run, number, lambda: None)
     return loop.train(dataclasses.replace(session, read_request=lambda: read_request(session)))
 
@@ -97,7 +97,7 @@ def busy_with(phase: str, doing: str = "") -> Callable[[Session], bool]:
         (busy_with("validating", "Scoring the validation stream"), "in epoch 4, batch "),
     ],
 )
-@pytest.mark.parametrize(("wish", "state", "words"), [
+@pytest.mark.parametrize(("want", "state", "words"), [
     ("stop", "stopped", "Stopped by the user"), ("signal", "stopped", "Stopped by a signal (SIGTERM)"),
 ])  # fmt: skip
 def test_what_was_under_way_is_dropped_and_done_again(
@@ -106,20 +106,20 @@ def test_what_was_under_way_is_dropped_and_done_again(
     request,
     meets: Callable[[Session], bool],
     where: str,
-    wish: str,
+    want: str,
     state: str,
     words: str,
 ):
     run = make_run(workspace, f"dropped-{request.node.callspec.id}", config_of(0.0))
-    end = attempt(workspace, run, 1, lambda session: wish if meets(session) else None)
+    end = attempt(workspace, run, 1, lambda session: want if meets(session) else None)
     assert (end.state, end.reason.startswith(f"{words} {where}")) == (state, True), end.reason
     assert go_on(workspace, run).state == "completed" and differing(run, expected) == []
 
 
 def test_a_wish_that_was_taken_back_and_one_for_after_the_epoch_let_the_batches_go_on(workspace: Workspace, expected):
     run = make_run(workspace, "after-the-epoch", config_of(0.0))
-    wishes = {1: "go_on", 2: "stop_after_epoch"}
-    end = attempt(workspace, run, 1, lambda session: wishes.get(session.journal.progress.epoch))
+    wants = {1: "go_on", 2: "stop_after_epoch"}
+    end = attempt(workspace, run, 1, lambda session: wants.get(session.journal.progress.epoch))
     assert end.state == "stopped" and end.reason.startswith("Stopped by the user after epoch 2;")
     assert checkpoints.newest(run.checkpoints).checkpoint == checkpoints.name(2)
     assert go_on(workspace, run).state == "completed" and differing(run, expected) == []
