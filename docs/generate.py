@@ -35,7 +35,7 @@ FOREIGN = re.compile(
 )
 ROOT_PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 TOPICS = {
-    "Dataset": "demo scan split import capture corpora synthesise mend undo preview suspects relabel quarantine "
+    "Dataset": "demo scan split import capture corpora voices synthesise mend undo preview suspects relabel quarantine "
     "confirm",
     "Configuration": "presets validate difference probe",
     "Training": "train status log pause stop resume extend queue tell",

@@ -33,7 +33,7 @@ from trainer.dataset import changes, corpora, corpus_catalog, corpus_install
 from trainer.dataset.clips import of_table
 from trainer.dataset.corpus_catalog import Part
 from trainer.dataset.scan import scan
-from trainer.system import job, processes
+from trainer.system import download, job, processes
 from trainer.system.download import DownloadError
 from trainer.system.workspace import Workspace
 
@@ -232,7 +232,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones(workspace):
 
 def test_two_installations_of_a_corpus_do_not_meet(workspace, server):
     with (
-        corpus_install._only_one(workspace, corpus_catalog.find(workspace, READ)),
+        download.only_one(corpora.folder(workspace) / f"{READ}.lock", "Tiny read speech"),
         pytest.raises(ValueError, match="another"),
     ):
         get(workspace)

@@ -17,7 +17,7 @@ from tests.run_folders import workspace_at
 from tests.tiny import ignore
 from tests.waiting import wait_for
 from trainer.dataset import importing
-from trainer.synthesis import espeak, piper, recipes
+from trainer.synthesis import espeak, piper, recipes, voice_model
 from trainer.synthesis.recipes import Recipe
 from trainer.system import job
 from trainer.system.workspace import Workspace
@@ -111,7 +111,7 @@ def test_the_page_takes_voices_from_the_allowed_folders_only(tmp_path, monkeypat
 
 
 def test_a_voice_may_compute_for_seconds():
-    assert (piper.LOAD_SECONDS, piper.LOAD_SECONDS_PER_MEGABYTE) == (10.0, 0.2)
+    assert (voice_model.LOAD_SECONDS, voice_model.LOAD_SECONDS_PER_MEGABYTE) == (10.0, 0.2)
     assert (piper.SPEAK_SECONDS, piper.SPEAK_SECONDS_PER_ID) == (10.0, 0.25)
 
 
@@ -128,7 +128,7 @@ def test_a_hostile_voice_is_one_sentence(tmp_path, monkeypatch, kind: str):
         recipes.synthesise(Workspace(tmp_path / "workspace"), wanted, ignore)
     assert str(refused.value).startswith(f"{file} ") and "\n" not in str(refused.value)
     assert time.process_time() - begun < 3 and psutil.Process().memory_info().rss - before < 300e6
-    assert not [child for child in psutil.Process().children() if piper.PROCESS in child.cmdline()]
+    assert not [child for child in psutil.Process().children() if voice_model.PROCESS in child.cmdline()]
 
 
 def test_a_hostile_voice_among_many_is_told_before_any_speaks(tmp_path):

@@ -193,6 +193,9 @@ def undo(session: Session, change: str) -> None:
 @click.option("--language", default="en", show_default=True, help="Language code, such as de.")
 @click.option("--voices", default=66, show_default=True, help="Number of voices.")
 @click.option("--piper", default="", help="Use this Piper voice (NAME.onnx) or folder of voices.")
+@click.option(
+    "--engine", "engines", multiple=True, help="Let only these engines speak, such as kokoro; by default all installed."
+)
 @click.option("--positives", default=0, help="Number of positive clips.")
 @click.option("--hard-negatives", default=0, help="Number of clips of look-alikes.")
 @click.option(
@@ -210,6 +213,7 @@ def synthesise(
     language: str,
     voices: int,
     piper: str,
+    engines: tuple[str, ...],
     positives: int,
     hard_negatives: int,
     look_alikes: tuple[str, ...],
@@ -232,7 +236,7 @@ def synthesise(
             "background": background,
             "rirs": rirs,
         }
-        recipe = Recipe(phrase, language, voices, seed, counts, look_alikes, piper)
+        recipe = Recipe(phrase, language, voices, seed, counts, look_alikes, piper, engines=engines)
         imported = recipes.synthesise(session.workspace, recipe, report)
         scan_clips(session.workspace, report)
         return {"change": imported.change.id, "imported": imported.counts}, imported.sentence()

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from trainer.dataset import changes, corpora, hub_files, importing
 from trainer.dataset.changes import RAW, Change, Move
 from trainer.dataset.corpora import Record
 from trainer.dataset.corpus_catalog import FEATURES, MIRROR_VARIABLE, Corpus, is_address
-from trainer.system import download, durable, limited_process, processes
+from trainer.system import download, durable, limited_process
 from trainer.system.display_text import counted
 from trainer.system.download import DownloadError
 from trainer.system.job import Report
@@ -63,7 +63,7 @@ def get(workspace: Workspace, corpus: Corpus, source: str, report: Report) -> In
     it continues.
     """
     source = source or os.environ.get(MIRROR_VARIABLE, "")
-    with _only_one(workspace, corpus):
+    with download.only_one(corpora.folder(workspace) / f"{corpus.name}.lock", corpus.title):
         if corpora.is_installed(workspace, corpus):
             return Installed(corpus, None, Counter())
         corpora.record_file(workspace, corpus).unlink(missing_ok=True)
@@ -75,19 +75,6 @@ def get(workspace: Workspace, corpus: Corpus, source: str, report: Report) -> In
             installed = _take(workspace, corpus, files, change_id)
         corpora.discard_download(workspace, corpus)
     return installed
-
-
-@contextmanager
-def _only_one(workspace: Workspace, corpus: Corpus) -> Iterator[None]:
-    """Raises ValueError while another process installs the same corpus."""
-    corpora.folder(workspace).mkdir(parents=True, exist_ok=True)
-    lock = processes.try_lock(corpora.folder(workspace) / f"{corpus.name}.lock")
-    if lock is None:
-        raise ValueError(f"{corpus.title} is being installed by another process. Wait until it ends.")
-    try:
-        yield
-    finally:
-        os.close(lock)
 
 
 def _fetched(workspace: Workspace, corpus: Corpus, mirror: str, folder: Path, report: Report) -> Files:

@@ -25,6 +25,8 @@ from trainer.system.workspace import PROJECT_ROOT
 PROCESSES = 2
 """Fixed, so that the same texts go to the same process, and give the same sound, on any machine."""
 ANSWER_SECONDS = 20.0
+NORMAL_RATE = 165
+"""The rate, in words per minute, at which a voice of another engine speaks at its own pace."""
 
 
 @dataclass(frozen=True)

@@ -6,44 +6,34 @@ holds the ids of every code point; `^` begins the sequence, `$` ends it, and a p
 
 from __future__ import annotations
 
-import json
-import os
-import select
-import subprocess
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 
 from trainer.dataset import importing
-from trainer.synthesis import espeak
+from trainer.synthesis import espeak, voice_model
 from trainer.synthesis.espeak import Utterance
-from trainer.system import limited_process, regular_file
+from trainer.synthesis.phrases import Language
+from trainer.synthesis.voice_model import RunningVoice
+from trainer.system import regular_file
 
+NAME = "piper"
 BEGIN, END, PADDING = "^", "$", "_"
 MOST_JSON_BYTES = 4 << 20
 MOST_SYMBOLS = 10_000
 Scale = Annotated[float, Field(ge=0, le=10)]
 Ids = Annotated[list[Annotated[int, Field(ge=0, le=MOST_SYMBOLS)]], Field(max_length=16)]
 """The ids of one symbol."""
-PROCESS = "trainer.synthesis.piper_process"
-NORMAL_RATE = 165
-"""The rate, in words per minute, at which a voice speaks at its own pace."""
-LOAD_SECONDS, LOAD_SECONDS_PER_MEGABYTE = 10.0, 0.2
 SPEAK_SECONDS, SPEAK_SECONDS_PER_ID = 10.0, 0.25
 """Limits of processor time, over all threads."""
-ANSWER_SECONDS = 300.0
-"""The longest wait for an answer, for a process that hangs without using processor time."""
 MOST_SECONDS_PER_ID = 1.0
 """The longest sound of one id at a voice's own pace; a phoneme lasts about 0.1 s."""
-LOUDEST = 32768.0
-"""The range of samples is -1..1, or -32768..32767 for some voices."""
 OTHER = "Choose another voice."
 
 
@@ -73,7 +63,7 @@ class Description(BaseModel):
 
 @dataclass(frozen=True)
 class PiperVoice:
-    """A voice: its ONNX file, which only a process with limits loads (see `piper_process`), and its description."""
+    """A voice: its ONNX file, which only a process with limits loads (see `voice_process`), and its description."""
 
     path: Path
     description: Description
@@ -131,61 +121,33 @@ def named_speakers(voices: Sequence[PiperVoice]) -> list[tuple[int, int, str]]:
     return speakers
 
 
-class _VoiceRefused(ValueError):
-    """A voice that cannot be used; `problem` follows its path in the message."""
-
-    def __init__(self, voice: PiperVoice, problem: str) -> None:
-        super().__init__(f"{voice.path} {problem}. {OTHER}")
-
-
-@contextmanager
-def _process(voice: PiperVoice) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that has loaded the voice. Raises ValueError, OSError."""
-    with limited_process.start(PROCESS) as child:
-        try:
-            seconds = LOAD_SECONDS + LOAD_SECONDS_PER_MEGABYTE * voice.path.stat().st_size / 1e6
-            _ask(child, voice, {"path": str(voice.path), "seconds": seconds}, most=0)
-            yield child
-        finally:
-            child.kill()
-
-
-def _ask(child: subprocess.Popen[bytes], voice: PiperVoice, request: dict[str, Any], most: int) -> NDArray[np.float32]:
-    """The answer of a voice: at most `most` samples. Raises ValueError with the problem of the voice."""
-    assert child.stdin and child.stdout
-    with suppress(BrokenPipeError):  # the process has ended: reading the answer reports it
-        os.write(child.stdin.fileno(), json.dumps(request).encode() + b"\n")
-    if not select.select([child.stdout], [], [], ANSWER_SECONDS)[0]:
-        raise _VoiceRefused(voice, "is refused: it takes too long")
-    line = child.stdout.readline()
-    answer = json.loads(line or "{}")
-    if "problem" in answer:
-        raise _VoiceRefused(voice, answer["problem"])
-    count = answer.get("samples", 0)
-    if count > most:
-        raise _VoiceRefused(voice, f"produces {count:,} samples, more than the {most:,} of a valid voice")
-    samples = child.stdout.read(4 * count)
-    if not line or len(samples) < 4 * count:
-        raise _VoiceRefused(voice, f"is refused: {limited_process.describe_exit(child.wait())}")
-    return np.frombuffer(samples, np.float32)
-
-
-def _wave(child: subprocess.Popen[bytes], voice: PiperVoice, ipa: str, speaker: int, rate: int) -> NDArray[np.float32]:
+def _wave(running: RunningVoice, voice: PiperVoice, ipa: str, speaker: int, rate: int) -> NDArray[np.float32]:
     """The speech of IPA text [samples], at the sample rate of the voice. Raises ValueError."""
     description = voice.description
     ids = phoneme_ids(ipa, description.phoneme_id_map)
-    pace = description.inference.length_scale * NORMAL_RATE / rate
-    request = {
-        "ids": ids,
-        "speaker": speaker,
+    pace = description.inference.length_scale * espeak.NORMAL_RATE / rate
+    inputs = {
+        "input": [ids],
+        "input_lengths": [len(ids)],
         "scales": [description.inference.noise_scale, pace, description.inference.noise_w],
-        "seconds": SPEAK_SECONDS + SPEAK_SECONDS_PER_ID * len(ids),
+        "sid": [speaker],
     }
     most = round(MOST_SECONDS_PER_ID * max(1.0, pace) * len(ids) * description.audio.sample_rate)
-    wave = _ask(child, voice, request, most)
-    if not len(wave) or not np.isfinite(wave).all() or np.abs(wave).max() > LOUDEST or not np.ptp(wave):
-        raise _VoiceRefused(voice, f"produces no sound for the phonemes {ipa!r:.60}")
-    return wave
+    return running.wave(inputs, ipa, SPEAK_SECONDS + SPEAK_SECONDS_PER_ID * len(ids), most)
+
+
+@dataclass(frozen=True)
+class Piper:
+    """The engine that speaks with these voices, each in the language of its description."""
+
+    speakers: Sequence[PiperVoice]
+    name: str = NAME
+
+    def voices(self, language: Language) -> Sequence[str]:
+        return [name for _, _, name in named_speakers(self.speakers)]
+
+    def speak(self, utterances: Sequence[Utterance], language: Language, report: Callable[[int], None]) -> None:
+        speak(self.speakers, utterances, report)
 
 
 def speak(voices: Sequence[PiperVoice], utterances: Sequence[Utterance], report: Callable[[int], None]) -> None:
@@ -198,18 +160,18 @@ def speak(voices: Sequence[PiperVoice], utterances: Sequence[Utterance], report:
     languages = {voices[index].description.espeak.voice for index in by_voice}
     ipa = {language: espeak.ipa(texts, language) for language in languages}
 
-    def wave(child: subprocess.Popen[bytes], utterance: Utterance) -> NDArray[np.float32]:
+    def wave(running: RunningVoice, utterance: Utterance) -> NDArray[np.float32]:
         index, number = speakers[utterance.voice]
         line = ipa[voices[index].description.espeak.voice][utterance.text]
-        return _wave(child, voices[index], line, number, utterance.rate)
+        return _wave(running, voices[index], line, number, utterance.rate)
 
     for index, own in by_voice.items() if len(by_voice) > 1 else ():  # report a bad voice before hours of work
-        with _process(voices[index]) as child:
-            wave(child, own[0])
+        with voice_model.started(voices[index].path, OTHER) as running:
+            wave(running, own[0])
     done = 0
     for index, own in by_voice.items():
-        with _process(voices[index]) as child:
+        with voice_model.started(voices[index].path, OTHER) as running:
             for utterance in own:
-                espeak.write(wave(child, utterance), voices[index].description.audio.sample_rate, utterance)
+                espeak.write(wave(running, utterance), voices[index].description.audio.sample_rate, utterance)
                 done += 1
                 report(done)

@@ -14,7 +14,7 @@ from trainer.audio.audio_formats import SAMPLE_RATE
 from trainer.dataset import changes, file_names, importing
 from trainer.dataset.changes import RAW, TRASH, Move
 from trainer.dataset.importing import Imported
-from trainer.synthesis import acoustics, espeak, phrases, piper, speech_streams
+from trainer.synthesis import acoustics, engines, phrases, speech_streams
 from trainer.synthesis.espeak import Utterance
 from trainer.system.job import Report
 from trainer.system.workspace import LABELS, Workspace
@@ -48,6 +48,7 @@ class Recipe:
     look_alikes: tuple[str, ...] = ()
     piper: str = ""
     least_distance: int = 1
+    engines: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Raises ValueError with what to change."""
@@ -65,7 +66,7 @@ def synthesise(workspace: Workspace, recipe: Recipe, report: Report) -> Imported
     recipe.check()
     report(0, 0, "Choosing texts")
     with importing.staging(workspace) as (change_id, folder):
-        _make(recipe, folder, report)
+        _make(workspace, recipe, folder, report)
         files = [(path.relative_to(folder).as_posix(), path) for path in sorted(folder.rglob("*.wav"))]
         title = f"Synthesised {recipe.phrase}" if recipe.phrase.strip() else "Generated noise and rooms"
         return importing.take(workspace, files, "", title, change_id)
@@ -106,9 +107,10 @@ def make_demo(workspace: Workspace, phrase: str, positives: int, seed: int, repo
         raise ValueError(f"{positives} positives are out of range; choose {FEWEST_DEMO_POSITIVES} to {MOST_CLIPS:,}.")
     _check_no_own_clips(workspace)
     report(0, 0, "Choosing texts")
-    recipe = Recipe(phrase, seed=seed, counts=demo_counts(positives), least_distance=DEMO_DISTANCE)
+    counts, speaker = demo_counts(positives), (engines.ESPEAK,)
+    recipe = Recipe(phrase, seed=seed, counts=counts, least_distance=DEMO_DISTANCE, engines=speaker)
     with importing.staging(workspace) as (change_id, folder):
-        _make(recipe, folder, report)
+        _make(workspace, recipe, folder, report)
         wanted = speech_streams.seconds_of(positives)
         seconds = speech_streams.write(folder / STREAMS, phrase, wanted, seed, report)
         _check_no_own_clips(workspace)
@@ -159,36 +161,37 @@ def _stream_moves(data: Path, folder: Path, change_id: str) -> list[Move]:
     return trashed + [Move(source=path.relative_to(data).as_posix(), target=f"{STREAMS}/{path.name}") for path in new]
 
 
-def _make(recipe: Recipe, folder: Path, report: Report) -> None:
+def _make(workspace: Workspace, recipe: Recipe, folder: Path, report: Report) -> None:
     """Write every clip of a recipe below `folder`, in a folder for each label. Raises ValueError, OSError."""
     counts = recipe.counts
-    negatives = _speak(recipe, folder, report) if any(counts.get(label) for label in SPEECH) else []
+    negatives = _speak(workspace, recipe, folder, report) if any(counts.get(label) for label in SPEECH) else []
     _write_background(folder / "background", counts.get("background", 0), negatives, recipe.seed, report)
     _write_rooms(folder / "rirs", counts.get("rirs", 0), recipe.seed, report)
 
 
-def _speak(recipe: Recipe, folder: Path, report: Report) -> list[Path]:
+def _speak(workspace: Workspace, recipe: Recipe, folder: Path, report: Report) -> list[Path]:
     """Write the speech of a recipe; returns the negatives, from which babble is mixed."""
     language = phrases.find_language(recipe.language)
     phrase = phrases.check(recipe.phrase, language)
-    piper_voices = piper.voices_at(recipe.piper) if recipe.piper.strip() else []
-    voices = ([name for _, _, name in piper.named_speakers(piper_voices)] or language.voices)[: recipe.voices]
+    speakers = engines.choose(workspace, recipe.engines, language, recipe.piper)
     rng, texts = random.Random(recipe.seed), _texts(recipe, phrase)
-    spoken = {
-        label: utterances(texts[label], voices, count, folder / label, rng)
-        for label in SPEECH
-        if (count := recipe.counts.get(label, 0))
-    }
-    every = [utterance for of_label in spoken.values() for utterance in of_label]
+    spoken = [list[Utterance]() for _ in speakers]
+    for label in SPEECH:
+        shares = engines.divide(speakers, recipe.counts.get(label, 0))
+        for engine, numbers, own in zip(speakers, shares, spoken, strict=True):
+            voices = engine.voices(language)[: recipe.voices]
+            own += utterances(texts[label], voices, len(numbers), folder / label, rng, numbers.start)
+    total, done = sum(map(len, spoken)), 0
+    for engine, own in zip(speakers, spoken, strict=True):
 
-    def progress(done: int) -> None:
-        report(done, len(every), f"Speaking {phrase} and other words")
+        def progress(new: int, before: int = done) -> None:
+            report(before + new, total, f"Speaking {phrase} and other words")
 
-    if piper_voices:
-        piper.speak(piper_voices, every, progress)
-    else:
-        espeak.speak(every, progress)
-    return [utterance.path for utterance in spoken.get("negative", [])]
+        if own:
+            engine.speak(own, language, progress)
+        done += len(own)
+    negative = folder / "negative"
+    return [each.path for own in spoken for each in own if each.path.is_relative_to(negative)]
 
 
 def _texts(recipe: Recipe, phrase: str) -> dict[str, list[str]]:
@@ -202,14 +205,14 @@ def _texts(recipe: Recipe, phrase: str) -> dict[str, list[str]]:
 
 
 def utterances(
-    texts: Sequence[str], voices: Sequence[str], count: int, folder: Path, rng: random.Random
+    texts: Sequence[str], voices: Sequence[str], count: int, folder: Path, rng: random.Random, first: int = 0
 ) -> list[Utterance]:
     """`count` utterances below the folder of a label: texts and voices in turn, with random rate, pitch and level.
 
-    The name of each file contains the text, from which streams.spoken reads the phrase.
+    They are numbered from `first`. The name of each file contains the text, from which streams.spoken reads the phrase.
     """
     every = []
-    for number in range(count):
+    for number in range(first, first + count):
         voice, text = voices[number % len(voices)], texts[(number * 7919) % len(texts)]
         path = folder / f"{PREFIX}{voice.replace('+', '-')}" / (file_names.safe_part(f"{number:05d} {text}") + ".wav")
         path.parent.mkdir(parents=True, exist_ok=True)

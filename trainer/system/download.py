@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from requests.utils import get_environ_proxies
 from urllib3.exceptions import HTTPError
 
-from trainer.system import durable, regular_file
+from trainer.system import durable, processes, regular_file
 from trainer.system.job import Report
 
 CHUNK_BYTES = 1 << 20
@@ -71,6 +71,19 @@ def check_space(folder: Path, need_bytes: int, what: str) -> None:
             f"{what} needs {(need_bytes + SPARE_BYTES) / 1e9:.2f} GB of free disk space and {free / 1e9:.2f} GB are "
             f"free in {folder}. Free some space. {AGAIN}"
         )
+
+
+@contextmanager
+def only_one(lock_file: Path, title: str) -> Iterator[None]:
+    """Raises ValueError while another process installs the same."""
+    lock_file.parent.mkdir(parents=True, exist_ok=True)
+    lock = processes.try_lock(lock_file)
+    if lock is None:
+        raise ValueError(f"{title} is being installed by another process. Wait until it ends.")
+    try:
+        yield
+    finally:
+        os.close(lock)
 
 
 def check_digest(path: Path, sha256: str, report: Report) -> None:

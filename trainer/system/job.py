@@ -31,6 +31,7 @@ Verb = Literal[
     "split",
     "import",
     "corpora",
+    "voices",
     "synthesise",
     "mend",
     "preview",
@@ -43,6 +44,7 @@ Verb = Literal[
 ]
 CANCELLED: dict[Verb, str] = {
     "corpora": "What was downloaded is kept; get it again to continue.",
+    "voices": "What was fetched is kept; get it again to continue.",
     "capture": "What was recorded is kept; scan the clips to see it.",
     **dict.fromkeys(("evaluate", "pack", "unpack"), "Nothing was saved."),
 }

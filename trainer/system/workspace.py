@@ -79,6 +79,11 @@ class Workspace:
         return self.root / "data" / "features"
 
     @property
+    def voices(self) -> Path:
+        """Voices that a user fetched: a folder for each engine, and packages on their way."""
+        return self.root / "data" / "voices"
+
+    @property
     def kernels(self) -> Path:
         """What torch, Triton and CUDA compile, and can compile again."""
         return self.root / "data" / "kernels"

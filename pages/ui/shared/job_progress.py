@@ -26,6 +26,7 @@ TITLES: dict[Verb, str] = {
     "split": "Splitting",
     "import": "Importing",
     "corpora": "Getting public sound",
+    "voices": "Getting voices",
     "synthesise": "Synthesising",
     "mend": "Repairing clips",
     "preview": "Generating examples",
@@ -101,7 +102,7 @@ def _live(workspace: Workspace, busy: bool, verbs: Sequence[Verb]) -> None:
 def _cancel_help(verb: Verb) -> str:
     """What cancelling a job leaves behind."""
     others = CANCEL_HELP if verb in DATA_VERBS else CANCEL_OTHER_HELP
-    helps: dict[Verb, str] = {"corpora": CANCEL_DOWNLOAD_HELP, "capture": STOP_HELP}
+    helps: dict[Verb, str] = {"corpora": CANCEL_DOWNLOAD_HELP, "voices": CANCEL_DOWNLOAD_HELP, "capture": STOP_HELP}
     return helps.get(verb, others)
 
 

@@ -1,8 +1,9 @@
-"""The process that runs a Piper voice, an untrusted program, with limited memory and processor time.
+"""The process that runs the network of a voice, an untrusted program, with limited memory and processor time.
 
-Standard input: JSON lines, first {"path": ..., "seconds": ...}, then for each phrase {"ids": [...], "scales": [noise,
-length, noise of durations], "speaker": 0, "seconds": ...}; `seconds` limits the processor time. Standard output: a line
-for each, {"problem": what follows the path of the voice in a message}, or {"samples": n} and then n float32.
+Standard input: JSON lines, first {"path": ..., "threads": 0: as many as are useful, "seconds": ...}, then for each
+phrase {"inputs": {name: nested lists}, "seconds": ...}; `seconds` limits the processor time. Inputs that the network
+does not have are left out. Standard output: a line for each, {"problem": what follows the path of the voice in a
+message}, or {"samples": n} and then n float32.
 """
 
 from __future__ import annotations
@@ -27,13 +28,14 @@ MEMORY, MEMORY_PER_BYTE = 2 << 30, 8
 
 MOST_THREADS = 4
 """Each thread reserves memory, which counts against the limit."""
+TYPES = {"tensor(int64)": np.int64, "tensor(float)": np.float32}
 
 
 class Refused(ValueError):
     """The problem of a voice, which follows its path in a message."""
 
 
-def _load(path: Path) -> onnxruntime.InferenceSession:
+def _load(path: Path, threads: int) -> onnxruntime.InferenceSession:
     """Limit the memory and load the voice. Raises Refused, OSError."""
     data = regular_file.read_bytes(path, MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
@@ -45,7 +47,7 @@ def _load(path: Path) -> onnxruntime.InferenceSession:
     except DecodeError:
         raise Refused("is not an ONNX model, or is incomplete") from None
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = min(limits.threads(), MOST_THREADS), 4
+    options.intra_op_num_threads, options.log_severity_level = threads or min(limits.threads(), MOST_THREADS), 4
     options.add_session_config_entry(
         "session.intra_op.allow_spinning", "0"
     )  # spinning threads would use up the processor time
@@ -54,13 +56,9 @@ def _load(path: Path) -> onnxruntime.InferenceSession:
 
 def _wave(session: onnxruntime.InferenceSession, request: dict[str, Any]) -> NDArray[np.float32]:
     """The wave [samples] of a phrase."""
-    inputs: dict[str, NDArray[Any]] = {
-        "input": np.array([request["ids"]], np.int64),
-        "input_lengths": np.array([len(request["ids"])], np.int64),
-        "scales": np.array(request["scales"], np.float32),
-    }
-    if any(each.name == "sid" for each in session.get_inputs()):
-        inputs["sid"] = np.array([request["speaker"]], np.int64)
+    given = request["inputs"]
+    known = [each for each in session.get_inputs() if each.name in given]
+    inputs = {each.name: np.array(given[each.name], TYPES[each.type]) for each in known}
     return np.ascontiguousarray(session.run(None, inputs)[0], np.float32).reshape(-1)
 
 
@@ -71,7 +69,7 @@ def main() -> None:
         limited_process.limit_processor(request["seconds"])
         try:
             if session is None:
-                session = _load(Path(request["path"]))
+                session = _load(Path(request["path"]), request["threads"])
             else:
                 wave = _wave(session, request)
             answer: dict[str, Any] = {"samples": len(wave)}
