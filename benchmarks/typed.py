@@ -18,13 +18,15 @@ from benchmarks import quality
 from trainer.audio import manifest
 from trainer.dataset import splits
 from trainer.dataset.scan import scan
-from trainer.synthesis import recipes, speech_streams
+from trainer.synthesis import recipes, speech_streams, voice_catalog, voice_install
 from trainer.synthesis.recipes import Recipe
 from trainer.system.workspace import STREAM, Workspace
 
-COUNTS = {"positive": 1000, "negative": 1000, "hard_negative": 600, "background": 80, "rirs": 60}
+COUNTS = {"positive": 600, "negative": 600, "hard_negative": 300, "background": 80, "rirs": 60}
 STREAM_SECONDS = 3.2 * 3600
-VARIANTS = ("espeak", "espeak, hours")
+ENGINES = {"espeak": ("espeak",), "both": ("espeak", "kokoro")}
+VARIANTS = ("both", "both, hours", "espeak")
+"""Engines of a data set, and whether it has hours of fluent synthetic speech."""
 RATIOS = (0.8, 0.15, 0.05)
 
 
@@ -32,14 +34,18 @@ def silent(*progress: object) -> None:
     """A report of progress to nobody."""
 
 
-def workspace_of(folder: Path, word: str, variant: str) -> Workspace:
-    """A workspace with the synthetic data of a word, scanned and split."""
+def workspace_of(folder: Path, word: str, variant: str, voices: str) -> Workspace:
+    """A workspace with the synthetic data of a word, scanned and split; `voices` is a folder with the packages of
+    Kokoro, or empty to fetch them."""
     workspace = Workspace(folder / "workspaces" / f"{word}-{variant.replace(', ', '-')}")
     if manifest.split_file(workspace, "test").exists():
         return workspace
     shutil.rmtree(workspace.root, ignore_errors=True)
-    recipes.synthesise(workspace, Recipe(word, counts=COUNTS), silent)
-    if "hours" in variant:
+    names, _, hours = variant.partition(", ")
+    if "kokoro" in ENGINES[names]:
+        voice_install.get(workspace, voice_catalog.KOKORO, voices, silent)
+    recipes.synthesise(workspace, Recipe(word, counts=COUNTS, engines=ENGINES[names]), silent)
+    if hours:
         speech_streams.write(workspace.root / "spoken", word, STREAM_SECONDS, 0, silent)
         for file in sorted((workspace.root / "spoken").glob("*.flac")):
             place = workspace.raw / STREAM / f"{recipes.PREFIX}speech{file.stem}" / file.name
@@ -50,10 +56,10 @@ def workspace_of(folder: Path, word: str, variant: str) -> Workspace:
     return workspace
 
 
-def measured(folder: Path, word: str, variant: str, seed: int, threads: int) -> dict[str, Any]:
+def measured(folder: Path, word: str, variant: str, seed: int, threads: int, voices: str) -> dict[str, Any]:
     """Synthesise, train and score, as `benchmarks.quality` does with recordings."""
     quality.lay_out(folder, word)
-    run, status = quality.train(workspace_of(folder, word, variant), "recommended", seed, threads)
+    run, status = quality.train(workspace_of(folder, word, variant, voices), "recommended", seed, threads)
     return {"word": word, "variant": variant, "seed": seed} | quality.scored(folder, word, run, status)
 
 
@@ -64,12 +70,15 @@ def main() -> None:
     parser.add_argument("--variants", nargs="+", default=VARIANTS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=0, help="of each training; 0: all cores")
+    parser.add_argument("--voices", default="", help="a folder with the packages of Kokoro; else they are fetched")
     arguments = parser.parse_args()
     wanted = (
         {"word": word, "variant": variant, "seed": seed}
         for seed, word, variant in itertools.product(arguments.seeds, arguments.words, arguments.variants)
     )
-    rows = quality.measure_all(arguments.folder.resolve(), wanted, partial(measured, threads=arguments.threads))
+    rows = quality.measure_all(
+        arguments.folder.resolve(), wanted, partial(measured, threads=arguments.threads, voices=arguments.voices)
+    )
     print("\n".join([*quality.table(rows, ["variant"]), "", *quality.shipped_table(rows, ["variant"])]))
 
 
