@@ -2,14 +2,24 @@
 
 import streamlit as st
 
-from pages.ui.dataset import add_clips, change_list, clip_views, public_sound, record_form, room_form, split_form
+from pages.ui.dataset import (
+    add_clips,
+    change_list,
+    clip_views,
+    public_sound,
+    record_form,
+    room_form,
+    split_form,
+    synthesis_form,
+    voice_list,
+)
 from pages.ui.shared import frame, job_progress
 
 workspace = frame.page("Dataset", "📂")
 busy = bool(job_progress.running(workspace))
 st.subheader("Add clips", anchor=False)
-names = ["Demo data", "Import", "Record", "Room", "Synthesise", "Public sound", "Changes"]
-demo, files, recording, room, synthesis, public, history = st.tabs(names)
+names = ["Demo data", "Import", "Record", "Room", "Synthesise", "Voices", "Public sound", "Changes"]
+demo, files, recording, room, synthesis, voices, public, history = st.tabs(names)
 with demo:
     add_clips.show_demo(workspace, busy)
 with files:
@@ -19,7 +29,9 @@ with recording:
 with room:
     room_form.show(workspace, busy)
 with synthesis:
-    add_clips.show_synthesis(workspace, busy)
+    synthesis_form.show(workspace, busy)
+with voices:
+    voice_list.show(workspace, busy)
 with public:
     public_sound.show(workspace, busy)
 with history:

