@@ -61,10 +61,10 @@ def workspace_of(folder: Path, word: str) -> Workspace:
     return workspace
 
 
-def peaks(probability: np.ndarray) -> list[float]:
-    """The peaks of smoothed probabilities [n], highest first, at least a second apart, above the lowest of LOGITS."""
+def peaks(probability: np.ndarray, least: float = LOGITS[0]) -> list[float]:
+    """The peaks of smoothed probabilities [n], highest first, at least a second apart, above a logit."""
     left, found = probability.copy(), []
-    while (value := float(left.max())) >= 1 / (1 + np.exp(-LOGITS[0])):
+    while (value := float(left.max())) >= 1 / (1 + np.exp(-least)):
         at = int(left.argmax())
         left[max(0, at - 10) : at + 11] = -1
         found.append(value)
