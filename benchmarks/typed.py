@@ -18,12 +18,12 @@ from benchmarks import quality
 from trainer.audio import manifest
 from trainer.dataset import splits
 from trainer.dataset.scan import scan
-from trainer.synthesis import recipes, speech_streams, voice_catalog, voice_install
+from trainer.synthesis import recipes, voice_catalog, voice_install
 from trainer.synthesis.recipes import Recipe
-from trainer.system.workspace import STREAM, Workspace
+from trainer.system.workspace import Workspace
 
 COUNTS = {"positive": 600, "negative": 600, "hard_negative": 300, "background": 80, "rirs": 60}
-STREAM_SECONDS = 3.2 * 3600
+HOURS = 3.0
 ENGINES = {"espeak": ("espeak",), "both": ("espeak", "kokoro")}
 VARIANTS = ("both", "both, hours", "espeak")
 """Engines of a data set, and whether it has hours of fluent synthetic speech."""
@@ -44,13 +44,8 @@ def workspace_of(folder: Path, word: str, variant: str, voices: str) -> Workspac
     names, _, hours = variant.partition(", ")
     if "kokoro" in ENGINES[names]:
         voice_install.get(workspace, voice_catalog.KOKORO, voices, silent)
-    recipes.synthesise(workspace, Recipe(word, counts=COUNTS, engines=ENGINES[names]), silent)
-    if hours:
-        speech_streams.write(workspace.root / "spoken", word, STREAM_SECONDS, 0, silent)
-        for file in sorted((workspace.root / "spoken").glob("*.flac")):
-            place = workspace.raw / STREAM / f"{recipes.PREFIX}speech{file.stem}" / file.name
-            place.parent.mkdir(parents=True)
-            file.rename(place)
+    recipe = Recipe(word, counts=COUNTS, engines=ENGINES[names], hours=HOURS if hours else 0)
+    recipes.synthesise(workspace, recipe, silent)
     scan(workspace, silent)
     splits.split_dataset(workspace, RATIOS, 0)
     return workspace

@@ -69,6 +69,16 @@ def test_long_recordings_of_the_test_split_are_heard_in_order_and_as_such(tmp_pa
     assert len(set(val)) == 1 and val[0] != test[0].group
 
 
+def test_long_recordings_that_were_synthesised_are_no_hours_of_people():
+    clips = [Clip(f"stream/{s}/0.wav", "stream", f"stream/{s}", 30.0, RATE, 1, s, 0, 0) for s in ("den", "demo-speech-0")]
+    wave = np.zeros(30 * RATE, np.float32)
+    heard = [each.recording for each in composition.compose(clips, lambda clip: wave, Options())]
+    assert [(each.condition, each.is_long, each.is_synthetic) for each in heard] == [
+        ("long recordings", True, False), ("synthetic speech", False, True),
+    ]  # fmt: skip
+    assert all(each.counts_false_accepts for each in heard) and heard[1].parts[0].clip == "stream/demo-speech-0/0.wav"
+
+
 def test_long_recordings_have_a_limit_of_their_own(tmp_path):
     clips = [Clip(f"stream/a/{n}.wav", "stream", "stream/a", 30.0, RATE, 1, str(n), 0, 0) for n in range(10)]
     wave = np.zeros(30 * RATE, np.float32)

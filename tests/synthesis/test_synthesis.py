@@ -240,11 +240,26 @@ def test_an_order_is_met_beside_what_is_there_and_can_be_undone(tmp_path):
         (Recipe("hey", voices=0, counts={"positive": 1}), "choose 1 to 66"),
         (Recipe("hey", counts={"hard_negative": 1}, look_alikes=("hay",)), "sounds like the phrase itself"),
         (Recipe("", counts={"positive": 1}), "The phrase is empty"),
+        (Recipe("", hours=1.0), "The phrase is empty"),
+        (Recipe("hey", hours=99.0), "choose 0 to 4"),
+        (Recipe("hallo", "de", hours=1.0), "in English only"),
     ],
 )
 def test_an_order_that_cannot_be_met_says_why(tmp_path, wanted, told: str):
     with pytest.raises(ValueError, match=told):
         recipes.synthesise(Workspace(tmp_path), wanted, ignore)
+
+
+def test_hours_of_speech_become_long_recordings_of_their_own_sources(tmp_path):
+    workspace = Workspace(tmp_path)
+    for number, seed in enumerate((7, 8), start=1):
+        made = recipes.synthesise(workspace, Recipe("hey atlas", hours=0.02, seed=seed), ignore)
+        assert made.counts == {"stream": 1}
+        files = sorted(workspace.raw.rglob("*.flac"))
+        assert len(files) == number and files[-1].parent == workspace.raw / f"stream/demo-speech-{seed}-000"
+        assert 40 < soundfile.info(files[-1]).duration < 140
+    changes.undo(workspace, made.change.id)
+    assert not files[-1].exists() and files[0].exists()
 
 
 def test_who_is_cancelled_speaks_no_more(tmp_path):

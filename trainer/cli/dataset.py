@@ -204,6 +204,7 @@ def undo(session: Session, change: str) -> None:
 @click.option("--negatives", default=0, help="Number of clips of other words and sentences.")
 @click.option("--background", default=0, help="Number of noise clips.")
 @click.option("--rirs", default=0, help="Number of room impulse responses.")
+@click.option("--hours", default=0.0, help="Hours of fluent English speech without the phrase, as long recordings.")
 @SEED
 @AS_JOB
 @click.pass_obj
@@ -220,6 +221,7 @@ def synthesise(
     negatives: int,
     background: int,
     rirs: int,
+    hours: float,
     seed: int,
     as_job: bool,
 ) -> None:
@@ -236,7 +238,7 @@ def synthesise(
             "background": background,
             "rirs": rirs,
         }
-        recipe = Recipe(phrase, language, voices, seed, counts, look_alikes, piper, engines=engines)
+        recipe = Recipe(phrase, language, voices, seed, counts, look_alikes, piper, hours=hours, engines=engines)
         imported = recipes.synthesise(session.workspace, recipe, report)
         scan_clips(session.workspace, report)
         return {"change": imported.change.id, "imported": imported.counts}, imported.sentence()

@@ -22,11 +22,11 @@ from trainer.audio.sound_levels import Wave, at_level, level_db
 from trainer.streams import hard_conditions, spoken
 from trainer.streams.hard_conditions import Material
 from trainer.streams.spoken import WORD_DB, Piece
-from trainer.streams.stream_set import Part, Recording, StreamSet, Word
+from trainer.streams.stream_set import SYNTHETIC, Part, Recording, StreamSet, Word
 from trainer.system import cache, durable
 from trainer.system.display_text import counted
 from trainer.system.job import Report
-from trainer.system.workspace import STREAM, Workspace
+from trainer.system.workspace import STREAM, SYNTHETIC_PREFIX, Workspace
 
 FORMAT = 1
 """To be raised when the same clips and options give other streams."""
@@ -43,7 +43,9 @@ MOST_SPEECH = 40
 LONG = "long recordings"
 """The condition of clips with the label `stream`."""
 LOWEST_DB, HIGHEST_DB, MOST_RATIOS = -20.0, 60.0, 8
-LABEL_OF = {"speech": "negative", "look-alikes": "hard_negative", "noise": "background", LONG: STREAM}
+LABEL_OF = {
+    "speech": "negative", "look-alikes": "hard_negative", "noise": "background", LONG: STREAM, SYNTHETIC: STREAM,
+}  # fmt: skip
 """Labels of the clips in negative streams by condition."""
 
 
@@ -178,6 +180,11 @@ def _word_streams(
         yield _word_stream(f"hard{place}", number, condition, wave, times, in_rates=False)
 
 
+def _is_synthetic(clip: Clip) -> bool:
+    """Whether a long recording was synthesised, and so says little about speech of people."""
+    return Path(clip.path).parent.name.startswith(SYNTHETIC_PREFIX)
+
+
 def _negative_streams(
     condition: str, clips: Sequence[Clip], read: Callable[[Clip], Wave], options: Options, most_seconds: float
 ) -> Iterator[Composed]:
@@ -189,7 +196,8 @@ def _negative_streams(
     gap = np.zeros(round(NEGATIVE_GAP_SECONDS * SAMPLE_RATE), np.float32)
     waves, parts, samples, number = list[Wave](), list[Part](), 0, 1
     chosen = _shuffled(clips, LABEL_OF[condition], options.seed)
-    if condition == LONG:
+    if condition in (LONG, SYNTHETIC):
+        chosen = [clip for clip in chosen if _is_synthetic(clip) is (condition == SYNTHETIC)]
         chosen.sort(key=lambda clip: clip.path)
     chosen = chosen[:: max(1, math.ceil(sum(clip.seconds for clip in chosen) / most_seconds))]
     for clip in chosen:
@@ -233,7 +241,7 @@ def compose(
         pieces = [spoken.piece(clip, read(clip)) for clip in words[first : first + WORDS_IN_A_RECORDING]]
         yield from _word_streams(first // WORDS_IN_A_RECORDING + 1, pieces, noise, speech, rooms, options, read)
     for condition in LABEL_OF:
-        most = most_long_seconds if condition == LONG else most_seconds
+        most = most_long_seconds if condition in (LONG, SYNTHETIC) else most_seconds
         yield from _negative_streams(condition, clips, read, options, most)
 
 

@@ -17,14 +17,13 @@ from trainer.dataset.importing import Imported
 from trainer.synthesis import acoustics, engines, phrases, speech_streams
 from trainer.synthesis.espeak import Utterance
 from trainer.system.job import Report
-from trainer.system.workspace import LABELS, Workspace
+from trainer.system.workspace import LABELS, STREAM, SYNTHETIC_PREFIX, Workspace
 
 STREAMS = "streams/false_accepts/demo-speech"
 """The folder, below the data folder, of the long recordings of a demo, which every evaluation hears."""
-PREFIX = "demo-"
-"""Begins the names of folders with synthetic clips, which sets them apart from speakers."""
 SPEECH = ("positive", "hard_negative", "negative")
 MOST_CLIPS = 20_000
+MOST_HOURS = speech_streams.MOST_SECONDS / 3600
 FEWEST_DEMO_POSITIVES = 10
 DEMO_DISTANCE = 2
 """Phonemes between the phrase of a demo and its look-alikes: a short training does not learn a single one."""
@@ -37,7 +36,8 @@ class Recipe:
     """What to make: `counts` are clips by label, `voices` the number of voices that speak.
 
     `look_alikes` are the texts of hard negatives; without any, texts at least `least_distance` phonemes away from the
-    phrase are chosen. `piper` is a Piper voice or a folder of voices, used instead of espeak-ng.
+    phrase are chosen. `piper` is a Piper voice or a folder of voices, used instead of espeak-ng. `hours` of fluent
+    speech without the phrase become long recordings.
     """
 
     phrase: str
@@ -49,13 +49,18 @@ class Recipe:
     piper: str = ""
     least_distance: int = 1
     engines: tuple[str, ...] = ()
+    hours: float = 0.0
 
     def check(self) -> None:
         """Raises ValueError with what to change."""
         for label, count in self.counts.items():
             if not 0 <= count <= MOST_CLIPS:
                 raise ValueError(f"{count} {label} clips are out of range; choose 0 to {MOST_CLIPS:,}.")
-        if not any(self.counts.values()):
+        if not 0 <= self.hours <= MOST_HOURS:
+            raise ValueError(f"{self.hours:g} hours of speech are out of range; choose 0 to {MOST_HOURS:g}.")
+        if self.hours and self.language != "en":
+            raise ValueError("Hours of speech are made in English only; set them to 0 for other languages.")
+        if not self.hours and not any(self.counts.values()):
             raise ValueError("Every count is 0, so there is nothing to make; set at least one.")
         if not 1 <= self.voices <= len(phrases.VARIANTS):
             raise ValueError(f"{self.voices} voices are out of range; choose 1 to {len(phrases.VARIANTS)}.")
@@ -67,7 +72,8 @@ def synthesise(workspace: Workspace, recipe: Recipe, report: Report) -> Imported
     report(0, 0, "Choosing texts")
     with importing.staging(workspace) as (change_id, folder):
         _make(workspace, recipe, folder, report)
-        files = [(path.relative_to(folder).as_posix(), path) for path in sorted(folder.rglob("*.wav"))]
+        paths = sorted(path for suffix in ("wav", "flac") for path in folder.rglob(f"*.{suffix}"))
+        files = [(path.relative_to(folder).as_posix(), path) for path in paths]
         title = f"Synthesised {recipe.phrase}" if recipe.phrase.strip() else "Generated noise and rooms"
         return importing.take(workspace, files, "", title, change_id)
 
@@ -123,7 +129,9 @@ def _check_no_own_clips(workspace: Workspace) -> None:
     for label in LABELS:
         folder = workspace.raw / label
         places = folder.iterdir() if folder.is_dir() else ()
-        own = next((place for place in places if not place.name.startswith((PREFIX, ".")) and _has_file(place)), None)
+        own = next(
+            (place for place in places if not place.name.startswith((SYNTHETIC_PREFIX, ".")) and _has_file(place)), None
+        )
         if own:
             raise ValueError(
                 f"data/raw/{label} contains your own clips ({own.name}), and demo data is not mixed with them. "
@@ -141,7 +149,7 @@ def _replace_demo(workspace: Workspace, folder: Path, phrase: str, change_id: st
     earlier = [
         path.relative_to(workspace.raw).as_posix()
         for label in LABELS
-        for path in sorted((workspace.raw / label).glob(f"{PREFIX}*/**/*"))
+        for path in sorted((workspace.raw / label).glob(f"{SYNTHETIC_PREFIX}*/**/*"))
         if path.is_file()
     ]
     moves = changes.to_trash(change_id, earlier)
@@ -167,6 +175,18 @@ def _make(workspace: Workspace, recipe: Recipe, folder: Path, report: Report) ->
     negatives = _speak(workspace, recipe, folder, report) if any(counts.get(label) for label in SPEECH) else []
     _write_background(folder / "background", counts.get("background", 0), negatives, recipe.seed, report)
     _write_rooms(folder / "rirs", counts.get("rirs", 0), recipe.seed, report)
+    if recipe.hours:
+        _write_hours(folder, recipe, report)
+
+
+def _write_hours(folder: Path, recipe: Recipe, report: Report) -> None:
+    """Write speech without the phrase as long recordings, each a source of its own for the split."""
+    phrase = phrases.check(recipe.phrase, phrases.find_language(recipe.language))
+    speech_streams.write(folder / "speech", phrase, 3600 * recipe.hours, recipe.seed, report)
+    for file in sorted((folder / "speech").glob("*.flac")):
+        place = folder / STREAM / f"{SYNTHETIC_PREFIX}speech-{recipe.seed}-{file.stem}"
+        place.mkdir(parents=True)
+        file.rename(place / file.name)
 
 
 def _speak(workspace: Workspace, recipe: Recipe, folder: Path, report: Report) -> list[Path]:
@@ -214,7 +234,11 @@ def utterances(
     every = []
     for number in range(first, first + count):
         voice, text = voices[number % len(voices)], texts[(number * 7919) % len(texts)]
-        path = folder / f"{PREFIX}{voice.replace('+', '-')}" / (file_names.safe_part(f"{number:05d} {text}") + ".wav")
+        path = (
+            folder
+            / f"{SYNTHETIC_PREFIX}{voice.replace('+', '-')}"
+            / (file_names.safe_part(f"{number:05d} {text}") + ".wav")
+        )
         path.parent.mkdir(parents=True, exist_ok=True)
         every.append(
             Utterance(
@@ -258,6 +282,6 @@ def _write_rooms(folder: Path, count: int, seed: int, report: Report) -> None:
 
 
 def _write(folder: Path, kind: str, number: int, wave: np.ndarray) -> None:
-    place = folder / f"{PREFIX}{kind}"
+    place = folder / f"{SYNTHETIC_PREFIX}{kind}"
     place.mkdir(parents=True, exist_ok=True)
     soundfile.write(place / f"{number:03d}.wav", wave, SAMPLE_RATE, subtype="PCM_16")

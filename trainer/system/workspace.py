@@ -12,6 +12,8 @@ PROJECT_ROOT = Path(__file__).resolve().parents[2]
 STREAM = "stream"
 """The label of long recordings without the word, below a folder for each source: an evening in a room, a reader."""
 LABELS = ("positive", "negative", "hard_negative", "background", "rirs", STREAM)
+SYNTHETIC_PREFIX = "demo-"
+"""Begins the names of folders with synthetic clips, which sets them apart from speakers."""
 
 
 @dataclass(frozen=True)
