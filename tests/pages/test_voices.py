@@ -140,3 +140,40 @@ def test_engines_that_do_not_speak_the_language_are_not_offered(installed, start
     assert not engine_options(started[-1][1])
     shutil.rmtree(voice_install.folder(installed, TINY))
     assert draw("Dataset").button(key="get_voices_kokoro").label == "Get"
+
+
+def players(app: AppTest) -> int:
+    return len(app.get("audio"))
+
+
+def pronunciations(arguments: list[str]) -> list[str]:
+    return [argument for argument in arguments if argument.startswith("--pronunciation")]
+
+
+def test_a_word_is_heard_corrected_and_ordered(offered, started):
+    app = draw("Dataset")
+    app.text_input(key="order_phrase").set_value("hey mycroft").run()
+    app = press(app, "Hear it")
+    field_of = next(area for area in app.text_area if area.label.startswith("Pronunciations"))
+    assert field_of.value == "hˈeɪ mˈɪkɹɔft" and players(app) == 5
+    app = press(app, "Synthesise clips")
+    assert not pronunciations(started[-1][1]), "the suggestion is what the voices choose"
+    next(area for area in app.text_area if area.label.startswith("Pronunciations")).set_value("hˈeɪ mˈaɪkɹɔft\n")
+    app = press(app, "Hear it")
+    assert players(app) == 5 and any("hˈeɪ mˈaɪkɹɔft" in caption for caption in captions(app))
+    app = press(app, "Synthesise clips")
+    assert pronunciations(started[-1][1]) == ["--pronunciation=hˈeɪ mˈaɪkɹɔft"]
+    app.text_input(key="order_phrase").set_value("hello moon").run()
+    assert not players(app) and not next(a for a in app.text_area if a.label.startswith("Pronunciations")).value
+    press(app, "Synthesise clips")
+    assert not pronunciations(started[-1][1]), "it was the pronunciation of another phrase"
+
+
+def test_what_cannot_be_pronounced_is_told(offered, started):
+    app = draw("Dataset")
+    assert "Enter a phrase first" in press(app, "Hear it").error[0].value
+    app.text_input(key="order_phrase").set_value("12345").run()
+    assert "contains no letters" in press(app, "Hear it").error[0].value
+    app.text_input(key="order_phrase").set_value("hello").run()
+    next(area for area in app.text_area if area.label.startswith("Pronunciations")).set_value("<b>")
+    assert "which is not a sound of English" in press(app, "Hear it").error[0].value and not players(app)

@@ -70,7 +70,8 @@ def test_long_recordings_of_the_test_split_are_heard_in_order_and_as_such(tmp_pa
 
 
 def test_long_recordings_that_were_synthesised_are_no_hours_of_people():
-    clips = [Clip(f"stream/{s}/0.wav", "stream", f"stream/{s}", 30.0, RATE, 1, s, 0, 0) for s in ("den", "demo-speech-0")]
+    sources = ("den", "demo-speech-0")
+    clips = [Clip(f"stream/{s}/0.wav", "stream", f"stream/{s}", 30.0, RATE, 1, s, 0, 0) for s in sources]
     wave = np.zeros(30 * RATE, np.float32)
     heard = [each.recording for each in composition.compose(clips, lambda clip: wave, Options())]
     assert [(each.condition, each.is_long, each.is_synthetic) for each in heard] == [

@@ -196,6 +196,9 @@ def undo(session: Session, change: str) -> None:
 @click.option(
     "--engine", "engines", multiple=True, help="Let only these engines speak, such as kokoro; by default all installed."
 )
+@click.option(
+    "--pronunciation", "pronunciations", multiple=True, help="Speak the phrase so, in IPA; by default chosen for you."
+)
 @click.option("--positives", default=0, help="Number of positive clips.")
 @click.option("--hard-negatives", default=0, help="Number of clips of look-alikes.")
 @click.option(
@@ -215,6 +218,7 @@ def synthesise(
     voices: int,
     piper: str,
     engines: tuple[str, ...],
+    pronunciations: tuple[str, ...],
     positives: int,
     hard_negatives: int,
     look_alikes: tuple[str, ...],
@@ -238,7 +242,18 @@ def synthesise(
             "background": background,
             "rirs": rirs,
         }
-        recipe = Recipe(phrase, language, voices, seed, counts, look_alikes, piper, hours=hours, engines=engines)
+        recipe = Recipe(
+            phrase,
+            language,
+            voices,
+            seed,
+            counts,
+            look_alikes,
+            piper,
+            hours=hours,
+            engines=engines,
+            pronunciations=pronunciations,
+        )
         imported = recipes.synthesise(session.workspace, recipe, report)
         scan_clips(session.workspace, report)
         return {"change": imported.change.id, "imported": imported.counts}, imported.sentence()

@@ -6,11 +6,11 @@ An engine is a module with a class that has these attributes, and an entry in `i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Protocol
 
-from trainer.synthesis import espeak, kokoro, phrases, piper, speech_cache, voice_install
+from trainer.synthesis import espeak, kokoro, phrases, piper, pronunciation, speech_cache, voice_install
 from trainer.synthesis.espeak import Utterance
 from trainer.synthesis.kokoro import Kokoro
 from trainer.synthesis.phrases import Language
@@ -47,7 +47,9 @@ class Espeak:
         return language.voices
 
     def speak(self, utterances: Sequence[Utterance], language: Language, report: Callable[[int], None]) -> None:
-        espeak.speak(utterances, report)
+        wanted = sorted({each.pronunciation for each in utterances if each.pronunciation})
+        named = {ipa: f"[[{pronunciation.spelled(ipa, language)}]]" for ipa in wanted}
+        espeak.speak([replace(each, text=named.get(each.pronunciation, each.text)) for each in utterances], report)
 
 
 def installed(workspace: Workspace, piper_path: str = "") -> list[Engine]:

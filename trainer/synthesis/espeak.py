@@ -42,6 +42,8 @@ class Utterance:
     level_db: float
     seed: int
     path: Path
+    pronunciation: str = ""
+    """IPA, spoken instead of the text."""
 
 
 @contextmanager
@@ -92,6 +94,13 @@ def ipa(texts: Sequence[str], voice: str) -> dict[str, str]:
     """IPA with stress marks, by text."""
     with _process() as child:
         return {text: _ask(child, {"do": "ipa", "text": text, "voice": voice})["ipa"] for text in texts}
+
+
+def phoneme_names(texts: Sequence[str], voice: str) -> list[tuple[str, str]]:
+    """Each phoneme of the texts in IPA with its name in espeak-ng; both may begin with a stress mark."""
+    with _process() as child:
+        answers = [_ask(child, {"do": "names", "text": text, "voice": voice})["names"] for text in texts]
+    return [(ipa, name) for answer in answers for ipa, name in answer]
 
 
 def write(wave: NDArray[np.float32], sample_rate: int, utterance: Utterance) -> None:

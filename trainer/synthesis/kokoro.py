@@ -183,10 +183,13 @@ def _renderings(folder: Path, utterances: Sequence[Utterance], language: Languag
     at_home = [name for name in _names(folder) if _language(name) == language.code]
     for each, name in zip(utterances, names, strict=True):
         rng = random.Random(each.seed)
+        spoken = phonemes[accents[name]][each.text]
+        if each.pronunciation:
+            spoken = kokoro_phonemes.symbols(each.pronunciation, _accent("", language))
         partners = [other for other in at_home if other != name and _accent(other, language) == accents[name]]
         mixed = rng.random() < MIXED_SHARE and bool(partners)
         yield Rendering(
-            phonemes=phonemes[accents[name]][each.text] + rng.choice(ENDINGS),
+            phonemes=spoken + rng.choice(ENDINGS),
             voice=name,
             partner=rng.choice(partners) if mixed else "",
             share=round(rng.uniform(0, MOST_OF_PARTNER), 3) if mixed else 0.0,

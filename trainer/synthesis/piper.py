@@ -162,7 +162,7 @@ def speak(voices: Sequence[PiperVoice], utterances: Sequence[Utterance], report:
 
     def wave(running: RunningVoice, utterance: Utterance) -> NDArray[np.float32]:
         index, number = speakers[utterance.voice]
-        line = ipa[voices[index].description.espeak.voice][utterance.text]
+        line = utterance.pronunciation or ipa[voices[index].description.espeak.voice][utterance.text]
         return _wave(running, voices[index], line, number, utterance.rate)
 
     for index, own in by_voice.items() if len(by_voice) > 1 else ():  # report a bad voice before hours of work

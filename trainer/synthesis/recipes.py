@@ -14,7 +14,7 @@ from trainer.audio.audio_formats import SAMPLE_RATE
 from trainer.dataset import changes, file_names, importing
 from trainer.dataset.changes import RAW, TRASH, Move
 from trainer.dataset.importing import Imported
-from trainer.synthesis import acoustics, engines, phrases, speech_streams
+from trainer.synthesis import acoustics, engines, phrases, pronunciation, speech_streams
 from trainer.synthesis.espeak import Utterance
 from trainer.system.job import Report
 from trainer.system.workspace import LABELS, STREAM, SYNTHETIC_PREFIX, Workspace
@@ -33,11 +33,13 @@ BACKGROUND_SECONDS = 8.0
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to make: `counts` are clips by label, `voices` the number of voices that speak.
+    """What to make: `counts` are clips by label, `voices` the most voices of each engine.
 
     `look_alikes` are the texts of hard negatives; without any, texts at least `least_distance` phonemes away from the
-    phrase are chosen. `piper` is a Piper voice or a folder of voices, used instead of espeak-ng. `hours` of fluent
-    speech without the phrase become long recordings.
+    phrase are chosen. `piper` is a Piper voice or a folder of voices. `engines` are the names of the engines that
+    speak; without any, Piper where `piper` is given, else espeak-ng and the engines that are installed, each a share.
+    `pronunciations` are spoken in the positives in turn, in IPA; without any, each engine pronounces the phrase itself.
+    `hours` of fluent speech without the phrase become long recordings.
     """
 
     phrase: str
@@ -50,6 +52,7 @@ class Recipe:
     least_distance: int = 1
     engines: tuple[str, ...] = ()
     hours: float = 0.0
+    pronunciations: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Raises ValueError with what to change."""
@@ -194,13 +197,15 @@ def _speak(workspace: Workspace, recipe: Recipe, folder: Path, report: Report) -
     language = phrases.find_language(recipe.language)
     phrase = phrases.check(recipe.phrase, language)
     speakers = engines.choose(workspace, recipe.engines, language, recipe.piper)
+    given = [pronunciation.check(ipa, language) for ipa in recipe.pronunciations]
     rng, texts = random.Random(recipe.seed), _texts(recipe, phrase)
     spoken = [list[Utterance]() for _ in speakers]
     for label in SPEECH:
         shares = engines.divide(speakers, recipe.counts.get(label, 0))
         for engine, numbers, own in zip(speakers, shares, spoken, strict=True):
             voices = engine.voices(language)[: recipe.voices]
-            own += utterances(texts[label], voices, len(numbers), folder / label, rng, numbers.start)
+            ipa = given if label == "positive" else ()
+            own += utterances(texts[label], voices, len(numbers), folder / label, rng, numbers.start, ipa)
     total, done = sum(map(len, spoken)), 0
     for engine, own in zip(speakers, spoken, strict=True):
 
@@ -225,11 +230,18 @@ def _texts(recipe: Recipe, phrase: str) -> dict[str, list[str]]:
 
 
 def utterances(
-    texts: Sequence[str], voices: Sequence[str], count: int, folder: Path, rng: random.Random, first: int = 0
+    texts: Sequence[str],
+    voices: Sequence[str],
+    count: int,
+    folder: Path,
+    rng: random.Random,
+    first: int = 0,
+    pronunciations: Sequence[str] = (),
 ) -> list[Utterance]:
     """`count` utterances below the folder of a label: texts and voices in turn, with random rate, pitch and level.
 
     They are numbered from `first`. The name of each file contains the text, from which streams.spoken reads the phrase.
+    Every voice speaks every one of the `pronunciations` in turn.
     """
     every = []
     for number in range(first, first + count):
@@ -240,6 +252,8 @@ def utterances(
             / (file_names.safe_part(f"{number:05d} {text}") + ".wav")
         )
         path.parent.mkdir(parents=True, exist_ok=True)
+        turn = number + number // len(voices)
+        ipa = pronunciations[turn % len(pronunciations)] if pronunciations else ""
         every.append(
             Utterance(
                 text=text,
@@ -251,6 +265,7 @@ def utterances(
                 level_db=rng.uniform(-32, -18),
                 seed=rng.getrandbits(32),
                 path=path,
+                pronunciation=ipa,
             )
         )
     return every

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui.dataset import voice_list
+from pages.ui.dataset import pronunciation_form, voice_list
 from pages.ui.shared import flash, job_progress
 from trainer.dataset import importing
 from trainer.synthesis import engines, phrases
@@ -51,6 +51,8 @@ def show(workspace: Workspace, busy: bool) -> None:
         for label, count in SYNTHESISED.items():
             st.number_input(f"{label} clips", 0, 20_000, count, 50, key=f"order_{label}", width=140)
     _show_engines(workspace, busy)
+    phrase, language = st.session_state["order_phrase"], st.session_state["order_language"]
+    pronunciation_form.show(workspace, phrase, language, _names(workspace), busy)
     st.text_area("Look-alikes, one per line (leave empty for suggestions)", key="order_texts", height=120)
     with st.container(horizontal=True):
         st.button("Suggest look-alikes", on_click=_suggest, disabled=busy)
@@ -109,38 +111,35 @@ def _suggest() -> None:
         flash.error(job_progress.PLACE, error)
 
 
-def _problem(workspace: Workspace) -> str:
-    """What is missing in the form, as a sentence; empty when it can be used."""
+def _check(workspace: Workspace) -> None:
+    """Raises ValueError with what is missing in the form."""
     state, choices = st.session_state, _choices(workspace)
-    if not any(state[f"order_{label}"] for label in ("positive", "hard_negative", "negative")):
-        return ""
-    if not state["order_phrase"].strip():
-        return "Enter a phrase first, or set the counts of speech to 0."
-    if len(choices) > 1 and not state.get(_key(choices)) and not state["order_piper"].strip():
-        return "Choose at least one engine."
-    return ""
+    if state["order_piper"].strip():
+        importing.check_inside(importing.path_named(state["order_piper"]), importing.allowed_roots())
+    elif len(choices) > 1 and not state.get(_key(choices)):
+        raise ValueError("Choose at least one engine.")
+    speech = any(state[f"order_{label}"] for label in ("positive", "hard_negative", "negative"))
+    if speech and not state["order_phrase"].strip():
+        raise ValueError("Enter a phrase first, or set the counts of speech to 0.")
 
 
 def _synthesise(workspace: Workspace) -> None:
     state = st.session_state
-    if problem := _problem(workspace):
-        flash.error(job_progress.PLACE, problem)
-        return
-    if state["order_piper"].strip() and not flash.attempt(
-        job_progress.PLACE,
-        lambda: importing.check_inside(importing.path_named(state["order_piper"]), importing.allowed_roots()),
-    ):
+    try:
+        _check(workspace)
+        spoken = pronunciation_form.options(state["order_phrase"], state["order_language"])
+    except (ValueError, OSError) as error:
+        flash.error(job_progress.PLACE, error)
         return
     texts = [f"--look-alike={line}" for line in state["order_texts"].splitlines() if line.strip()]
     chosen = [f"--{option}={state[f'order_{label}']}" for option, label in OPTIONS.items()]
     settings = [f"--{name}={state[f'order_{name}']}" for name in ("phrase", "language", "voices", "seed", "piper")]
-    job_progress.start(workspace, "synthesise", [*settings, *_chosen_engines(workspace), *chosen, *texts])
+    names = [] if state["order_piper"].strip() else [f"--engine={name}" for name in _names(workspace)]
+    job_progress.start(workspace, "synthesise", [*settings, *names, *spoken, *chosen, *texts])
 
 
-def _chosen_engines(workspace: Workspace) -> list[str]:
-    """Options that name the engines; none where all of them speak, or Piper."""
+def _names(workspace: Workspace) -> list[str]:
+    """The chosen engines; none where all of them speak."""
     choices = _choices(workspace)
-    wanted = st.session_state.get(_key(choices)) or []
-    if st.session_state["order_piper"].strip() or len(wanted) in (0, len(choices)):
-        return []
-    return [f"--engine={name}" for name in wanted]
+    wanted: list[str] = st.session_state.get(_key(choices)) or []
+    return wanted if len(wanted) < len(choices) else []
