@@ -41,6 +41,10 @@ def workspace_of(folder: Path, word: str, variant: str, voices: str) -> Workspac
     if manifest.split_file(workspace, "test").exists():
         return workspace
     shutil.rmtree(workspace.root, ignore_errors=True)
+    spoken = folder / "speech"  # of all workspaces, so that the same clip is not computed again
+    spoken.mkdir(exist_ok=True)
+    workspace.cache.mkdir(parents=True)
+    (workspace.cache / "speech").symlink_to(spoken)
     names, _, hours = variant.partition(", ")
     if "kokoro" in ENGINES[names]:
         voice_install.get(workspace, voice_catalog.KOKORO, voices, silent)
