@@ -116,7 +116,7 @@ class Kokoro:
 
         def work() -> None:
             try:
-                with voice_model.started(self.folder / MODEL, ADVICE, threads=1) as running:
+                with voice_model.started(self.folder / MODEL, ADVICE, threads=1, products=True) as running:
                     for key, (rendering, utterances) in queue:
                         if failed.is_set():
                             return
@@ -244,7 +244,7 @@ def seconds_per_clip(folder: Path) -> float:
     """Seconds that one process takes for a short phrase, at best. Raises ValueError when it makes no sound, OSError."""
     rendering = Rendering(SAMPLE[0], _names(folder)[0], "", 0.0, SAMPLE[1])
     vocabulary, styles = read_vocabulary(folder), _styles(folder)
-    with voice_model.started(folder / MODEL, ADVICE, threads=1) as running:
+    with voice_model.started(folder / MODEL, ADVICE, threads=1, products=True) as running:
         return round(min(_seconds(running, rendering, vocabulary, styles) for _ in range(TIMED)), 2)
 
 

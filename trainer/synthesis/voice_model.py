@@ -66,14 +66,14 @@ class RunningVoice:
 
 
 @contextmanager
-def started(path: Path, advice: str, threads: int = 0) -> Iterator[RunningVoice]:
-    """A process that has loaded the voice in an ONNX file; 0 threads: as many as are useful. Raises ValueError,
-    OSError."""
+def started(path: Path, advice: str, threads: int = 0, products: bool = False) -> Iterator[RunningVoice]:
+    """A process that has loaded the voice in an ONNX file; 0 threads: as many as are useful. `products`: whether to
+    rewrite convolutions of integers as products where that is exact. Raises ValueError, OSError."""
     with limited_process.start(PROCESS) as child:
         try:
             running = RunningVoice(child, path, advice)
             seconds = LOAD_SECONDS + LOAD_SECONDS_PER_MEGABYTE * path.stat().st_size / 1e6
-            running.ask({"path": str(path), "threads": threads, "seconds": seconds}, most=0)
+            running.ask({"path": str(path), "threads": threads, "products": products, "seconds": seconds}, most=0)
             yield running
         finally:
             child.kill()

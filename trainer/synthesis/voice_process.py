@@ -1,6 +1,7 @@
 """The process that runs the network of a voice, an untrusted program, with limited memory and processor time.
 
-Standard input: JSON lines, first {"path": ..., "threads": 0: as many as are useful, "seconds": ...}, then for each
+Standard input: JSON lines, first {"path": ..., "threads": 0: as many as are useful, "products": whether to rewrite
+convolutions, "seconds": ...}, then for each
 phrase {"inputs": {name: nested lists}, "seconds": ...}; `seconds` limits the processor time. Inputs that the network
 does not have are left out. Standard output: a line for each, {"problem": what follows the path of the voice in a
 message}, or {"samples": n} and then n float32.
@@ -20,6 +21,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from trainer.detector import onnx_file
+from trainer.synthesis import convolution_products
 from trainer.system import limited_process, limits, regular_file
 
 MOST_BYTES = 512 << 20
@@ -35,15 +37,18 @@ class Refused(ValueError):
     """The problem of a voice, which follows its path in a message."""
 
 
-def _load(path: Path, threads: int) -> onnxruntime.InferenceSession:
+def _load(path: Path, threads: int, products: bool) -> onnxruntime.InferenceSession:
     """Limit the memory and load the voice. Raises Refused, OSError."""
     data = regular_file.read_bytes(path, MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         raise Refused(f"is larger than {MOST_BYTES >> 20} MB, the limit for a voice")
     limited_process.limit_memory(MEMORY + MEMORY_PER_BYTE * len(data))
     try:
-        if onnx_file.reads_files(onnx.load_from_string(data)):
+        model = onnx.load_from_string(data)
+        if onnx_file.reads_files(model):
             raise Refused("refers to other files, which is not allowed")
+        if products and convolution_products.is_exact_here() and convolution_products.rewrite(model):
+            data = model.SerializeToString()
     except DecodeError:
         raise Refused("is not an ONNX model, or is incomplete") from None
     options = onnxruntime.SessionOptions()
@@ -69,7 +74,7 @@ def main() -> None:
         limited_process.limit_processor(request["seconds"])
         try:
             if session is None:
-                session = _load(Path(request["path"]), request["threads"])
+                session = _load(Path(request["path"]), request["threads"], request["products"])
             else:
                 wave = _wave(session, request)
             answer: dict[str, Any] = {"samples": len(wave)}
