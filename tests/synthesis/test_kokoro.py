@@ -203,7 +203,7 @@ def test_the_demo_is_spoken_by_espeak_alone(workspace):
     ("wanted", "told"),
     [
         ({"engines": ("kokoro",), "language": "de", "phrase": "hallo"}, "kokoro does not speak German; choose espeak"),
-        ({"engines": ("festival",)}, "There is no engine 'festival'; choose one of espeak, kokoro, piper"),
+        ({"engines": ("festival",)}, "There is no engine 'festival'. Choose one of espeak, kokoro, piper"),
         ({"engines": ("piper",)}, "Piper needs voices"),
     ],
 )

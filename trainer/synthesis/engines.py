@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Protocol
 
-from trainer.synthesis import espeak, kokoro, phrases, piper, pronunciation, speech_cache, voice_install
+from trainer.synthesis import espeak, kokoro, phrases, piper, piper_install, pronunciation, speech_cache, voice_install
 from trainer.synthesis.espeak import Utterance
 from trainer.synthesis.kokoro import Kokoro
 from trainer.synthesis.phrases import Language
 from trainer.synthesis.piper import Piper
-from trainer.synthesis.voice_catalog import KOKORO, VoiceSet
+from trainer.synthesis.voice_catalog import KOKORO
+from trainer.system.job import Report
 from trainer.system.workspace import Workspace
 
 ESPEAK = "espeak"
@@ -53,12 +54,14 @@ class Espeak:
 
 
 def installed(workspace: Workspace, piper_path: str = "") -> list[Engine]:
-    """The engines that can speak now; Piper with the voices at a path. Raises ValueError, OSError for a bad path."""
+    """The engines that can speak now; Piper with the voices at a path, else with those that are kept here. Raises
+    ValueError, OSError for a bad path."""
     engines: list[Engine] = [Espeak()]
     if voice_install.record(workspace, KOKORO):
         engines.append(Kokoro(voice_install.folder(workspace, KOKORO), speech_cache.folder(workspace)))
-    if piper_path.strip():
-        engines.append(Piper(piper.voices_at(piper_path)))
+    given = piper.voices_at(piper_path) if piper_path.strip() else []
+    if voices := given or piper_install.installed(workspace):
+        engines.append(Piper(voices, is_given=bool(given)))
     return engines
 
 
@@ -67,12 +70,10 @@ def choose(workspace: Workspace, names: Sequence[str], language: Language, piper
     language. Raises ValueError for one that is unknown, not installed or does not speak the language, OSError."""
     engines = {engine.name: engine for engine in installed(workspace, piper_path)}
     if not names:
-        chosen = [engines[piper.NAME]] if piper.NAME in engines else list(engines.values())
+        chosen = [engines[piper.NAME]] if piper_path.strip() else list(engines.values())
         return [engine for engine in chosen if engine.voices(language)]
     for name in names:
-        if name not in NAMES:
-            raise ValueError(f"There is no engine {name!r:.40}; choose one of {', '.join(NAMES)}.")
-        if name not in engines:
+        if find(name) not in engines:
             raise ValueError(_MISSING[name])
         if not engines[name].voices(language):
             raise ValueError(f"{name} does not speak {language.name}; choose {ESPEAK}.")
@@ -81,7 +82,8 @@ def choose(workspace: Workspace, names: Sequence[str], language: Language, piper
 
 _MISSING = {
     kokoro.NAME: "The Kokoro voices are not installed. Run `python -m trainer voices get kokoro` first.",
-    piper.NAME: "Piper needs voices: give a file NAME.onnx or a folder with --piper.",
+    piper.NAME: "Piper needs voices: give a file NAME.onnx or a folder with --piper, or run "
+    "`python -m trainer voices get piper --from FOLDER` first.",
 }
 
 
@@ -92,18 +94,42 @@ def divide(engines: Sequence[Engine], count: int) -> list[range]:
     return [range(first, last) for first, last in pairwise(edges)]
 
 
-def find(name: str) -> VoiceSet | None:
-    """The voices that can be installed under this name, None for those that ship. Raises ValueError without any."""
-    known: dict[str, VoiceSet | None] = {ESPEAK: None, KOKORO.name: KOKORO}
-    if name not in known:
+def find(name: str) -> str:
+    """The name of an engine. Raises ValueError without such an engine."""
+    if name not in NAMES:
         problem = f"There is no engine {name!r:.60}." if name else "The name of an engine is missing."
-        raise ValueError(f"{problem} Choose one of {', '.join(known)}.")
-    return known[name]
+        raise ValueError(f"{problem} Choose one of {', '.join(NAMES)}.")
+    return name
+
+
+def get(workspace: Workspace, name: str, source: str, report: Report) -> tuple[dict[str, Any], str]:
+    """Get the voices of an engine, from its packages or from `source`; a document and a sentence. Raises ValueError,
+    OSError (DownloadError)."""
+    if find(name) == ESPEAK:
+        return {"name": name, "installed": True}, "espeak-ng is part of Wakeword Studio and needs no download."
+    if name == piper.NAME:
+        added = piper_install.get(workspace, source, report)
+        return added.document(), added.sentence()
+    installation = voice_install.get(workspace, KOKORO, source, report)
+    return installation.document(), installation.sentence()
+
+
+def remove(workspace: Workspace, name: str) -> tuple[dict[str, Any], str]:
+    """Delete the voices of an engine; a document and a sentence. Raises ValueError when there are none, OSError."""
+    if find(name) == ESPEAK:
+        raise ValueError("espeak-ng is part of Wakeword Studio and cannot be removed.")
+    if name == piper.NAME:
+        freed, title = piper_install.remove(workspace), "the copies of Piper voices"
+        again = "Your own files stay."
+    else:
+        freed, title = voice_install.remove(workspace, KOKORO), KOKORO.title
+        again = "Get it again to use it."
+    document = {"name": name, "installed": False, "freed_bytes": freed}
+    return document, f"Deleted {title} ({freed / 1e6:,.0f} MB). {again}"
 
 
 def documents(workspace: Workspace) -> list[dict[str, Any]]:
-    """Every engine that can be listed, and whether it is installed, as JSON documents."""
-    noted = voice_install.record(workspace, KOKORO)
+    """Every engine, and whether it is installed, as JSON documents; `source` says where its voices come from."""
     shipped = {
         "name": ESPEAK,
         "title": "espeak-ng",
@@ -117,17 +143,8 @@ def documents(workspace: Workspace) -> list[dict[str, Any]]:
         "homepage": "https://github.com/espeak-ng/espeak-ng",
         "downloaded_bytes": 0,
     }
-    neural = {
-        "name": KOKORO.name,
-        "title": KOKORO.title,
-        "installed": noted is not None,
-        "licence": KOKORO.licence,
-        "megabytes": KOKORO.megabytes,
-        "voices": len(KOKORO.voices),
-        "languages": kokoro.languages(KOKORO.voices),
-        "seconds_per_clip": noted.seconds_per_clip if noted else None,
-        "attribution": KOKORO.attribution,
-        "homepage": KOKORO.homepage,
-        "downloaded_bytes": voice_install.downloaded_bytes(workspace, KOKORO),
-    }
-    return [shipped, neural]
+    return [
+        shipped | {"source": "app"},
+        voice_install.document(workspace, KOKORO) | {"source": "packages"},
+        piper_install.document(workspace) | {"source": "files"},
+    ]

@@ -255,8 +255,6 @@ def _seconds(
     styles: Mapping[str, NDArray[np.float32]],
 ) -> float:
     """Processor time, which other work on the machine does not lengthen."""
-    child = psutil.Process(running.child.pid)
-    before = child.cpu_times()
+    before = running.processor_seconds()
     _wave(running, rendering, vocabulary, styles)
-    after = child.cpu_times()
-    return after.user + after.system - before.user - before.system
+    return running.processor_seconds() - before

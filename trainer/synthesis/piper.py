@@ -35,6 +35,8 @@ SPEAK_SECONDS, SPEAK_SECONDS_PER_ID = 10.0, 0.25
 MOST_SECONDS_PER_ID = 1.0
 """The longest sound of one id at a voice's own pace; a phoneme lasts about 0.1 s."""
 OTHER = "Choose another voice."
+SAMPLE = "hello moon"
+"""What a voice says when it is tried out."""
 
 
 class _Audio(BaseModel):
@@ -72,7 +74,7 @@ class PiperVoice:
 def find(path: Path) -> list[Path]:
     """The voice files below a folder, or the file itself. Raises ValueError when there is none."""
     files = [path] if path.is_file() else sorted(path.rglob("*.onnx")) if path.is_dir() else []
-    voices = [file for file in files if file.suffix == ".onnx" and _json_of(file).is_file()]
+    voices = [file for file in files if file.suffix == ".onnx" and description_file(file).is_file()]
     if not voices:
         raise ValueError(
             f"There is no Piper voice at {path}. A voice is a file NAME.onnx with NAME.onnx.json beside it."
@@ -80,13 +82,14 @@ def find(path: Path) -> list[Path]:
     return voices
 
 
-def _json_of(file: Path) -> Path:
+def description_file(file: Path) -> Path:
+    """The JSON file of a voice."""
     return file.with_name(f"{file.name}.json")
 
 
 def load(file: Path) -> PiperVoice:
     """The voice in an ONNX file. Raises ValueError when its description is not valid, OSError."""
-    path = _json_of(file)
+    path = description_file(file)
     data = regular_file.read_bytes(path, MOST_JSON_BYTES + 1)
     if len(data) > MOST_JSON_BYTES:
         raise ValueError(f"{path} is not a description of a Piper voice: it is larger than {MOST_JSON_BYTES >> 20} MB.")
@@ -109,6 +112,21 @@ def phoneme_ids(ipa: str, ids: dict[str, list[int]]) -> list[int]:
     known = [ids[c] for c in unicodedata.normalize("NFD", ipa) if c in ids and c not in (BEGIN, END, PADDING)]
     padding = ids.get(PADDING, [0])
     return [*ids.get(BEGIN, []), *padding, *(i for part in known for i in (*part, *padding)), *ids.get(END, [])]
+
+
+def language_of(voice: PiperVoice) -> str:
+    """The code of the language of a voice, such as `en` for en-us."""
+    return voice.description.espeak.voice.partition("-")[0].partition("+")[0]
+
+
+def seconds_per_clip(voice: PiperVoice) -> float:
+    """Seconds of processor time that a short phrase takes. Raises ValueError when the voice does not speak, OSError."""
+    accent = voice.description.espeak.voice
+    line = espeak.ipa([SAMPLE], accent)[SAMPLE]
+    with voice_model.started(voice.path, OTHER) as running:
+        before = running.processor_seconds()
+        _wave(running, voice, line, 0, espeak.NORMAL_RATE)
+        return round(running.processor_seconds() - before, 2)
 
 
 def named_speakers(voices: Sequence[PiperVoice]) -> list[tuple[int, int, str]]:
@@ -138,13 +156,16 @@ def _wave(running: RunningVoice, voice: PiperVoice, ipa: str, speaker: int, rate
 
 @dataclass(frozen=True)
 class Piper:
-    """The engine that speaks with these voices, each in the language of its description."""
+    """The engine that speaks with these voices, each in the language of its description; with those that are `given`
+    for an order, whatever its language."""
 
     speakers: Sequence[PiperVoice]
+    is_given: bool = False
     name: str = NAME
 
     def voices(self, language: Language) -> Sequence[str]:
-        return [name for _, _, name in named_speakers(self.speakers)]
+        names = named_speakers(self.speakers)
+        return [n for i, _, n in names if self.is_given or language_of(self.speakers[i]) == language.code]
 
     def speak(self, utterances: Sequence[Utterance], language: Language, report: Callable[[int], None]) -> None:
         speak(self.speakers, utterances, report)

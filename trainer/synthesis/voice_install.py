@@ -126,6 +126,24 @@ def remove(workspace: Workspace, voices: VoiceSet) -> int:
     return freed
 
 
+def document(workspace: Workspace, voices: VoiceSet) -> dict[str, Any]:
+    """The voices of an engine and whether they are installed, as a JSON document."""
+    noted = record(workspace, voices)
+    return {
+        "name": voices.name,
+        "title": voices.title,
+        "installed": noted is not None,
+        "licence": voices.licence,
+        "megabytes": voices.megabytes,
+        "voices": len(voices.voices),
+        "languages": kokoro.languages(voices.voices),
+        "seconds_per_clip": noted.seconds_per_clip if noted else None,
+        "attribution": voices.attribution,
+        "homepage": voices.homepage,
+        "downloaded_bytes": downloaded_bytes(workspace, voices),
+    }
+
+
 def downloaded_bytes(workspace: Workspace, voices: VoiceSet) -> int:
     """What was fetched so far; 0 once the voices are installed."""
     return voice_fetch.fetched_bytes(download_folder(workspace, voices))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from trainer.system import limited_process
@@ -56,6 +57,11 @@ class RunningVoice:
         if not line or len(samples) < 4 * count:
             raise self.refuse(f"is refused: {limited_process.describe_exit(self.child.wait())}")
         return np.frombuffer(samples, np.float32)
+
+    def processor_seconds(self) -> float:
+        """Processor time that the process has used."""
+        times = psutil.Process(self.child.pid).cpu_times()
+        return float(times.user + times.system)
 
     def wave(self, inputs: Mapping[str, Any], phonemes: str, seconds: float, most: int) -> NDArray[np.float32]:
         """The sound [samples] of these inputs within `seconds` of processor time. Raises ValueError when it is none."""

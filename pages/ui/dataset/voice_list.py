@@ -10,8 +10,8 @@ import streamlit as st
 from pages.ui.shared import flash, job_progress
 from pages.ui.shared.frame import plain
 from trainer.dataset import importing
-from trainer.synthesis import engines, phrases, voice_install
-from trainer.synthesis.voice_catalog import VoiceSet
+from trainer.synthesis import engines, phrases, piper
+from trainer.system.display_text import counted
 from trainer.system.workspace import Workspace
 
 SOURCE = "voices_source"
@@ -26,17 +26,18 @@ def show(workspace: Workspace, busy: bool) -> None:
         "fetch packages, whose files are verified. What was fetched before an interruption is kept."
     )
     st.text_input(
-        "Folder with the packages (optional)",
+        "Folder with packages or voices (optional)",
         key=SOURCE,
         placeholder="~/voices",
-        help="A folder on this machine that holds the packages or the unpacked files, instead of a download.",
+        help="A folder on this machine that holds the packages or the unpacked files, instead of a download, or Piper "
+        "voices.",
     )
     for document in engines.documents(workspace):
         _show(workspace, document, busy)
 
 
 def show_get(workspace: Workspace, name: str, label: str, key: str, busy: bool) -> None:
-    """Draw the button that fetches the voices of an engine."""
+    """Draw the button that gets the voices of an engine."""
     st.button(label, key=key, disabled=busy, on_click=_get, args=(workspace, name))
 
 
@@ -45,28 +46,29 @@ def _show(workspace: Workspace, document: Mapping[str, Any], busy: bool) -> None
         text, buttons = st.columns([4, 1], vertical_alignment="center")
         text.markdown(f"**{plain(document['title'])}**{_badge(document)}  \n{_speaks(document)}")
         text.caption(" · ".join(_facts(document)))
-        if voices := engines.find(document["name"]):
+        if document["source"] != "app":
             with buttons:
-                _buttons(workspace, voices, document, busy)
+                _buttons(workspace, document, busy)
 
 
 def _badge(document: Mapping[str, Any]) -> str:
     if document["installed"]:
         return " :green-badge[Installed]"
-    share = document["downloaded_bytes"] / 1e6 / document["megabytes"]
+    share = document["downloaded_bytes"] / 1e6 / (document["megabytes"] or 1)
     return f" :orange-badge[{min(1.0, share):.0%} downloaded]" if share else ""
 
 
 def _speaks(document: Mapping[str, Any]) -> str:
-    codes = document["languages"]
-    names = [phrases.LANGUAGES[code].name for code in codes]
+    if not document["voices"]:
+        return "Voices of your own: a file NAME.onnx with NAME.onnx.json, or a folder of them."
+    names = [phrases.LANGUAGES[code].name for code in document["languages"]]
     listed = ", ".join(names) if len(names) <= SHOWN_LANGUAGES else f"{len(names)} languages"
-    return f"{document['voices']} voices: {listed}."
+    return f"{counted(document['voices'], 'voice')}: {listed or 'other languages'}."
 
 
 def _facts(document: Mapping[str, Any]) -> list[str]:
     """Size, time, licence and source of an engine."""
-    size = f"{document['megabytes']:,.0f} MB" if document["megabytes"] else "Comes with the app"
+    size = "Comes with the app" if document["source"] == "app" else f"{document['megabytes']:,.0f} MB"
     seconds = document["seconds_per_clip"]
     return [
         size,
@@ -77,13 +79,15 @@ def _facts(document: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _buttons(workspace: Workspace, voices: VoiceSet, document: Mapping[str, Any], busy: bool) -> None:
-    stored = bool(document["downloaded_bytes"])
-    if not document["installed"]:
-        show_get(workspace, voices.name, "Continue" if stored else "Get", f"get_voices_{voices.name}", busy)
+def _buttons(workspace: Workspace, document: Mapping[str, Any], busy: bool) -> None:
+    name, stored = document["name"], bool(document["downloaded_bytes"])
+    if document["source"] == "files":
+        show_get(workspace, name, "Add", f"get_voices_{name}", busy)
+    elif not document["installed"]:
+        show_get(workspace, name, "Continue" if stored else "Get", f"get_voices_{name}", busy)
     if document["installed"] or stored:
         label, key = ("Remove", "remove") if document["installed"] else ("Discard", "discard")
-        st.button(label, key=f"{key}_voices_{voices.name}", disabled=busy, on_click=_remove, args=(workspace, voices))
+        st.button(label, key=f"{key}_voices_{name}", disabled=busy, on_click=_remove, args=(workspace, name))
 
 
 def _get(workspace: Workspace, name: str) -> None:
@@ -91,15 +95,13 @@ def _get(workspace: Workspace, name: str) -> None:
 
     def check() -> None:
         if source:
-            importing.check_folder(source, importing.allowed_roots())
+            importing.check_inside(importing.path_named(source), importing.allowed_roots())
+        elif name == piper.NAME:
+            raise ValueError("Enter the folder with your Piper voices above.")
 
     if flash.attempt(job_progress.PLACE, check):
         job_progress.start(workspace, "voices", ["get", name, f"--from={source}"])
 
 
-def _remove(workspace: Workspace, voices: VoiceSet) -> None:
-    def remove() -> str:
-        freed = voice_install.remove(workspace, voices)
-        return f"Deleted {voices.title} ({freed / 1e6:,.0f} MB). Get it again to use it."
-
-    flash.attempt(job_progress.PLACE, remove)
+def _remove(workspace: Workspace, name: str) -> None:
+    flash.attempt(job_progress.PLACE, lambda: engines.remove(workspace, name)[1])
