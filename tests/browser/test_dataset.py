@@ -17,6 +17,7 @@ from tests.browser import app as server
 from tests.browser.conftest import hearing
 from tests.browser.widgets import button, click, no_traceback, open_tab, pick, press, record, shows, tick, type_in
 from tests.corpus_server import READ, corpus_of, declare, read_speech, serving
+from tests.synthesis.test_piper import make_voice
 from tests.tiny import clip_of, ignore, make_raw, write_wav
 from tests.waiting import wait_for
 from trainer.audio import manifest
@@ -168,3 +169,31 @@ def test_a_corpus_is_broken_off_continued_installed_and_removed(page: Page, work
         open_tab(page, "Changes")
         shows(page, "Public sound: Read speech")
         no_traceback(page)
+
+
+def test_a_word_is_heard_corrected_and_spoken_by_chosen_voices(page: Page, workspace: Workspace):
+    shelf, labels = workspace.root / "shelf", ("positive", "negative", "hard_negative")
+    make_voice(shelf, "anna", speakers=2)
+    with server.running(workspace, page.context, WAKEWORD_IMPORT_ROOTS=str(workspace.root)) as app:
+        page.goto(f"{app.address}/Dataset")
+        open_tab(page, "Voices")
+        type_in(page, "textbox", "Folder with packages or voices (optional)", str(shelf))
+        click(page, page.locator(".st-key-get_voices_piper button"))
+        shows(page, "Installed 1 Piper voice: anna. Next, synthesise clips.")
+        open_tab(page, "Synthesise")
+        type_in(page, "textbox", "Phrase to speak", "hey mycroft")
+        press(page, "Hear it")
+        expect(page.get_by_test_id("stAudio")).to_have_count(5)
+        pronunciations = page.get_by_role("textbox", name=re.compile("^Pronunciations in IPA"))
+        expect(pronunciations).to_have_value("hˈeɪ mˈɪkɹɔft")
+        pronunciations.fill("hˈeɪ mˈaɪkɹɔft")
+        pronunciations.press("Control+Enter")
+        press(page, "Hear it")
+        shows(page, "piper · anna-0000 · hˈeɪ mˈaɪkɹɔft")
+        for label in labels:
+            type_in(page, "spinbutton", re.compile(f"^{label} clips"), "6" if label == "positive" else "0")
+        press(page, "Synthesise clips")
+        shows(page, "Imported 6 into positive.")
+        no_traceback(page)
+    voices = {path.parent.name for path in (workspace.raw / "positive").rglob("*hey mycroft.wav")}
+    assert len(voices & {"demo-anna-0000", "demo-anna-0001"}) == 2 and len(voices) > 4
