@@ -134,6 +134,21 @@ def test_the_form_chooses_the_engines(installed, started):
     assert "Choose at least one engine" in press(app, "Synthesise clips").error[0].value and len(started) == 2
 
 
+def test_hours_of_speech_are_ordered_in_english_alone(offered, started):
+    app = draw("Dataset")
+    app.number_input(key="order_hours").set_value(1.5)
+    for label in ("positive", "negative", "hard_negative"):
+        app.number_input(key=f"order_{label}").set_value(0)
+    assert "Enter a phrase first" in press(app, "Synthesise clips").error[0].value and not started
+    app.text_input(key="order_phrase").set_value("hello moon")
+    app = press(app, "Synthesise clips")
+    assert "--hours=1.5" in started[0][1]
+    app.selectbox(key="order_language").select("de").run()
+    assert "order_hours" not in {each.key for each in app.number_input}
+    press(app, "Synthesise clips")
+    assert not any(argument.startswith("--hours") for argument in started[1][1])
+
+
 def test_engines_that_do_not_speak_the_language_are_not_offered(installed, started):
     app = draw("Dataset")
     app.text_input(key="order_phrase").set_value("hallo mond")

@@ -61,7 +61,7 @@ class Recipe:
                 raise ValueError(f"{count} {label} clips are out of range; choose 0 to {MOST_CLIPS:,}.")
         if not 0 <= self.hours <= MOST_HOURS:
             raise ValueError(f"{self.hours:g} hours of speech are out of range; choose 0 to {MOST_HOURS:g}.")
-        if self.hours and self.language != "en":
+        if self.hours and self.language != speech_streams.LANGUAGE:
             raise ValueError("Hours of speech are made in English only; set them to 0 for other languages.")
         if not self.hours and not any(self.counts.values()):
             raise ValueError("Every count is 0, so there is nothing to make; set at least one.")

@@ -20,6 +20,8 @@ from trainer.system.job import Report
 SECONDS_PER_POSITIVE = 19.2
 """3.2 hours for the 600 positives of the default demo, in which a curve of false accepts per hour bends."""
 MOST_SECONDS = 4 * 3600
+LANGUAGE = "en"
+"""Sentences are made in this language alone."""
 PASSAGE_SENTENCES, PASSAGE_SECONDS = 10, 26.5
 """Sentences that a voice speaks in a row, and about how long they take."""
 RECORDING_PASSAGES = 18
@@ -66,7 +68,7 @@ def _write_recording(folder: Path, passages: Sequence[Utterance], seed: int, num
 
 
 def _passages(phrase: str, count: int, seed: int, folder: Path) -> list[Utterance]:
-    rng, voices = random.Random(seed), phrases.LANGUAGES["en"].voices
+    rng, voices = random.Random(seed), phrases.LANGUAGES[LANGUAGE].voices
     texts = phrases.fluent_sentences(phrase, count * PASSAGE_SENTENCES, seed)
     return [
         Utterance(

@@ -9,7 +9,7 @@ import streamlit as st
 from pages.ui.dataset import pronunciation_form, voice_list
 from pages.ui.shared import flash, job_progress
 from trainer.dataset import importing
-from trainer.synthesis import engines, phrases
+from trainer.synthesis import engines, phrases, recipes, speech_streams
 from trainer.system.workspace import Workspace
 
 SYNTHESISED = {"positive": 200, "negative": 200, "hard_negative": 200, "background": 0, "rirs": 0}
@@ -23,6 +23,10 @@ OPTIONS = {
 }
 """Options of the command, and the labels that they count."""
 SPEAKING = "order_engines"
+HOURS_HELP = (
+    "Long recordings of fluent sentences without the phrase, by many voices. They are trained on and listened to; no "
+    "promise comes from them."
+)
 
 
 def show(workspace: Workspace, busy: bool) -> None:
@@ -50,6 +54,17 @@ def show(workspace: Workspace, busy: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for label, count in SYNTHESISED.items():
             st.number_input(f"{label} clips", 0, 20_000, count, 50, key=f"order_{label}", width=140)
+        if st.session_state["order_language"] == speech_streams.LANGUAGE:
+            st.number_input(
+                "Hours of other speech",
+                0.0,
+                recipes.MOST_HOURS,
+                0.0,
+                0.5,
+                key="order_hours",
+                width=180,
+                help=HOURS_HELP,
+            )
     _show_engines(workspace, busy)
     phrase, language = st.session_state["order_phrase"], st.session_state["order_language"]
     pronunciation_form.show(workspace, phrase, language, _names(workspace), busy)
@@ -119,7 +134,7 @@ def _check(workspace: Workspace) -> None:
     elif len(choices) > 1 and not state.get(_key(choices)):
         raise ValueError("Choose at least one engine.")
     speech = any(state[f"order_{label}"] for label in ("positive", "hard_negative", "negative"))
-    if speech and not state["order_phrase"].strip():
+    if (speech or state.get("order_hours")) and not state["order_phrase"].strip():
         raise ValueError("Enter a phrase first, or set the counts of speech to 0.")
 
 
@@ -135,7 +150,8 @@ def _synthesise(workspace: Workspace) -> None:
     chosen = [f"--{option}={state[f'order_{label}']}" for option, label in OPTIONS.items()]
     settings = [f"--{name}={state[f'order_{name}']}" for name in ("phrase", "language", "voices", "seed", "piper")]
     names = [] if state["order_piper"].strip() else [f"--engine={name}" for name in _names(workspace)]
-    job_progress.start(workspace, "synthesise", [*settings, *names, *spoken, *chosen, *texts])
+    hours = [f"--hours={state['order_hours']}"] if state.get("order_hours") else []
+    job_progress.start(workspace, "synthesise", [*settings, *names, *spoken, *chosen, *hours, *texts])
 
 
 def _names(workspace: Workspace) -> list[str]:
