@@ -54,8 +54,8 @@ def test_every_engine_tells_what_it_speaks_and_costs(offered):
     app = draw("Dataset")
     assert "Voices" in {tab.label for tab in app.tabs}
     shown = " ".join(element.value for element in [*app.markdown, *app.caption])
-    assert "**espeak-ng** :green-badge[Installed]  \n66 voices: 20 languages." in shown
-    assert "**Tiny Kokoro**  \n5 voices: English, French." in shown
+    assert "**espeak-ng** :green-badge[Installed]  \n66 voices in 20 languages." in shown
+    assert "**Tiny Kokoro**  \n5 voices in English, French." in shown
     assert (
         "Comes with the app · Licence: GPL-3.0-or-later" in shown and "MB · Licence: Apache-2.0 · these tests" in shown
     )
@@ -208,7 +208,7 @@ def test_piper_voices_are_added_from_a_folder_and_removed(offered, started, tmp_
     make_voice(tmp_path / "voices", "anna", speakers=2)
     piper_install.get(offered, str(tmp_path / "voices"), ignore)
     app.run()
-    assert any("**Piper** :green-badge[Installed]  \n2 voices: English." in element.value for element in app.markdown)
+    assert any("**Piper** :green-badge[Installed]  \n2 voices in English." in element.value for element in app.markdown)
     assert app.multiselect[0].value == ["espeak", "piper"]
     app = click(app, "remove_voices_piper")
     assert "Your own files stay" in app.success[0].value and (tmp_path / "voices" / "anna.onnx").is_file()

@@ -63,15 +63,20 @@ def _speaks(document: Mapping[str, Any]) -> str:
         return "Voices of your own: a file NAME.onnx with NAME.onnx.json, or a folder of them."
     names = [phrases.LANGUAGES[code].name for code in document["languages"]]
     listed = ", ".join(names) if len(names) <= SHOWN_LANGUAGES else f"{len(names)} languages"
-    return f"{counted(document['voices'], 'voice')}: {listed or 'other languages'}."
+    return f"{counted(document['voices'], 'voice')} in {listed or 'other languages'}."
+
+
+def _megabytes(megabytes: float) -> str:
+    """A size as text; empty while there is nothing."""
+    return f"{megabytes:,.0f} MB" if megabytes else ""
 
 
 def _facts(document: Mapping[str, Any]) -> list[str]:
     """Size, time, licence and source of an engine."""
-    size = "Comes with the app" if document["source"] == "app" else f"{document['megabytes']:,.0f} MB"
+    size = "Comes with the app" if document["source"] == "app" else _megabytes(document["megabytes"])
     seconds = document["seconds_per_clip"]
     return [
-        size,
+        *([size] if size else []),
         *([f"{seconds:g} s for a clip on one core"] if seconds else []),
         f"Licence: {plain(document['licence'])}",
         plain(document["attribution"]),
