@@ -23,6 +23,8 @@ OPTIONS = {
 }
 """Options of the command, and the labels that they count."""
 SPEAKING = "order_engines"
+GAINS = {("kokoro", "en"): " Without recordings of people, a detector then misses far fewer of them."}
+"""What voices were measured to bring (benchmarks.typed), by engine and language."""
 HOURS_HELP = (
     "Long recordings of fluent sentences without the phrase, by many voices. They are trained on and listened to; no "
     "promise comes from them."
@@ -104,9 +106,9 @@ def _show_engines(workspace: Workspace, busy: bool) -> None:
         )
     for name, document in _engines(workspace, False).items():
         with st.container(horizontal=True, vertical_alignment="center"):
-            size = f"{document['megabytes']:,.0f} MB"
+            size, gain = f"{document['megabytes']:,.0f} MB", GAINS.get((name, st.session_state["order_language"]), "")
             st.caption(
-                f"{' and '.join(choices.values())} will speak. {document['title']} voices ({size}) can be added."
+                f"{' and '.join(choices.values())} will speak. {document['title']} voices ({size}) can be added.{gain}"
             )
             voice_list.show_get(workspace, name, f"Get {document['title']} voices", f"order_get_{name}", busy)
     st.text_input(
