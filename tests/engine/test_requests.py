@@ -116,7 +116,9 @@ def test_what_was_under_way_is_dropped_and_done_again(
     assert go_on(workspace, run).state == "completed" and differing(run, expected) == []
 
 
-def test_a_wish_that_was_taken_back_and_one_for_after_the_epoch_let_the_batches_go_on(workspace: Workspace, expected):
+def test_a_request_that_was_taken_back_and_one_for_after_the_epoch_let_the_batches_go_on(
+    workspace: Workspace, expected
+):
     run = make_run(workspace, "after-the-epoch", config_of(0.0))
     wants = {1: "go_on", 2: "stop_after_epoch"}
     end = attempt(workspace, run, 1, lambda session: wants.get(session.journal.progress.epoch))

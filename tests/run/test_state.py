@@ -63,7 +63,7 @@ def test_every_combination_of_facts_has_one_state():
     assert seen == STATES
 
 
-WISHES = (None, "go_on", "pause", "stop_after_epoch", "stop")
+REQUESTS = (None, "go_on", "pause", "stop_after_epoch", "stop")
 
 
 @pytest.mark.parametrize(
@@ -76,4 +76,4 @@ WISHES = (None, "go_on", "pause", "stop_after_epoch", "stop")
     ],
 )
 def test_the_last_request_wins_but_stop_beats_pause(new: str, wanted: tuple[str, ...]):
-    assert tuple(combine_wants(earlier, new) for earlier in WISHES) == wanted
+    assert tuple(combine_wants(earlier, new) for earlier in REQUESTS) == wanted

@@ -33,7 +33,7 @@ class Move(BaseModel, frozen=True):
 
 
 class Change(BaseModel, frozen=True):
-    """A change: its title, time (UTC) and number of audio files. Its moves are in a file beside it."""
+    """A change: its title, time (UTC) and number of files, without documents. Its moves are in a file beside it."""
 
     id: str
     title: str
@@ -46,8 +46,8 @@ class _Moves(BaseModel):
     moves: list[Move]
 
 
-def _audio_files(moves: Sequence[Move]) -> int:
-    """How many of the moved files are not documents, such as confirmed labels."""
+def _count(moves: Sequence[Move]) -> int:
+    """How many files are moved, without documents such as confirmed labels."""
     return sum(not move.source.endswith(".json") for move in moves)
 
 
@@ -86,7 +86,7 @@ def apply(workspace: Workspace, title: str, moves: Sequence[Move], change_id: st
     workspace.changes.mkdir(parents=True, exist_ok=True)
     with exclusive_lock(workspace.changes / "lock"):
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        change = Change(id=change_id or new_id(), title=title, created=now, files=_audio_files(moves))
+        change = Change(id=change_id or new_id(), title=title, created=now, files=_count(moves))
         return _record_and_move(workspace, change, [], moves)
 
 
@@ -99,7 +99,7 @@ def extend(workspace: Workspace, title: str, moves: Sequence[Move], change_id: s
     with exclusive_lock(workspace.changes / "lock"):
         change, made = read(workspace, change_id), _read_moves(workspace, change_id)
         if change and made and not change.undone:
-            longer = change.model_copy(update={"files": _audio_files([*made, *moves])})
+            longer = change.model_copy(update={"files": _count([*made, *moves])})
             return _record_and_move(workspace, longer, made, moves)
     return apply(workspace, title, moves, new_id() if change else change_id)
 

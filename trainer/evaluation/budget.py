@@ -25,7 +25,7 @@ class Choice:
 
     `bound_per_hour` is the upper bound at 90 % confidence, from the `long_false_accepts` in the `long_hours` of long
     recordings; None when these are too few for the budget, so that the threshold is an estimate. `synthetic_hours` of
-    the evaluation are speech of the demo data.
+    the evaluation are synthetic speech.
     """
 
     per_hour: float

@@ -17,9 +17,9 @@ MOST_PER_HOUR = 60.0
 """End of the curve; a detector with more false accepts is useless."""
 MOST_POINTS, EXACT_POINTS = 200, 120
 """Most points of a curve, and how many of the lowest counts of false accepts are all included."""
-Floats = NDArray[np.float64]
-
 FEWEST_STEPS = 3
+"""Different numbers of misses, and of false accepts, with which a curve is worth a look."""
+Floats = NDArray[np.float64]
 
 
 def hours(streams: Sequence[ScoredStream]) -> float:

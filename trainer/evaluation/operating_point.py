@@ -75,7 +75,7 @@ class OperatingPoint(BaseModel, frozen=True):
     """The false accepts in the `long_hours` of long recordings; the others are in consecutive clips."""
     long_hours: Hours | None = None
     synthetic_hours: Hours | None = None
-    """Part of `hours`: synthetic speech of the demo data."""
+    """Part of `hours`: synthetic speech."""
 
 
 @dataclass(frozen=True)

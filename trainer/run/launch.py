@@ -241,7 +241,7 @@ def _start_attempt(run: Run) -> int:
     choices = devices.choices(config.training.device)
     with _held(run) as lock:
         before = documents.newest_attempt(run.folder)
-        _forget_wish(run, before)
+        _forget_request(run, before)
         _start_supervisor(run, choices, lock)
     _await_attempt(run, before + 1)
     run_queue.join(run.workspace, run, choices)  # its supervisor would do so within half a second
@@ -258,7 +258,7 @@ def _await_attempt(run: Run, attempt: int) -> None:
         time.sleep(LOOK_SECONDS)
 
 
-def _forget_wish(run: Run, before: int) -> None:
+def _forget_request(run: Run, before: int) -> None:
     """Withdraw a request for an attempt that never began, as the run was lost while it started."""
     with processes.exclusive_lock(run.control_lock):
         control = durable.read_document(Control, run.control_file)

@@ -41,7 +41,7 @@ MOST_ROOMS = 8
 MOST_SPEECH = 40
 """Most clips of speech around the words of one recording."""
 LONG = "long recordings"
-"""The condition of clips with the label `stream`."""
+"""The condition of clips with the label `stream` that were not synthesised."""
 LOWEST_DB, HIGHEST_DB, MOST_RATIOS = -20.0, 60.0, 8
 LABEL_OF = {
     "speech": "negative", "look-alikes": "hard_negative", "noise": "background", LONG: STREAM, SYNTHETIC: STREAM,

@@ -61,7 +61,7 @@ class Recording(BaseModel, frozen=True):
 
     @property
     def is_synthetic(self) -> bool:
-        """Whether it is speech of the demo data, which says little about that of people."""
+        """Whether it is synthetic speech, which says little about that of people."""
         return self.condition == SYNTHETIC
 
     @property

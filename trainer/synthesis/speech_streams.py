@@ -1,4 +1,4 @@
-"""Hours of fluent synthetic speech without the word, as long recordings for evaluations of the demo data."""
+"""Hours of fluent synthetic speech without the word, as long recordings."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
 """The process that runs the network of a voice, an untrusted program, with limited memory and processor time.
 
 Standard input: JSON lines, first {"path": ..., "threads": 0: as many as are useful, "products": whether to rewrite
-convolutions, "seconds": ...}, then for each
-phrase {"inputs": {name: nested lists}, "seconds": ...}; `seconds` limits the processor time. Inputs that the network
-does not have are left out. Standard output: a line for each, {"problem": what follows the path of the voice in a
-message}, or {"samples": n} and then n float32.
+convolutions, "seconds": ...}, then for each phrase {"inputs": {name: nested lists}, "seconds": ...}; `seconds` limits
+the processor time. Inputs that the network does not have are left out. Standard output: a line for each, {"problem":
+what follows the path of the voice in a message}, or {"samples": n} and then n float32.
 """
 
 from __future__ import annotations
