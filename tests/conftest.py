@@ -21,8 +21,8 @@ OF_GPU = Path(__file__).parent / "gpu"
 def pytest_configure(config: pytest.Config) -> None:
     """Hide the GPU from all tests but its own: they say the same on every machine, and its own run without others.
 
-    onnxruntime, which tests import too, is told first not to tell anybody. Ctrl-C, which shells switch off for what runs
-    in the background, reaches what tests start.
+    onnxruntime, which tests import too, is told first not to tell anybody. Ctrl-C, which shells switch off for what
+    runs in the background, reaches what tests start.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     importlib.import_module("trainer")

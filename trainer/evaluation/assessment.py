@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import secrets
-import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,19 +29,14 @@ from trainer.run.runs import Run
 from trainer.streams import composition, recordings, stream_set
 from trainer.streams.composition import Options
 from trainer.streams.stream_set import ScoredStream, StreamSet
-from trainer.system import limits
+from trainer.system import limits, parallel
 from trainer.system.job import Report
+from trainer.system.parallel import Advance
 from trainer.system.workspace import Workspace
 
 PIECE_SAMPLES = 1 << 18
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Advance = Callable[[int], None]
-"""Called with the number of samples scored since the last call."""
-
-
-class _Ended(Exception):
-    """Ends a thread whose result is not needed."""
 
 
 def _in_parallel(
@@ -53,25 +47,8 @@ def _in_parallel(
     In threads with one core each: processes took a sixth more processor time, and a model on two cores three times as
     much, as its threads wait for each other.
     """
-    ended, done = threading.Event(), list[int]()
-
-    def advance(samples: int) -> None:
-        if ended.is_set():
-            raise _Ended
-        done.append(samples)
-
-    with ThreadPoolExecutor(limits.cores()) as pool:
-        futures = [pool.submit(work, item, advance) for item in items]
-        try:
-            while wait(futures, timeout=0.2).not_done:
-                report(sum(done) / SAMPLE_RATE)
-                for future in futures:
-                    if future.done():
-                        future.result()  # raises its error, which ends the others
-            return [future.result() for future in futures]
-        finally:
-            ended.set()
-            pool.shutdown(cancel_futures=True)
+    works = [partial(work, item) for item in items]
+    return parallel.run(works, limits.cores(), lambda samples: report(samples / SAMPLE_RATE))
 
 
 def _score_recording(detector: Detector, path: Path, advance: Advance) -> Scores | AudioRefused:

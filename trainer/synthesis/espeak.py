@@ -6,11 +6,10 @@ import json
 import select
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,8 @@ import soxr
 from numpy.typing import NDArray
 
 from trainer.audio.audio_formats import SAMPLE_RATE
+from trainer.system import parallel
+from trainer.system.parallel import Advance
 from trainer.system.workspace import PROJECT_ROOT
 
 PROCESSES = 2
@@ -136,27 +137,11 @@ def _speak(child: subprocess.Popen[str], utterance: Utterance) -> None:
 def speak(utterances: Sequence[Utterance], report: Callable[[int], None]) -> None:
     """Speak every utterance into its file; `report` gets the number done. Raises ValueError, OSError."""
 
-    def work(share: Sequence[Utterance]) -> None:
+    def work(share: Sequence[Utterance], advance: Advance) -> None:
         with _process() as child:
             for utterance in share:
-                if failed.is_set():
-                    return
-                try:
-                    _speak(child, utterance)
-                except BaseException:
-                    failed.set()  # the other process can stop: its clips are not used
-                    raise
-                done.append(1)
+                _speak(child, utterance)
+                advance(1)
 
-    done: list[int] = []
-    failed = threading.Event()
-    with ThreadPoolExecutor(PROCESSES) as pool:
-        jobs = [pool.submit(work, utterances[index::PROCESSES]) for index in range(PROCESSES)]
-        try:
-            while wait(jobs, timeout=0.2).not_done:
-                report(len(done))
-        except BaseException:  # cancelled: else the pool waits until everything is spoken
-            failed.set()
-            raise
-    for each in jobs:
-        each.result()
+    shares = [utterances[index::PROCESSES] for index in range(PROCESSES)]
+    parallel.run([partial(work, share) for share in shares], PROCESSES, report)

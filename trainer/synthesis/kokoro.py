@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import json
 import random
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -25,7 +23,8 @@ from trainer.synthesis.espeak import Utterance
 from trainer.synthesis.kokoro_phonemes import AMERICAN, BRITISH
 from trainer.synthesis.phrases import LANGUAGES, Language
 from trainer.synthesis.voice_model import RunningVoice
-from trainer.system import limits
+from trainer.system import limits, parallel
+from trainer.system.parallel import Advance
 
 NAME = "kokoro"
 MODEL, VOCABULARY, VOICES = "model.onnx", "vocab.json", "voices"
@@ -112,34 +111,19 @@ class Kokoro:
     ) -> None:
         """Speak what the cache does not hold, in several processes. Raises ValueError, OSError."""
         vocabulary, styles = read_vocabulary(self.folder), _styles(self.folder)
-        queue, finished, failed = iter(list(left.items())), list[int](), threading.Event()
+        queue = iter(list(left.items()))
 
-        def work() -> None:
-            try:
-                with voice_model.started(self.folder / MODEL, ADVICE, threads=1, products=True) as running:
-                    for key, (rendering, utterances) in queue:
-                        if failed.is_set():
-                            return
-                        wave = _trimmed(_wave(running, rendering, vocabulary, styles))
-                        stored = speech_cache.store(self.cache, key, wave, SAMPLE_RATE)
-                        for utterance in utterances:
-                            espeak.write(stored, SAMPLE_RATE, utterance)
-                        finished.append(len(utterances))
-            except BaseException:
-                failed.set()  # the other processes can stop: their clips are not used
-                raise
+        def work(advance: Advance) -> None:
+            with voice_model.started(self.folder / MODEL, ADVICE, threads=1, products=True) as running:
+                for key, (rendering, utterances) in queue:
+                    wave = _trimmed(_wave(running, rendering, vocabulary, styles))
+                    stored = speech_cache.store(self.cache, key, wave, SAMPLE_RATE)
+                    for utterance in utterances:
+                        espeak.write(stored, SAMPLE_RATE, utterance)
+                    advance(len(utterances))
 
         count = min(processes(), len(left))
-        with ThreadPoolExecutor(count) as pool:
-            jobs = [pool.submit(work) for _ in range(count)]
-            try:
-                while wait(jobs, timeout=0.2).not_done:
-                    report(sum(finished))
-            except BaseException:  # cancelled: else the pool waits until everything is spoken
-                failed.set()
-                raise
-        for each in jobs:
-            each.result()
+        parallel.run([work] * count, count, report)
 
 
 def processes() -> int:

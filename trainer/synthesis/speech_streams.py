@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,9 @@ from trainer.audio import audio_file, sound_levels
 from trainer.audio.audio_formats import SAMPLE_RATE
 from trainer.synthesis import acoustics, espeak, phrases
 from trainer.synthesis.espeak import Utterance
+from trainer.system import parallel
 from trainer.system.job import Report
+from trainer.system.parallel import Advance
 
 SECONDS_PER_POSITIVE = 19.2
 """3.2 hours for the 600 positives of the default demo, in which a curve of false accepts per hour bends."""
@@ -46,24 +48,20 @@ def write(folder: Path, phrase: str, seconds: float, seed: int, report: Report) 
     passages = _passages(phrase, max(1, round(seconds / PASSAGE_SECONDS)), seed, parts)
     espeak.speak(passages, lambda done: report(done, len(passages), "Speaking sentences without the phrase"))
     groups = [passages[first : first + RECORDING_PASSAGES] for first in range(0, len(passages), RECORDING_PASSAGES)]
-    length = 0.0
-    with ThreadPoolExecutor(espeak.PROCESSES) as pool:
-        jobs = [pool.submit(_write_recording, folder, group, seed, number) for number, group in enumerate(groups)]
-        try:
-            for number, each in enumerate(jobs):
-                report(number, len(groups), "Adding noise to sentences")
-                length += each.result()
-        except BaseException:  # cancelled: else the pool waits until everything is written
-            pool.shutdown(cancel_futures=True)
-            raise
+    lengths = parallel.run(
+        [partial(_write_recording, folder, group, seed, number) for number, group in enumerate(groups)],
+        espeak.PROCESSES,
+        lambda done: report(done, len(groups), "Adding noise to sentences"),
+    )
     parts.rmdir()
-    return length
+    return sum(lengths)
 
 
-def _write_recording(folder: Path, passages: Sequence[Utterance], seed: int, number: int) -> float:
+def _write_recording(folder: Path, passages: Sequence[Utterance], seed: int, number: int, advance: Advance) -> float:
     """Write one recording; returns its length in seconds."""
     wave = _with_noise(_joined(passages), np.random.default_rng([seed, number, 4]))
     audio_file.write(folder / f"{number:03d}.flac", wave, SAMPLE_RATE)
+    advance(1)
     return len(wave) / SAMPLE_RATE
 
 
