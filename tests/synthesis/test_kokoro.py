@@ -13,6 +13,7 @@ import soundfile
 from tests.kokoro_voices import STYLES, TINY, write_packages
 from tests.tiny import ignore
 from trainer.synthesis import (
+    demo_data,
     engines,
     kokoro,
     kokoro_phonemes,
@@ -195,7 +196,7 @@ def test_without_the_engine_and_for_other_languages_espeak_speaks_as_before(work
 
 
 def test_the_demo_is_spoken_by_espeak_alone(workspace):
-    recipes.make_demo(workspace, "hey atlas", 10, 0, ignore)
+    demo_data.make(workspace, "hey atlas", 10, 0, ignore)
     assert not any("kokoro" in path for path in clips(workspace))
 
 

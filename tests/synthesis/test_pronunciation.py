@@ -8,7 +8,7 @@ import soundfile
 
 from tests.synthesis.test_piper import make_voice
 from tests.tiny import ignore
-from trainer.synthesis import engines, espeak, kokoro, phrases, pronunciation, recipes, voice_samples
+from trainer.synthesis import engines, espeak, kokoro, phrases, pronunciation, recipes
 from trainer.synthesis.recipes import Recipe
 from trainer.system.workspace import Workspace
 
@@ -122,13 +122,13 @@ def test_kokoro_speaks_the_pronunciation(tmp_path):
 
 
 def test_five_voices_are_heard_before_clips_are_made(tmp_path):
-    samples = voice_samples.speak(Workspace(tmp_path), "hey mycroft", "en", (), ["hˈeɪ mˈaɪkrɒft"])
+    samples = recipes.samples(Workspace(tmp_path), "hey mycroft", "en", (), ["hˈeɪ mˈaɪkrɒft"])
     assert len(samples) == 5 == len({each.voice for each in samples}) and {each.engine for each in samples} == {
         engines.ESPEAK
     }
     assert all(each.wav.startswith(b"RIFF") and each.pronunciation == "hˈeɪ mˈaɪkrɒft" for each in samples)
-    assert samples == voice_samples.speak(Workspace(tmp_path), "hey mycroft", "en", (), ["ˈheɪ ˈmaɪkrɒft"])
-    assert {each.pronunciation for each in voice_samples.speak(Workspace(tmp_path), "hallo", "de", (), ())} == {""}
+    assert samples == recipes.samples(Workspace(tmp_path), "hey mycroft", "en", (), ["ˈheɪ ˈmaɪkrɒft"])
+    assert {each.pronunciation for each in recipes.samples(Workspace(tmp_path), "hallo", "de", (), ())} == {""}
     assert not list(tmp_path.iterdir())
     with pytest.raises(ValueError, match="The phrase is empty"):
-        voice_samples.speak(Workspace(tmp_path), " ", "en", (), ())
+        recipes.samples(Workspace(tmp_path), " ", "en", (), ())

@@ -14,7 +14,7 @@ from tests.tiny import ignore
 from trainer.audio.manifest import Clip
 from trainer.dataset import changes
 from trainer.streams import recordings, spoken
-from trainer.synthesis import acoustics, espeak, phrases, recipes, speech_streams
+from trainer.synthesis import acoustics, demo_data, espeak, phrases, recipes, speech_streams
 from trainer.synthesis.recipes import Recipe
 from trainer.system.workspace import LABELS, STREAM, Workspace
 
@@ -32,7 +32,7 @@ def digest(workspace: Workspace) -> dict[str, str]:
 def made(tmp_path_factory):
     workspace = Workspace(tmp_path_factory.mktemp("demo"))
     told = []
-    demo = recipes.make_demo(workspace, "hey atlas", 80, 0, lambda *progress: told.append(progress))
+    demo = demo_data.make(workspace, "hey atlas", 80, 0, lambda *progress: told.append(progress))
     return workspace, demo, told
 
 
@@ -41,7 +41,7 @@ def test_every_label_is_made_and_three_others_for_each_positive(made):
     counts = demo.counts
     found = {label: len(list((workspace.raw / label).rglob("*.wav"))) for label in LABELS if label != STREAM}
     assert found == counts and counts["positive"] == 80
-    assert sum(recipes.demo_counts(600).values()) == 2400
+    assert sum(demo_data.counts_of(600).values()) == 2400
     assert len(told) > 5 and not list((workspace.root / "data" / "incoming").iterdir())
 
 
@@ -68,15 +68,15 @@ def test_what_a_look_alike_says_is_known_from_its_name(made):
         Clip(f"hard_negative/{file.parent.name}/{file.name}", "hard_negative", "", 1, 1, 1, "", 1, 1) for file in files
     ]
     said = {spoken.speaker_and_phrase(clip, frozenset())[1] for clip in clips}
-    assert len(said) > 5 and said <= set(phrases.look_alikes("hey atlas", ENGLISH, recipes.DEMO_DISTANCE))
+    assert len(said) > 5 and said <= set(phrases.look_alikes("hey atlas", ENGLISH, demo_data.DISTANCE))
 
 
 def test_the_same_seed_gives_the_same_bytes_and_the_old_demo_goes_to_the_trash(made, tmp_path):
     again = Workspace(tmp_path)
-    recipes.make_demo(again, "hey atlas", 80, 0, ignore)
+    demo_data.make(again, "hey atlas", 80, 0, ignore)
     first = digest(again)
     assert first == digest(made[0])
-    recipes.make_demo(again, "hello moon", 10, 1, ignore)
+    demo_data.make(again, "hello moon", 10, 1, ignore)
     second = digest(again)
     trashed = [path for path in (tmp_path / "data" / "trash").rglob("*") if path.suffix in (".wav", ".flac")]
     assert len(trashed) == len(first) and not set(second.values()) & set(first.values())
@@ -102,7 +102,7 @@ def test_recordings_of_the_users_own_beside_the_demo_stay_and_are_not_synthetic(
     own = tmp_path / recordings.DEFAULT / "evening.wav"
     own.parent.mkdir(parents=True)
     soundfile.write(own, np.zeros(16000), 16000)
-    recipes.make_demo(workspace, "hey atlas", 10, 0, ignore)
+    demo_data.make(workspace, "hey atlas", 10, 0, ignore)
     made = recordings.gather(recordings.default(workspace)).recordings
     assert [each.condition for each in made] == ["synthetic speech", "false_accepts"]
     assert [each.is_long for each in made] == [False, True]
@@ -130,7 +130,7 @@ def test_clips_of_the_users_own_are_never_mixed_or_moved(tmp_path):
     own.parent.mkdir(parents=True)
     own.write_bytes(b"mine")
     with pytest.raises(ValueError, match="contains your own clips"):
-        recipes.make_demo(workspace, "hey atlas", 10, 0, ignore)
+        demo_data.make(workspace, "hey atlas", 10, 0, ignore)
     assert own.read_bytes() == b"mine"
 
 
@@ -277,6 +277,6 @@ def test_who_is_cancelled_speaks_no_more(tmp_path):
 def test_look_alikes_of_the_demo_differ_by_more_than_one_sound():
     english = phrases.find_language("en")
     pronounce = phrases.pronounce_in(english)
-    target, *sounds = pronounce(["hey atlas", *phrases.look_alikes("hey atlas", english, recipes.DEMO_DISTANCE)])
-    assert sounds and min(phrases.distance(target, sound) for sound in sounds) == recipes.DEMO_DISTANCE
+    target, *sounds = pronounce(["hey atlas", *phrases.look_alikes("hey atlas", english, demo_data.DISTANCE)])
+    assert sounds and min(phrases.distance(target, sound) for sound in sounds) == demo_data.DISTANCE
     assert "bay atlas" in phrases.look_alikes("hey atlas", english), "nearest ones are still proposed to order"

@@ -39,11 +39,11 @@ def demo(session: Session, phrase: str, positives: int, ratios: str, seed: int, 
     from trainer.dataset import clips, splits
     from trainer.dataset.scan import scan as scan_clips
     from trainer.dataset.split_assignment import parse_ratios
-    from trainer.synthesis import recipes
+    from trainer.synthesis import demo_data
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
         parsed = parse_ratios(ratios)
-        made = recipes.make_demo(session.workspace, phrase, positives, seed, report)
+        made = demo_data.make(session.workspace, phrase, positives, seed, report)
         scanned = clips.of_table(session.workspace, scan_clips(session.workspace, report))
         parts = splits.split_dataset(session.workspace, parsed, seed, scratch=True)
         document = {"phrase": phrase, **_summary(session.workspace, scanned), "split": parts}

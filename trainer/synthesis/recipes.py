@@ -1,8 +1,9 @@
-"""Recipes of synthetic clips: the demo data set, and the clips of a phrase that a user chooses."""
+"""Recipes of synthetic clips: those of a phrase that a user chooses, and samples of it to hear before."""
 
 from __future__ import annotations
 
 import random
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,24 +12,19 @@ import numpy as np
 import soundfile
 
 from trainer.audio.audio_formats import SAMPLE_RATE
-from trainer.dataset import changes, file_names, importing
-from trainer.dataset.changes import RAW, TRASH, Move
+from trainer.dataset import file_names, importing
 from trainer.dataset.importing import Imported
 from trainer.synthesis import acoustics, engines, phrases, pronunciation, speech_streams
 from trainer.synthesis.espeak import Utterance
 from trainer.system.job import Report
-from trainer.system.workspace import LABELS, STREAM, SYNTHETIC_PREFIX, Workspace
+from trainer.system.workspace import STREAM, SYNTHETIC_PREFIX, Workspace
 
-STREAMS = "streams/false_accepts/demo-speech"
-"""The folder, below the data folder, of the long recordings of a demo, which every evaluation hears."""
 SPEECH = ("positive", "hard_negative", "negative")
 MOST_CLIPS = 20_000
 MOST_HOURS = speech_streams.MOST_SECONDS / 3600
-FEWEST_DEMO_POSITIVES = 10
-DEMO_DISTANCE = 2
-"""Phonemes between the phrase of a demo and its look-alikes: a short training does not learn a single one."""
 POSITIONS_PER_ROOM = 3
 BACKGROUND_SECONDS = 8.0
+SAMPLES = 5
 
 
 @dataclass(frozen=True)
@@ -74,105 +70,14 @@ def synthesise(workspace: Workspace, recipe: Recipe, report: Report) -> Imported
     recipe.check()
     report(0, 0, "Choosing texts")
     with importing.staging(workspace) as (change_id, folder):
-        _make(workspace, recipe, folder, report)
+        make(workspace, recipe, folder, report)
         paths = sorted(path for suffix in ("wav", "flac") for path in folder.rglob(f"*.{suffix}"))
         files = [(path.relative_to(folder).as_posix(), path) for path in paths]
         title = f"Synthesised {recipe.phrase}" if recipe.phrase.strip() else "Generated noise and rooms"
         return importing.take(workspace, files, "", title, change_id)
 
 
-def demo_counts(positives: int) -> dict[str, int]:
-    """Clips of each label in a demo: three others for each positive."""
-    hard = positives * 9 // 10
-    background = max(2 * len(acoustics.KINDS), positives * 2 // 15)
-    rirs = max(POSITIONS_PER_ROOM * 3, positives // 10)
-    negatives = max(positives, 3 * positives - hard - rirs - background)
-    return {
-        "positive": positives,
-        "negative": negatives,
-        "hard_negative": hard,
-        "background": background,
-        "rirs": rirs,
-    }
-
-
-@dataclass(frozen=True)
-class Demo:
-    """What a demo consists of: clips by label, and seconds of synthetic speech without the phrase for evaluations."""
-
-    counts: dict[str, int]
-    stream_seconds: float
-
-
-def make_demo(workspace: Workspace, phrase: str, positives: int, seed: int, report: Report) -> Demo:
-    """Make the demo data set of an English phrase. Equal arguments give equal bytes.
-
-    A folder for each voice, kind of noise or room is the group that splits keep together. The clips appear in data/raw
-    at the end, as one change that can be undone and that moves an earlier demo to the trash. Raises ValueError for a
-    phrase that cannot be spoken, or when data/raw contains the user's own clips; OSError.
-    """
-    phrase = phrases.check(phrase, phrases.LANGUAGES["en"])
-    if not FEWEST_DEMO_POSITIVES <= positives <= MOST_CLIPS:
-        raise ValueError(f"{positives} positives are out of range; choose {FEWEST_DEMO_POSITIVES} to {MOST_CLIPS:,}.")
-    _check_no_own_clips(workspace)
-    report(0, 0, "Choosing texts")
-    counts, speaker = demo_counts(positives), (engines.ESPEAK,)
-    recipe = Recipe(phrase, seed=seed, counts=counts, least_distance=DEMO_DISTANCE, engines=speaker)
-    with importing.staging(workspace) as (change_id, folder):
-        _make(workspace, recipe, folder, report)
-        wanted = speech_streams.seconds_of(positives)
-        seconds = speech_streams.write(folder / STREAMS, phrase, wanted, seed, report)
-        _check_no_own_clips(workspace)
-        _replace_demo(workspace, folder, phrase, change_id)
-    return Demo(recipe.counts, seconds)
-
-
-def _check_no_own_clips(workspace: Workspace) -> None:
-    """Raises ValueError if data/raw contains clips of the user's own."""
-    for label in LABELS:
-        folder = workspace.raw / label
-        places = folder.iterdir() if folder.is_dir() else ()
-        own = next(
-            (place for place in places if not place.name.startswith((SYNTHETIC_PREFIX, ".")) and _has_file(place)), None
-        )
-        if own:
-            raise ValueError(
-                f"data/raw/{label} contains your own clips ({own.name}), and demo data is not mixed with them. "
-                "Choose another workspace with --root or WAKEWORD_ROOT, or move your clips away first."
-            )
-
-
-def _has_file(place: Path) -> bool:
-    return not place.is_dir() or any(_has_file(inner) for inner in place.iterdir())
-
-
-def _replace_demo(workspace: Workspace, folder: Path, phrase: str, change_id: str) -> None:
-    """Move earlier demo clips to the trash and the new ones into data/raw, as one change."""
-    data = workspace.root / "data"
-    earlier = [
-        path.relative_to(workspace.raw).as_posix()
-        for label in LABELS
-        for path in sorted((workspace.raw / label).glob(f"{SYNTHETIC_PREFIX}*/**/*"))
-        if path.is_file()
-    ]
-    moves = changes.to_trash(change_id, earlier)
-    for path in sorted(folder.rglob("*.wav")):
-        target = f"{RAW}/{path.relative_to(folder).as_posix()}"
-        moves.append(Move(source=path.relative_to(data).as_posix(), target=target))
-    moves += _stream_moves(data, folder, change_id)
-    changes.apply(workspace, f"Demo data for {phrase}", moves, change_id)
-
-
-def _stream_moves(data: Path, folder: Path, change_id: str) -> list[Move]:
-    """The moves of the long recordings of an earlier demo to the trash, and of the new ones to their place."""
-    earlier, new = sorted((data / STREAMS).glob("*.flac")), sorted((folder / STREAMS).glob("*.flac"))
-    trashed = [
-        Move(source=f"{STREAMS}/{path.name}", target=f"{TRASH}/{change_id}/{STREAMS}/{path.name}") for path in earlier
-    ]
-    return trashed + [Move(source=path.relative_to(data).as_posix(), target=f"{STREAMS}/{path.name}") for path in new]
-
-
-def _make(workspace: Workspace, recipe: Recipe, folder: Path, report: Report) -> None:
+def make(workspace: Workspace, recipe: Recipe, folder: Path, report: Report) -> None:
     """Write every clip of a recipe below `folder`, in a folder for each label. Raises ValueError, OSError."""
     counts = recipe.counts
     negatives = _speak(workspace, recipe, folder, report) if any(counts.get(label) for label in SPEECH) else []
@@ -300,3 +205,37 @@ def _write(folder: Path, kind: str, number: int, wave: np.ndarray) -> None:
     place = folder / f"{SYNTHETIC_PREFIX}{kind}"
     place.mkdir(parents=True, exist_ok=True)
     soundfile.write(place / f"{number:03d}.wav", wave, SAMPLE_RATE, subtype="PCM_16")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A clip (WAV) of the phrase by one voice; `pronunciation` is empty where the engine chose it."""
+
+    engine: str
+    voice: str
+    pronunciation: str
+    wav: bytes
+
+
+def samples(
+    workspace: Workspace, phrase: str, code: str, names: Sequence[str], pronunciations: Sequence[str]
+) -> list[Sample]:
+    """The phrase by SAMPLES voices of these engines (all that are installed, without names), with the pronunciations in
+    turn, as they sound in clips. Raises ValueError for input that cannot be spoken, OSError."""
+    language = phrases.find_language(code)
+    checked = phrases.check(phrase, language)
+    given = [pronunciation.check(ipa, language) for ipa in pronunciations]
+    speakers = engines.choose(workspace, names, language, "")
+    spoken, rng = list[Sample](), random.Random(0)
+    with tempfile.TemporaryDirectory() as folder:
+        for engine, numbers in zip(speakers, engines.divide(speakers, SAMPLES), strict=True):
+            voices = engine.voices(language)[:SAMPLES]
+            each_voice = utterances([checked], voices, len(numbers), Path(folder), rng, numbers.start, given)
+            engine.speak(each_voice, language, lambda done: None)
+            spoken += [
+                Sample(
+                    engine.name, each.voice.removeprefix(f"{engine.name}-"), each.pronunciation, each.path.read_bytes()
+                )
+                for each in each_voice
+            ]
+    return spoken

@@ -8,8 +8,8 @@ import streamlit as st
 
 from pages.ui.shared import flash, job_progress
 from pages.ui.shared.frame import plain
-from trainer.synthesis import phrases, pronunciation, voice_samples
-from trainer.synthesis.voice_samples import Sample
+from trainer.synthesis import phrases, pronunciation, recipes
+from trainer.synthesis.recipes import Sample
 from trainer.system.workspace import Workspace
 
 HEARD = "order_heard"
@@ -62,7 +62,7 @@ def _hear(workspace: Workspace, phrase: str, language: str, engines: Sequence[st
     def hear() -> None:
         edited = _edited(phrase, language)
         with st.spinner("Speaking the phrase"):
-            samples = voice_samples.speak(workspace, phrase, language, engines, edited)
+            samples = recipes.samples(workspace, phrase, language, engines, edited)
         st.session_state[HEARD] = (phrase, language, samples)
         if not _lines(phrase, language):
             suggested = pronunciation.suggested(phrase, phrases.find_language(language))

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui.dataset import change_list
+from pages.ui.dataset import change_list, download_card
 from pages.ui.shared import flash, job_progress
 from pages.ui.shared.frame import plain
 from trainer.dataset import corpora, corpus_catalog, importing
@@ -44,23 +44,17 @@ def show(workspace: Workspace, busy: bool) -> None:
 
 def _show(workspace: Workspace, corpus: Corpus, busy: bool) -> None:
     document = corpora.document(workspace, corpus)
-    with st.container(border=True):
-        text, buttons = st.columns([4, 1], vertical_alignment="center")
-        purpose = f"`{document['label']}`: {plain(corpus.purpose)}."
-        text.markdown(f"**{plain(corpus.title)}**{_badge(corpus, document)}  \n{purpose}")
-        text.caption(
-            f"{corpus.megabytes:,.0f} MB · {corpus.hours:g} h · Licence: {plain(corpus.licence)} · "
-            f"{plain(corpus.attribution)} · [Source]({corpus.homepage})"
-        )
-        with buttons:
-            _buttons(workspace, corpus, document, busy)
-
-
-def _badge(corpus: Corpus, document: Mapping[str, Any]) -> str:
-    if document["installed"]:
-        return " :green-badge[Installed]"
-    share = document["downloaded_bytes"] / 1e6 / corpus.megabytes
-    return f" :orange-badge[{min(1.0, share):.0%} downloaded]" if share else ""
+    badge = download_card.badge(document["installed"], document["downloaded_bytes"], corpus.megabytes)
+    facts = [
+        f"{corpus.megabytes:,.0f} MB",
+        f"{corpus.hours:g} h",
+        f"Licence: {plain(corpus.licence)}",
+        plain(corpus.attribution),
+        f"[Source]({corpus.homepage})",
+    ]
+    purpose = f"`{document['label']}`: {plain(corpus.purpose)}."
+    with download_card.show(corpus.title, badge, purpose, facts):
+        _buttons(workspace, corpus, document, busy)
 
 
 def _buttons(workspace: Workspace, corpus: Corpus, document: Mapping[str, Any], busy: bool) -> None:

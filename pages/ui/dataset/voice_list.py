@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from pages.ui.dataset import download_card
 from pages.ui.shared import flash, job_progress
 from pages.ui.shared.frame import plain
 from trainer.dataset import importing
@@ -42,20 +43,10 @@ def show_get(workspace: Workspace, name: str, label: str, key: str, busy: bool) 
 
 
 def _show(workspace: Workspace, document: Mapping[str, Any], busy: bool) -> None:
-    with st.container(border=True):
-        text, buttons = st.columns([4, 1], vertical_alignment="center")
-        text.markdown(f"**{plain(document['title'])}**{_badge(document)}  \n{_speaks(document)}")
-        text.caption(" · ".join(_facts(document)))
+    badge = download_card.badge(document["installed"], document["downloaded_bytes"], document["megabytes"])
+    with download_card.show(document["title"], badge, _speaks(document), _facts(document)):
         if document["source"] != "app":
-            with buttons:
-                _buttons(workspace, document, busy)
-
-
-def _badge(document: Mapping[str, Any]) -> str:
-    if document["installed"]:
-        return " :green-badge[Installed]"
-    share = document["downloaded_bytes"] / 1e6 / (document["megabytes"] or 1)
-    return f" :orange-badge[{min(1.0, share):.0%} downloaded]" if share else ""
+            _buttons(workspace, document, busy)
 
 
 def _speaks(document: Mapping[str, Any]) -> str:
