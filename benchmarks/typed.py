@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,9 @@ from benchmarks import quality
 from trainer.audio import manifest
 from trainer.dataset import splits
 from trainer.dataset.scan import scan
-from trainer.synthesis import recipes, voice_catalog, voice_install
-from trainer.synthesis.recipes import Recipe
+from trainer.synthesis import recipes, typed_words, voice_catalog, voice_install
 from trainer.system.workspace import Workspace
 
-COUNTS = {"positive": 600, "negative": 600, "hard_negative": 300, "background": 80, "rirs": 60}
 HOURS = 3.0
 ENGINES = {"espeak": ("espeak",), "both": ("espeak", "kokoro")}
 VARIANTS = ("both", "both, hours", "espeak")
@@ -48,8 +47,8 @@ def workspace_of(folder: Path, word: str, variant: str, voices: str) -> Workspac
     names, _, hours = variant.partition(", ")
     if "kokoro" in ENGINES[names]:
         voice_install.get(workspace, voice_catalog.KOKORO, voices, silent)
-    recipe = Recipe(word, counts=COUNTS, engines=ENGINES[names], hours=HOURS if hours else 0)
-    recipes.synthesise(workspace, recipe, silent)
+    recipe = typed_words.recipe(word, ENGINES[names])
+    recipes.synthesise(workspace, replace(recipe, hours=HOURS if hours else 0), silent)
     scan(workspace, silent)
     splits.split_dataset(workspace, RATIOS, 0)
     return workspace

@@ -172,7 +172,7 @@ def test_a_corpus_is_broken_off_continued_installed_and_removed(page: Page, work
 
 
 def test_a_word_is_heard_corrected_and_spoken_by_chosen_voices(page: Page, workspace: Workspace):
-    shelf, labels = workspace.root / "shelf", ("positive", "negative", "hard_negative")
+    shelf, labels = workspace.root / "shelf", ("positive", "negative", "hard_negative", "background", "rirs")
     make_voice(shelf, "anna", speakers=2)
     with server.running(workspace, page.context, WAKEWORD_IMPORT_ROOTS=str(workspace.root)) as app:
         page.goto(f"{app.address}/Dataset")

@@ -16,6 +16,7 @@ from tests.waiting import PATIENCE
 from trainer.audio import manifest
 from trainer.dataset import repairs, speakers
 from trainer.dataset.scan import scan
+from trainer.synthesis import typed_words
 from trainer.system import job
 
 
@@ -237,6 +238,12 @@ def test_an_order_of_synthetic_clips_becomes_a_job(empty, monkeypatch):
     press(app, "Synthesise clips")
     ((verb, arguments),) = started
     assert verb == "synthesise" and "--language=de" in arguments and f"--look-alike={proposed[0]}" in arguments
+    counts = dict(
+        zip(
+            ("positives", "negatives", "hard-negatives", "background", "rirs"), typed_words.COUNTS.values(), strict=True
+        )
+    )
+    assert {f"--{option}={count}" for option, count in counts.items()} <= set(arguments)
 
 
 def one_clip(root: str, path: str) -> None:

@@ -9,11 +9,9 @@ import streamlit as st
 from pages.ui.dataset import pronunciation_form, voice_list
 from pages.ui.shared import flash, job_progress
 from trainer.dataset import importing
-from trainer.synthesis import engines, phrases, recipes, speech_streams
+from trainer.synthesis import engines, phrases, recipes, speech_streams, typed_words
 from trainer.system.workspace import Workspace
 
-SYNTHESISED = {"positive": 200, "negative": 200, "hard_negative": 200, "background": 0, "rirs": 0}
-"""Clips by label that the form suggests."""
 OPTIONS = {
     "positives": "positive",
     "hard-negatives": "hard_negative",
@@ -54,7 +52,7 @@ def show(workspace: Workspace, busy: bool) -> None:
             "Variation", 0, 2**31 - 1, 0, key="order_seed", width=120, help="The same number gives the same clips."
         )
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        for label, count in SYNTHESISED.items():
+        for label, count in typed_words.COUNTS.items():
             st.number_input(f"{label} clips", 0, 20_000, count, 50, key=f"order_{label}", width=140)
         if st.session_state["order_language"] == speech_streams.LANGUAGE:
             st.number_input(
