@@ -1,13 +1,15 @@
-"""Home: the next step, the runs that are active, and the newest runs."""
+"""Home: a detector for a typed word, the next step, the runs that are active, and the newest runs."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import streamlit as st
 
-from pages.ui.shared import active_runs, frame, run_picker, tables
+from pages.ui.home import creation_view, word_form
+from pages.ui.shared import active_runs, frame, job_progress, run_picker, tables
 from trainer.audio import manifest
 from trainer.config import saved_configs
+from trainer.creation import creation
 from trainer.run.runs import Status
 from trainer.run.state import ACTIVE
 from trainer.system.workspace import Workspace
@@ -55,19 +57,17 @@ def show_step(step: Step) -> None:
 
 
 workspace = frame.page("Wakeword Studio", "🎙️")
-st.caption("Train a detector for your own wake word: get clips, choose a configuration, train, evaluate.")
+word_form.show(workspace, busy=bool(job_progress.running(workspace)))
+creation_view.show(workspace)
 newest = run_picker.newest(workspace)
-show_step(next_step(workspace, newest))
+if not job_progress.running(workspace, (creation.VERB,)):
+    show_step(next_step(workspace, newest))
 
-st.subheader("Running and queued", anchor=False)
 if any(status.state in ACTIVE for status in newest):
+    st.subheader("Running and queued", anchor=False)
     active_runs.follow(newest, cards=True)
-else:
-    st.caption("No run is active.")
 
-st.subheader("Newest runs", anchor=False)
 if newest:
+    st.subheader("Newest runs", anchor=False)
     tables.show_runs(newest[:NEWEST_SHOWN], key="newest")
     st.page_link(frame.RUNS, label="All runs", icon=":material/list_alt:")
-else:
-    st.caption("No runs yet.")

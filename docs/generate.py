@@ -35,6 +35,7 @@ FOREIGN = re.compile(
 )
 ROOT_PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 TOPICS = {
+    "From a word to a model": "create",
     "Dataset": "demo scan split import capture corpora voices synthesise mend undo preview suspects relabel quarantine "
     "confirm",
     "Configuration": "presets validate difference probe",
@@ -45,7 +46,7 @@ TOPICS = {
 }
 NOT_OURS = ("data", "runs", "shared", "site")
 PAGES = {
-    "Home.py": "What is training, the newest runs, the next step to take",
+    "Home.py": "Create a detector from a word, the next step, what is training, the newest runs",
     "pages/1_Dataset.py": "Add clips, scan, split",
     "pages/2_Configuration.py": "Choose a preset, edit, validate, save",
     "pages/3_Training.py": "Start, watch, pause, stop, resume and extend a run",

@@ -63,6 +63,20 @@ def test_false_alarms_come_with_the_hours_checked(measured, alarms, verdict, act
     assert shown.advice
 
 
+@pytest.mark.parametrize(
+    ("synthetic", "heard_text", "verdict", "action"),
+    [
+        (60, "Hears 9 of 10 synthetic words.", "unknown", "add recordings"),
+        (31, "Hears 9 of 10 synthetic words.", "unknown", "add recordings"),
+        (30, "Hears 9 of 10.", "good", "take it away"),
+    ],
+)
+def test_words_of_synthetic_voices_prove_nothing_about_people(synthetic, heard_text, verdict, action):
+    shown = headline.of(point(5, synthetic_words=synthetic))
+    assert (shown.text, shown.verdict, shown.action) == (f"{heard_text} {TRUSTED}", verdict, action)
+    assert headline.of(point(0, synthetic_words=60)).text.startswith("Hears all of 60 synthetic words.")
+
+
 def test_any_number_of_hours_of_clips_proves_nothing():
     shown = headline.of(point(long=None, false_accepts=0, hours=100.0))
     assert shown.verdict == "unknown" and shown.hours == 0 and shown.bound_per_hour is None

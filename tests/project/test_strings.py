@@ -33,7 +33,7 @@ def lines():
 
 def test_labels_messages_and_help_are_found(lines):
     texts = {line.split(": ", 1)[1] for line in lines}
-    assert {"Start Training", "Splits", "YAML", "Early stopping", "No run is active."} <= texts
+    assert {"Start Training", "Splits", "YAML", "Early stopping", "What shall your device listen for?"} <= texts
     assert any("checked.needs" not in text and text.startswith("Loaded: {") for text in texts), "f-strings too"
     assert any(line.startswith("trainer/config/schema.py:") for line in lines), "options too"
 

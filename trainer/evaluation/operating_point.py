@@ -59,6 +59,8 @@ class OperatingPoint(BaseModel, frozen=True):
     same_streams: bool = False
     """Whether the threshold was chosen on the same recordings, so that the rates are optimistic."""
     words: Count = 0
+    synthetic_words: Count = 0
+    """Those of `words` that synthetic voices speak."""
     misses: Count | None = None
     miss_rate: Rate | None = None
     low: Finite | None = None
@@ -87,6 +89,7 @@ class Measured:
     long_false_accepts: int
     long_hours: float
     synthetic_hours: float = 0.0
+    synthetic_words: int = 0
 
 
 Measure = Callable[[EvaluationFolder, Evaluation, float], Measured | None]
@@ -105,7 +108,8 @@ def measure(folder: EvaluationFolder, evaluation: Evaluation, threshold: float) 
     long = [each for each in streams if each.recording.is_long]
     accepts = curve.false_accepts(long, threshold)
     synthetic = curve.hours([each for each in streams if each.recording.is_synthetic])
-    return Measured(point, errors.by_condition(every, threshold), accepts, curve.hours(long), synthetic)
+    words = sum(word.is_synthetic for each in streams for word in each.recording.words)
+    return Measured(point, errors.by_condition(every, threshold), accepts, curve.hours(long), synthetic, words)
 
 
 def epoch_row(run: Run, epoch: int) -> Row | None:
@@ -175,6 +179,7 @@ def _of_evaluation(file: DetectorFile, evaluation: Evaluation, measured: Measure
         "streams": evaluation.streams_title,
         "same_streams": file.threshold_from.evaluation == evaluation.id,
         "words": evaluation.words,
+        "synthetic_words": measured.synthetic_words,
         "misses": point.misses,
         "miss_rate": point.miss_rate,
         "low": point.low,

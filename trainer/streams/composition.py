@@ -22,11 +22,11 @@ from trainer.audio.sound_levels import Wave, at_level, level_db
 from trainer.streams import hard_conditions, spoken
 from trainer.streams.hard_conditions import Material
 from trainer.streams.spoken import WORD_DB, Piece
-from trainer.streams.stream_set import SYNTHETIC, Part, Recording, StreamSet, Word
+from trainer.streams.stream_set import SYNTHETIC, Part, Recording, StreamSet, Word, is_synthetic
 from trainer.system import cache, durable
 from trainer.system.display_text import counted
 from trainer.system.job import Report
-from trainer.system.workspace import STREAM, SYNTHETIC_PREFIX, Workspace
+from trainer.system.workspace import STREAM, Workspace
 
 FORMAT = 1
 """To be raised when the same clips and options give other streams."""
@@ -180,11 +180,6 @@ def _word_streams(
         yield _word_stream(f"hard{place}", number, condition, wave, times, in_rates=False)
 
 
-def _is_synthetic(clip: Clip) -> bool:
-    """Whether a long recording was synthesised, and so says little about speech of people."""
-    return Path(clip.path).parent.name.startswith(SYNTHETIC_PREFIX)
-
-
 def _negative_streams(
     condition: str, clips: Sequence[Clip], read: Callable[[Clip], Wave], options: Options, most_seconds: float
 ) -> Iterator[Composed]:
@@ -197,7 +192,7 @@ def _negative_streams(
     waves, parts, samples, number = list[Wave](), list[Part](), 0, 1
     chosen = _shuffled(clips, LABEL_OF[condition], options.seed)
     if condition in (LONG, SYNTHETIC):
-        chosen = [clip for clip in chosen if _is_synthetic(clip) is (condition == SYNTHETIC)]
+        chosen = [clip for clip in chosen if is_synthetic(clip.path) is (condition == SYNTHETIC)]
         chosen.sort(key=lambda clip: clip.path)
     chosen = chosen[:: max(1, math.ceil(sum(clip.seconds for clip in chosen) / most_seconds))]
     for clip in chosen:

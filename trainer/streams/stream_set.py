@@ -13,10 +13,15 @@ from pydantic import BaseModel, Field
 
 from trainer.detector import stream_scores
 from trainer.detector.stream_scores import Point, Track
-from trainer.system.workspace import STREAM
+from trainer.system.workspace import STREAM, SYNTHETIC_PREFIX
 
 SYNTHETIC = "synthetic speech"
 """The condition of the long recordings of the demo data: no promise comes from them."""
+
+
+def is_synthetic(clip: str) -> bool:
+    """Whether a clip, a path relative to data/raw, was synthesised, and so says little about speech of people."""
+    return Path(clip).parent.name.startswith(SYNTHETIC_PREFIX)
 
 
 class Word(BaseModel, frozen=True):
@@ -26,6 +31,11 @@ class Word(BaseModel, frozen=True):
     end: float = Field(ge=0)
     clip: str = ""
     speaker: str = ""
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether it was spoken by a synthetic voice."""
+        return is_synthetic(self.clip)
 
 
 class Part(BaseModel, frozen=True):

@@ -63,7 +63,7 @@ def make(workspace: Workspace, phrase: str, positives: int, seed: int, report: R
         wanted = speech_streams.seconds_of(positives)
         seconds = speech_streams.write(folder / STREAMS, phrase, wanted, seed, report)
         _check_no_own_clips(workspace)
-        _replace_demo(workspace, folder, phrase, change_id)
+        replace(workspace, folder, f"Demo data for {phrase}", change_id)
     return Demo(recipe.counts, seconds)
 
 
@@ -86,8 +86,9 @@ def _has_file(place: Path) -> bool:
     return not place.is_dir() or any(_has_file(inner) for inner in place.iterdir())
 
 
-def _replace_demo(workspace: Workspace, folder: Path, phrase: str, change_id: str) -> None:
-    """Move earlier demo clips to the trash and the new ones into data/raw, as one change."""
+def replace(workspace: Workspace, folder: Path, title: str, change_id: str) -> None:
+    """Move all synthetic clips to the trash, and those in `folder` (staged, a folder for each label) into data/raw, as
+    one change. Raises ValueError, OSError."""
     data = workspace.root / "data"
     earlier = [
         path.relative_to(workspace.raw).as_posix()
@@ -96,11 +97,11 @@ def _replace_demo(workspace: Workspace, folder: Path, phrase: str, change_id: st
         if path.is_file()
     ]
     moves = changes.to_trash(change_id, earlier)
-    for path in sorted(folder.rglob("*.wav")):
+    for path in sorted(path for label in LABELS for path in (folder / label).rglob("*") if path.is_file()):
         target = f"{RAW}/{path.relative_to(folder).as_posix()}"
         moves.append(Move(source=path.relative_to(data).as_posix(), target=target))
     moves += _stream_moves(data, folder, change_id)
-    changes.apply(workspace, f"Demo data for {phrase}", moves, change_id)
+    changes.apply(workspace, title, moves, change_id)
 
 
 def _stream_moves(data: Path, folder: Path, change_id: str) -> list[Move]:

@@ -26,6 +26,7 @@ Report = Callable[[int, int, str], None]
 """Reports progress: done, total (0: unknown), and a few words on what is being done."""
 
 Verb = Literal[
+    "create",
     "demo",
     "scan",
     "split",
@@ -43,6 +44,7 @@ Verb = Literal[
     "unpack",
 ]
 CANCELLED: dict[Verb, str] = {
+    "create": "What was made is kept; create the same phrase again to continue.",
     "corpora": "What was downloaded is kept; get it again to continue.",
     "voices": "What was fetched is kept; get it again to continue.",
     "capture": "What was recorded is kept; scan the clips to see it.",
@@ -154,7 +156,7 @@ def start(workspace: Workspace, verb: Verb, arguments: list[str]) -> None:
         with processes.exclusive_lock(_lock_file(workspace, verb), ENDING_SECONDS) as lock:
             _cancel_file(workspace, verb).unlink(missing_ok=True)
             _write(workspace, _new_job(verb))
-            command = ["-m", "trainer", "--root", str(workspace.root), verb, *arguments, "--job"]
+            command = ["-m", "trainer", "--root", str(workspace.root), verb, "--job", *arguments]
             processes.start_detached(command, log_file(workspace, verb), processes.lock_environment(lock))
 
 

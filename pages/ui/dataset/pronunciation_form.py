@@ -28,7 +28,7 @@ def _lines(phrase: str, language: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-def _edited(phrase: str, language: str) -> list[str]:
+def edited(phrase: str, language: str) -> list[str]:
     """The pronunciations of the user; none while they are empty or the suggested one. Raises ValueError for a phrase
     that cannot be spoken."""
     lines = _lines(phrase, language)
@@ -36,8 +36,8 @@ def _edited(phrase: str, language: str) -> list[str]:
 
 
 def options(phrase: str, language: str) -> list[str]:
-    """Options of the command. Raises ValueError as `_edited`."""
-    return [f"--pronunciation={line}" for line in _edited(phrase, language)]
+    """Options of the command. Raises ValueError as `edited`."""
+    return [f"--pronunciation={line}" for line in edited(phrase, language)]
 
 
 def show(workspace: Workspace, phrase: str, language: str, engines: Sequence[str], busy: bool) -> None:
@@ -60,9 +60,9 @@ def _hear(workspace: Workspace, phrase: str, language: str, engines: Sequence[st
         return
 
     def hear() -> None:
-        edited = _edited(phrase, language)
+        given = edited(phrase, language)
         with st.spinner("Speaking the phrase"):
-            samples = recipes.samples(workspace, phrase, language, engines, edited)
+            samples = recipes.samples(workspace, phrase, language, engines, given)
         st.session_state[HEARD] = (phrase, language, samples)
         if not _lines(phrase, language):
             suggested = pronunciation.suggested(phrase, phrases.find_language(language))

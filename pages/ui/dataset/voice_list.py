@@ -87,7 +87,7 @@ def _buttons(workspace: Workspace, document: Mapping[str, Any], busy: bool) -> N
 
 
 def _get(workspace: Workspace, name: str) -> None:
-    source = st.session_state[SOURCE].strip()
+    source = st.session_state.get(SOURCE, "").strip()
 
     def check() -> None:
         if source:

@@ -21,6 +21,7 @@ CANCEL_OTHER_HELP = "Earlier results stay unchanged."
 CANCEL_DOWNLOAD_HELP = "Get it again to continue where it stopped."
 STOP_HELP = "Ends the recording and keeps what there is."
 TITLES: dict[Verb, str] = {
+    "create": "Creating",
     "demo": "Making demo data",
     "scan": "Scanning",
     "split": "Splitting",

@@ -1,0 +1,91 @@
+"""The form that orders a detector: one field, one button, and folded what few need."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.ui.dataset import pronunciation_form, voice_list
+from pages.ui.shared import flash, job_progress
+from pages.ui.shared.frame import plain
+from trainer.creation import creation, stages
+from trainer.creation.creation import Order
+from trainer.synthesis import engines, kokoro, phrases
+from trainer.system.display_text import counted
+from trainer.system.job import Verb
+from trainer.system.workspace import Workspace
+
+PHRASE, LANGUAGE, MINUTES = "create_phrase", "create_language", "create_minutes"
+SUGGESTED_MINUTES = 10
+VOICES: tuple[Verb, ...] = ("voices",)
+
+
+def show(workspace: Workspace, busy: bool) -> None:
+    """Draw the form; `busy` while another job changes the data set."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.text_input(
+            "What shall your device listen for?", key=PHRASE, max_chars=60, placeholder="hey atlas", width=320
+        )
+        st.button(
+            "Create detector", type="primary", disabled=busy, on_click=_create, args=(workspace,), key="create_start"
+        )
+    st.caption(
+        "Makes a data set with synthetic voices, trains, evaluates and exports a model, all on this machine. "
+        f"{_recordings(workspace)}"
+    )
+    _show_voices(workspace, busy)
+    job_progress.show_progress(workspace, VOICES)
+    with st.expander("Pronunciation, language and time"):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            names = {code: language.name for code, language in phrases.LANGUAGES.items()}
+            st.selectbox("Language", list(names), format_func=names.__getitem__, key=LANGUAGE, width=180)
+            st.number_input(
+                "Minutes",
+                int(creation.LEAST_MINUTES),
+                int(creation.MOST_MINUTES),
+                SUGGESTED_MINUTES,
+                key=MINUTES,
+                width=140,
+                help="About how long it may take. Fewer minutes make fewer clips and train for fewer epochs.",
+            )
+        state = st.session_state
+        pronunciation_form.show(workspace, state[PHRASE], state[LANGUAGE], (), busy)
+
+
+def _recordings(workspace: Workspace) -> str:
+    count = len(creation.own_clips(workspace, "positive"))
+    if count:
+        return f"Your {counted(count, 'recording')} of the phrase (label positive) will be used."
+    return "Recordings of people make it better: add them on the Dataset page, before or later."
+
+
+def _show_voices(workspace: Workspace, busy: bool) -> None:
+    """Offer the voices that are not installed and make the largest difference."""
+    document = next(each for each in engines.documents(workspace) if each["name"] == kokoro.NAME)
+    if document["installed"]:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            "Only espeak-ng will speak, whose voices are far from those of people: most people would not be heard. "
+            f"{document['title']} voices ({document['megabytes']:,.0f} MB) make a far better detector."
+        )
+        voice_list.show_get(workspace, kokoro.NAME, f"Get {document['title']} voices", "create_get_voices", busy)
+    ended = job_progress.last_ended(workspace, VOICES)
+    if ended and ended.state in ("failed", "cancelled"):
+        st.warning(plain(ended.message))
+
+
+def _create(workspace: Workspace) -> None:
+    """Check the order and start the job."""
+    state = st.session_state
+    if not state[PHRASE].strip():
+        flash.error(job_progress.PLACE, "Enter the word or phrase first.")
+        return
+
+    def start() -> None:
+        spoken = pronunciation_form.edited(state[PHRASE], state[LANGUAGE])
+        order = stages.checked(
+            Order(phrase=state[PHRASE], language=state[LANGUAGE], minutes=state[MINUTES], pronunciations=tuple(spoken))
+        )
+        job_progress.start(workspace, creation.VERB, creation.arguments(order))
+
+    flash.attempt(job_progress.PLACE, start)

@@ -1,0 +1,150 @@
+"""From a phrase to an evaluated, exported model: the stages, own recordings, interruptions, and the time it takes."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from tests.tiny import ignore, tiny_config, write_wav
+from trainer.audio import manifest
+from trainer.creation import creation, plan, stages
+from trainer.creation.creation import Order
+from trainer.dataset import changes
+from trainer.detector import detector
+from trainer.evaluation import evaluations
+from trainer.run import runs
+from trainer.run.probe import Measured
+from trainer.synthesis import typed_words
+from trainer.system.workspace import Workspace
+
+FEW = {"positive": 24, "negative": 24, "hard_negative": 8, "background": 8, "rirs": 9}
+ORDER = Order(phrase=" hey  atlas ")
+WAVE = 0.1 * np.random.default_rng(0).standard_normal(24000)
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch) -> Workspace:
+    """An empty workspace, in which a creation takes seconds."""
+    monkeypatch.setattr(typed_words, "COUNTS", FEW)
+    monkeypatch.setattr(plan, "usual_config", lambda: tiny_config(epochs=2))
+    monkeypatch.setattr(plan, "HOURS", 0.02)
+    return Workspace(tmp_path)
+
+
+def test_a_phrase_becomes_a_model(workspace):
+    told = []
+    made = stages.create(workspace, ORDER, lambda done, total, doing: told.append(doing))
+    assert made.stage is None and list(made.took) == list(creation.STAGES) and made.order.phrase == "hey atlas"
+    run = runs.by_id(workspace, made.run)
+    assert runs.status(run).state == "completed" and runs.status(run).label == "hey atlas"
+    assert [each.id for each in evaluations.all_of(run)] == [made.evaluation]
+    assert detector.load(run.model).file.label == "hey atlas"
+    assert {clip.label for clip in manifest.read_split(workspace, "train")} >= {"positive", "hard_negative"}
+    assert any("Training, epoch" in doing for doing in told) and any("Speaking" in doing for doing in told)
+    shown = creation.progress(workspace)
+    assert shown.state == "done" and "synthetic words" in " ".join(creation.sentences(shown))
+
+    again = stages.create(workspace, ORDER, ignore)
+    assert again == made and len(runs.all_runs(workspace)) == 1, "nothing is done twice"
+
+    shutil.rmtree(evaluations.folder_of(run, made.evaluation).path)
+    again = stages.create(workspace, ORDER, ignore)
+    assert again.run == made.run and [each.id for each in evaluations.all_of(run)] == [again.evaluation]
+
+    write_wav(workspace.raw / "positive" / "anna" / "0.wav", WAVE)
+    other = stages._make_data(workspace, stages._begun(workspace, stages.checked(ORDER)), ignore)
+    assert (other.recordings, other.before.recordings, other.run) == (1, 0, "") and other.id != made.id
+    assert "positive/anna/0.wav" in {clip.path for part in manifest.read_splits(workspace).values() for clip in part}
+    changed = creation.changed(other)
+    assert len(changed) == 1 and changed[0].startswith("With 1 recording of yours. With 0 recordings it was: Hears")
+
+
+def test_earlier_synthetic_clips_can_be_brought_back(workspace, monkeypatch):
+    monkeypatch.setattr(stages, "_train", lambda *arguments: pytest.fail("the data set alone"))
+    earlier = workspace.raw / "positive" / "demo-en" / "00001 hello moon.wav"
+    own = workspace.raw / "negative" / "radio" / "0.wav"
+    write_wav(earlier, WAVE)
+    write_wav(own, WAVE)
+    with pytest.raises(pytest.fail.Exception):
+        stages.create(workspace, ORDER, ignore)
+    assert not earlier.exists() and own.exists()
+    assert len(list((workspace.raw / "positive").rglob("*hey atlas.wav"))) == FEW["positive"]
+    change = next(change for change in changes.recent(workspace) if change.title == "Clips for hey atlas")
+    changes.undo(workspace, change.id)
+    assert earlier.exists() and own.exists() and not list((workspace.raw / "positive").rglob("*hey atlas.wav"))
+
+
+def test_an_interruption_pauses_the_training_and_the_next_order_continues_it(workspace, monkeypatch):
+    monkeypatch.setattr(plan, "usual_config", lambda: tiny_config(epochs=400))
+    monkeypatch.setattr(stages, "_measured", lambda workspace: None)
+
+    def interrupted(done: int, total: int, doing: str) -> None:
+        if doing.startswith("Training"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stages.create(workspace, ORDER, interrupted)
+    half = creation.read(workspace)
+    run = runs.by_id(workspace, half.run)
+    assert half.stage == "training" and list(half.took) == ["data"]
+    assert runs.status(run).state in ("pausing", "paused")
+    clips = sorted((workspace.raw / "positive").rglob("*.wav"))
+
+    with pytest.raises(KeyboardInterrupt):
+        stages.create(workspace, ORDER, interrupted)
+    assert creation.read(workspace).run == run.id and len(runs.all_runs(workspace)) == 1
+    assert sorted((workspace.raw / "positive").rglob("*.wav")) == clips, "the data set is not made again"
+
+
+def test_a_run_that_was_started_before_the_job_died_is_found_again(workspace, monkeypatch):
+    monkeypatch.setattr(stages, "_measured", lambda workspace: None)
+    with pytest.raises(KeyboardInterrupt):
+        stages.create(workspace, ORDER, _die_while("Starting the training"))
+    half = creation.read(workspace)
+    forgotten = half.model_copy(update={"run": ""})
+    stages._written(workspace, forgotten)
+    assert stages._started(workspace, forgotten, ignore).id == half.run
+
+
+def _die_while(place):
+    def report(done: int, total: int, doing: str) -> None:
+        if doing.startswith((place, "Preparing", "Training")):
+            raise KeyboardInterrupt
+
+    return report
+
+
+@pytest.mark.parametrize(
+    ("order", "message"),
+    [
+        (Order(phrase=" "), "The phrase is empty"),
+        (Order(phrase="hallo", language="xx"), "xx"),
+        (Order(phrase="hallo", pronunciations=("§",)), "§"),
+    ],
+)
+def test_a_bad_order_changes_nothing(workspace, order, message):
+    with pytest.raises(ValueError, match=message):
+        stages.create(workspace, order, ignore)
+    assert not list(workspace.root.iterdir())
+
+
+def test_fewer_minutes_make_fewer_clips(tmp_path):
+    workspace = Workspace(tmp_path)
+    usual, seconds = plan.recipe(workspace, Order(phrase="hey atlas", minutes=60), ("espeak",))
+    few, less = plan.recipe(workspace, Order(phrase="hey atlas", minutes=1), ("espeak",))
+    assert usual.counts == dict(typed_words.COUNTS) and seconds > less
+    assert usual.counts["positive"] * plan.LEAST_SCALE <= few.counts["positive"] <= usual.counts["positive"]
+    assert plan.recipe(workspace, Order(phrase="hallo", language="de"), ("espeak",))[0].hours == 0
+
+
+def test_epochs_fit_into_the_minutes(monkeypatch):
+    measured = Measured(
+        prepare_seconds=5, first_batch_seconds=1, batch_seconds=0.1, batches=10, validation_seconds=1,
+        checkpoint_seconds=0, mining_seconds=0, stream_seconds=0, epoch_seconds=4, total_seconds=4 * 40 + 20, epochs=40,
+        device="cpu", peak_memory_bytes=0, gpu_memory_bytes=None, config="", split_fingerprint="",
+    )  # fmt: skip
+    usual = plan.usual_config().training.epochs
+    assert plan.config(None, 1).training.epochs == usual
+    assert plan.config(measured, 180).training.epochs == usual
+    assert plan.config(measured, 100).training.epochs == 20
+    assert plan.config(measured, 0).training.epochs == plan.LEAST_EPOCHS

@@ -1,0 +1,82 @@
+"""Plans a creation: which clips are spoken and how long is trained, to fit into the minutes that were ordered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from trainer.config import config_file
+from trainer.config.schema import Config
+from trainer.creation.creation import Order, Stage
+from trainer.run.probe import Measured
+from trainer.synthesis import engines, phrases, speech_streams, typed_words
+from trainer.synthesis.engines import ESPEAK
+from trainer.synthesis.recipes import SPEECH, Recipe
+from trainer.system import limits
+from trainer.system.workspace import Workspace
+
+PRESET = "recommended"
+DATA_SHARE, EVALUATION_SHARE = 0.45, 0.15
+"""Shares of the ordered minutes that speaking and evaluation may take; training gets the rest."""
+EXPORT_SECONDS = 10.0
+HOURS = 3.0
+"""Fluent speech without the phrase, in English: with it the threshold that ships misses fewer people (measured:
+benchmarks.typed)."""
+SECONDS_PER_CLIP = 0.04
+"""Processor time of espeak-ng for a clip; the other engines are timed when they are installed."""
+LEAST_SCALE = 0.2
+"""The smallest data set, as a share of the usual one: with fewer clips a detector learns little."""
+LEAST_EPOCHS = 10
+
+
+def voices(workspace: Workspace, order: Order) -> tuple[str, ...]:
+    """The engines that speak the language of an order. Raises ValueError for an unknown language."""
+    language = phrases.find_language(order.language)
+    return tuple(engine.name for engine in engines.choose(workspace, (), language, ""))
+
+
+def recipe(workspace: Workspace, order: Order, names: tuple[str, ...]) -> tuple[Recipe, float]:
+    """The clips to make and about how many seconds that takes, within DATA_SHARE of the ordered minutes if possible."""
+    usual = typed_words.recipe(order.phrase, names, language=order.language)
+    hours = HOURS if order.language == speech_streams.LANGUAGE else 0.0
+    usual = replace(usual, pronunciations=order.pronunciations, hours=hours)
+    needed, allowed = _seconds(workspace, usual), DATA_SHARE * 60 * order.minutes
+    scale = max(LEAST_SCALE, min(1.0, allowed / needed))
+    counts = {label: round(scale * count) for label, count in usual.counts.items()}
+    fitted = replace(usual, counts=counts, hours=scale * usual.hours)
+    return fitted, scale * needed
+
+
+def _seconds(workspace: Workspace, order: Recipe) -> float:
+    """About how long the clips of a recipe take to speak on this machine."""
+    known = {document["name"]: document["seconds_per_clip"] for document in engines.documents(workspace)}
+    speakers = engines.choose(workspace, order.engines, phrases.find_language(order.language), "")
+    total = 0.0
+    for label in SPEECH:
+        shares = engines.divide(speakers, order.counts.get(label, 0))
+        for engine, numbers in zip(speakers, shares, strict=True):
+            pace = SECONDS_PER_CLIP if engine.name == ESPEAK else known[engine.name] or SECONDS_PER_CLIP
+            total += pace * len(numbers)
+    return total / limits.cores()
+
+
+def planned(order: Order, data_seconds: float) -> dict[Stage, float]:
+    """Seconds of each stage before anything is measured."""
+    evaluation = EVALUATION_SHARE * 60 * order.minutes
+    training = max(60.0, 60 * order.minutes - data_seconds - evaluation - EXPORT_SECONDS)
+    return {"data": data_seconds, "training": training, "evaluation": evaluation, "export": EXPORT_SECONDS}
+
+
+def usual_config() -> Config:
+    """The configuration of a creation with enough time."""
+    return config_file.preset(PRESET)
+
+
+def config(measured: Measured | None, seconds: float) -> Config:
+    """`usual_config` with as many of its epochs as fit into these seconds by a measurement on this machine."""
+    usual = usual_config()
+    if measured is None or measured.total_seconds <= seconds:
+        return usual
+    before = measured.total_seconds - measured.epochs * measured.epoch_seconds
+    epochs = max(LEAST_EPOCHS, int((seconds - before) / measured.epoch_seconds))
+    training = usual.training.model_copy(update={"epochs": min(usual.training.epochs, epochs)})
+    return usual.model_copy(update={"training": training})
