@@ -84,3 +84,24 @@ def test_a_job_of_an_earlier_boot_is_not_running(workspace):
     workspace.jobs.mkdir(parents=True)
     job._write(workspace, job.Job(verb="scan", boot_id="before the power cut", clock=processes.boot_clock()))
     assert job.read(workspace, "scan").state == "failed"
+
+
+def test_a_page_sees_every_stage_at_once_and_counts_a_few_times_a_second(tmp_path, monkeypatch):
+    workspace, seen, writes = Workspace(tmp_path), [], []
+    monkeypatch.setattr(job.time, "monotonic", lambda: 0.1)
+    write = job._write
+    monkeypatch.setattr(job, "_write", lambda *arguments: (writes.append(1), write(*arguments)))
+
+    def work(report):
+        for number in range(100):
+            report(number, 100, "Scanning")
+        counted = len(writes)
+        for doing in ("Splitting", "Measuring"):
+            report(0, 0, doing)
+            seen.append(job.read(workspace, "scan").doing)
+        assert counted < 3
+        return "Done."
+
+    monkeypatch.setattr(job.signal, "signal", lambda *arguments: None)
+    job.run(workspace, "scan", work)
+    assert seen == ["Splitting", "Measuring"] and job.read(workspace, "scan").message == "Done."

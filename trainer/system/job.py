@@ -194,8 +194,8 @@ def run(workspace: Workspace, verb: Verb, work: Callable[[Report], str]) -> None
 
     def report(done: int, total: int, doing: str) -> None:
         nonlocal last
-        now = time.monotonic()
-        if now - last >= 0.25:  # at most four writes a second
+        now, is_new = time.monotonic(), not total and doing != job.doing
+        if now - last >= 0.25 or is_new:  # at most four writes a second, but each stage that is not counted at once
             last = now
             write(done=done, total=total, doing=doing)
             if _cancel_file(workspace, verb).exists():
