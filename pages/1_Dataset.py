@@ -17,7 +17,7 @@ from pages.ui.shared import frame, job_progress
 
 workspace = frame.page("Dataset", "📂")
 busy = bool(job_progress.running(workspace))
-st.subheader("Add clips", anchor=False)
+st.header("Add clips", anchor=False)
 names = ["Demo data", "Import", "Record", "Room", "Synthesise", "Voices", "Public sound", "Changes"]
 demo, files, recording, room, synthesis, voices, public, history = st.tabs(names)
 with demo:
@@ -39,8 +39,8 @@ with history:
 
 job_progress.show(workspace)
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-    st.subheader("Clips", anchor=False)
+    st.header("Clips", anchor=False)
     st.button("Scan Datasets", type="primary", disabled=busy, on_click=job_progress.start, args=(workspace, "scan", []))
 clip_views.show(workspace, busy)
-st.subheader("Splits", anchor=False)
+st.header("Splits", anchor=False)
 split_form.show(workspace, busy)

@@ -53,11 +53,11 @@ def test_an_edit_outlives_the_page_and_reset_undoes_it(empty):
 
 def test_what_differs_from_the_preset_is_marked_with_its_value(empty):
     app = draw("Configuration")
-    assert not said(app, ":primary[●]")
+    assert not said(app, ":blue[●]")
     edit(app, "number_input", "Epochs", 50)
-    assert said(app, ":primary[●] recommended: 40")
+    assert said(app, ":blue[●] recommended: 40")
     press(app, "Save Configuration")
-    assert said(app, ":primary[●] recommended: 40"), "a saved one still knows its preset"
+    assert said(app, ":blue[●] recommended: 40"), "a saved one still knows its preset"
     app.toggle(key="option_changed").set_value(True).run()
     assert [widget.label for widget in app.number_input] == ["Training: Epochs"]
 
@@ -231,7 +231,7 @@ def test_pasted_yaml_fills_the_form_and_names_its_preset(empty):
     press(app, "Load YAML")
     assert field(app, "number_input", "Learning rate").value == 0.001
     assert field(app, "number_input", "Epochs").value == 20
-    assert said(app, "Loaded: file “pasted text”") and said(app, ":primary[●] quick: 0")
+    assert said(app, "Loaded: file “pasted text”") and said(app, ":blue[●] quick: 0")
     edit(app, "number_input", "Epochs", 21)
     press(app, "Reset")
     assert field(app, "number_input", "Epochs").value == 20
@@ -251,7 +251,7 @@ def test_a_runs_configuration_can_be_loaded_back(empty):
     run.config_file.write_bytes(config_file.dump(config))
     app = press(draw("Configuration"), "Load from Run")
     assert field(app, "number_input", "Epochs").value == 8
-    assert said(app, f"Loaded: configuration of run “{run.id}”") and said(app, ":primary[●] quick: 20")
+    assert said(app, f"Loaded: configuration of run “{run.id}”") and said(app, ":blue[●] quick: 20")
     run.config_file.unlink()
     app = press(app, "Load from Run")
     assert "cannot be loaded" in app.error[0].value

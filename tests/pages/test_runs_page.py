@@ -109,7 +109,7 @@ def test_a_run_is_named_tagged_and_noted(three):
     app = press(app, "Save")
     found = notes.read(three[0])
     assert (found.name, found.tags, found.note) == ("pantry", ("night",), "*quiet*")
-    assert app.subheader[0].value == "pantry" and any("\\*quiet\\*" in each.value for each in app.caption)
+    assert app.header[0].value == "pantry" and any("\\*quiet\\*" in each.value for each in app.caption)
     press(app, "Star")
     assert notes.read(three[0]).starred and notes.read(three[0]).name == "pantry"
 

@@ -119,7 +119,7 @@ def _draw_groups(shown: Sequence[Option], values: Values, notes: Notes) -> None:
     sides = st.columns(2, gap="small")
     for number, members in enumerate(groups):
         with sides[number * 2 >= len(groups) - 1], st.container(border=True):
-            st.subheader(group_title(members[0].group), anchor=False)
+            st.header(group_title(members[0].group), anchor=False)
             _draw_fields([option for option in members if not option.advanced], notes)
             if advanced := [option for option in members if option.advanced]:
                 title = _advanced_title(advanced, values, notes)
@@ -132,7 +132,7 @@ def _advanced_title(advanced: Sequence[Option], values: Values, notes: Notes) ->
     wrong = sum(len(notes.problems.get(option.key, ())) for option in advanced)
     differ = sum(values[option.key] != notes.preset_values[option.key] for option in advanced)
     marks = [f":red[{wrong} to fix]"] if wrong else []
-    return " · ".join(["Advanced", *marks, *([f":primary[{differ} differ]"] if differ else [])])
+    return " · ".join(["Advanced", *marks, *([f":blue[{differ} differ]"] if differ else [])])
 
 
 def _draw_fields(shown: Sequence[Option], notes: Notes, with_group: bool = False) -> None:
@@ -147,7 +147,7 @@ def _notes(option: Option, value: Value, notes: Notes) -> None:
     """Draw the difference from the preset, and the problems and warnings of the field."""
     before = notes.preset_values[option.key]
     if value != before:
-        st.caption(f":primary[●] {plain(notes.preset or 'default')}: {plain(option_list.shown(before))}")
+        st.caption(f":blue[●] {plain(notes.preset or 'default')}: {plain(option_list.shown(before))}")
     for sentence in notes.problems.get(option.key, ()):
         st.markdown(f":red[{plain(_capital(sentence))}]")
     for sentence in notes.warnings.get(option.key, ()):

@@ -33,7 +33,7 @@ def show(run: Run, row: Row, own: OperatingPoint | None) -> None:
     ordered = sorted(evaluation_picker.all_of(run), key=lambda each: own is None or each.id != own.evaluation)
     every = ((each, evaluations.read_clips(evaluations.folder_of(run, each.id))) for each in ordered)
     evaluation, scores = next((pair for pair in every if pair[1]), (None, []))
-    st.subheader("Clips of the test split", anchor=False)
+    st.header("Clips of the test split", anchor=False)
     if evaluation:
         st.caption(
             f"Scored by the model of epoch {evaluation.epoch} in evaluation {evaluation.id}. Rates are per clip, not "
@@ -104,7 +104,7 @@ def _show_validation(row: Row) -> None:
     )
     metrics.show(validation_rates(row))
     table = validation_matrix(row)
-    st.subheader("Confusion matrix", anchor=False)
+    st.header("Confusion matrix", anchor=False)
     if table is None:
         st.caption("This run did not record counts.")
     else:

@@ -108,7 +108,7 @@ def show(workspace: Workspace, run: Run, file: DetectorFile) -> None:
     with st.expander("Export details"):
         for sentence in detector_file.sentences(file):
             st.markdown(plain(sentence))
-    st.subheader("Files", anchor=False)
+    st.header("Files", anchor=False)
     with st.container(horizontal=True):
         _show_download(run, file)
         if file.int8 is None:
@@ -221,7 +221,7 @@ def packed(folder: Path, file: DetectorFile) -> bytes:
 
 def _show_instructions(workspace: Workspace, run: Run) -> None:
     """Commands and a program that use the model outside of the app."""
-    st.subheader("Use it elsewhere", anchor=False)
+    st.header("Use it elsewhere", anchor=False)
     root = f" --root {shlex.quote(str(workspace.root))}" if workspace.root != PROJECT_ROOT else ""
     st.caption("Detect the word in a recording, listen to the microphone, or copy the model to another folder:")
     verbs = (f"detect {run.id} recording.wav", f"detect {run.id}", f"export {run.id} my_word")

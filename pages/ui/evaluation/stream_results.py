@@ -47,7 +47,7 @@ def show(workspace: Workspace, run: Run, own: OperatingPoint | None) -> None:
     evaluation = evaluation_picker.choose(every)
     if own and own.evaluation != evaluation.id:
         st.caption(plain(_why_numbers_differ(own, evaluation)))
-    st.subheader("Choose a threshold", anchor=False)
+    st.header("Choose a threshold", anchor=False)
     per_hour = threshold_panel.budget_form()
     scored = evaluation_picker.load(run, evaluation)
     if scored is None:
@@ -57,10 +57,10 @@ def show(workspace: Workspace, run: Run, own: OperatingPoint | None) -> None:
     if choice is None:
         return
     threshold_panel.show(scored, choice)
-    st.subheader("Weak spots", anchor=False)
+    st.header("Weak spots", anchor=False)
     st.caption(f"At the threshold for this budget, {choice.point.threshold:.4f}.")
     _show_weak_spots(scored, choice.point.threshold)
-    st.subheader("Errors", anchor=False)
+    st.header("Errors", anchor=False)
     error_browser.show(workspace, scored, choice.point.threshold)
     _show_retraining(workspace, run, evaluation.checkpoint)
 
@@ -155,7 +155,7 @@ def _show_retraining(workspace: Workspace, run: Run, checkpoint: str) -> None:
     if not sent:
         return
     with st.container(border=True):
-        st.subheader("Train again from this model", anchor=False)
+        st.header("Train again from this model", anchor=False)
         st.caption(
             f"Hard negatives from this run: {sent:,}. Fine-tuning this model teaches it to reject them: fewer epochs, "
             "a lower learning rate, and the hardest negatives more often. Scan and split the data set first."

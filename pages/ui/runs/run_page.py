@@ -49,7 +49,7 @@ def show(workspace: Workspace, rows: Sequence[Row], wanted: str) -> None:
         _show_none(workspace, wanted, row)
         return
     status = runs.status(run_index.run_of(workspace, row))
-    st.subheader(plain(("★ " if row.starred else "") + row.label), anchor=False)
+    st.header(plain(("★ " if row.starred else "") + row.label), anchor=False)
     st.caption(plain(" · ".join(filter(None, [row.run, *(f"#{tag}" for tag in row.tags), row.note]))))
     run_notice.show(status)
     run_actions.show_one(workspace, row, own_page=True)

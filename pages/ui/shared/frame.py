@@ -1,4 +1,4 @@
-"""The frame of every page: title, workspace and escaping of foreign text."""
+"""The frame of every page: title, style, workspace and escaping of foreign text."""
 
 from __future__ import annotations
 
@@ -19,6 +19,15 @@ TRAINING = "pages/3_Training.py"
 EVALUATION = "pages/4_Evaluation.py"
 RUNS = "pages/5_Runs.py"
 
+_STYLE = """<style>
+[data-testid="stCaptionContainer"] { opacity: 0.8; }
+[data-variant][data-selected]:not([data-disabled]), [data-testid="stTab"][data-selected],
+[data-testid="stSliderThumbValue"], [data-testid="stCode"] .token { color: inherit !important; }
+[data-testid="stCode"] .token.comment { opacity: 0.8; }
+</style>"""
+"""Contrast of at least 4.5:1 where the theme has no option for it: captions with their links, chosen segments and tabs,
+values of sliders and coloured words of code."""
+
 _MARKDOWN = re.compile(r"[\\`*\[\]<>~$|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=[A-Za-z])|&(?=#?\w+;)|^(?=[#+=-])")
 _NUMBERED = re.compile(r"^(\d{1,9})(?=[.)])")
 _LINK = re.compile(r"(?=://)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)
@@ -31,6 +40,7 @@ def page(title: str, icon: str) -> Workspace:
     `icon` is an emoji, because the browser would fetch a named icon from the network.
     """
     st.set_page_config(page_title=f"{title} · Wakeword Studio", page_icon=icon, layout="wide")
+    st.html(_STYLE)
     st.title(title, anchor=False)
     _warn_unguarded()
     private.begin()

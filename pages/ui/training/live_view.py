@@ -77,7 +77,7 @@ def _show_nothing(style: Style) -> None:
 
 def _show_best(status: Status | None) -> None:
     best = status.progress.best if status and status.progress else None
-    st.subheader("Best model", anchor=False)
+    st.header("Best model", anchor=False)
     metrics.show(metrics.best_metrics(best), least_width=150)
     st.caption("Loss and accuracy are per validation window, at threshold 0.5.")
     if status and best:
@@ -87,7 +87,7 @@ def _show_best(status: Status | None) -> None:
 
 
 def _show_log(run: Run) -> None:
-    st.subheader("Log", anchor=False)
+    st.header("Log", anchor=False)
     lines = log_lines.last_lines(run.log_file, LOG_LINES, LOG_BYTES)
     with st.container(height=LOG_HEIGHT, border=True, autoscroll=True, key="log"):
         st.code("\n".join(lines) or "The log is empty.", language=None, wrap_lines=True)
