@@ -13,7 +13,6 @@ from trainer.dataset import changes
 from trainer.detector import detector
 from trainer.evaluation import evaluations
 from trainer.run import runs
-from trainer.run.probe import Measured
 from trainer.synthesis import typed_words
 from trainer.system.workspace import Workspace
 
@@ -76,7 +75,6 @@ def test_earlier_synthetic_clips_can_be_brought_back(workspace, monkeypatch):
 
 def test_an_interruption_pauses_the_training_and_the_next_order_continues_it(workspace, monkeypatch):
     monkeypatch.setattr(plan, "usual_config", lambda: tiny_config(epochs=400))
-    monkeypatch.setattr(stages, "_measured", lambda workspace: None)
 
     def interrupted(done: int, total: int, doing: str) -> None:
         if doing.startswith("Training"):
@@ -96,14 +94,13 @@ def test_an_interruption_pauses_the_training_and_the_next_order_continues_it(wor
     assert sorted((workspace.raw / "positive").rglob("*.wav")) == clips, "the data set is not made again"
 
 
-def test_a_run_that_was_started_before_the_job_died_is_found_again(workspace, monkeypatch):
-    monkeypatch.setattr(stages, "_measured", lambda workspace: None)
+def test_a_run_that_was_started_before_the_job_died_is_found_again(workspace):
     with pytest.raises(KeyboardInterrupt):
         stages.create(workspace, ORDER, _die_while("Starting the training"))
     half = creation.read(workspace)
     forgotten = half.model_copy(update={"run": ""})
     stages._written(workspace, forgotten)
-    assert stages._started(workspace, forgotten, ignore).id == half.run
+    assert stages._started(workspace, forgotten).id == half.run
 
 
 def _die_while(place):
@@ -128,23 +125,11 @@ def test_a_bad_order_changes_nothing(workspace, order, message):
     assert not list(workspace.root.iterdir())
 
 
-def test_fewer_minutes_make_fewer_clips(tmp_path):
+def test_fewer_minutes_make_fewer_clips(tmp_path, monkeypatch):
+    monkeypatch.setattr(plan, "SECONDS_PER_CLIP", 1.0)
     workspace = Workspace(tmp_path)
     usual, seconds = plan.recipe(workspace, Order(phrase="hey atlas", minutes=60), ("espeak",))
     few, less = plan.recipe(workspace, Order(phrase="hey atlas", minutes=1), ("espeak",))
     assert usual.counts == dict(typed_words.COUNTS) and seconds > less
     assert usual.counts["positive"] * plan.LEAST_SCALE <= few.counts["positive"] <= usual.counts["positive"]
     assert plan.recipe(workspace, Order(phrase="hallo", language="de"), ("espeak",))[0].hours == 0
-
-
-def test_epochs_fit_into_the_minutes(monkeypatch):
-    measured = Measured(
-        prepare_seconds=5, first_batch_seconds=1, batch_seconds=0.1, batches=10, validation_seconds=1,
-        checkpoint_seconds=0, mining_seconds=0, stream_seconds=0, epoch_seconds=4, total_seconds=4 * 40 + 20, epochs=40,
-        device="cpu", peak_memory_bytes=0, gpu_memory_bytes=None, config="", split_fingerprint="",
-    )  # fmt: skip
-    usual = plan.usual_config().training.epochs
-    assert plan.config(None, 1).training.epochs == usual
-    assert plan.config(measured, 180).training.epochs == usual
-    assert plan.config(measured, 100).training.epochs == 20
-    assert plan.config(measured, 0).training.epochs == plan.LEAST_EPOCHS

@@ -12,7 +12,7 @@ from trainer.creation import creation, stages
 from trainer.creation.creation import Before, Creation, Order
 from trainer.evaluation.operating_point import OperatingPoint
 from trainer.synthesis import engines
-from trainer.system import job
+from trainer.system import job, processes
 from trainer.system.workspace import Workspace
 
 WORD, BUTTON = "What shall your device listen for?", "Create detector"
@@ -37,7 +37,8 @@ def order(app, phrase: str):
 def write(workspace: Workspace, **changes: object) -> Creation:
     known = {
         "id": "1", "order": Order(phrase="hey *atlas*"), "inputs": "", "voices": ("espeak",), "recordings": 0,
-        "created": "", "began": time.time(), "planned": {"data": 60, "training": 120, "evaluation": 30},
+        "created": "", "began": time.time(), "clock": processes.boot_clock() + 60,
+        "planned": {"data": 60, "training": 120, "evaluation": 30},
     }  # fmt: skip
     return stages._written(workspace, Creation.model_validate(known | changes))
 
@@ -123,6 +124,14 @@ def test_a_ready_detector_shows_its_headline_and_where_to_get_it(empty, monkeypa
 def test_a_deleted_run_is_told(empty):
     write(empty, took=dict.fromkeys(creation.STAGES, 10.0), run="20260101-120000-0001")
     assert "The run of this detector was deleted. Create it again." in texts(draw("Wakeword Studio"))
+
+
+def test_a_job_that_has_not_begun_shows_no_earlier_word(empty):
+    write(empty, took=dict.fromkeys(creation.STAGES, 10.0), clock=0.0)
+    write_job(empty, "create")
+    app = draw("Wakeword Studio")
+    assert not app.subheader and app.get("progress")[0].proto.text == "Starting"
+    assert creation.is_starting(empty) and creation.progress(empty) is None
 
 
 def test_the_time_left_is_that_of_the_run_while_it_trains(empty):

@@ -98,13 +98,11 @@ def _start(workspace: Workspace, order: Order) -> None:
             f"“{running.creation.order.phrase}” is being created. Wait until it is ready, or pause it with: "
             "python -m trainer create --pause"
         )
-    before = creation.read(workspace)
     job.start(workspace, creation.VERB, creation.arguments(order))
-    while (working := job.read(workspace, creation.VERB)) and working.state == "running":
-        if creation.read(workspace) != before:
-            return
+    while creation.is_starting(workspace):
         time.sleep(LOOK_SECONDS)
-    if working and working.state == "failed" and creation.read(workspace) == before:
+    begun, working = creation.read(workspace), job.read(workspace, creation.VERB)
+    if working and working.state == "failed" and (begun is None or begun.clock < working.clock):
         raise ValueError(working.message)
 
 

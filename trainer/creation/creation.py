@@ -69,7 +69,9 @@ class Creation(BaseModel, frozen=True):
     """The user's own recordings of the phrase."""
     created: str
     began: float
-    """Unix time at which the current stage began, in this process."""
+    """Unix time at which the current stage began, in the last process."""
+    clock: float = 0.0
+    """The same in seconds since boot: a job that started later has not begun its order yet."""
     planned: dict[Stage, float] = {}
     took: dict[Stage, float] = {}
     run: str = ""
@@ -131,10 +133,20 @@ def headline_of(run: Run | None) -> Headline | None:
     return headline.of(operating_point.of_run(runs.status(run))) if run else None
 
 
+def is_starting(workspace: Workspace) -> bool:
+    """Whether a job was started that has not begun its order yet."""
+    return _is_starting(read(workspace), job.read(workspace, VERB))
+
+
+def _is_starting(current: Creation | None, working: Job | None) -> bool:
+    is_new = current is None or working is None or current.clock < working.clock
+    return working is not None and working.state == "running" and is_new
+
+
 def progress(workspace: Workspace) -> Progress | None:
-    """The newest creation as it is now; None before the first."""
+    """The newest creation as it is now; None before the first, and while another one is starting."""
     current, working = read(workspace), job.read(workspace, VERB)
-    if current is None:
+    if current is None or _is_starting(current, working):
         return None
     state, run = _state(current, working), runs.by_id(workspace, current.run)
     message = working.message if working else ""

@@ -7,19 +7,18 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from trainer.config import config_file
 from trainer.creation import creation, plan
 from trainer.creation.creation import Before, Creation, Order, Stage
 from trainer.dataset import importing, splits
 from trainer.dataset.scan import scan
 from trainer.evaluation import assessment, evaluations
-from trainer.run import failures, launch, models, probe, runs
+from trainer.run import failures, launch, models, runs
 from trainer.run.runs import Run
 from trainer.run.state import ACTIVE, State
 from trainer.streams import recordings
 from trainer.streams.composition import Options
 from trainer.synthesis import demo_data, phrases, pronunciation, recipes
-from trainer.system import durable
+from trainer.system import durable, processes
 from trainer.system.job import Report
 from trainer.system.workspace import Workspace
 
@@ -48,7 +47,9 @@ def create(workspace: Workspace, order: Order, report: Report) -> Creation:
         "export": _export,
     }
     while (stage := current.stage) is not None:
-        current = _written(workspace, current.model_copy(update={"began": time.time()}))
+        current = _written(
+            workspace, current.model_copy(update={"began": time.time(), "clock": processes.boot_clock()})
+        )
         current = works[stage](workspace, current, report)
         took = current.took | {stage: time.time() - current.began}
         current = _written(workspace, current.model_copy(update={"took": took}))
@@ -121,7 +122,8 @@ def _make_data(workspace: Workspace, current: Creation, report: Report) -> Creat
 def _train(workspace: Workspace, current: Creation, report: Report) -> Creation:
     run = runs.by_id(workspace, current.run)
     if run is None:
-        run = _started(workspace, current, report)
+        report(0, 0, "Checking the data set")
+        run = _started(workspace, current)
         current = _written(workspace, current.model_copy(update={"run": run.id}))
     state = runs.status(run).state
     if state in RESUMED or (state == "stopped" and not _has_model(run)):
@@ -135,24 +137,9 @@ def _train(workspace: Workspace, current: Creation, report: Report) -> Creation:
     return current
 
 
-def _started(workspace: Workspace, current: Creation, report: Report) -> Run:
+def _started(workspace: Workspace, current: Creation) -> Run:
     """The run of this creation, which is started unless an interrupted job has started it."""
-    report(0, 0, "Measuring how long an epoch takes")
-    order = current.order
-    left = 60 * order.minutes - current.took["data"] - current.planned["evaluation"] - current.planned["export"]
-    config = plan.config(_measured(workspace), left)
-    return launch.start(workspace, config, plan.PRESET, order.phrase, token=current.id).run
-
-
-def _measured(workspace: Workspace) -> probe.Measured | None:
-    """The measured times on the present splits; None where measuring fails, as it only fits the epochs."""
-    path = workspace.jobs / "create.yaml"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    durable.replace_bytes(path, config_file.dump(plan.usual_config()))
-    try:
-        return probe.measure(workspace, path)
-    except ValueError:
-        return None
+    return launch.start(workspace, plan.usual_config(), plan.PRESET, current.order.phrase, token=current.id).run
 
 
 def _has_model(run: Run) -> bool:

@@ -20,15 +20,17 @@ DONE, CURRENT, LATER = ":material/check_circle:", ":material/pending:", ":materi
 def show(workspace: Workspace) -> None:
     """Draw the newest creation, if there is one; a timer keeps it current while it runs."""
     current = creation.progress(workspace)
-    if current is None:
-        return
-    running = current.state == "running"
+    running = creation.is_starting(workspace) if current is None else current.state == "running"
     st.fragment(_live, run_every=REFRESH_SECONDS if running else None, key="creation")(workspace, running)
 
 
 def _live(workspace: Workspace, was_running: bool) -> None:
     current = creation.progress(workspace)
     if current is None:
+        if creation.is_starting(workspace):
+            st.progress(0.0, text="Starting")
+        elif was_running:
+            st.rerun()
         return
     if was_running and current.state != "running":
         st.rerun()
