@@ -19,21 +19,23 @@ DONE, CURRENT, LATER = ":material/check_circle:", ":material/pending:", ":materi
 
 def show(workspace: Workspace) -> None:
     """Draw the newest creation, if there is one; a timer keeps it current while it runs."""
-    current = creation.progress(workspace)
-    running = creation.is_starting(workspace) if current is None else current.state == "running"
+    running = _is_running(workspace, creation.progress(workspace))
     st.fragment(_live, run_every=REFRESH_SECONDS if running else None, key="creation")(workspace, running)
+
+
+def _is_running(workspace: Workspace, current: Progress | None) -> bool:
+    return creation.is_starting(workspace) if current is None else current.state == "running"
 
 
 def _live(workspace: Workspace, was_running: bool) -> None:
     current = creation.progress(workspace)
-    if current is None:
-        if creation.is_starting(workspace):
-            st.progress(0.0, text="Starting")
-        elif was_running:
-            st.rerun()
-        return
-    if was_running and current.state != "running":
+    running = _is_running(workspace, current)
+    if running != was_running:  # draw the page anew: with a timer, or without one
         st.rerun()
+    if current is None:
+        if running:
+            st.progress(0.0, text="Starting")
+        return
     with st.container(border=True, key="creation"):
         st.subheader(plain(f"“{current.creation.order.phrase}”"), anchor=False)
         if current.state == "done":
