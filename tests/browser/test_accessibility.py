@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 
 from tests import tone_model
 from tests.browser import app as server
-from tests.browser.widgets import EPOCHS, click, open_tab, press, settled, type_in
+from tests.browser.widgets import EPOCHS, click, customize, open_tab, press, settled, type_in
 from tests.run_folders import end, make_alive, make_run
 from tests.tiny import make_workspace, tiny_config
 from trainer.config import saved_configs
@@ -70,7 +70,8 @@ def test_no_page_has_a_serious_fault(page: Page, made: list[Run]):
         for tab in ("Import", "Record", "Voices"):
             open_tab(page, tab)
             found += faults(page, f"Dataset, {tab}")
-        look("Configuration")
+        found += look("Configuration")
+        customize(page)
         type_in(page, "spinbutton", EPOCHS, "0")
         press(page, "Validate Configuration")
         found += faults(page, "Configuration with a problem")

@@ -10,6 +10,7 @@ from tests.browser.widgets import (
     button,
     choose,
     click,
+    customize,
     metric,
     no_traceback,
     open_tab,
@@ -19,8 +20,10 @@ from tests.browser.widgets import (
     type_in,
     wait_for_metric,
 )
+from tests.run_folders import end_all
 from tests.tiny import make_workspace
 from trainer.config import config_file
+from trainer.run import runs
 from trainer.system.workspace import Workspace
 
 UNSAVED = re.compile(r"Unsaved changes")  # not “No unsaved changes.”
@@ -30,6 +33,7 @@ def test_a_configuration_from_preset_to_file_and_back(page: Page, tmp_path):
     workspace = Workspace(tmp_path)
     with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Configuration")
+        customize(page)
         choose(page, "Preset", "tiny_device")
         press(page, "Load Preset")
         shows(page, "Loaded: preset “tiny_device”. No changes.")
@@ -52,6 +56,7 @@ def test_a_configuration_from_preset_to_file_and_back(page: Page, tmp_path):
         click(page, page.get_by_role("link", name="Runs").first)
         shows(page, "No runs yet")
         click(page, page.get_by_role("link", name="Configuration").first)
+        customize(page)
         expect(page.get_by_role("spinbutton", name=EPOCHS)).to_have_value("46")
         page.reload()
         expect(page.get_by_role("spinbutton", name=EPOCHS)).to_have_value("46")
@@ -80,6 +85,7 @@ PRESS_BOTH = """([reset, validate]) => {
 def test_a_click_while_reset_is_drawn_finds_the_fields_reset(page: Page, tmp_path):
     with server.running(Workspace(tmp_path), page.context) as app:
         page.goto(f"{app.address}/Configuration")
+        customize(page)
         type_in(page, "spinbutton", EPOCHS, "46")
         shows(page, UNSAVED)
         buttons = [button(page, name).element_handle() for name in ("Reset", "Validate Configuration")]
@@ -93,6 +99,7 @@ def test_a_click_while_reset_is_drawn_finds_the_fields_reset(page: Page, tmp_pat
 def test_yaml_goes_out_and_comes_in(page: Page, tmp_path):
     with server.running(Workspace(tmp_path), page.context) as app:
         page.goto(f"{app.address}/Configuration")
+        customize(page)
         open_tab(page, "YAML")
         with page.expect_download() as waiting:
             press(page, "Download YAML")
@@ -114,6 +121,7 @@ def test_the_time_is_measured_on_request(page: Page, tmp_path):
     workspace = make_workspace(tmp_path)
     with server.running(workspace, page.context) as app:
         page.goto(f"{app.address}/Configuration")
+        customize(page)
         wait_for_metric(page, "Total time", "–")
         press(page, "Measure time")
         wait_for_metric(page, "Total time", r"\d\d:\d\d:\d\d")
@@ -122,3 +130,26 @@ def test_the_time_is_measured_on_request(page: Page, tmp_path):
         shows(page, "The last measurement used another configuration")
         no_traceback(page)
     assert not workspace.runs.exists() or not list(workspace.runs.glob("2*")), "no run is made"
+
+
+def test_a_card_trains_and_leads_to_the_run(page: Page, tmp_path):
+    workspace = make_workspace(tmp_path)
+    with server.running(workspace, page.context) as app:
+        page.set_viewport_size({"width": 1400, "height": 900})
+        page.goto(f"{app.address}/Configuration")
+        expect(page.get_by_role("spinbutton", name=EPOCHS)).not_to_be_visible()
+        card = page.locator(".st-key-card_quick")
+        click(page, card.get_by_role("button", name="Choose"))
+        expect(card.get_by_text("loaded", exact=True)).to_be_visible()
+        press(page, "Undo")
+        expect(page.locator(".st-key-card_recommended").get_by_text("loaded", exact=True)).to_be_visible()
+        settled(page)
+        card.get_by_role("button", name="Train now").dblclick()
+        page.wait_for_url(re.compile("/Training.*run="), wait_until="commit")
+        (run,) = runs.all_runs(workspace)
+        assert run.id in page.url, "a double click is one run"
+        wait_for_metric(page, "Status", "Queued|Running")
+        page.goto(f"{app.address}/Configuration")
+        expect(page.get_by_role("link", name="Go to Training")).to_be_in_viewport(ratio=1)
+        no_traceback(page)
+    end_all(workspace)

@@ -12,6 +12,7 @@ from tests.browser.widgets import (
     EPOCHS,
     button,
     choose,
+    customize,
     no_traceback,
     pick,
     press,
@@ -48,6 +49,7 @@ def make_data(page: Page, address: str) -> None:
 
 def make_configuration(page: Page, address: str) -> None:
     page.goto(f"{address}/Configuration")
+    customize(page)
     choose(page, "Preset", "quick")
     press(page, "Load Preset")
     shows(page, re.compile("Loaded: preset .quick."))

@@ -156,6 +156,11 @@ def open_tab(page: Page, name: str) -> None:
     click(page, page.get_by_role("tab", name=name, exact=True))
 
 
+def customize(page: Page) -> None:
+    """Unfold the fields of the Configuration page."""
+    click(page, page.get_by_test_id("stExpander").get_by_text("Customize", exact=True))
+
+
 def pick(page: Page, name: str) -> None:
     """Pick one of several values that stand side by side."""
     click(page, page.get_by_role("radio", name=name, exact=True))

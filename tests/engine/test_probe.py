@@ -59,6 +59,15 @@ def test_it_is_kept_for_this_configuration_on_this_split(workspace, document):
     )
 
 
+def test_a_result_outlives_the_measurement_of_another_configuration(workspace, document):
+    kept = probe.kept_file(workspace, probe.digest(mining()))
+    assert durable.read_json(kept) == document
+    last = probe.result_file(workspace).read_bytes()
+    probe.result_file(workspace).write_text("{}")
+    assert probe.of(workspace, mining()).epoch_seconds == document["epoch_seconds"]
+    probe.result_file(workspace).write_bytes(last)
+
+
 def test_nothing_but_the_result_and_the_cache_is_left(workspace, document):
     assert not workspace.runs.exists()
     assert sorted(path.name for path in workspace.jobs.iterdir()) == ["probe.lock", "probe.result.json"]

@@ -2,13 +2,15 @@
 
 import pytest
 
-from tests.pages.tools import draw, field, press, texts, write_job
-from tests.run_folders import make_run
+from tests.pages.tools import NO_SPLITS, checked, draw, field, links, press, texts, write_job
+from tests.run_folders import end, make_run
+from trainer.audio import manifest
 from trainer.config import config_file, saved_configs
 from trainer.config.option_list import options
 from trainer.config.schema import Config
 from trainer.estimates import requirements
-from trainer.system import limits
+from trainer.run import probe, runs
+from trainer.system import durable, limits
 
 EPOCHS = Config().training.epochs
 
@@ -361,3 +363,69 @@ def test_unsaved_changes_that_something_else_was_loaded_over_come_back(empty):
     assert field(app, "number_input", "Epochs").value == 3 and said(app, "**Unsaved changes**: Epochs.")
     press(press(app, "Reset"), "Save Configuration")
     assert not said(app, "discarded unsaved changes") and saved_epochs(empty, "my-recommended") == EPOCHS
+
+
+def card(app, name: str, button: str):
+    return app.button(key=f"{button}_{name}")
+
+
+def test_every_preset_has_a_card_with_what_a_training_takes(empty):
+    app = draw("Configuration")
+    for name in config_file.presets():
+        title, _, purpose = config_file.situation(name).partition(": ")
+        assert said(app, f"**{title}**") and said(app, purpose[1:])
+        needs = requirements.estimate(config_file.preset(name))
+        assert said(app, f"{needs.disk_bytes / 1e6:,.0f} MB on disk · {needs.parameters:,} parameters")
+        assert card(app, name, "train").label == "Train now"
+    assert card(app, "fine_tune", "train").disabled, "there is no earlier run"
+    assert said(app, ":blue-badge[loaded]")
+
+
+def test_a_card_says_how_long_a_training_took_or_takes(workspace):
+    config = config_file.preset("quick")
+    assert card(draw("Configuration"), "quick", "estimate").label == "Estimate time"
+    run = make_run(workspace)
+    run.config_file.write_bytes(config_file.dump(config))
+    request = durable.read_json(run.request_file)
+    durable.replace_json(run.request_file, request | {"split_fingerprint": manifest.fingerprint(workspace)})
+    assert not said(draw("Configuration"), "Took"), "it has not ended"
+    end(run, "completed", "All epochs are done.")
+    assert said(draw("Configuration"), "Took 00:02:10 here · ")
+    measured = probe.Measured(
+        prepare_seconds=1, first_batch_seconds=1, batch_seconds=1, batches=1, validation_seconds=1,
+        checkpoint_seconds=1, mining_seconds=0, stream_seconds=0, epoch_seconds=4, total_seconds=81, epochs=20,
+        device="CPU", peak_memory_bytes=1, gpu_memory_bytes=None, config=probe.digest(config),
+        split_fingerprint=manifest.fingerprint(workspace),
+    )  # fmt: skip
+    kept = probe.kept_file(workspace, measured.config)
+    kept.parent.mkdir(parents=True)
+    durable.replace_json(kept, measured.model_dump())
+    assert said(draw("Configuration"), "At most 00:01:21 here · ")
+
+
+def test_train_now_starts_the_preset_and_leads_to_its_run(workspace, no_processes):
+    app = edit(draw("Configuration"), "number_input", "Epochs", 3)
+    checked(card(app, "quick", "train").click().run())
+    (run,) = runs.all_runs(workspace)
+    assert config_file.load(run.config_file) == config_file.preset("quick") and len(no_processes) == 1
+    assert app.title[0].value == "Training" and app.query_params["run"] == run.id
+
+
+def test_train_now_says_what_is_missing_and_where_to_go(empty, no_processes):
+    app = draw("Configuration")
+    checked(card(app, "recommended", "train").click().run())
+    assert [text.value for text in app.error] == [NO_SPLITS] and links(app) == ["Go to Dataset"]
+    assert not no_processes and not runs.all_runs(empty)
+
+
+def test_choosing_a_preset_loads_it_and_can_be_undone(empty):
+    saved_configs.save(empty, "mine", config_file.build({"training": {"epochs": 7}}))
+    app = press(draw("Configuration"), "Load")
+    checked(card(app, "quick", "choose").click().run())
+    assert said(app, "Loaded: preset “quick”. No changes.") and said(app, "Before: saved configuration “mine”.")
+    press(app, "Undo")
+    assert said(app, "Loaded: saved configuration “mine”.") and field(app, "number_input", "Epochs").value == 7
+    field(app, "selectbox", "Preset").set_value("log_mel").run()
+    assert said(app, "Loaded: preset “log_mel”.") and said(app, "Before: saved configuration “mine”.")
+    edit(app, "number_input", "Epochs", 8)
+    assert not said(app, "Before: "), "an edit ends the offer"

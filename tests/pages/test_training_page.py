@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from pages.ui.shared.run_start import form_token
 from pages.ui.training import live_view
-from pages.ui.training.start_form import form_token
 from tests.pages.tools import METRICS, NO_CONFIGURATION, NO_SPLITS, charts, checked, draw, field, links, metric, press
 from tests.run_folders import end, make_alive, make_run
 from tests.tiny import clip_of, ignore, tiny_config, write_wav

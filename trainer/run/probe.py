@@ -18,6 +18,9 @@ from trainer.system import durable, processes
 from trainer.system.log_lines import clock_time
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 
+MOST_KEPT = 30
+"""Number of configurations whose last result is kept."""
+
 
 class Measured(BaseModel, frozen=True):
     """The result of a probe: seconds of each part of a training, of one epoch (`batches`, validation and checkpoint),
@@ -58,15 +61,30 @@ def read(workspace: Workspace) -> Measured | None:
     return durable.read_document(Measured, result_file(workspace))
 
 
+def kept_file(workspace: Workspace, digest: str) -> Path:
+    """The last result for the configuration with this digest."""
+    return workspace.probes / f"{digest}.json"
+
+
 def of(workspace: Workspace, config: Config) -> Measured | None:
     """The result for this configuration and the current split; None when there is none."""
-    measured = read(workspace)
+    wanted = digest(config)
     try:
         fingerprint = manifest.fingerprint(workspace)
     except FileNotFoundError:
         return None
-    valid = measured and (measured.config, measured.split_fingerprint) == (digest(config), fingerprint)
-    return measured if valid else None
+    results = (read(workspace), durable.read_document(Measured, kept_file(workspace, wanted)))
+    valid = (each for each in results if each and (each.config, each.split_fingerprint) == (wanted, fingerprint))
+    return next(valid, None)
+
+
+def _keep(workspace: Workspace, measured: Measured) -> None:
+    """Store a result beside those of other configurations, and remove all but the MOST_KEPT newest."""
+    path = kept_file(workspace, measured.config)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    durable.replace_json(path, measured.model_dump())
+    for old in durable.newest_first(path.parent.glob("*.json"))[MOST_KEPT:]:
+        old.unlink(missing_ok=True)
 
 
 def _check(workspace: Workspace, config: Config) -> None:
@@ -100,6 +118,8 @@ def measure(workspace: Workspace, config: Path) -> Measured:
         if done.returncode:
             raise ValueError(_refusal(done))
         measured = read(workspace)
+        if measured:
+            _keep(workspace, measured)
     if measured is None:
         raise ValueError(f"The probe left no result in {out}. Start it again.")
     return measured

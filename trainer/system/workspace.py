@@ -91,6 +91,11 @@ class Workspace:
         return self.root / "data" / "kernels"
 
     @property
+    def probes(self) -> Path:
+        """The last measurement of the training time of each configuration."""
+        return self.root / "data" / "probes"
+
+    @property
     def jobs(self) -> Path:
         return self.root / "data" / "jobs"
 

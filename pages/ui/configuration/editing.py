@@ -29,6 +29,10 @@ MOST_PROBLEMS = 40
 """Largest number of problems in one message: a file of another kind can have thousands."""
 DISCARDED = "discarded_draft"
 """Key of the draft with unsaved changes that a load replaced; it can be restored until the next save."""
+REPLACED = "replaced_draft"
+"""Key of the draft without unsaved changes that a load replaced; it can be restored until the next edit."""
+UNFOLDED = "customize_unfolded"
+"""Key of whether the fields are unfolded when the page is drawn first; it stays, so that no edit folds them."""
 KINDS = {"preset": "preset", "saved": "saved configuration", "run": "configuration of run", "file": "file"}
 
 
@@ -85,26 +89,35 @@ def take(workspace: Workspace, taken: Draft) -> None:
     """Put a draft into the form, and keep unsaved changes for Restore."""
     st.session_state.pop(OFFER_REPLACE, None)
     previous = save_fields(workspace)
-    if previous.changed() and previous.values != taken.values:
-        st.session_state[DISCARDED] = previous
+    if previous.values != taken.values:
+        st.session_state.pop(REPLACED, None)
+        st.session_state[DISCARDED if previous.changed() else REPLACED] = previous
     form.fill(taken.values)
     draft.keep(workspace, taken)
     st.session_state["save_name"] = offered_name(workspace, taken.source)
 
 
-def show_discarded(workspace: Workspace) -> None:
-    """Offer to restore the unsaved changes that the last load replaced."""
+def show_discarded(workspace: Workspace, edited: Draft) -> None:
+    """Offer to restore what the last load replaced: unsaved changes, or until the next edit what was loaded before."""
     discarded: Draft | None = st.session_state.get(DISCARDED)
-    if discarded:
-        with st.container(horizontal=True, vertical_alignment="center"):
+    if edited.changed():
+        st.session_state.pop(REPLACED, None)
+    replaced: Draft | None = st.session_state.get(REPLACED)
+    with st.container(horizontal=True, vertical_alignment="center", key="restore"):
+        if discarded:
             st.markdown(f"The last load discarded unsaved changes: {changed_labels(discarded)}.", width="content")
-            st.button("Restore changes", on_click=_restore_discarded, args=(workspace,))
+            st.button("Restore changes", on_click=_restore, args=(workspace, DISCARDED))
+        elif replaced:
+            before = f"{KINDS[replaced.source.kind]} “{plain(replaced.source.name)}”"
+            st.markdown(f"Before: {before}.", width="content")
+            st.button("Undo", on_click=_restore, args=(workspace, REPLACED), help="Loads what was loaded before.")
 
 
-def _restore_discarded(workspace: Workspace) -> None:
-    discarded: Draft | None = st.session_state.pop(DISCARDED, None)
-    if discarded:
-        take(workspace, discarded)
+def _restore(workspace: Workspace, key: str) -> None:
+    """Put the draft under this key back into the form."""
+    if draft_before := st.session_state.pop(key, None):
+        take(workspace, draft_before)
+        st.session_state.pop(REPLACED, None)
 
 
 def load(workspace: Workspace, source: Source) -> None:
@@ -172,7 +185,7 @@ def save(workspace: Workspace) -> None:
         flash.error(PLACE, f"Not saved: {error_sentence(error)}")
     else:
         st.session_state["chosen_saved"] = name
-        for key in (OFFER_REPLACE, DISCARDED):
+        for key in (OFFER_REPLACE, DISCARDED, REPLACED):
             st.session_state.pop(key, None)
         flash.success(PLACE, f"Saved to {path}")
 
@@ -195,6 +208,11 @@ def offered_name(workspace: Workspace, source: Source) -> str:
     base = f"my-{source.name}" if source.kind in ("preset", "run") else source.name
     fits = config_file.NAME.fullmatch(base)
     return saved_configs.free_name(workspace, base if fits else "my-configuration")
+
+
+def is_unfolded(edited: Draft) -> bool:
+    """Whether a session begins with unfolded fields: when someone was editing them."""
+    return bool(st.session_state.setdefault(UNFOLDED, bool(edited.changed())))
 
 
 def changed_labels(edited: Draft) -> str:

@@ -26,6 +26,10 @@ from trainer.system.workspace import Workspace
 PROBE: tuple[Verb, ...] = ("probe",)
 UNKNOWN = "–"
 MEASURE = "Measure time"
+MEASURE_HELP = (
+    "Trains with this configuration for a few seconds in a separate process, to estimate the time on this machine, "
+    "without creating a run. Speech embeddings are computed first, which takes minutes; a later training reuses them."
+)
 CONTAINER = " (limit of its container)"
 
 
@@ -41,9 +45,7 @@ def show(workspace: Workspace, checked: Checked) -> None:
                 on_click=_measure,
                 args=(workspace,),
                 disabled=config is None or bool(job_progress.running(workspace, PROBE)),
-                help="Trains with this configuration for a few seconds in a separate process, to estimate the time on "
-                "this machine, without creating a run. Speech embeddings are computed first, which takes minutes; a "
-                "later training reuses them.",
+                help=MEASURE_HELP,
             )
         _show_probe(workspace, config)
 
@@ -136,16 +138,22 @@ def _probed_digest(workspace: Workspace) -> str:
 
 
 def _measure(workspace: Workspace) -> None:
-    """Start a probe of the values of the form, saved or not, unless one is running."""
-    checked, path = editing.check(workspace, editing.save_fields(workspace)), _probe_file(workspace)
+    """Measure the values of the form, saved or not."""
+    checked = editing.check(workspace, editing.save_fields(workspace))
     if checked.config is None:
         editing.post_problems("The configuration is not valid.", checked.problems)
         return
+    measure(workspace, checked.config)
+
+
+def measure(workspace: Workspace, config: Config) -> None:
+    """Start a probe of this configuration, unless one is running. For callbacks."""
+    path = _probe_file(workspace)
     if job_progress.running(workspace, PROBE):
         return
     try:
         workspace.jobs.mkdir(parents=True, exist_ok=True)
-        durable.replace_bytes(path, config_file.dump(checked.config))
+        durable.replace_bytes(path, config_file.dump(config))
     except OSError as error:
         flash.error(job_progress.PLACE, error)
         return

@@ -239,7 +239,11 @@ def _evaluation(run: Run, evaluation: Evaluation) -> dict[str, object]:
 
 
 def open_configuration() -> None:
-    """Switch to the Configuration page. Without `query_params` Streamlit refuses while a widget is in the address."""
+    """Switch to the Configuration page with its fields unfolded.
+
+    Without `query_params` Streamlit refuses while a widget is in the address.
+    """
+    st.session_state[editing.UNFOLDED] = True
     st.switch_page(frame.CONFIGURATION, query_params={})
 
 

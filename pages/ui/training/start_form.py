@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-
 import streamlit as st
 
-from pages.ui.shared import charts, clip_cache, flash, frame, run_controls, run_picker
+from pages.ui.shared import charts, clip_cache, flash, run_controls, run_picker, run_start
 from pages.ui.shared.curves import Style
 from pages.ui.shared.frame import error_sentence, plain
-from pages.ui.shared.run_notice import state_word
+from pages.ui.shared.run_start import NO_CONFIGURATION
 from trainer.audio import manifest
 from trainer.config import config_file, saved_configs
 from trainer.config.config_file import ConfigError
 from trainer.config.schema import Config
 from trainer.dataset import splits, window_fit
-from trainer.run import launch, preflight, runs
+from trainer.run import preflight
 from trainer.run.runs import Run
-from trainer.run.state import ACTIVE
 from trainer.system import regular_file
 from trainer.system.workspace import Workspace
-
-NO_CONFIGURATION = "No configuration loaded. Choose or save one on the Configuration page first."
-ALREADY = "Training already in progress"
 
 
 def _saved_config(workspace: Workspace, name: str | None) -> Config | None:
@@ -55,12 +48,6 @@ def warnings(workspace: Workspace, name: str | None) -> list[str]:
     return [*([str(unfit)] if unfit else []), *(splits.voice_sentences(workspace) if config else [])]
 
 
-def form_token(workspace: Workspace, name: str, config: bytes, label: str, newest_run: str) -> str:
-    """A digest of the filled-in form: equal in two tabs that hold the same values over the same runs."""
-    parts = [name.encode(), config, manifest.fingerprint(workspace).encode(), label.encode(), newest_run.encode()]
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()
-
-
 def _start(workspace: Workspace, newest_run: str) -> None:
     """Start a run and show it, or show every problem. `newest_run` is the newest run when the form was drawn."""
     name: str = st.session_state.get("start_config") or ""
@@ -73,33 +60,15 @@ def _start(workspace: Workspace, newest_run: str) -> None:
     except OSError as error:
         problems = [f"The configuration {name} cannot be read: {error_sentence(error)}"]
     if problems:
-        _post_problems([*problems, *preflight.problems(workspace, None)])
+        run_start.post_problems([*problems, *preflight.problems(workspace, None)], run_controls.PLACE)
         return
-    token = form_token(workspace, name, data, label, newest_run)
-
-    def start() -> None:
-        try:
-            _watch(launch.start(workspace, config, name, label, token))
-        except preflight.StartRefusedError as refused:
-            _post_problems(refused.problems)
-
-    flash.attempt(run_controls.PLACE, start)
-
-
-def _post_problems(problems: Sequence[str]) -> None:
-    flash.post(run_controls.PLACE, *(flash.Message("error", text) for text in problems))
-
-
-def _watch(started: launch.Started) -> None:
-    """Show the run, and say so when the form had already started it."""
-    st.query_params["run"] = started.run.id
-    if started.already:
-        flash.post(run_controls.PLACE, _already_message(started.run))
+    if run := run_start.start(workspace, config, name, label, newest_run, run_controls.PLACE):
+        st.query_params["run"] = run
 
 
 def show(workspace: Workspace) -> None:
     """Configuration, name and `Start Training`, which stays enabled: a click shows what is missing."""
-    newest_run = next((run.id for run in runs.all_runs(workspace)), "")
+    newest_run = run_start.newest_run(workspace)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox(
             "Configuration",
@@ -132,10 +101,7 @@ def messages(workspace: Workspace) -> None:
     texts = errors or _missing(workspace)
     for text in [] if errors else dict.fromkeys(texts):
         st.warning(plain(text))
-    if NO_CONFIGURATION in texts:
-        st.page_link(frame.CONFIGURATION, label="Go to Configuration", icon=":material/tune:")
-    if any("Dataset page" in text for text in texts):
-        st.page_link(frame.DATASET, label="Go to Dataset", icon=":material/library_music:")
+    run_start.link_pages(texts)
 
 
 def _missing(workspace: Workspace) -> list[str]:
@@ -145,12 +111,3 @@ def _missing(workspace: Workspace) -> list[str]:
     name = st.session_state.get("start_config")
     missing = [*shortages(workspace, name), *warnings(workspace, name)]
     return [*texts, *([manifest.NOT_FOUND] if unsplit else []), *missing]
-
-
-def _already_message(run: Run) -> flash.Message:
-    state = runs.status(run).state
-    text = ALREADY if state in ACTIVE else f"This form already started a run, which is now {state_word(state).lower()}."
-    link = flash.Link(
-        frame.TRAINING, f"Open {plain(run_picker.name_of(run))}", ":material/monitoring:", {"run": run.id}
-    )
-    return flash.Message("warning", text, link=link)
