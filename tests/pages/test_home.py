@@ -51,6 +51,16 @@ def test_one_field_and_one_button_order_a_detector(empty, started):
     assert not texts(app) and started == [("create", ["--minutes=10", "--language=en", "--", "hey atlas"])]
 
 
+def test_a_phrase_is_rated_as_it_is_typed(empty):
+    app = draw("Wakeword Studio")
+    field(app, "text_input", WORD).set_value("jo")
+    app = checked(app.run())
+    shown = next(each.value for each in app.markdown if "badge[poor phrase]" in each.value)
+    assert shown.startswith(":orange-badge") and "has 2 sounds" in shown
+    field(app, "text_input", WORD).set_value("§")
+    assert not any("phrase]" in each.value for each in checked(app.run()).markdown)
+
+
 def test_minutes_language_and_pronunciation_are_part_of_the_order(empty, started):
     app = draw("Wakeword Studio")
     field(app, "selectbox", "Language").set_value("de")

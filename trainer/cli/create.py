@@ -62,11 +62,21 @@ def create(
         if as_job:
             job.run(workspace, creation.VERB, lambda report: _sentence(workspace, order, report))
             return
+        _tell_rating(order)
         _start(workspace, order)
     current = _await(workspace) if wait or pause else creation.progress(workspace)
     if current is None:
         raise ValueError('Nothing was created yet. Say what to listen for: python -m trainer create "hey atlas"')
     _show(session, current)
+
+
+def _tell_rating(order: Order) -> None:
+    """Say on standard error what speaks against a phrase."""
+    from trainer.synthesis import phrases, word_rating
+
+    rating = word_rating.rate(order.phrase, phrases.find_language(order.language))
+    if rating.verdict != "good":
+        terminal.complain(" ".join(rating.sentences()))
 
 
 def _sentence(workspace: Workspace, order: Order, report: Report) -> str:

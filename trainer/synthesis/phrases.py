@@ -157,7 +157,7 @@ def _without(phrase: str, target: Phonemes, texts: Sequence[str], pronounce: Pro
     return [text for text, sound in zip(others, pronounce(others), strict=True) if sound and sound != target]
 
 
-def _nearest(word: Phonemes, lexicon: dict[str, Phonemes], count: int = NEAREST_WORDS) -> list[str]:
+def nearest(word: Phonemes, lexicon: dict[str, Phonemes], count: int = NEAREST_WORDS) -> list[str]:
     """The words of a lexicon that sound most like `word` and differ from it, by relative distance."""
 
     def relative(name: str) -> tuple[float, str]:
@@ -167,7 +167,7 @@ def _nearest(word: Phonemes, lexicon: dict[str, Phonemes], count: int = NEAREST_
 
 
 @cache
-def _lexicon(language: Language) -> dict[str, Phonemes]:
+def lexicon(language: Language) -> dict[str, Phonemes]:
     """The common words of a language with their sounds."""
     common = common_words(language)
     return dict(zip(common, pronounce_in(language)(common), strict=True))
@@ -184,8 +184,8 @@ def border_pairs(phrase: str, language: Language) -> list[str]:
     (target,) = pronounce_in(language)([phrase])
     pairs = dict[str, int]()
     for cut in range(1, len(target)):
-        ends = {word: _shared(sound[::-1], target[:cut][::-1]) for word, sound in _lexicon(language).items()}
-        begins = {word: _shared(sound, target[cut:]) for word, sound in _lexicon(language).items()}
+        ends = {word: _shared(sound[::-1], target[:cut][::-1]) for word, sound in lexicon(language).items()}
+        begins = {word: _shared(sound, target[cut:]) for word, sound in lexicon(language).items()}
         firsts, seconds = (nlargest(PAIRED_WORDS, lengths, key=lengths.__getitem__) for lengths in (ends, begins))
         pairs |= {f"{one} {two}": ends[one] + begins[two] for one in firsts for two in seconds}
     likely = sorted((pair for pair in pairs if 2 * pairs[pair] >= len(target)), key=lambda pair: -pairs[pair])
@@ -217,16 +217,16 @@ def look_alikes(phrase: str, language: Language, least_distance: int = 1) -> lis
     They are parts of the phrase, its words in reverse order, and combinations with common words that sound similar.
     Each is at least `least_distance` phonemes away from the phrase.
     """
-    words, pronounce, lexicon = phrase.split(), pronounce_in(language), _lexicon(language)
+    words, pronounce, common = phrase.split(), pronounce_in(language), lexicon(language)
     target, *sounds = pronounce([phrase, *words])
     texts = _parts(phrase)
     if len(words) > 1:
         texts.append(" ".join(reversed(words)))
     for index, sound in enumerate(sounds):
-        for near in _nearest(sound, lexicon):
+        for near in nearest(sound, common):
             texts += [" ".join([*words[:index], near, *words[index + 1 :]]), near]
-    texts += _nearest(target, lexicon)
-    texts += [f"{near} {words[-1]}" for near in _nearest(sounds[0], lexicon, 3)] if len(words) == 1 else []
+    texts += nearest(target, common)
+    texts += [f"{near} {words[-1]}" for near in nearest(sounds[0], common, 3)] if len(words) == 1 else []
     different = _without(phrase, target, list(dict.fromkeys(text for text in texts if text)), pronounce)
     distances = [distance(target, sound) for sound in pronounce(different)]
     return [text for text, away in zip(different, distances, strict=True) if away >= least_distance]

@@ -5,17 +5,20 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui.dataset import pronunciation_form, voice_list
-from pages.ui.shared import flash, job_progress
+from pages.ui.shared import flash, job_progress, metrics
 from pages.ui.shared.frame import plain
 from trainer.creation import creation, stages
 from trainer.creation.creation import Order
-from trainer.synthesis import engines, kokoro, phrases
+from trainer.evaluation import headline
+from trainer.synthesis import engines, kokoro, phrases, word_rating
 from trainer.system.display_text import counted
 from trainer.system.job import Verb
 from trainer.system.workspace import Workspace
 
 PHRASE, LANGUAGE, MINUTES = "create_phrase", "create_language", "create_minutes"
 SUGGESTED_MINUTES = 10
+RATED: dict[word_rating.Verdict, headline.Verdict] = {"good": "good", "fair": "usable", "poor": "not yet"}
+"""The verdict of a model whose colour a rating has."""
 VOICES: tuple[Verb, ...] = ("voices",)
 
 
@@ -28,6 +31,7 @@ def show(workspace: Workspace, busy: bool) -> None:
         st.button(
             "Create detector", type="primary", disabled=busy, on_click=_create, args=(workspace,), key="create_start"
         )
+    _show_rating()
     st.caption(
         "Makes a data set with synthetic voices, trains, evaluates and exports a model, all on this machine. "
         f"{_recordings(workspace)}"
@@ -49,6 +53,19 @@ def show(workspace: Workspace, busy: bool) -> None:
             )
         state = st.session_state
         pronunciation_form.show(workspace, state[PHRASE], state[LANGUAGE], (), busy)
+
+
+def _show_rating() -> None:
+    """What speaks for and against the phrase in the field."""
+    phrase, language = st.session_state[PHRASE], st.session_state.get(LANGUAGE, "en")
+    if not phrase.strip():
+        return
+    try:
+        rating = word_rating.rate(phrase, phrases.find_language(language))
+    except ValueError:  # told when the detector is ordered
+        return
+    colour = metrics.COLOURS[RATED[rating.verdict]]
+    st.markdown(f":{colour}-badge[{rating.verdict} phrase] {plain(' '.join(rating.sentences()))}")
 
 
 def _recordings(workspace: Workspace) -> str:
