@@ -62,8 +62,8 @@ def create(
         if as_job:
             job.run(workspace, creation.VERB, lambda report: _sentence(workspace, order, report))
             return
-        _tell_rating(order)
         _start(workspace, order)
+        _tell_rating(order)
     current = _await(workspace) if wait or pause else creation.progress(workspace)
     if current is None:
         raise ValueError('Nothing was created yet. Say what to listen for: python -m trainer create "hey atlas"')
