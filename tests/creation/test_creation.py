@@ -128,8 +128,20 @@ def test_a_bad_order_changes_nothing(workspace, order, message):
 def test_fewer_minutes_make_fewer_clips(tmp_path, monkeypatch):
     monkeypatch.setattr(plan, "SECONDS_PER_CLIP", 1.0)
     workspace = Workspace(tmp_path)
-    usual, seconds = plan.recipe(workspace, Order(phrase="hey atlas", minutes=60), ("espeak",))
-    few, less = plan.recipe(workspace, Order(phrase="hey atlas", minutes=1), ("espeak",))
-    assert usual.counts == dict(typed_words.COUNTS) and seconds > less
-    assert usual.counts["positive"] * plan.LEAST_SCALE <= few.counts["positive"] <= usual.counts["positive"]
-    assert plan.recipe(workspace, Order(phrase="hallo", language="de"), ("espeak",))[0].hours == 0
+    usual, few = (plan.data(workspace, Order(phrase="hey atlas", minutes=minutes), ("espeak",)) for minutes in (60, 1))
+    assert usual.recipe.counts == dict(typed_words.COUNTS) and usual.seconds > few.seconds
+    fewest = usual.recipe.counts["positive"] * plan.LEAST_SCALE
+    assert fewest <= few.recipe.counts["positive"] < usual.recipe.counts["positive"]
+    assert plan.data(workspace, Order(phrase="hallo", language="de"), ("espeak",)).recipe.hours == 0
+
+
+def test_the_share_of_a_stage_only_grows():
+    told = []
+    report = stages._of_phases({"Speaking": 60.0, "Generating": 20.0, "Reading": 20.0}, lambda *step: told.append(step))
+    report(0, 0, "Choosing texts")
+    report(5, 10, "Speaking hey atlas")
+    report(1, 2, "Generating rooms")
+    report(0, 0, "Looking for files")
+    report(20, 20, "Reading clips")
+    report(0, 0, "Splitting")
+    assert [(done, total) for done, total, _ in told] == [(share, 1000) for share in (0, 300, 700, 700, 1000, 1000)]

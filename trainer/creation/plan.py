@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from trainer.config import config_file
 from trainer.config.schema import Config
@@ -21,8 +21,10 @@ EXPORT_SECONDS = 10.0
 HOURS = 3.0
 """Fluent speech without the phrase, in English: with it the threshold that ships misses fewer people (measured:
 benchmarks.typed)."""
-SECONDS_PER_CLIP = 0.04
+SECONDS_PER_CLIP = 0.02
 """Processor time of espeak-ng for a clip; the other engines are timed when they are installed."""
+SECONDS_PER_NOISE, SECONDS_PER_HOUR, SECONDS_PER_READING = 0.04, 20.0, 0.01
+"""Processor time of a clip of noise or a room, of each part of an hour of sentences, and of the scan of a clip."""
 LEAST_SCALE = 0.2
 """The smallest data set, as a share of the usual one: with fewer clips a detector learns little."""
 
@@ -33,29 +35,48 @@ def voices(workspace: Workspace, order: Order) -> tuple[str, ...]:
     return tuple(engine.name for engine in engines.choose(workspace, (), language, ""))
 
 
-def recipe(workspace: Workspace, order: Order, names: tuple[str, ...]) -> tuple[Recipe, float]:
-    """The clips to make and about how many seconds that takes, within DATA_SHARE of the ordered minutes if possible."""
+@dataclass(frozen=True)
+class DataPlan:
+    """The clips of a creation, and about how many seconds each phase takes, by the beginning of what it reports."""
+
+    recipe: Recipe
+    phases: dict[str, float]
+
+    @property
+    def seconds(self) -> float:
+        return sum(self.phases.values())
+
+
+def data(workspace: Workspace, order: Order, names: tuple[str, ...]) -> DataPlan:
+    """The clips to make, within DATA_SHARE of the ordered minutes if possible."""
     usual = typed_words.recipe(order.phrase, names, language=order.language)
     hours = HOURS if order.language == speech_streams.LANGUAGE else 0.0
     usual = replace(usual, pronunciations=order.pronunciations, hours=hours)
-    needed, allowed = _seconds(workspace, usual), DATA_SHARE * 60 * order.minutes
-    scale = max(LEAST_SCALE, min(1.0, allowed / needed))
+    allowed = DATA_SHARE * 60 * order.minutes
+    scale = max(LEAST_SCALE, min(1.0, allowed / sum(_phases(workspace, usual).values())))
     counts = {label: round(scale * count) for label, count in usual.counts.items()}
     fitted = replace(usual, counts=counts, hours=scale * usual.hours)
-    return fitted, scale * needed
+    return DataPlan(fitted, _phases(workspace, fitted))
 
 
-def _seconds(workspace: Workspace, order: Recipe) -> float:
-    """About how long the clips of a recipe take to speak on this machine."""
+def _phases(workspace: Workspace, order: Recipe) -> dict[str, float]:
+    """About how long the clips of a recipe take on this machine, in the order of the work."""
     known = {document["name"]: document["seconds_per_clip"] for document in engines.documents(workspace)}
     speakers = engines.choose(workspace, order.engines, phrases.find_language(order.language), "")
-    total = 0.0
+    speaking = 0.0
     for label in SPEECH:
         shares = engines.divide(speakers, order.counts.get(label, 0))
         for engine, numbers in zip(speakers, shares, strict=True):
             pace = SECONDS_PER_CLIP if engine.name == ESPEAK else known[engine.name] or SECONDS_PER_CLIP
-            total += pace * len(numbers)
-    return total / limits.cores()
+            speaking += pace * len(numbers)
+    return {
+        f"Speaking {order.phrase} and": speaking / limits.cores(),
+        "Generating noise": SECONDS_PER_NOISE * order.counts.get("background", 0),
+        "Generating room": SECONDS_PER_NOISE * order.counts.get("rirs", 0),
+        "Speaking sentences": SECONDS_PER_HOUR * order.hours / limits.cores(),
+        "Adding noise": SECONDS_PER_HOUR * order.hours / limits.cores(),
+        "Reading": SECONDS_PER_READING * sum(order.counts.values()) / limits.cores(),
+    }
 
 
 def planned(order: Order, data_seconds: float) -> dict[Stage, float]:

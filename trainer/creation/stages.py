@@ -24,6 +24,8 @@ from trainer.system.workspace import Workspace
 
 RATIOS = (0.7, 0.15, 0.15)
 LOOK_SECONDS = 0.5
+STEPS = 1000
+"""In how many steps the progress of a stage of several phases is reported."""
 RESUMED: frozenset[State] = frozenset({"paused", "failed", "lost"})
 
 
@@ -70,7 +72,7 @@ def _begun(workspace: Workspace, order: Order) -> Creation:
     inputs = creation.digest(workspace, order, names)
     if last and last.inputs == inputs:
         return _without_lost(workspace, last)
-    _, data_seconds = plan.recipe(workspace, order, names)
+    data_seconds = plan.data(workspace, order, names).seconds
     return Creation(
         id=secrets.token_hex(16),
         order=order,
@@ -107,7 +109,8 @@ def _before(workspace: Workspace, last: Creation | None, order: Order) -> Before
 
 def _make_data(workspace: Workspace, current: Creation, report: Report) -> Creation:
     """Replace the synthetic clips, scan and split; the user's own clips stay and are used."""
-    recipe, _ = plan.recipe(workspace, current.order, current.voices)
+    planned = plan.data(workspace, current.order, current.voices)
+    recipe, report = planned.recipe, _of_phases(planned.phases, report)
     report(0, 0, "Choosing texts")
     with importing.staging(workspace) as (change_id, folder):
         recipes.make(workspace, recipe, folder, report)
@@ -117,6 +120,21 @@ def _make_data(workspace: Workspace, current: Creation, report: Report) -> Creat
     facts = splits.facts(workspace)
     splits.split_dataset(workspace, facts.ratios if facts else RATIOS, facts.seed if facts else recipe.seed)
     return current
+
+
+def _of_phases(phases: dict[str, float], report: Report) -> Report:
+    """Report the share of a stage whose phases, by the beginning of what they report, take these seconds in turn."""
+    names, total_seconds, at, furthest = list(phases), sum(phases.values()), 0, 0
+
+    def of_phase(done: int, total: int, doing: str) -> None:
+        nonlocal at, furthest
+        at = next((number for number, name in enumerate(names) if number >= at and doing.startswith(name)), at)
+        finished = sum(phases[name] for name in names[:at])
+        share = done / total if total and doing.startswith(names[at]) else 0.0
+        furthest = max(furthest, round(STEPS * (finished + share * phases[names[at]]) / total_seconds))
+        report(furthest, STEPS, doing)
+
+    return of_phase
 
 
 def _train(workspace: Workspace, current: Creation, report: Report) -> Creation:
