@@ -85,8 +85,10 @@ def test_better_voices_are_offered_while_they_are_missing(empty, started, monkey
 def test_own_recordings_are_told(empty):
     assert any("Recordings of people make it better" in caption.value for caption in draw("Wakeword Studio").caption)
     write_wav(empty.raw / "positive" / "anna" / "0.wav", [0.0] * 16000)
+    assert not any("replaces" in caption.value for caption in draw("Wakeword Studio").caption)
     write_wav(empty.raw / "positive" / "demo-en" / "0.wav", [0.0] * 16000)
-    assert any("Your 1 recording of the phrase" in caption.value for caption in draw("Wakeword Studio").caption)
+    told = " ".join(caption.value for caption in draw("Wakeword Studio").caption)
+    assert "Your 1 recording of the phrase" in told and "It replaces the synthetic clips that are there." in told
 
 
 def test_a_running_creation_shows_its_stages_and_can_be_paused(empty, monkeypatch):

@@ -121,6 +121,11 @@ def own_clips(workspace: Workspace, label: str) -> list[tuple[str, int]]:
     return sorted(found)
 
 
+def has_synthetic(workspace: Workspace) -> bool:
+    """Whether there are synthetic clips, which the next creation replaces."""
+    return any(True for label in LABELS for _ in (workspace.raw / label).glob(f"{SYNTHETIC_PREFIX}*"))
+
+
 def digest(workspace: Workspace, order: Order, voices: tuple[str, ...]) -> str:
     """The digest of all that decides the result."""
     parts = [order.model_dump_json(), *voices]

@@ -69,10 +69,12 @@ def _show_rating() -> None:
 
 
 def _recordings(workspace: Workspace) -> str:
+    """What is done with the clips that are there."""
     count = len(creation.own_clips(workspace, "positive"))
+    replaced = " It replaces the synthetic clips that are there." if creation.has_synthetic(workspace) else ""
     if count:
-        return f"Your {counted(count, 'recording')} of the phrase (label positive) will be used."
-    return "Recordings of people make it better: add them on the Dataset page, before or later."
+        return f"Your {counted(count, 'recording')} of the phrase (label positive) will be used.{replaced}"
+    return f"Recordings of people make it better: add them on the Dataset page, before or later.{replaced}"
 
 
 def _show_voices(workspace: Workspace, busy: bool) -> None:
