@@ -7,6 +7,7 @@ import pytest
 
 from tests.tiny import ignore, tiny_config, write_wav
 from trainer.audio import manifest
+from trainer.config import config_file
 from trainer.creation import creation, plan, stages
 from trainer.creation.creation import Order
 from trainer.dataset import changes
@@ -25,7 +26,7 @@ WAVE = 0.1 * np.random.default_rng(0).standard_normal(24000)
 def workspace(tmp_path, monkeypatch) -> Workspace:
     """An empty workspace, in which a creation takes seconds."""
     monkeypatch.setattr(typed_words, "COUNTS", FEW)
-    monkeypatch.setattr(plan, "usual_config", lambda: tiny_config(epochs=2))
+    monkeypatch.setattr(plan, "config", lambda seed: tiny_config(seed=seed, epochs=2))
     monkeypatch.setattr(plan, "HOURS", 0.02)
     return Workspace(tmp_path)
 
@@ -38,6 +39,7 @@ def test_a_phrase_becomes_a_model(workspace):
     assert runs.status(run).state == "completed" and runs.status(run).label == "hey atlas"
     assert [each.id for each in evaluations.all_of(run)] == [made.evaluation]
     assert detector.load(run.model).file.label == "hey atlas"
+    assert config_file.load(run.config_file).training.seed == 0
     assert {clip.label for clip in manifest.read_split(workspace, "train")} >= {"positive", "hard_negative"}
     assert any("Training, epoch" in doing for doing in told) and any("Speaking" in doing for doing in told)
     shown = creation.progress(workspace)
@@ -58,6 +60,13 @@ def test_a_phrase_becomes_a_model(workspace):
     assert len(changed) == 1 and changed[0].startswith("With 1 recording of yours. With 0 recordings it was: Hears")
 
 
+def test_the_seed_is_that_of_clips_and_training(tmp_path):
+    order = Order(phrase="hey atlas", seed=7)
+    assert "--seed=7" in creation.arguments(order)
+    assert plan.data(Workspace(tmp_path), order, ("espeak",)).recipe.seed == 7
+    assert (plan.config(7).training.seed, plan.config(7).preset) == (7, "recommended")
+
+
 def test_earlier_synthetic_clips_can_be_brought_back(workspace, monkeypatch):
     monkeypatch.setattr(stages, "_train", lambda *arguments: pytest.fail("the data set alone"))
     earlier = workspace.raw / "positive" / "demo-en" / "00001 hello moon.wav"
@@ -74,7 +83,7 @@ def test_earlier_synthetic_clips_can_be_brought_back(workspace, monkeypatch):
 
 
 def test_an_interruption_pauses_the_training_and_the_next_order_continues_it(workspace, monkeypatch):
-    monkeypatch.setattr(plan, "usual_config", lambda: tiny_config(epochs=400))
+    monkeypatch.setattr(plan, "config", lambda seed: tiny_config(seed=seed, epochs=400))
 
     def interrupted(done: int, total: int, doing: str) -> None:
         if doing.startswith("Training"):

@@ -33,6 +33,7 @@ LOOK_SECONDS = 0.5
     metavar="IPA",
     help="How PHRASE is pronounced; may be repeated. Default: as the voices read it.",
 )
+@click.option("--seed", default=0, show_default=True, help="Seed of clips, split and training.")
 @click.option("--wait", is_flag=True, help="Show progress until the model is ready; Ctrl-C does not stop the work.")
 @click.option("--pause", is_flag=True, help="Pause what is being created; create PHRASE again to continue.")
 @AS_JOB
@@ -43,6 +44,7 @@ def create(
     minutes: float,
     language: str,
     pronunciations: tuple[str, ...],
+    seed: int,
     wait: bool,
     pause: bool,
     as_job: bool,
@@ -58,7 +60,7 @@ def create(
     if pause:
         job.cancel(workspace, creation.VERB)
     elif phrase:
-        order = _order(phrase, language, minutes, pronunciations)
+        order = _order(phrase, language, minutes, pronunciations, seed)
         if as_job:
             job.run(workspace, creation.VERB, lambda report: _sentence(workspace, order, report))
             return
@@ -87,15 +89,18 @@ def _sentence(workspace: Workspace, order: Order, report: Report) -> str:
     return f"“{order.phrase}” is ready. {headline.text if headline else ''}"
 
 
-def _order(phrase: str, language: str, minutes: float, pronunciations: tuple[str, ...]) -> Order:
+def _order(phrase: str, language: str, minutes: float, pronunciations: tuple[str, ...], seed: int) -> Order:
     from trainer.creation import creation, stages
 
     if not creation.LEAST_MINUTES <= minutes <= creation.MOST_MINUTES:
         raise ValueError(
             f"{minutes:g} minutes are out of range; choose {creation.LEAST_MINUTES:g} to {creation.MOST_MINUTES:g}."
         )
-    order = creation.Order(phrase=phrase, language=language, minutes=minutes, pronunciations=pronunciations)
-    return stages.checked(order)
+    if not 0 <= seed < 2**31:
+        raise ValueError(f"The seed {seed} is out of range; choose 0 to {2**31 - 1}.")
+    return stages.checked(
+        creation.Order(phrase=phrase, language=language, minutes=minutes, pronunciations=pronunciations, seed=seed)
+    )
 
 
 def _start(workspace: Workspace, order: Order) -> None:

@@ -40,13 +40,14 @@ State = Literal["running", "paused", "failed", "unknown", "done"]
 
 
 class Order(BaseModel, frozen=True):
-    """What a user orders: a phrase, how it is pronounced (in IPA; none: the voices decide), and about how many minutes
-    it may take."""
+    """What a user orders: a phrase, how it is pronounced (in IPA; none: the voices decide), about how many minutes it
+    may take, and the seed of clips, split and training."""
 
     phrase: str
     language: str = "en"
     minutes: float = Field(default=10.0, ge=LEAST_MINUTES, le=MOST_MINUTES)
     pronunciations: tuple[str, ...] = ()
+    seed: int = Field(default=0, ge=0, lt=2**31)
 
 
 class Before(BaseModel, frozen=True):
@@ -202,7 +203,8 @@ def document(progress: Progress) -> dict[str, Any]:
 def arguments(order: Order) -> list[str]:
     """The arguments of the command that fulfils an order."""
     spoken = [f"--pronunciation={ipa}" for ipa in order.pronunciations]
-    return [f"--minutes={order.minutes:g}", f"--language={order.language}", *spoken, "--", order.phrase]
+    seed = [f"--seed={order.seed}"] if order.seed else []
+    return [f"--minutes={order.minutes:g}", f"--language={order.language}", *seed, *spoken, "--", order.phrase]
 
 
 def sentences(progress: Progress) -> list[str]:

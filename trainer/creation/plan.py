@@ -49,7 +49,7 @@ class DataPlan:
 
 def data(workspace: Workspace, order: Order, names: tuple[str, ...]) -> DataPlan:
     """The clips to make, within DATA_SHARE of the ordered minutes if possible."""
-    usual = typed_words.recipe(order.phrase, names, language=order.language)
+    usual = typed_words.recipe(order.phrase, names, order.seed, order.language)
     hours = HOURS if order.language == speech_streams.LANGUAGE else 0.0
     usual = replace(usual, pronunciations=order.pronunciations, hours=hours)
     allowed = DATA_SHARE * 60 * order.minutes
@@ -86,6 +86,7 @@ def planned(order: Order, data_seconds: float) -> dict[Stage, float]:
     return {"data": data_seconds, "training": training, "evaluation": evaluation, "export": EXPORT_SECONDS}
 
 
-def usual_config() -> Config:
-    """The configuration of a creation with enough time."""
-    return config_file.preset(PRESET)
+def config(seed: int) -> Config:
+    """The configuration of the training: PRESET with a seed."""
+    preset = config_file.preset(PRESET)
+    return preset.model_copy(update={"training": preset.training.model_copy(update={"seed": seed})})

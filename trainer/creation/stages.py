@@ -157,7 +157,8 @@ def _train(workspace: Workspace, current: Creation, report: Report) -> Creation:
 
 def _started(workspace: Workspace, current: Creation) -> Run:
     """The run of this creation, which is started unless an interrupted job has started it."""
-    return launch.start(workspace, plan.usual_config(), plan.PRESET, current.order.phrase, token=current.id).run
+    config = plan.config(current.order.seed)
+    return launch.start(workspace, config, plan.PRESET, current.order.phrase, token=current.id).run
 
 
 def _has_model(run: Run) -> bool:
