@@ -1,8 +1,8 @@
 """What `create` promises and what people get: `python -m benchmarks.create FOLDER`.
 
 For each word and seed: create a detector from the typed word alone, then score it on the streams of
-../shared/wakebench, whose words and other speech are of real people. FOLDER stores workspaces, streams and a line of results per detector,
-which are reused; the table is printed.
+../shared/wakebench, whose words and other speech are of real people. FOLDER stores workspaces, streams and a line of
+results per detector, which are reused; the table is printed.
 """
 
 from __future__ import annotations
