@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
+from tests.run_folders import end, make_run
 from tests.tiny import ignore, tiny_config, write_wav
 from trainer.audio import manifest
 from trainer.config import config_file
@@ -154,3 +155,27 @@ def test_the_share_of_a_stage_only_grows():
     report(20, 20, "Reading clips")
     report(0, 0, "Splitting")
     assert [(done, total) for done, total, _ in told] == [(share, 1000) for share in (0, 300, 700, 700, 1000, 1000)]
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ("failed", "The training ended early: No space left."),
+        ("paused", "The training is paused. Continue to resume it."),
+        ("stopped", "The training ended early: Stopped."),
+    ],
+)
+def test_a_run_that_ends_without_a_model_says_why(tmp_path, state, message):
+    run = make_run(Workspace(tmp_path), epochs=0)
+    end(run, state, {"failed": "No space left.", "stopped": "Stopped."}.get(state, ""))
+    with pytest.raises(ValueError, match=message):
+        stages._wait(run, ignore)
+
+
+def test_a_stopped_run_with_a_model_is_good_enough_and_a_deleted_one_is_told(tmp_path):
+    run = make_run(Workspace(tmp_path), epochs=3)
+    end(run, "stopped", "Stopped.")
+    stages._wait(run, ignore)
+    shutil.rmtree(run.folder)
+    with pytest.raises(ValueError, match="The run was deleted"):
+        stages._wait(run, ignore)

@@ -183,9 +183,10 @@ def _wait(run: Run, report: Report) -> None:
         return
     if status.state == "paused":
         raise ValueError("The training is paused. Continue to resume it.")
-    reason = status.outcome.reason if status.outcome else "Its process ended without giving a reason."
-    tips = failures.advice(status)
-    raise ValueError(" ".join([f"The training {status.state}: {reason}", *tips[:1]]))
+    if runs.is_gone(run):
+        raise ValueError("The run was deleted. Continue to train again.")
+    reason = status.outcome.reason if status.outcome else "its process ended without giving a reason."
+    raise ValueError(" ".join([f"The training ended early: {reason}", *failures.advice(status)[:1]]))
 
 
 def _evaluate(workspace: Workspace, current: Creation, report: Report) -> Creation:
