@@ -102,7 +102,7 @@ def test_a_running_creation_shows_its_stages_and_can_be_paused(empty, monkeypatc
     assert app.subheader[0].value == "“hey \\*atlas\\*”"
     assert next(button for button in app.button if button.label == BUTTON).disabled
     bar = app.get("progress")[0].proto
-    assert bar.value == 25 and "Training, epoch 1 of 4 · about 00:02:00 left" in bar.text
+    assert bar.value == 25 and "Training, epoch 1 of 4 · about 2 min left" in bar.text
     press(app, "Pause")
     assert cancelled == ["create"]
 

@@ -13,7 +13,6 @@ from trainer.cli.terminal import AS_JOB, Session, show
 from trainer.run import runs
 from trainer.system import job
 from trainer.system.job import Report
-from trainer.system.log_lines import clock_time
 from trainer.system.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -128,7 +127,7 @@ def _await(workspace: Workspace) -> Progress | None:
     with terminal.progress() as report:
         while (current := creation.progress(workspace)) and current.state == "running":
             done = round(1000 * (current.share or 0.0))
-            report(done, 1000 if current.share else 0, f"{current.doing} - {clock_time(current.seconds_left)} left")
+            report(done, 1000 if current.share else 0, f"{current.doing} - {creation.time_left(current)}")
             time.sleep(LOOK_SECONDS)
     return current
 

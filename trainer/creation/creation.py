@@ -21,7 +21,6 @@ from trainer.run.runs import Run
 from trainer.system import durable, job
 from trainer.system.display_text import counted
 from trainer.system.job import Job, Verb
-from trainer.system.log_lines import clock_time
 from trainer.system.workspace import LABELS, SYNTHETIC_PREFIX, Workspace
 
 VERB: Verb = "create"
@@ -207,13 +206,21 @@ def arguments(order: Order) -> list[str]:
     return [f"--minutes={order.minutes:g}", f"--language={order.language}", *seed, *spoken, "--", order.phrase]
 
 
+def time_left(progress: Progress) -> str:
+    """How long the rest takes, as text; empty when unknown."""
+    if progress.seconds_left is None:
+        return ""
+    minutes = round(progress.seconds_left / 60)
+    return f"about {minutes:,} min left" if minutes else "less than a minute left"
+
+
 def sentences(progress: Progress) -> list[str]:
     """How far a creation is; once it is ready, its headline and what to do next."""
     current = progress.creation
     name = f"“{current.order.phrase}”"
     if progress.state == "running":
-        left = f", about {clock_time(progress.seconds_left)} left" if progress.seconds_left is not None else ""
-        return [f"{name} is being created: {progress.doing or TITLES[current.stage or 'data']}{left}."]
+        doing = ", ".join(filter(None, (progress.doing or TITLES[current.stage or "data"], time_left(progress))))
+        return [f"{name} is being created: {doing}."]
     if progress.state != "done":
         return [progress.message or f"{name} is not finished.", "Create it again to continue."]
     if (headline := headline_of(progress.run)) is None:

@@ -49,8 +49,8 @@ def _show_stages(current: Progress) -> None:
     lines = [_line(current.creation, stage, current) for stage in STAGES]
     st.markdown("  \n".join(lines))
     if current.state == "running":
-        left = f" · about {clock_time(current.seconds_left)} left" if current.seconds_left is not None else ""
-        st.progress(current.share or 0.0, text=plain(f"{current.doing or 'Starting'}{left}"))
+        text = " · ".join(filter(None, (current.doing or "Starting", creation.time_left(current))))
+        st.progress(current.share or 0.0, text=plain(text))
 
 
 def _line(made: Creation, stage: creation.Stage, current: Progress) -> str:

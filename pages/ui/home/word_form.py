@@ -49,7 +49,7 @@ def show(workspace: Workspace, busy: bool) -> None:
                 SUGGESTED_MINUTES,
                 key=MINUTES,
                 width=140,
-                help="About how long it may take. Fewer minutes make fewer clips and train for fewer epochs.",
+                help="About how long it may take. With fewer minutes fewer clips are spoken.",
             )
         state = st.session_state
         pronunciation_form.show(workspace, state[PHRASE], state[LANGUAGE], (), busy)
