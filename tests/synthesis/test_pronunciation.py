@@ -9,6 +9,7 @@ import soundfile
 from tests.synthesis.test_piper import make_voice
 from tests.tiny import ignore
 from trainer.synthesis import engines, espeak, kokoro, phrases, pronunciation, recipes
+from trainer.synthesis.clip_sound import Utterance
 from trainer.synthesis.recipes import Recipe
 from trainer.system.workspace import Workspace
 
@@ -56,7 +57,7 @@ def test_the_suggestion_of_every_language_sounds_like_the_words(code: str, tmp_p
     text = " ".join(phrases.common_words(language)[300:303])
     spelled = pronunciation.spelled(pronunciation.suggested(text, language), language)
     spoken = [
-        espeak.Utterance(each, language.accents[0], 160, 50, 0, 0, -20, 0, tmp_path / f"{number}.wav")
+        Utterance(each, language.accents[0], 160, 50, 0, 0, -20, 0, tmp_path / f"{number}.wav")
         for number, each in enumerate((text, f"[[{spelled}]]"))
     ]
     espeak.speak(spoken, lambda done: None)

@@ -253,6 +253,7 @@ def synthesise(
             hours=hours,
             engines=engines,
             pronunciations=pronunciations,
+            is_varied=True,
         )
         imported = recipes.synthesise(session.workspace, recipe, report)
         scan_clips(session.workspace, report)

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any, Protocol
 
 from trainer.synthesis import espeak, kokoro, phrases, piper, piper_install, pronunciation, speech_cache, voice_install
-from trainer.synthesis.espeak import Utterance
+from trainer.synthesis.clip_sound import Utterance
 from trainer.synthesis.kokoro import Kokoro
 from trainer.synthesis.phrases import Language
 from trainer.synthesis.piper import Piper

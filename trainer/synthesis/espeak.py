@@ -8,17 +8,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import soundfile
-import soxr
-from numpy.typing import NDArray
 
-from trainer.audio.audio_formats import SAMPLE_RATE
+from trainer.synthesis import clip_sound
+from trainer.synthesis.clip_sound import Utterance
 from trainer.system import parallel
 from trainer.system.parallel import Advance
 from trainer.system.workspace import PROJECT_ROOT
@@ -28,23 +24,6 @@ PROCESSES = 2
 ANSWER_SECONDS = 20.0
 NORMAL_RATE = 165
 """The rate, in words per minute, at which a voice of another engine speaks at its own pace."""
-
-
-@dataclass(frozen=True)
-class Utterance:
-    """One clip to speak: rate in words per minute, pitch from 0 to 99, silence around it in seconds, level in dBFS."""
-
-    text: str
-    voice: str
-    rate: int
-    pitch: int
-    lead_seconds: float
-    tail_seconds: float
-    level_db: float
-    seed: int
-    path: Path
-    pronunciation: str = ""
-    """IPA, spoken instead of the text."""
 
 
 @contextmanager
@@ -104,24 +83,6 @@ def phoneme_names(texts: Sequence[str], voice: str) -> list[tuple[str, str]]:
     return [(ipa, name) for answer in answers for ipa, name in answer]
 
 
-def write(wave: NDArray[np.float32], sample_rate: int, utterance: Utterance) -> None:
-    """Write the clip of an utterance from its speech [samples]."""
-    resampled = soxr.resample(wave - wave.mean(), sample_rate, SAMPLE_RATE)  # some voices have a constant offset
-    soundfile.write(utterance.path, _with_silence(resampled, utterance), SAMPLE_RATE, subtype="PCM_16")
-
-
-def _with_silence(wave: NDArray[np.float32], utterance: Utterance) -> NDArray[np.float32]:
-    """The speech at its level, with silence around it and a faint noise floor."""
-    rng = np.random.default_rng(utterance.seed)
-    lead, tail = (round(s * SAMPLE_RATE) for s in (utterance.lead_seconds, utterance.tail_seconds))
-    power = float(np.sqrt(np.mean(np.square(wave)))) or 1.0
-    spoken = wave * np.float32(10 ** (utterance.level_db / 20) / power)
-    spoken /= max(1.0, float(np.abs(spoken).max()) / 0.99)
-    floor = 10 ** (rng.uniform(-80, -62) / 20) * rng.standard_normal(lead + len(spoken) + tail)
-    floor[lead : lead + len(spoken)] += spoken
-    return floor.astype(np.float32)
-
-
 def _speak(child: subprocess.Popen[str], utterance: Utterance) -> None:
     """Speak one utterance into its file. Raises ValueError, OSError."""
     raw = utterance.path.with_suffix(".raw.wav")
@@ -131,7 +92,7 @@ def _speak(child: subprocess.Popen[str], utterance: Utterance) -> None:
         raise ValueError(f"espeak-ng produces no sound for {utterance.text!r:.80}. Choose a phrase of words.")
     wave, rate = soundfile.read(raw, dtype="float32")
     raw.unlink()
-    write(wave, rate, utterance)
+    clip_sound.write(wave, rate, utterance)
 
 
 def speak(utterances: Sequence[Utterance], report: Callable[[int], None]) -> None:

@@ -18,8 +18,8 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from trainer.synthesis import espeak, kokoro_phonemes, speech_cache, voice_model
-from trainer.synthesis.espeak import Utterance
+from trainer.synthesis import clip_sound, espeak, kokoro_phonemes, speech_cache, voice_model
+from trainer.synthesis.clip_sound import Utterance
 from trainer.synthesis.kokoro_phonemes import AMERICAN, BRITISH
 from trainer.synthesis.phrases import LANGUAGES, Language
 from trainer.synthesis.voice_model import RunningVoice
@@ -97,7 +97,7 @@ class Kokoro:
             if key in left:
                 left[key][1].append(utterance)
             elif (wave := speech_cache.load(self.cache, key)) is not None:
-                espeak.write(wave, SAMPLE_RATE, utterance)
+                clip_sound.write(wave, SAMPLE_RATE, utterance)
                 done += 1
                 report(done)
             else:
@@ -119,7 +119,7 @@ class Kokoro:
                     wave = _trimmed(_wave(running, rendering, vocabulary, styles))
                     stored = speech_cache.store(self.cache, key, wave, SAMPLE_RATE)
                     for utterance in utterances:
-                        espeak.write(stored, SAMPLE_RATE, utterance)
+                        clip_sound.write(stored, SAMPLE_RATE, utterance)
                     advance(len(utterances))
 
         count = min(processes(), len(left))

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 
 from trainer.dataset import importing
-from trainer.synthesis import espeak, voice_model
-from trainer.synthesis.espeak import Utterance
+from trainer.synthesis import clip_sound, espeak, voice_model
+from trainer.synthesis.clip_sound import Utterance
 from trainer.synthesis.phrases import Language
 from trainer.synthesis.voice_model import RunningVoice
 from trainer.system import regular_file
@@ -193,6 +193,6 @@ def speak(voices: Sequence[PiperVoice], utterances: Sequence[Utterance], report:
     for index, own in by_voice.items():
         with voice_model.started(voices[index].path, OTHER) as running:
             for utterance in own:
-                espeak.write(wave(running, utterance), voices[index].description.audio.sample_rate, utterance)
+                clip_sound.write(wave(running, utterance), voices[index].description.audio.sample_rate, utterance)
                 done += 1
                 report(done)

@@ -14,8 +14,8 @@ import soundfile
 from trainer.audio.audio_formats import SAMPLE_RATE
 from trainer.dataset import file_names, importing
 from trainer.dataset.importing import Imported
-from trainer.synthesis import acoustics, engines, phrases, pronunciation, speech_streams
-from trainer.synthesis.espeak import Utterance
+from trainer.synthesis import acoustics, clip_sound, engines, phrases, pronunciation, speech_streams
+from trainer.synthesis.clip_sound import Utterance
 from trainer.system.job import Report
 from trainer.system.workspace import STREAM, SYNTHETIC_PREFIX, Workspace
 
@@ -35,7 +35,8 @@ class Recipe:
     phrase are chosen. `piper` is a Piper voice or a folder of voices. `engines` are the names of the engines that
     speak; without any, Piper where `piper` is given, else espeak-ng and the engines that are installed, each a share.
     `pronunciations` are spoken in the positives in turn, in IPA; without any, each engine pronounces the phrase itself.
-    `hours` of fluent speech without the phrase become long recordings.
+    `hours` of fluent speech without the phrase become long recordings. `is_varied` gives each clip of speech a pace and
+    a microphone of its own.
     """
 
     phrase: str
@@ -49,6 +50,7 @@ class Recipe:
     engines: tuple[str, ...] = ()
     hours: float = 0.0
     pronunciations: tuple[str, ...] = ()
+    is_varied: bool = False
 
     def check(self) -> None:
         """Raises ValueError with what to change."""
@@ -110,7 +112,8 @@ def _speak(workspace: Workspace, recipe: Recipe, folder: Path, report: Report) -
         for engine, numbers, own in zip(speakers, shares, spoken, strict=True):
             voices = engine.voices(language)[: recipe.voices]
             ipa = given if label == "positive" else ()
-            own += utterances(texts[label], voices, len(numbers), folder / label, rng, numbers.start, ipa)
+            every = utterances(texts[label], voices, len(numbers), folder / label, rng, numbers.start, ipa)
+            own += map(clip_sound.varied, every) if recipe.is_varied else every
     total, done = sum(map(len, spoken)), 0
     for engine, own in zip(speakers, spoken, strict=True):
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from trainer.audio import audio_file, sound_levels
 from trainer.audio.audio_formats import SAMPLE_RATE
 from trainer.synthesis import acoustics, espeak, phrases
-from trainer.synthesis.espeak import Utterance
+from trainer.synthesis.clip_sound import Utterance
 from trainer.system import parallel
 from trainer.system.job import Report
 from trainer.system.parallel import Advance

@@ -22,4 +22,4 @@ def recipe(phrase: str, engines: Sequence[str], seed: int = 0, language: str = "
 
     Without names, all engines speak that are installed. `recipes.synthesise` checks the phrase and the engines.
     """
-    return Recipe(phrase, language, seed=seed, counts=dict(COUNTS), engines=tuple(engines))
+    return Recipe(phrase, language, seed=seed, counts=dict(COUNTS), engines=tuple(engines), is_varied=True)
