@@ -24,8 +24,8 @@ from trainer.system.workspace import Workspace
 
 HOURS = 3.0
 ENGINES = {"espeak": ("espeak",), "both": ("espeak", "kokoro")}
-VARIANTS = ("both", "both, hours", "espeak")
-"""Engines of a data set, and whether it has hours of fluent synthetic speech."""
+VARIANTS = ("both", "both, plain", "both, plain, hours", "espeak, plain")
+"""Engines of a data set; plain: without a pace and microphone for each clip; hours: with fluent synthetic speech."""
 RATIOS = (0.8, 0.15, 0.05)
 
 
@@ -44,11 +44,12 @@ def workspace_of(folder: Path, word: str, variant: str, voices: str) -> Workspac
     spoken.mkdir(exist_ok=True)
     workspace.cache.mkdir(parents=True)
     (workspace.cache / "speech").symlink_to(spoken)
-    names, _, hours = variant.partition(", ")
+    names, *options = variant.split(", ")
     if "kokoro" in ENGINES[names]:
         voice_install.get(workspace, voice_catalog.KOKORO, voices, silent)
     recipe = typed_words.recipe(word, ENGINES[names])
-    recipes.synthesise(workspace, replace(recipe, hours=HOURS if hours else 0), silent)
+    hours, is_varied = HOURS if "hours" in options else 0, "plain" not in options
+    recipes.synthesise(workspace, replace(recipe, hours=hours, is_varied=is_varied), silent)
     scan(workspace, silent)
     splits.split_dataset(workspace, RATIOS, 0)
     return workspace

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from tests import fork_server
-from tests.tiny import clip_of, make_raw, make_workspace, tiny_config, write_wav
+from tests.tiny import clip_of, ignore, make_raw, make_workspace, tiny_config, write_wav
 from trainer.audio import manifest
 from trainer.cli.terminal import hoist_globals
 from trainer.config import saved_configs
+from trainer.synthesis import recipes
+from trainer.synthesis.recipes import Recipe
 from trainer.system.workspace import Workspace
 
 
@@ -98,6 +100,14 @@ def test_clips_come_in_are_mended_and_go_again(workspace, tmp_path_factory):
     (clip, *_) = sorted(path for path, part in parts(workspace).items() if part == "train" and path.startswith("pos"))
     folder = Path(answer(workspace, "preview", "tiny", clip)["folder"])
     assert len(list(folder.glob("*.wav"))) == 10
+
+
+def test_synthesised_clips_have_a_pace_and_a_microphone_of_their_own(workspace, tmp_path):
+    answer(workspace, "synthesise", "--phrase", "hello moon", "--positives", "2")
+    same = Workspace(tmp_path / "same")
+    recipes.synthesise(same, Recipe("hello moon", counts={"positive": 2}, is_varied=True), ignore)
+    made, expected = ({path.name: path.read_bytes() for path in each.raw.rglob("*.wav")} for each in (workspace, same))
+    assert made == expected and len(made) == 2
 
 
 def parts(workspace: Workspace) -> dict[str, str]:
