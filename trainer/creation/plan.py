@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from trainer.config import config_file
 from trainer.config.schema import Config
 from trainer.creation.creation import Order, Stage
-from trainer.synthesis import engines, phrases, speech_streams, typed_words
+from trainer.synthesis import engines, phrases, recipes, speech_streams, typed_words
 from trainer.synthesis.engines import ESPEAK
 from trainer.synthesis.recipes import SPEECH, Recipe
 from trainer.system import limits
@@ -65,10 +65,9 @@ def _phases(workspace: Workspace, order: Recipe) -> dict[str, float]:
     speakers = engines.choose(workspace, order.engines, phrases.find_language(order.language), "")
     speaking = 0.0
     for label in SPEECH:
-        shares = engines.divide(speakers, order.counts.get(label, 0))
-        for engine, numbers in zip(speakers, shares, strict=True):
+        for engine, numbers, accented in zip(speakers, *recipes.shares(order, speakers, label), strict=True):
             pace = SECONDS_PER_CLIP if engine.name == ESPEAK else known[engine.name] or SECONDS_PER_CLIP
-            speaking += pace * len(numbers)
+            speaking += pace * (len(numbers) + len(accented))
     return {
         f"Speaking {order.phrase} and": speaking / limits.cores(),
         "Generating noise": SECONDS_PER_NOISE * order.counts.get("background", 0),

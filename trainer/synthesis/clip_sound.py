@@ -47,6 +47,8 @@ class Utterance:
     """How many times faster the speech is played; its pitch changes too."""
     response_db: tuple[float, ...] = ()
     """The response of the microphone at RESPONSE_HZ; flat without any."""
+    is_accented: bool = False
+    """Whether it sounds like somebody with another mother tongue and melody, where the engine can do that."""
 
 
 def varied(utterance: Utterance) -> Utterance:

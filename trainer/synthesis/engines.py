@@ -10,7 +10,17 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Protocol
 
-from trainer.synthesis import espeak, kokoro, phrases, piper, piper_install, pronunciation, speech_cache, voice_install
+from trainer.synthesis import (
+    accents,
+    espeak,
+    kokoro,
+    phrases,
+    piper,
+    piper_install,
+    pronunciation,
+    speech_cache,
+    voice_install,
+)
 from trainer.synthesis.clip_sound import Utterance
 from trainer.synthesis.kokoro import Kokoro
 from trainer.synthesis.phrases import Language
@@ -85,6 +95,11 @@ _MISSING = {
     piper.NAME: "Piper needs voices: give a file NAME.onnx or a folder with --piper, or run "
     "`python -m trainer voices get piper --from FOLDER` first.",
 }
+
+
+def has_accents(engine: Engine, language: str) -> bool:
+    """Whether an engine speaks a language with the accents of others, too (see `accents`); at most one does."""
+    return engine.name == kokoro.NAME and language == accents.LANGUAGE
 
 
 def divide(engines: Sequence[Engine], count: int) -> list[range]:

@@ -18,7 +18,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from trainer.synthesis import clip_sound, espeak, kokoro_phonemes, speech_cache, voice_model
+from trainer.synthesis import accents, clip_sound, espeak, kokoro_phonemes, speech_cache, voice_model
 from trainer.synthesis.clip_sound import Utterance
 from trainer.synthesis.kokoro_phonemes import AMERICAN, BRITISH
 from trainer.synthesis.phrases import LANGUAGES, Language
@@ -32,6 +32,8 @@ MODEL, VOCABULARY, VOICES = "model.onnx", "vocab.json", "voices"
 SAMPLE_RATE = 24_000
 STYLES, WIDTH = 510, 256
 """The shape of a voice; also the most symbols of a text."""
+MELODY = 128
+"""From this number on a style decides lengths, pitch and loudness; those before are the colour of the voice."""
 ACCENTS = {
     "a": ("en", AMERICAN),
     "b": ("en", BRITISH),
@@ -71,6 +73,9 @@ class Rendering:
     partner: str
     share: float
     speed: float
+    melody: str = ""
+    melody_share: float = 0.0
+    """Another voice, and its share in the melody."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +175,9 @@ def _renderings(folder: Path, utterances: Sequence[Utterance], language: Languag
         spoken = phonemes[accents[name]][each.text]
         if each.pronunciation:
             spoken = kokoro_phonemes.symbols(each.pronunciation, _accent("", language))
+        if each.is_accented:
+            yield _accented(spoken, name, _names(folder), each, rng)
+            continue
         partners = [other for other in at_home if other != name and _accent(other, language) == accents[name]]
         mixed = rng.random() < MIXED_SHARE and bool(partners)
         yield Rendering(
@@ -181,8 +189,16 @@ def _renderings(folder: Path, utterances: Sequence[Utterance], language: Languag
         )
 
 
+def _accented(spoken: str, name: str, names: Sequence[str], each: Utterance, rng: random.Random) -> Rendering:
+    accent = accents.draw(spoken, name, names, rng)
+    speed = round(each.rate / espeak.NORMAL_RATE, 3)
+    phonemes = accent.phonemes + rng.choice(ENDINGS)
+    return Rendering(phonemes, name, accent.partner, accent.share, speed, accent.melody, accent.melody_share)
+
+
 def _parts(rendering: Rendering) -> tuple[object, ...]:
-    return rendering.phonemes, rendering.voice, rendering.partner, rendering.share, rendering.speed
+    melody = (rendering.melody, rendering.melody_share) if rendering.melody else ()
+    return rendering.phonemes, rendering.voice, rendering.partner, rendering.share, rendering.speed, *melody
 
 
 def read_vocabulary(folder: Path) -> dict[str, int]:
@@ -212,6 +228,10 @@ def _wave(
     style = styles[rendering.voice][len(tokens) - 1]
     if rendering.partner:
         style = (1 - rendering.share) * style + rendering.share * styles[rendering.partner][len(tokens) - 1]
+    if rendering.melody:
+        own, other = style[MELODY:], styles[rendering.melody][len(tokens) - 1][MELODY:]
+        melody = (1 - rendering.melody_share) * own + rendering.melody_share * other
+        style = np.concatenate([style[:MELODY], melody])
     inputs = {"tokens": [[0, *tokens, 0]], "style": [style.tolist()], "speed": [rendering.speed]}
     most = MOST_SECONDS + MOST_SECONDS_PER_SYMBOL * len(tokens) / min(1.0, rendering.speed)
     seconds = SPEAK_SECONDS + SPEAK_SECONDS_PER_SYMBOL * len(tokens)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,9 @@ import soundfile
 from trainer.audio.audio_formats import SAMPLE_RATE
 from trainer.dataset import file_names, importing
 from trainer.dataset.importing import Imported
-from trainer.synthesis import acoustics, clip_sound, engines, phrases, pronunciation, speech_streams
+from trainer.synthesis import accents, acoustics, clip_sound, engines, phrases, pronunciation, speech_streams
 from trainer.synthesis.clip_sound import Utterance
+from trainer.synthesis.engines import Engine
 from trainer.system.job import Report
 from trainer.system.workspace import STREAM, SYNTHETIC_PREFIX, Workspace
 
@@ -25,6 +26,8 @@ MOST_HOURS = speech_streams.MOST_SECONDS / 3600
 POSITIONS_PER_ROOM = 3
 BACKGROUND_SECONDS = 8.0
 SAMPLES = 5
+RATES = (125, 210)
+"""Range of the rate in words per minute."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Recipe:
     speak; without any, Piper where `piper` is given, else espeak-ng and the engines that are installed, each a share.
     `pronunciations` are spoken in the positives in turn, in IPA; without any, each engine pronounces the phrase itself.
     `hours` of fluent speech without the phrase become long recordings. `is_varied` gives each clip of speech a pace and
-    a microphone of its own.
+    a microphone of its own, and a third of the positives an accent where an engine can speak it.
     """
 
     phrase: str
@@ -108,12 +111,17 @@ def _speak(workspace: Workspace, recipe: Recipe, folder: Path, report: Report) -
     rng, texts = random.Random(recipe.seed), _texts(recipe, phrase)
     spoken = [list[Utterance]() for _ in speakers]
     for label in SPEECH:
-        shares = engines.divide(speakers, recipe.counts.get(label, 0))
-        for engine, numbers, own in zip(speakers, shares, spoken, strict=True):
+        for engine, numbers, own in zip(speakers, shares(recipe, speakers, label)[0], spoken, strict=True):
             voices = engine.voices(language)[: recipe.voices]
             ipa = given if label == "positive" else ()
             every = utterances(texts[label], voices, len(numbers), folder / label, rng, numbers.start, ipa)
             own += map(clip_sound.varied, every) if recipe.is_varied else every
+    for engine, numbers, own in zip(speakers, shares(recipe, speakers, "positive")[1], spoken, strict=True):
+        voices = engine.voices(language)[: recipe.voices]
+        every = utterances(
+            [phrase], voices, len(numbers), folder / "positive", rng, numbers.start, given, accents.RATES
+        )
+        own += [replace(clip_sound.varied(each), is_accented=True) for each in every]
     total, done = sum(map(len, spoken)), 0
     for engine, own in zip(speakers, spoken, strict=True):
 
@@ -125,6 +133,16 @@ def _speak(workspace: Workspace, recipe: Recipe, folder: Path, report: Report) -
         done += len(own)
     negative = folder / "negative"
     return [each.path for own in spoken for each in own if each.path.is_relative_to(negative)]
+
+
+def shares(recipe: Recipe, speakers: Sequence[Engine], label: str) -> tuple[list[range], list[range]]:
+    """The numbers of the clips of a label that each engine speaks, and of those with an accent."""
+    count = recipe.counts.get(label, 0)
+    is_wanted = recipe.is_varied and label == "positive"
+    able = [is_wanted and engines.has_accents(engine, recipe.language) for engine in speakers]
+    accented = accents.count_of(count) if any(able) else 0
+    plain = count - accented
+    return engines.divide(speakers, plain), [range(plain, count) if can else range(0) for can in able]
 
 
 def _texts(recipe: Recipe, phrase: str) -> dict[str, list[str]]:
@@ -145,6 +163,7 @@ def utterances(
     rng: random.Random,
     first: int = 0,
     pronunciations: Sequence[str] = (),
+    rates: tuple[int, int] = RATES,
 ) -> list[Utterance]:
     """`count` utterances below the folder of a label: texts and voices in turn, with random rate, pitch and level.
 
@@ -166,7 +185,7 @@ def utterances(
             Utterance(
                 text=text,
                 voice=voice,
-                rate=rng.randint(125, 210),
+                rate=rng.randint(*rates),
                 pitch=rng.randint(25, 75),
                 lead_seconds=rng.uniform(0.1, 0.8),
                 tail_seconds=rng.uniform(0.3, 0.8),

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from trainer.synthesis.recipes import Recipe
 
 COUNTS: Mapping[str, int] = MappingProxyType(
-    {"positive": 600, "negative": 600, "hard_negative": 300, "background": 80, "rirs": 60}
+    {"positive": 900, "negative": 600, "hard_negative": 300, "background": 80, "rirs": 60}
 )
 """Clips by label."""
 
