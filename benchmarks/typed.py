@@ -19,13 +19,13 @@ from benchmarks import quality
 from trainer.audio import manifest
 from trainer.dataset import splits
 from trainer.dataset.scan import scan
-from trainer.synthesis import recipes, typed_words, voice_catalog, voice_install
+from trainer.synthesis import accents, recipes, typed_words, voice_catalog, voice_install
 from trainer.system.workspace import Workspace
 
 HOURS = 3.0
 ENGINES = {"espeak": ("espeak",), "both": ("espeak", "kokoro")}
 VARIANTS = ("both", "both, plain", "both, plain, hours", "espeak, plain")
-"""Engines of a data set; plain: without a pace and microphone for each clip; hours: with fluent synthetic speech."""
+"""Engines of a data set; plain: without accented clips, all of one pace and microphone; hours: with fluent speech."""
 RATIOS = (0.8, 0.15, 0.05)
 
 
@@ -48,8 +48,10 @@ def workspace_of(folder: Path, word: str, variant: str, voices: str) -> Workspac
     if "kokoro" in ENGINES[names]:
         voice_install.get(workspace, voice_catalog.KOKORO, voices, silent)
     recipe = typed_words.recipe(word, ENGINES[names])
-    hours, is_varied = HOURS if "hours" in options else 0, "plain" not in options
-    recipes.synthesise(workspace, replace(recipe, hours=hours, is_varied=is_varied), silent)
+    if "plain" in options:
+        plain = recipe.counts["positive"] - accents.count_of(recipe.counts["positive"])
+        recipe = replace(recipe, counts=recipe.counts | {"positive": plain}, is_varied=False)
+    recipes.synthesise(workspace, replace(recipe, hours=HOURS if "hours" in options else 0), silent)
     scan(workspace, silent)
     splits.split_dataset(workspace, RATIOS, 0)
     return workspace

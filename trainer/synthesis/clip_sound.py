@@ -1,6 +1,6 @@
 """From the speech of an engine to a clip: pace and microphone, level, silence around it, and a faint noise floor.
 
-Engines speak faster, higher and more evenly than people, into one microphone. `varied` gives each clip a pace and a
+Engines speak faster and more evenly than people, all into one microphone. `varied` gives each clip a pace and a
 microphone of its own; what that brings is measured in docs/experiments.md ("Typed words").
 """
 
