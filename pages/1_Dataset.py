@@ -13,9 +13,9 @@ from pages.ui.dataset import (
     synthesis_form,
     voice_list,
 )
-from pages.ui.shared import frame, job_progress
+from pages.ui.shared import job_progress, shell
 
-workspace = frame.page("Dataset", "📂")
+workspace = shell.page("Dataset", "📂")
 busy = bool(job_progress.running(workspace))
 st.header("Add clips", anchor=False)
 names = ["Demo data", "Import", "Record", "Room", "Synthesise", "Voices", "Public sound", "Changes"]

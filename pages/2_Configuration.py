@@ -3,15 +3,15 @@
 import streamlit as st
 
 from pages.ui.configuration import config_tabs, editing, estimate_panel, form, preset_cards
-from pages.ui.shared import flash, frame, run_picker
+from pages.ui.shared import flash, frame, run_picker, shell, statuses
 from trainer.config import config_file, saved_configs
 from trainer.run import runs
 
-workspace = frame.page("Configuration", "🎛️")
+workspace = shell.page("Configuration", "🎛️")
 edited = editing.save_fields(workspace)
 st.session_state.setdefault("save_name", editing.offered_name(workspace, edited.source))
 saved = saved_configs.names(workspace)
-names = {run.id: run_picker.name_of(run) for run in runs.all_runs(workspace)[: run_picker.MOST_RUNS]}
+names = {run.id: run_picker.name_of(run) for run in runs.all_runs(workspace)[: statuses.MOST_RUNS]}
 
 preset_cards.show(workspace, edited)
 with st.container(horizontal=True, vertical_alignment="center"):

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from pages.ui.shared import frame, run_picker
+from pages.ui.shared import run_picker, shell
 from pages.ui.training import end_notifications, live_view, start_form
 
-workspace = frame.page("Training", "📈")
+workspace = shell.page("Training", "📈")
 with st.container(horizontal=True, vertical_alignment="bottom"):
     start_form.show(workspace)
     corner = st.container(width="content", gap=None)

@@ -3,12 +3,12 @@
 import streamlit as st
 
 from pages.ui.evaluation import clip_results, exported_model, listening, model_comparison, stream_results
-from pages.ui.shared import frame, job_progress, metrics, run_picker, tables
+from pages.ui.shared import frame, job_progress, metrics, run_picker, shell, tables
 from trainer.run import runs
 
 SECTIONS = ("Streams", "Clips", "Listen", "Compare", "Model")
 
-workspace = frame.page("Evaluation", "🎯")
+workspace = shell.page("Evaluation", "🎯")
 run = run_picker.choose(workspace)
 if run is None:
     st.info("No runs yet. Train a model first, then evaluate it here.")

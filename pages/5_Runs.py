@@ -3,10 +3,10 @@
 import streamlit as st
 
 from pages.ui.runs import run_comparison, run_files, run_index, run_list, run_page
-from pages.ui.shared import flash, frame
+from pages.ui.shared import flash, frame, shell
 from trainer.catalog import trash
 
-workspace = frame.page("Runs", "📋")
+workspace = shell.page("Runs", "📋")
 rows = run_index.rows(workspace)
 in_trash = len(trash.all_of(workspace))
 if wanted := st.query_params.get("compare", ""):

@@ -6,6 +6,7 @@ import os
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
+from pages.ui.shared import next_step
 from tests.waiting import PATIENCE
 from trainer.system import durable, processes
 from trainer.system.job import Job, Verb
@@ -82,7 +83,14 @@ def charts(app: AppTest) -> int:
 
 
 def links(app: AppTest) -> list[str]:
-    return [link.proto.label for link in app.get("page_link")]
+    """The labels of the links of the page, without those of its shell."""
+    return [link.proto.label for link in app.main.get("page_link") if link.proto.help != next_step.HELP]
+
+
+def next_link(app: AppTest) -> str:
+    """The label of the link to the next step; empty when that is on this page."""
+    found = (link.proto.label for link in app.main.get("page_link") if link.proto.help == next_step.HELP)
+    return next(found, "")
 
 
 def write_job(workspace: Workspace, verb: Verb = "scan", **changes: object) -> None:

@@ -10,7 +10,7 @@ from itertools import groupby
 import streamlit as st
 
 from pages.ui.configuration.draft import Draft
-from pages.ui.shared import run_picker
+from pages.ui.shared import run_picker, statuses
 from pages.ui.shared.frame import plain
 from pages.ui.shared.tables import option_label
 from trainer.config import config_file, option_list
@@ -63,7 +63,7 @@ def by_option(problems: Sequence[Problem]) -> dict[str, list[str]]:
 
 def _runs(workspace: Workspace) -> dict[str, str]:
     """Runs whose model a training can start from, newest first."""
-    named = {run.id: run_picker.name_of(run) for run in runs.all_runs(workspace)[: run_picker.MOST_RUNS]}
+    named = {run.id: run_picker.name_of(run) for run in runs.all_runs(workspace)[: statuses.MOST_RUNS]}
     return {"": "none: a new model", LATEST: "latest run with a model", **named}
 
 

@@ -7,7 +7,7 @@ import secrets
 import streamlit as st
 
 from pages.ui.dataset import change_list
-from pages.ui.shared import audio, flash, job_progress, run_picker
+from pages.ui.shared import audio, flash, job_progress, run_picker, statuses
 from pages.ui.shared.frame import plain
 from trainer.audio.audio_formats import SAMPLE_RATE
 from trainer.dataset import capture, room_recordings
@@ -67,7 +67,7 @@ def _record_in_browser(workspace: Workspace) -> None:
 
 def _models(workspace: Workspace) -> dict[str, str]:
     """What can choose the pieces that are kept: nothing, or the exported model of a run, by its id."""
-    newest = runs.all_runs(workspace)[: run_picker.MOST_RUNS]
+    newest = runs.all_runs(workspace)[: statuses.MOST_RUNS]
     exported = [run for run in newest if detector_file.path_in(run.model).is_file()]
     return {"": "everything"} | {run.id: f"what {run_picker.name_of(run)} reacts to" for run in exported}
 

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.ui.evaluation import evaluation_charts, evaluation_picker, threshold_panel
-from pages.ui.shared import run_picker
+from pages.ui.shared import run_picker, statuses
 from pages.ui.shared.frame import error_sentence, plain
 from trainer.evaluation import budget, comparison, point_text
 from trainer.evaluation.comparison import Comparison, Drawn
@@ -37,7 +37,7 @@ def show(workspace: Workspace, run: Run) -> None:
     if not own:
         st.info("This run has no evaluation yet. Evaluate it on Streams, then another run on the same streams.")
         return
-    newest = runs.all_runs(workspace)[: run_picker.MOST_RUNS]
+    newest = runs.all_runs(workspace)[: statuses.MOST_RUNS]
     every = [(other, each) for other in newest for each in evaluation_picker.all_of(other)]
     first = evaluation_picker.choose(sorted(own, key=lambda each: not _same_streams(every, each)))  # comparable first
     others = _same_streams(every, first)

@@ -1,24 +1,28 @@
-"""The run that a page shows: the one in the address (?run=ID), else the newest that is training, queued or ended."""
+"""The run that a page shows: that of the address (?run=ID), else the last one shown in this tab, else the newest that
+is training, queued or ended."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from pages.ui.shared.frame import plain
+from pages.ui.shared.statuses import MOST_RUNS, newest
 from trainer.run import runs
 from trainer.run.documents import Request
-from trainer.run.runs import Run, Status
+from trainer.run.runs import Run
 from trainer.run.state import ACTIVE
 from trainer.system import durable
 from trainer.system.workspace import Workspace
 
-MOST_RUNS = 100
-"""Number of newest runs that a list offers; older ones open from their address or the Runs page."""
+SHOWN = "shown_run"
+"""Key of the id of the run that this tab showed last."""
 
 
-def newest(workspace: Workspace) -> list[Status]:
-    """The status of the newest runs, newest first."""
-    return [runs.status(run) for run in runs.all_runs(workspace)[:MOST_RUNS]]
+def remembered() -> str:
+    """The id of the run in the address, else of the one that this tab showed last; empty without one."""
+    shown: str = st.query_params.get("run", "") or st.session_state.get(SHOWN, "")
+    st.session_state[SHOWN] = shown
+    return shown
 
 
 def name_of(run: Run) -> str:
@@ -29,8 +33,8 @@ def name_of(run: Run) -> str:
 
 def choose(workspace: Workspace) -> Run | None:
     """The run to show, stored in the address so that a reload shows the same one; None without runs."""
-    wanted = st.query_params.get("run", "")
-    run = runs.by_id(workspace, wanted) if wanted else None
+    wanted, shown = st.query_params.get("run", ""), remembered()
+    run = runs.by_id(workspace, shown) if shown else None
     if wanted and run is None:
         st.warning(f"There is no run {plain(wanted[:80])}. Showing another run.")
     if run is None:
@@ -40,6 +44,7 @@ def choose(workspace: Workspace) -> Run | None:
         run = next((status.run for status in training or active or statuses), None)
     if run is not None and run.id != wanted:
         st.query_params["run"] = run.id
+    st.session_state[SHOWN] = run.id if run else ""
     return run
 
 
