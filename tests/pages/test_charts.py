@@ -33,6 +33,20 @@ def test_accuracy_goes_from_0_to_105_percent():
     assert layers(plot_of("accuracy"))[0]["encoding"]["y"]["scale"]["domain"] == [0, 105]
 
 
+def test_small_rates_are_apart_from_zero_and_from_each_other():
+    """0.1 % and 1 % stand apart as 10 % and 100 % do, and a run without false alarms has a line too."""
+    encoding = layers(plot_of("rates"))[0]["encoding"]["y"]
+    assert encoding["scale"] | {"domain": [0, 100], "type": "symlog", "constant": 0.1} == encoding["scale"]
+    assert encoding["axis"]["values"] == [0, 0.1, 0.3, 1, 3, 10, 30, 100]
+
+
+@pytest.mark.parametrize("plot", PLOTS, ids=lambda plot: plot.key)
+def test_the_markers_of_end_points_are_whole(plot):
+    for layer in layers(plot):
+        assert all(layer["encoding"][axis]["scale"]["padding"] >= 5 for axis in "xy")
+        assert layer["encoding"]["x"]["scale"]["nice"] is False, "no epoch 0"
+
+
 def test_log_scale_is_for_the_loss():
     assert [layer["encoding"]["y"]["scale"]["type"] for layer in layers(plot_of("loss"), log=True)] == ["log", "log"]
     assert [plot.key for plot in PLOTS if plot.may_be_log] == ["loss"]

@@ -23,8 +23,8 @@ from trainer.system import devices, durable
 def test_without_anything_the_training_page_says_what_is_missing(empty, no_processes):
     app = draw("Training")
     assert [text.value for text in app.warning] == [NO_CONFIGURATION, NO_SPLITS]
-    assert {found.label for found in app.metric} >= METRICS
-    assert sum(caption.value == "No data yet" for caption in app.caption) == 8
+    assert not app.metric and not charts(app) and app.info[0].value.startswith("No data yet.")
+    assert {"Stop Training", "Pause", "Resume"} <= {button.label for button in app.button if button.disabled}
     press(app, "Start Training")
     assert [text.value for text in app.error] == [NO_CONFIGURATION, NO_SPLITS]
     assert not app.warning and not no_processes
@@ -151,13 +151,22 @@ def test_a_running_training_shows_everything(workspace):
     run = make_run(workspace, label="Kitchen", epochs=5)
     make_alive(run)
     app = draw("Training")
-    assert {found.label for found in app.metric} >= METRICS | {"CPU", "RAM", "Elapsed", "Best epoch"}
+    labels = [found.label for found in app.metric]
+    assert set(labels) >= METRICS | {"CPU", "RAM", "Elapsed", "Best epoch"} and len(set(labels)) == len(labels)
     assert (metric(app, "Status"), metric(app, "Epoch"), metric(app, "Best epoch")) == ("Running", "6/40", "5")
     assert charts(app) == 7
     code = [element.value for element in app.code]
     assert str(run.checkpoints / "epoch-3.pt") in code
     assert "[23:45:18] Starting training..." in code
     assert any(str(run.log_file) in caption.value for caption in app.caption)
+
+
+def test_a_run_without_an_epoch_has_numbers_but_no_boxes_without_a_chart(workspace):
+    make_alive(make_run(workspace, epochs=0))
+    app = draw("Training")
+    assert {found.label for found in app.metric} >= METRICS
+    assert charts(app) == 0 and any(text.value.startswith("No data yet") for text in app.caption)
+    assert not any(text.value == "No data in these epochs" for text in app.caption)
 
 
 def test_the_newest_active_run_is_watched_until_another_is_chosen(workspace):

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 
 import altair as alt
+import numpy as np
 import streamlit as st
 
 from pages.ui.shared.curves import PLOTS, Plot, Style, curve_table
@@ -42,6 +43,8 @@ def style_form() -> Style:
 HEIGHT = 280
 PADDING = {"left": 2, "right": 14, "top": 2, "bottom": 2}
 """Pixels around a chart; on the right, room for half of the last epoch's number."""
+EDGE = 5
+"""Pixels inside the axes, so that the markers of end points are whole."""
 POINT_SIZE = "clamp(3 * width / (span(domain('x')) + 1), 4, 40)"
 """Size of markers, by the width of the axis per epoch, so that they do not overlap."""
 ZOOM = (
@@ -76,10 +79,14 @@ EMBED = {"embedOptions": {"renderer": "canvas"}}
 
 
 def _y(plot: Plot, column: str, log: bool) -> alt.Y:
-    scale = alt.Scale(type="log") if log else alt.Scale(zero=True)
+    scale = alt.Scale(type="log" if log else "linear", zero=not log, nice=False, padding=EDGE)
+    axis = alt.Axis(grid=True, tickCount=6)
     if plot.top is not None:
-        scale = alt.Scale(domain=[0, plot.top], nice=False)
-    return alt.Y(f"{column}:Q", title=plot.axis, scale=scale, axis=alt.Axis(grid=True, tickCount=6))
+        scale = alt.Scale(domain=[0, plot.top], nice=False, padding=EDGE)
+    if plot.ticks:
+        scale = alt.Scale(type="symlog", constant=plot.ticks[1], domain=[0, plot.top], nice=False, padding=EDGE)
+        axis = alt.Axis(grid=True, values=list(plot.ticks), format="~g")
+    return alt.Y(f"{column}:Q", title=plot.axis, scale=scale, axis=axis)
 
 
 def chart(plot: Plot, smoothed: bool, log: bool, lines: Sequence[str]) -> alt.LayerChart | alt.FacetChart:
@@ -95,7 +102,7 @@ def chart(plot: Plot, smoothed: bool, log: bool, lines: Sequence[str]) -> alt.La
             "epoch:Q",
             title="epoch",
             axis=alt.Axis(grid=True, tickMinStep=1, format="d"),
-            scale=alt.Scale(zero=False, domainRaw=alt.ExprRef(expr="zoomed")),
+            scale=alt.Scale(zero=False, nice=False, padding=EDGE, domainRaw=alt.ExprRef(expr="zoomed")),
         ),
         color=alt.Color("line:N", scale=alt.Scale(domain=list(names), range=list(colours)), legend=legend),
         tooltip=[
@@ -122,16 +129,28 @@ def specification(key: str, smoothed: bool, log: bool, lines: tuple[str, ...]) -
     return json.dumps({name: value for name, value in document.items() if name not in ("data", "config", "$schema")})
 
 
+COLUMN_WIDTH = 430
+"""Least pixels of a chart: two stand side by side on a page of 1,400, one on a page below 1,000."""
+
+
 def show(epochs: Epochs, style: Style) -> None:
-    """Draw every chart of a training, two per row if they fit."""
-    with st.grid(2, min_column_width=300, key="charts"):
-        for plot in PLOTS:
+    """Draw every chart for which this training has numbers, two per row if they fit."""
+    drawable = [plot for plot in PLOTS if any(_has_numbers(epochs, name) for name in plot.lines)]
+    if not drawable:
+        st.caption("No data yet: charts appear after the first epoch.")
+        return
+    with st.grid(2, min_column_width=COLUMN_WIDTH, key="charts"):
+        for plot in drawable:
             _show_one(epochs.version, plot.key, style, epochs)
     if epochs.unreadable:
         st.caption(
             f"Unreadable lines in the run's metrics: {epochs.unreadable:,}. They are damaged or from a newer version; "
             "charts leave them out."
         )
+
+
+def _has_numbers(epochs: Epochs, name: str) -> bool:
+    return bool(np.isfinite(epochs.numbers.get(name, np.empty(0))).any())
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)
@@ -142,9 +161,9 @@ def _show_one(version: str, key: str, style: Style, _epochs: Epochs) -> None:
     names = {source: name for source, (name, _) in plot.lines.items()}
     table = curve_table(_epochs.numbers, names, plot.scale, style, positive=log)
     if not len(table):
-        with st.container(height=HEIGHT + 20, border=True, key=f"empty_{plot.key}"):
+        with st.container(border=True, key=f"empty_{plot.key}"):
             st.markdown(f"**{plot.title}**")
-            st.caption("No data yet" if style.first is None and style.last is None else "No data in these epochs")
+            st.caption("No data in these epochs")
         return
     spec = specification(plot.key, bool(style.smoothing), log, tuple(table["line"].unique().to_pylist()))
     st.vega_lite_chart(

@@ -17,7 +17,10 @@ BLUE, ORANGE, RED, GREEN, PURPLE, GREY = "#2f7ed8", "#f28e2b", "#d9363e", "#2e9e
 
 @dataclass(frozen=True)
 class Plot:
-    """One chart: its lines as {column: (name, colour)}, and its axis; `timed` columns stand in timing.jsonl."""
+    """One chart: its lines as {column: (name, colour)}, and its axis; `timed` columns stand in timing.jsonl.
+
+    With `ticks`, the axis is logarithmic above the second one and linear below, down to zero.
+    """
 
     key: str
     title: str
@@ -28,6 +31,7 @@ class Plot:
     number: str = ".4f"
     may_be_log: bool = False
     timed: bool = False
+    ticks: tuple[float, ...] = ()
 
 
 PLOTS = (
@@ -53,8 +57,9 @@ PLOTS = (
         "rate per window (%)",
         {"fpr": ("FPR", RED), "fnr": ("FNR", ORANGE), "f1": ("F1", GREEN)},
         100,
-        105,
+        100,
         ".2f",
+        ticks=(0, 0.1, 0.3, 1, 3, 10, 30, 100),
     ),
     Plot(
         "stream", "Misses in the validation stream", "miss rate (%)", {"miss_rate": ("Miss rate", RED)}, 100, 105, ".2f"

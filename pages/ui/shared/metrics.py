@@ -206,7 +206,7 @@ def show_point(point: OperatingPoint | None, run: str, here: tuple[str, str] = (
     """Draw the headline, the metrics, and folded below them what they were measured on; `here` is the page and its
     section."""
     show_headline(point, run, here)
-    show(point_metrics(point), least_width=170)
+    show(point_metrics(point), least_width=145)
     measured = point is not None and point.measured_on is not None
     with st.expander("How this was measured") if measured else nullcontext():
         st.caption(plain(" ".join(point_text.sentences(point))))

@@ -8,8 +8,8 @@ from pages.ui.shared import charts, flash, history, metrics, run_controls, run_n
 from pages.ui.shared.active_runs import REFRESH_SECONDS
 from pages.ui.shared.curves import Style
 from pages.ui.shared.frame import plain
-from pages.ui.shared.history import Epochs
 from trainer.run import runs
+from trainer.run.documents import Best
 from trainer.run.runs import Run, Status
 from trainer.run.state import ACTIVE, State
 from trainer.system import log_lines
@@ -19,6 +19,8 @@ WINDOWS = (
     "Rates per window at threshold 0.5, not per hour of audio. Train accuracy covers this epoch so far; the others "
     "cover the validation split after the last epoch."
 )
+STRIP_WIDTH = 140
+"""Least pixels of a metric: six stand side by side on a page of 1,400."""
 LOG_LINES = 100
 LOG_HEIGHT = 320
 LOG_BYTES = 24 << 10
@@ -27,7 +29,7 @@ LOG_BYTES = 24 << 10
 def show(run: Run | None, style: Style) -> None:
     """Draw the run, every two seconds while it is active, and less often while it could be resumed elsewhere."""
     if run is None:
-        _show_nothing(style)
+        _show_nothing()
         return
     state = runs.status(run).state
     seconds = REFRESH_SECONDS if state in ACTIVE else None if state == "damaged" else IDLE_REFRESH_SECONDS
@@ -46,44 +48,38 @@ def _live(run: Run, style: Style, drawn: State) -> None:
 def _draw(status: Status, style: Style) -> None:
     with st.container(key="notice"):  # always present, so that elements below do not move when a notice appears
         run_notice.show(status)
-    left, right = st.columns([1, 2], gap="medium")
-    with left:
-        _show_numbers(status)
-    with right:
-        charts.show(history.read(status.run, to_end=status.state not in ACTIVE), style)
-    _show_best(status)
+    best = status.progress.best if status.progress else None
+    with st.container(key="numbers", gap="small"):
+        metrics.show([*metrics.progress_metrics(status), metrics.best_metrics(best)[0]], least_width=STRIP_WIDTH)
+        _show_rates(status)
+    charts.show(history.read(status.run, to_end=status.state not in ACTIVE), style)
+    _show_best(status.run, best)
     _show_log(status.run)
 
 
-def _show_numbers(status: Status | None) -> None:
-    """State and progress, the operating point, and the rates per window."""
-    metrics.show(metrics.progress_metrics(status))
-    metrics.show_point(metrics.point_of_run(status), status.run.id if status else "")
-    with st.expander("Details", expanded=True):
-        st.caption(WINDOWS)
-        metrics.show(metrics.window_rates(status))
+def _show_rates(status: Status) -> None:
+    """What a device would hear, beside the rates per window."""
+    with st.grid(2, min_column_width=360):
+        with st.container():
+            metrics.show_point(metrics.point_of_run(status), status.run.id)
+        with st.expander("Details", expanded=True):
+            metrics.show(metrics.window_rates(status), least_width=180)
+            st.caption(WINDOWS)
 
 
-def _show_nothing(style: Style) -> None:
-    """The page before the first run: the empty layout."""
-    st.info("No runs yet. Choose a configuration and click Start Training to watch the run here.")
-    left, right = st.columns([1, 2], gap="medium")
-    with left:
-        _show_numbers(None)
-    with right:
-        charts.show(Epochs(), style)
-    _show_best(None)
+def _show_nothing() -> None:
+    """The page before the first run."""
+    st.info("No data yet. Choose a configuration and click Start Training: numbers, charts and log appear here.")
 
 
-def _show_best(status: Status | None) -> None:
-    best = status.progress.best if status and status.progress else None
+def _show_best(run: Run, best: Best | None) -> None:
     st.header("Best model", anchor=False)
-    metrics.show(metrics.best_metrics(best), least_width=150)
-    st.caption("Loss and accuracy are per validation window, at threshold 0.5.")
-    if status and best:
-        st.code(str(status.run.checkpoints / best.checkpoint), language=None, wrap_lines=True)
-    else:
+    if best is None:
         st.caption("No model yet: the first completed epoch creates one.")
+        return
+    metrics.show(metrics.best_metrics(best)[1:], least_width=150)
+    st.caption("Loss and accuracy are per validation window, at threshold 0.5.")
+    st.code(str(run.checkpoints / best.checkpoint), language=None, wrap_lines=True)
 
 
 def _show_log(run: Run) -> None:

@@ -84,11 +84,13 @@ def show(workspace: Workspace) -> None:
 
 
 def watch_form(workspace: Workspace, run: Run | None) -> Style:
-    """The run picker, the controls of the run and the style of the charts."""
+    """The run picker, the controls of the run and the style of its charts."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if run:
             run_picker.selector(workspace, run)
         run_controls.show(workspace, run)
+    if run is None:
+        return Style()
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="right"):
         style = charts.style_form()
     st.space("xsmall")  # room for the chart toolbar, which appears above the charts on hover
