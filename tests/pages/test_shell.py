@@ -73,15 +73,20 @@ def test_the_sidebar_says_what_runs_now_on_every_page(workspace):
 def test_a_detector_that_is_made_is_told_once_and_watched_on_home(workspace):
     run = make_run(workspace, 1, label="hey atlas")
     make_alive(run)
-    known = {"id": "1", "inputs": "", "voices": (), "recordings": 0, "created": "", "began": 0.0, "run": run.id}
+    known = {"id": "1", "inputs": "", "voices": (), "recordings": 0, "created": "", "began": 0.0, "clock": 1e12}
     planned = {"data": 60, "training": 120, "evaluation": 30, "export": 6}
-    made = Creation(order=Order(phrase="hey atlas"), planned=planned, took={"data": 50}, **known)
+    made = Creation(order=Order(phrase="hey atlas"), planned=planned, took={"data": 50}, run=run.id, **known)
     durable.replace_json(workspace.root / "data" / "creation.json", made.model_dump(mode="json"))
     write_job(workspace, "create", doing="Training")
     app = draw("Runs")
     _, told = sidebar(app)
     assert told.startswith("hey atlas: ") and told.endswith(" left")
     assert next_link(app) == "Go to Home"
+
+
+def test_a_detector_before_its_first_stage_is_told_too(empty):
+    write_job(empty, "create")
+    assert sidebar(draw("Dataset"))[1:] == ["New detector: Starting"]
 
 
 def test_the_timer_of_the_sidebar_ends_with_the_last_work(workspace, monkeypatch):

@@ -20,14 +20,22 @@ PAGES = {
     "Runs": frame.RUNS,
 }
 """The page of each title."""
+GONE = (
+    "Wakeword Studio does not answer: its server has stopped, or cannot be reached from here. Trainings continue. To "
+    "start it again, run make app in its folder; this page then connects by itself."
+)
+"""In place of Streamlit's own words when the server is gone, which name a command that is not ours."""
 _STYLE = """<style>
 [data-testid="stCaptionContainer"] { opacity: 0.8; }
 [data-variant][data-selected]:not([data-disabled]), [data-testid="stTab"][data-selected],
 [data-testid="stSliderThumbValue"], [data-testid="stCode"] .token { color: inherit !important; }
 [data-testid="stCode"] .token.comment { opacity: 0.8; }
-</style>"""
+[role="dialog"] .e14li121 { font-size: 0; }
+[role="dialog"] .e14li121::after { content: "GONE"; font-size: 1rem; }
+[role="dialog"] .e14li121 + [data-testid="stErrorCodeBlock"] { display: none; }
+</style>""".replace("GONE", GONE)
 """Contrast of at least 4.5:1 where the theme has no option for it: captions with their links, chosen segments and tabs,
-values of sliders and coloured words of code."""
+values of sliders and coloured words of code; and GONE in the dialog about a lost connection."""
 
 
 def page(title: str, icon: str) -> Workspace:

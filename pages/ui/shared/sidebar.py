@@ -55,17 +55,18 @@ def _live(workspace: Workspace, drawn: Sequence[Status], was_busy: bool) -> None
             st.markdown(f":small[{plain(work.progress)}]")
     if len(works) > MOST_SHOWN:
         st.page_link(frame.RUNS, label=f"{len(works) - MOST_SHOWN:,} more")
-    if was_busy and not works:
+    if was_busy and not current and not _jobs(workspace):
         st.rerun()
 
 
 def of(workspace: Workspace, active: Sequence[Status]) -> list[Work]:
     """What runs in the workspace: a detector that is being made, runs, and other jobs."""
     jobs = _jobs(workspace)
-    making = creation.progress(workspace) if any(job.verb == creation.VERB for job in jobs) else None
+    creates = any(job.verb == creation.VERB for job in jobs)
+    making = creation.progress(workspace) if creates else None
     own = making.run.id if making and making.run else ""
     return [
-        *([_creation(making)] if making else []),
+        *([_creation(making)] if creates else []),
         *[_run(status) for status in active if status.run.id != own],
         *[_job(job) for job in jobs if job.verb != creation.VERB],
     ]
@@ -79,8 +80,11 @@ def _joined(*parts: str) -> str:
     return " · ".join(filter(None, parts))
 
 
-def _creation(making: creation.Progress) -> Work:
-    stage = creation.TITLES[making.creation.stage] if making.creation.stage else "Starting"
+def _creation(making: creation.Progress | None) -> Work:
+    """A detector that is being made; None before its first stage."""
+    if making is None or making.creation.stage is None:
+        return Work("New detector", "Starting", frame.HOME, {})
+    stage = creation.TITLES[making.creation.stage]
     return Work(making.creation.order.phrase, _joined(stage, _left(making.seconds_left)), frame.HOME, {})
 
 
