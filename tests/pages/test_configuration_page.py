@@ -9,7 +9,7 @@ from trainer.config import config_file, saved_configs
 from trainer.config.option_list import options
 from trainer.config.schema import Config
 from trainer.estimates import requirements
-from trainer.run import probe, runs
+from trainer.run import launch, probe, runs
 from trainer.system import durable, limits
 
 EPOCHS = Config().training.epochs
@@ -390,7 +390,12 @@ def test_a_card_says_how_long_a_training_took_or_takes(workspace):
     durable.replace_json(run.request_file, request | {"split_fingerprint": manifest.fingerprint(workspace)})
     assert not said(draw("Configuration"), "Took"), "it has not ended"
     end(run, "completed", "All epochs are done.")
-    assert said(draw("Configuration"), "Took 00:02:10 here · ")
+    app = draw("Configuration")
+    assert said(app, "Took 00:02:10 here · ") and not said(app, "Trained already")
+    durable.replace_json(
+        run.request_file, durable.read_json(run.request_file) | {"versions": launch.package_versions()}
+    )
+    assert said(draw("Configuration"), "Trained already on these clips: another run ends with the same model.")
     measured = probe.Measured(
         prepare_seconds=1, first_batch_seconds=1, batch_seconds=1, batches=1, validation_seconds=1,
         checkpoint_seconds=1, mining_seconds=0, stream_seconds=0, epoch_seconds=4, total_seconds=81, epochs=20,

@@ -1,12 +1,13 @@
 """What is around every page: the next step, the run that goes along, and the sidebar with what runs."""
 
+import os
 import shutil
 
 import pytest
 import streamlit as st
 
-from pages.ui.shared import statuses
-from tests.pages.tools import PAGES, checked, draw, field, next_link, write_job
+from pages.ui.shared import job_progress, statuses
+from tests.pages.tools import PAGES, checked, draw, field, next_link, texts, write_job
 from tests.run_folders import end, make_alive, make_run, write_progress
 from trainer.creation.creation import Creation, Order
 from trainer.run import runs
@@ -134,3 +135,12 @@ def test_the_status_of_a_fresh_or_active_run_is_always_read(workspace, monkeypat
     for _ in range(2):
         assert [statuses.of(run).state for run in (fresh, active)] == ["completed", "running"]
     assert len(reads) == 4
+
+
+@pytest.mark.parametrize(("state", "stays"), [("done", False), ("cancelled", False), ("failed", True)])
+def test_the_result_of_a_job_goes_when_it_is_past(workspace, state, stays):
+    write_job(workspace, state=state, message="The job is over.")
+    assert "The job is over." in texts(draw("Dataset"))
+    file = workspace.jobs / "scan.json"
+    os.utime(file, (file.stat().st_atime, file.stat().st_mtime - 2 * job_progress.RESULT_SECONDS))
+    assert ("The job is over." in texts(draw("Dataset"))) is stays

@@ -12,10 +12,11 @@ from pages.ui.training import live_view
 from tests.pages.tools import METRICS, NO_CONFIGURATION, NO_SPLITS, charts, checked, draw, field, links, metric, press
 from tests.run_folders import end, make_alive, make_run
 from tests.tiny import clip_of, ignore, tiny_config, write_wav
+from trainer.audio import manifest
 from trainer.config import config_file, saved_configs
 from trainer.dataset import splits
 from trainer.dataset.scan import scan
-from trainer.run import documents, runs
+from trainer.run import documents, launch, runs
 from trainer.run.documents import Control
 from trainer.system import devices, durable
 
@@ -188,3 +189,36 @@ def test_a_form_is_named_by_all_that_it_says(workspace):
     others = [form_token(workspace, **said | {key: value + value}) for key, value in said.items()]
     (workspace.splits / "val.csv").write_bytes(b"")
     assert len({token, *others, form_token(workspace, **said)}) == 6
+
+
+def repeatable(workspace, name: str = "mine"):
+    """A run as a start with this saved configuration would make it, ended."""
+    run = make_run(workspace, label="Kitchen")
+    run.config_file.write_bytes(config_file.dump(config_file.load(workspace.configs / f"{name}.yaml")))
+    known = {"split_fingerprint": manifest.fingerprint(workspace), "versions": launch.package_versions()}
+    durable.replace_json(run.request_file, durable.read_json(run.request_file) | known)
+    end(run, "completed", "All epochs are done.")
+    return run
+
+
+def test_a_run_that_would_repeat_another_says_so_before_the_start(workspace, no_processes, monkeypatch):
+    def told() -> list[str]:
+        return [text.value for text in draw("Training").info if "byte for byte" in text.value]
+
+    assert not told()
+    run = repeatable(workspace)
+    (text,) = told()
+    assert text.startswith(f"Kitchen · {run.id} was trained with these options on these clips.")
+    saved_configs.save(workspace, "mine", tiny_config(seed=7), None)
+    assert not told(), "another seed"
+    saved_configs.save(workspace, "mine", tiny_config(), None)
+    assert told()
+    durable.replace_json(run.request_file, durable.read_json(run.request_file) | {"versions": {"torch": "2.0"}})
+    assert not told(), "another version may end otherwise"
+
+
+def test_a_start_without_splits_says_so(workspace, no_processes):
+    app = draw("Training")
+    shutil.rmtree(workspace.splits)
+    press(app, "Start Training")
+    assert NO_SPLITS in [text.value for text in app.error] and not no_processes

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from trainer.audio import manifest
 from trainer.config import config_file
 from trainer.config.schema import Config
-from trainer.run import earlier_run, runs
+from trainer.estimates import requirements
+from trainer.estimates.requirements import Machine
+from trainer.run import earlier_run, launch, runs
 from trainer.run.documents import Request
 from trainer.run.runs import Run
 from trainer.system import durable, regular_file
@@ -57,6 +59,13 @@ def completed(known: RunsByConfig, config: Config) -> Run | None:
         return None
     ended = (run for run in known.runs.get(options, ()) if runs.status(run).state == "completed")
     return next(ended, None)
+
+
+def repeated(known: RunsByConfig, config: Config, here: Machine) -> Run | None:
+    """The run that a further one of this configuration would repeat to the byte: on the CPU, with the same versions."""
+    run = None if requirements.on_gpu(config, here) else completed(known, config)
+    request = durable.read_document(Request, run.request_file) if run else None
+    return run if request and request.versions == launch.package_versions() else None
 
 
 def seconds(run: Run) -> float | None:

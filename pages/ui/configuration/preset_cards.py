@@ -13,6 +13,7 @@ from pages.ui.shared.frame import plain
 from trainer.config import config_file
 from trainer.config.schema import Config
 from trainer.estimates import requirements
+from trainer.estimates.requirements import Machine
 from trainer.run import earlier_run, probe, repeats
 from trainer.run.repeats import RunsByConfig
 from trainer.system.log_lines import clock_time
@@ -31,22 +32,22 @@ def show(workspace: Workspace, edited: Draft) -> None:
     """Draw the cards and what the last click on one came to; after a start, lead to the Training page."""
     if run := st.session_state.pop(STARTED, ""):
         st.switch_page(frame.TRAINING, query_params={"run": run})
-    names = config_file.presets()
+    names, here = config_file.presets(), requirements.machine(workspace)
     known, newest = repeats.read(workspace), run_start.newest_run(workspace)
     run_start.link_pages([message.text for message in flash.show(PLACE)])
-    _grid([name for name in names if name in FIRST], known, newest, edited)
+    _grid([name for name in names if name in FIRST], known, here, newest, edited)
     with st.expander("More presets"):
-        _grid([name for name in names if name not in FIRST], known, newest, edited)
+        _grid([name for name in names if name not in FIRST], known, here, newest, edited)
 
 
-def _grid(names: Sequence[str], known: RunsByConfig, newest: str, edited: Draft) -> None:
+def _grid(names: Sequence[str], known: RunsByConfig, here: Machine, newest: str, edited: Draft) -> None:
     with st.grid(4, min_column_width=210):
         for name in names:
             with st.container(border=True, height="stretch", gap="small", key=f"card_{name}"):
-                _card(name, known, newest, edited)
+                _card(name, known, here, newest, edited)
 
 
-def _card(name: str, known: RunsByConfig, newest: str, edited: Draft) -> None:
+def _card(name: str, known: RunsByConfig, here: Machine, newest: str, edited: Draft) -> None:
     config, workspace = config_file.preset(name), known.workspace
     title, _, purpose = config_file.situation(name).partition(": ")
     loaded = " :blue-badge[loaded]" if edited.source == Source("preset", name) and not edited.changed() else ""
@@ -54,6 +55,8 @@ def _card(name: str, known: RunsByConfig, newest: str, edited: Draft) -> None:
     st.caption(plain(purpose[:1].upper() + purpose[1:]))
     time = _time(known, config)
     st.caption(plain(_facts(config, time)))
+    if repeats.repeated(known, config, here):
+        st.caption("Trained already on these clips: another run ends with the same model.")
     refusal = earlier_run.problem(workspace, config)
     with st.container(horizontal=True, gap="xsmall"):
         st.button(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Sequence
 
 import streamlit as st
@@ -16,6 +17,8 @@ from trainer.system.workspace import Workspace
 PLACE = "job"
 """The place of the flash messages of clicks that start jobs."""
 REFRESH_SECONDS = 1.0
+RESULT_SECONDS = 1800.0
+"""How long a page shows what a job came to; a failure is shown until the next job."""
 CANCEL_HELP = "Clips stay unchanged. The next scan reuses what this one has read."
 CANCEL_OTHER_HELP = "Earlier results stay unchanged."
 CANCEL_DOWNLOAD_HELP = "Get it again to continue where it stopped."
@@ -53,11 +56,17 @@ def running(workspace: Workspace, verbs: Sequence[Verb] = DATA_VERBS) -> list[Jo
 
 
 def last_ended(workspace: Workspace, verbs: Sequence[Verb]) -> Job | None:
-    """The job of these verbs that changed last, if it has ended."""
+    """The job of these verbs that changed last, if it has ended and its result is news."""
     files = [(workspace.jobs / f"{verb}.json", verb) for verb in verbs]
-    changed = [(path.stat().st_mtime_ns, verb) for path, verb in files if path.exists()]
-    last = job.read(workspace, max(changed)[1]) if changed else None
-    return last if last and last.state != "running" else None
+    changed = [(path.stat().st_mtime, verb) for path, verb in files if path.exists()]
+    if not changed:
+        return None
+    when, verb = max(changed)
+    last = job.read(workspace, verb)
+    if last is None or last.state == "running":
+        return None
+    past = last.state in ("done", "cancelled") and time.time() - when > RESULT_SECONDS
+    return None if past else last
 
 
 def start(workspace: Workspace, verb: Verb, arguments: Sequence[str], place: str = PLACE) -> None:

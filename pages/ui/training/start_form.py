@@ -13,7 +13,7 @@ from trainer.config import config_file, saved_configs
 from trainer.config.config_file import ConfigError
 from trainer.config.schema import Config
 from trainer.dataset import splits, window_fit
-from trainer.run import preflight
+from trainer.run import preflight, repeats
 from trainer.run.runs import Run
 from trainer.system import regular_file
 from trainer.system.workspace import Workspace
@@ -104,6 +104,18 @@ def messages(workspace: Workspace) -> None:
     for text in [] if errors else dict.fromkeys(texts):
         st.warning(plain(text))
     run_start.link_pages(texts)
+    _show_repeat(workspace, st.session_state.get("start_config"))
+
+
+def _show_repeat(workspace: Workspace, name: str | None) -> None:
+    """Say before a start that it would repeat a run to the byte."""
+    config = _saved_config(workspace, name)
+    here = preflight.machine(workspace, config) if config else None
+    if config and here and (run := repeats.repeated(repeats.read(workspace), config, here)):
+        st.info(
+            f"{plain(run_picker.name_of(run))} was trained with these options on these clips. Another run ends with "
+            "the same model, byte for byte, unless you change the seed, an option or the clips."
+        )
 
 
 def _missing(workspace: Workspace) -> list[str]:
