@@ -6,10 +6,11 @@ import shutil
 import pytest
 import streamlit as st
 
-from pages.ui.shared import job_progress, statuses
+from pages.ui.shared import job_progress, next_step, statuses
 from tests.pages.tools import PAGES, checked, draw, field, next_link, texts, write_job
 from tests.run_folders import end, make_alive, make_run, write_progress
 from trainer.creation.creation import Creation, Order
+from trainer.evaluation import evaluations
 from trainer.run import runs
 from trainer.system import durable
 
@@ -38,6 +39,16 @@ def test_a_run_that_ended_with_a_model_leads_to_its_evaluation(workspace, state)
     assert next_link(app) == "Go to Evaluation"
     (link,) = [link.proto for link in app.main.get("page_link") if link.proto.label == "Go to Evaluation"]
     assert run.id in link.query_string
+
+
+def test_an_evaluated_run_leads_to_its_model(workspace, monkeypatch):
+    run = make_run(workspace)
+    end(run, "completed", "All done.")
+    monkeypatch.setattr(evaluations, "all_of", lambda found: iter([found]))
+    app = draw("Training", run.id)
+    assert app.main.markdown[0].value == ":small[**Next:** Take the model away, or make it better.]"
+    (link,) = [link.proto for link in app.main.get("page_link") if link.proto.help == next_step.HELP]
+    assert link.label == "Go to Evaluation" and "section=Model" in link.query_string
 
 
 def test_the_chosen_run_goes_from_page_to_page(workspace):

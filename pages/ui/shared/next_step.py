@@ -11,6 +11,7 @@ from pages.ui.shared import frame, run_picker
 from trainer.audio import manifest
 from trainer.config import saved_configs
 from trainer.creation import creation
+from trainer.evaluation import evaluations
 from trainer.run.runs import Status
 from trainer.run.state import ACTIVE
 from trainer.system import job
@@ -20,11 +21,12 @@ HELP = "The next step on the way to your detector."
 
 
 class Step(NamedTuple):
-    """The next step, the page to take it on, and the run that it is about."""
+    """The next step, the page to take it on with its section, and the run that it is about."""
 
     text: str
     page: str
     run: str = ""
+    section: str = ""
 
 
 def of(workspace: Workspace, newest: Sequence[Status], chosen: str = "") -> Step:
@@ -57,6 +59,8 @@ def _of_run(status: Status) -> Step:
         return Step("See why a run waits in the queue.", frame.TRAINING, run)
     if status.state in ACTIVE:
         return Step("Watch the training.", frame.TRAINING, run)
+    if any(evaluations.all_of(status.run)):
+        return Step("Take the model away, or make it better.", frame.EVALUATION, run, "Model")
     if status.progress and status.progress.best:
         return Step("See how good the model is.", frame.EVALUATION, run)
     return Step("The run produced no model. See why, then start another.", frame.TRAINING, run)
@@ -68,6 +72,7 @@ def show(workspace: Workspace, newest: Sequence[Status], here: str) -> None:
     st.markdown(f":small[**Next:** {step.text}]", width="content")
     if step.page != here:
         name = step.page.split("_")[-1].removesuffix(".py")
-        query = {"run": step.run} if step.run else None
+        known = {"run": step.run, "section": step.section}
+        query = {name: value for name, value in known.items() if value} or None
         icon = ":material/arrow_forward:"
         st.page_link(step.page, label=f"Go to {name}", icon=icon, help=HELP, query_params=query)

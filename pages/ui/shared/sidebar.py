@@ -92,7 +92,8 @@ def _run(status: Status) -> Work:
     progress = status.progress
     trains = status.state in TRAINING_STATES and progress and progress.epochs
     epoch = f"epoch {progress.epoch:,}/{progress.epochs:,}" if trains and progress else ""
-    left = _left(progress.eta_seconds) if progress and status.state == "running" else ""
+    timed = progress and status.state == "running" and progress.phase not in ("starting", "preparing")
+    left = _left(progress.eta_seconds) if timed and progress else ""
     query = {"run": status.run.id}
     return Work(status.label, _joined(state_word(status.state), epoch, left), frame.TRAINING, query)
 
