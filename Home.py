@@ -14,10 +14,10 @@ word_form.show(workspace, busy=bool(job_progress.running(workspace)))
 creation_view.show(workspace)
 newest = statuses.newest(workspace)
 if any(status.state in ACTIVE for status in newest):
-    st.subheader("Running and queued", anchor=False)
+    st.header("Running and queued", anchor=False)
     active_runs.follow(newest, cards=True)
 
 if newest:
-    st.subheader("Newest runs", anchor=False)
+    st.header("Newest runs", anchor=False)
     tables.show_runs(newest[:NEWEST_SHOWN], key="newest")
     st.page_link(frame.RUNS, label="All runs", icon=":material/list_alt:")

@@ -34,11 +34,11 @@ def made(tmp_path) -> list[Run]:
     return found
 
 
-def violations(page: Page, where: str) -> list[str]:
-    """What axe-core finds now, in words; Home's headings are not looked at."""
+def violations(page: Page) -> list[str]:
+    """What axe-core finds now, in words."""
     found = []
     for violation in Axe().run(page, context={"exclude": [[DISABLED]]}).response["violations"]:
-        if violation["impact"] in ("serious", "critical") or (where and violation["id"] == "heading-order"):
+        if violation["impact"] in ("serious", "critical") or violation["id"] == "heading-order":
             for node in violation["nodes"]:
                 reasons = [check["message"] for check in node["any"] + node["all"] + node["none"]]
                 found.append(f"{violation['id']}: {node['html'][:200]}: {reasons}")
@@ -55,7 +55,7 @@ def faults(page: Page, where: str) -> list[str]:
         expect(page.get_by_test_id("stApp")).to_have_css("background-color", BACKGROUNDS[scheme])
         seen: list[str] = []
         for _ in range(LOOKS):
-            if not (seen := violations(page, where)):
+            if not (seen := violations(page)):
                 break
             page.wait_for_timeout(1000)  # what is drawn late, or changes its colour late, is looked at once more
         found += [f"{where or 'Home'}, {scheme}: {each}" for each in seen]

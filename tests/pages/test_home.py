@@ -99,7 +99,7 @@ def test_a_running_creation_shows_its_stages_and_can_be_paused(empty, monkeypatc
     app = draw("Wakeword Studio")
     shown = next(each.value for each in app.markdown if "Make the data set" in each.value)
     assert "Make the data set · 00:01:01" in shown and "**Train**" in shown and ":gray[Evaluate]" in shown
-    assert app.subheader[0].value == "“hey \\*atlas\\*”"
+    assert app.header[0].value == "“hey \\*atlas\\*”"
     assert next(button for button in app.button if button.label == BUTTON).disabled
     bar = app.get("progress")[0].proto
     assert bar.value == 25 and "Training, epoch 1 of 4 · about 2 min left" in bar.text
@@ -142,7 +142,7 @@ def test_a_job_that_has_not_begun_shows_no_earlier_word(empty):
     write(empty, took=dict.fromkeys(creation.STAGES, 10.0), clock=0.0)
     write_job(empty, "create")
     app = draw("Wakeword Studio")
-    assert not app.subheader and app.get("progress")[0].proto.text == "Starting"
+    assert not app.header and app.get("progress")[0].proto.text == "Starting"
     assert creation.is_starting(empty) and creation.progress(empty) is None
 
 

@@ -26,7 +26,7 @@ def sidebar(app) -> list[str]:
 def test_every_page_says_the_next_step_at_the_same_place(empty, page):
     app = draw(page)
     texts = [text.value for text in app.main.markdown]
-    assert texts[0] == ":small[**Next:** Get clips: make demo data, or scan your own recordings.]"
+    assert texts[0] == ":small[**Next:** Type a word on Home, or bring clips of your own.]"
     assert next_link(app) == ("" if page == "Dataset" else "Go to Dataset")
 
 

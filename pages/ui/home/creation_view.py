@@ -37,7 +37,7 @@ def _live(workspace: Workspace, was_running: bool) -> None:
             st.progress(0.0, text="Starting")
         return
     with st.container(border=True, key="creation"):
-        st.subheader(plain(f"“{current.creation.order.phrase}”"), anchor=False)
+        st.header(plain(f"“{current.creation.order.phrase}”"), anchor=False)
         if current.state == "done":
             _show_result(current)
         else:

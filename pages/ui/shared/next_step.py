@@ -40,7 +40,7 @@ def of(workspace: Workspace, newest: Sequence[Status], chosen: str = "") -> Step
 
 def _of_workspace(workspace: Workspace, newest: Sequence[Status]) -> Step:
     if not workspace.scan_file.exists():
-        return Step("Get clips: make demo data, or scan your own recordings.", frame.DATASET)
+        return Step("Type a word on Home, or bring clips of your own.", frame.DATASET)
     if not manifest.split_file(workspace, "train").exists():
         return Step("Split the clips into training, validation and test sets.", frame.DATASET)
     training = (status for status in newest if status.state in ACTIVE - {"queued", "unknown"})
