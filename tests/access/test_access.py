@@ -442,5 +442,5 @@ def test_without_its_entry_the_network_is_shown_nothing(tmp_path):
             process.wait(20)
 
     local, network = drawn("127.0.0.1"), drawn("0.0.0.0")
-    assert "requires no access token, so every user of this machine" in local and "Newest runs" in local
-    assert "so pages are disabled" in network and "Newest runs" not in network
+    assert "requires no access token, so every user of this machine" in local and "Create detector" in local
+    assert "so pages are disabled" in network and "Create detector" not in network

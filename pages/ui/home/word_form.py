@@ -25,13 +25,13 @@ VOICES: tuple[Verb, ...] = ("voices",)
 def show(workspace: Workspace, busy: bool) -> None:
     """Draw the form; `busy` while another job changes the data set."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.text_input(
+        phrase = st.text_input(
             "What shall your device listen for?", key=PHRASE, max_chars=60, placeholder="hey atlas", width=320
         )
         st.button(
             "Create detector", type="primary", disabled=busy, on_click=_create, args=(workspace,), key="create_start"
         )
-    _show_rating()
+    _show_rating(phrase, st.session_state.get(LANGUAGE, "en"))
     st.caption(
         "Makes a data set with synthetic voices, trains, evaluates and exports a model, all on this machine. "
         f"{_recordings(workspace)}"
@@ -41,7 +41,7 @@ def show(workspace: Workspace, busy: bool) -> None:
     with st.expander("Pronunciation, language and time"):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             names = {code: language.name for code, language in phrases.LANGUAGES.items()}
-            st.selectbox("Language", list(names), format_func=names.__getitem__, key=LANGUAGE, width=180)
+            language = st.selectbox("Language", list(names), format_func=names.__getitem__, key=LANGUAGE, width=180)
             st.number_input(
                 "Minutes",
                 int(creation.LEAST_MINUTES),
@@ -51,13 +51,11 @@ def show(workspace: Workspace, busy: bool) -> None:
                 width=140,
                 help="About how long it may take. With fewer minutes fewer clips are spoken.",
             )
-        state = st.session_state
-        pronunciation_form.show(workspace, state[PHRASE], state[LANGUAGE], (), busy)
+        pronunciation_form.show(workspace, phrase, language, (), busy)
 
 
-def _show_rating() -> None:
+def _show_rating(phrase: str, language: str) -> None:
     """What speaks for and against the phrase in the field."""
-    phrase, language = st.session_state[PHRASE], st.session_state.get(LANGUAGE, "en")
     if not phrase.strip():
         return
     try:
