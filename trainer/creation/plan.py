@@ -14,7 +14,7 @@ from trainer.system import limits
 from trainer.system.workspace import Workspace
 
 PRESET = "recommended"
-DATA_SHARE, EVALUATION_SHARE = 0.5, 0.15
+DATA_SHARE, EVALUATION_SHARE = 0.75, 0.15
 """Shares of the ordered minutes that speaking and evaluation may take; training gets the rest. Only speaking is cut:
 with fewer epochs a detector of few clips misses most words."""
 EXPORT_SECONDS = 10.0
