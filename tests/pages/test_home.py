@@ -82,9 +82,19 @@ def test_better_voices_are_offered_while_they_are_missing(empty, started, monkey
     assert "The server is gone." in texts(draw("Wakeword Studio"))
 
 
+def test_voices_are_offered_for_languages_that_they_speak(empty):
+    app = draw("Wakeword Studio")
+    for code, told in {"fr": " can be added.", "de": None}.items():
+        field(app, "selectbox", "Language").set_value(code)
+        app = checked(app.run())
+        offers = [caption.value for caption in app.caption if "Only espeak-ng will speak" in caption.value]
+        assert bool(offers) == bool(told) and all(told in each and "most people" not in each for each in offers)
+
+
 def test_own_recordings_are_told(empty):
     assert any("Recordings of people make it better" in caption.value for caption in draw("Wakeword Studio").caption)
     write_wav(empty.raw / "positive" / "anna" / "0.wav", [0.0] * 16000)
+    (empty.raw / "positive" / "anna" / "notes.txt").write_text("no recording")
     assert not any("replaces" in caption.value for caption in draw("Wakeword Studio").caption)
     write_wav(empty.raw / "positive" / "demo-en" / "0.wav", [0.0] * 16000)
     told = " ".join(caption.value for caption in draw("Wakeword Studio").caption)
@@ -144,6 +154,13 @@ def test_a_job_that_has_not_begun_shows_no_earlier_word(empty):
     app = draw("Wakeword Studio")
     assert not app.header and app.get("progress")[0].proto.text == "Starting"
     assert creation.is_starting(empty) and creation.progress(empty) is None
+
+
+def test_the_page_of_the_data_pauses_a_creation_too(empty):
+    write(empty)
+    write_job(empty, "create", done=1, total=4, doing="Speaking")
+    button = draw("Dataset").button(key="cancel_create")
+    assert button.label == "Pause" and button.help.startswith("Keeps what was made")
 
 
 def test_the_time_left_is_that_of_the_run_while_it_trains(empty):

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from trainer.dataset import file_names
 from trainer.evaluation import headline, operating_point
 from trainer.evaluation.headline import Headline
 from trainer.run import runs
@@ -116,7 +117,7 @@ def own_clips(workspace: Workspace, label: str) -> list[tuple[str, int]]:
     for place, folders, names in os.walk(workspace.raw / label):
         if Path(place) == workspace.raw / label:
             folders[:] = [name for name in folders if not name.startswith((SYNTHETIC_PREFIX, "."))]
-        paths = (Path(place, name) for name in names if not name.startswith("."))
+        paths = (Path(place, name) for name in names if file_names.is_audio(name) and not file_names.is_hidden(name))
         found += [(path.relative_to(workspace.raw).as_posix(), path.stat().st_size) for path in paths]
     return sorted(found)
 
@@ -184,7 +185,7 @@ def _seconds_left(current: Creation, share: float | None, run: Run | None) -> fl
 
 
 def document(progress: Progress) -> dict[str, Any]:
-    """A creation as a JSON document: keys of `order`, its state and stage, the id of its run, seconds."""
+    """A creation as a JSON document: its phrase, state and stage, the id of its run, seconds."""
     current = progress.creation
     return {
         "phrase": current.order.phrase,

@@ -157,7 +157,7 @@ def _without(phrase: str, target: Phonemes, texts: Sequence[str], pronounce: Pro
     return [text for text, sound in zip(others, pronounce(others), strict=True) if sound and sound != target]
 
 
-def nearest(word: Phonemes, lexicon: dict[str, Phonemes], count: int = NEAREST_WORDS) -> list[str]:
+def _nearest(word: Phonemes, lexicon: dict[str, Phonemes], count: int = NEAREST_WORDS) -> list[str]:
     """The words of a lexicon that sound most like `word` and differ from it, by relative distance."""
 
     def relative(name: str) -> tuple[float, str]:
@@ -223,10 +223,10 @@ def look_alikes(phrase: str, language: Language, least_distance: int = 1) -> lis
     if len(words) > 1:
         texts.append(" ".join(reversed(words)))
     for index, sound in enumerate(sounds):
-        for near in nearest(sound, common):
+        for near in _nearest(sound, common):
             texts += [" ".join([*words[:index], near, *words[index + 1 :]]), near]
-    texts += nearest(target, common)
-    texts += [f"{near} {words[-1]}" for near in nearest(sounds[0], common, 3)] if len(words) == 1 else []
+    texts += _nearest(target, common)
+    texts += [f"{near} {words[-1]}" for near in _nearest(sounds[0], common, 3)] if len(words) == 1 else []
     different = _without(phrase, target, list(dict.fromkeys(text for text in texts if text)), pronounce)
     distances = [distance(target, sound) for sound in pronounce(different)]
     return [text for text, away in zip(different, distances, strict=True) if away >= least_distance]

@@ -1,12 +1,13 @@
 """Rates a phrase before it is trained: how many sounds it has, and which common words sound like it.
 
-The limits are the usual advice for wake words (six sounds or more, unlike everyday words); how well the rating predicts
-missed words and false accepts has not been measured.
+The limits are the usual advice for wake words: six sounds or more, unlike everyday words (Picovoice, "Tips for choosing
+a wake word", 2019). How well the rating predicts missed words and false accepts has not been measured.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from trainer.synthesis import phrases
@@ -58,6 +59,7 @@ class Rating:
         return parts
 
 
+@lru_cache(maxsize=256)  # a page rates its phrase whenever it is drawn
 def rate(phrase: str, language: Language) -> Rating:
     """Rate a phrase; takes a second for the first phrase of a language. Raises ValueError for one that cannot be
     spoken."""
@@ -73,10 +75,12 @@ def _rated(phrase: str, language: Language) -> Rating:
     (target,) = phrases.pronounce_in(language)([phrase])
     lexicon = phrases.lexicon(language)
     inside = [word for word, sound in lexicon.items() if sound != target and phrases.contains(sound, target)]
-    near = [word for word in phrases.nearest(target, lexicon) if _is_near(target, lexicon[word]) and word not in inside]
+    likely = (word for word, sound in lexicon.items() if sound != target and _is_near(target, sound))
+    near = sorted(set(likely) - set(inside), key=lambda word: (phrases.distance(target, lexicon[word]), word))
     is_common = any(sound == target for sound in lexicon.values())
     return Rating(phrase, len(target), tuple(inside[:SHOWN]), tuple(near[:SHOWN]), is_common)
 
 
 def _is_near(a: Phonemes, b: Phonemes) -> bool:
-    return phrases.distance(a, b) <= NEAR * max(len(a), len(b))
+    most = NEAR * max(len(a), len(b))
+    return abs(len(a) - len(b)) <= most and phrases.distance(a, b) <= most

@@ -31,17 +31,18 @@ def show(workspace: Workspace, busy: bool) -> None:
         st.button(
             "Create detector", type="primary", disabled=busy, on_click=_create, args=(workspace,), key="create_start"
         )
-    _show_rating(phrase, st.session_state.get(LANGUAGE, "en"))
+    language = st.session_state.get(LANGUAGE, "en")
+    _show_rating(phrase, language)
     st.caption(
         "Makes a data set with synthetic voices, trains, evaluates and exports a model, all on this machine. "
         f"{_recordings(workspace)}"
     )
-    _show_voices(workspace, busy)
+    _show_voices(workspace, language, busy)
     job_progress.show_progress(workspace, VOICES)
     with st.expander("Pronunciation, language and time"):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             names = {code: language.name for code, language in phrases.LANGUAGES.items()}
-            language = st.selectbox("Language", list(names), format_func=names.__getitem__, key=LANGUAGE, width=180)
+            st.selectbox("Language", list(names), format_func=names.__getitem__, key=LANGUAGE, width=180)
             st.number_input(
                 "Minutes",
                 int(creation.LEAST_MINUTES),
@@ -75,15 +76,17 @@ def _recordings(workspace: Workspace) -> str:
     return f"Recordings of people make it better: add them on the Dataset page, before or later.{replaced}"
 
 
-def _show_voices(workspace: Workspace, busy: bool) -> None:
-    """Offer the voices that are not installed and make the largest difference."""
+def _show_voices(workspace: Workspace, language: str, busy: bool) -> None:
+    """Offer the voices that are not installed and make the largest difference, which was measured in English alone."""
     document = next(each for each in engines.documents(workspace) if each["name"] == kokoro.NAME)
-    if document["installed"]:
+    if document["installed"] or language not in document["languages"]:
         return
+    only = "Only espeak-ng will speak, whose voices are far from those of people"
+    gain = " make a far better detector." if language == "en" else " can be added."
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
-            "Only espeak-ng will speak, whose voices are far from those of people: most people would not be heard. "
-            f"{document['title']} voices ({document['megabytes']:,.0f} MB) make a far better detector."
+            f"{only}{': most people would not be heard' if language == 'en' else ''}. "
+            f"{document['title']} voices ({document['megabytes']:,.0f} MB){gain}"
         )
         voice_list.show_get(workspace, kokoro.NAME, f"Get {document['title']} voices", "create_get_voices", busy)
     ended = job_progress.last_ended(workspace, VOICES)

@@ -22,6 +22,7 @@ RESULT_SECONDS = 1800.0
 CANCEL_HELP = "Clips stay unchanged. The next scan reuses what this one has read."
 CANCEL_OTHER_HELP = "Earlier results stay unchanged."
 CANCEL_DOWNLOAD_HELP = "Get it again to continue where it stopped."
+PAUSE_HELP = "Keeps what was made, and pauses the training. Continue on Home."
 STOP_HELP = "Ends the recording and keeps what there is."
 TITLES: dict[Verb, str] = {
     "create": "Creating",
@@ -41,6 +42,8 @@ TITLES: dict[Verb, str] = {
     "pack": "Packing the run",
     "unpack": "Importing the run",
 }
+BUTTONS: dict[Verb, str] = {"capture": "Stop", "create": "Pause"}
+"""The buttons that end a job and keep what it has made; the others are called Cancel."""
 MODEL_VERBS: tuple[Verb, ...] = ("export", "evaluate")
 """Jobs of the Evaluation page, which do not change the data set."""
 CAPTURE: tuple[Verb, ...] = ("capture",)
@@ -103,7 +106,7 @@ def _live(workspace: Workspace, busy: bool, verbs: Sequence[Verb]) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.progress(min(1.0, each.done / each.total) if each.total else 0.0, text=plain(progress_text(each)))
             key = f"cancel_{each.verb}"
-            name = "Stop" if each.verb in CAPTURE else "Cancel"
+            name = BUTTONS.get(each.verb, "Cancel")
             st.button(name, key=key, on_click=job.cancel, args=(workspace, each.verb), help=_cancel_help(each.verb))
     if busy and not jobs:
         st.rerun()
@@ -112,7 +115,12 @@ def _live(workspace: Workspace, busy: bool, verbs: Sequence[Verb]) -> None:
 def _cancel_help(verb: Verb) -> str:
     """What cancelling a job leaves behind."""
     others = CANCEL_HELP if verb in DATA_VERBS else CANCEL_OTHER_HELP
-    helps: dict[Verb, str] = {"corpora": CANCEL_DOWNLOAD_HELP, "voices": CANCEL_DOWNLOAD_HELP, "capture": STOP_HELP}
+    helps: dict[Verb, str] = {
+        "corpora": CANCEL_DOWNLOAD_HELP,
+        "voices": CANCEL_DOWNLOAD_HELP,
+        "capture": STOP_HELP,
+        "create": PAUSE_HELP,
+    }
     return helps.get(verb, others)
 
 
