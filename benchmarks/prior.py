@@ -1,4 +1,4 @@
-"""The rates behind `validation.prior_threshold` of the engine: `python -m benchmarks.prior FOLDER`.
+"""The rates behind `shipped_threshold.prior_threshold` of the engine: `python -m benchmarks.prior FOLDER`.
 
 For each of six words: train `recommended` on synthetic recordings of the word and its look-alikes and on real negatives
 of ../shared/wakebench, then score the best model on recordings of real speech and noise. Only recordings of even number

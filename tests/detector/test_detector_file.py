@@ -3,7 +3,7 @@
 import pytest
 
 from trainer.detector import detector_file
-from trainer.detector.detector_file import ColumnFacts, DetectorFile, Int8, Parity, Rates, Threshold
+from trainer.detector.detector_file import ColumnFacts, DetectorFile, Int8, Parity, Rates, Threshold, Unsmoothed
 from trainer.detector.stream_scores import Point
 
 RATES = Rates(accuracy=0.99, fpr=0.01, fnr=0.01)
@@ -75,3 +75,14 @@ def test_a_stranger_s_model_names_no_file_outside_its_folder(name: str):
     assert DetectorFile.model_validate(document | {"files": {"model.int8.onnx": "0"}})
     with pytest.raises(ValueError, match="files"):
         DetectorFile.model_validate(document | {"files": {name: "0"}})
+
+
+def test_programs_that_load_the_head_listen_without_smoothing_with_a_threshold_of_their_own():
+    own = Unsmoothed(threshold=0.95, threshold_from=FROM_STREAM.model_copy(update={"miss_rate": 0.1}))
+    file = file_of(None).model_copy(update={"unsmoothed": own})
+    for name in ("openwakeword.onnx", "openwakeword.tflite"):
+        heard = detector_file.of_model(file, name)
+        assert (heard.threshold, heard.threshold_from.miss_rate) == (0.95, 0.1)
+        assert (heard.smoothing_seconds, heard.refractory_seconds) == (0.08, 2.0)
+    earlier = detector_file.of_model(file_of(None), "openwakeword.onnx")
+    assert (earlier.threshold, earlier.threshold_from.source) == (0.5, "default"), "an earlier version measured none"

@@ -25,7 +25,7 @@ from trainer.detector.stream_scores import Point
 from trainer.engine import __main__ as engine
 from trainer.engine.export import export, graphs, parity
 from trainer.engine.features.features import front_end
-from trainer.engine.training import validation
+from trainer.engine.training import shipped_threshold, validation
 from trainer.estimates import model_size
 from trainer.evaluation import operating_point, point_text
 from trainer.run import launch, models
@@ -33,7 +33,7 @@ from trainer.run.documents import Best, Progress
 from trainer.run.runs import Run
 from trainer.system import durable, log_lines
 
-EMBEDDED = [(name, {"kind": "speech_embedding"}) for name in ("gru", "dense", "conv_attention")]
+EMBEDDED = [(name, {"kind": "speech_embedding"}) for name in ("gru", "lstm", "dense", "conv_attention")]
 FEATURES = [
     ("tc_resnet", {"kind": kind, "normalisation": how, "frame_ms": frame})
     for kind, how, frame in (
@@ -202,7 +202,7 @@ def test_the_threshold_of_other_words_is_shipped_with_its_rates_in_the_validatio
     """Measured at the export, as for a run whose training did not measure it."""
     before = durable.read_document(detector_file.DetectorFile, run.model / "detector.json")
     monkeypatch.setattr(export.composition, "FORMAT", export.composition.FORMAT + 1)
-    monkeypatch.setattr(validation, "prior_threshold", lambda config, per_hour: 0.999)
+    monkeypatch.setattr(shipped_threshold, "prior_threshold", lambda config, per_hour: 0.999)
     file = export.export(run, before.checkpoint, lambda: None)
     assert (file.threshold, file.threshold_from.source) == (0.999, "prior")
     assert file.threshold_from.words == before.threshold_from.words and file.threshold_from.hours > 0
@@ -214,7 +214,7 @@ def test_the_threshold_of_other_words_is_shipped_with_its_rates_in_the_validatio
 
 
 def test_a_row_keeps_the_operating_point_that_an_export_ships():
-    budget, shipped = Point(0.7, 1, 8, 0, 0.4), validation.Shipped(Point(0.96, 3, 8, 0, 0.4))
+    budget, shipped = Point(0.7, 1, 8, 0, 0.4), shipped_threshold.Shipped(Point(0.96, 3, 8, 0, 0.4))
     row = validation.stream_row(budget, shipped)
     assert row["miss_rate"] == 1 / 8
     assert (validation.point_of_row(row, "stream"), validation.shipped_of_row(row)) == (budget, shipped)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 EMBEDDING_NUMBERS, EMBEDDING_STEPS = 96, 16
 """Rows and columns of the speech embedding of a window."""
 EMBEDDING_WINDOW_SECONDS, EMBEDDING_STEP_SECONDS = 2.0, 0.08
-EMBEDDING_MODELS = ("dense", "gru", "conv_attention")
+EMBEDDING_MODELS = ("dense", "gru", "lstm", "conv_attention")
 """The models for speech embeddings."""
 LATEST = "latest"
 """In `training.start_from`: the newest run with a model; starting a run replaces it by the id."""

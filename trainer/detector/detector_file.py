@@ -10,13 +10,16 @@ from pydantic import BaseModel, Field
 from trainer.detector.stream_scores import Point
 from trainer.system.display_text import counted
 
-NAME, MODEL, INT8_MODEL, OPENWAKEWORD_MODEL = "detector.json", "model.onnx", "model.int8.onnx", "openwakeword.onnx"
+NAME, MODEL, INT8_MODEL = "detector.json", "model.onnx", "model.int8.onnx"
+OPENWAKEWORD_MODEL, OPENWAKEWORD_TFLITE = "openwakeword.onnx", "openwakeword.tflite"
 WAVEFORM, COLUMNS, PROBABILITY = "waveform", "columns", "probability"
 """Values in the graph of a model: input, columns of features (shared by overlapping windows), output."""
 LARGEST_DIFFERENCE = 1e-4
 """Allowed between the probabilities of the trained and of the exported model."""
 MOST_LOSS = 0.01
 """Allowed increase of the miss rate by int8 quantization."""
+UNSMOOTHED_REFRACTORY_SECONDS = 2.0
+"""How long programs that load an openWakeWord head do not fire again: wyoming-openwakeword, linux-voice-assistant."""
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Seconds = Annotated[float, Field(gt=0, le=60)]
@@ -51,6 +54,14 @@ class Threshold(BaseModel, frozen=True):
     bound_per_hour: float | None = None
     long_hours: float | None = None
     long_false_accepts: int | None = None
+
+
+class Unsmoothed(BaseModel, frozen=True):
+    """The threshold for programs that load the openWakeWord head: they judge each score alone, without smoothing, so
+    that the same budget needs another one. It comes from the same recordings as that of the detector."""
+
+    threshold: float
+    threshold_from: Threshold
 
 
 class Parity(BaseModel, frozen=True):
@@ -111,6 +122,7 @@ class DetectorFile(BaseModel, frozen=True):
     smoothing_seconds: Seconds
     threshold: float
     threshold_from: Threshold
+    unsmoothed: Unsmoothed | None = None
     refractory_seconds: Seconds
     columns: ColumnFacts
     files: dict[FileName, str]
@@ -203,8 +215,17 @@ def _int8_sentences(cost: Int8) -> list[str]:
 
 
 def of_model(file: DetectorFile, name: str) -> DetectorFile:
-    """The document for one of its models: int8 has a threshold of its own, unless the user chose one for both."""
+    """The document for one of its models: int8 has a threshold of its own, unless the user chose one for both, and
+    programs that load the openWakeWord head listen in another way."""
+    if name in (OPENWAKEWORD_MODEL, OPENWAKEWORD_TFLITE):
+        return _unsmoothed(file)
     own = file.int8.int8_stream if file.int8 and name == INT8_MODEL else None
     if own is None or file.threshold_from.source != "validation_stream":
         return file
     return file.model_copy(update={"threshold": own.threshold})
+
+
+def _unsmoothed(file: DetectorFile) -> DetectorFile:
+    own = file.unsmoothed or Unsmoothed(threshold=0.5, threshold_from=Threshold(source="default"))
+    heard = {"smoothing_seconds": file.hop_seconds, "refractory_seconds": UNSMOOTHED_REFRACTORY_SECONDS}
+    return file.model_copy(update=heard | {"threshold": own.threshold, "threshold_from": own.threshold_from})

@@ -31,6 +31,7 @@ FILES = {
     detector_file.MODEL: "The detector: waveform in, probability out, features inside.",
     detector_file.INT8_MODEL: "The detector with int8 weights.",
     detector_file.OPENWAKEWORD_MODEL: "The head alone, as openWakeWord loads it.",
+    detector_file.OPENWAKEWORD_TFLITE: "The head alone, as Home Assistant loads it.",
     detector_file.NAME: "Settings: window, hop, smoothing, threshold, origin and digests.",
 }
 LISTENING = """\

@@ -12,17 +12,20 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from onnx import ModelProto
 
 from trainer.config.schema import Config
 from trainer.detector import detector_file, stream_scores
-from trainer.detector.detector_file import DetectorFile, Parity, Threshold
+from trainer.detector.detector_file import DetectorFile, Parity, Threshold, Unsmoothed
 from trainer.engine.data.windows import epoch_windows, validation_windows
-from trainer.engine.export import graphs, parity
+from trainer.engine.export import graphs, parity, tflite_heads
 from trainer.engine.export.parity import Heartbeat, Trained, open_run
 from trainer.engine.features import embedding
 from trainer.engine.training import validation
+from trainer.engine.training.shipped_threshold import Shipped
+from trainer.engine.training.validation import StreamPoints
 from trainer.run import metrics, models, runs
 from trainer.run.documents import Request
 from trainer.run.runs import Run
@@ -35,51 +38,73 @@ MOST_WINDOWS = 512
 """Evenly spaced validation windows on which the models are compared."""
 
 
-def threshold(trained: Trained, heartbeat: Heartbeat) -> tuple[float, Threshold]:
-    """The threshold for the run's false accepts per hour, from the long recordings of the validation stream where they
-    suffice, else from the threshold prior where there is one, else from all of that stream, with its misses in it; 0.5
-    when that stream is never scored.
-
-    The training's own measurement is used unless an earlier version composed its stream differently.
-    """
+def thresholds(trained: Trained, heartbeat: Heartbeat) -> dict[str, Any]:
+    """The fields of detector.json about the thresholds for the run's false accepts per hour, from the long recordings
+    of the validation stream where they suffice, else from the threshold prior where there is one, else from all of that
+    stream, with its misses in it; 0.5 when that stream is never scored."""
     options = trained.config.training
+    at_budget, shipped, unsmoothed = _measured(trained, heartbeat)
+    chosen = shipped or (Shipped(at_budget) if at_budget else None)
+    is_prior = shipped is not None
+    threshold, origin = _origin(chosen, options.false_accepts_per_hour, is_prior)
+    fields: dict[str, Any] = {"threshold": threshold, "threshold_from": origin}
+    if _is_embedded(trained):
+        threshold, origin = _origin(unsmoothed, options.false_accepts_per_hour, is_prior)
+        fields["unsmoothed"] = Unsmoothed(threshold=threshold, threshold_from=origin)
+    return fields
+
+
+def _is_embedded(trained: Trained) -> bool:
+    """Whether the network is a head on the speech embedding, which other programs compute too."""
+    return trained.config.features.kind == "speech_embedding"
+
+
+def _measured(trained: Trained, heartbeat: Heartbeat) -> StreamPoints:
+    """The training's own measurement, unless an earlier version composed its stream differently or measured less."""
     metrics.read_to_end(tail := metrics.Tail(), trained.run.metrics_file)
     epoch, finished = models.epoch_of(trained.checkpoint)
     row = next((row for row in reversed(tail.epochs) if finished and row["epoch"] == epoch), {})
-    if row.get("stream_format") == composition.FORMAT:
-        point, shipped = validation.point_of_row(row, "stream"), validation.shipped_of_row(row)
-    elif options.stream_epochs:
-        point, shipped = validation.measure_stream(
-            trained.network,
-            trained.val,
-            validation.open_stream(trained.val, trained.run.workspace.features, heartbeat),
-            heartbeat,
-        )
-    else:
-        point, shipped = None, None
-    if (point := shipped.point if shipped else point) is None:
+    points = StreamPoints(
+        validation.point_of_row(row, "stream"),
+        validation.shipped_of_row(row),
+        validation.shipped_of_row(row, "unsmoothed"),
+    )
+    if row.get("stream_format") == composition.FORMAT and (points.unsmoothed or not _is_embedded(trained)):
+        return points
+    if not trained.config.training.stream_epochs:
+        return StreamPoints(None, None, None)
+    stream = validation.open_stream(trained.val, trained.run.workspace.features, heartbeat)
+    return validation.measure_stream(trained.network, trained.val, stream, heartbeat)
+
+
+def _origin(shipped: Shipped | None, per_hour: float, is_prior: bool) -> tuple[float, Threshold]:
+    """A threshold and where it comes from; `is_prior`: without a bound it is the prior, not that of the budget."""
+    if shipped is None:
         return 0.5, Threshold(source="default")
-    bound = shipped.bound_per_hour if shipped else None
+    point, bound = shipped.point, shipped.bound_per_hour
     return point.threshold, Threshold(
-        source="prior" if shipped and bound is None else "validation_stream",
-        false_accepts_per_hour=options.false_accepts_per_hour,
+        source="prior" if is_prior and bound is None else "validation_stream",
+        false_accepts_per_hour=per_hour,
         miss_rate=point.miss_rate,
         words=point.words,
         false_accepts=point.false_accepts,
         hours=point.hours,
         bound_per_hour=bound,
-        long_hours=shipped.long_hours or None if shipped else None,
-        long_false_accepts=shipped.long_false_accepts if shipped and shipped.long_hours else None,
+        long_hours=shipped.long_hours or None,
+        long_false_accepts=shipped.long_false_accepts if shipped.long_hours else None,
     )
 
 
-def chosen_threshold(trained: Trained, folder: Path) -> tuple[float, Threshold] | None:
-    """The threshold that the user chose in an evaluation of this model, which a new export keeps."""
+def chosen_thresholds(trained: Trained, folder: Path) -> dict[str, Any]:
+    """The fields of detector.json with the thresholds that the user chose in an evaluation of this model, which a new
+    export keeps; empty when there are none."""
     file = durable.read_document(DetectorFile, detector_file.path_in(folder))
     if file is None or file.threshold_from.source != "evaluation":
-        return None
-    same = file.checkpoint_sha256 == models.digest_of(trained.run, trained.checkpoint)
-    return (file.threshold, file.threshold_from) if same else None
+        return {}
+    if file.checkpoint_sha256 != models.digest_of(trained.run, trained.checkpoint):
+        return {}
+    fields: dict[str, Any] = {"threshold": file.threshold, "threshold_from": file.threshold_from}
+    return fields | ({"unsmoothed": file.unsmoothed} if file.unsmoothed else {})
 
 
 def _wants_int8(folder: Path) -> bool:
@@ -91,7 +116,7 @@ def _wants_int8(folder: Path) -> bool:
 def _graphs(trained: Trained) -> dict[str, ModelProto]:
     """The ONNX models by file name: the whole detector and, on speech embeddings, the head for openWakeWord."""
     whole = {detector_file.MODEL: graphs.detector_graph(trained.config, trained.network)}
-    if trained.config.features.kind != "speech_embedding":
+    if not _is_embedded(trained):
         return whole
     return whole | {detector_file.OPENWAKEWORD_MODEL: graphs.openwakeword_graph(trained.config, trained.network)}
 
@@ -114,8 +139,10 @@ def export(run: Run, checkpoint: str, heartbeat: Heartbeat, with_int8: bool = Fa
     windows = parity.evenly_spaced(validation_windows(trained.val.array, trained.config), MOST_WINDOWS)
     scores = parity.score_exported(whole, trained, windows, heartbeat)
     agreement = parity.compare(parity.score_trained(trained, windows, heartbeat), scores)
-    chosen = chosen_threshold(trained, folder) or threshold(trained, heartbeat)
-    file = describe(trained, agreement, *chosen)
+    chosen = chosen_thresholds(trained, folder)
+    if not chosen or (_is_embedded(trained) and "unsmoothed" not in chosen):
+        chosen = thresholds(trained, heartbeat) | chosen
+    file = describe(trained, agreement, chosen)
     if with_int8 or _wants_int8(folder):
         samples = parity.evenly_spaced(
             epoch_windows(trained.train.array, trained.config, 1), graphs.CALIBRATION_WINDOWS
@@ -126,12 +153,14 @@ def export(run: Run, checkpoint: str, heartbeat: Heartbeat, with_int8: bool = Fa
         cost = parity.int8_cost((scores, int8_scores), windows.positive, (whole.ByteSize(), small.ByteSize()), points)
         onnx_models[detector_file.INT8_MODEL], file = small, file.model_copy(update={"int8": cost})
     files = {name: model.SerializeToString() for name, model in onnx_models.items()}
+    if detector_file.OPENWAKEWORD_MODEL in files:
+        files[detector_file.OPENWAKEWORD_TFLITE] = tflite_heads.of_network(trained.network)
     file = file.model_copy(update={"files": {name: _sha256(data) for name, data in files.items()}})
     return _write(trained, folder, files, file)
 
 
-def describe(trained: Trained, agreed: Parity, threshold: float, threshold_from: Threshold) -> DetectorFile:
-    """The contents of detector.json, without the files."""
+def describe(trained: Trained, agreed: Parity, thresholds: dict[str, Any]) -> DetectorFile:
+    """The contents of detector.json, with the fields about thresholds and without the files."""
     run, config, checkpoint = trained.run, trained.config, trained.checkpoint
     return DetectorFile(
         run=run.id,
@@ -143,8 +172,7 @@ def describe(trained: Trained, agreed: Parity, threshold: float, threshold_from:
         window_seconds=config.data.window_seconds,
         hop_ms=1000 * validation.hop_seconds(config),
         smoothing_seconds=stream_scores.SMOOTHING_SECONDS,
-        threshold=threshold,
-        threshold_from=threshold_from,
+        **thresholds,
         refractory_seconds=stream_scores.REFRACTORY_SECONDS,
         columns=graphs.column_facts(config, trained.val.front_end),
         files={},
@@ -165,10 +193,9 @@ def _write(trained: Trained, folder: Path, files: dict[str, bytes], file: Detect
     with exclusive_lock(detector_file.lock_in(folder)):
         for name, data in files.items():
             durable.replace_bytes(folder / name, data)
-        if chosen := chosen_threshold(trained, folder):
-            file = file.model_copy(update={"threshold": chosen[0], "threshold_from": chosen[1]})
+        file = file.model_copy(update=chosen_thresholds(trained, folder))
         durable.replace_json(detector_file.path_in(folder), file.model_dump())
-        for path in (*folder.glob("*.onnx"), *folder.glob("*.tmp.*")):
+        for path in (*folder.glob("*.onnx"), *folder.glob("*.tflite"), *folder.glob("*.tmp.*")):
             if path.name not in files:
                 path.unlink(missing_ok=True)
     return file

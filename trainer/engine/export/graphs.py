@@ -171,13 +171,14 @@ def column_facts(config: Config, front: FrontEnd | SpeechEmbedding) -> ColumnFac
 
 
 def _graph(
-    module: nn.Module, example: Tensor, input_name: str, output_name: str, dynamic: tuple[str, ...]
+    module: nn.Module, example: Tensor, names: tuple[str, str], dynamic: tuple[str, ...], fold: bool = False
 ) -> ModelProto:
-    """Export the module as a graph whose first dimensions, named in `dynamic`, are dynamic.
+    """Export the module as a graph from one name to the other whose first dimensions, named in `dynamic`, are dynamic.
 
+    With `fold`, what depends on weights alone is computed now; the waves of a spectrum would be most of a small model.
     Uses the older of torch's exporters, because the newer one needs onnxscript, which is not installed.
     """
-    axes = {input_name: dict(enumerate(dynamic)), output_name: dict(enumerate(dynamic))} if dynamic else {}
+    axes = {name: dict(enumerate(dynamic)) for name in names} if dynamic else {}
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns that it is deprecated
@@ -186,10 +187,10 @@ def _graph(
             (example,),
             buffer,  # type: ignore[arg-type]
             dynamo=False,
-            do_constant_folding=False,
+            do_constant_folding=fold,
             opset_version=OPSET,
-            input_names=[input_name],
-            output_names=[output_name],
+            input_names=[names[0]],
+            output_names=[names[1]],
             dynamic_axes=axes,
         )
     return onnx.load_from_string(buffer.getvalue())
@@ -205,8 +206,8 @@ def detector_graph(config: Config, network: nn.Module) -> ModelProto:
     front, samples = front_end(config.features), window_samples(config)
     columns = EmbeddingColumns(front) if isinstance(front, SpeechEmbedding) else MelColumns(front)
     shape = (2, model_size.frames(config), _column_rows(config))
-    first = _graph(columns, torch.zeros(2, samples), WAVEFORM, COLUMNS, ("batch", "time"))
-    last = _graph(Head(front, network), torch.zeros(shape), COLUMNS, PROBABILITY, ("batch",))
+    first = _graph(columns, torch.zeros(2, samples), (WAVEFORM, COLUMNS), ("batch", "time"))
+    last = _graph(Head(front, network), torch.zeros(shape), (COLUMNS, PROBABILITY), ("batch",))
     whole = compose.merge_models(
         _prefixed(first, "front/"),
         _prefixed(last, "head/"),
@@ -229,6 +230,6 @@ def _column_rows(config: Config) -> int:
 def openwakeword_graph(config: Config, network: nn.Module) -> ModelProto:
     """The head of a model on speech embeddings: [1, 16, 96] to [1, 1]."""
     example = torch.zeros(1, model_size.frames(config), feature_rows(config.features))
-    graph = _graph(OpenWakeWordHead(network), example, "embeddings", "score", ())
+    graph = _graph(OpenWakeWordHead(network), example, ("embeddings", "score"), (), fold=True)
     onnx.checker.check_model(graph, full_check=True)
     return graph

@@ -255,12 +255,12 @@ def _score_stream(session: Session) -> Row:
     update_progress(session.journal, doing="Scoring the validation stream")
     stream = open_stream(session)
     began = time.monotonic()
-    point, shipped = validation.measure_stream(session.eval_model, session.val, stream, session.heartbeat)
+    points = validation.measure_stream(session.eval_model, session.val, stream, session.heartbeat)
     record_duration(session.journal, "stream", began)
-    if point is None:
+    if points.at_budget is None:
         return {}
-    say(validation.describe_stream(point))
-    return validation.stream_row(point, shipped)
+    say(validation.describe_stream(points.at_budget))
+    return validation.stream_row(points.at_budget, points.shipped, points.unsmoothed)
 
 
 def open_stream(session: Session) -> Stream:

@@ -5,11 +5,10 @@ The validation stream consists of recordings composed of the validation clips; t
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,16 +18,17 @@ from torch import Tensor, nn
 from trainer.audio.audio_formats import SAMPLE_RATE
 from trainer.audio.manifest import Clip
 from trainer.audio.sound_levels import Wave
-from trainer.config import config_file
 from trainer.config.schema import EMBEDDING_NUMBERS, EMBEDDING_STEP_SECONDS, Config
 from trainer.detector import stream_scores
+from trainer.detector.detector_file import UNSMOOTHED_REFRACTORY_SECONDS
 from trainer.detector.stream_scores import Point
 from trainer.engine.data.batches import Feed, plain_batches
 from trainer.engine.data.clips import FULL_SCALE, ClipArray
 from trainer.engine.data.windows import Windows, window_samples
-from trainer.engine.training import losses
+from trainer.engine.training import losses, shipped_threshold
+from trainer.engine.training.shipped_threshold import Shipped
 from trainer.estimates import model_size
-from trainer.evaluation import clip_rates, intervals
+from trainer.evaluation import clip_rates
 from trainer.run.metrics import Row
 from trainer.streams import composition, stream_set
 from trainer.streams.composition import Composed, Options
@@ -187,23 +187,27 @@ def count_streams(config: Config, after: int = 0) -> int:
     return -(-epochs // every) - after // every if every and after < epochs else 0
 
 
-def stream_row(point: Point, shipped: Shipped | None = None) -> Row:
+def stream_row(point: Point, shipped: Shipped | None = None, unsmoothed: Shipped | None = None) -> Row:
     """The columns of an epoch's row for the stream, at the budget and, where that is another threshold, at the one that
-    an export would ship; `stream_format` is the version of its composition."""
+    an export would ship, and at that for unsmoothed scores; `stream_format` is the version of its composition."""
     measured = {f"stream_{name}": value for name, value in asdict(point).items()}
-    more = dict[str, float | int | None]()
-    if shipped:
-        document = asdict(shipped)
-        more = {f"shipped_{name}": value for name, value in (document.pop("point") | document).items()}
+    more = _prefixed("shipped", shipped) | _prefixed("unsmoothed", unsmoothed)
     return {"miss_rate": point.miss_rate, **measured, **more, "stream_format": composition.FORMAT}
 
 
-def shipped_of_row(row: Row) -> Shipped | None:
-    """The inverse of `stream_row` for the threshold that an export would ship; None when the row has none."""
-    if (point := point_of_row(row, "shipped")) is None:
+def _prefixed(prefix: str, shipped: Shipped | None) -> dict[str, float | int | None]:
+    if shipped is None:
+        return {}
+    document = asdict(shipped)
+    return {f"{prefix}_{name}": value for name, value in (document.pop("point") | document).items()}
+
+
+def shipped_of_row(row: Row, prefix: str = "shipped") -> Shipped | None:
+    """The inverse of `stream_row` for a threshold that an export would ship; None when the row has none."""
+    if (point := point_of_row(row, prefix)) is None:
         return None
     names = ("bound_per_hour", "long_hours", "long_false_accepts")  # rows of earlier versions have none
-    return Shipped(point, **{name: row[f"shipped_{name}"] for name in names if f"shipped_{name}" in row})
+    return Shipped(point, **{name: row[f"{prefix}_{name}"] for name in names if f"{prefix}_{name}" in row})
 
 
 def point_of_row(row: Row, prefix: str) -> Point | None:
@@ -220,92 +224,32 @@ def describe_stream(point: Point) -> str:
     )
 
 
-def measure_stream(
-    model: nn.Module, feed: Feed, stream: Stream, heartbeat: Callable[[], None]
-) -> tuple[Point | None, Shipped | None]:
-    """The operating points at the configured false accepts per hour and at the threshold to ship; None for a split
-    without words or other sound, and without hours and prior."""
-    hop = hop_seconds(feed.config)
-    scored = [
-        smoothed(recording, stream_probability(model, feed, columns, heartbeat), hop)
-        for recording, columns in zip(stream.recordings, stream.columns, strict=True)
-    ]
-    at_budget = stream_set.operating_point(scored, feed.config.training.false_accepts_per_hour)
-    return at_budget, choose_shipped(scored, feed.config)
+class StreamPoints(NamedTuple):
+    """The operating points in the stream: at the configured false accepts per hour, at the threshold to ship, and at
+    that for programs that do not smooth. None for a split without words or other sound, the second also without hours
+    and prior, the third for features that no such program computes."""
+
+    at_budget: Point | None
+    shipped: Shipped | None
+    unsmoothed: Shipped | None
+
+
+def measure_stream(model: nn.Module, feed: Feed, stream: Stream, heartbeat: Callable[[], None]) -> StreamPoints:
+    """Score the stream, and find its operating points."""
+    config, hop = feed.config, hop_seconds(feed.config)
+    raw = [stream_probability(model, feed, columns, heartbeat) for columns in stream.columns]
+    scored = [smoothed(recording, each, hop) for recording, each in zip(stream.recordings, raw, strict=True)]
+    at_budget = stream_set.operating_point(scored, config.training.false_accepts_per_hour)
+    shipped, unsmoothed = shipped_threshold.choose(scored, config), None
+    if config.features.kind == "speech_embedding":
+        alone = [
+            ScoredStream(recording, each, hop, UNSMOOTHED_REFRACTORY_SECONDS)
+            for recording, each in zip(stream.recordings, raw, strict=True)
+        ]
+        unsmoothed = shipped_threshold.choose_unsmoothed(alone, scored, config)
+    return StreamPoints(at_budget, shipped, unsmoothed)
 
 
 def smoothed(recording: Recording, raw: NDArray[np.floating], hop: float) -> ScoredStream:
     """A recording with its probabilities [n], one every `hop` seconds, smoothed with the default of a new detector."""
     return ScoredStream(recording, stream_scores.smooth(raw, hop), hop, stream_scores.REFRACTORY_SECONDS)
-
-
-PRIOR_RATES = ((2.0, 4.61), (2.4, 3.41), (2.8, 2.00), (3.0, 1.50), (3.2, 0.90), (3.4, 0.40))
-"""False accepts per hour at a threshold (logit), pooled over models of six words that scored the same 1.7 h each:
-`python -m benchmarks.prior`."""
-PRIOR_PRESET = "recommended"
-
-
-def prior_threshold(config: Config, per_hour: float) -> float | None:
-    """The probability at which models of other words had `per_hour` false accepts, interpolated between the logarithms
-    of PRIOR_RATES and not beyond them; None for models of another kind, whose scores have another scale.
-
-    The validation stream is minutes of clips. Thresholds without a false accept in it had 0 to 50 per hour in fluent
-    speech, depending on the word. Label smoothing pulls the scores of every word to the same scale, so the rate of
-    other words at a threshold predicts that of a new word better than its own minutes do.
-    """
-    like = config_file.preset(PRIOR_PRESET)
-    if (config.features.kind, config.model.name, config.loss) != (like.features.kind, like.model.name, like.loss):
-        return None
-    logits, rates = zip(*reversed(PRIOR_RATES), strict=True)
-    logit = float(np.interp(math.log(per_hour), np.log(rates), logits))
-    return 1 / (1 + math.exp(-logit))
-
-
-@dataclass(frozen=True)
-class Shipped:
-    """The operating point in the validation stream at the threshold that an export ships.
-
-    `bound_per_hour`: with 90 % confidence there are at most so many false accepts per hour, from the
-    `long_false_accepts` in the `long_hours` of long recordings. None: those were too few, and the threshold is the
-    prior.
-    """
-
-    point: Point
-    bound_per_hour: float | None = None
-    long_hours: float = 0.0
-    long_false_accepts: int = 0
-
-
-def choose_shipped(streams: Sequence[ScoredStream], config: Config) -> Shipped | None:
-    """The threshold to ship: the lowest one that keeps to the budget with 90 % confidence in the long recordings, the
-    prior where their hours are too few, or a higher one where all recordings show, with the same confidence, more
-    false accepts than the budget. None without words, or without hours and prior."""
-    per_hour = config.training.false_accepts_per_hour
-    long = [each for each in streams if each.recording.is_long]
-    long_hours = sum(each.track.hours for each in long)
-    promised = _promised_threshold(streams, per_hour, long_hours)
-    least = prior_threshold(config, per_hour) if promised is None else promised
-    hours = sum(each.track.hours for each in streams if each.recording.counts_false_accepts)
-    if least is None or not hours:
-        return None
-    allowed = 0
-    while intervals.least_expected(allowed + 1) <= per_hour * hours:
-        allowed += 1
-    contradicted = stream_set.operating_point(streams, allowed / hours)
-    if contradicted is None:
-        return None
-    point = contradicted if contradicted.threshold >= least else stream_set.point_at(streams, least)
-    count = stream_set.point_at(long, point.threshold).false_accepts
-    if promised is None:
-        return Shipped(point, None, long_hours, count)
-    return Shipped(point, float(intervals.most_expected(count)) / long_hours, long_hours, count)
-
-
-def _promised_threshold(streams: Sequence[ScoredStream], per_hour: float, hours: float) -> float | None:
-    """The lowest threshold that keeps to the budget with 90 % confidence in the `hours` of long recordings."""
-    allowed = intervals.allowed(per_hour, hours)
-    if allowed is None:
-        return None
-    counted = [each for each in streams if each.recording.words or each.recording.is_long]
-    point = stream_set.operating_point(counted, allowed / hours)
-    return None if point is None else point.threshold
