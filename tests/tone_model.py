@@ -31,10 +31,11 @@ RATE, STEP, PER_WINDOW = 16000, 1600, 10
 HERTZ = range(540, 680, 20)
 
 
-def model_bytes(steepness: float = 30000.0) -> bytes:
-    """Power near 600 Hz in each tenth of a second; the probability follows from its highest in the last three."""
+def model_bytes(steepness: float = 30000.0, hertz: range = HERTZ) -> bytes:
+    """Power at these frequencies in each tenth of a second; the probability follows from its highest in the last
+    three."""
     time = np.arange(STEP) / RATE
-    waves = np.array([wave(2 * np.pi * hertz * time) for hertz in HERTZ for wave in (np.sin, np.cos)])
+    waves = np.array([wave(2 * np.pi * each * time) for each in hertz for wave in (np.sin, np.cos)])
     filters = np.array(waves * np.hanning(STEP), np.float32)[:, None] / STEP
     numbers = {"filters": filters, "one": np.array([1], np.int64), "late": np.array([-3], np.int64),
                "end": np.array([PER_WINDOW], np.int64), "scale": np.array([steepness], np.float32),
@@ -84,10 +85,10 @@ def evaluated(workspace: Workspace, run: Run) -> Evaluation:
     return assessment.evaluate(workspace, run, wanted, ignore)
 
 
-def write(folder: Path, run: str = "20260101-120000-0001", **changes: object) -> Path:
+def write(folder: Path, run: str = "20260101-120000-0001", hertz: range = HERTZ, **changes: object) -> Path:
     """A model folder; returns it."""
     folder.mkdir(parents=True, exist_ok=True)
-    data = model_bytes()
+    data = model_bytes(hertz=hertz)
     (folder / MODEL).write_bytes(data)
     values = {
         "run": run, "label": "tones", "checkpoint": "epoch-3.pt", "epoch": 3, "model": "tone", "window_seconds": 1.0,

@@ -8,7 +8,7 @@ import traceback
 
 import click
 
-from trainer.cli import capture, catalog, config, corpora, create, dataset, model, run, terminal, voices
+from trainer.cli import capture, catalog, config, corpora, create, dataset, model, run, terminal, voices, wyoming
 from trainer.cli.terminal import Session, hoist_globals
 from trainer.system import private
 from trainer.system.workspace import open_workspace
@@ -22,7 +22,7 @@ def app(context: click.Context, root: str, as_json: bool) -> None:
     context.obj = Session(open_workspace(root or None), as_json)
 
 
-NOUNS = (create, dataset, voices, corpora, capture, config, run, catalog, model)
+NOUNS = (create, dataset, voices, corpora, capture, config, run, catalog, model, wyoming)
 for noun in NOUNS:
     for verb in noun.VERBS:
         app.add_command(verb)
