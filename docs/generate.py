@@ -40,7 +40,7 @@ TOPICS = {
     "confirm",
     "Configuration": "presets validate difference probe",
     "Training": "train status log pause stop resume extend queue tell",
-    "Evaluation and models": "evaluate export detect",
+    "Evaluation and models": "evaluate export detect wyoming",
     "Runs": "runs note trash restore empty-trash free-space pack unpack tensorboard",
     "Access": "token",
 }

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -298,6 +299,8 @@ def test_what_cannot_be_served_is_one_sentence(server: Server, models, tmp_path:
         (tmp_path / "none.onnx",): "none.onnx does not exist.",
         (): "Missing argument 'MODEL...'.",
     }
+    if find_spec("zeroconf") is None:
+        attempts[atlas, "--zeroconf", "--uri", "tcp://0.0.0.0:0"] = "needs the package zeroconf. Install it: "
     for arguments, sentence in attempts.items():
         done = fork_server.command("wyoming", *arguments)
         assert done.returncode == 2 and sentence in done.stderr and done.stderr.count("\n") == 1, done.stderr
