@@ -383,12 +383,16 @@ def test_every_preset_has_a_card_with_what_a_training_takes(empty):
 
 def test_a_card_says_how_long_a_training_took_or_takes(workspace):
     config = config_file.preset("quick")
-    assert card(draw("Configuration"), "quick", "estimate").label == "Estimate time"
-    run = make_run(workspace)
+    app = draw("Configuration")
+    assert card(app, "quick", "estimate").label == "Estimate time"
+    assert said(app, " on two cores, estimated · ") and not said(app, " here, estimated"), "nothing was trained here"
+    run = make_run(workspace, device="CPU, 2 threads", times={"batch": 0.05})
     run.config_file.write_bytes(config_file.dump(config))
     request = durable.read_json(run.request_file)
     durable.replace_json(run.request_file, request | {"split_fingerprint": manifest.fingerprint(workspace)})
-    assert not said(draw("Configuration"), "Took"), "it has not ended"
+    app = draw("Configuration")
+    assert not said(app, "Took"), "it has not ended"
+    assert said(app, " here, estimated · ") and not said(app, "on two cores")
     end(run, "completed", "All epochs are done.")
     app = draw("Configuration")
     assert said(app, "Took 00:02:10 here · ") and not said(app, "Trained already")

@@ -66,16 +66,23 @@ def test_a_run_that_ended_has_no_speed_and_no_time_left(tmp_path):
     assert found["Elapsed"] == "00:02:10"
 
 
-def test_before_the_first_epoch_there_is_nothing_to_validate(tmp_path):
+def test_before_the_first_epoch_the_strip_says_what_it_waits_for(tmp_path):
     run = make_run(workspace_at(tmp_path), epochs=0)
-    write_progress(run, [], batches=0, epochs=0, train_loss=None, train_accuracy=None)
+    waiting = {"epoch": 0, "batch": 0, "batches": 0, "train_loss": None, "train_accuracy": None}
+    write_progress(run, [], phase="preparing", clips_per_second=None, reading=None, **waiting)
     make_alive(run)
     found = shown(run)
-    unknown = {name for name, value in found.items() if value == "–"}
-    assert unknown == {
-        "Epoch", "Batch", "Train loss", "Val loss", "Train accuracy", "Val accuracy", "FPR", "FNR", "Threshold",
-        "Miss rate", "False accepts per hour",
+    assert {name for name, value in found.items() if value == "preparing"} == {
+        "Batch", "Speed", "Train loss", "Train accuracy", "GPU"
     }  # fmt: skip
+    later = {name for name, value in found.items() if value == "after epoch 1"}
+    assert later == {"Val loss", "Val accuracy", "FPR", "FNR"} and found["Epoch"] == "0/40"
+    write_progress(run, [], epoch=1)
+    make_alive(run)
+    found = shown(run)
+    assert (found["Batch"], found["Train loss"], found["Val loss"]) == ("17/38", "0.1234", "after epoch 1")
+    end(run, "stopped", "Stopped by the user.")
+    assert shown(run)["Val loss"] == "–", "there will be none"
 
 
 def test_the_miss_rate_says_after_which_epoch_and_over_how_much(tmp_path):

@@ -16,12 +16,13 @@ from trainer.evaluation import headline, operating_point, point_text
 from trainer.evaluation.evaluations import Evaluation, EvaluationFolder
 from trainer.evaluation.operating_point import Measured, OperatingPoint
 from trainer.run import models
-from trainer.run.documents import Best, Progress
+from trainer.run.documents import Progress
 from trainer.run.runs import Status
 from trainer.run.state import ACTIVE
 from trainer.system.log_lines import clock_time
 
 NONE_YET = "–"
+AFTER_EPOCH = "after epoch 1"
 PER_WINDOW = "A rate per validation window of the last epoch, not per hour of audio."
 FPR_HELP = f"Share of validation windows without the word that score at least 0.5 (false alarms). {PER_WINDOW}"
 FNR_HELP = f"Share of validation windows with the word that score below 0.5 (misses). {PER_WINDOW}"
@@ -38,12 +39,12 @@ class Metric:
     below: str = ""
 
 
-def percent(rate: float | None) -> str:
-    return NONE_YET if rate is None else f"{100 * rate:.2f} %"
+def percent(rate: float | None, missing: str = NONE_YET) -> str:
+    return missing if rate is None else f"{100 * rate:.2f} %"
 
 
-def loss(value: float | None) -> str:
-    return NONE_YET if value is None else f"{value:.4f}" if abs(value) < 1000 else f"{value:.3g}"
+def loss(value: float | None, missing: str = NONE_YET) -> str:
+    return missing if value is None else f"{value:.4f}" if abs(value) < 1000 else f"{value:.3g}"
 
 
 def gigabytes(size: float) -> str:
@@ -54,14 +55,14 @@ def seconds(value: float) -> str:
     return f"{value:.1f} s" if value < 60 else clock_time(value)
 
 
-def _of(done: int, total: int) -> str:
-    return f"{done:,}/{total:,}" if total else NONE_YET
+def _of(done: int, total: int, missing: str) -> str:
+    return f"{done:,}/{total:,}" if total else missing
 
 
-def _devices(reading: dict[str, Any] | None) -> list[Metric]:
+def _devices(reading: dict[str, Any] | None, missing: str) -> list[Metric]:
     """GPU, or CPU and RAM on a machine without one; no values while no training runs."""
     if reading is None:
-        return [Metric("GPU", NONE_YET)]
+        return [Metric("GPU", missing)]
     if reading.get("gpu_name"):
         load, used, total = (reading.get(f"gpu_{name}") for name in ("percent", "memory_used", "memory_total"))
         memory = f"{used / 1e9:.1f} of {gigabytes(total)}" if used is not None and total is not None else ""
@@ -80,6 +81,17 @@ def _devices(reading: dict[str, Any] | None) -> list[Metric]:
     ]
 
 
+def _pending(status: Status | None) -> tuple[str, str]:
+    """What stands in place of a value of the first batch, and of the first epoch, before a run has come so far."""
+    if status is None or status.state not in {"queued", *TRAINING_STATES}:
+        return NONE_YET, NONE_YET
+    progress = status.progress
+    if progress and progress.last_epoch:
+        return NONE_YET, NONE_YET
+    phase = (progress.phase if progress else "") or "starting"
+    return "queued" if status.state == "queued" else phase, AFTER_EPOCH
+
+
 def progress_metrics(status: Status | None) -> list[Metric]:
     """State and progress of a run, in the order shown; without a run, placeholders."""
     state = status.state if status else None
@@ -88,16 +100,17 @@ def progress_metrics(status: Status | None) -> list[Metric]:
     last = progress.last_epoch or {}
     speed = progress.clips_per_second if state in TRAINING_STATES else None
     eta = progress.eta_seconds if state == "running" and progress.phase not in ("starting", "preparing") else None
+    first_batch, first_epoch = _pending(status)
     return [
         Metric("Status", state_word(state) if state else NONE_YET),
-        Metric("Epoch", _of(progress.epoch, progress.epochs)),
-        Metric("Batch", _of(progress.batch, progress.batches)),
+        Metric("Epoch", _of(progress.epoch, progress.epochs, first_batch)),
+        Metric("Batch", _of(progress.batch, progress.batches, first_batch)),
         Metric("Elapsed", clock_time(progress.elapsed_seconds if reported else None)),
         Metric("ETA", clock_time(eta), "Remaining time for all epochs. Early stopping may end the run sooner."),
-        Metric("Speed", NONE_YET if speed is None else f"{speed:,.0f} clips/s", "Training windows per second."),
-        Metric("Train loss", loss(progress.train_loss), "Mean over the batches of this epoch so far."),
-        Metric("Val loss", loss(last.get("val_loss")), "On the validation split, after the last epoch."),
-        *_devices(progress.reading if state in ACTIVE else None),
+        Metric("Speed", first_batch if speed is None else f"{speed:,.0f} clips/s", "Training windows per second."),
+        Metric("Train loss", loss(progress.train_loss, first_batch), "Mean over the batches of this epoch so far."),
+        Metric("Val loss", loss(last.get("val_loss"), first_epoch), "On the validation split, after the last epoch."),
+        *_devices(progress.reading if state in ACTIVE else None, first_batch),
     ]
 
 
@@ -106,20 +119,22 @@ def window_rates(status: Status | None) -> list[Metric]:
     progress = status.progress if status else None
     last = (progress.last_epoch if progress else None) or {}
     trained = progress.train_accuracy if progress else None
+    first_batch, first_epoch = _pending(status)
     return [
-        Metric("Train accuracy", percent(trained), "Over the batches of this epoch so far."),
-        Metric("Val accuracy", percent(last.get("val_accuracy")), f"At threshold 0.5. {PER_WINDOW}"),
-        Metric("FPR", percent(last.get("fpr")), FPR_HELP),
-        Metric("FNR", percent(last.get("fnr")), FNR_HELP),
+        Metric("Train accuracy", percent(trained, first_batch), "Over the batches of this epoch so far."),
+        Metric("Val accuracy", percent(last.get("val_accuracy"), first_epoch), f"At threshold 0.5. {PER_WINDOW}"),
+        Metric("FPR", percent(last.get("fpr"), first_epoch), FPR_HELP),
+        Metric("FNR", percent(last.get("fnr"), first_epoch), FNR_HELP),
     ]
 
 
-def best_metrics(best: Best | None) -> list[Metric]:
+def best_metrics(status: Status | None) -> list[Metric]:
     """The metrics of the best epoch so far."""
+    best = status.progress.best if status and status.progress else None
     return [
         Metric(
             "Best epoch",
-            str(best.epoch) if best else NONE_YET,
+            str(best.epoch) if best else _pending(status)[1],
             f"The best epoch so far, by {models.describe_measure(best.by if best else None)}.",
         ),
         Metric("Best val loss", loss(best.val_loss if best else None)),

@@ -9,7 +9,6 @@ from pages.ui.shared.active_runs import REFRESH_SECONDS
 from pages.ui.shared.curves import Style
 from pages.ui.shared.frame import plain
 from trainer.run import runs
-from trainer.run.documents import Best
 from trainer.run.runs import Run, Status
 from trainer.run.state import ACTIVE, State
 from trainer.system import log_lines
@@ -19,6 +18,7 @@ WINDOWS = (
     "Rates per window at threshold 0.5, not per hour of audio. Train accuracy covers this epoch so far; the others "
     "cover the validation split after the last epoch."
 )
+NO_POINT = "No misses and false accepts per hour yet: they follow from a scored validation stream or an evaluation."
 STRIP_WIDTH = 140
 """Least pixels of a metric: six stand side by side on a page of 1,400."""
 LOG_LINES = 100
@@ -48,12 +48,11 @@ def _live(run: Run, style: Style, drawn: State) -> None:
 def _draw(status: Status, style: Style) -> None:
     with st.container(key="notice"):  # always present, so that elements below do not move when a notice appears
         run_notice.show(status)
-    best = status.progress.best if status.progress else None
     with st.container(key="numbers", gap="small"):
-        metrics.show([*metrics.progress_metrics(status), metrics.best_metrics(best)[0]], least_width=STRIP_WIDTH)
+        metrics.show([*metrics.progress_metrics(status), metrics.best_metrics(status)[0]], least_width=STRIP_WIDTH)
         _show_rates(status)
     charts.show(history.read(status.run, to_end=status.state not in ACTIVE), style)
-    _show_best(status.run, best)
+    _show_best(status)
     _show_log(status.run)
 
 
@@ -61,7 +60,11 @@ def _show_rates(status: Status) -> None:
     """What a device would hear, beside the rates per window."""
     with st.grid(2, min_column_width=360):
         with st.container():
-            metrics.show_point(metrics.point_of_run(status), status.run.id)
+            point = metrics.point_of_run(status)
+            if point is None and status.state in ACTIVE:
+                st.caption(NO_POINT)
+            else:
+                metrics.show_point(point, status.run.id)
         with st.expander("Details", expanded=True):
             metrics.show(metrics.window_rates(status), least_width=180)
             st.caption(WINDOWS)
@@ -72,14 +75,15 @@ def _show_nothing() -> None:
     st.info("No data yet. Choose a configuration and click Start Training: numbers, charts and log appear here.")
 
 
-def _show_best(run: Run, best: Best | None) -> None:
+def _show_best(status: Status) -> None:
     st.header("Best model", anchor=False)
+    best = status.progress.best if status.progress else None
     if best is None:
         st.caption("No model yet: the first completed epoch creates one.")
         return
-    metrics.show(metrics.best_metrics(best)[1:], least_width=150)
+    metrics.show(metrics.best_metrics(status)[1:], least_width=150)
     st.caption("Loss and accuracy are per validation window, at threshold 0.5.")
-    st.code(str(run.checkpoints / best.checkpoint), language=None, wrap_lines=True)
+    st.code(str(status.run.checkpoints / best.checkpoint), language=None, wrap_lines=True)
 
 
 def _show_log(run: Run) -> None:

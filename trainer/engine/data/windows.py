@@ -15,6 +15,7 @@ from torch import Tensor
 from trainer.audio.audio_formats import SAMPLE_RATE
 from trainer.config.schema import Config
 from trainer.engine.data.clips import ClipArray
+from trainer.estimates import duration
 from trainer.system.workspace import STREAM
 
 OTHER_WORDS = ("negative", "hard_negative")
@@ -127,11 +128,11 @@ def epoch_counts(array: ClipArray, config: Config) -> Counts:
     hard_share = data.hard_negative_share if len(array.labelled("hard_negative")) else 0.0
     size = window_samples(config)
     others = int(_repeats(array, array.labelled(*_other_labels(hard_share)), size).sum())
+    hards = int(_repeats(array, array.labelled("hard_negative"), size).sum()) if hard_share else 0
     shares = np.array([data.positive_share, data.unfinished_share, data.background_share, hard_share, data.mined_share])
-    stream_share = data.stream_share if len(array.labelled(STREAM)) else 0.0
-    total = max(others / (1 - shares.sum()) / (1 - stream_share), positives / shares[0])
-    if hard_share:
-        total = max(total, _repeats(array, array.labelled("hard_negative"), size).sum() / hard_share)
+    has_stream = len(array.labelled(STREAM)) > 0
+    stream_share = data.stream_share if has_stream else 0.0
+    total = duration.epoch_size(data, positives, others, hards, has_stream)
     if data.epoch_windows:
         total = min(total, data.epoch_windows)
     spoken, unfinished, background, hard, mined = np.rint(total * shares).astype(int).tolist()
