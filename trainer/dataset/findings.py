@@ -9,7 +9,7 @@ from typing import Literal
 import pandas as pd
 
 Severity = Literal["error", "warning", "info"]
-Remedy = Literal["", "quarantine", "trim", "convert", "channel", "generate"]
+Remedy = Literal["", "quarantine", "trim", "convert", "channel", "generate", "speakers"]
 
 SPEECH = ("positive", "negative", "hard_negative")
 SILENT_DB, QUIET_DB = -50.0, -45.0

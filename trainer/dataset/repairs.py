@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.audio import audio_file, audio_reader
-from trainer.dataset import changes, clips, findings, importing
+from trainer.dataset import changes, clips, findings, importing, speaker_names
 from trainer.dataset.changes import RAW, Change, Move
 from trainer.dataset.measures import measure
 from trainer.system.job import Report
@@ -50,6 +50,8 @@ def mend(workspace: Workspace, code: str, report: Report) -> Change:
     if scanned and code == findings.REFUSED:
         lasting = ~scanned.refused["reason"].isin(findings.PASSING)
         return _quarantine_refused(workspace, scanned.refused.loc[lasting, "path"].tolist())
+    if scanned and code == speaker_names.CODE:
+        return speaker_names.apply(workspace, scanned.clips)
     every = findings.find(scanned.clips) if scanned else []
     finding = next((each for each in every if each.code == code and each.remedy), None)
     if finding is None or not finding.paths:

@@ -91,13 +91,14 @@ class Rule(BaseModel):
     """How speakers are identified; stored in data/speakers.json, with the table of names in data/speakers.csv.
 
     folder: the first folder below the label. pattern: the part of the file name at {speaker}, where * matches
-    anything; a pattern with / is matched against the path below the label. csv: a table with the columns `path` (a file
-    name, or a path below data/raw) and `speaker`, see `match`.
+    anything; a pattern with / is matched against the path below the label. pattern_or_folder: the part at {speaker} of
+    the path below the label, and the folder of clips that the pattern does not match. csv: a table with the columns
+    `path` (a file name, or a path below data/raw) and `speaker`, see `match`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["folder", "pattern", "csv"] = "folder"
+    kind: Literal["folder", "pattern", "pattern_or_folder", "csv"] = "folder"
     pattern: str = ""
 
 
@@ -111,7 +112,7 @@ def load_rule(workspace: Workspace) -> Rule:
 
 def save_rule(workspace: Workspace, rule: Rule, names: bytes | None = None) -> None:
     """Save a rule and the CSV table that it reads. Raises ValueError for an invalid pattern or table, OSError."""
-    if rule.kind == "pattern":
+    if rule.pattern or rule.kind == "pattern":
         compiled(rule.pattern)
     data = workspace.root / "data"
     data.mkdir(parents=True, exist_ok=True)
@@ -171,16 +172,19 @@ def saved_names(workspace: Workspace) -> dict[str, str]:
 
 def of_paths(paths: pd.Series, rule: Rule, names: dict[str, str]) -> pd.Series:
     """The speaker of each path below data/raw; empty where unknown."""
+    parts = [path.split("/", 2) for path in paths]
+    folders = pd.Series([part[1] if len(part) > 2 else "" for part in parts], index=paths.index, dtype="str")
     if rule.kind == "folder":
-        parts = [path.split("/", 2) for path in paths]
-        return pd.Series([part[1] if len(part) > 2 else "" for part in parts], index=paths.index, dtype="str")
+        return folders
     if rule.kind == "csv":
         return pd.Series(match(paths.tolist(), names).speakers, index=paths.index, dtype="str")
     below = paths.str.split("/", n=1).str[1]
     name = paths.str.rsplit("/", n=1).str[-1]
     expression = compiled(rule.pattern)
-    matched = [expression.fullmatch(text) for text in (below if "/" in rule.pattern else name)]
-    return pd.Series([match["speaker"] if match else "" for match in matched], index=paths.index, dtype="str")
+    is_path = "/" in rule.pattern or rule.kind == "pattern_or_folder"
+    matched = [expression.fullmatch(text) for text in (below if is_path else name)]
+    found = pd.Series([match["speaker"] if match else "" for match in matched], index=paths.index, dtype="str")
+    return found.where(found != "", folders) if rule.kind == "pattern_or_folder" else found
 
 
 def current(workspace: Workspace, paths: pd.Series) -> pd.Series:

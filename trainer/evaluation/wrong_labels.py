@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, Field, ValidationError
 
-from trainer.dataset import changes, findings, importing
+from trainer.dataset import changes, findings, importing, speaker_names
 from trainer.dataset.changes import Change, Move
 from trainer.dataset.findings import Finding
 from trainer.run import runs
@@ -138,9 +138,10 @@ def _present(workspace: Workspace, clips: pd.DataFrame, scores: Sequence[ClipSco
 
 
 def health(workspace: Workspace, clips: pd.DataFrame) -> list[Finding]:
-    """Every finding about these clips, doubtful labels included, most severe first."""
+    """Every finding about these clips, most severe first: also doubtful labels, and speakers in their names."""
     suspects = find(workspace, clips)
-    return findings.by_severity([*findings.find(clips), *(finding(suspects) if suspects else ())])
+    doubtful = finding(suspects) if suspects else ()
+    return findings.by_severity([*findings.find(clips), *doubtful, *speaker_names.finding(clips)])
 
 
 def finding(suspects: Suspects) -> Iterator[Finding]:

@@ -19,7 +19,12 @@ from trainer.system.workspace import Workspace
 
 FORMATS = {"Clips": "localized", "Minutes": "%.1f", "Speakers": "localized", "Unknown speaker": "localized"}
 VIEWS = ("Health", "Listen", "Pictures", "Speakers", "Augmentation")
-SPEAKER_RULES = {"folder": "Folder inside the label folder", "pattern": "Part of the file name", "csv": "Table (CSV)"}
+SPEAKER_RULES = {
+    "folder": "Folder inside the label folder",
+    "pattern": "Part of the file name",
+    "pattern_or_folder": "Part of the path, else the folder",
+    "csv": "Table (CSV)",
+}
 PREVIEW_ROWS = 200
 EXAMPLES_PER_ROW = 5
 MOST_CLIPS = 2000
@@ -104,7 +109,8 @@ def _show_speakers(workspace: Workspace, scanned: ScannedClips) -> None:
         key="speaker_kind",
     )
     pattern, names = rule.pattern, None
-    if kind == "pattern":
+    is_pattern = kind in ("pattern", "pattern_or_folder")
+    if is_pattern:
         text = (
             f"{PLACE} stands for the speaker, * for any text. "
             "A pattern with / is matched against the path inside the label folder."
@@ -113,7 +119,7 @@ def _show_speakers(workspace: Workspace, scanned: ScannedClips) -> None:
     if kind == "csv":
         upload = st.file_uploader("Table with the columns path and speaker", ["csv"], key="speaker_csv")
         names = upload.getvalue() if upload else None
-    chosen = Rule(kind=kind, pattern=pattern if kind == "pattern" else "")
+    chosen = Rule(kind=kind, pattern=pattern if is_pattern else "")
     try:
         table = speakers.read_names(names) if names else speakers.saved_names(workspace) if kind == "csv" else {}
         _preview(scanned.clips["path"], chosen, table)

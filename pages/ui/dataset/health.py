@@ -8,7 +8,7 @@ import streamlit as st
 from pages.ui.dataset import change_list, clip_browser
 from pages.ui.shared import clip_cache, job_progress
 from pages.ui.shared.frame import plain
-from trainer.dataset import repairs
+from trainer.dataset import repairs, speaker_names
 from trainer.dataset.clips import ScannedClips
 from trainer.dataset.findings import GENERATED, PASSING, REFUSED, WRONG_LABELS, Finding
 from trainer.evaluation import wrong_labels
@@ -75,6 +75,7 @@ REMEDIES = {
     "convert": "Convert",
     "channel": "Use best channel",
     "generate": "Generate",
+    "speakers": "Use as speakers",
 }
 MOST_REFUSED = 1000
 
@@ -110,7 +111,11 @@ def _finding(workspace: Workspace, finding: Finding, busy: bool) -> None:
 
 
 def _remedy_button(workspace: Workspace, name: str, code: str, busy: bool) -> None:
-    text = "You can undo this." if code in GENERATED else "Moves the originals to the trash. You can undo this."
+    text = (
+        "You can undo this."
+        if code in (*GENERATED, speaker_names.CODE)
+        else "Moves the originals to the trash. You can undo this."
+    )
     arguments = (workspace, "mend", [code])
     st.button(name, key=f"mend_{code}", disabled=busy, on_click=job_progress.start, args=arguments, help=text)
 
