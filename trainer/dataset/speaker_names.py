@@ -141,11 +141,10 @@ def _proposal(own: pd.DataFrame, folders: str) -> Proposal | None:
 def finding(clips: pd.DataFrame) -> Iterator[Finding]:
     """The finding that offers a proposal, if there is one."""
     if proposal := propose(clips):
-        many = f"{counted(proposal.count, 'speaker')} in {counted(len(proposal.named), 'clip')}"
         yield Finding(
             CODE,
             "info",
-            f"File names tell who speaks: {many}",
+            f"{counted(proposal.count, 'speaker')} in file names",
             f"By the pattern {proposal.rule.pattern}, {proposal.examples()}. The app does not use it, so one person "
             "may be in two splits. Use it if these are people, then split from scratch.",
             tuple(proposal.named),

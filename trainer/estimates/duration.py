@@ -79,7 +79,7 @@ def _default_multiply_adds(model: str) -> int:
 def _step_seconds(config: Config) -> float:
     """Learning one window, with computed features."""
     work = model_size.size(config).multiply_adds / _default_multiply_adds(config.model.name)
-    return work**_WORK_EXPONENT / _STEP_WINDOWS[config.model.name]
+    return float(work**_WORK_EXPONENT) / _STEP_WINDOWS[config.model.name]
 
 
 def _window_seconds(config: Config) -> float:
