@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from tests.tiny import ignore
 from trainer.audio import manifest
 from trainer.config import config_file, saved_configs
 from trainer.estimates import duration
@@ -25,7 +26,7 @@ def main(workspace: Workspace) -> None:
         config = config_file.preset(name)
         if name in FROM_EARLIER:
             continue
-        measured = probe.measure(workspace, saved_configs.save(workspace, "measured", config))
+        measured = probe.measure(workspace, saved_configs.save(workspace, "measured", config), ignore)
         reference = duration.seconds(config, splits)
         here = reference * (factor or 1.0)
         print(

@@ -58,7 +58,7 @@ def main(root: Path, generate: bool, threads: int) -> None:
     print("|---|---|---|---|---|---|---|---|---|")
     for model, width, mined in CASES:
         config = config_of(model, width, mined, threads)
-        measured = probe.measure(workspace, saved_configs.save(workspace, "measured", config))
+        measured = probe.measure(workspace, saved_configs.save(workspace, "measured", config), ignore)
         epoch, total = reality(workspace, config)
         per_epoch = measured.epoch_seconds + (measured.mining_seconds if mined else 0.0)
         print(

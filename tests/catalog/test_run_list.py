@@ -331,7 +331,9 @@ def test_any_change_of_a_folder_is_seen(workspace, monkeypatch, change):
     (run.folder / "evaluation/20260102-000000-0002").mkdir()  # one that is still being made
     monkeypatch.setattr(index, "YOUNG_SECONDS", 0.0)
     time.sleep(0.02)
-    first = index.update(workspace)
+    read = []
+    first = index.update(workspace, report=lambda done, total: read.append((done, total)))
+    assert read[0] == (0, len(first.rows))
     assert list(first.entries) == [run.id]
     CHANGES[change](run)
     (row,) = index.update(workspace, first).rows

@@ -14,7 +14,7 @@ from tests import fork_server
 from tests.detectors import RATE, config_of, network_of, sounds, write
 from tests.engine.test_embedding import detector_embeddings
 from tests.run_folders import end_all
-from tests.tiny import make_workspace, tiny_config
+from tests.tiny import ignore, make_workspace, tiny_config
 from tests.waiting import wait_until
 from trainer.__main__ import app
 from trainer.audio import audio_file
@@ -176,7 +176,7 @@ def test_export_copies_makes_anew_what_is_damaged_and_tells_what_eight_bits_cost
     exact, small = (each.scores(wave)[1] for each in loaded)
     assert 0 < np.abs(exact - small).max() < 0.3
     assert (tmp_path / "plain/model.onnx").read_bytes() == (tmp_path / "small/model.onnx").read_bytes()
-    again = export.export(run, models.best_checkpoint(run), lambda: None)
+    again = export.export(run, models.best_checkpoint(run), ignore)
     assert again.int8 and (run.model / "model.int8.onnx").is_file(), "as at the end of a run that went on"
     durable.replace_json(run.model / "detector.json", again.model_copy(update={"int8": None}).model_dump())
 
@@ -187,7 +187,10 @@ def test_another_checkpoint_is_exported_beside_the_best_one(workspace, run: Run,
     before = {path.name: path.read_bytes() for path in run.model.iterdir()}
     told = answer(workspace, "export", run.id, str(tmp_path), "--checkpoint", other.removesuffix(".pt"))
     assert told["checkpoint"] == other and told["parity"]["within"]
-    folder = models.model_of(run, other)
+    told = list[str]()
+    shutil.rmtree(run.folder / "models")
+    folder = models.model_of(run, other, report=lambda done, total, doing: told.append(doing))
+    assert [doing for doing in dict.fromkeys(told) if doing in export.STAGES] == list(export.STAGES[:3])
     assert folder == run.folder / "models" / other.removesuffix(".pt")
     assert {path.name: path.read_bytes() for path in run.model.iterdir()} == before
     assert (tmp_path / "model.onnx").read_bytes() == (folder / "model.onnx").read_bytes() != before["model.onnx"]
@@ -203,7 +206,7 @@ def test_the_threshold_of_other_words_is_shipped_with_its_rates_in_the_validatio
     before = durable.read_document(detector_file.DetectorFile, run.model / "detector.json")
     monkeypatch.setattr(export.composition, "FORMAT", export.composition.FORMAT + 1)
     monkeypatch.setattr(shipped_threshold, "prior_threshold", lambda config, per_hour: 0.999)
-    file = export.export(run, before.checkpoint, lambda: None)
+    file = export.export(run, before.checkpoint, ignore)
     assert (file.threshold, file.threshold_from.source) == (0.999, "prior")
     assert file.threshold_from.words == before.threshold_from.words and file.threshold_from.hours > 0
     assert file.threshold_from.miss_rate == 1.0 and file.threshold_from.false_accepts == 0
@@ -229,7 +232,7 @@ def test_a_threshold_that_the_user_chose_stays_as_long_as_the_model_does(run: Ru
     for digest, expected in ((file.checkpoint_sha256, 0.875), ("of another training", file.threshold)):
         kept = changed.model_copy(update={"checkpoint_sha256": digest})
         durable.replace_json(run.model / "detector.json", kept.model_dump())
-        assert export.export(run, name, lambda: None).threshold == expected
+        assert export.export(run, name, ignore).threshold == expected
     again = durable.read_document(detector_file.DetectorFile, run.model / "detector.json")
     assert again.checkpoint_sha256 == models.digest_of(run, name) != ""
     assert again.threshold_from == file.threshold_from
@@ -247,7 +250,7 @@ def test_a_threshold_chosen_while_a_model_is_exported_stays(run: Run, monkeypatc
         return compared(*scores)
 
     monkeypatch.setattr(parity, "compare", choose_meanwhile)
-    assert export.export(run, before.checkpoint, lambda: None).threshold == 0.875
+    assert export.export(run, before.checkpoint, ignore).threshold == 0.875
     after = durable.read_document(detector_file.DetectorFile, run.model / "detector.json")
     assert (after.threshold, after.threshold_from) == (0.875, chosen)
     durable.replace_json(run.model / "detector.json", before.model_dump())

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from tests.cli.test_command_line import answer, call, refused
-from tests.tiny import make_workspace, tiny_config
+from tests.tiny import ignore, make_workspace, tiny_config
 from tests.waiting import wait_for, wait_for_job
 from trainer.audio import manifest
 from trainer.config import config_file, saved_configs
@@ -111,7 +111,7 @@ def test_what_only_the_engine_can_tell_is_one_line_too(workspace, document):
     waiting = config_file.build({"training": {"start_from": "latest"}})
     durable.replace_bytes(path, config_file.dump(waiting))
     with pytest.raises(ValueError, match="finds no run that has ended with a model"):
-        probe.measure(workspace, path)
+        probe.measure(workspace, path, ignore)
 
 
 def test_a_killed_probe_is_told_with_what_to_do():
@@ -119,6 +119,12 @@ def test_a_killed_probe_is_told_with_what_to_do():
     assert probe._refusal(done) == ("The probe was ended by SIGKILL. If memory is short, lower training.batch_size.")
     done = subprocess.CompletedProcess([], 1, None, "Traceback\nRuntimeError: odd")
     assert probe._refusal(done) == "The probe failed: RuntimeError: odd"
+
+
+def test_it_tells_what_it_does(workspace):
+    told = list[str]()
+    probe.measure(workspace, workspace.configs / "tiny.yaml", lambda done, total, doing: told.append(doing))
+    assert "Training for some seconds" in told
 
 
 def test_a_cancelled_probe_ends_with_its_engine(workspace, document):

@@ -105,3 +105,35 @@ def test_a_page_sees_every_stage_at_once_and_counts_a_few_times_a_second(tmp_pat
     monkeypatch.setattr(job.signal, "signal", lambda *arguments: None)
     job.run(workspace, "scan", work)
     assert seen == ["Splitting", "Measuring"] and job.read(workspace, "scan").message == "Done."
+
+
+def counting(total: int, done: int, seconds: float, first: int = 0) -> job.Job:
+    """A job that has counted to `done` in these seconds."""
+    since = processes.boot_clock() - seconds
+    known = {"boot_id": processes.boot_id(), "clock": since, "counted_from": (since, first)}
+    return job.Job(verb="scan", done=done, total=total, **known)
+
+
+def test_the_time_left_follows_from_the_pace_of_what_is_counted():
+    assert job.seconds_left(counting(1000, 250, 10)) == pytest.approx(30, rel=0.01)
+    assert job.seconds_left(counting(1000, 900, 10, first=800)) == pytest.approx(10, rel=0.01), "it was continued"
+    for early in (counting(1000, 250, 1), counting(1000, 5, 10), counting(4, 2, 10), counting(0, 0, 10)):
+        assert job.seconds_left(early) is None
+    elsewhere = counting(1000, 250, 10).model_copy(update={"boot_id": "another"})
+    assert job.seconds_left(elsewhere) is None
+
+
+def test_a_new_count_has_a_pace_of_its_own_and_every_stage_is_told(tmp_path, monkeypatch):
+    workspace, told, clock = Workspace(tmp_path), [], iter(range(100))
+    monkeypatch.setattr(job.processes, "boot_clock", lambda: float(next(clock)))
+
+    def work(report: job.Report) -> str:
+        for done, total, doing in ((0, 3, "one"), (1, 3, "two"), (2, 3, "three"), (0, 500, "counted")):
+            report(done, total, doing)
+            found = job._read_file(workspace, "scan")
+            told.append((found.doing, found.counted_from))
+        return "done"
+
+    job.run(workspace, "scan", work)
+    assert [doing for doing, _ in told][:3] == ["one", "two", "three"]
+    assert told[0][1] == told[2][1]

@@ -10,7 +10,7 @@ import json
 import os
 import time
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -69,11 +69,16 @@ def file_of(workspace: Workspace) -> Path:
     return workspace.runs / ".index.json"
 
 
-def update(workspace: Workspace, earlier: Index | None = None) -> Index:
-    """The current rows of all folders in runs/; `earlier` saves reading the index file."""
+def update(
+    workspace: Workspace, earlier: Index | None = None, report: Callable[[int, int], None] = lambda done, total: None
+) -> Index:
+    """The current rows of all folders in runs/; `earlier` saves reading the index file. `report` gets how many of how
+    many are read."""
     cached = read(workspace) if earlier is None else earlier.entries
     rows, entries, changes = [], {}, 0
-    for name in _folders(workspace):
+    names = _folders(workspace)
+    for number, name in enumerate(names):
+        report(number, len(names))
         folder = f"{workspace.runs}/{name}"
         if not ID.fullmatch(name):
             rows.append(reading.foreign(name))

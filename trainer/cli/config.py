@@ -84,8 +84,8 @@ def probe_verb(session: Session, config: str, as_job: bool) -> None:
     """Measure how long training CONFIG would take on this machine, without creating a run."""
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
-        report(0, 0, "Training for some seconds")
-        measured = probe.measure(session.workspace, config_file.find(session.workspace, config))
+        report(0, 0, "Starting")
+        measured = probe.measure(session.workspace, config_file.find(session.workspace, config), report)
         return measured.model_dump(), probe.sentence(measured)
 
     work_on(session, "probe", as_job, work)

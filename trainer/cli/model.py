@@ -130,8 +130,7 @@ def export(session: Session, name: str, folder: Path | None, checkpoint: str, wi
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
         run = runs.find(session.workspace, name)
-        report(0, 0, run.id)
-        model = models.tried_model_of(run, checkpoint, with_int8)
+        model = models.tried_model_of(run, checkpoint, with_int8, report)
         file = durable.read_document(DetectorFile, detector_file.path_in(model))
         if file is None:
             raise ValueError(f"{model} changed during the export. Export it again.")

@@ -196,6 +196,5 @@ def _evaluate(workspace: Workspace, current: Creation, report: Report) -> Creati
 
 
 def _export(workspace: Workspace, current: Creation, report: Report) -> Creation:
-    report(0, 0, "Trying the exported model")
-    models.tried_model_of(runs.find(workspace, current.run))
+    models.tried_model_of(runs.find(workspace, current.run), report=report)
     return current

@@ -225,15 +225,12 @@ def _bad_name(entry: Entry) -> dict[str, Any] | None:
 
 
 def _pace(report: Report, total: int) -> Callable[[int], None]:
-    """A function that reports the number of read files with the rate and an estimate of the remaining time."""
+    """A function that reports the number of read files with the rate."""
     started = time.monotonic()
 
     def report_done(done: int) -> None:
         rate = done / max(1e-3, time.monotonic() - started)
-        seconds = (total - done) / rate if rate else 0
-        amount = f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
-        left = f", about {amount} left" if done > 50 else ""
-        report(done, total, f"Reading new and changed files, {rate:,.0f} per second{left}")
+        report(done, total, f"Reading new and changed files, {rate:,.0f} per second")
 
     return report_done
 

@@ -99,18 +99,18 @@ def export_best(run: Run) -> None:
     if progress is None or progress.ended != "completed" or progress.best is None:
         return
 
-    def heartbeat() -> None:
+    def report(done: int, total: int, doing: str) -> None:
         nonlocal progress
         assert progress is not None
         if (clock := processes.boot_clock()) - progress.beat > BEAT_SECONDS:
-            progress = progress.model_copy(update={"beat": clock, "doing": "Exporting the best model"})
+            progress = progress.model_copy(update={"beat": clock, "doing": f"Exporting the best model: {doing}"})
             durable.replace_json(run.progress_file, progress.model_dump())
 
     from trainer.engine.export import export
     from trainer.engine.training import failure_report
 
     try:
-        export.log_export(export.export(run, progress.best.checkpoint, heartbeat))
+        export.log_export(export.export(run, progress.best.checkpoint, report))
     except Exception as error:  # the edge of the process: the training is complete and saved
         say(f"The best model could not be exported: {failure_report.reason_of(error)}")
 

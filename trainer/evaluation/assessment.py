@@ -153,8 +153,7 @@ def evaluate(workspace: Workspace, run: Run, request: Request, report: Report) -
     The folder of the evaluation is created at the end, so a canceled one leaves none.
     """
     clips = [] if request.options is None else composition.check(workspace)
-    report(0, 0, "Exporting the model")
-    model = models.model_of(run, request.checkpoint)
+    model = models.model_of(run, request.checkpoint, report=report)
     streams = _streams(workspace, request, report)
     loaded = detector.load(model, threads=1)
     file = loaded.file

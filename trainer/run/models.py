@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 from trainer.detector import detector_file
 from trainer.detector.detector_file import MODEL, DetectorFile
+from trainer.run import engine_process
 from trainer.run.documents import Best
 from trainer.run.metrics import Row
 from trainer.run.runs import Run
-from trainer.system import durable, processes, regular_file
-from trainer.system.workspace import PROJECT_ROOT
+from trainer.system import durable, regular_file
+from trainer.system.job import Report
 
 MEASURES = {"robust_loss": "robust loss", "val_loss": "validation loss", "f1": "F1", "miss_rate": "miss rate"}
 
@@ -137,38 +136,42 @@ def _is_whole(run: Run, checkpoint: str, folder: Path, with_int8: bool) -> bool:
     return found == file.files
 
 
-def _make(run: Run, checkpoint: str, with_int8: bool) -> None:
+def _make(run: Run, checkpoint: str, with_int8: bool, report: Report) -> None:
     """Export in a process of its own, which imports torch. Raises ValueError with its last line."""
-    command = [sys.executable, "-m", "trainer.engine.export.export", str(run.folder), checkpoint]
-    environment = processes.environment_of_engine(run.workspace)
-    command += ["--int8"] * with_int8
-    done = subprocess.run(command, cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True)
+    report(0, 0, "Starting the export")
+    command = ["trainer.engine.export.export", str(run.folder), checkpoint, *["--int8"] * with_int8]
+    done = engine_process.run(run.workspace, command, report)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise ValueError(last if done.returncode == 2 else f"Run {run.id} could not be exported: {last}")
 
 
-def tried_model_of(run: Run, checkpoint: str = "best", with_int8: bool = False) -> Path:
+def _no_report(done: int, total: int, doing: str) -> None:
+    """Progress that nobody watches."""
+
+
+def tried_model_of(run: Run, checkpoint: str = "best", with_int8: bool = False, report: Report = _no_report) -> Path:
     """`model_of` for files that leave the run: a model that is refused is exported again. Raises ValueError."""
     from trainer.detector import onnx_file  # onnx takes a while to import
 
-    folder = model_of(run, checkpoint, with_int8)
+    folder = model_of(run, checkpoint, with_int8, report)
+    report(0, 0, "Trying the exported model")
     try:
         for path in sorted(folder.glob("*.onnx")):
             onnx_file.read(path)
     except onnx_file.ModelRefused as refused:
         try:
-            _make(run, checkpoint_of(run, checkpoint), with_int8)
+            _make(run, checkpoint_of(run, checkpoint), with_int8, report)
         except ValueError as error:
             raise ValueError(f"{refused} It cannot be made anew: {error}") from None
     return folder
 
 
-def model_of(run: Run, checkpoint: str = "best", with_int8: bool = False) -> Path:
+def model_of(run: Run, checkpoint: str = "best", with_int8: bool = False, report: Report = _no_report) -> Path:
     """The folder with the exported model of a checkpoint (see `checkpoint_of`), which is exported when it is missing,
     damaged, or of another model. Raises ValueError with one sentence."""
     name = checkpoint_of(run, checkpoint)
     folder = folder_of(run, name)
     if not _is_whole(run, name, folder, with_int8):
-        _make(run, name, with_int8)
+        _make(run, name, with_int8, report)
     return folder

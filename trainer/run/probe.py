@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -13,10 +12,11 @@ from pydantic import BaseModel
 from trainer.audio import manifest
 from trainer.config import config_file
 from trainer.config.schema import Config
-from trainer.run import earlier_run
+from trainer.run import earlier_run, engine_process
 from trainer.system import durable, processes
+from trainer.system.job import Report
 from trainer.system.log_lines import clock_time
-from trainer.system.workspace import PROJECT_ROOT, Workspace
+from trainer.system.workspace import Workspace
 
 MOST_KEPT = 30
 """Number of configurations whose last result is kept."""
@@ -96,7 +96,7 @@ def _check(workspace: Workspace, config: Config) -> None:
         raise ValueError(problems[0])
 
 
-def measure(workspace: Workspace, config: Path) -> Measured:
+def measure(workspace: Workspace, config: Path, report: Report) -> Measured:
     """Measure the configuration in this file; takes about ten seconds, longer when the clips are not cached.
 
     A second probe waits for the first, because they would slow each other down. Raises ValueError or FileNotFoundError
@@ -105,16 +105,9 @@ def measure(workspace: Workspace, config: Path) -> Measured:
     _check(workspace, config_file.load(config))
     out = result_file(workspace)
     workspace.jobs.mkdir(parents=True, exist_ok=True)
-    command = ["-m", "trainer.engine.training.probe", str(workspace.root), str(config.absolute()), str(out)]
+    command = ["trainer.engine.training.probe", str(workspace.root), str(config.absolute()), str(out)]
     with processes.exclusive_lock(workspace.jobs / "probe.lock"):
-        done = subprocess.run(
-            [sys.executable, *command],
-            cwd=PROJECT_ROOT,
-            env=processes.environment_of_engine(workspace),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        done = engine_process.run(workspace, command, report)
         if done.returncode:
             raise ValueError(_refusal(done))
         measured = read(workspace)

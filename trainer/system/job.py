@@ -53,6 +53,10 @@ CANCELLED: dict[Verb, str] = {
 """What a cancelled job leaves behind; the others leave the clips unchanged."""
 
 
+FEW = 20
+"""From this total on, work is counted; lower ones number stages, each of which is told at once."""
+PACE_SECONDS, PACE_SHARE = 2.0, 0.02
+"""The pace of counted work is known after this time and share."""
 ENDING_SECONDS = 5.0
 """How long a start waits for the process of the previous job to exit after it has written its end."""
 
@@ -69,8 +73,20 @@ class Job(BaseModel):
     state: Literal["running", "done", "failed", "cancelled", "unknown"] = "running"
     done: int = 0
     total: int = 0
+    counted_from: tuple[float, int] = (0.0, 0)
+    """Seconds since boot and `done` when counting up to this total began."""
     doing: str = ""
     message: str = ""
+
+
+def seconds_left(job: Job) -> float | None:
+    """An estimate for what is counted, from its pace so far; None before there is one."""
+    since, first = job.counted_from
+    seconds, done = processes.boot_clock() - since, job.done - first
+    is_early = seconds < PACE_SECONDS or done < PACE_SHARE * (job.total - first)
+    if job.total < FEW or job.boot_id != processes.boot_id() or is_early:
+        return None
+    return seconds / done * max(0, job.total - job.done)
 
 
 def _file(workspace: Workspace, verb: Verb) -> Path:
@@ -185,7 +201,7 @@ def run(workspace: Workspace, verb: Verb, work: Callable[[Report], str]) -> None
     workspace.jobs.mkdir(parents=True, exist_ok=True)
     if processes.inherited_lock() is None:
         processes.try_lock(_lock_file(workspace, verb))  # held until this process exits
-    job, last = _new_job(verb, processes.identity_of(os.getpid())), 0.0
+    job, last, counted_from = _new_job(verb, processes.identity_of(os.getpid())), 0.0, (0.0, 0)
 
     def write(**changes: object) -> None:
         nonlocal job
@@ -193,11 +209,13 @@ def run(workspace: Workspace, verb: Verb, work: Callable[[Report], str]) -> None
         _write(workspace, job)
 
     def report(done: int, total: int, doing: str) -> None:
-        nonlocal last
-        now, is_new = time.monotonic(), not total and doing != job.doing
+        nonlocal last, counted_from
+        if total != job.total or done < counted_from[1]:
+            counted_from = (processes.boot_clock(), done)
+        now, is_new = time.monotonic(), total < FEW and doing != job.doing
         if now - last >= 0.25 or is_new:  # at most four writes a second, but each stage that is not counted at once
             last = now
-            write(done=done, total=total, doing=doing)
+            write(done=done, total=total, doing=doing, counted_from=counted_from)
             if _cancel_file(workspace, verb).exists():
                 raise KeyboardInterrupt
 

@@ -42,7 +42,7 @@ def _document(path: str, stamp: int) -> Evaluation | None:
     return durable.read_document(Evaluation, Path(path))
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+@st.cache_resource(max_entries=4, show_spinner="Reading the scores")
 def _scores(path: str, stamp: int, _evaluation: Evaluation) -> tuple[StreamSet, list[ScoredStream]]:
     folder = EvaluationFolder(Path(path))
     every = evaluations.read_all_streams(folder, _evaluation)

@@ -50,7 +50,7 @@ for detection in detector.listen(model, (np.frombuffer(block, np.int16) for bloc
 """listen.py of the documentation: detects the word in live 16-bit audio at 16 kHz."""
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+@st.cache_resource(max_entries=4, show_spinner="Loading the model")
 def _cached_detector(folder: str, digest: str, others: tuple[str, ...]) -> Detector:
     for name in others:
         onnx_file.read(Path(folder, name))

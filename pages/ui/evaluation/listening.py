@@ -49,7 +49,7 @@ class Scores(NamedTuple):
     """Remarks on how the file was read."""
 
 
-@st.cache_data(max_entries=64, show_spinner=False, scope="session")
+@st.cache_data(max_entries=64, show_spinner="Listening to the sound", scope="session")
 def _score(model: str, sound: str, suffix: str, _detector: Detector, _data: bytes) -> Scores:
     """Score a sound; the cache holds scores only, by the digests of model and sound."""
     begun = time.perf_counter()

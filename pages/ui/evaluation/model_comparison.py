@@ -150,7 +150,7 @@ def _sentences(ranked: Mapping[str, Model], per_hour: float) -> list[str]:
     return sentences
 
 
-@st.cache_data(max_entries=200, show_spinner=False)
+@st.cache_data(max_entries=200, show_spinner="Comparing the models")
 def _compare(key: tuple[str, ...], per_hour: float, _first: Model, _second: Model) -> Comparison:
     """As `comparison.compare`, once per pair and budget. Raises ValueError, OSError."""
     first, second = evaluation_picker.read(*_first), evaluation_picker.read(*_second)

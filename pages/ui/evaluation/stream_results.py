@@ -94,7 +94,7 @@ def _show_notes(workspace: Workspace, scored: ScoredEvaluation) -> None:
         )
 
 
-@st.cache_data(max_entries=20, show_spinner=False)
+@st.cache_data(max_entries=20, show_spinner="Finding weak spots")
 def _weak_spots(folder: str, created: str, threshold: float, _scored: ScoredEvaluation) -> WeakSpots:
     heard = _scored.heard
     return (

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -14,8 +15,11 @@ from trainer.catalog import index
 from trainer.catalog.index import Index
 from trainer.catalog.run_rows import Row
 from trainer.run.runs import Run
+from trainer.system.log_lines import clock_time
 from trainer.system.workspace import Workspace
 
+PROGRESS_SECONDS = 0.5
+"""Time after which the reading of the runs is told, and told again."""
 FOREIGN = "foreign"
 """The state of a folder whose name is not a run id."""
 
@@ -36,10 +40,26 @@ def _held(root: str) -> _Held:
 def rows(workspace: Workspace) -> list[Row]:
     """Every folder in runs/, newest run first."""
     held = _held(str(workspace.root))
-    first = held.index is None  # the first one takes half a minute for ten thousand runs
-    with held.lock, st.spinner("Reading the runs…") if first else nullcontext():
-        held.index = index.update(workspace, held.index)
+    with _progress() as report, held.lock:
+        held.index = index.update(workspace, held.index, report)
         return held.index.rows
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """Draw how far the runs are read, once that takes longer: the first time, half a minute for ten thousand."""
+    place, began = st.empty(), time.monotonic()
+    last = began
+
+    def report(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last > PROGRESS_SECONDS and done:
+            last, left = now, (now - began) / done * (total - done)
+            place.progress(done / total, f"Reading the runs: {done:,} of {total:,}, {clock_time(left)} left")
+
+    yield report
+    place.empty()
 
 
 def run_of(workspace: Workspace, row: Row) -> Run:

@@ -12,6 +12,7 @@ from pages.ui.shared import flash
 from pages.ui.shared.frame import error_sentence, plain
 from trainer.system import job
 from trainer.system.job import Job, Verb
+from trainer.system.log_lines import clock_time
 from trainer.system.workspace import Workspace
 
 PLACE = "job"
@@ -127,5 +128,12 @@ def _cancel_help(verb: Verb) -> str:
 def progress_text(each: Job) -> str:
     """What a job is doing, and how much of it is done."""
     doing = f"{TITLES[each.verb]}: {each.doing}" if each.doing else TITLES[each.verb]
-    counts = each.total and each.verb not in CAPTURE
-    return f"{doing} ({each.done:,} of {each.total:,})" if counts else doing
+    if not each.total or each.verb in CAPTURE:
+        return doing
+    return f"{doing} ({each.done:,} of {each.total:,}){_left(each)}"
+
+
+def _left(each: Job) -> str:
+    """The time left in this step, if known."""
+    seconds = job.seconds_left(each)
+    return "" if seconds is None else f", {clock_time(seconds)} left in this step"

@@ -163,7 +163,7 @@ ACCEPTS_HELP = (
 )
 
 
-@st.cache_data(max_entries=200, show_spinner=False)
+@st.cache_data(max_entries=200, show_spinner="Reading the evaluation")
 def _measured(path: str, stamps: tuple[int, ...], threshold: float, _evaluation: Evaluation) -> Measured | None:
     return operating_point.measure(EvaluationFolder(Path(path)), _evaluation, threshold)
 

@@ -7,6 +7,7 @@ Exits with 2 and one sentence when there is no model to export, or no clips to c
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import sys
 from collections.abc import Sequence
@@ -28,12 +29,21 @@ from trainer.engine.training.shipped_threshold import Shipped
 from trainer.engine.training.validation import StreamPoints
 from trainer.run import metrics, models, runs
 from trainer.run.documents import Request
+from trainer.run.engine_process import print_progress
 from trainer.run.runs import Run
 from trainer.streams import composition
 from trainer.system import durable
+from trainer.system.job import Report
 from trainer.system.log_lines import say
 from trainer.system.processes import exclusive_lock
 
+STAGES = (
+    "Writing the model",
+    "Comparing it with the trained one",
+    "Measuring its threshold",
+    "Making it smaller (int8)",
+)
+"""What an export does, in this order; the last only if it is wanted."""
 MOST_WINDOWS = 512
 """Evenly spaced validation windows on which the models are compared."""
 
@@ -131,19 +141,30 @@ def _embedding_models(config: Config) -> dict[str, str]:
     return {name: _sha256(embedding.model_file(name).read_bytes()) for name in names}
 
 
-def export(run: Run, checkpoint: str, heartbeat: Heartbeat, with_int8: bool = False) -> DetectorFile:
+def export(run: Run, checkpoint: str, report: Report, with_int8: bool = False) -> DetectorFile:
     """Write, or replace, the folder of a model. Raises ValueError, FileNotFoundError, OSError."""
-    trained = open_run(run, checkpoint, lambda done, total, doing: heartbeat())
-    onnx_models, folder = _graphs(trained), models.folder_of(run, checkpoint)
-    whole = onnx_models[detector_file.MODEL]
+    trained, folder = open_run(run, checkpoint, report), models.folder_of(run, checkpoint)
+    with_int8 = with_int8 or _wants_int8(folder)
+    stages = iter(STAGES if with_int8 else STAGES[:3])
+
+    def begin_stage() -> Heartbeat:
+        doing = next(stages)
+        beat = functools.partial(report, STAGES.index(doing), len(STAGES if with_int8 else STAGES[:3]), doing)
+        beat()
+        return beat
+
+    begin_stage()
+    onnx_models = _graphs(trained)
+    whole, heartbeat = onnx_models[detector_file.MODEL], begin_stage()
     windows = parity.evenly_spaced(validation_windows(trained.val.array, trained.config), MOST_WINDOWS)
     scores = parity.score_exported(whole, trained, windows, heartbeat)
     agreement = parity.compare(parity.score_trained(trained, windows, heartbeat), scores)
-    chosen = chosen_thresholds(trained, folder)
+    chosen, heartbeat = chosen_thresholds(trained, folder), begin_stage()
     if not chosen or (_is_embedded(trained) and "unsmoothed" not in chosen):
         chosen = thresholds(trained, heartbeat) | chosen
     file = describe(trained, agreement, chosen)
-    if with_int8 or _wants_int8(folder):
+    if with_int8:
+        heartbeat = begin_stage()
         samples = parity.evenly_spaced(
             epoch_windows(trained.train.array, trained.config, 1), graphs.CALIBRATION_WINDOWS
         )
@@ -209,7 +230,7 @@ def log_export(file: DetectorFile) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     try:
-        log_export(export(Run(Path(arguments[0])), arguments[1], lambda: None, "--int8" in arguments))
+        log_export(export(Run(Path(arguments[0])), arguments[1], print_progress, "--int8" in arguments))
     except (ValueError, FileNotFoundError) as error:
         print(" ".join(str(error).split()), file=sys.stderr)  # noqa: T201 - the last line is what the caller tells
         return 2

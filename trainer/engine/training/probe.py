@@ -8,6 +8,7 @@ configuration cannot be trained.
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import sys
@@ -21,6 +22,8 @@ from trainer.config.schema import Config
 from trainer.engine.data import clips
 from trainer.engine.training import loop, timing
 from trainer.run import probe
+from trainer.run.documents import Progress
+from trainer.run.engine_process import print_progress
 from trainer.run.runs import Run
 from trainer.system import durable, processes
 from trainer.system.workspace import Workspace
@@ -34,20 +37,28 @@ def write(workspace: Workspace, config: Config, out: Path) -> None:
     """
     started, fingerprint = processes.age_seconds(), manifest.fingerprint(workspace)
     splits = manifest.read_splits(workspace)
-    clips.prepare(workspace, [*splits["train"], *splits["val"]], lambda *progress: None)
+    clips.prepare(workspace, [*splits["train"], *splits["val"]], print_progress)
     run = Run(out.with_name(f"{out.name}.partial"))
     shutil.rmtree(run.folder, ignore_errors=True)  # left by a probe that was killed
     run.folder.mkdir(parents=True)
     try:
         durable.replace_bytes(run.config_file, config_file.dump(config))
         began = processes.age_seconds()
-        session = loop.prepare(workspace, run, 1, lambda: None)
+        session = loop.prepare(workspace, run, 1, functools.partial(_tell_preparation, run))
+        print_progress(0, 0, "Training for some seconds")
         measured = timing.measure(session, started + processes.age_seconds() - began)
     finally:
         shutil.rmtree(run.folder, ignore_errors=True)
     memory = {"peak_memory_bytes": processes.peak_memory_bytes()}
     names = {"config": probe.digest(config), "split_fingerprint": fingerprint}
     durable.replace_json(out, probe.Measured.model_validate(measured | memory | names).model_dump())
+
+
+def _tell_preparation(run: Run) -> None:
+    """Print what the preparation of a training does, by its journal, in place of reading requests."""
+    progress = durable.read_document(Progress, run.progress_file)
+    if progress and progress.doing:
+        print_progress(0, 0, progress.doing)
 
 
 def main(root: str, config: str, out: str) -> int:
