@@ -28,6 +28,7 @@ MOST_BYTES = 1 << 20
 """Of the data or of the audio of one event: half a minute at 16 kHz."""
 PIECE_SECONDS = 0.5
 """Audio that is computed for one client before it is another's turn."""
+LATEST_TIMESTAMP = 1 << 63
 SLOWEST_SECONDS = 30.0
 """A client that reads nothing for so long is disconnected."""
 ATTRIBUTION = Attribution(name="Wakeword Studio", url="")
@@ -82,6 +83,7 @@ class BoundedReader(StreamReader):
 async def events(reader: StreamReader) -> AsyncIterator[Event]:
     """The events of a client until it ends. Raises ValueError for anything else, EOFError in the middle of an event."""
     while True:
+        await asyncio.sleep(0)  # reading what has arrived already gives no other client a turn
         event = None
         with suppress(AttributeError, KeyError, TypeError, RecursionError):  # JSON that is no event
             event = await async_read_event(reader)
@@ -131,12 +133,12 @@ class Client:
         """Detectors by the names of a client, which may spell them differently; all when it gives none."""
         if not names:
             return self.models
-        chosen = {}
+        spelled = dict[str, str]()
         for name in names if isinstance(names, list) else [names]:
             if not isinstance(name, str) or _key(name) not in self.models:
                 raise ValueError(f"There is no wake word {name!r:.80}. Known: {', '.join(self.models)}.")
-            chosen[name] = self.models[_key(name)]
-        return chosen
+            spelled[_key(name)] = name
+        return {name: self.models[key] for key, name in spelled.items()}
 
     async def _hear(self, session: WakeSession, event: Event) -> None:
         given = wake_session.audio_format(*(event.data.get(key) for key in ("rate", "width", "channels")))
@@ -157,4 +159,4 @@ class Client:
 
 def _timestamp(data: Mapping[str, object]) -> int | None:
     value = data.get("timestamp")
-    return value if type(value) is int else None
+    return round(value) if isinstance(value, int | float) and abs(value) < LATEST_TIMESTAMP else None

@@ -61,7 +61,7 @@ def address(uri: str) -> Address:
         parts = urlsplit(uri)
         if parts.scheme == "tcp" and parts.hostname and parts.port is not None and not parts.path.strip("/"):
             return Address(uri, parts.hostname, parts.port)
-        if parts.scheme == "unix" and parts.path and not parts.netloc:
+        if parts.scheme == "unix" and parts.path and not parts.netloc and hasattr(socket, "AF_UNIX"):
             return Address(uri, path=Path(parts.path))
     raise ValueError(f"{uri!r:.200} is no address to listen on. Write tcp://HOST:PORT or unix:///PATH.")
 
@@ -87,13 +87,16 @@ class _Server:
     async def connected(self, reader: StreamReader, writer: StreamWriter) -> None:
         """Serve a client until it leaves."""
         if len(self.clients) >= MOST_CLIENTS:
-            next(iter(self.clients)).transport.abort()
+            oldest = next(iter(self.clients))
+            del self.clients[oldest]
+            oldest.transport.abort()
         peer = ":".join(map(str, (writer.get_extra_info("peername") or ())[:2]))
         client = Client(self.models, partial(self.announce, peer), writer)
         self.clients[writer] = None
         try:
             async for event in wyoming_client.events(reader):
-                self.clients[writer] = self.clients.pop(writer)
+                self.clients.pop(writer, None)
+                self.clients[writer] = None
                 await client.answer(event)
         except ValueError as refusal:
             await _dismiss(client, reader, str(refusal))
@@ -102,7 +105,7 @@ class _Server:
         except asyncio.CancelledError:  # the server ends; Python 3.11 would print it
             pass
         finally:
-            self.clients.pop(writer)
+            self.clients.pop(writer, None)
             writer.close()
 
 
