@@ -45,6 +45,32 @@ def test_raw_samples_on_standard_input_are_heard_like_a_file(tone_model: Path, t
     assert [each["time"] for each in scores] == [round(0.1 * hop, 4) for hop in range(1, 86)]  # with what comes after
 
 
+def test_a_detection_runs_a_program_which_never_runs_twice_at_a_time(tone_model: Path, tmp_path):
+    script = tmp_path / "my heard.sh"
+    script.write_text(
+        '#!/bin/sh\necho "$WAKEWORD_LABEL $WAKEWORD_TIME $WAKEWORD_SCORE" | tee -a "$0.log"\n'
+        'while [ ! -e "$0.end" ]; do sleep 0.05; done; exit 3\n'
+    )
+    script.chmod(0o700)
+    live = started(tone_model, "-", "--json", "--run", f"'{script}' --loud")
+    live.stdin.write(samples_of(8.0).tobytes())
+    live.stdin.flush()
+    first, _ = [json.loads(live.stdout.readline()) for _ in range(2)]
+    (tmp_path / "my heard.sh.end").touch()
+    lines = live.communicate()[1].decode().splitlines()
+    heard = f"tones {first['time']:.3f} {first['score']:.4f}"
+    assert (tmp_path / "my heard.sh.log").read_text().splitlines()[0] == heard and heard in lines
+    assert f"{script} still runs since an earlier detection, so it is not started again." in lines
+    assert lines[-1] == f"{script} failed with exit code 3." and live.returncode == 0
+    for arguments, sentence in [
+        (["-", "--run", "no-such-program"], "The program 'no-such-program' was not found."),
+        (["a.wav", "--run", "true"], "--run is for live audio: leave out AUDIO, or write - for standard input."),
+    ]:
+        refused = started(tone_model, *arguments)
+        _, told = refused.communicate(b"")
+        assert refused.returncode == 2 and told.decode().startswith(sentence) and told.count(b"\n") == 1, told
+
+
 def test_a_file_with_a_wrong_length_or_cancelling_channels_is_heard_whole_and_told(tone_model: Path, tmp_path):
     samples = samples_of(8.0)
     soundfile.write(tmp_path / "right.wav", samples, RATE)

@@ -15,7 +15,7 @@ from trainer.cli.terminal import AS_JOB, Failure, Session, complain, show, work_
 from trainer.detector import detector_file
 from trainer.detector.detector_file import DetectorFile
 from trainer.evaluation import headline, operating_point, point_text
-from trainer.run import models, runs
+from trainer.run import models, notifications, runs
 from trainer.system import display_text, durable, private, regular_file
 from trainer.system.job import Report
 from trainer.system.workspace import Workspace
@@ -182,30 +182,43 @@ DEVICE = click.option(
 @DEVICE
 @click.option("--scores", "with_scores", is_flag=True, help="Also print the score of every hop.")
 @click.option("--threshold", type=click.FloatRange(0, 1), help="Threshold; by default that of the model.")
+@click.option("--run", "command", default="", help="Run this command at each detection.")
 @click.pass_obj
 def detect(
-    session: Session, model: str, audio: tuple[Path, ...], device: str, with_scores: bool, threshold: float | None
+    session: Session,
+    model: str,
+    audio: tuple[Path, ...],
+    device: str,
+    with_scores: bool,
+    threshold: float | None,
+    command: str,
 ) -> None:
     """Detect the word in AUDIO files of any length with MODEL: a run, a model folder or an .onnx file.
 
     If a file cannot be read, it is reported, the others are processed, and the exit code is 2.
 
     Without AUDIO it listens to the sound device until Ctrl-C, with - to raw samples (16 bits, 16 kHz, mono) on standard
-    input. It prints each detection at once; with --json each line is a document.
+    input. It prints each detection at once; with --json each line is a document. The command of --run finds the
+    detection in the variables WAKEWORD_LABEL, WAKEWORD_TIME and WAKEWORD_SCORE.
     """
     from trainer.detector import detector, listening, microphone  # onnxruntime takes a third of a second to import
 
+    words, live = notifications.checked_command(command), not audio or audio == (STANDARD_INPUT,)
+    if words and not live:
+        raise ValueError("--run is for live audio: leave out AUDIO, or write - for standard input.")
     loaded = detector.load(model_path(session.workspace, model))
     threshold = loaded.file.threshold if threshold is None else threshold
-    if audio and audio != (STANDARD_INPUT,):
+    if not live:
         _detect_in_files(session, loaded, audio, threshold, with_scores)
         return
-    command = "detect MODEL -"
-    pieces = microphone.of_standard_input(command) if audio else microphone.of_device(device, command)
+    pipe = "detect MODEL -"
+    pieces = microphone.of_standard_input(pipe) if audio else microphone.of_device(device, pipe)
+    program = listening.Program(words, loaded.file.label, complain)
     complain(f"Listening for {loaded.file.label} at threshold {threshold:.4f}. Press Ctrl-C to stop.")
     with suppress(KeyboardInterrupt):
-        for line in listening.live(loaded, pieces, threshold, with_scores, session.as_json):
+        for line in listening.live(loaded, pieces, threshold, with_scores, session.as_json, program.start):
             click.echo(line if session.as_json else display_text.clean(line))  # at once, also into a pipe
+        program.finish()
 
 
 def _detect_in_files(

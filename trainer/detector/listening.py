@@ -1,9 +1,12 @@
-"""The command `detect`: the detections in files, and in live audio as it comes."""
+"""The command `detect`: the detections in files and in live audio as it comes, and the program that one starts."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+import os
+import subprocess
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,9 @@ import numpy as np
 from trainer.audio import audio_reader
 from trainer.detector import detector
 from trainer.detector.detector import Detection, Detector, Piece, Trigger
+
+STANDARD_ERROR = 2
+"""File descriptor."""
 
 
 def _document(detection: Detection) -> dict[str, Any]:
@@ -52,9 +58,15 @@ def in_file(loaded: Detector, path: Path, threshold: float, with_scores: bool) -
 
 
 def live(
-    loaded: Detector, pieces: Iterable[Piece], threshold: float, with_scores: bool, as_json: bool
+    loaded: Detector,
+    pieces: Iterable[Piece],
+    threshold: float,
+    with_scores: bool,
+    as_json: bool,
+    react: Callable[[Detection], object] = lambda detection: None,
 ) -> Iterator[str]:
-    """Lines about pieces of audio at 16 kHz as they come; with `as_json` each is a JSON document."""
+    """Lines about pieces of audio at 16 kHz as they come; with `as_json` each is a JSON document. `react` is called
+    with each detection."""
     stream, trigger = loaded.stream(), Trigger(loaded.file, threshold)
     silence = np.zeros(loaded.hops_after * loaded.hop_samples, np.float32)
     for piece in chain(pieces, [silence]):
@@ -63,4 +75,39 @@ def live(
             time = hop * loaded.file.hop_seconds
             yield json.dumps({"time": round(time, 4), "score": score}) if as_json else _score_line(time, score)
         for detection in trigger.push(scores):
+            react(detection)
             yield json.dumps({**_document(detection), "detected": True}) if as_json else _line(detection)
+
+
+@dataclass
+class Program:
+    """What a detection starts: the arguments of a program, which never runs twice at a time. Without arguments nothing
+    is started. `complain` is told what goes wrong."""
+
+    words: Sequence[str]
+    label: str
+    complain: Callable[[str], object]
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self, detection: Detection) -> None:
+        """Its output goes to standard error, as standard output is for detections."""
+        if not self.words:
+            return
+        if self.process and self.process.poll() is None:
+            self.complain(f"{self.words[0]} still runs since an earlier detection, so it is not started again.")
+            return
+        self.finish()
+        values = {"LABEL": self.label, "TIME": f"{detection.time:.3f}", "SCORE": f"{detection.score:.4f}"}
+        environment = os.environ | {f"WAKEWORD_{name}": value for name, value in values.items()}
+        try:
+            self.process = subprocess.Popen(
+                self.words, stdin=subprocess.DEVNULL, stdout=STANDARD_ERROR, env=environment
+            )
+        except OSError as error:
+            self.complain(f"{self.words[0]} could not be run: {error.strerror}.")
+
+    def finish(self) -> None:
+        """Wait until it ends."""
+        process, self.process = self.process, None
+        if process and process.wait():
+            self.complain(f"{self.words[0]} failed with exit code {process.returncode}.")
