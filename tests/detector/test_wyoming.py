@@ -180,6 +180,12 @@ def chunk(audio: bytes, **changes: object) -> bytes:
     return json.dumps(head).encode() + b"\n" + audio
 
 
+def test_a_stream_without_audio_has_no_word(server: Server):
+    with server.connect() as client:
+        client.sendall(b'{"type": "audio-stop"}\n')
+        assert b'"not-detected"' in received(client, b"\n")
+
+
 REFUSED = {
     "a word that there is not": (b'{"type": "detect", "data": {"names": ["nobody"]}}\n', "no wake word 'nobody'"),
     "words that are no text": (b'{"type": "detect", "data": {"names": [3]}}\n', "no wake word 3"),
@@ -288,7 +294,13 @@ def test_a_unix_socket_is_private_and_ctrl_c_ends_it(models, evening: Path, tmp_
     assert taken.returncode == 2 and f"{uri} is in use." in taken.stderr
     client = play(server, evening, "--times", 10_000)
     client.stdout.readline()
-    assert "Traceback" not in server.end() and not (tmp_path / "wake").exists()
+    with socket.socket(socket.AF_UNIX) as stranger:
+        stranger.connect(str(tmp_path / "wake"))
+        stranger.sendall(REFUSED["a word that there is not"][0])
+        assert b'"error"' in received(stranger)
+    told = server.end()
+    assert "Traceback" not in told and not (tmp_path / "wake").exists()
+    assert "A client is disconnected: There is no wake word 'nobody'. Known: computer." in told
     client.communicate(timeout=PATIENCE)
 
 

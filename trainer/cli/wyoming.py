@@ -45,7 +45,10 @@ def wyoming(session: Session, names: tuple[str, ...], uri: str, discovery: bool)
         if not where.is_local:
             complain("Other machines can connect: use it in a network that you trust, as Wyoming has no password.")
 
-    def announce(client: str, hit: Hit) -> None:
+    def announce(client: str, hit: Hit | str) -> None:
+        if isinstance(hit, str):
+            complain(f"A client is disconnected{client and f' ({client})'}: {hit}")
+            return
         time, score = hit.detection
         document = {"name": hit.name, "time": round(time, 3), "score": score, "timestamp": hit.timestamp}
         line = f"{hit.name}  {time:9.2f} s  {score:.4f}  detected{client and f' for {client}'}"

@@ -119,10 +119,11 @@ class Client:
         elif AudioChunk.is_type(event.type):
             self.session = self.session or WakeSession(self.wanted)
             await self._hear(self.session, event)
-        elif AudioStop.is_type(event.type) and self.session:
+        elif AudioStop.is_type(event.type):
             session, self.session = self.session, None
-            await self._compute(session.finish)
-            if not session.heard:
+            if session:
+                await self._compute(session.finish)
+            if not session or not session.heard:
                 await self.send(NotDetected().event())
 
     async def send(self, event: Event) -> None:

@@ -30,8 +30,8 @@ MOST_CLIENTS = 200
 FAREWELL_SECONDS = 2.0
 """Time for a client to read why it is disconnected."""
 
-Announce = Callable[[str, Hit], object]
-"""Called with the address of a client and what was heard."""
+Announce = Callable[[str, Hit | str], object]
+"""Called with the address of a client and what was heard, or why the client is disconnected."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,7 @@ class _Server:
                 self.clients[writer] = None
                 await client.answer(event)
         except ValueError as refusal:
+            self.announce(peer, str(refusal))
             await _dismiss(client, reader, str(refusal))
         except (OSError, EOFError):  # it left, or reads nothing
             writer.transport.abort()
