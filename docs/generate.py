@@ -10,6 +10,7 @@ import ast
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,6 +25,9 @@ from trainer.catalog import run_rows
 from trainer.config import config_file, option_list
 from trainer.config.option_list import group_title
 from trainer.config.option_list import options as declared_options
+from trainer.detector import detector_file
+from trainer.detector.detector_file import ColumnFacts, DetectorFile, Parity, Threshold, Unsmoothed
+from trainer.detector.targets import TARGETS, Exported
 from trainer.run import documents
 from trainer.system.workspace import PROJECT_ROOT
 
@@ -136,6 +140,29 @@ def _verb(command: click.Command) -> Iterator[str]:
         yield f"| `{_cell(names)}` | {_cell(text)} |"
 
 
+def targets() -> str:
+    """Every place where a model can run, with what it needs."""
+    rows = [f"| `{each.name}` | {each.title} | {each.needs} |" for each in TARGETS.values()]
+    return "\n".join(["| `--for` | place | needs |", "| --- | --- | --- |", *rows])
+
+
+EXAMPLE = DetectorFile(
+    run="", label="Hey Atlas", checkpoint="", epoch=1, model="gru", window_seconds=2.0, hop_ms=80,
+    smoothing_seconds=0.2, threshold=0.87, threshold_from=Threshold(source="validation_stream"),
+    unsmoothed=Unsmoothed(threshold=0.93, threshold_from=Threshold(source="validation_stream")),
+    refractory_seconds=1.0, columns=ColumnFacts(step_samples=1280, context_samples=1, dropped=1, per_window=16),
+    files={}, parity=Parity(largest_difference=0.0, windows=1, within=True), versions={},
+)  # fmt: skip
+"""A model for which the steps are shown."""
+
+
+def steps(name: str) -> str:
+    """The steps at one place, for the word "Hey Atlas"."""
+    target = TARGETS[name]
+    exported = Exported(Path(), detector_file.of_model(EXAMPLE, target.model), EXAMPLE.label)
+    return "\n".join(f"{number}. {step}" for number, step in enumerate(target.steps(exported), 1))
+
+
 def search_fields() -> str:
     """What runs can be searched and sorted by, options aside."""
     rows = ["| field | kind | `--sort` puts first |", "| --- | --- | --- |"]
@@ -222,8 +249,8 @@ def _cell(text: str) -> str:
 
 
 GENERATED: dict[str, Callable[[], str]] = {
-    made.__name__: made for made in (options, presets, command_line, search_fields, run_documents, modules)
-}
+    made.__name__: made for made in (options, presets, command_line, search_fields, run_documents, modules, targets)
+} | {f"steps_{name.replace('-', '_')}": partial(steps, name) for name in TARGETS}
 
 
 def with_generated(markdown: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -12,10 +12,12 @@ import click
 
 from trainer.cli import terminal
 from trainer.cli.terminal import AS_JOB, Failure, Session, complain, show, work_on
-from trainer.detector import detector_file
+from trainer.detector import detector_file, targets
 from trainer.detector.detector_file import DetectorFile
+from trainer.detector.targets import TARGETS, Target
 from trainer.evaluation import headline, operating_point, point_text
 from trainer.run import models, notifications, runs
+from trainer.run.runs import Run
 from trainer.system import display_text, durable, private, regular_file
 from trainer.system.job import Report
 from trainer.system.workspace import Workspace
@@ -120,13 +122,33 @@ STANDARD_INPUT = Path("-")
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(file_okay=False, path_type=Path))
 @click.option("--checkpoint", default="best", show_default=True, help="best, last or the name of a checkpoint.")
 @click.option("--int8", "with_int8", is_flag=True, help="Also export an int8 model and compare it.")
+@click.option(
+    "--for",
+    "place",
+    type=click.Choice(list(TARGETS)),
+    help="Write exactly the files that one place loads, and say what to do there.",
+)
 @AS_JOB
 @click.pass_obj
-def export(session: Session, name: str, folder: Path | None, checkpoint: str, with_int8: bool, as_job: bool) -> None:
+def export(
+    session: Session,
+    name: str,
+    folder: Path | None,
+    checkpoint: str,
+    with_int8: bool,
+    place: str | None,
+    as_job: bool,
+) -> None:
     """Export the best model of RUN (an id, an unambiguous start of one, or `latest`) to DIR, ready to use.
 
     Without DIR it stays in the folder of the run.
     """
+
+    def take_away(report: Report) -> tuple[dict[str, Any], str]:
+        if folder is None:
+            raise ValueError(f"Name a folder for the files: export {name} DIR --for {place}.")
+        run = runs.find(session.workspace, name)
+        return _take_away(run, TARGETS[str(place)], folder, checkpoint, with_int8, report)
 
     def work(report: Report) -> tuple[dict[str, Any], str]:
         run = runs.find(session.workspace, name)
@@ -136,7 +158,7 @@ def export(session: Session, name: str, folder: Path | None, checkpoint: str, wi
             raise ValueError(f"{model} changed during the export. Export it again.")
         names, target = [*file.files, detector_file.NAME], folder or model
         if folder:
-            _copy(model, folder, names)
+            _write(folder, {each: regular_file.read_bytes(model / each) for each in names})
         point = operating_point.of_model(run, model)
         document = {
             "run": run.id,
@@ -150,14 +172,40 @@ def export(session: Session, name: str, folder: Path | None, checkpoint: str, wi
         lines.append(f"Written to {target}: {', '.join(names)}.")
         return document | file.model_dump(include={"parity", "int8"}), "\n".join(lines)
 
-    work_on(session, "export", as_job, work)
+    work_on(session, "export", as_job, take_away if place else work)
 
 
-def _copy(model: Path, folder: Path, names: list[str]) -> None:
+def _take_away(
+    run: Run, target: Target, folder: Path, checkpoint: str, with_int8: bool, report: Report
+) -> tuple[dict[str, Any], str]:
+    """Write the files for one place; the document and the text about them. Raises ValueError, OSError."""
+    model = models.tried_model_of(run, checkpoint, with_int8, report)
+    file = durable.read_document(DetectorFile, detector_file.path_in(model))
+    if file is None:
+        raise ValueError(f"{model} changed during the export. Export it again.")
+    package = targets.package(target, model, file, runs.word(run))
+    _write(folder, package.files)
+    point = operating_point.of_model(run, model, name=target.model)
+    document = {
+        "run": run.id,
+        "checkpoint": file.checkpoint,
+        "for": target.name,
+        "folder": str(folder),
+        "files": list(package.files),
+        "threshold": package.threshold,
+        "steps": list(package.steps),
+        **headline.documents(point),
+    }
+    steps = [f"{number}. {step}" for number, step in enumerate(package.steps, 1)]
+    lines = [f"For {target.title}, written to {folder}: {', '.join(package.files)}.", *steps]
+    return document, "\n".join([*lines, *(point_text.lines(point) if point else [])])
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     with private.as_user_shares():
         folder.mkdir(parents=True, exist_ok=True)
-        for name in names:
-            durable.replace_bytes(folder / name, regular_file.read_bytes(model / name), 0o666)
+        for name, data in files.items():
+            durable.replace_bytes(folder / name, data, 0o666)
 
 
 def model_path(workspace: Workspace, text: str) -> Path:

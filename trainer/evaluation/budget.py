@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.detector import detector_file
-from trainer.detector.detector_file import DetectorFile, Threshold
+from trainer.detector.detector_file import DetectorFile, Threshold, Unsmoothed
 from trainer.evaluation import curve, errors, evaluations, headline, intervals, point_text
 from trainer.evaluation.evaluations import CurvePoint, Evaluation, EvaluationFolder
 from trainer.evaluation.operating_point import Condition, OperatingPoint, condition_of
@@ -115,8 +115,19 @@ def _promise_text(choice: Choice) -> str:
     return f"{estimate} The smallest budget that they can support is {least:g} per hour."
 
 
-def write(folder: Path, choice: Choice) -> DetectorFile:
-    """Put a chosen threshold into the detector.json of a model folder; nothing else of it changes.
+def unsmoothed(folder: EvaluationFolder, evaluation: Evaluation, file: DetectorFile, per_hour: float) -> Choice | None:
+    """The choice that `promise` makes for programs that load the openWakeWord head of a model, from the same recordings
+    as they score them; None for a model without such a head. Raises ValueError."""
+    if file.unsmoothed is None:
+        return None
+    heard = evaluations.as_heard(evaluation, detector_file.of_model(file, detector_file.OPENWAKEWORD_MODEL))
+    streams = evaluations.read_streams(folder, heard)
+    return promise(heard.model_copy(update={"curve": curve.curve(streams)}), streams, per_hour)
+
+
+def write(folder: Path, choice: Choice, unsmoothed: Choice | None = None) -> DetectorFile:
+    """Put a chosen threshold, and that for unsmoothed scores, into the detector.json of a model folder; nothing else of
+    it changes.
 
     It is rounded up, as it lies right above the peak that it must not take: another machine, which rounds otherwise,
     would. Higher thresholds keep to the budget too.
@@ -126,14 +137,14 @@ def write(folder: Path, choice: Choice) -> DetectorFile:
     if not folder.is_dir():
         raise ValueError(f"There is no exported model in {folder}. Export run {choice.evaluation.run} first.")
     with exclusive_lock(detector_file.lock_in(folder)):
-        changed = _changed(folder, choice)
+        changed = _changed(folder, choice, unsmoothed)
         durable.replace_json(detector_file.path_in(folder), changed.model_dump())
     return changed
 
 
-def _changed(folder: Path, choice: Choice) -> DetectorFile:
-    """The detector.json of a model folder with a chosen threshold. Raises ValueError."""
-    point, evaluation = choice.point, choice.evaluation
+def _changed(folder: Path, choice: Choice, unsmoothed: Choice | None) -> DetectorFile:
+    """The detector.json of a model folder with chosen thresholds. Raises ValueError."""
+    evaluation = choice.evaluation
     file = durable.read_document(DetectorFile, detector_file.path_in(folder))
     if file is None:
         raise ValueError(f"There is no exported model in {folder}. Export run {evaluation.run} first.")
@@ -142,6 +153,17 @@ def _changed(folder: Path, choice: Choice) -> DetectorFile:
             f"The model in {folder} (epoch {file.epoch}) is not the one that was evaluated (epoch {evaluation.epoch}). "
             "Evaluate it, then choose its threshold."
         )
+    threshold, origin = _chosen(choice)
+    changes: dict[str, object] = {"threshold": threshold, "threshold_from": origin}
+    if unsmoothed:
+        threshold, origin = _chosen(unsmoothed)
+        changes["unsmoothed"] = Unsmoothed(threshold=threshold, threshold_from=origin)
+    return file.model_copy(update=changes)
+
+
+def _chosen(choice: Choice) -> tuple[float, Threshold]:
+    """The threshold of a choice, rounded up, and where it comes from."""
+    point, evaluation = choice.point, choice.evaluation
     source = Threshold(
         source="evaluation",
         evaluation=evaluation.id,
@@ -154,8 +176,7 @@ def _changed(folder: Path, choice: Choice) -> DetectorFile:
         long_hours=choice.long_hours or None,
         long_false_accepts=choice.long_false_accepts if choice.long_hours else None,
     )
-    above = math.ceil(1e6 * point.threshold) / 1e6
-    return file.model_copy(update={"threshold": above, "threshold_from": source})
+    return math.ceil(1e6 * point.threshold) / 1e6, source
 
 
 BUDGETS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from trainer.detector import stream_scores
-from trainer.detector.detector_file import Seconds
+from trainer.detector.detector_file import DetectorFile, Seconds
 from trainer.run.runs import Run
 from trainer.streams.stream_set import ScoredStream, StreamSet
 from trainer.system import durable, regular_file
@@ -99,6 +99,13 @@ class EvaluationFolder:
     def clips_file(self) -> Path:
         """Scores of the clips of the test split, where it was evaluated."""
         return self.path / "clips.json"
+
+
+def as_heard(evaluation: Evaluation, file: DetectorFile) -> Evaluation:
+    """An evaluation of the same model with the smoothing and refractory time of `file`, without its curve, which is of
+    others."""
+    heard = {"smoothing_seconds": file.smoothing_seconds, "refractory_seconds": file.refractory_seconds}
+    return evaluation.model_copy(update=heard | {"curve": []})
 
 
 def folder_of(run: Run, evaluation_id: str) -> EvaluationFolder:

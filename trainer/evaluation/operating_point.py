@@ -130,12 +130,16 @@ def of_run(
     return of_model(status.run, status.run.model, measure) or _of_training(_scored_rows(status, epoch_row))
 
 
-def of_model(run: Run, folder: Path, measure: Measure = measure) -> OperatingPoint | None:
-    """The operating point of an exported model of a run; None when the folder contains none."""
+def of_model(run: Run, folder: Path, measure: Measure = measure, name: str = MODEL) -> OperatingPoint | None:
+    """The operating point of an exported model of a run, as programs hear it that load its file `name`; None when the
+    folder contains none."""
     file = durable.read_document(DetectorFile, detector_file.path_in(folder))
     if file is None:
         return None
     matching = [each for each in evaluations.all_of(run) if _is_of(each, file)]
+    if name != MODEL:
+        file = detector_file.of_model(file, name)
+        matching = [evaluations.as_heard(each, file) for each in matching]
     try:
         with_words = _evaluated(run, file, (each for each in matching if each.words), measure)
         without = (each for each in matching if not each.words)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from trainer.detector import detector_file
@@ -151,10 +152,16 @@ def _no_report(done: int, total: int, doing: str) -> None:
 
 
 def tried_model_of(run: Run, checkpoint: str = "best", with_int8: bool = False, report: Report = _no_report) -> Path:
-    """`model_of` for files that leave the run: a model that is refused is exported again. Raises ValueError."""
+    """`model_of` for files that leave the run: a model that is refused is exported again and, where that is possible,
+    so is one of an earlier version, which lacks the head for Home Assistant. Raises ValueError."""
     from trainer.detector import onnx_file  # onnx takes a while to import
 
     folder = model_of(run, checkpoint, with_int8, report)
+    file = durable.read_document(DetectorFile, detector_file.path_in(folder))
+    heads = {detector_file.OPENWAKEWORD_MODEL, detector_file.OPENWAKEWORD_TFLITE}
+    if file and heads & file.files.keys() and not heads <= file.files.keys():
+        with suppress(ValueError):  # without its clips it stays as it is
+            _make(run, checkpoint_of(run, checkpoint), with_int8, report)
     report(0, 0, "Trying the exported model")
     try:
         for path in sorted(folder.glob("*.onnx")):

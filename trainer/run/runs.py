@@ -137,6 +137,12 @@ def label(run: Run, request: Request | None) -> str:
     return (notes.name if notes else "") or (request.label if request else "") or run.id
 
 
+def word(run: Run) -> str:
+    """The word that a run listens for, as far as its name tells; empty when it has none."""
+    name = label(run, durable.read_document(Request, run.request_file))
+    return "" if name == run.id else name
+
+
 def is_gone(run: Run) -> bool:
     """Whether the folder of a started run was deleted or moved: its configuration is gone.
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import shlex
-import zipfile
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 from pydantic import ValidationError
 
+from pages.ui.evaluation import take_away
 from pages.ui.shared import frame, job_progress, metrics
 from pages.ui.shared.frame import error_sentence, plain
 from pages.ui.shared.metrics import Metric
-from trainer.detector import detector, detector_file, onnx_file
+from trainer.detector import detector, detector_file, onnx_file, targets
 from trainer.detector.detector import Detector
 from trainer.detector.detector_file import LARGEST_DIFFERENCE, DetectorFile
 from trainer.run import models
@@ -34,20 +33,6 @@ FILES = {
     detector_file.OPENWAKEWORD_TFLITE: "The head alone, as Home Assistant loads it.",
     detector_file.NAME: "Settings: window, hop, smoothing, threshold, origin and digests.",
 }
-LISTENING = """\
-import sys
-from pathlib import Path
-
-import numpy as np
-
-from trainer.detector import detector
-
-model = detector.load(Path(sys.argv[1]))
-blocks = iter(lambda: sys.stdin.buffer.read(2 * 1280), b"")
-for detection in detector.listen(model, (np.frombuffer(block, np.int16) for block in blocks)):
-    print(f"{detection.time:.1f} s: {detection.score:.3f}", flush=True)
-"""
-"""listen.py of the documentation: detects the word in live 16-bit audio at 16 kHz."""
 
 
 @st.cache_resource(max_entries=4, show_spinner="Loading the model")
@@ -104,11 +89,12 @@ def _export_button(workspace: Workspace, status: Status, label: str) -> None:
 
 
 def show(workspace: Workspace, run: Run, file: DetectorFile) -> None:
-    """The Model section: facts, files and instructions."""
+    """The Model section: facts, a card for each place, files and instructions."""
     metrics.show(facts(run, file), least_width=150)
     with st.expander("Export details"):
         for sentence in detector_file.sentences(file):
             st.markdown(plain(sentence))
+    take_away.show(workspace, run, file)
     st.header("Files", anchor=False)
     with st.container(horizontal=True):
         _show_download(run, file)
@@ -213,21 +199,17 @@ def verified(folder: Path, file: DetectorFile) -> dict[str, bytes]:
 
 def packed(folder: Path, file: DetectorFile) -> bytes:
     """The model folder as a zip, read when it is called. Raises ValueError, OSError."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in verified(folder, file).items():
-            archive.writestr(name, data)
-    return out.getvalue()
+    return take_away.zipped(verified(folder, file))
 
 
 def _show_instructions(workspace: Workspace, run: Run) -> None:
-    """Commands and a program that use the model outside of the app."""
-    st.header("Use it elsewhere", anchor=False)
+    """Commands and a program that use the model on this computer."""
+    st.header("Use it here", anchor=False)
     root = f" --root {shlex.quote(str(workspace.root))}" if workspace.root != PROJECT_ROOT else ""
     st.caption("Detect the word in a recording, listen to the microphone, or copy the model to another folder:")
     verbs = (f"detect {run.id} recording.wav", f"detect {run.id}", f"export {run.id} my_word")
     st.code("\n".join(f"python -m trainer{root} {verb}" for verb in verbs), language="bash", wrap_lines=True)
     st.caption("Ten lines of Python, `listen.py`, that detect the word in live audio without torch:")
-    st.code(LISTENING, language="python", wrap_lines=True)
+    st.code(targets.LISTENING, language="python", wrap_lines=True)
     command = f"arecord -q -t raw -f S16_LE -r 16000 -c 1 | python listen.py {shlex.quote(str(run.model))}"
     st.code(command, language="bash", wrap_lines=True)

@@ -11,7 +11,7 @@ from pages.ui.shared import flash, metrics
 from pages.ui.shared.frame import plain
 from pages.ui.shared.metrics import Metric
 from trainer.detector.detector_file import DetectorFile
-from trainer.evaluation import budget, curve, errors, intervals, point_text
+from trainer.evaluation import budget, curve, errors, evaluations, intervals, point_text
 from trainer.evaluation.budget import Choice
 from trainer.evaluation.evaluations import CurvePoint
 from trainer.run import models
@@ -144,8 +144,10 @@ def _write(scored: ScoredEvaluation) -> None:
     def write() -> str:
         per_hour = st.session_state["accepts"] / st.session_state["in_hours"]
         choice = budget.promise(scored.evaluation, scored.heard, per_hour)
-        model = models.model_with(scored.run, scored.evaluation.model_sha256)
-        file = budget.write(model[0] if model else scored.run.model, choice)
+        folder, file = models.model_with(scored.run, scored.evaluation.model_sha256) or (scored.run.model, None)
+        place = evaluations.folder_of(scored.run, scored.evaluation.id)
+        unsmoothed = budget.unsmoothed(place, scored.evaluation, file, per_hour) if file else None
+        file = budget.write(folder, choice, unsmoothed)
         return (
             f"The threshold of the model of epoch {file.epoch} is now {file.threshold:.4f}, for a budget of "
             f"{per_hour:g} false accepts per hour."

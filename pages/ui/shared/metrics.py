@@ -164,8 +164,8 @@ ACCEPTS_HELP = (
 
 
 @st.cache_data(max_entries=200, show_spinner="Reading the evaluation")
-def _measured(path: str, stamps: tuple[int, ...], threshold: float, _evaluation: Evaluation) -> Measured | None:
-    return operating_point.measure(EvaluationFolder(Path(path)), _evaluation, threshold)
+def _measured(path: str, stamps: tuple[int, ...], heard: tuple[float, ...], _evaluation: Evaluation) -> Measured | None:
+    return operating_point.measure(EvaluationFolder(Path(path)), _evaluation, heard[0])
 
 
 def measure(folder: EvaluationFolder, evaluation: Evaluation, threshold: float) -> Measured | None:
@@ -175,7 +175,8 @@ def measure(folder: EvaluationFolder, evaluation: Evaluation, threshold: float) 
         stamps = tuple(file.stat().st_mtime_ns for file in files)
     except OSError:
         return None
-    return _measured(str(folder.path), stamps, threshold, evaluation)
+    heard = (threshold, evaluation.smoothing_seconds, evaluation.refractory_seconds)
+    return _measured(str(folder.path), stamps, heard, evaluation)
 
 
 def point_of_run(status: Status | None) -> OperatingPoint | None:
