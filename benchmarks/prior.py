@@ -1,7 +1,8 @@
-"""The rates behind `shipped_threshold.prior_threshold` of the engine: `python -m benchmarks.prior FOLDER`.
+"""The rates behind `shipped_threshold.prior_threshold` of the engine: `python -m benchmarks.prior FOLDER [--typed]`.
 
 For each of six words: train `recommended` on synthetic recordings of the word and its look-alikes and on real negatives
-of ../shared/wakebench, then score the best model on recordings of real speech and noise. Only recordings of even number
+of ../shared/wakebench, or, with --typed, create a detector as the app does from the word alone, without any recording
+of people; then score the best model on recordings of real speech and noise. Only recordings of even number
 are counted, so that `benchmarks.quality` can report on the others with other words. FOLDER keeps the data sets and one
 file of peaks per word, so that what is there is not measured again; the rates by threshold are printed.
 """
@@ -16,16 +17,20 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import quality
+from benchmarks import create, quality
+from benchmarks.create import created
 from benchmarks.quality import wakebench
+from benchmarks.typed import share_speech
 from trainer.audio import manifest
 from trainer.dataset import clips as clips_of
 from trainer.dataset.scan import scan
+from trainer.run.runs import Run
 from trainer.synthesis import espeak, phrases, recipes
 from trainer.system.workspace import Workspace
 
 WORDS = ("hey atlas", "marvin", "okay robot", "sheila", "lumina", "hello computer")
 LOGITS = (2.0, 2.4, 2.8, 3.0, 3.2, 3.4, 3.6, 3.8)
+TYPED_LOGITS = (-0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5)
 CLIPS = 330
 NEGATIVES = "jarvis"
 """The word of wakebench whose negatives and streams are used; the streams hold it only in those with words."""
@@ -61,7 +66,7 @@ def workspace_of(folder: Path, word: str) -> Workspace:
     return workspace
 
 
-def peaks(probability: np.ndarray, least: float = LOGITS[0]) -> list[float]:
+def peaks(probability: np.ndarray, least: float) -> list[float]:
     """The peaks of smoothed probabilities [n], highest first, at least a second apart, above a logit."""
     left, found = probability.copy(), []
     while (value := float(left.max())) >= 1 / (1 + np.exp(-least)):
@@ -71,16 +76,21 @@ def peaks(probability: np.ndarray, least: float = LOGITS[0]) -> list[float]:
     return found
 
 
-def measured(folder: Path, word: str, threads: int) -> dict[str, object]:
+def typed(folder: Path, word: str, voices: str) -> Run:
+    """The run of a detector that `create` makes from the word alone."""
+    workspace = Workspace(folder / "typed" / word.replace(" ", "_"))
+    share_speech(workspace, folder)
+    return Run(Path(created(workspace, word, 0, create.MINUTES, voices)["folder"]))
+
+
+def measured(folder: Path, word: str, run: Run, least: float) -> dict[str, object]:
     """Peaks and hours of the recordings of even number, heard by a model of this word."""
-    quality.lay_out(folder, NEGATIVES)
-    run, _ = quality.train(workspace_of(folder, word), "recommended", 0, threads)
     truth = json.loads((folder / "streams" / NEGATIVES / "truth.json").read_text())
     raw, _, _ = wakebench.collect(
         quality.scorer_of(run, folder), folder / "streams" / NEGATIVES, truth | {"positive": {}}
     )
     even = [track for name, track in raw.items() if int(name.rpartition("_")[2]) % 2 == 0]
-    heard = [peak for times, scores in even for peak in peaks(wakebench.smooth(times, scores, 0.2))]
+    heard = [peak for times, scores in even for peak in peaks(wakebench.smooth(times, scores, 0.2), least)]
     return {"word": word, "peaks": heard, "hours": sum(float(times[-1]) for times, _ in even) / 3600}
 
 
@@ -89,19 +99,26 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--words", nargs="+", default=WORDS)
     parser.add_argument("--threads", type=int, default=0, help="of each training; 0: all cores")
+    parser.add_argument("--typed", action="store_true", help="create the detectors from the words alone")
+    parser.add_argument("--voices", default="", help="a folder with the packages of Kokoro; else they are fetched")
     arguments = parser.parse_args()
     folder, rows = arguments.folder.resolve(), []
+    kind, logits = ("typed", TYPED_LOGITS) if arguments.typed else ("prior", LOGITS)
+    quality.lay_out(folder, NEGATIVES)
     for word in arguments.words:
-        file = folder / f"prior-{word.replace(' ', '_')}.json"
+        file = folder / f"{kind}-{word.replace(' ', '_')}.json"
         if not file.exists():
-            row = measured(folder, word, arguments.threads)
-            file.write_text(json.dumps(row))
+            if arguments.typed:
+                run = typed(folder, word, arguments.voices)
+            else:
+                run, _ = quality.train(workspace_of(folder, word), "recommended", 0, arguments.threads)
+            file.write_text(json.dumps(measured(folder, word, run, logits[0])))
         rows.append(json.loads(file.read_text()))
-    print("| word | " + " | ".join(f"{logit:g}" for logit in LOGITS) + " |")
-    print("|" + " --- |" * (len(LOGITS) + 1))
+    print("| word | " + " | ".join(f"{logit:g}" for logit in logits) + " |")
+    print("|" + " --- |" * (len(logits) + 1))
     for name, group in (*((row["word"], [row]) for row in rows), ("all", rows)):
         heard, hours = np.concatenate([row["peaks"] for row in group]), sum(row["hours"] for row in group)
-        counts = [(heard >= 1 / (1 + np.exp(-logit))).sum() for logit in LOGITS]
+        counts = [(heard >= 1 / (1 + np.exp(-logit))).sum() for logit in logits]
         print(f"| {name} | " + " | ".join(f"{count / hours:.2f}" for count in counts) + " |")
 
 

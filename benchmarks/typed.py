@@ -33,6 +33,15 @@ def silent(*progress: object) -> None:
     """A report of progress to nobody."""
 
 
+def share_speech(workspace: Workspace, folder: Path) -> None:
+    """Store the speech of a workspace in `folder`, so that no other computes the same clip again."""
+    spoken, link = folder / "speech", workspace.cache / "speech"
+    spoken.mkdir(parents=True, exist_ok=True)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.is_symlink():
+        link.symlink_to(spoken)
+
+
 def workspace_of(folder: Path, word: str, variant: str, voices: str) -> Workspace:
     """A workspace with the synthetic data of a word, scanned and split; `voices` is a folder with the packages of
     Kokoro, or empty to fetch them."""
@@ -40,10 +49,7 @@ def workspace_of(folder: Path, word: str, variant: str, voices: str) -> Workspac
     if manifest.split_file(workspace, "test").exists():
         return workspace
     shutil.rmtree(workspace.root, ignore_errors=True)
-    spoken = folder / "speech"  # of all workspaces, so that the same clip is not computed again
-    spoken.mkdir(exist_ok=True)
-    workspace.cache.mkdir(parents=True)
-    (workspace.cache / "speech").symlink_to(spoken)
+    share_speech(workspace, folder)
     names, *options = variant.split(", ")
     if "kokoro" in ENGINES[names]:
         voice_install.get(workspace, voice_catalog.KOKORO, voices, silent)
