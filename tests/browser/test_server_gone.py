@@ -9,7 +9,7 @@ from tests.browser import app as server
 from tests.browser.widgets import settled
 from trainer.system.workspace import Workspace
 
-SAID = "getComputedStyle(document.querySelector('[role=dialog] .e14li121'), '::after').content"
+SAID = f"getComputedStyle(document.querySelector(`{shell.LOST} > div`), '::after').content"
 """What the dialog says, which a style sheet puts in place of Streamlit's words."""
 
 
@@ -22,6 +22,7 @@ def test_a_page_without_its_server_names_our_command(page: Page, tmp_path):
     settled(page)
     app.end(signal.SIGKILL)
     expect(page.get_by_role("dialog")).to_be_visible()
+    expect(page.get_by_text("Streamlit server is not responding")).to_have_css("font-size", "0px")
     assert page.evaluate(SAID) == f'"{shell.GONE}"' and "make app" in shell.GONE
     expect(page.get_by_test_id("stErrorCodeBlock")).not_to_be_visible()
     app = server.start(workspace, port)

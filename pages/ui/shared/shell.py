@@ -25,17 +25,56 @@ GONE = (
     "start it again, run make app in its folder; this page then connects by itself."
 )
 """In place of Streamlit's own words when the server is gone, which name a command that is not ours."""
+LOST = (
+    'body:has([data-testid="stApp"]:not([data-test-connection-state="CONNECTED"])) '
+    'section[role="dialog"] h2[slot="title"] + div'
+)
+"""What is below the title of the dialog that Streamlit shows while the server is gone."""
 _STYLE = """<style>
 [data-testid="stCaptionContainer"] { opacity: 0.8; }
 [data-variant][data-selected]:not([data-disabled]), [data-testid="stTab"][data-selected],
 [data-testid="stSliderThumbValue"], [data-testid="stCode"] .token { color: inherit !important; }
 [data-testid="stCode"] .token.comment { opacity: 0.8; }
-[role="dialog"] .e14li121 { font-size: 0; }
-[role="dialog"] .e14li121::after { content: "GONE"; font-size: 1rem; }
-[role="dialog"] .e14li121 + [data-testid="stErrorCodeBlock"] { display: none; }
-</style>""".replace("GONE", GONE)
+[data-testid="stPageLink"] a:focus-visible { outline: 2px solid currentColor; }
+.st-key-numbers [data-testid="stMetricValue"] > * { white-space: normal; overflow-wrap: anywhere; font-size: 1rem; }
+@media (max-width: 1000px) {
+  [data-testid="stMainBlockContainer"] { padding: 3.5rem 1.5rem; }
+  [data-testid="stTabs"] [role="tablist"] { gap: 0.6rem; }
+  [data-testid="stTab"] { font-size: 0.85rem; padding-inline: 0; }
+}
+LOST > div { font-size: 0; }
+LOST > div::after { content: "GONE"; font-size: 1rem; }
+LOST [data-testid="stErrorCodeBlock"] { display: none; }
+</style>""".replace("LOST", LOST).replace("GONE", GONE)
 """Contrast of at least 4.5:1 where the theme has no option for it: captions with their links, chosen segments and tabs,
-values of sliders and coloured words of code; and GONE in the dialog about a lost connection."""
+values of sliders and coloured words of code. Focus on links to the page that one is on; a strip of numbers and narrow
+pages are dense; and GONE in LOST."""
+
+_KEYBOARD = """<script>
+if (!window.popoverKeys) {
+  window.popoverKeys = true;
+  let opener = null;
+  document.addEventListener("keydown", (event) => {
+    const open = document.querySelector('[data-testid="stPopoverBody"]'), at = document.activeElement;
+    if (event.key !== "Tab" || !open) return;
+    const stops = [...open.querySelectorAll("a[href], button, input, textarea, [tabindex='0']")].filter(
+      (each) => each.tabIndex >= 0 && !each.disabled && each.checkVisibility());
+    let next = null;
+    if (at?.dataset.testid === "stPopoverButton" && !open.contains(at)) {
+      opener = at;
+      next = event.shiftKey ? null : stops[0] ?? at;  // while its fields are still loaded, it stays
+    } else if (stops.length && at === stops.at(event.shiftKey ? 0 : -1)) {
+      next = opener;
+    }
+    if (next) {
+      event.preventDefault();
+      next.focus();
+    }
+  }, true);
+}
+</script>"""
+"""Tab leads from the button of an open popover into it, and from its end back. Streamlit puts popovers at the end of
+the document, after everything else on the page."""
 
 
 def page(title: str, icon: str) -> Workspace:
@@ -45,6 +84,7 @@ def page(title: str, icon: str) -> Workspace:
     """
     st.set_page_config(page_title=f"{title} · Wakeword Studio", page_icon=icon, layout="wide")
     st.html(_STYLE)
+    st.html(_KEYBOARD, unsafe_allow_javascript=True)
     head = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="head")
     head.title(title, anchor=False, width="content")
     _warn_unguarded()
