@@ -58,8 +58,8 @@ class Before(BaseModel, frozen=True):
 
 
 class Creation(BaseModel, frozen=True):
-    """data/creation.json. `inputs` is the digest of the order, the voices and the user's clips: with others, a new
-    creation begins. Times are seconds; `took` has the finished stages."""
+    """data/creation.json. `inputs` is the digest of the order, the voices, the recipe and the user's clips: with
+    others, a new creation begins. Times are seconds; `took` has the finished stages."""
 
     id: str
     order: Order
@@ -127,9 +127,9 @@ def has_synthetic(workspace: Workspace) -> bool:
     return any(True for label in LABELS for _ in (workspace.raw / label).glob(f"{SYNTHETIC_PREFIX}*"))
 
 
-def digest(workspace: Workspace, order: Order, voices: tuple[str, ...]) -> str:
-    """The digest of all that decides the result."""
-    parts = [order.model_dump_json(), *voices]
+def digest(workspace: Workspace, order: Order, voices: tuple[str, ...], made_by: str) -> str:
+    """The digest of all that decides the result; `made_by` is the recipe of the clips and the training."""
+    parts = [order.model_dump_json(), *voices, made_by]
     parts += [f"{path} {size}" for label in LABELS for path, size in own_clips(workspace, label)]
     return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
 

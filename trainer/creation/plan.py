@@ -49,14 +49,24 @@ class DataPlan:
 
 def data(workspace: Workspace, order: Order, names: tuple[str, ...]) -> DataPlan:
     """The clips to make, within DATA_SHARE of the ordered minutes if possible."""
-    usual = typed_words.recipe(order.phrase, names, order.seed, order.language)
-    hours = HOURS if order.language == speech_streams.LANGUAGE else 0.0
-    usual = replace(usual, pronunciations=order.pronunciations, hours=hours)
+    usual = _usual(order, names)
     allowed = DATA_SHARE * 60 * order.minutes
     scale = max(LEAST_SCALE, min(1.0, allowed / sum(_phases(workspace, usual).values())))
     counts = {label: round(scale * count) for label, count in usual.counts.items()}
     fitted = replace(usual, counts=counts, hours=scale * usual.hours)
     return DataPlan(fitted, _phases(workspace, fitted))
+
+
+def _usual(order: Order, names: tuple[str, ...]) -> Recipe:
+    """The clips that are made if there is time for all."""
+    hours = HOURS if order.language == speech_streams.LANGUAGE else 0.0
+    usual = typed_words.recipe(order.phrase, names, order.seed, order.language)
+    return replace(usual, pronunciations=order.pronunciations, hours=hours)
+
+
+def made_by(order: Order, names: tuple[str, ...]) -> str:
+    """The recipe and the configuration as text: with newer ones, the same order makes another detector."""
+    return f"{_usual(order, names)!r} {config_file.dump(config(order.seed)).decode()}"
 
 
 def _phases(workspace: Workspace, order: Recipe) -> dict[str, float]:

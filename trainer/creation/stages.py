@@ -66,10 +66,10 @@ def _written(workspace: Workspace, current: Creation) -> Creation:
 
 
 def _begun(workspace: Workspace, order: Order) -> Creation:
-    """The last creation if it is of the same order, voices and clips, without the stages whose results are gone; else a
-    new one."""
+    """The last creation if it is of the same order, voices, recipe and clips, without the stages whose results are
+    gone; else a new one."""
     names, last = plan.voices(workspace, order), creation.read(workspace)
-    inputs = creation.digest(workspace, order, names)
+    inputs = creation.digest(workspace, order, names, plan.made_by(order, names))
     if last and last.inputs == inputs:
         return _without_lost(workspace, last)
     data_seconds = plan.data(workspace, order, names).seconds
