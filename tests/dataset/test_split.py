@@ -139,7 +139,7 @@ def test_long_recordings_are_split_by_source_with_most_hours_for_validation_and_
     described = split_files.describe(parts)
     assert described["groups_in_two_splits"] == 0
     missing = " ".join(split_files.missing_sentences(described))
-    assert ("The val split has no stream" in missing) == ("val" not in expected)
+    assert ("The validation split has no long recordings" in missing) == ("val" not in expected)
 
 
 def test_a_split_is_told_in_one_line():
@@ -155,7 +155,7 @@ def test_a_label_that_a_split_has_nothing_of_is_told():
         "test": [],
     }
     (told,) = split_files.missing_sentences(split_files.describe(parts))
-    assert told.startswith("The val split has no hard_negative")
+    assert told.startswith("The validation split has no hard negatives")
     assert split_files.missing_sentences(split_files.describe({**parts, "val": []})) == []
 
 

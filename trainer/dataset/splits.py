@@ -125,10 +125,22 @@ def sentence(summary: Mapping[str, Any]) -> str:
     return f"Split {every}: {parts}. Groups in more than one split: {summary['groups_in_two_splits']}."
 
 
+NAMES = {"train": "training", "val": "validation", "test": "test"}
+_WORDS = {
+    "positive": "positives",
+    "negative": "negatives",
+    "hard_negative": "hard negatives",
+    "background": "background noise",
+    "rirs": "room impulse responses",
+    STREAM: "long recordings",
+}
+
+
 def missing_sentences(summary: Mapping[str, Any]) -> list[str]:
     """The labels that a split lacks, as sentences."""
     return [
-        f"The {part} split has no {' and no '.join(labels)}: there are too few speakers (folders) to distribute. "
+        f"The {NAMES[part]} split has no {' and no '.join(_WORDS[each] for each in labels)}: there are too few "
+        "speakers (folders) to distribute. "
         "If a folder contains several people, assign speakers on the Dataset page under Clips, Speakers."
         for part, labels in summary["missing"].items()
         if labels
