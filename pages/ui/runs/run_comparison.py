@@ -111,6 +111,8 @@ def _show_curves(workspace: Workspace, named: Mapping[str, Row]) -> None:
     st.caption("Click a name in the legend to show only that run, Shift-click to add runs, double-click to show all.")
 
 
+LABEL_GAP = 12
+"""Pixels between the labels of two axes."""
 PARALLEL_HEIGHT = 380
 Axis = Sequence[Value | None]
 """The value of each run on one axis, None where it is unknown."""
@@ -177,7 +179,10 @@ def parallel_chart(names: Sequence[str], axes: Mapping[str, Axis], colour_by: st
     colours = dict(zip(names, axis_positions(axes[colour_by]), strict=True))
     table["Colour"] = table["Run"].map(colours)
     order = list(axes)
-    x = alt.X("Axis:N", sort=order, title=None, axis=alt.Axis(labelAngle=0, labelLimit=160, grid=True, orient="top"))
+    room = alt.ExprRef(expr=f"width / {len(order)} - {LABEL_GAP}")
+    two_lines = "split(datum.label, '.')"  # the group of an option above its name
+    axis = alt.Axis(labelAngle=0, labelLimit=room, labelExpr=two_lines, grid=True, orient="top")
+    x = alt.X("Axis:N", sort=order, title=None, axis=axis)
     y = alt.Y("Place:Q", axis=None, scale=alt.Scale(domain=[-0.03, 1.03]))
     lines = (
         alt.Chart(table)
@@ -202,7 +207,7 @@ def parallel_chart(names: Sequence[str], axes: Mapping[str, Axis], colour_by: st
     )
     labels = (
         alt.Chart(axis_labels(table))
-        .mark_text(align="left", dx=7, fontSize=11, color=GREY)
+        .mark_text(align="left", dx=7, fontSize=11, color=GREY, limit=room)
         .encode(x=x, y=y, text="Value:N")
     )
     return alt.layer(lines, points, labels).properties(height=PARALLEL_HEIGHT)

@@ -19,8 +19,8 @@ WINDOWS = (
     "cover the validation split after the last epoch."
 )
 NO_POINT = "No misses and false accepts per hour yet: they follow from a scored validation stream or an evaluation."
-STRIP_WIDTH = 140
-"""Least pixels of a metric: six stand side by side on a page of 1,400."""
+STRIP_WIDTH = 84
+"""Least pixels of a metric: the strip has two rows on a page of 900, and nearly one on a page of 1,400."""
 LOG_LINES = 100
 LOG_HEIGHT = 320
 LOG_BYTES = 24 << 10
@@ -48,10 +48,10 @@ def _live(run: Run, style: Style, drawn: State) -> None:
 def _draw(status: Status, style: Style) -> None:
     with st.container(key="notice"):  # always present, so that elements below do not move when a notice appears
         run_notice.show(status)
-    with st.container(key="numbers", gap="small"):
+    with st.container(key="numbers"):
         metrics.show([*metrics.progress_metrics(status), metrics.best_metrics(status)[0]], least_width=STRIP_WIDTH)
-        _show_rates(status)
     charts.show(history.read(status.run, to_end=status.state not in ACTIVE), style)
+    _show_rates(status)
     _show_best(status)
     _show_log(status.run)
 
