@@ -179,3 +179,18 @@ def test_a_stopped_run_with_a_model_is_good_enough_and_a_deleted_one_is_told(tmp
     shutil.rmtree(run.folder)
     with pytest.raises(ValueError, match="The run was deleted"):
         stages._wait(run, ignore)
+
+
+def test_a_newer_recipe_or_preset_makes_the_same_order_anew(tmp_path, monkeypatch):
+    workspace, order, names = Workspace(tmp_path), Order(phrase="hey atlas"), ("espeak-ng",)
+
+    def digest() -> str:
+        return creation.digest(workspace, order, names, plan.made_by(order, names))
+
+    first = digest()
+    assert digest() == first
+    with monkeypatch.context() as newer:
+        newer.setattr(typed_words, "COUNTS", dict(typed_words.COUNTS) | {"positive": 1000})
+        assert digest() != first
+    monkeypatch.setattr(plan, "PRESET", "log_mel")
+    assert digest() != first

@@ -6,6 +6,7 @@ model for every width, number of bands and window.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from dataclasses import astuple, dataclass
@@ -264,6 +265,7 @@ MODELS = {
 }
 
 
+@functools.lru_cache(maxsize=256)
 def size(config: Config) -> Size:
     """The size of the model that `config` names."""
     return MODELS[config.model.name](feature_rows(config.features), config.model.width, frames(config))
