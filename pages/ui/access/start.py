@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import importlib
 import ipaddress
 import os
 import socket
@@ -29,6 +30,15 @@ WILDCARD = "0.0.0.0"  # noqa: S104
 """The address of a server that listens on all IPv4 addresses."""
 EVERYWHERE = (None, "", WILDCARD, "::")
 LOCAL = "127.0.0.1"
+USED_BY_PAGES = (
+    "altair",
+    "pandas",
+    "pyarrow.parquet",
+    "trainer.catalog.index",
+    "trainer.creation.stages",
+    "trainer.evaluation.budget",
+)
+"""The modules that take longest to import of all that pages use."""
 GUARDED = "WAKEWORD_GUARDED_PROCESS"
 """Variable with the pid of the server that checks tokens, for its pages."""
 
@@ -146,10 +156,13 @@ def _network_notes(hosts: Sequence[str], token: str | None) -> list[str]:
 
 
 def lifespan(token: str | None) -> Callable[[st.App], AbstractAsyncContextManager[dict[str, Any] | None]]:
-    """Print the addresses when the server runs, and open a browser unless it is headless."""
+    """Print the addresses when the server runs, and open a browser unless it is headless. What pages import is imported
+    before: the first page would take seconds longer."""
 
     @asynccontextmanager
     async def running(app: st.App) -> AsyncIterator[None]:
+        for name in USED_BY_PAGES:
+            importlib.import_module(name)
         sys.stdout.write(greeting(token) + "\n")
         sys.stdout.flush()
         page = None
