@@ -128,7 +128,7 @@ def main(workspace: Workspace, turns: int) -> None:
             print(f"Load before: {os.getloadavg()[0]:.1f}", file=sys.stderr)
             print("| page or field | new server, s | warm, s | must, s |\n| --- | --- | --- | --- |")
             for name in PAGES:
-                print(row(name, new.get(name), warm[name], f"{MUST_NEW:g}, {MUST_WARM:g}"), flush=True)
+                print(row(name, new.get(name), warm[name], f"{MUST_NEW:g}; {MUST_WARM:g}"), flush=True)
             for name, times in fields(page, turns).items():
                 print(row(name, None, times, f"{MUST_FIELD:g}"), flush=True)
     finally:

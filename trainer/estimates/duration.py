@@ -29,7 +29,8 @@ _STEP_WINDOWS = {
 _ON_EMBEDDINGS = ("dense", "conv_attention")
 """The models whose limit was measured on speech embeddings."""
 _WORK_EXPONENT = 0.6
-"""Wider models use the processor better. Fitted to the presets; `python -m benchmarks.durations` prints the errors."""
+"""Of the work in a frame: wider layers use the processor better. Fitted to the presets; the errors are printed by
+`python -m benchmarks.durations`."""
 _AUGMENT_SECONDS = 2.7e-4
 """Augmentation and features for a second of a window."""
 _EMBED_SECONDS = 2.8e-3
@@ -69,17 +70,20 @@ def epoch_windows(config: Config, clips: Iterable[Clip]) -> int:
 
 
 @functools.cache
-def _default_multiply_adds(model: str) -> int:
+def _default(model: str) -> Config:
+    """The configuration with which the limit of a model was measured."""
     document: dict[str, object] = {"model": {"name": model}}
     if model in _ON_EMBEDDINGS:
         document |= {"features": {"kind": "speech_embedding"}, "data": {"window_seconds": EMBEDDING_WINDOW_SECONDS}}
-    return model_size.size(config_file.build(document)).multiply_adds
+    return config_file.build(document)
 
 
 def _step_seconds(config: Config) -> float:
     """Learning one window, with computed features."""
-    work = model_size.size(config).multiply_adds / _default_multiply_adds(config.model.name)
-    return float(work**_WORK_EXPONENT) / _STEP_WINDOWS[config.model.name]
+    default = _default(config.model.name)
+    frames = model_size.frames(config) / model_size.frames(default)
+    in_frame = model_size.size(config).multiply_adds / model_size.size(default).multiply_adds / frames
+    return float(frames * in_frame**_WORK_EXPONENT) / _STEP_WINDOWS[config.model.name]
 
 
 def _window_seconds(config: Config) -> float:
