@@ -5,7 +5,7 @@ import onnx
 import pytest
 import torch
 
-from tests.clients import HOP, both
+from tests.clients import HOP, both, on_the_same_windows, scores_of
 from tests.detectors import config_of, network_of, write
 from trainer.audio import audio_file
 from trainer.config.schema import EMBEDDING_MODELS
@@ -54,6 +54,16 @@ def test_a_head_gives_our_scores_in_the_program_that_loads_it(heads, speech, cli
     assert np.mean((own > 0.05) & (own < 0.95)) > 0.3 and own.std() > 0.05, "the comparison would say little"
     assert np.abs(theirs - own).max() < LARGEST_DIFFERENCE
     assert np.abs(theirs[1:] - own[:-1]).max() > 0.05, "another alignment would be noticed"
+
+
+def test_home_assistant_s_client_scores_any_sound_as_the_head_does(heads, speech):
+    """Also speech beside digital silence, of which it computes other embeddings than openWakeWord does."""
+    folder, _ = heads
+    loud = np.concatenate([speech[:48_000], np.zeros(24_000, np.int16), 4 * (speech[48_000:80_000] // 4), speech // 64])
+    theirs = scores_of("pyopen", folder / "my_word.tflite", loud)
+    theirs, own = on_the_same_windows(theirs, folder / "my_word.onnx", loud)
+    assert len(own) > len(loud) // HOP - 60 and own.std() > 0.05
+    assert np.abs(theirs - own).max() < LARGEST_DIFFERENCE
 
 
 def test_features_that_a_training_standardises_are_folded_into_the_head(tmp_path, speech):

@@ -24,7 +24,7 @@ from trainer.streams.stream_set import ScoredStream, point_at
 from trainer.system import durable, job
 from trainer.system.workspace import Workspace
 
-TITLES = ["Home Assistant", "Wake word server", "openWakeWord", "Python", "ONNX"]
+TITLES = ["Home Assistant", "Wyoming", "openWakeWord", "Python", "ONNX"]
 MEASURED = Threshold(source="validation_stream", false_accepts=1, hours=1.25, words=8, miss_rate=0.25)
 
 
@@ -148,7 +148,7 @@ def test_a_model_on_other_features_goes_where_it_can_and_says_why_not_elsewhere(
     refusals = [each.value.replace("\\", "") for each in app.info]
     assert len(refusals) == 2 and all("Train with the preset recommended" in each for each in refusals)
     labels = [each.proto.label for each in app.get("download_button")]
-    assert labels == ["Download for Wake word server", "Download for Python", "Download for ONNX", "Download the model"]
+    assert labels == ["Download for Wyoming", "Download for Python", "Download for ONNX", "Download the model"]
 
 
 def test_a_model_of_an_earlier_version_is_exported_again(run, monkeypatch):

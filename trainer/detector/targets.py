@@ -240,8 +240,8 @@ _EVERY = (
     ),
     Target(
         "wyoming",
-        "Wake word server",
-        "A machine with Wakeword Studio, which serves Home Assistant. Any model, heard exactly as by detect.",
+        "Wyoming",
+        "A machine with Wakeword Studio as wake word server of Home Assistant. Takes any model, heard as by detect.",
         MODEL,
         _files_of_detector,
         _wyoming_steps,
