@@ -100,8 +100,8 @@ class Target:
 
 @dataclass(frozen=True)
 class Package:
-    """What one place gets: the word as the name of a file, the files by name, the threshold to set there, and the
-    steps."""
+    """What one place gets: the word as the name of a file, the files by name, the threshold that is in them or to set
+    there, and the steps."""
 
     stem: str
     files: Mapping[str, bytes]
@@ -114,7 +114,8 @@ def package(target: Target, folder: Path, file: DetectorFile, word: str) -> Pack
     if refusal := _refusal(target, file):
         raise ValueError(refusal)
     exported = Exported(folder, detector_file.of_model(file, target.model), word or UNNAMED)
-    return Package(exported.stem, target.files(exported), exported.threshold, target.steps(exported))
+    threshold = file.threshold if target.model == MODEL else exported.threshold  # the first is in the files
+    return Package(exported.stem, target.files(exported), threshold, target.steps(exported))
 
 
 def _refusal(target: Target, file: DetectorFile) -> str:
@@ -154,7 +155,7 @@ def _onnx_steps(exported: Exported) -> tuple[str, ...]:
         f"{file.sample_rate / 1000:g} kHz, its output `{PROBABILITY}` float32 [n].",
         f"Score the last {file.window_seconds:g} s every {file.hop_ms:g} ms, and average the scores of "
         f"{file.smoothing_seconds:g} s.",
-        f"The word was said when that reaches {exported.threshold:g}. Then do not fire for "
+        f"The word was said when that reaches {file.threshold:.4f}. Then do not fire for "
         f"{file.refractory_seconds:g} s. `{detector_file.NAME}` holds these settings.",
     )
 

@@ -68,9 +68,10 @@ def _show_card(run: Run, file: DetectorFile, target: Target) -> None:
 
 def facts(package: Package, point: OperatingPoint | None) -> list[str]:
     """Files and size, the threshold, and the quality at it as the place hears it."""
-    size = sum(map(len, package.files.values()))
+    size, threshold = sum(map(len, package.files.values())), f"{package.threshold:.4f}"
+    threshold = f"{package.threshold:g}" if threshold == "1.0000" else threshold
     shown = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
-    return [f"{', '.join(package.files)}: {shown}", f"Threshold {package.threshold:g}", _quality(point)]
+    return [f"{', '.join(package.files)}: {shown}", f"Threshold {threshold}", _quality(point)]
 
 
 def _quality(point: OperatingPoint | None) -> str:
