@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -142,9 +142,9 @@ def best_metrics(status: Status | None) -> list[Metric]:
     ]
 
 
-def show(metrics: list[Metric], least_width: int = 120) -> None:
-    """Draw metrics as a grid with as many columns as fit."""
-    with st.grid(min_column_width=least_width, gap="xsmall"):
+def show(metrics: list[Metric], least_width: int = 120, columns: int | Literal["auto"] = "auto") -> None:
+    """Draw metrics as a grid with as many columns as fit, at most `columns`."""
+    with st.grid(columns, min_column_width=least_width, gap="xsmall"):
         for metric in metrics:
             st.metric(
                 metric.label,

@@ -19,8 +19,8 @@ WINDOWS = (
     "cover the validation split after the last epoch."
 )
 NO_POINT = "No misses and false accepts per hour yet: they follow from a scored validation stream or an evaluation."
-STRIP_WIDTH = 84
-"""Least pixels of a metric: the strip has two rows on a page of 900, and nearly one on a page of 1,400."""
+STRIP_WIDTH, STRIP_COLUMNS = 84, 6
+"""Least pixels of a metric, and how many stand side by side: the strip has two rows on pages of 900 and wider."""
 LOG_LINES = 100
 LOG_HEIGHT = 320
 LOG_BYTES = 24 << 10
@@ -49,7 +49,8 @@ def _draw(status: Status, style: Style) -> None:
     with st.container(key="notice"):  # always present, so that elements below do not move when a notice appears
         run_notice.show(status)
     with st.container(key="numbers"):
-        metrics.show([*metrics.progress_metrics(status), metrics.best_metrics(status)[0]], least_width=STRIP_WIDTH)
+        numbers = [*metrics.progress_metrics(status), metrics.best_metrics(status)[0]]
+        metrics.show(numbers, STRIP_WIDTH, STRIP_COLUMNS)
     charts.show(history.read(status.run, to_end=status.state not in ACTIVE), style)
     _show_rates(status)
     _show_best(status)

@@ -74,11 +74,11 @@ def show(workspace: Workspace) -> None:
             "Configuration",
             saved_configs.names(workspace),
             key="start_config",
-            width=260,
+            width=210,
             placeholder="None saved yet",
             help="Saved configurations, newest first.",
         )
-        st.text_input("Run name (optional)", key="start_label", max_chars=80, width=260)
+        st.text_input("Run name (optional)", key="start_label", max_chars=80, width=185)
         st.button("Start Training", type="primary", on_click=_start, args=(workspace, newest_run))
         show_device(workspace, name)
 
