@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.scored_streams import random_other, recording, scored, words
-from trainer.evaluation import curve, headline, intervals
+from trainer.evaluation import curve, headline, intervals, point_text
 from trainer.evaluation.operating_point import OperatingPoint
 
 
@@ -75,6 +75,13 @@ def test_words_of_synthetic_voices_prove_nothing_about_people(synthetic, heard_t
     shown = headline.of(point(5, synthetic_words=synthetic))
     assert (shown.text, shown.verdict, shown.action) == (f"{heard_text} {TRUSTED}", verdict, action)
     assert headline.of(point(0, synthetic_words=60)).text.startswith("Hears all of 60 synthetic words.")
+
+
+@pytest.mark.parametrize(("synthetic", "told"), [(0, "60 words"), (20, "60 words"), (60, "60 synthetic words")])
+def test_synthetic_words_are_called_so_wherever_they_are_counted(synthetic, told):
+    measured = point(synthetic_words=synthetic)
+    assert f"3 of {told} missed" in " ".join(point_text.lines(measured))
+    assert told in point_text.measured_on(measured)
 
 
 def test_any_number_of_hours_of_clips_proves_nothing():

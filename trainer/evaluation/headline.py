@@ -42,7 +42,7 @@ def of(point: OperatingPoint | None) -> Headline | None:
     hours, count = point.long_hours or 0.0, point.long_false_accepts or 0
     bound = float(intervals.most_expected(count)) / hours if hours else None
     too_many = bool(hours) and intervals.least_expected(count) / hours > USABLE_PER_HOUR
-    verdict = _verdict(None if _is_synthetic(point) else heard, bound, too_many)
+    verdict = _verdict(None if is_synthetic(point) else heard, bound, too_many)
     advice, action = _advice(point, heard, bound, too_many)
     return Headline(
         heard=heard,
@@ -62,8 +62,8 @@ def documents(point: OperatingPoint | None) -> dict[str, Any]:
     return {"operating_point": point and point.model_dump(mode="json"), "headline": headline and headline.model_dump()}
 
 
-def _is_synthetic(point: OperatingPoint) -> bool:
-    """Whether most of the words are spoken by synthetic voices, of which more are heard than of people."""
+def is_synthetic(point: OperatingPoint) -> bool:
+    """Whether synthetic voices speak most of the words, so that they do not tell how many of people are heard."""
     return 2 * point.synthetic_words > point.words
 
 
@@ -81,11 +81,11 @@ def _heard_text(point: OperatingPoint) -> str:
     if point.miss_rate is None:
         return "Words heard: unknown."
     heard = 1 - point.miss_rate
-    kind = "synthetic word" if _is_synthetic(point) else "word"
+    kind = "synthetic word" if is_synthetic(point) else "word"
     if heard == 1:
         return f"Hears all of {counted(point.words, kind)}." if point.words else "Hears every word."
     parts = 100 if heard >= 0.95 else 10
-    return f"Hears {math.floor(parts * heard + 1e-9)} of {parts}{' synthetic words' if _is_synthetic(point) else ''}."
+    return f"Hears {math.floor(parts * heard + 1e-9)} of {parts}{' synthetic words' if is_synthetic(point) else ''}."
 
 
 def _alarms_text(point: OperatingPoint, bound: float | None, too_many: bool) -> str:
@@ -136,7 +136,7 @@ def _advice(point: OperatingPoint, heard: float | None, bound: float | None, too
         return add_speech
     if heard is None:
         return "Evaluate it on recordings of the word.", "evaluate"
-    if _is_synthetic(point):
+    if is_synthetic(point):
         text = "Add recordings of the word by people: synthetic voices do not tell how many of theirs are heard."
         return text, "add recordings"
     if heard < GOOD_HEARD:

@@ -58,12 +58,17 @@ def in_hours(false_accepts: int | None, hours: float | None) -> str:
     return "" if false_accepts is None or not hours else f"{false_accepts:,} in {hours:.2f} h"
 
 
+def words(point: OperatingPoint) -> str:
+    """How many words were evaluated; those that synthetic voices speak are called so."""
+    return counted(point.words, "synthetic word" if headline.is_synthetic(point) else "word")
+
+
 def measured_on(point: OperatingPoint | None) -> str:
     """What the rates were measured on, for a table."""
     if point is None or point.measured_on is None:
         return "not measured"
     where = "evaluation" if point.measured_on == "evaluation" else "validation stream"
-    parts = [where, counted(point.words, "word") if point.words else "", f"{point.hours:.2f} h" if point.hours else ""]
+    parts = [where, words(point) if point.words else "", f"{point.hours:.2f} h" if point.hours else ""]
     return ", ".join(filter(None, parts))
 
 
@@ -102,12 +107,12 @@ def _measured(point: OperatingPoint) -> str:
 def _counts(point: OperatingPoint) -> list[str]:
     """The counts; some are unknown in runs of earlier versions."""
     accepts = in_hours(point.false_accepts, point.hours)
-    words = "no words evaluated" if point.miss_rate is None else ""
+    heard = "no words evaluated" if point.miss_rate is None else ""
     if point.words:
-        total = counted(point.words, "word")
-        words = f"{total} evaluated" if point.misses is None else f"{point.misses:,} of {total} missed"
+        total = words(point)
+        heard = f"{total} evaluated" if point.misses is None else f"{point.misses:,} of {total} missed"
     synthetic = f", {point.synthetic_hours:.2f} h of it synthetic speech" if point.synthetic_hours else ""
-    return list(filter(None, [words, accepts and f"false accepts: {accepts}{synthetic}"]))
+    return list(filter(None, [heard, accepts and f"false accepts: {accepts}{synthetic}"]))
 
 
 def _by_condition(point: OperatingPoint) -> str:

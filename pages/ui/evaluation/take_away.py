@@ -17,7 +17,6 @@ from trainer.evaluation import operating_point, point_text
 from trainer.evaluation.operating_point import OperatingPoint
 from trainer.run import runs
 from trainer.run.runs import Run
-from trainer.system.display_text import counted
 from trainer.system.workspace import Workspace
 
 
@@ -81,7 +80,7 @@ def _quality(point: OperatingPoint | None) -> str:
     accepts = point_text.in_hours(point.false_accepts, point.hours)
     missed = ""
     if point.words and point.misses is not None:
-        missed = f"misses {point.misses:,} of {counted(point.words, 'word')} ({point_text.percent(point.miss_rate)})"
+        missed = f"misses {point.misses:,} of {point_text.words(point)} ({point_text.percent(point.miss_rate)})"
     told = "; ".join(filter(None, [missed, accepts and f"false accepts: {accepts}"])) or "not measured"
     where = "an evaluation" if point.measured_on == "evaluation" else "the validation stream"
     return f"On {where}: {told}"
