@@ -51,8 +51,12 @@ def _draw(status: Status, style: Style) -> None:
     with st.container(key="numbers"):
         numbers = [*metrics.progress_metrics(status), metrics.best_metrics(status)[0]]
         metrics.show(numbers, STRIP_WIDTH, STRIP_COLUMNS)
-    charts.show(history.read(status.run, to_end=status.state not in ACTIVE), style)
-    _show_rates(status)
+    ended = status.state not in ACTIVE
+    if ended:  # then the result comes first, and before that the charts
+        _show_rates(status)
+    charts.show(history.read(status.run, to_end=ended), style)
+    if not ended:
+        _show_rates(status)
     _show_best(status)
     _show_log(status.run)
 
