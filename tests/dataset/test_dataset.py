@@ -117,7 +117,7 @@ def test_a_scan_that_finds_no_change_writes_and_compares_nothing(workspace, monk
     assert workspace.scan_file.stat().st_mtime_ns == written
 
 
-def test_progress_tells_the_pace_and_the_time_left(monkeypatch):
+def test_progress_tells_the_pace(monkeypatch):
     now = iter([0.0, 1.0, 10.0, 10.0])
     monkeypatch.setattr(scan_module.time, "monotonic", lambda: next(now))
     told = []
@@ -125,8 +125,7 @@ def test_progress_tells_the_pace_and_the_time_left(monkeypatch):
     for done in (10, 1000, 99_000):
         report(done)
     doing = "Reading new and changed files"
-    assert told == [f"{doing}, 10 per second", f"{doing}, 100 per second, about 16 min left",
-                    f"{doing}, 9,900 per second, about 0 s left"]  # fmt: skip
+    assert told == [f"{doing}, {pace} per second" for pace in ("10", "100", "9,900")]
 
 
 def test_near_duplicates_are_found_and_others_are_not(workspace):

@@ -1,6 +1,7 @@
 """The Dataset page as a user meets it."""
 
 import io
+import re
 import shutil
 from pathlib import Path
 
@@ -57,7 +58,8 @@ def test_a_job_shows_its_progress_then_its_last_word(workspace):
     write_job(workspace, done=30, total=120, doing="Checking clips")
     app = draw("Dataset")
     bar = app.get("progress")[0].proto
-    assert (bar.value, bar.text) == (25, "Scanning: Checking clips (30 of 120)")
+    assert bar.value == 25
+    assert re.fullmatch(r"Scanning: Checking clips \(30 of 120\), [0-9:]+ left in this step", bar.text)
     starters = {
         "Make demo data",
         "Import folder",
