@@ -1,4 +1,4 @@
-"""Speed as felt in a browser: pages after a click, in a new server and a warm one, and the answer to an edited field.
+"""Perceived speed in a browser: pages after a click, in a new server and a warm one, and the answer to an edited field.
 
 python -m benchmarks.felt_speed               # on generated clips and runs
 python -m benchmarks.felt_speed --root ROOT   # on a workspace, whose draft of a configuration is edited
@@ -44,6 +44,7 @@ MEASURE = """([target, title, text]) => new Promise(resolve => {
     const drawing = window.drawing, now = performance.now();
     const drawn = !drawing.waiting && !drawing.run && !drawing.another;
     asked ||= began !== null && !drawn;
+    if (asked && !drawn) last = now;
     if (asked && drawn && shown() && !document.querySelector('[data-testid=stSkeleton]') && now - last > 120) {
       observer.disconnect();
       resolve((last - began) / 1000);

@@ -159,3 +159,11 @@ def test_an_offer_is_used_on_request_and_can_be_undone(tmp_path):
     again = repairs.mend(workspace, speaker_names.CODE, ignore)
     changes.undo(workspace, again.id)
     assert (tmp_path / "data" / speakers.FILE).exists() and known() == 0, "the earlier rule is back"
+
+
+def test_numbered_noise_and_rooms_are_nobody():
+    others = [f"{label}/{name}" for label in ("background", "rirs", "stream") for name in numbered("noise_{}")]
+    proposal = speaker_names.propose(table(*ANNA_BEN_CARLA, *others))
+    after = speakers.of_paths(pd.Series([*ANNA_BEN_CARLA, *others, "stream/radio/radio_1.wav"]), proposal.rule, {})
+    assert set(after[: len(ANNA_BEN_CARLA)]) == {"anna", "ben", "carla"}
+    assert set(after[len(ANNA_BEN_CARLA) : -1]) == {""} and after.iloc[-1] == "radio"

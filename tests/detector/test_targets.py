@@ -90,3 +90,13 @@ def test_a_model_that_cannot_run_at_a_place_says_why_and_what_to_do(tmp_path):
             targets.package(TARGETS["home-assistant"], tmp_path, changed, "hey")
         assert said in str(refused.value)
     assert targets.package(TARGETS["onnx"], tmp_path, several, "hey").files, "it hears any label"
+
+
+@pytest.mark.parametrize("name", ["openwakeword", "home-assistant"])
+def test_no_threshold_is_invented_for_a_model_of_an_earlier_version(tmp_path, name):
+    chosen = Threshold(source="prior", false_accepts_per_hour=1.0)
+    earlier = made(tmp_path).model_copy(update={"unsmoothed": None, "threshold_from": chosen})
+    with pytest.raises(ValueError, match=r"without a threshold for .* Export it again"):
+        targets.package(TARGETS[name], tmp_path, earlier, "hey")
+    without_stream = earlier.model_copy(update={"threshold_from": Threshold(source="default")})
+    assert targets.package(TARGETS[name], tmp_path, without_stream, "hey").threshold == 0.5

@@ -146,6 +146,8 @@ def test_without_smoothing_the_prior_rises_as_the_scores_of_other_sound_do():
     assert shipped.bound_per_hour is None and shipped.point == stream_set.point_at(
         sharper(smooth, 0.7), shipped.point.threshold
     ), "its rates are those of unsmoothed scores"
+    lower = shipped_threshold.choose_unsmoothed(sharper(smooth, -0.7), smooth, config)
+    assert lower.point.threshold == pytest.approx(prior), "a stream too short to tell does not lower it"
 
 
 def test_without_smoothing_hours_are_counted_as_the_program_counts_them():

@@ -57,12 +57,14 @@ def test_more_epochs_clips_and_work_take_longer(splits):
 def test_the_pace_is_that_of_the_newest_training_on_the_cpu(tmp_path, workspace):
     assert pace.read(workspace) is None
     batch = duration.batch_seconds(Config())
-    make_run(workspace, 1, device="CPU, 2 threads", times={"batch": 3 * batch})
-    make_run(workspace, 2, device="NVIDIA X", times={"batch": batch / 50})
+    make_run(workspace, 1, device="CPU, 2 threads", times={"batch": 3 * batch, "batches": 40})
+    make_run(workspace, 2, device="NVIDIA X", times={"batch": batch / 50, "batches": 40})
     make_run(workspace, 3, device="CPU, 2 threads")
     assert pace.read(workspace) == pytest.approx(3)
-    newest = make_run(workspace, 4, device="CPU, 2 threads", times={"batch": 2 * batch})
+    newest = make_run(workspace, 4, device="CPU, 2 threads", times={"batch": 2 * batch, "batches": 40})
     assert pace.read(workspace) == pytest.approx(2)
+    make_run(workspace, 5, device="CPU, 2 threads", times={"batch": 9 * batch})
+    assert pace.read(workspace) == pytest.approx(2), "its first batches are a warm-up"
     newest.config_file.write_text("training: {epoch: 1}")
     assert pace.read(workspace) == pytest.approx(3), "its configuration cannot be read"
 

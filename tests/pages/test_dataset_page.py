@@ -59,7 +59,7 @@ def test_a_job_shows_its_progress_then_its_last_word(workspace):
     app = draw("Dataset")
     bar = app.get("progress")[0].proto
     assert bar.value == 25
-    assert re.fullmatch(r"Scanning: Checking clips \(30 of 120\), [0-9:]+ left in this step", bar.text)
+    assert re.fullmatch(r"Scanning: Checking clips \(30 of 120\), about [0-9:]+ left in this step", bar.text)
     starters = {
         "Make demo data",
         "Import folder",

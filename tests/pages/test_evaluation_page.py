@@ -307,7 +307,7 @@ def test_choices_that_make_no_evaluation_are_one_sentence(run, monkeypatch, labe
 def test_an_evaluation_that_runs_can_be_cancelled_and_one_that_was_killed_says_so(run, workspace):
     write_job(workspace, "evaluate", done=20, total=80, doing="Scoring streams, in seconds of audio")
     app = draw("Evaluation", run.id)
-    doing = r"Evaluating: Scoring streams, in seconds of audio \(20 of 80\), [0-9:]+ left in this step"
+    doing = r"Evaluating: Scoring streams, in seconds of audio \(20 of 80\), about [0-9:]+ left in this step"
     assert re.fullmatch(doing, app.get("progress")[0].proto.text)
     assert field(app, "button", "Evaluate").disabled and field(app, "button", "Cancel")
     write_job(workspace, "evaluate", identity=dead_process())

@@ -107,6 +107,23 @@ def test_a_page_sees_every_stage_at_once_and_counts_a_few_times_a_second(tmp_pat
     assert seen == ["Splitting", "Measuring"] and job.read(workspace, "scan").message == "Done."
 
 
+def test_a_step_with_as_much_to_count_as_the_last_has_a_pace_of_its_own(workspace, monkeypatch):
+    began = []
+
+    def work(report):
+        for step in ("Generating noise", "Generating rooms"):
+            for done in range(1, 101):
+                monkeypatch.setattr(job.time, "monotonic", lambda: 10.0 + len(began))
+                report(done, 100, step)
+                began.append(job.read(workspace, "scan").counted_from)
+        return "Done."
+
+    monkeypatch.setattr(job.signal, "signal", lambda *arguments: None)
+    job.run(workspace, "scan", work)
+    first, second = began[99], began[-1]
+    assert first[1] == second[1] == 1 and second[0] > first[0]
+
+
 def counting(total: int, done: int, seconds: float, first: int = 0) -> job.Job:
     """A job that has counted to `done` in these seconds."""
     since = processes.boot_clock() - seconds

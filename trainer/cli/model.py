@@ -264,7 +264,8 @@ def detect(
     program = listening.Program(words, loaded.file.label, complain)
     complain(f"Listening for {loaded.file.label} at threshold {threshold:.4f}. Press Ctrl-C to stop.")
     with suppress(KeyboardInterrupt):
-        for line in listening.live(loaded, pieces, threshold, with_scores, session.as_json, program.start):
+        heard = program.watched(pieces)
+        for line in listening.live(loaded, heard, threshold, with_scores, session.as_json, program.start):
             click.echo(line if session.as_json else display_text.clean(line))  # at once, also into a pipe
         program.finish()
 

@@ -16,6 +16,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from trainer.dataset import file_names
+from trainer.dataset.findings import SPEECH
 from trainer.system import durable, regular_file
 from trainer.system.display_text import counted
 from trainer.system.workspace import Workspace
@@ -92,8 +93,8 @@ class Rule(BaseModel):
 
     folder: the first folder below the label. pattern: the part of the file name at {speaker}, where * matches
     anything; a pattern with / is matched against the path below the label. pattern_or_folder: the part at {speaker} of
-    the path below the label, and the folder of clips that the pattern does not match. csv: a table with the columns
-    `path` (a file name, or a path below data/raw) and `speaker`, see `match`.
+    the path below the label, and the folder of clips that the pattern does not match or that are not speech. csv: a
+    table with the columns `path` (a file name, or a path below data/raw) and `speaker`, see `match`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -184,7 +185,10 @@ def of_paths(paths: pd.Series, rule: Rule, names: dict[str, str]) -> pd.Series:
     is_path = "/" in rule.pattern or rule.kind == "pattern_or_folder"
     matched = [expression.fullmatch(text) for text in (below if is_path else name)]
     found = pd.Series([match["speaker"] if match else "" for match in matched], index=paths.index, dtype="str")
-    return found.where(found != "", folders) if rule.kind == "pattern_or_folder" else found
+    if rule.kind != "pattern_or_folder":
+        return found
+    spoken = paths.str.split("/", n=1).str[0].isin(SPEECH)  # numbered noise and rooms are nobody
+    return found.where(spoken & (found != ""), folders)
 
 
 def current(workspace: Workspace, paths: pd.Series) -> pd.Series:

@@ -106,8 +106,16 @@ class Program:
         except OSError as error:
             self.complain(f"{self.words[0]} could not be run: {error.strerror}.")
 
+    def watched(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
+        """The pieces of audio; a failure of the program is told as soon as the next one comes."""
+        for piece in pieces:
+            if self.process and self.process.poll() is not None:
+                self.finish()
+            yield piece
+
     def finish(self) -> None:
         """Wait until it ends."""
         process, self.process = self.process, None
-        if process and process.wait():
-            self.complain(f"{self.words[0]} failed with exit code {process.returncode}.")
+        if process and (code := process.wait()):
+            how = f"with exit code {code}" if code > 0 else f"by signal {-code}"
+            self.complain(f"{self.words[0]} failed {how}.")

@@ -133,10 +133,12 @@ def _refusal(target: Target, file: DetectorFile) -> str:
             f"{target.title} computes the speech embedding, which this model ({file.model}) does not use. Train with "
             "the preset recommended, or with features.kind: speech_embedding, instead."
         )
-    if target.model not in file.files:
+    is_chosen = file.unsmoothed is not None or file.threshold_from.source == "default"
+    if target.model not in file.files or not is_chosen:
+        missing = target.model if target.model not in file.files else f"a threshold for {target.title}"
         return (
-            f"This model was exported by an earlier version, without {target.model}. Export it again, which needs the "
-            "clips of its data set."
+            f"This model was exported by an earlier version, without {missing}. Export it again, which needs the clips "
+            "of its data set."
         )
     return ""
 
@@ -155,7 +157,7 @@ def _onnx_steps(exported: Exported) -> tuple[str, ...]:
         f"{file.sample_rate / 1000:g} kHz, its output `{PROBABILITY}` float32 [n].",
         f"Score the last {file.window_seconds:g} s every {file.hop_ms:g} ms, and average the scores of "
         f"{file.smoothing_seconds:g} s.",
-        f"The word was said when that reaches {file.threshold:.4f}. Then do not fire for "
+        f"The word was said when that reaches {exported.threshold}. Then do not fire for "
         f"{file.refractory_seconds:g} s. `{detector_file.NAME}` holds these settings.",
     )
 
@@ -183,10 +185,12 @@ def _openwakeword_files(exported: Exported) -> Mapping[str, bytes]:
 def _openwakeword_steps(exported: Exported) -> tuple[str, ...]:
     stem = exported.stem
     return (
-        "Install it where your program runs: `pip install openwakeword`.",
+        "Install it where your program runs: `pip install openwakeword`. It wants Python 3.11 or earlier on Linux.",
+        "Once, fetch the speech embedding, which the package does not hold: `python -c 'from openwakeword.utils import "
+        "download_models; download_models()'`.",
         f'Load the file: `Model(wakeword_models=["{stem}.onnx"], inference_framework="onnx")`.',
         f'Pass it 80 ms (1,280 samples) at a time. The word was said when `predict(samples)["{stem}"]` is above '
-        f"{exported.threshold:g}.",
+        f"{exported.threshold}.",
     )
 
 
@@ -210,7 +214,7 @@ def _home_assistant_steps(exported: Exported) -> tuple[str, ...]:
         f"Copy `{stem}.tflite` to `/share/openwakeword` of Home Assistant, for example with the add-on Samba share. "
         "Create the folder if there is none.",
         f"In *Settings, Add-ons* (*Apps* in newer versions), open *openWakeWord, Configuration*. Set the threshold to "
-        f"{exported.threshold:g}, which holds for all words of the add-on, and the trigger level to 1. Then restart "
+        f"{exported.threshold}, which holds for all words of the add-on, and the trigger level to 1. Then restart "
         "the add-on: it looks for files only when it starts.",
         "In *Settings, Voice assistants*, open your assistant, click *Add streaming wake word* in the menu with three "
         f"dots, and choose *openwakeword* and *{exported.title}*.",
@@ -221,8 +225,8 @@ def _home_assistant_steps(exported: Exported) -> tuple[str, ...]:
 
 def _wyoming_steps(exported: Exported) -> tuple[str, ...]:
     return (
-        "On the machine with Wakeword Studio, put this folder where it shall stay and start `python -m trainer wyoming "
-        "FOLDER --uri tcp://0.0.0.0:10400`. The threshold is in the files.",
+        "On the machine with Wakeword Studio, put this folder where you want to keep it and start `python -m trainer "
+        "wyoming FOLDER --uri tcp://0.0.0.0:10400`. The threshold is in the files.",
         "In Home Assistant, *Settings, Devices & services, Add integration, Wyoming Protocol*, enter the address of "
         "that machine and the port 10400.",
         "In *Settings, Voice assistants*, open your assistant, click *Add streaming wake word* in the menu with three "

@@ -172,10 +172,11 @@ def _answers(path: Path) -> bool:
 async def _announce_server(host: str, port: int) -> None:
     """Announce the server by multicast DNS, as long as this process runs. Raises ValueError."""
     from wyoming.zeroconf import HomeAssistantZeroconf
+    from zeroconf import Error as ZeroconfError
 
     name = f"wakeword-studio-{socket.gethostname().partition('.')[0]}-{port}"
     try:
         any_host = ipaddress.ip_address(host).is_unspecified
         await HomeAssistantZeroconf(port, name, None if any_host else host).register_server()
-    except OSError as error:
+    except (OSError, ZeroconfError) as error:
         raise ValueError(f"The server cannot be announced ({error}). Leave out --zeroconf.") from None

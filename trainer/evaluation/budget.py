@@ -118,7 +118,7 @@ def _promise_text(choice: Choice) -> str:
 def unsmoothed(folder: EvaluationFolder, evaluation: Evaluation, file: DetectorFile, per_hour: float) -> Choice | None:
     """The choice that `promise` makes for programs that load the openWakeWord head of a model, from the same recordings
     as they score them; None for a model without such a head. Raises ValueError."""
-    if file.unsmoothed is None:
+    if detector_file.OPENWAKEWORD_MODEL not in file.files:
         return None
     heard = evaluations.as_heard(evaluation, detector_file.of_model(file, detector_file.OPENWAKEWORD_MODEL))
     streams = evaluations.read_streams(folder, heard)

@@ -137,7 +137,7 @@ def _advice(point: OperatingPoint, heard: float | None, bound: float | None, too
     if heard is None:
         return "Evaluate it on recordings of the word.", "evaluate"
     if is_synthetic(point):
-        text = "Add recordings of the word by people: synthetic voices do not tell how many of theirs are heard."
+        text = "Add recordings of the word by people: synthetic voices do not show how many of theirs are heard."
         return text, "add recordings"
     if heard < GOOD_HEARD:
         return "Add recordings of the word by more people, and train again.", "add recordings"

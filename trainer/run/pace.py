@@ -20,7 +20,8 @@ def read(workspace: Workspace) -> float | None:
     """Seconds here for each second of the reference machine, see `duration`; None before the first training."""
     for run in runs.all_runs(workspace)[:MOST_RUNS]:
         progress = durable.read_document(Progress, run.progress_file)
-        seconds = progress.times.get("batch") if progress and progress.device.startswith("CPU") else None
+        measured = progress and progress.device.startswith("CPU") and progress.times.get("batches")  # after a warm-up
+        seconds = progress.times.get("batch") if progress and measured else None
         if seconds:
             with suppress(OSError, ConfigError):
                 return seconds / duration.batch_seconds(config_file.load(run.config_file))

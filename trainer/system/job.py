@@ -201,7 +201,8 @@ def run(workspace: Workspace, verb: Verb, work: Callable[[Report], str]) -> None
     workspace.jobs.mkdir(parents=True, exist_ok=True)
     if processes.inherited_lock() is None:
         processes.try_lock(_lock_file(workspace, verb))  # held until this process exits
-    job, last, counted_from = _new_job(verb, processes.identity_of(os.getpid())), 0.0, (0.0, 0)
+    job, last = _new_job(verb, processes.identity_of(os.getpid())), 0.0
+    counted, counted_from = 0, (0.0, 0)
 
     def write(**changes: object) -> None:
         nonlocal job
@@ -209,9 +210,10 @@ def run(workspace: Workspace, verb: Verb, work: Callable[[Report], str]) -> None
         _write(workspace, job)
 
     def report(done: int, total: int, doing: str) -> None:
-        nonlocal last, counted_from
-        if total != job.total or done < counted_from[1]:
+        nonlocal last, counted, counted_from
+        if total != job.total or done < counted:  # the next step
             counted_from = (processes.boot_clock(), done)
+        counted = done
         now, is_new = time.monotonic(), total < FEW and doing != job.doing
         if now - last >= 0.25 or is_new:  # at most four writes a second, but each stage that is not counted at once
             last = now

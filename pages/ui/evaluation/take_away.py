@@ -68,7 +68,8 @@ def _show_card(run: Run, file: DetectorFile, target: Target) -> None:
 def facts(package: Package, point: OperatingPoint | None) -> list[str]:
     """Files and size, the threshold, and the quality at it as the place hears it."""
     size, threshold = sum(map(len, package.files.values())), f"{package.threshold:.4f}"
-    threshold = f"{package.threshold:g}" if threshold == "1.0000" else threshold
+    if float(threshold) < package.threshold or threshold == "1.0000":  # never told lower than it is
+        threshold = f"{package.threshold}"
     shown = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
     return [f"{', '.join(package.files)}: {shown}", f"Threshold {threshold}", _quality(point)]
 

@@ -56,7 +56,7 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
         now = time.monotonic()
         if now - last > PROGRESS_SECONDS and done:
             last, left = now, (now - began) / done * (total - done)
-            place.progress(done / total, f"Reading the runs: {done:,} of {total:,}, {clock_time(left)} left")
+            place.progress(done / total, f"Reading the runs: {done:,} of {total:,}, about {clock_time(left)} left")
 
     yield report
     place.empty()

@@ -136,4 +136,4 @@ def progress_text(each: Job) -> str:
 def _left(each: Job) -> str:
     """The time left in this step, if known."""
     seconds = job.seconds_left(each)
-    return "" if seconds is None else f", {clock_time(seconds)} left in this step"
+    return "" if seconds is None else f", about {clock_time(seconds)} left in this step"

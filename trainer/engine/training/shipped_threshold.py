@@ -121,7 +121,7 @@ def _rise(alone: Sequence[ScoredStream], scored: Sequence[ScoredStream]) -> floa
     if not any(each.recording.counts_false_accepts for each in scored):
         return None
     higher, lower = ([_logit(each) for each in _thresholds(streams)] for streams in (alone, scored))
-    return float(np.median(np.subtract(higher, lower)))
+    return max(0.0, float(np.median(np.subtract(higher, lower))))  # a stream of seconds may say less
 
 
 def _thresholds(streams: Sequence[ScoredStream]) -> list[float]:
