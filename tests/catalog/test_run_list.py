@@ -293,6 +293,22 @@ def test_the_index_says_what_the_folders_say(tmp_path_factory, actions):
             assert index.update(workspace).rows == truth
 
 
+def test_a_reading_that_is_interrupted_is_not_lost(workspace, monkeypatch):
+    monkeypatch.setattr(index, "YOUNG_SECONDS", 0.02)
+    monkeypatch.setattr(index, "MANY", 1)
+    for number in range(4):
+        make_run(workspace, number)
+    time.sleep(0.03)
+
+    def leave(done, total):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        index.update(workspace, None, leave)
+    assert list(index.read(workspace)) == index._folders(workspace)[:3]
+
+
 def edited(path):
     """Change a byte in place and set the time of change back."""
     before = path.stat()

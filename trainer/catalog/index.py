@@ -75,23 +75,28 @@ def update(
     """The current rows of all folders in runs/; `earlier` saves reading the index file. `report` gets how many of how
     many are read."""
     cached = read(workspace) if earlier is None else earlier.entries
-    rows, entries, changes = [], {}, 0
+    rows, entries, changes = list[Row](), dict[str, Entry](), 0
     names = _folders(workspace)
-    for number, name in enumerate(names):
-        report(number, len(names))
-        folder = f"{workspace.runs}/{name}"
-        if not ID.fullmatch(name):
-            rows.append(reading.foreign(name))
-            continue
-        entry = cached.get(name)
-        if entry is None or _stamp(folder, entry.files)[0] != entry.stamp:
-            entry, cacheable = _read(Run(Path(folder)))
-            changes += cacheable
-            if not cacheable:
-                rows.append(entry.row)
+    try:
+        for number, name in enumerate(names):
+            report(number, len(names))
+            folder = f"{workspace.runs}/{name}"
+            if not ID.fullmatch(name):
+                rows.append(reading.foreign(name))
                 continue
-        entries[name] = entry
-        rows.append(entry.row)
+            entry = cached.get(name)
+            if entry is None or _stamp(folder, entry.files)[0] != entry.stamp:
+                entry, cacheable = _read(Run(Path(folder)))
+                changes += cacheable
+                if not cacheable:
+                    rows.append(entry.row)
+                    continue
+            entries[name] = entry
+            rows.append(entry.row)
+    except BaseException:  # the reader has left the page: the next one goes on from here
+        if changes > MANY:
+            write(workspace, {**cached, **entries})
+        raise
     if changes + len(cached.keys() - entries.keys()) > MANY:
         write(workspace, entries)
     return Index(rows, entries)
