@@ -386,7 +386,7 @@ def test_a_card_says_how_long_a_training_took_or_takes(workspace):
     app = draw("Configuration")
     assert card(app, "quick", "estimate").label == "Estimate time"
     assert said(app, " on two cores, estimated · ") and not said(app, " here, estimated"), "nothing was trained here"
-    run = make_run(workspace, device="CPU, 2 threads", times={"batch": 0.05})
+    run = make_run(workspace, device="CPU, 2 threads", times={"batch": 0.05, "batches": 40})
     run.config_file.write_bytes(config_file.dump(config))
     request = durable.read_json(run.request_file)
     durable.replace_json(run.request_file, request | {"split_fingerprint": manifest.fingerprint(workspace)})
