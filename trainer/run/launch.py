@@ -154,10 +154,11 @@ def stop(run: Run, now: bool) -> State:
 
 
 def _wake(run: Run) -> None:
-    """Continue suspended processes of the run, so that they can end."""
+    """Continue suspended processes of the run, so that they can end. SIGCONT also discards a suspension that is still
+    on its way, and does nothing to a process that runs."""
     found = durable.read_document(Processes, run.process_file)
     for identity in (found.supervisor, found.trainer) if found else ():
-        if identity and processes.is_suspended(identity):
+        if identity:
             processes.send_signal(identity, signal.SIGCONT)
 
 
