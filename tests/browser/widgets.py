@@ -87,13 +87,18 @@ the drawing before. Timed fragments, which redraw a part of the page without inp
 """
 DRAWN = """() => {
   const drawing = window.drawing;
-  drawing.quiet = drawing.waiting || drawing.run || drawing.another ? 0 : drawing.quiet + 1;
+  const moves = (each) => each.playState === "running" && isFinite(each.effect.getComputedTiming().endTime);
+  const busy = drawing.waiting || drawing.run || drawing.another || document.getAnimations().some(moves);
+  drawing.quiet = busy ? 0 : drawing.quiet + 1;
   return drawing.quiet > 2;  // the browser needs a moment to show what has arrived
 }"""
 
 
 def settled(page: Page) -> None:
-    """Wait until the page is drawn for all that was done to it: input to a page that is being drawn can be lost."""
+    """Wait until the page is drawn for all that was done to it, and stands still.
+
+    Input to a page that is being drawn can be lost, and so can a click on a button of an expander that unfolds.
+    """
     page.wait_for_function(DRAWN, polling=50)
 
 
