@@ -2,7 +2,7 @@
 
     python -m tests.browser.screenshots WORKSPACE FOLDER [--all] [--only training,home]
 
-Takes each page at 1400 px in light; with --all at 900 px and in dark too. Evaluation and model are those of the
+Takes each page at 1400 px in light; with --all at 900 and 390 px and in dark too. Evaluation and model are those of the
 newest run that was evaluated, the comparison is of the two newest. The workspace is only read.
 """
 
@@ -46,7 +46,7 @@ def addresses(workspace: Workspace) -> dict[str, str]:
 def main(workspace: Workspace, folder: Path, every: bool, only: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path = next(filter(None, map(shutil.which, BROWSERS)))
-    kinds = [(w, scheme) for w in (1400, 900) for scheme in ("light", "dark")] if every else [(1400, "light")]
+    kinds = [(w, scheme) for w in (1400, 900, 390) for scheme in ("light", "dark")] if every else [(1400, "light")]
     wanted = {name: address for name, address in addresses(workspace).items() if not only or name in only}
     with server.running(workspace) as app, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])

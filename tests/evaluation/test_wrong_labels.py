@@ -60,6 +60,19 @@ def test_the_clips_far_below_the_others_of_their_label_are_listed_and_no_others(
     assert (findings.WRONG_LABELS, 2) in [(one["finding"], one["clips"]) for one in summary["findings"]]
 
 
+@pytest.mark.parametrize(
+    "paths, severity, advice",
+    [
+        (("positive/demo-en-us/0.wav",), "info", "All are synthetic"),
+        (("positive/demo-en-us/0.wav", "positive/anna/1.wav"), "warning", "Wrong labels make"),
+    ],
+)
+def test_synthetic_clips_alone_blame_nobody(paths: tuple[str, ...], severity: str, advice: str):
+    doubted = [ClipScore(path=path, label="positive", digest=path, part="train", right=0, margin=-2) for path in paths]
+    (finding,) = wrong_labels.finding(wrong_labels.Suspects("run", 40, tuple(doubted)))
+    assert finding.severity == severity and advice in finding.effect and finding.paths == paths
+
+
 def test_at_most_a_tenth_of_a_label_is_listed():
     scores = [
         ClipScore(path=f"positive/{n}", label="positive", digest=str(n), part="val", margin=-n * (n < 40), right=0.5)

@@ -140,3 +140,10 @@ def test_a_trainer_that_has_told_nothing_yet_was_not_heard_of_for_as_long_as_the
     run = make_run(workspace_at(tmp_path), attempt=0)
     make_alive(run, silent_seconds=75)
     assert "has not reported yet" in run_notice.notice(runs.status(run)).text
+
+
+@pytest.mark.parametrize("rate, shown", [(0.2125, 21.2), (0.0004, 0.0), (1, 100.0), (None, None), ("0.5", None)])
+def test_a_rate_in_a_table_is_rounded_as_in_a_sentence(rate: object, shown: float | None):
+    assert metrics.in_percent(rate) == shown
+    if isinstance(rate, float):
+        assert point_text.percent(rate) == f"{shown} %"

@@ -22,6 +22,7 @@ from trainer.dataset.findings import Finding
 from trainer.run import runs
 from trainer.run.runs import Run
 from trainer.run.state import ACTIVE
+from trainer.streams.stream_set import is_synthetic
 from trainer.system import durable
 from trainer.system.workspace import Workspace
 
@@ -145,17 +146,23 @@ def health(workspace: Workspace, clips: pd.DataFrame) -> list[Finding]:
 
 
 def finding(suspects: Suspects) -> Iterator[Finding]:
-    """The finding about doubtful labels, if there are any."""
-    if suspects.clips:
-        yield Finding(
-            findings.WRONG_LABELS,
-            "warning",
-            "Doubtful labels",
-            f"During the training of run {suspects.run_id}, the scores of these clips contradicted their label more "
-            "than those of other clips. Wrong labels make the detector worse. Listen to each clip: look-alikes, rare "
-            "voices and heavy noise with correct labels are also listed.",
-            tuple(score.path for score in suspects.clips),
-        )
+    """The finding about doubtful labels, if there are any; nobody is to blame for those of synthetic clips."""
+    paths = tuple(score.path for score in suspects.clips)
+    if not paths:
+        return
+    contradicted = (
+        f"During the training of run {suspects.run_id}, the scores of these clips contradicted their label more than "
+        "those of other clips."
+    )
+    if all(map(is_synthetic, paths)):
+        advice = "All are synthetic: some voices say the word badly. Listen to them, and quarantine those that do."
+        yield Finding(findings.WRONG_LABELS, "info", "Doubtful labels", f"{contradicted} {advice}", paths)
+        return
+    advice = (
+        "Wrong labels make the detector worse. Listen to each clip: look-alikes, rare voices and heavy noise with "
+        "correct labels are also listed."
+    )
+    yield Finding(findings.WRONG_LABELS, "warning", "Doubtful labels", f"{contradicted} {advice}", paths)
 
 
 def sentence(score: ClipScore) -> str:

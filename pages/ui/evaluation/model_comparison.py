@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.ui.evaluation import evaluation_charts, evaluation_picker, threshold_panel
-from pages.ui.shared import run_picker, statuses
+from pages.ui.shared import metrics, run_picker, statuses
 from pages.ui.shared.frame import error_sentence, plain
 from trainer.evaluation import budget, comparison, point_text
 from trainer.evaluation.comparison import Comparison, Drawn
@@ -21,7 +21,7 @@ from trainer.system.workspace import Workspace
 
 MOST_TESTED = 10
 """Models that are tested against the best one: each test takes a thousand bootstrap draws."""
-PERCENT = st.column_config.NumberColumn(format="percent")
+PERCENT = st.column_config.NumberColumn(format="%.1f %%")
 COLUMNS = {
     "Threshold at budget": st.column_config.NumberColumn(format="%.4f"),
     "Miss rate": PERCENT,
@@ -182,7 +182,7 @@ def _row(name: str, evaluation: Evaluation, point: CurvePoint) -> dict[str, obje
         "Threshold at budget": point.threshold,
         "False accepts per hour": point_text.per_hour(point.false_accepts, evaluation.hours),
         "Hours": evaluation.hours,
-        "Miss rate": point.miss_rate,
-        "95 % from": point.low,
-        "to": point.high,
+        "Miss rate": metrics.in_percent(point.miss_rate),
+        "95 % from": metrics.in_percent(point.low),
+        "to": metrics.in_percent(point.high),
     }

@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.ui.evaluation import error_browser, evaluation_picker, threshold_panel
 from pages.ui.evaluation.evaluation_picker import ScoredEvaluation
-from pages.ui.shared import flash, frame, job_progress
+from pages.ui.shared import flash, frame, job_progress, metrics
 from pages.ui.shared.frame import plain
 from trainer.config import config_file, saved_configs
 from trainer.evaluation import errors, hard_negatives, intervals
@@ -133,10 +133,10 @@ def _show_rates(rows: Sequence[Row], first: str, count: str, wrong: str, none: s
     if not rows:
         st.caption(none)
         return
-    values = [(row.name, row.count, row.wrong, row.rate, row.low, row.high) for row in rows]
+    values = [(row.name, row.count, row.wrong, *map(metrics.in_percent, (row.rate, row.low, row.high))) for row in rows]
     table = pd.DataFrame(values, columns=[first, count, wrong, "Rate", "95 % from", "to"])
     formats = {
-        name: st.column_config.NumberColumn(format="percent", help=BOUNDS if name != "Rate" else None)
+        name: st.column_config.NumberColumn(format="%.1f %%", help=BOUNDS if name != "Rate" else None)
         for name in ("Rate", "95 % from", "to")
     }
     st.dataframe(

@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 from pydantic import BaseModel
 
+from pages.ui.shared import metrics
 from trainer.catalog import run_rows
 from trainer.catalog.run_rows import Row, point_of
 from trainer.evaluation import point_text
@@ -44,7 +45,7 @@ def _percent(name: str, shown: str, help_text: str = BEST, digits: int = 2) -> C
 
     def of(row: Row) -> float | None:
         value: float | None = row[place]  # type: ignore[assignment]
-        return None if value is None else 100 * value
+        return metrics.in_percent(value, digits)
 
     return Column(of, Number(shown, format=f"%.{digits}f %%", help=help_text))
 

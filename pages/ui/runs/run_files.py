@@ -233,7 +233,7 @@ def _evaluation(run: Run, evaluation: Evaluation) -> dict[str, object]:
         "Words": evaluation.words,
         "Hours": evaluation.hours,
         "Threshold": threshold,
-        **{name: None if rate is None else 100 * rate for name, rate in columns},
+        **{name: metrics.in_percent(rate) for name, rate in columns},
         "False accepts per hour": point_text.per_hour(point.false_accepts if point else None, evaluation.hours),
     }
 

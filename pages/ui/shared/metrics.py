@@ -39,6 +39,14 @@ class Metric:
     below: str = ""
 
 
+def in_percent(rate: object, digits: int = 1) -> float | None:
+    """A rate as the number that a table shows, rounded as sentences round it: the browser rounds halves up.
+
+    None for what is not a number.
+    """
+    return round(100 * rate, digits) if isinstance(rate, (int, float)) else None
+
+
 def percent(rate: float | None, missing: str = NONE_YET) -> str:
     return missing if rate is None else f"{100 * rate:.2f} %"
 

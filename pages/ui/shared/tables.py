@@ -63,10 +63,6 @@ def best_rates(status: Status) -> Row:
     return (history.epoch_row(status.run, best.epoch) if best else None) or {}
 
 
-def _hundredfold(rate: object) -> float | None:
-    return 100 * rate if isinstance(rate, (int, float)) else None
-
-
 def _row(status: Status) -> dict[str, Any]:
     document, rates, point = runs.document(status), best_rates(status), metrics.point_of_run(status)
     return {
@@ -80,7 +76,7 @@ def _row(status: Status) -> dict[str, Any]:
         "False accepts per hour": point_text.false_accepts_per_hour(point),
         "Measured on": point_text.measured_on(point),
         "Val loss": rates.get("val_loss"),
-        **{name: _hundredfold(rates.get(name.lower())) for name in RATES},
+        **{name: metrics.in_percent(rates.get(name.lower()), 2) for name in RATES},
         "Folder": document["folder"],
     }
 
