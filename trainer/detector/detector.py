@@ -6,8 +6,9 @@ so that a stream computes each column once and not again for every window.
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -62,6 +63,12 @@ class Detector:
     file: DetectorFile
     front: onnxruntime.InferenceSession
     head: onnxruntime.InferenceSession
+    front_sha256: str
+
+    @property
+    def front_end(self) -> tuple[object, ...]:
+        """What decides on the columns of a stream: detectors of which it is equal can share them."""
+        return self.front_sha256, self.file.columns, self.window_samples, self.hop_samples
 
     @property
     def window_samples(self) -> int:
@@ -76,11 +83,11 @@ class Detector:
         """Hops of the silence appended to a recording."""
         return math.ceil(AFTER_SECONDS / self.file.hop_seconds)
 
-    def stream(self) -> Stream:
-        """A stream from its start, before which there is silence."""
+    def stream(self, others: Sequence[Detector] = ()) -> Stream:
+        """A stream from its start, before which there is silence. `others`, of the same front end, hear it too."""
         lead = self.samples_due(self.file.columns.per_window) - self.window_samples
         silence = self.window_samples - self.hop_samples + max(0, lead)
-        return Stream(self, np.zeros(silence, np.float32))
+        return Stream([self, *others], np.zeros(silence, np.float32))
 
     def scores(self, wave: Wave) -> tuple[NDArray[np.float64], Scores]:
         """Ends [n] in seconds of the windows of a wave [samples] at 16 kHz, one per hop, and the probability [n] of
@@ -121,11 +128,19 @@ def _run(session: onnxruntime.InferenceSession, output: str, inputs: dict[str, W
         raise ModelFailed(limited_process.describe_model_error(error)) from None
 
 
+def _probability(head: onnxruntime.InferenceSession, windows: NDArray[np.float32]) -> Scores:
+    """Probabilities of windows [n, rows, columns]. Raises ModelFailed."""
+    scores = _run(head, PROBABILITY, {COLUMNS: np.ascontiguousarray(windows.transpose(0, 2, 1))})
+    if scores.shape != (len(windows),) or not ((scores >= 0) & (scores <= 1)).all():
+        raise ModelFailed("returns no probability")
+    return scores
+
+
 @dataclass
 class Stream:
-    """The state of a detector between two pieces of audio."""
+    """The state of detectors that share a front end between two pieces of audio."""
 
-    detector: Detector
+    detectors: Sequence[Detector]
     wave: Wave
     """Samples from the first one that the next column needs."""
     columns: NDArray[np.float32] | None = None
@@ -135,18 +150,28 @@ class Stream:
     hops: int = 0
     """Windows scored so far."""
 
+    @property
+    def detector(self) -> Detector:
+        """The first of them."""
+        return self.detectors[0]
+
     def push(self, samples: Piece) -> Scores:
-        """Probabilities [n] of the windows that end in these samples. Raises ModelFailed."""
+        """Probabilities [n] of the first detector for the windows that end in these samples. Raises ModelFailed."""
+        first: Scores = self.push_all(samples)[0]
+        return first
+
+    def push_all(self, samples: Piece) -> Scores:
+        """Probabilities [detectors, n] of the windows that end in these samples. Raises ModelFailed."""
         wave = samples / np.float32(FULL_SCALE) if samples.dtype == np.int16 else np.clip(samples, -1, 1)
         self.wave = np.concatenate([self.wave, wave.astype(np.float32, copy=False)])
         self.samples += len(samples)
-        scores = [np.empty(0, np.float32)]
+        scores = [np.empty((len(self.detectors), 0), np.float32)]
         while due := self.samples // self.detector.hop_samples - self.hops:
             scores.append(self._score(min(due, PIECE_HOPS)))
-        return np.concatenate(scores)
+        return np.concatenate(scores, axis=1)
 
     def _score(self, hops: int) -> Scores:
-        """Score the windows that end with the next `hops` hops."""
+        """Probabilities [detectors, hops] of the windows that end with the next `hops` hops."""
         layout = self.detector.file.columns
         hop_columns = self.detector.hop_samples // layout.step_samples
         new = self.detector.columns_due(hops, first=self.columns is None)
@@ -155,18 +180,12 @@ class Stream:
         if self.columns is not None:
             columns = np.concatenate([self.columns, columns])
         windows = np.lib.stride_tricks.sliding_window_view(columns, layout.per_window, axis=0)[::hop_columns]
-        scores = [self._head(windows[first : first + HEAD_WINDOWS]) for first in range(0, hops, HEAD_WINDOWS)]
+        parts = [windows[first : first + HEAD_WINDOWS] for first in range(0, hops, HEAD_WINDOWS)]
+        scores = [[_probability(detector.head, part) for part in parts] for detector in self.detectors]
         self.wave = self.wave[new * layout.step_samples :]
         self.columns = columns[hops * hop_columns :]
         self.hops += hops
-        return np.concatenate(scores)
-
-    def _head(self, windows: NDArray[np.float32]) -> Scores:
-        """Probabilities of windows [n, rows, columns]. Raises ModelFailed."""
-        scores = _run(self.detector.head, PROBABILITY, {COLUMNS: np.ascontiguousarray(windows.transpose(0, 2, 1))})
-        if scores.shape != (len(windows),) or not ((scores >= 0) & (scores <= 1)).all():
-            raise ModelFailed("returns no probability")
-        return scores
+        return np.stack([np.concatenate(each) for each in scores])
 
 
 @dataclass
@@ -239,11 +258,9 @@ def of_graph(file: DetectorFile, model: ModelProto, threads: int = 0) -> Detecto
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or limits.threads()
     options.log_severity_level = 4  # errors are raised, not printed
-    front, head = (
-        onnxruntime.InferenceSession(part, options, providers=["CPUExecutionProvider"])
-        for part in onnx_file.parts(model)
-    )
-    return Detector(file, front, head)
+    parts = onnx_file.parts(model)
+    front, head = (onnxruntime.InferenceSession(part, options, providers=["CPUExecutionProvider"]) for part in parts)
+    return Detector(file, front, head, hashlib.sha256(parts[0]).hexdigest())
 
 
 def load(path: Path, threads: int = 0) -> Detector:

@@ -78,6 +78,19 @@ class _Converter:
         return nothing if self._resampler is None else self._resampler.resample_chunk(nothing, last=True)
 
 
+def _streams(models: Mapping[str, Detector]) -> list[tuple[Stream, dict[str, Trigger]]]:
+    """A stream for each front end, with the triggers of its detectors by name, in their order in the stream."""
+    groups = dict[tuple[object, ...], dict[str, Detector]]()
+    for name, model in models.items():
+        groups.setdefault(model.front_end, {})[name] = model
+    streams = []
+    for group in groups.values():
+        first, *others = group.values()
+        triggers = {name: Trigger(model.file, model.file.threshold) for name, model in group.items()}
+        streams.append((first.stream(others), triggers))
+    return streams
+
+
 class WakeSession:
     """The state of the detectors for one stream of audio, from its start.
 
@@ -85,9 +98,7 @@ class WakeSession:
     """
 
     def __init__(self, models: Mapping[str, Detector], timestamp: int | None = None) -> None:
-        self._models: dict[str, tuple[Stream, Trigger]] = {
-            name: (model.stream(), Trigger(model.file, model.file.threshold)) for name, model in models.items()
-        }
+        self._streams = _streams(models)
         self._converter = _Converter(HEARD)
         self._seconds = 0.0
         self._clock = [(0.0, timestamp or 0)]
@@ -108,22 +119,23 @@ class WakeSession:
     def finish(self) -> list[Hit]:
         """Detections at the end of the audio: as in `detect`, silence follows. Raises ModelFailed."""
         hits = self._detect(self._converter.rest())
-        for name, (stream, _) in self._models.items():
-            hits += self._hits(name, np.zeros(stream.detector.hops_after * stream.detector.hop_samples, np.float32))
+        for stream, triggers in self._streams:
+            silence = np.zeros(stream.detector.hops_after * stream.detector.hop_samples, np.float32)
+            hits += self._hits(stream, triggers, silence)
         return hits
 
     def _detect(self, samples: Piece) -> list[Hit]:
-        hits = [hit for name in self._models for hit in self._hits(name, samples)]
-        scored = min(stream.hops * stream.detector.file.hop_seconds for stream, _ in self._models.values())
+        hits = [hit for stream, triggers in self._streams for hit in self._hits(stream, triggers, samples)]
+        scored = min(stream.hops * stream.detector.file.hop_seconds for stream, _ in self._streams)
         while len(self._clock) > 1 and self._clock[1][0] <= scored:
             del self._clock[0]
         return hits
 
-    def _hits(self, name: str, samples: Piece) -> list[Hit]:
-        stream, trigger = self._models[name]
-        detections = trigger.push(stream.push(samples))
-        self.heard |= bool(detections)
-        return [Hit(name, detection, self._timestamp(detection.time)) for detection in detections]
+    def _hits(self, stream: Stream, triggers: Mapping[str, Trigger], samples: Piece) -> list[Hit]:
+        every = zip(triggers.items(), stream.push_all(samples), strict=True)
+        detected = [(name, detection) for (name, trigger), scores in every for detection in trigger.push(scores)]
+        self.heard |= bool(detected)
+        return [Hit(name, detection, self._timestamp(detection.time)) for name, detection in detected]
 
     def _timestamp(self, seconds: float) -> int:
         """Milliseconds on the client's clock, from the last chunk that began before."""
