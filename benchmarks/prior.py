@@ -14,6 +14,7 @@ import json
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -83,15 +84,15 @@ def typed(folder: Path, word: str, voices: str) -> Run:
     return Run(Path(created(workspace, word, 0, create.MINUTES, voices)["folder"]))
 
 
-def measured(folder: Path, word: str, run: Run, least: float) -> dict[str, object]:
-    """Peaks and hours of the recordings of even number, heard by a model of this word."""
+def measured(folder: Path, word: str, run: Run, least: float, remainders: tuple[int, ...] = (0,)) -> dict[str, Any]:
+    """Peaks and hours of recordings, heard by a model of this word: by default of those of even number."""
     truth = json.loads((folder / "streams" / NEGATIVES / "truth.json").read_text())
     raw, _, _ = wakebench.collect(
         quality.scorer_of(run, folder), folder / "streams" / NEGATIVES, truth | {"positive": {}}
     )
-    even = [track for name, track in raw.items() if int(name.rpartition("_")[2]) % 2 == 0]
-    heard = [peak for times, scores in even for peak in peaks(wakebench.smooth(times, scores, 0.2), least)]
-    return {"word": word, "peaks": heard, "hours": sum(float(times[-1]) for times, _ in even) / 3600}
+    some = [track for name, track in raw.items() if int(name.rpartition("_")[2]) % 2 in remainders]
+    heard = [peak for times, scores in some for peak in peaks(wakebench.smooth(times, scores, 0.2), least)]
+    return {"word": word, "peaks": heard, "hours": sum(float(times[-1]) for times, _ in some) / 3600}
 
 
 def main() -> None:
