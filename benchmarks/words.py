@@ -7,29 +7,18 @@ table tells the share of a core for one word, for all of them each on its own, a
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from trainer.audio.audio_formats import SAMPLE_RATE
 from trainer.detector import detector
-from trainer.detector.detector import Detector, Piece, Stream
+from trainer.detector.detector import Detector
 
-SECONDS, REPEATS = 60, 3
+REPEATS = 5
 
 
-def share_of_core(streams: Callable[[], list[Stream]], pieces: list[Piece]) -> float:
-    """The lowest share of several rounds, each with new streams."""
-    shares = []
-    for _ in range(REPEATS):
-        every, start = streams(), time.process_time()
-        for piece in pieces:
-            for stream in every:
-                stream.push_all(piece)
-        shares.append((time.process_time() - start) / SECONDS)
-    return min(shares)
+def percent(first: Detector, others: Sequence[Detector] = ()) -> float:
+    """The lowest share of a core of several rounds."""
+    return 100 * min(detector.core_share(first, others) for _ in range(REPEATS))
 
 
 def main() -> None:
@@ -39,16 +28,10 @@ def main() -> None:
     first, *others = models
     if any(model.front_end != first.front_end for model in others):
         parser.error("These models have different front ends. Name models of the same features, window and hop.")
-    noise = np.random.default_rng(0).integers(-1000, 1000, SECONDS * SAMPLE_RATE, dtype=np.int16)
-    pieces: list[Piece] = [noise[at : at + first.hop_samples] for at in range(0, len(noise), first.hop_samples)]
-    rows: dict[str, Callable[[], list[Stream]]] = {
-        "one word": lambda: [first.stream()],
-        f"{len(models)} words, each on its own": lambda: [model.stream() for model in models],
-        f"{len(models)} words on one front end": lambda: [first.stream(others)],
-    }
     print("| listener | % of a core |\n| --- | --- |")
-    for name, streams in rows.items():
-        print(f"| {name} | {100 * share_of_core(streams, pieces):.1f} |", flush=True)
+    print(f"| one word | {percent(first):.1f} |")
+    print(f"| {len(models)} words, each on its own | {sum(map(percent, models)):.1f} |")
+    print(f"| {len(models)} words on one front end | {percent(first, others):.1f} |")
 
 
 if __name__ == "__main__":

@@ -149,6 +149,7 @@ def test_a_run_ends_with_its_model_and_the_word_is_found_with_it(workspace, run:
     best = durable.read_document(Best, run.checkpoints / "best.json")
     assert (file.run, file.epoch, file.checkpoint) == (run.id, best.epoch, best.checkpoint)
     assert file.parity.within and file.parity.windows > 10 and file.threshold_from.source == "validation_stream"
+    assert 0 < file.core_share < 0.5, "a small model listens in little of the time"
     log = "\n".join(log_lines.last_lines(run.log_file))
     assert f"Exported the model of epoch {file.epoch}; largest difference from the trained model " in log
     spoken, other = (workspace.raw / label / "voice1/1.wav" for label in ("positive", "negative"))

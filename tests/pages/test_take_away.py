@@ -16,7 +16,7 @@ from tests.pages.tools import draw, press
 from tests.run_folders import end, make_run
 from tests.tiny import make_workspace
 from trainer.detector import targets
-from trainer.detector.detector_file import NAME, DetectorFile, Threshold, Unsmoothed
+from trainer.detector.detector_file import MODEL, NAME, DetectorFile, Threshold, Unsmoothed
 from trainer.detector.targets import TARGETS
 from trainer.evaluation import evaluations
 from trainer.run import runs
@@ -89,10 +89,17 @@ def test_each_place_has_its_threshold_its_files_and_its_steps(run):
     told = written(app)
     for name, target in TARGETS.items():
         package = targets.package(target, run.model, document(run), "Hey Atlas")
-        assert take_away.facts(package, None)[0] in told and f"Threshold {package.threshold:g}" in told
+        assert take_away.facts(package, None, None)[0] in told and f"Threshold {package.threshold:g}" in told
         assert all(step in told for step in (each.replace("\\", "") for each in package.steps)), name
     labels = [each.proto.label for each in app.get("download_button")]
     assert labels == [*(f"Download for {title}" for title in TITLES), "Download the model"]
+
+
+def test_processor_time_is_told_where_our_detector_listens(run):
+    file = document(run).model_copy(update={"core_share": 0.0174})
+    durable.replace_json(run.model / NAME, file.model_dump())
+    ours = [target for target in TARGETS.values() if target.model == MODEL]
+    assert written(draw("Evaluation", run.id, "Model")).count("Takes 1.7 % of a core") == len(ours) > 0
 
 
 def test_the_zip_holds_exactly_what_the_place_loads(run):

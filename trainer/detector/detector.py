@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -31,6 +32,8 @@ PIECE_HOPS = 128
 HEAD_WINDOWS = 16
 """Windows that are scored together, at most, so that activations fit the cache of a CPU."""
 FULL_SCALE = 32768.0
+SHARE_HOPS = 101
+"""Hops over which the processor time of listening is measured."""
 AFTER_SECONDS = 0.5
 """Silence appended to a recording, at least: it may end with the word, and a detector fires shortly after one. An
 evaluation, which counts detections, appends none."""
@@ -251,6 +254,19 @@ def scores_of_pieces(detector: Detector, pieces: Iterable[Piece], hops_after: in
     ModelFailed."""
     stream, silence = detector.stream(), np.zeros(hops_after * detector.hop_samples, np.float32)
     return np.concatenate([stream.push(piece) for piece in chain(pieces, [silence])])
+
+
+def core_share(detector: Detector, others: Sequence[Detector] = ()) -> float:
+    """Processor time of listening live, hop by hop, as a share of real time. `others` of the same front end listen
+    too. Load detectors with one thread: several wait for each other, which counts as processor time. Raises
+    ModelFailed."""
+    noise, hop = np.random.default_rng(0).integers(-1000, 1000, SHARE_HOPS * detector.hop_samples), detector.hop_samples
+    stream = detector.stream(others)
+    stream.push_all(noise[:hop].astype(np.int16))  # the first hop computes the columns of a whole window
+    start = time.process_time()
+    for first in range(hop, len(noise), hop):
+        stream.push_all(noise[first : first + hop].astype(np.int16))
+    return (time.process_time() - start) / ((SHARE_HOPS - 1) * detector.file.hop_seconds)
 
 
 def of_graph(file: DetectorFile, model: ModelProto, threads: int = 0) -> Detector:

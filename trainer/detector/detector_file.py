@@ -128,6 +128,8 @@ class DetectorFile(BaseModel, frozen=True):
     files: dict[FileName, str]
     embedding_models: dict[str, str] = {}
     parity: Parity
+    core_share: float | None = None
+    """Processor time of listening live with the float32 model, as a share of real time on the machine that exported."""
     int8: Int8 | None = None
     versions: dict[str, str]
 

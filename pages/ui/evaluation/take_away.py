@@ -11,7 +11,7 @@ import streamlit as st
 from pages.ui.shared import job_progress, metrics
 from pages.ui.shared.frame import error_sentence, plain
 from trainer.detector import detector_file, targets
-from trainer.detector.detector_file import DetectorFile
+from trainer.detector.detector_file import MODEL, DetectorFile
 from trainer.detector.targets import TARGETS, Package, Target
 from trainer.evaluation import operating_point, point_text
 from trainer.evaluation.operating_point import OperatingPoint
@@ -52,7 +52,8 @@ def _show_card(run: Run, file: DetectorFile, target: Target) -> None:
         st.info(plain(error_sentence(error)))
         return
     point = operating_point.of_model(run, run.model, metrics.measure, target.model)
-    st.markdown("  \n".join(plain(line) for line in facts(package, point)))
+    share = file.core_share if target.model == MODEL else None
+    st.markdown("  \n".join(plain(line) for line in facts(package, point, share)))
     st.download_button(
         f"Download for {target.title}",
         lambda: zipped(targets.package(target, run.model, file, runs.word(run)).files),
@@ -65,13 +66,16 @@ def _show_card(run: Run, file: DetectorFile, target: Target) -> None:
         st.markdown("\n".join(f"{number}. {step}" for number, step in enumerate(package.steps, 1)))
 
 
-def facts(package: Package, point: OperatingPoint | None) -> list[str]:
-    """Files and size, the threshold, and the quality at it as the place hears it."""
+def facts(package: Package, point: OperatingPoint | None, core_share: float | None) -> list[str]:
+    """Files and size, the threshold, the quality at it as the place hears it, and the processor time."""
     size, threshold = sum(map(len, package.files.values())), f"{package.threshold:.4f}"
     if float(threshold) < package.threshold or threshold == "1.0000":  # never told lower than it is
         threshold = f"{package.threshold}"
     shown = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
-    return [f"{', '.join(package.files)}: {shown}", f"Threshold {threshold}", _quality(point)]
+    lines = [f"{', '.join(package.files)}: {shown}", f"Threshold {threshold}", _quality(point)]
+    if core_share is not None:
+        lines.append(f"Takes {100 * core_share:.2g} % of a core of the machine that exported it")
+    return lines
 
 
 def _quality(point: OperatingPoint | None) -> str:

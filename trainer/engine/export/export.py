@@ -18,7 +18,7 @@ from typing import Any
 from onnx import ModelProto
 
 from trainer.config.schema import Config
-from trainer.detector import detector_file, stream_scores
+from trainer.detector import detector, detector_file, stream_scores
 from trainer.detector.detector_file import DetectorFile, Parity, Threshold, Unsmoothed
 from trainer.engine.data.windows import epoch_windows, validation_windows
 from trainer.engine.export import graphs, parity, tflite_heads
@@ -163,6 +163,7 @@ def export(run: Run, checkpoint: str, report: Report, with_int8: bool = False) -
     if not chosen or (_is_embedded(trained) and "unsmoothed" not in chosen):
         chosen = thresholds(trained, heartbeat) | chosen
     file = describe(trained, agreement, chosen)
+    file = file.model_copy(update={"core_share": detector.core_share(detector.of_graph(file, whole, threads=1))})
     if with_int8:
         heartbeat = begin_stage()
         samples = parity.evenly_spaced(
