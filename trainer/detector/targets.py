@@ -33,6 +33,12 @@ UNNAMED = "Wake word"
 """The word of a run without a name."""
 TFLITE_MARK = b"TFL3"
 """The identifier in bytes 4 to 8 of a TensorFlow Lite file."""
+BROWSER = Path(__file__).parent / "browser"
+BROWSER_FILES = ("index.html", "wakeword.js", "samples.js")
+RUNTIME_VERSION = "1.30.0"
+"""Of the npm package onnxruntime-web, with which the page is tested."""
+RUNTIME_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
+"""What the page loads of it."""
 LISTENING = """\
 import sys
 from pathlib import Path
@@ -96,6 +102,8 @@ class Target:
     files: Callable[[Exported], Mapping[str, bytes]]
     steps: Callable[[Exported], tuple[str, ...]]
     """Markdown, a step each; it holds no text of users."""
+    is_detector: bool = False
+    """Whether the detector of this application listens there, so that its processor time is known."""
 
 
 @dataclass(frozen=True)
@@ -176,6 +184,33 @@ def _python_steps(exported: Exported) -> tuple[str, ...]:
     )
 
 
+def _browser_files(exported: Exported) -> Mapping[str, bytes]:
+    """The page with its script, and the model in the two parts that a stream needs."""
+    from onnx import load_from_string  # takes a fifth of a second, which few commands need
+
+    from trainer.detector import onnx_file
+
+    front, head = onnx_file.parts(load_from_string(exported.read(MODEL)))
+    document = regular_file.read_bytes(detector_file.path_in(exported.folder))
+    page = {name: (BROWSER / name).read_bytes() for name in BROWSER_FILES}
+    return page | {"front.onnx": front, "head.onnx": head, detector_file.NAME: document}
+
+
+def _browser_steps(exported: Exported) -> tuple[str, ...]:
+    package, (script, binary) = f"onnxruntime-web-{RUNTIME_VERSION}.tgz", RUNTIME_FILES
+    return (
+        f"Once, fetch the runtime into this folder: `npm pack onnxruntime-web@{RUNTIME_VERSION}`, then `tar -xzf "
+        f"{package} --strip-components 2 package/dist/{script} package/dist/{binary}`. The page loads nothing from "
+        "other servers.",
+        "Try it on this machine: `python3 -m http.server --bind 127.0.0.1 8000` in this folder, then open "
+        "`http://localhost:8000`, click *Start listening* and say the word.",
+        "Put the folder on any web server, under any path. Except on localhost, browsers give the microphone only to "
+        "pages with https.",
+        "In a page of your own, `wakeword.js` is what you need: its first lines show how to listen with it. The "
+        f"threshold is in `{detector_file.NAME}`.",
+    )
+
+
 def _openwakeword_files(exported: Exported) -> Mapping[str, bytes]:
     """The head in both forms: on some boards openWakeWord runs TensorFlow Lite only."""
     heads = (OPENWAKEWORD_MODEL, OPENWAKEWORD_TFLITE)  # earlier versions exported the first alone
@@ -250,6 +285,7 @@ _EVERY = (
         MODEL,
         _files_of_detector,
         _wyoming_steps,
+        is_detector=True,
     ),
     Target(
         "openwakeword",
@@ -266,6 +302,15 @@ _EVERY = (
         MODEL,
         _python_files,
         _python_steps,
+        is_detector=True,
+    ),
+    Target(
+        "browser",
+        "Browser",
+        "A web page on https or on localhost, and the npm package onnxruntime-web (14 MB).",
+        MODEL,
+        _browser_files,
+        _browser_steps,
     ),
     Target(
         "onnx",

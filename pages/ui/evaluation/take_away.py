@@ -11,7 +11,7 @@ import streamlit as st
 from pages.ui.shared import job_progress, metrics
 from pages.ui.shared.frame import error_sentence, plain
 from trainer.detector import detector_file, targets
-from trainer.detector.detector_file import MODEL, DetectorFile
+from trainer.detector.detector_file import DetectorFile
 from trainer.detector.targets import TARGETS, Package, Target
 from trainer.evaluation import operating_point, point_text
 from trainer.evaluation.operating_point import OperatingPoint
@@ -52,7 +52,7 @@ def _show_card(run: Run, file: DetectorFile, target: Target) -> None:
         st.info(plain(error_sentence(error)))
         return
     point = operating_point.of_model(run, run.model, metrics.measure, target.model)
-    share = file.core_share if target.model == MODEL else None
+    share = file.core_share if target.is_detector else None
     st.markdown("  \n".join(plain(line) for line in facts(package, point, share)))
     st.download_button(
         f"Download for {target.title}",
