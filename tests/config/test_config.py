@@ -245,5 +245,5 @@ def test_files_of_earlier_versions_are_read_unless_they_name_what_was_removed():
     assert config_file.build({"loss": old}) == config_file.build({"loss": {"label_smoothing": 0.1}})
     with pytest.raises(ConfigError, match=r"^loss.name: 'focal' is no longer available, only cross_entropy; remove"):
         config_file.build({"loss": old | {"name": "focal"}})
-    with pytest.raises(ConfigError, match=r"^model.name: must be 'tc_resnet', .* or 'conv_attention'; 'mdtc' given"):
+    with pytest.raises(ConfigError, match=r"^model.name: must be 'tc_resnet', .* or 'mixednet'; 'mdtc' given"):
         config_file.build({"model": {"name": "mdtc"}})

@@ -12,6 +12,7 @@ from trainer.config import config_file
 from trainer.config.schema import Config
 from trainer.engine.features.features import FrontEnd
 from trainer.engine.models import factory
+from trainer.engine.models.mixednet import MixedNet, StreamingLayer, streaming_layers
 from trainer.engine.models.sequential import DenseHead, SelfAttention
 from trainer.estimates import model_size
 
@@ -89,6 +90,60 @@ def test_dense_reads_frame_after_frame():
     torch.testing.assert_close(head(features), head.layers(frames_first)[:, 0])
 
 
+def stepped(layers: list[StreamingLayer], frames: np.ndarray) -> np.ndarray:
+    """Logits [n] of a stream of frames [frames, bands], a step at a time as a microcontroller computes them: each layer
+    remembers only the latest inputs that its kernel spans."""
+    rings, logits = [np.zeros((0, layer.weight.shape[2])) for layer in layers], []
+    for first in range(0, len(frames) - 2, 3):
+        new = frames[first : first + 3]
+        for index, layer in enumerate(layers):
+            ring = rings[index] = np.concatenate([rings[index].reshape(-1, new.shape[1]), new])[-layer.kernel :]
+            if len(ring) < layer.kernel:
+                break
+            if layer.kind == "depthwise":
+                new = (layer.weight[:, :, 0].T * ring).sum(0, keepdims=True) + layer.bias
+            else:
+                new = np.einsum("oki,ki->o", layer.weight, ring)[None] + layer.bias
+            new = np.maximum(new, 0) if layer.relu else new
+        else:
+            logits.append(new[0, 0])
+    return np.array(logits)
+
+
+@pytest.mark.parametrize(("normalisation", "seconds"), [("none", 1.5), ("data_set", 2.0), ("none", 0.5)])
+def test_a_mixednet_computed_step_by_step_says_the_same(normalisation: str, seconds: float):
+    torch.manual_seed(0)
+    config = config_file.build(
+        {
+            "model": {"name": "mixednet"}, "data": {"window_seconds": seconds}, "augmentation": {"shift_ms": 100},
+            "features": {"normalisation": normalisation},
+        }
+    )  # fmt: skip
+    model, size = factory.build(config), model_size.frames(config)
+    stream = 3 + 4 * torch.randn(40, size + 31)
+    if normalisation == "data_set":
+        model.measure([stream[None]])
+    for _ in range(5):
+        model(stream.unfold(1, size, 1).transpose(0, 1))
+    model.eval()
+    heard = stepped(streaming_layers(model), stream.T.double().numpy())
+    ends = range(2, stream.shape[1], 3)  # a step ends with every third frame
+    whole = [model(stream[None, :, end + 1 - size : end + 1]).item() for end in ends if end + 1 >= size]
+    assert len(whole) >= 10
+    np.testing.assert_allclose(heard[-len(whole) :], whole, atol=1e-4)
+
+
+def test_a_mixednet_is_as_large_as_hey_jarvis():
+    """22,321 parameters in the file that microWakeWord ships, which has no mixed kernels; five steps at the end."""
+    assert factory.count_parameters(MixedNet(40, 149, 1.0, 0.0)) == pytest.approx(22_321, rel=0.05)
+    assert MixedNet(40, 149, 1.0, 0.0).steps == 5
+
+
+def test_other_models_have_no_streaming_layers():
+    with pytest.raises(TypeError, match="TcResNet8 is no MixedNet"):
+        streaming_layers(factory.build(config_of("tc_resnet")))
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("bands", "seconds"), [(16, 0.5), (40, 1.5), (81, 2.0)])
 def test_one_logit_a_window_whatever_its_shape(name: str, bands: int, seconds: float):
@@ -101,7 +156,7 @@ def test_one_logit_a_window_whatever_its_shape(name: str, bands: int, seconds: f
     torch.testing.assert_close(model(features[:1]), logit[:1], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "dense"])
+@pytest.mark.parametrize("name", list(factory.OF_ANY_LENGTH))
 def test_a_head_for_16_embeddings_or_a_longer_window_is_the_same_network(name: str):
     model = factory.OF_ANY_LENGTH[name](96, 0.25, 0.0).eval()
     assert model(torch.randn(2, 96, 16)).shape == model(torch.randn(2, 96, 25)).shape == (2,)

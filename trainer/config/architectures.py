@@ -66,6 +66,32 @@ LSTM_UNITS, GRU_UNITS = 118, 154
 DENSE_UNITS = 128
 ATTENTION_CHANNELS, ATTENTION_CONVOLUTIONS, ATTENTION_KERNEL, ATTENTION_HEADS = 32, 3, 3, 4
 
+MIXED_FIRST, MIXED_CHANNELS = 30, 60
+MIXED_FIRST_KERNEL, MIXED_STRIDE = 5, 3
+MIXED_KERNELS = ((5,), (5, 9), (9, 13), (13, 21))
+"""MixedNet: channels of the first convolution and of each block; frames of the first kernel, and from one step to the
+next; kernels of each block, one for each group of its channels, in steps."""
+
+
+def mixed_steps(frames: int) -> int:
+    """Steps that the first convolution of a MixedNet leaves of `frames`."""
+    return (frames - MIXED_FIRST_KERNEL) // MIXED_STRIDE + 1
+
+
+def mixed_blocks(frames: int) -> tuple[tuple[int, ...], ...]:
+    """Kernels of the blocks of a MixedNet that fit a window of `frames`."""
+    steps, blocks = mixed_steps(frames), []
+    for kernels in MIXED_KERNELS:
+        if steps >= max(kernels):
+            steps -= max(kernels) - 1
+            blocks.append(kernels)
+    return tuple(blocks)
+
+
+def shares(channels: int, groups: int) -> list[int]:
+    """Sizes of groups of channels, as equal as possible."""
+    return [(channels + groups - 1 - group) // groups for group in range(groups)]
+
 
 def scaled(channels: int, width: float, least: int) -> int:
     """Channels of a layer at this width."""

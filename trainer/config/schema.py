@@ -103,7 +103,7 @@ class Augmentation(Group):
 class Model(Group):
     """The network."""
 
-    name: Literal["tc_resnet", "bc_resnet", "resnet18", "mobilenet_v3_small", "tcn", "lstm", "gru", "dense", "conv_attention"] = option("tc_resnet", "Model", "tc_resnet: fast and accurate, runs on small boards. bc_resnet: fewest parameters, slower to train. resnet18: large, for a GPU. mobilenet_v3_small: image network for phones, large but fast. tcn: small and causal. lstm: recurrent, reads frame by frame. gru: like lstm, with fewer parameters. dense: fully connected layers for speech embeddings. conv_attention: the more accurate head for speech embeddings.")
+    name: Literal["tc_resnet", "bc_resnet", "resnet18", "mobilenet_v3_small", "tcn", "lstm", "gru", "dense", "conv_attention", "mixednet"] = option("tc_resnet", "Model", "tc_resnet: fast and accurate, runs on small boards. bc_resnet: fewest parameters, slower to train. resnet18: large, for a GPU. mobilenet_v3_small: image network for phones, large but fast. tcn: small and causal. lstm: recurrent, reads frame by frame. gru: like lstm, with fewer parameters. dense: fully connected layers for speech embeddings. conv_attention: the more accurate head for speech embeddings. mixednet: small convolutions that a microcontroller computes step by step.")
     width: float = option(1.0, "Width", "Scales the channels of every layer. Higher learns finer differences and is larger and slower; lower is smaller and faster.", ge=0.25, le=8.0)
     dropout: float = option(0.1, "Dropout", "Fraction of hidden activations set to zero during training. Higher reduces overfitting; lower learns faster from large data sets.", ge=0.0, le=0.8, advanced=True)
 

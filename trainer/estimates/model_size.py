@@ -129,6 +129,21 @@ def conv_attention(bands: int, width: float, columns: int) -> Size:
     return total + dense(channels, 1, columns) + keep(1, columns) + head(channels)
 
 
+def mixednet(bands: int, width: float, columns: int) -> Size:
+    """MixedNet."""
+    channels, outputs = scaled(arch.MIXED_FIRST, width, 8), scaled(arch.MIXED_CHANNELS, width, 8)
+    steps = arch.mixed_steps(columns)
+    total = keep(bands, columns) + conv(bands, channels, arch.MIXED_FIRST_KERNEL, steps)
+    total += norm(channels, steps) + keep(channels, steps)
+    for kernels in arch.mixed_blocks(columns):
+        before, steps = steps, steps - max(kernels) + 1
+        for size, kernel in zip(arch.shares(channels, len(kernels)), kernels, strict=True):
+            total += conv(size, size, kernel, before - kernel + 1, groups=size)
+        total += keep(channels, steps) + conv(channels, outputs, 1, steps) + norm(outputs, steps) + keep(outputs, steps)
+        channels = outputs
+    return total + head(channels * steps)
+
+
 def _bottleneck(a: int, inner: int, b: int, kernel: int, squeeze: bool, before: int, after: int) -> Size:
     """One block of MobileNetV3 with `before` cells at its entry and `after` behind its stride."""
     total = Size()
@@ -262,6 +277,7 @@ MODELS = {
     "gru": gru,
     "dense": dense_head,
     "conv_attention": conv_attention,
+    "mixednet": mixednet,
 }
 
 

@@ -27,6 +27,7 @@ _KERNEL_BYTES = {
     "gru": 0.0,
     "dense": 0.0,
     "conv_attention": 0.0,
+    "mixednet": 0.0,
 }
 """Additional memory for convolutions on the CPU."""
 _BYTES_PER_PARAMETER = 24.0
@@ -43,6 +44,7 @@ _BYTES_PER_ACTIVATION = {
     "gru": 3.0,
     "dense": 4.0,
     "conv_attention": 4.0,
+    "mixednet": 4.0,
 }
 """Four bytes for each number that the backward pass needs, the rest for gradients; less where activations reuse the
 memory of augmentation.

@@ -7,6 +7,7 @@ from torch import nn
 from trainer.config.schema import Config, feature_rows
 from trainer.engine.features.features import Standardised
 from trainer.engine.models.convolutional import BcResNet, MobileNetV3Small, ResNet18, TcResNet8
+from trainer.engine.models.mixednet import MixedNet
 from trainer.engine.models.sequential import ConvAttention, DenseHead, Gru, Lstm, Tcn
 from trainer.estimates import model_size
 
@@ -21,13 +22,15 @@ OF_ANY_LENGTH = {
     "conv_attention": ConvAttention,
 }
 """Models whose weights do not depend on the number of frames."""
+OF_FRAMES = {"dense": DenseHead, "mixednet": MixedNet}
+"""Models whose last layer reads every frame of the window."""
 
 
 def build(config: Config) -> nn.Module:
     """The configured network: features [n, rows, frames] to logit [n]."""
     options, rows = config.model, feature_rows(config.features)
-    if options.name == "dense":
-        network: nn.Module = DenseHead(rows, model_size.frames(config), options.width, options.dropout)
+    if options.name in OF_FRAMES:
+        network = OF_FRAMES[options.name](rows, model_size.frames(config), options.width, options.dropout)
     else:
         network = OF_ANY_LENGTH[options.name](rows, options.width, options.dropout)
     return Standardised(network, rows) if config.features.normalisation == "data_set" else network
