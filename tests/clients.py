@@ -2,6 +2,7 @@
 gives it a file that it cannot load.
 
     python -m tests.clients pyopen|openwakeword MODEL SAMPLES.npy SCORES.npy
+    python -m tests.clients pymicro MODEL FEATURES.npy SCORES.npy
 """
 
 import subprocess
@@ -29,7 +30,7 @@ WARM = 40
 
 
 def scores_of(client: str, model: Path, samples: np.ndarray) -> np.ndarray:
-    """A score for each hop of int16 samples at 16 kHz."""
+    """A score for each hop of int16 samples at 16 kHz; for pymicro, each step of features [frames, 40]."""
     if find_spec("openwakeword") is None and client == "openwakeword":
         pytest.skip("needs openwakeword, which `make setup` installs from tests/openwakeword.lock")
     with tempfile.TemporaryDirectory() as folder:
@@ -92,7 +93,19 @@ def _openwakeword(model: str, samples: np.ndarray) -> list[float]:
     return [word.predict(piece)[Path(model).stem] for piece in pieces]
 
 
+def _pymicro(model: str, features: np.ndarray) -> list[float]:
+    from pymicro_wakeword import microwakeword
+
+    (library,) = microwakeword._MODULE_LIB_DIR.glob("*tensorflowlite_c.*")
+    settings = {"probability_cutoff": 0.5, "sliding_window_size": 1, "trained_languages": ["en"]}
+    word = microwakeword.MicroWakeWord(
+        "", wake_word="", tflite_model=model, libtensorflowlite_c_path=library, **settings
+    )
+    every = [word.process_streaming_prob(frame.reshape(1, 1, -1)) for frame in features]
+    return every[word.stride - 1 :: word.stride]
+
+
 if __name__ == "__main__":
     _, client, model, given, found = sys.argv
-    listen = {"pyopen": _pyopen, "openwakeword": _openwakeword}[client]
+    listen = {"pyopen": _pyopen, "openwakeword": _openwakeword, "pymicro": _pymicro}[client]
     np.save(found, np.array(listen(model, np.load(given)), np.float32))
