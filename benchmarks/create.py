@@ -73,7 +73,7 @@ def main() -> None:
     wanted = ({"word": word, "seed": seed} for seed, word in itertools.product(arguments.seeds, arguments.words))
     measure = partial(measured, minutes=arguments.minutes, voices=arguments.voices)
     rows = quality.measure_all(arguments.folder.resolve(), wanted, measure)
-    print("\n".join(table(rows)))
+    print("\n".join(table(sorted(rows, key=lambda row: (row["word"], row["seed"])))))
 
 
 if __name__ == "__main__":
