@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def folder(tmp_path):
 def _runtime() -> None:
     try:
         web_page.runtime()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
         if os.environ.get("CI") == "true":
             raise
         pytest.skip(str(error))
