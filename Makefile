@@ -14,7 +14,7 @@ HOST := 127.0.0.1
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup app test test-fast test-gpu soak bench bench-runs docs lint format lock
+.PHONY: setup app test test-fast test-gpu soak bench bench-runs detector-wheel docs lint format lock
 
 setup: $(INSTALLED)
 
@@ -56,6 +56,10 @@ bench: setup
 bench-runs: setup
 	$(BIN)/python -m benchmarks.run_list
 	$(BIN)/python -m benchmarks.curves
+
+# The detector alone, for pip on another machine.
+detector-wheel: setup
+	$(BIN)/python -m trainer.detector.wheel dist
 
 # NO_MKDOCS_2_WARNING: a notice about versions to come, which is no finding about these pages.
 docs: setup

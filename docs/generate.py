@@ -48,7 +48,7 @@ TOPICS = {
     "Runs": "runs note trash restore empty-trash free-space pack unpack tensorboard",
     "Access": "token",
 }
-NOT_OURS = ("data", "runs", "shared", "site")
+NOT_OURS = ("data", "dist", "runs", "shared", "site")
 PAGES = {
     "Home.py": "Create a detector from a word, the next step, what is training, the newest runs",
     "pages/1_Dataset.py": "Add clips, scan, split",

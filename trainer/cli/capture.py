@@ -115,7 +115,7 @@ def _pieces(audio: str, device: str, model: str | None) -> Generator[Piece]:
     from trainer.audio import audio_reader
     from trainer.detector import microphone
 
-    command = f"capture {'MODEL ' if model else ''}--input -"
+    command = f"python -m trainer capture {'MODEL ' if model else ''}--input -"
     if audio == STANDARD_INPUT:
         yield from microphone.of_standard_input(command)
     elif not audio:

@@ -259,7 +259,7 @@ def detect(
     if not live:
         _detect_in_files(session, loaded, audio, threshold, with_scores)
         return
-    pipe = "detect MODEL -"
+    pipe = "python -m trainer detect MODEL -"
     pieces = microphone.of_standard_input(pipe) if audio else microphone.of_device(device, pipe)
     program = listening.Program(words, loaded.file.label, complain)
     complain(f"Listening for {loaded.file.label} at threshold {threshold:.4f}. Press Ctrl-C to stop.")

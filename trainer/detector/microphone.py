@@ -34,7 +34,7 @@ PROGRAMS = {
 
 
 def _pipe(command: str) -> str:
-    return f"or pipe audio in: arecord -q -t raw -f S16_LE -r 16000 -c 1 | python -m trainer {command}"
+    return f"or pipe audio in: arecord -q -t raw -f S16_LE -r 16000 -c 1 | {command}"
 
 
 def of_standard_input(command: str) -> Iterator[Samples]:

@@ -176,11 +176,12 @@ def _python_files(exported: Exported) -> Mapping[str, bytes]:
 
 def _python_steps(exported: Exported) -> tuple[str, ...]:
     return (
-        "Copy the folder `trainer` of Wakeword Studio to the machine, for example into `~/wakeword`, and this folder "
-        "beside it.",
-        "Install what it imports: `pip install numpy onnx onnxruntime psutil pydantic soundfile soxr`.",
-        "Listen to the microphone, in this folder: `arecord -q -t raw -f S16_LE -r 16000 -c 1 | "
-        "PYTHONPATH=~/wakeword python listen.py .`",
+        "In the folder of Wakeword Studio, `make detector-wheel` writes the detector alone to `dist/`. Copy that "
+        "`.whl` file and this folder to the machine.",
+        "Install it there: `pip install wakeword_detector-*.whl`. For a microphone other than that of `arecord` or "
+        "`parec`, also `pip install sounddevice`.",
+        "Listen, in this folder: `wakeword-detect . --run PROGRAM`. It starts the program at each detection.",
+        "In a program of your own, listen as `listen.py` does, with `from wakeword_detector.detector import detector`.",
     )
 
 
@@ -298,7 +299,7 @@ _EVERY = (
     Target(
         "python",
         "Python",
-        "Python 3.11 or later on Linux, macOS or a Raspberry Pi, with numpy and onnxruntime. No torch.",
+        "Python 3.11 or later on Linux, macOS or a Raspberry Pi. No torch.",
         MODEL,
         _python_files,
         _python_steps,

@@ -57,9 +57,11 @@ def limit_processor(more_seconds: float) -> None:
 
 def describe_exit(code: int) -> str:
     """Why a process failed, in words."""
+    if code >= 0:
+        return f"it failed ({code})"
     if code in (-signal.SIGPROF, -signal.SIGKILL):
         return "it computed for too long" if code == -signal.SIGPROF else "it took too much memory"
-    return f"it crashed ({signal.Signals(-code).name})" if code < 0 else f"it failed ({code})"
+    return f"it crashed ({signal.Signals(-code).name})"
 
 
 def describe_model_error(error: BaseException) -> str:

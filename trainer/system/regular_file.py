@@ -8,6 +8,8 @@ import stat
 from io import BufferedReader
 from pathlib import Path
 
+SAFELY = sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+"""Flags of opening; Windows has only the last one, and no one else has it."""
 NOT_REGULAR = "It is a pipe, a socket or a device, not a file; remove it"
 
 
@@ -23,7 +25,7 @@ def open_binary(path: Path) -> BufferedReader:
 def open_descriptor(path: Path, flags: int, mode: int = 0o600) -> int:
     """As `os.open`. Raises OSError, with the path, also when it is not a regular file."""
     check(path)
-    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, mode)  # it may have been replaced meanwhile
+    descriptor = os.open(path, flags | SAFELY, mode)  # it may have been replaced meanwhile
     try:
         _check(os.fstat(descriptor).st_mode, path)
     except BaseException:
