@@ -133,7 +133,8 @@ def mixednet(bands: int, width: float, columns: int) -> Size:
     """MixedNet."""
     channels, outputs = scaled(arch.MIXED_FIRST, width, 8), scaled(arch.MIXED_CHANNELS, width, 8)
     steps = arch.mixed_steps(columns)
-    total = keep(bands, columns) + conv(bands, channels, arch.MIXED_FIRST_KERNEL, steps)
+    read = arch.MIXED_FIRST_KERNEL + (steps - 1) * arch.MIXED_STRIDE
+    total = keep(bands, read) + conv(bands, channels, arch.MIXED_FIRST_KERNEL, steps)
     total += norm(channels, steps) + keep(channels, steps)
     for kernels in arch.mixed_blocks(columns):
         before, steps = steps, steps - max(kernels) + 1
@@ -141,7 +142,7 @@ def mixednet(bands: int, width: float, columns: int) -> Size:
             total += conv(size, size, kernel, before - kernel + 1, groups=size)
         total += keep(channels, steps) + conv(channels, outputs, 1, steps) + norm(outputs, steps) + keep(outputs, steps)
         channels = outputs
-    return total + head(channels * steps)
+    return total + keep(channels, steps) + head(channels * steps)  # dropout keeps what it left of all steps
 
 
 def _bottleneck(a: int, inner: int, b: int, kernel: int, squeeze: bool, before: int, after: int) -> Size:

@@ -7,11 +7,11 @@ import subprocess
 import numpy as np
 import pytest
 import soundfile
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from tests import tone_model as tones
 from tests import web_page
-from tests.browser.conftest import hearing, launch, new_page
+from tests.browser.conftest import hearing, new_page
 from tests.detectors import RATE, config_of, sounds, write
 from tests.tiny import clip_of
 from trainer.detector import detector, detector_file, targets
@@ -21,19 +21,6 @@ from trainer.system import durable
 PIECE = 1000
 """Samples given at a time: neither a hop nor a part of one."""
 UNDER = "some/path"
-
-
-@pytest.fixture(scope="module")
-def playwright():
-    with sync_playwright() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser(playwright):
-    found = launch(playwright, [])
-    yield found
-    found.close()
 
 
 @pytest.fixture
